@@ -1,0 +1,49 @@
+# The verbs of this repository. `make` lists them.
+
+PYTHON ?= python3
+BIN := .venv/bin
+CORE := $(wildcard compiled/*.py)
+EXPORTS := PYTHONDONTWRITEBYTECODE=
+.DEFAULT_GOAL := help
+.PHONY: help setup native demo run test lint types bench soak docs clean
+
+help:  ## list the verbs
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.ready  ## prepare .venv with everything the project needs
+
+.venv/.ready: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt setuptools wheel
+	@PATANG_NATIVE=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+		--constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+native: build/native/.ready  ## compile the core into build/native
+
+build/native/.ready: .venv/.ready setup.py $(CORE)
+	@sh .ci/native
+
+demo: setup native  ## the workstation on the local exchange (without a terminal: a whole day, headless)
+	@$(BIN)/patang demo $(ARGS)
+
+run: setup native  ## the workstation with ./config.toml
+	@$(BIN)/patang run $(ARGS)
+
+lint: setup  ## style, types, import contracts
+	@$(BIN)/ruff format --check --quiet . || { echo 'not formatted: run .venv/bin/ruff format .'; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>&1 | tail -n 8
+
+test: lint native  ## the whole gate: lint, types, contracts, tests interpreted and native
+	@sh .ci/tests
+
+soak: setup native  ## the long proofs
+	@PYTHONPATH=build/native PATANG_EXPECT_NATIVE=1 $(BIN)/pytest -m soak --timeout 7200
+
+docs: setup  ## write the generated pages anew
+	@sh .ci/docs
+
+clean:  ## remove what was built
+	@rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

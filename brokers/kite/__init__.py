@@ -1,0 +1,1 @@
+"""Zerodha Kite: REST through the official client, market data through our own."""

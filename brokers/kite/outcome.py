@@ -1,0 +1,62 @@
+"""What a call to Kite came to: the one place that decides between done, refused, retry and unknown.
+
+Kite has no idempotency key, so the question is never "did it fail" but "can it have happened". The table stands in
+`docs/kite.md`; the error types in Kite Connect v3, "Exceptions and errors".
+"""
+
+from engine.errors import ConnectionFailed, OperatorError, OrderRefused, OrderUnknown, PatangError, RetryableError
+
+TOKEN_EXCEPTION = "TokenException"  # noqa: S105 (the name of an error, no secret)
+_UNDECIDED = frozenset({"NetworkException", "DataException"})
+"""Error types that speak of the path between the API and the order system, not of the order."""
+
+
+class SessionExpired(OperatorError):
+    """The access token is dead; it dies every day at 06:00 IST, and on a log-out."""
+
+    def __init__(self) -> None:
+        super().__init__("Kite's access token is invalid or has expired: run `patang login`")
+
+
+class CallFailed(Exception):
+    """One failed call: whether it left this machine, the HTTP `status` (0: no answer) and the wire's error type."""
+
+    def __init__(self, text: str, *, sent: bool, status: int = 0, error: str = "") -> None:
+        super().__init__(text)
+        self.sent = sent
+        self.status = status
+        self.error = error
+
+    @property
+    def refused(self) -> bool:
+        """Tell whether it is a definite no: a Kite error type on a 4xx that is not about patience or the path."""
+        if not self.sent:
+            return bool(self.error)
+        decided = 400 <= self.status < 500 and self.status not in {408, 429}
+        return decided and bool(self.error) and self.error not in _UNDECIDED
+
+    @property
+    def unhappened(self) -> bool:
+        """Tell whether nothing can have come of it: never sent, or turned away at the door (429)."""
+        return not self.sent or self.status == 429
+
+
+def of_change(failed: CallFailed) -> PatangError:
+    """Return the error of a call that was to change something."""
+    if failed.refused:
+        return OrderRefused(failed.error, str(failed))
+    if failed.unhappened:
+        return RetryableError(str(failed))
+    return OrderUnknown(str(failed))
+
+
+def of_read(failed: CallFailed) -> PatangError:
+    """Return the error of a call that only looked."""
+    if failed.error == TOKEN_EXCEPTION:
+        return SessionExpired()
+    return RetryableError(str(failed))
+
+
+def of_greeting(failed: CallFailed) -> PatangError:
+    """Return the error of the first call of a session: where nobody answers, say so."""
+    return of_read(failed) if failed.status else ConnectionFailed(str(failed))

@@ -1,0 +1,226 @@
+"""Kite's words ↔ ours: statuses, IST times, rows of its books, and the fields of a request.
+
+Rows come from the official client, which has turned some timestamps into naive IST datetimes and left others strings.
+A row that lacks what it must have raises `KeyError`, `TypeError` or `ValueError`: the caller drops the whole answer.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+
+from compiled.events import GttUpdate, OrderUpdate, Trade
+from compiled.model import (
+    SECOND,
+    Bar,
+    Gtt,
+    GttLeg,
+    GttStatus,
+    Instrument,
+    Order,
+    OrderStatus,
+    OrderType,
+    Product,
+    Side,
+    Validity,
+)
+from engine.errors import OrderRefused
+from engine.ports import BrokerPosition
+
+Row = dict[str, Any]
+
+IST: Final = timezone(timedelta(hours=5, minutes=30))
+TAG_LIMIT: Final = 20
+"""Kite rejects a longer tag; it does not cut it."""
+
+_STATUS: Final = {
+    "COMPLETE": OrderStatus.COMPLETE,
+    "CANCELLED": OrderStatus.CANCELLED,
+    "REJECTED": OrderStatus.REJECTED,
+    "TRIGGER PENDING": OrderStatus.TRIGGER_PENDING,
+}
+_GTT_STATUS: Final = {
+    "active": GttStatus.ACTIVE,
+    "triggered": GttStatus.TRIGGERED,
+    "disabled": GttStatus.DISABLED,
+    "expired": GttStatus.EXPIRED,
+    "cancelled": GttStatus.CANCELLED,
+    "rejected": GttStatus.REJECTED,
+    "deleted": GttStatus.DELETED,
+}
+_ORDER_TYPE: Final = {
+    OrderType.MARKET: "MARKET",
+    OrderType.LIMIT: "LIMIT",
+    OrderType.SL: "SL",
+    OrderType.SLM: "SL-M",
+}
+
+
+def order_status(text: str) -> OrderStatus:
+    """Return our status for Kite's; its list of interim statuses is open, so whatever is not an end is live."""
+    return _STATUS.get(text, OrderStatus.OPEN)
+
+
+def gtt_status(text: str) -> GttStatus:
+    """Return our status for Kite's; an unheard-of one is unknown, not dead."""
+    return _GTT_STATUS.get(text, GttStatus.UNKNOWN)
+
+
+def nanoseconds(value: object, missing: int = 0) -> int:
+    """Return ns UTC for a datetime or its ISO text, IST where it names no zone; `missing` for nothing."""
+    if not value:
+        return missing
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=IST)
+    return int(moment.timestamp()) * SECOND
+
+
+def ist(ts: int) -> datetime:
+    """Return ns UTC as a naive IST datetime, whole seconds: the form the client sends."""
+    return datetime.fromtimestamp(ts // SECOND, IST).replace(tzinfo=None)
+
+
+def order_update(row: Row, now: int) -> OrderUpdate:
+    """Read a row of the order book; `now` (ns) stands in for a missing time."""
+    stamp = row.get("exchange_update_timestamp") or row.get("order_timestamp")
+    return OrderUpdate(
+        nanoseconds(stamp, now),
+        str(row["order_id"]),
+        str(row.get("tag") or ""),
+        int(row["instrument_token"]),
+        Side[row["transaction_type"]],
+        order_status(row["status"]),
+        int(row["quantity"]),
+        int(row["filled_quantity"]),
+        float(row.get("price") or 0.0),
+        float(row.get("trigger_price") or 0.0),
+        float(row.get("average_price") or 0.0),
+        str(row.get("status_message") or row.get("status_message_raw") or ""),
+    )
+
+
+def trade(row: Row, now: int) -> Trade:
+    """Read a row of the trade book; `now` (ns) stands in for a missing time."""
+    return Trade(
+        nanoseconds(row.get("fill_timestamp") or row.get("exchange_timestamp"), now),
+        str(row["trade_id"]),
+        str(row["order_id"]),
+        int(row["instrument_token"]),
+        Side[row["transaction_type"]],
+        int(row["quantity"]),
+        float(row["average_price"]),
+    )
+
+
+def gtt_update(row: Row, now: int, token_of: Callable[[str, str], int]) -> GttUpdate:
+    """Read a GTT, legs by ascending trigger; `token_of` (exchange, symbol) serves rows without a token.
+
+    `order_ids` are the orders its legs have sent. "triggered" does not mean that the exchange took the order: a leg
+    that failed has no order id, and its rejection is the reason.
+    """
+    condition = row["condition"]
+    pairs = sorted(zip(condition["trigger_values"], row["orders"], strict=True), key=lambda pair: float(pair[0]))
+    results = [result for _, order in pairs if (result := (order.get("result") or {}).get("order_result"))]
+    failures = [str(result.get("rejection_reason") or "failed") for result in results if result["status"] == "failed"]
+    token = condition.get("instrument_token") or token_of(condition["exchange"], condition["tradingsymbol"])
+    return GttUpdate(
+        nanoseconds(row.get("updated_at") or row.get("created_at"), now),
+        int(row["id"]),
+        int(token),
+        gtt_status(row["status"]),
+        [_leg(float(trigger), order) for trigger, order in pairs],
+        [str(r["order_id"]) for r in results if r["status"] != "failed" and r.get("order_id")],
+        "; ".join(failures) or str((row.get("meta") or {}).get("rejection_reason") or ""),
+    )
+
+
+def _leg(trigger: float, order: Row) -> GttLeg:
+    return GttLeg(trigger, float(order["price"]), Side[order["transaction_type"]], int(order["quantity"]))
+
+
+def position(row: Row) -> BrokerPosition:
+    """Read a net position."""
+    quantity, average = int(row["quantity"]), float(row["average_price"])
+    return BrokerPosition(int(row["instrument_token"]), row["tradingsymbol"], row["product"], quantity, average)
+
+
+def instrument(row: Row) -> Instrument:
+    """Read a row of the instrument list; an index, which Kite lists with tick and lot 0, gets 0.01 and 1."""
+    return Instrument(
+        int(row["instrument_token"]),
+        row["exchange"],
+        row["tradingsymbol"],
+        float(row["tick_size"]) or 0.01,
+        int(row["lot_size"]) or 1,
+        "INDEX" if row["segment"] == "INDICES" else row["instrument_type"],
+        row["name"],
+    )
+
+
+def bar(row: Row, token: int, span: int) -> Bar:
+    """Read a candle; Kite stamps it with its start."""
+    prices = [float(row[name]) for name in ("open", "high", "low", "close")]
+    return Bar(token, nanoseconds(row["date"]), span, *prices, int(row["volume"]))
+
+
+def order_fields(order: Order, instrument: Instrument) -> Row:
+    """Return the request of a new order, or raise `OrderRefused` for what Kite could only reject.
+
+    MARKET and SL-M always carry a market protection: without one Kite refuses them since April 2026; -1 lets Kite
+    choose the band.
+    """
+    if not order.tag or len(order.tag) > TAG_LIMIT:
+        raise OrderRefused("TAG", f"the tag {order.tag!r} must have 1 to {TAG_LIMIT} characters")
+    if order.validity == Validity.TTL:
+        raise OrderRefused("VALIDITY", "a TTL order needs its minutes, which our orders do not carry")
+    fields: Row = {
+        "variety": "regular",
+        "exchange": instrument.exchange,
+        "tradingsymbol": instrument.symbol,
+        "transaction_type": Side(order.side).name,
+        "quantity": int(order.quantity),
+        "product": Product(order.product).name,
+        "order_type": _ORDER_TYPE[order.order_type],
+        "validity": Validity(order.validity).name,
+        "tag": order.tag,
+    }
+    if order.order_type in {OrderType.LIMIT, OrderType.SL}:
+        fields["price"] = _on_grid(instrument, order.price, "price")
+    if order.order_type in {OrderType.SL, OrderType.SLM}:
+        fields["trigger_price"] = _on_grid(instrument, order.trigger, "trigger")
+    if order.order_type in {OrderType.MARKET, OrderType.SLM}:
+        fields["market_protection"] = order.protection if order.protection > 0.0 else -1
+    return fields
+
+
+def gtt_fields(gtt: Gtt, legs: Sequence[GttLeg], instrument: Instrument) -> Row:
+    """Return the request of a GTT with these legs, lower trigger first; all of them send LIMIT orders.
+
+    Kite takes the direction of a single trigger from `last_price`.
+    """
+    if len(legs) not in {1, 2}:
+        raise OrderRefused("LEGS", f"a GTT has one or two legs, not {len(legs)}")
+    legs = sorted(legs, key=lambda leg: leg.trigger)
+    return {
+        "trigger_type": "single" if len(legs) == 1 else "two-leg",
+        "tradingsymbol": instrument.symbol,
+        "exchange": instrument.exchange,
+        "trigger_values": [_on_grid(instrument, leg.trigger, "trigger") for leg in legs],
+        "last_price": instrument.snap(gtt.last_price),
+        "orders": [
+            {
+                "transaction_type": Side(leg.side).name,
+                "quantity": int(leg.quantity),
+                "order_type": "LIMIT",
+                "product": Product(gtt.product).name,
+                "price": _on_grid(instrument, leg.price, "price"),
+            }
+            for leg in legs
+        ],
+    }
+
+
+def _on_grid(instrument: Instrument, price: float, what: str) -> float:
+    if price <= 0.0 or not instrument.on_grid(price):
+        raise OrderRefused("GRID", f"{what} {price} of {instrument.symbol} is not on its grid of {instrument.tick}")
+    return instrument.snap(price)

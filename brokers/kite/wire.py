@@ -1,0 +1,121 @@
+"""One official client for one thread: its HTTP session, its deadline, and what the wire really said.
+
+Importing this module imports kiteconnect and Twisted below it (0.3 s); `rest.py` does so in the thread that calls.
+"""
+
+import io
+import json
+import time
+from collections.abc import Callable
+from http.client import HTTPException
+from typing import Any, TypeVar
+
+from kiteconnect import KiteConnect
+from kiteconnect.exceptions import KiteException
+from requests import Response
+from requests.exceptions import ConnectionError as RequestsConnectionError
+from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, MissingSchema, ReadTimeout
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from brokers.kite.outcome import CallFailed
+
+T = TypeVar("T")
+
+_BODY_LIMIT = 64 * 1024 * 1024
+"""Bytes; the largest answer, the instrument list of all exchanges, is about a sixth of it."""
+
+_UNREADABLE = (
+    KiteException,
+    OSError,  # requests' errors are
+    HTTPError,
+    HTTPException,
+    LookupError,
+    TypeError,
+    AttributeError,
+    NameError,  # UnboundLocalError is one
+    ValueError,
+    ArithmeticError,
+    RuntimeError,
+)
+"""What the client raises: its own errors, the socket's, and whatever an odd body trips it into."""
+
+
+class Wire:
+    """An official client with one HTTP session; belongs to one thread.
+
+    The client maps margin and holding refusals to GeneralException and takes a 5xx without an error type for success,
+    so a response hook keeps the raw answer and the wire decides by that. The hook also reads the body: the client's
+    `timeout` bounds each wait for a byte, the hook bounds the whole (four times `timeout`, 64 MiB).
+    """
+
+    def __init__(
+        self,
+        rest: str,
+        api_key: str,
+        access_token: str,
+        timeout: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = KiteConnect(api_key, access_token=access_token, root=rest, timeout=timeout)
+        self._client.reqsession.hooks["response"].append(self._keep)
+        self._timeout = timeout
+        self._monotonic = monotonic
+        self._answer: Response | None = None
+        self._body = b""
+
+    def call(self, work: Callable[[Any], T]) -> T:
+        """Return what `work` makes of the client; raise `CallFailed` for everything else that can come of it."""
+        self._answer, self._body = None, b""
+        try:
+            value = work(self._client)
+        except _UNREADABLE as error:
+            raise self._failure(error) from None  # a requests error would carry URLs into the log
+        if self._answer is not None and not 200 <= self._answer.status_code < 300:
+            raise CallFailed(f"HTTP {self._answer.status_code}", sent=True, status=self._answer.status_code)
+        return value
+
+    def close(self) -> None:
+        """Close the HTTP session."""
+        self._client.reqsession.close()
+
+    def _keep(self, answer: Response, *_: object, **__: object) -> None:
+        self._answer = answer
+        until, size, chunks = self._monotonic() + 4 * self._timeout, 0, []
+        for chunk in answer.raw.stream(65_536, decode_content=True):
+            chunks.append(chunk)
+            size += len(chunk)
+            if self._monotonic() > until or size > _BODY_LIMIT:
+                answer.close()
+                raise ReadTimeout("the answer does not end")
+        self._body = b"".join(chunks)
+        answer.raw = io.BytesIO(self._body)
+
+    def _failure(self, error: Exception) -> CallFailed:
+        if self._answer is None:
+            if isinstance(error, KiteException):
+                return CallFailed(_line(error), sent=False, error=type(error).__name__)
+            text = "nobody answers" if _never_sent(error) else f"no answer: {type(error).__name__}"
+            return CallFailed(text, sent=not _never_sent(error))
+        status, kind = self._answer.status_code, _error_type(self._body)
+        text = _line(error) if isinstance(error, KiteException) else f"unreadable answer: {type(error).__name__}"
+        return CallFailed(f"{text} (HTTP {status})", sent=True, status=status, error=kind)
+
+
+def _never_sent(error: Exception) -> bool:
+    if isinstance(error, ConnectTimeout | InvalidURL | InvalidSchema | MissingSchema):
+        return True
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, RequestsConnectionError) and isinstance(reason, NewConnectionError)
+
+
+def _error_type(body: bytes) -> str:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    kind = answer.get("error_type") if isinstance(answer, dict) else None
+    return kind if isinstance(kind, str) else ""
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,72 @@
+"""What a sandbox is made from, and where a started one is reached."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+from brokers.sandbox import ist
+from engine.errors import ConfigError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxConfig:
+    """One sandbox day; the same configuration and the same requests give the same bytes."""
+
+    seed: int = 7
+    """Of the crowd, the history before the day, and every token."""
+    date: str = "2026-11-20"
+    """The virtual day, YYYY-MM-DD."""
+    start: str = "09:15"
+    """IST time of day at which the clock starts; what comes before it in the session has already happened."""
+    speed: float | None = 1.0
+    """Virtual seconds per second; None: lockstep, time moves only by `POST /sandbox/advance`."""
+    symbols: tuple[str, ...] = ()
+    """What is listed; empty: the twenty names of `universe.py`, or every symbol of the tape."""
+    tape: Path | None = None
+    """Folder of SYMBOL.parquet with recorded 1-minute bars; None: the seeded crowd."""
+    instruments: Path | None = None
+    """Kite instrument dump (CSV, may be gzipped) from which names and tokens come."""
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0: any free one."""
+    cash: int = 10_00_000_00
+    """Opening balance, paise."""
+    holdings: tuple[tuple[str, int, float], ...] = ()
+    """Shares brought over from earlier days: (symbol, quantity, average price in rupees)."""
+    user_id: str = ""
+    """Empty: derived from seed, date, tape and symbols."""
+    redirect: str = ""
+    """Where the login page sends the browser; empty: a page of the sandbox itself."""
+    limits: bool = True
+    """Answer 429 beyond the documented request rates."""
+
+    def check(self) -> None:
+        """Raise `ConfigError` for a value that no sandbox can run with."""
+        ist.midnight(self.date)
+        ist.time_of_day(self.start)
+        if self.speed is not None and not self.speed > 0:
+            raise ConfigError(f"sandbox speed {self.speed}: it must be above 0, or None for lockstep")
+        if self.host not in LOOPBACK:
+            raise ConfigError(f"sandbox host {self.host!r}: the sandbox serves this machine only, use 127.0.0.1")
+        if self.cash < 0:
+            raise ConfigError(f"sandbox cash {self.cash}: it cannot be negative")
+
+    @property
+    def user(self) -> str:
+        """Return the account's user id, two letters and four digits like a real one."""
+        source = f"{self.seed}|{self.date}|{self.tape}|{','.join(self.symbols)}"
+        return self.user_id or f"SB{crc32(source.encode()) % 10_000:04d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a started sandbox is reached, and as whom."""
+
+    rest: str
+    ws: str
+    api_key: str
+    api_secret: str
+    access_token: str
+    user_id: str

@@ -1,0 +1,181 @@
+"""One instrument as it trades today: its book, what has printed, and the tick that shows both."""
+
+from typing import NamedTuple, final
+
+from brokers.sandbox.orders import ClientOrder
+from compiled.book import Book
+from compiled.frames import pack_depth
+from compiled.model import MINUTE, SECOND, Instrument, Tick
+
+LEVELS = 5
+DEEP = 10
+
+
+class Hit(NamedTuple):
+    """A fill of one of our orders."""
+
+    order: ClientOrder
+    ticks: int
+    quantity: int
+
+
+@final
+class Listing:
+    """A tradable instrument; prices inside are grid indices.
+
+    `prints`: fills in the book are the day's trades (a crowd); otherwise the day is recorded and only `trade` counts.
+    """
+
+    def __init__(self, instrument: Instrument, prints: bool) -> None:
+        self.instrument = instrument
+        self.prints = prints
+        low, high = instrument.ticks(instrument.lower), instrument.ticks(instrument.upper)
+        self.low_band, self.high_band = low, high
+        self.book = Book(low, high)
+        self.own: dict[int, ClientOrder] = {}
+        self.last = instrument.ticks(instrument.close)
+        self.open = self.high = self.low = 0
+        self.volume = 0
+        self.turnover = 0
+        self.last_quantity = 0
+        self.last_trade = 0
+        self.reached: tuple[int, int] | None = None
+        self.minutes: list[list[int]] = []
+        self.dirty = False
+        self._number = 0
+
+    @property
+    def key(self) -> str:
+        """Return "EXCHANGE:SYMBOL" as quotes are asked for."""
+        return f"{self.instrument.exchange}:{self.instrument.symbol}"
+
+    @property
+    def ltp(self) -> float:
+        """Return the last traded price in rupees; the previous close before the first trade."""
+        return self.instrument.price(self.last)
+
+    def number(self) -> int:
+        """Return a fresh order number for the book."""
+        self._number += 1
+        return self._number
+
+    def trade(self, ticks: int, quantity: int, now: int) -> None:
+        """Print a trade on the tape."""
+        self.last = ticks
+        if not self.open:
+            self.open = self.high = self.low = ticks
+        elif ticks > self.high:
+            self.high = ticks
+        elif ticks < self.low:
+            self.low = ticks
+        self.volume += quantity
+        self.turnover += ticks * quantity
+        self.last_quantity = quantity
+        self.last_trade = now
+        self.dirty = True
+        low, high = self.reached or (ticks, ticks)
+        self.reached = (min(low, ticks), max(high, ticks))
+        self._candle(ticks, quantity, now)
+
+    def _candle(self, ticks: int, quantity: int, now: int) -> None:
+        start = now - now % MINUTE
+        if not self.minutes or self.minutes[-1][0] != start:
+            self.minutes.append([start, ticks, ticks, ticks, ticks, quantity])
+            return
+        bar = self.minutes[-1]
+        bar[2] = max(bar[2], ticks)
+        bar[3] = min(bar[3], ticks)
+        bar[4] = ticks
+        bar[5] += quantity
+
+    def settle(self, now: int) -> list[Hit]:
+        """Take the fills off the book: print them, and return those of our orders in the order they happened."""
+        book, own, hits = self.book, self.own, []
+        for index in range(book.fills()):
+            maker, taker, ticks, quantity = book.fill(index)
+            if self.prints:
+                self.trade(ticks, quantity, now)
+            if own:
+                hits.extend(Hit(own[side], ticks, quantity) for side in (maker, taker) if side in own)
+        book.clear()
+        return hits
+
+    def snapshot(self, now: int) -> Tick:
+        """Return the tick of this moment, depth included; the totals count the ten best levels of a side."""
+        price = self.instrument.price
+        bids = [(price(t), quantity, orders) for t, quantity, orders in self.book.depth(1, DEEP)]
+        asks = [(price(t), quantity, orders) for t, quantity, orders in self.book.depth(-1, DEEP)]
+        bid, ask = bids[0] if bids else (0.0, 0, 0), asks[0] if asks else (0.0, 0, 0)
+        return Tick(
+            token=self.instrument.token,
+            ts=now - now % SECOND,
+            ltp=price(self.last),
+            volume=self.volume,
+            last_quantity=self.last_quantity,
+            average_price=self.average,
+            buy_quantity=sum(level[1] for level in bids),
+            sell_quantity=sum(level[1] for level in asks),
+            open=price(self.open),
+            high=price(self.high),
+            low=price(self.low),
+            close=self.instrument.close,
+            last_trade_ts=self.last_trade - self.last_trade % SECOND,
+            bid=bid[0],
+            bid_quantity=bid[1],
+            ask=ask[0],
+            ask_quantity=ask[1],
+            depth=pack_depth(self.instrument.token, bids[:LEVELS], asks[:LEVELS]),
+        )
+
+    @property
+    def average(self) -> float:
+        """Return the day's average traded price in rupees, to the paisa."""
+        if not self.volume:
+            return 0.0
+        return round(self.instrument.price(1) * self.turnover / self.volume, 2)
+
+
+@final
+class Index:
+    """An index: the average move of its members times a base."""
+
+    def __init__(self, instrument: Instrument, members: list[Listing]) -> None:
+        self.instrument = instrument
+        self.members = members
+        self.last = instrument.close
+        self.open = self.high = self.low = 0.0
+        self.dirty = False
+
+    @property
+    def key(self) -> str:
+        """Return "EXCHANGE:SYMBOL" as quotes are asked for."""
+        return f"{self.instrument.exchange}:{self.instrument.symbol}"
+
+    @property
+    def ltp(self) -> float:
+        """Return the index value."""
+        return self.last
+
+    def update(self) -> None:
+        """Compute the index from its members' last prices, to two decimals."""
+        moved = sum(member.ltp / member.instrument.close for member in self.members) / len(self.members)
+        value = round(self.instrument.close * moved, 2)
+        if not self.open:
+            self.open = self.high = self.low = value
+        elif value == self.last:
+            return
+        self.last = value
+        self.high, self.low = max(self.high, value), min(self.low, value)
+        self.dirty = True
+
+    def snapshot(self, now: int) -> Tick:
+        """Return the tick of this moment."""
+        return Tick(
+            token=self.instrument.token,
+            ts=now - now % SECOND,
+            ltp=self.last,
+            open=self.open,
+            high=self.high,
+            low=self.low,
+            close=self.instrument.close,
+        )

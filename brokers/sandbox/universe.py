@@ -1,0 +1,120 @@
+"""What is listed: the default names with their real tokens, tick sizes by date, and bands around the previous close."""
+
+import csv
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+from compiled.model import Instrument
+from engine.errors import ConfigError, DataError
+
+NIFTY_TOKEN = 256265
+NIFTY_LEVEL = 26_000.0
+"""Where the index starts: a plausible level, since its real divisor is not modelled."""
+FREEZE = 100_000
+"""Most shares of one order (Zerodha)."""
+
+
+class Name(NamedTuple):
+    """One share: exchange token, a plausible price, and how it moves with the index."""
+
+    exchange_token: int
+    price: float
+    beta: float
+    title: str
+
+
+NAMES: Mapping[str, Name] = {
+    "RELIANCE": Name(2885, 1_512.4, 1.1, "RELIANCE INDUSTRIES"),
+    "HDFCBANK": Name(1333, 992.35, 1.0, "HDFC BANK"),
+    "ICICIBANK": Name(4963, 1_376.2, 1.1, "ICICI BANK"),
+    "INFY": Name(1594, 1_538.7, 0.9, "INFOSYS"),
+    "TCS": Name(11536, 3_121.5, 0.8, "TATA CONSULTANCY SERV LT"),
+    "SBIN": Name(3045, 968.15, 1.2, "STATE BANK OF INDIA"),
+    "ITC": Name(1660, 407.3, 0.6, "ITC"),
+    "LT": Name(11483, 4_021.8, 1.1, "LARSEN & TOUBRO"),
+    "AXISBANK": Name(5900, 1_254.6, 1.2, "AXIS BANK"),
+    "KOTAKBANK": Name(1922, 423.55, 1.0, "KOTAK MAHINDRA BANK"),
+    "BHARTIARTL": Name(10604, 2_098.3, 0.8, "BHARTI AIRTEL"),
+    "HINDUNILVR": Name(1394, 2_436.9, 0.5, "HINDUSTAN UNILEVER"),
+    "BAJFINANCE": Name(317, 1_018.4, 1.3, "BAJAJ FINANCE"),
+    "MARUTI": Name(10999, 15_872.0, 0.9, "MARUTI SUZUKI INDIA"),
+    "TATAMOTORS": Name(3456, 386.75, 1.3, "TATA MOTORS"),
+    "SUNPHARMA": Name(3351, 1_764.2, 0.6, "SUN PHARMACEUTICAL IND L"),
+    "WIPRO": Name(3787, 243.68, 0.9, "WIPRO"),
+    "NTPC": Name(11630, 328.9, 0.8, "NTPC"),
+    "POWERGRID": Name(14977, 276.15, 0.7, "POWER GRID CORP."),
+    "TITAN": Name(3506, 3_866.3, 1.0, "TITAN COMPANY"),
+}
+
+
+def tick_size(price: float, day: str) -> float:
+    """Return the NSE tick of a share in rupees: by price since 2025-04-15, .01 below ₹250 from 2024-06-10, else .05."""
+    if day < "2024-06-10":
+        return 0.05
+    if price < 250:
+        return 0.01
+    if day < "2025-04-15":
+        return 0.05
+    steps = ((1_000, 0.05), (5_000, 0.1), (10_000, 0.5), (20_000, 1.0))
+    return next((tick for below, tick in steps if price < below), 5.0)
+
+
+def token(symbol: str, dump: Mapping[str, tuple[int, str]]) -> int:
+    """Return the instrument token: the dump's, else the known one, else one derived from the symbol."""
+    if symbol in dump:
+        return dump[symbol][0]
+    known = NAMES.get(symbol)
+    exchange_token = known.exchange_token if known else 30_000 + crc32(symbol.encode()) % 30_000
+    return exchange_token << 8 | 1
+
+
+def title(symbol: str, dump: Mapping[str, tuple[int, str]]) -> str:
+    """Return the company's name as the instrument dump writes it."""
+    if symbol in dump:
+        return dump[symbol][1]
+    return NAMES[symbol].title if symbol in NAMES else symbol
+
+
+def read_dump(path: Path | None) -> dict[str, tuple[int, str]]:
+    """Read NSE shares of a Kite instrument dump: symbol → (token, name); raise `DataError` where it is unreadable."""
+    if path is None:
+        return {}
+    try:
+        opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
+        with opened as lines:
+            rows = csv.DictReader(lines)
+            return {
+                row["tradingsymbol"]: (int(row["instrument_token"]), row["name"])
+                for row in rows
+                if row["segment"] == "NSE" and row["instrument_type"] == "EQ"
+            }
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"instrument dump {path}: {error}") from error
+
+
+def share(symbol: str, close: float, tick: float, band: tuple[float, float], dump: Mapping[str, tuple[int, str]]) -> Instrument:
+    """Return an NSE share whose band (rupees) is snapped inwards to its grid."""
+    made = Instrument(token(symbol, dump), "NSE", symbol, tick, name=title(symbol, dump), freeze=FREEZE)
+    made.lower = made.snap(band[0], 1)
+    made.upper = made.snap(band[1], -1)
+    made.close = close
+    return made
+
+
+def nifty() -> Instrument:
+    """Return the index NIFTY 50."""
+    return Instrument(NIFTY_TOKEN, "NSE", "NIFTY 50", 0.05, kind="INDEX", name="NIFTY 50", close=NIFTY_LEVEL)
+
+
+def default_share(symbol: str, day: str, dump: Mapping[str, tuple[int, str]]) -> Instrument:
+    """Return one of the crowd's names; raise `ConfigError` for one that has no price here."""
+    name = NAMES.get(symbol)
+    if name is None:
+        raise ConfigError(f"symbol {symbol!r}: the sandbox's crowd trades {', '.join(NAMES)}")
+    tick = tick_size(name.price, day)
+    bare = Instrument(0, "NSE", symbol, tick)
+    close = bare.snap(name.price)
+    return share(symbol, close, tick, (close * 0.9, close * 1.1), dump)

@@ -1,0 +1,114 @@
+"""Requests and responses without a socket, and the refusals that become Kite's error bodies."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+JSON = "application/json"
+CSV = "text/csv"
+
+Form = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One REST call: `query` keeps repeated keys, `form` is the url-encoded body, `body` the parsed JSON one."""
+
+    method: str
+    path: str
+    query: Sequence[tuple[str, str]] = ()
+    form: Form = field(default_factory=dict)
+    body: object = None
+    authorization: str = ""
+
+    def values(self, key: str) -> list[str]:
+        """Return every value of a query key, in order."""
+        return [value for name, value in self.query if name == key]
+
+    def value(self, key: str, default: str = "") -> str:
+        """Return a parameter of the query or the form."""
+        found = self.values(key)
+        return found[0] if found else self.form.get(key, default)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What goes back: status, content type, body, and where a redirect leads."""
+
+    status: int
+    content: bytes
+    content_type: str = JSON
+    location: str = ""
+
+
+class ApiError(Exception):
+    """A refusal as Kite words it: HTTP status, error type and message."""
+
+    def __init__(self, status: int, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_type = error_type
+        self.message = message
+
+    def response(self) -> Response:
+        """Return the documented error body."""
+        body = {"status": "error", "message": self.message, "data": None, "error_type": self.error_type}
+        return Response(self.status, json.dumps(body).encode())
+
+
+def success(data: object) -> Response:
+    """Return the documented success body."""
+    return Response(HTTPStatus.OK, json.dumps({"status": "success", "data": data}).encode())
+
+
+def invalid(message: str) -> ApiError:
+    """Refuse a parameter."""
+    return ApiError(HTTPStatus.BAD_REQUEST, "InputException", message)
+
+
+def refused(message: str) -> ApiError:
+    """Refuse an order."""
+    return ApiError(HTTPStatus.BAD_REQUEST, "OrderException", message)
+
+
+def not_found(what: str) -> ApiError:
+    """Refuse an id nobody knows."""
+    return ApiError(HTTPStatus.NOT_FOUND, "GeneralException", f"Couldn't find that `{what}`.")
+
+
+def required(form: Form, key: str) -> str:
+    """Return a field that must be there."""
+    value = form.get(key, "")
+    if not value:
+        raise invalid(f"Missing or empty field `{key}`")
+    return value
+
+
+def whole(form: Form, key: str, default: int = 0) -> int:
+    """Return a field as a whole number."""
+    value = form.get(key, "")
+    try:
+        return int(value) if value else default
+    except ValueError:
+        raise invalid(f"Invalid `{key}`.") from None
+
+
+def decimal(form: Form, key: str, default: float = 0.0) -> float:
+    """Return a field as a finite number."""
+    value = form.get(key, "")
+    try:
+        number = float(value) if value else default
+    except ValueError:
+        raise invalid(f"Invalid `{key}`.") from None
+    if not abs(number) < 1e12:
+        raise invalid(f"Invalid `{key}`.")
+    return number
+
+
+def choice(form: Form, key: str, allowed: Sequence[str], default: str = "") -> str:
+    """Return a field that names one of a few things."""
+    value = form.get(key, "") or default or required(form, key)
+    if value not in allowed:
+        raise invalid(f"Invalid `{key}`.")
+    return value

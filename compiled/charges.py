@@ -1,0 +1,243 @@
+"""Reckon Zerodha's charges from a dated table: the exact estimate per order, and the contract note per day.
+
+Rates are whole billionths, so that ₹1 of turnover times a rate is exact: contract notes round halves up, and a float
+does not know where a half is. A table covers a day or refuses it: no row, no charges, no order.
+"""
+
+from datetime import date, timedelta
+from typing import Final, final
+
+from mypy_extensions import i64
+
+from compiled.model import Side
+
+NANO: Final = 1_000_000_000
+"""One, in billionths: the unit of every rate."""
+
+LIMIT: Final = 100_000_000_000_0
+"""The largest turnover of one order or note in paise, ₹1,000 crore: every product of it stays within 63 bits."""
+
+FOREVER: Final = 99991231
+"""The `last` day of a row that is in force."""
+
+CHARGES: Final = ("brokerage", "tax", "txn", "ipft", "sebi", "stamp", "gst")
+
+# a segment's charges are listed under the exchange itself, not under the name of its derivatives market
+HOME: Final = {"NFO": "NSE", "CDS": "NSE", "BFO": "BSE", "BCD": "BSE"}
+
+
+@final
+class Row:
+    """One charge of one segment at one exchange from `first` to `last` (yyyymmdd, both included).
+
+    `buy` and `sell` are billionths of the turnover (of the premium, for options), `flat` paise per executed order,
+    `cap` the most paise per order (-1: none). GST's rate is of the other charges.
+    """
+
+    def __init__(
+        self,
+        charge: str,
+        segment: str,
+        exchange: str,
+        first: i64,
+        last: i64,
+        buy: i64,
+        sell: i64,
+        flat: i64 = 0,
+        cap: i64 = -1,
+    ) -> None:
+        self.charge = charge
+        self.segment = segment
+        self.exchange = exchange
+        self.first = first
+        self.last = last
+        self.buy = buy
+        self.sell = sell
+        self.flat = flat
+        self.cap = cap
+
+    @property
+    def name(self) -> str:
+        """Return how an error calls the row."""
+        return f"{self.charge} {self.segment} {self.exchange} {self.first}-{self.last}"
+
+
+@final
+class Rates:
+    """Everything that is charged in one segment at one exchange on one day; rates in billionths, amounts in paise."""
+
+    def __init__(self, brokerage: Row, tax: Row, txn: Row, ipft: Row, sebi: Row, stamp: Row, gst: Row) -> None:
+        self.segment = brokerage.segment
+        self.exchange = brokerage.exchange
+        self.brokerage = brokerage.buy
+        self.flat = brokerage.flat
+        self.cap = brokerage.cap
+        self.tax_buy = tax.buy
+        self.tax_sell = tax.sell
+        self.txn = txn.buy
+        self.ipft = ipft.buy
+        self.sebi = sebi.buy
+        self.stamp_buy = stamp.buy
+        self.stamp_sell = stamp.sell
+        self.gst = gst.buy
+
+
+@final
+class Charges:
+    """What is charged, in rupees: `tax` is STT or CTT, `txn` the exchange's fee, `ipft` its investor protection fund."""
+
+    def __init__(
+        self, brokerage: float, tax: float, txn: float, ipft: float, sebi: float, gst: float, stamp: float
+    ) -> None:
+        self.brokerage = brokerage
+        self.tax = tax
+        self.txn = txn
+        self.ipft = ipft
+        self.sebi = sebi
+        self.gst = gst
+        self.stamp = stamp
+        self.total = brokerage + tax + txn + ipft + sebi + gst + stamp
+
+
+@final
+class RateTable:
+    """Rates by segment, exchange and day."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        """Take the rows in any order; raise `ValueError` naming a row that overlaps another or leaves a gap."""
+        self._rows: dict[str, list[Row]] = {}
+        for row in sorted(rows, key=_first_day):
+            if row.charge not in CHARGES:
+                raise ValueError(f"{row.name}: no such charge; there are {', '.join(CHARGES)}")
+            if row.last < row.first:
+                raise ValueError(f"{row.name}: ends before it begins")
+            line = self._rows.setdefault(_key(row.charge, row.segment, row.exchange), [])
+            if line:
+                _check_follows(line[-1], row)
+            line.append(row)
+
+    def rates(self, segment: str, exchange: str, day: i64) -> Rates:
+        """Return what is charged on a day (yyyymmdd); hold on to it for the day.
+
+        `exchange` may be the exchange or its derivatives market (NFO, CDS, BFO, BCD). Raises `LookupError` when the
+        table does not cover the day.
+        """
+        home = HOME.get(exchange, exchange)
+        rows = [self._row(charge, segment, home, day) for charge in CHARGES]
+        return Rates(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6])
+
+    def _row(self, charge: str, segment: str, exchange: str, day: i64) -> Row:
+        for row in self._rows.get(_key(charge, segment, exchange), []):
+            if row.first <= day <= row.last:
+                return row
+        raise LookupError(
+            f"no {charge} rate for {segment} at {exchange} on {day}: add the row to engine/market/charges.json"
+        )
+
+
+def _key(charge: str, segment: str, exchange: str) -> str:
+    return f"{charge} {segment} {exchange}"
+
+
+def _first_day(row: Row) -> int:
+    return row.first
+
+
+def _check_follows(earlier: Row, later: Row) -> None:
+    if later.first <= earlier.last:
+        raise ValueError(f"{later.name}: overlaps {earlier.name}")
+    if _day_after(earlier.last) != later.first:
+        raise ValueError(f"{later.name}: leaves a gap after {earlier.name}")
+
+
+def _day_after(day: int) -> int:
+    after = date(day // 10_000, day // 100 % 100, day % 100) + timedelta(days=1)
+    return after.year * 10_000 + after.month * 100 + after.day
+
+
+def estimate(rates: Rates, side: Side, quantity: i64, price: float) -> Charges:
+    """Return the charges of one executed order, unrounded, as Kite's margin and charges calls give them."""
+    turnover = float(quantity) * price / float(NANO)
+    brokerage = float(rates.flat) / 100.0 + turnover * float(rates.brokerage)
+    if rates.cap >= 0:
+        brokerage = min(brokerage, float(rates.cap) / 100.0)
+    txn = turnover * float(rates.txn)
+    ipft = turnover * float(rates.ipft)
+    sebi = turnover * float(rates.sebi)
+    buys = side == Side.BUY
+    return Charges(
+        brokerage,
+        turnover * float(rates.tax_buy if buys else rates.tax_sell),
+        txn,
+        ipft,
+        sebi,
+        (brokerage + txn + ipft + sebi) * float(rates.gst) / float(NANO),
+        turnover * float(rates.stamp_buy if buys else rates.stamp_sell),
+    )
+
+
+def order_charges(rates: Rates, side: Side, quantity: i64, value: i64) -> i64:
+    """Return all charges of one order that traded `quantity` shares for `value` paise, rounded half up to the paisa.
+
+    Raises `ValueError` above `LIMIT`.
+    """
+    if quantity == 0:
+        return 0
+    if value > LIMIT:
+        raise ValueError("turnover above ₹1,000 crore")
+    buys = side == Side.BUY
+    taxed = value * (rates.tax_buy + rates.stamp_buy if buys else rates.tax_sell + rates.stamp_sell)
+    served = _brokerage(rates, value) + value * (rates.txn + rates.ipft + rates.sebi)
+    # what is cut off below a billionth of a paisa cannot reach a half
+    gst = served // NANO * rates.gst + served % NANO * rates.gst // NANO
+    return (taxed + served + gst + NANO // 2) // NANO
+
+
+def note(rates: Rates, buys: list[int], sells: list[int]) -> Charges:
+    """Return the charges of a day's contract note in one segment, rounded as Zerodha rounds them.
+
+    `buys` and `sells` hold the traded value of each executed order in paise. Brokerage is rounded per order, all else
+    on the day's sum: STT to the paisa and then to the rupee, stamp duty to the rupee, the exchange's and SEBI's fees to
+    the paisa, GST as two halves (CGST, SGST) on the rounded base; halves always up. Seen on 41 F&O notes of 2025;
+    assumed for equity. Raises `ValueError` above `LIMIT`.
+    """
+    bought: i64 = 0
+    sold: i64 = 0
+    brokerage: i64 = 0
+    for value in buys:
+        bought += value
+        brokerage += _half_up(_brokerage(rates, value), NANO)
+    for value in sells:
+        sold += value
+        brokerage += _half_up(_brokerage(rates, value), NANO)
+    turnover = bought + sold
+    if turnover > LIMIT:
+        raise ValueError("turnover above ₹1,000 crore")
+    tax = _half_up(_half_up(bought * rates.tax_buy + sold * rates.tax_sell, NANO), 100)
+    txn = _half_up(turnover * rates.txn, NANO)
+    ipft = _half_up(turnover * rates.ipft, NANO)
+    sebi = _half_up(turnover * rates.sebi, NANO)
+    gst = 2 * _half_up((brokerage + txn + ipft + sebi) * rates.gst, 2 * NANO)
+    stamp = _half_up(bought * rates.stamp_buy + sold * rates.stamp_sell, 100 * NANO)
+    return Charges(
+        float(brokerage) / 100.0,
+        float(tax),
+        float(txn) / 100.0,
+        float(ipft) / 100.0,
+        float(sebi) / 100.0,
+        float(gst) / 100.0,
+        float(stamp),
+    )
+
+
+def _brokerage(rates: Rates, value: i64) -> i64:
+    """Return the brokerage of one order in billionths of a paisa."""
+    charged = rates.flat * NANO + value * rates.brokerage
+    if 0 <= rates.cap * NANO < charged:
+        return rates.cap * NANO
+    return charged
+
+
+def _half_up(amount: i64, unit: i64) -> i64:
+    """Return how many whole units an amount makes, halves up."""
+    return (amount + unit // 2) // unit

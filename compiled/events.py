@@ -1,0 +1,225 @@
+"""What the kernel hears, and what it answers: events in, commands out."""
+
+from enum import IntEnum
+from typing import final
+
+from mypy_extensions import i64
+
+from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, Side, Tick
+
+
+class Outcome(IntEnum):
+    """What became of a request to the broker."""
+
+    ACCEPTED = 1
+    REFUSED = 2
+    UNKNOWN = 3
+    LOST = 4
+
+
+class Act(IntEnum):
+    """What the operator, or a watchdog in the operator's name, asks for."""
+
+    HALT = 1
+    FLATTEN = 2
+    RESUME = 3
+    EXIT = 4
+    CANCEL = 5
+    READY = 6
+
+
+@final
+class Ticks:
+    """The ticks of one frame, received at `ts`."""
+
+    def __init__(self, ts: i64, ticks: list[Tick]) -> None:
+        self.ts = ts
+        self.ticks = ticks
+
+
+@final
+class Timer:
+    """The desk's clock has reached `ts`."""
+
+    def __init__(self, ts: i64) -> None:
+        self.ts = ts
+
+
+@final
+class Answer:
+    """The broker's answer to the request of an intent; `broker_id` is an order id, or a GTT id as text."""
+
+    def __init__(self, ts: i64, intent: i64, outcome: Outcome, broker_id: str = "", reason: str = "") -> None:
+        self.ts = ts
+        self.intent = intent
+        self.outcome = outcome
+        self.broker_id = broker_id
+        self.reason = reason
+
+
+@final
+class OrderUpdate:
+    """How an order stands in the broker's book; ours by `tag`, else by `order_id`, else somebody else's."""
+
+    def __init__(
+        self,
+        ts: i64,
+        order_id: str,
+        tag: str,
+        token: i64,
+        side: Side,
+        status: OrderStatus,
+        quantity: i64,
+        filled: i64,
+        price: float = 0.0,
+        trigger: float = 0.0,
+        average: float = 0.0,
+        reason: str = "",
+    ) -> None:
+        self.ts = ts
+        self.order_id = order_id
+        self.tag = tag
+        self.token = token
+        self.side = side
+        self.status = status
+        self.quantity = quantity
+        self.filled = filled
+        self.price = price
+        self.trigger = trigger
+        self.average = average
+        self.reason = reason
+
+
+@final
+class Trade:
+    """One trade at the exchange; applied once by its `trade_id`, whenever it comes."""
+
+    def __init__(
+        self, ts: i64, trade_id: str, order_id: str, token: i64, side: Side, quantity: i64, price: float
+    ) -> None:
+        self.ts = ts
+        self.trade_id = trade_id
+        self.order_id = order_id
+        self.token = token
+        self.side = side
+        self.quantity = quantity
+        self.price = price
+
+
+@final
+class GttUpdate:
+    """How a GTT stands at the broker; `order_ids` are the orders it has sent."""
+
+    def __init__(
+        self,
+        ts: i64,
+        gtt_id: i64,
+        token: i64,
+        status: GttStatus,
+        legs: list[GttLeg],
+        order_ids: list[str],
+        reason: str = "",
+    ) -> None:
+        self.ts = ts
+        self.gtt_id = gtt_id
+        self.token = token
+        self.status = status
+        self.legs = legs
+        self.order_ids = order_ids
+        self.reason = reason
+
+
+@final
+class Funds:
+    """What the broker says can be spent, in paise."""
+
+    def __init__(self, ts: i64, available: i64) -> None:
+        self.ts = ts
+        self.available = available
+
+
+@final
+class FeedStatus:
+    """The feed of one token went stale or live again (`token` 0: the whole feed)."""
+
+    def __init__(self, ts: i64, token: i64, live: bool) -> None:
+        self.ts = ts
+        self.token = token
+        self.live = live
+
+
+@final
+class Operate:
+    """An operator's act: on one token, on one order (`intent`), or (both 0) on everything."""
+
+    def __init__(self, ts: i64, act: Act, token: i64 = 0, intent: i64 = 0, reason: str = "") -> None:
+        self.ts = ts
+        self.act = act
+        self.token = token
+        self.intent = intent
+        self.reason = reason
+
+
+class Command:
+    """One thing the kernel wants done."""
+
+
+@final
+class PlaceOrder(Command):
+    """Send a new order."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+
+
+@final
+class CancelOrder(Command):
+    """Cancel a working order of ours."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+
+
+@final
+class PlaceGtt(Command):
+    """Send a new GTT."""
+
+    def __init__(self, gtt: Gtt) -> None:
+        self.gtt = gtt
+
+
+@final
+class ModifyGtt(Command):
+    """Replace the legs of a live GTT by `gtt.pending`."""
+
+    def __init__(self, gtt: Gtt) -> None:
+        self.gtt = gtt
+
+
+@final
+class DeleteGtt(Command):
+    """Delete a live GTT."""
+
+    def __init__(self, gtt: Gtt) -> None:
+        self.gtt = gtt
+
+
+@final
+class Alert(Command):
+    """Tell the operator; `level` is "info", "warn" or "alarm"."""
+
+    def __init__(self, ts: i64, level: str, name: str, text: str, token: i64 = 0) -> None:
+        self.ts = ts
+        self.level = level
+        self.name = name
+        self.text = text
+        self.token = token
+
+
+@final
+class Halt(Command):
+    """Latch the kill switch: a limit was reached."""
+
+    def __init__(self, ts: i64, reason: str) -> None:
+        self.ts = ts
+        self.reason = reason

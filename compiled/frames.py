@@ -1,0 +1,406 @@
+"""Kite's binary market data frames, both ways: bytes → ticks or last state per token, and ticks → bytes.
+
+A frame is a 16-bit count of packets, each behind its 16-bit length; everything is big-endian and unsigned. The length
+alone says what a packet is: 8 LTP, 28 index quote, 32 index full, 44 quote, 184 full. One byte alone is a heartbeat.
+Source: Kite Connect v3 WebSocket documentation and the official Python client, whose divisors rule where they differ.
+"""
+
+from collections import deque
+from typing import Final, final
+
+from librt.strings import BytesWriter, read_i16_be, read_i32_be, write_i16_be, write_i32_be
+from librt.vecs import append, vec
+from mypy_extensions import i16, i32, i64
+
+from compiled.model import SECOND, Tick, nearest
+
+LTP: Final[i64] = 1
+QUOTE: Final[i64] = 2
+FULL: Final[i64] = 3
+
+Level = tuple[float, int, int]
+"""Price in rupees, quantity in shares, number of orders."""
+
+U32: Final[i64] = 0xFFFFFFFF
+INDICES: Final[i64] = 9
+WORDS: Final[i64] = 46
+BAD_KEPT: Final = 16
+BAD_BYTES: Final = 65_536
+NO_DEPTH: Final = bytes(120)
+
+
+def divisor(token: i64) -> float:
+    """Return what a price on the wire is divided by; the low byte of `token` is its segment."""
+    segment = token & 0xFF
+    if segment == 3:  # CDS
+        return 10_000_000.0
+    if segment == 6 or segment == 12:  # BCD, NCO # noqa: PLR1714 - mypyc compares integers, not a tuple
+        return 10_000.0
+    return 100.0
+
+
+def levels(tick: Tick) -> tuple[list[Level], list[Level]]:
+    """Return (bids, asks) of a full tick, best first; empty levels are left out."""
+    bids: list[Level] = []
+    asks: list[Level] = []
+    if len(tick.depth) != 120:
+        return bids, asks
+    scale = divisor(tick.token)
+    for index in range(10):
+        at = index * 12
+        quantity = _u32(tick.depth, at)
+        if quantity == 0:
+            continue
+        level = (float(_u32(tick.depth, at + 4)) / scale, quantity, _u16(tick.depth, at + 8))
+        if index < 5:
+            bids.append(level)
+        else:
+            asks.append(level)
+    return bids, asks
+
+
+def pack_depth(token: i64, bids: list[Level], asks: list[Level]) -> bytes:
+    """Return the 120-byte block of five bids and five asks, best first; levels past the fifth are left out."""
+    out = BytesWriter()
+    scale = divisor(token)
+    for side in (bids, asks):
+        for index in range(5):
+            if index < len(side):
+                price, quantity, orders = side[index]
+                _put(out, quantity)
+                _put(out, nearest(price * scale))
+                _put16(out, min(orders, 0xFFFF))
+                _put16(out, 0)
+            else:
+                out.write(bytes(12))
+    return out.getvalue()
+
+
+def encode(ticks: list[Tick], modes: list[int]) -> bytes:
+    """Return the frame an exchange sends for `ticks`, each in its mode; what does not fit 32 bits is cut to fit.
+
+    Raises ValueError where there is not one mode per tick, or more ticks than a frame can count.
+    """
+    if len(ticks) != len(modes) or len(ticks) > 0xFFFF:
+        raise ValueError(f"{len(ticks)} ticks with {len(modes)} modes do not make a frame")
+    out = BytesWriter()
+    _put16(out, len(ticks))
+    for index, tick in enumerate(ticks):
+        _put_packet(out, tick, modes[index])
+    return out.getvalue()
+
+
+def _put_packet(out: BytesWriter, tick: Tick, mode: i64) -> None:
+    index = tick.token & 0xFF == INDICES
+    scale = divisor(tick.token)
+    if mode == LTP:
+        _put16(out, 8)
+    elif mode == QUOTE:
+        _put16(out, 28 if index else 44)
+    elif mode == FULL:
+        _put16(out, 32 if index else 184)
+    else:
+        raise ValueError(f"mode {mode} of token {tick.token} is none of LTP, QUOTE and FULL")
+    _put(out, tick.token)
+    _put(out, nearest(tick.ltp * scale))
+    if mode == LTP:
+        return
+    if index:
+        _put_index(out, tick, scale)
+    else:
+        _put_quote(out, tick, scale)
+    if mode == FULL:
+        if not index:
+            _put(out, tick.last_trade_ts // SECOND)
+            _put(out, tick.oi)
+            _put(out, tick.oi_high)
+            _put(out, tick.oi_low)
+        _put(out, tick.ts // SECOND)
+        if not index:
+            out.write(_depth_of(tick))
+
+
+def _put_index(out: BytesWriter, tick: Tick, scale: float) -> None:
+    for price in (tick.high, tick.low, tick.open, tick.close):
+        _put(out, nearest(price * scale))
+    change = nearest(tick.ltp * scale) - nearest(tick.close * scale)
+    _put(out, change & U32)
+
+
+def _put_quote(out: BytesWriter, tick: Tick, scale: float) -> None:
+    _put(out, tick.last_quantity)
+    _put(out, nearest(tick.average_price * scale))
+    _put(out, tick.volume)
+    _put(out, tick.buy_quantity)
+    _put(out, tick.sell_quantity)
+    for price in (tick.open, tick.high, tick.low, tick.close):
+        _put(out, nearest(price * scale))
+
+
+def _depth_of(tick: Tick) -> bytes:
+    if len(tick.depth) == 120:
+        return tick.depth
+    bids = [(tick.bid, int(tick.bid_quantity), 0)] if tick.bid_quantity > 0 else []
+    asks = [(tick.ask, int(tick.ask_quantity), 0)] if tick.ask_quantity > 0 else []
+    return pack_depth(tick.token, bids, asks)
+
+
+def _put(out: BytesWriter, value: i64) -> None:
+    value = max(0, min(value, U32))
+    write_i32_be(out, i32(value if value < 0x80000000 else value - 0x100000000))
+
+
+def _put16(out: BytesWriter, value: i64) -> None:
+    write_i16_be(out, i16(value if value < 0x8000 else value - 0x10000))
+
+
+def _u32(data: bytes, at: i64) -> i64:
+    return i64(read_i32_be(data, at)) & U32
+
+
+def _u16(data: bytes, at: i64) -> i64:
+    return i64(read_i16_be(data, at)) & 0xFFFF
+
+
+def _tick(data: bytes, at: i64, length: i64, received: i64) -> Tick:
+    """Read the packet of `length` bytes at `at`."""
+    token = _u32(data, at)
+    scale = divisor(token)
+    ltp = float(_u32(data, at + 4)) / scale
+    if length == 8:
+        return Tick(token, received, ltp)
+    if length < 44:
+        stamp = _u32(data, at + 28) if length == 32 else 0
+        return Tick(
+            token,
+            stamp * SECOND if stamp else received,
+            ltp,
+            high=float(_u32(data, at + 8)) / scale,
+            low=float(_u32(data, at + 12)) / scale,
+            open=float(_u32(data, at + 16)) / scale,
+            close=float(_u32(data, at + 20)) / scale,
+        )
+    tick = Tick(
+        token,
+        received,
+        ltp,
+        _u32(data, at + 16),
+        _u32(data, at + 8),
+        float(_u32(data, at + 12)) / scale,
+        _u32(data, at + 20),
+        _u32(data, at + 24),
+        float(_u32(data, at + 28)) / scale,
+        float(_u32(data, at + 32)) / scale,
+        float(_u32(data, at + 36)) / scale,
+        float(_u32(data, at + 40)) / scale,
+    )
+    if length == 184:
+        stamp = _u32(data, at + 60)
+        if stamp:
+            tick.ts = stamp * SECOND
+        tick.last_trade_ts = _u32(data, at + 44) * SECOND
+        tick.oi = _u32(data, at + 48)
+        tick.oi_high = _u32(data, at + 52)
+        tick.oi_low = _u32(data, at + 56)
+        tick.bid_quantity = _u32(data, at + 64)
+        tick.bid = float(_u32(data, at + 68)) / scale
+        tick.ask_quantity = _u32(data, at + 124)
+        tick.ask = float(_u32(data, at + 128)) / scale
+        tick.depth = data[at + 64 : at + 184]
+    return tick
+
+
+@final
+class Decoder:
+    """Reads frames, and keeps account of those that were not whole.
+
+    `packets` counts the good ones. A packet of no known length is skipped and counted in `bad_packets`; a frame that
+    ends before its packets do, or goes on after them, counts in `bad_frames`, and what was good in it is delivered.
+    """
+
+    def __init__(self) -> None:
+        self.frames: i64 = 0
+        self.packets: i64 = 0
+        self.bad_frames: i64 = 0
+        self.bad_packets: i64 = 0
+        self.heartbeats: i64 = 0
+        self._bad: deque[bytes] = deque(maxlen=BAD_KEPT)
+
+    def decode(self, frame: bytes, received: i64) -> list[Tick]:
+        """Return the ticks of a frame that came at `received` (ns UTC), the good ones of a bad frame; never raises.
+
+        `Tick.ts` is the exchange's time where the packet carries one, else `received`.
+        """
+        ticks: list[Tick] = []
+        for at in self.split(frame):
+            ticks.append(_tick(frame, at, _u16(frame, at - 2), received))  # noqa: PERF401 - native loop
+        return ticks
+
+    def split(self, frame: bytes) -> vec[i64]:
+        """Return where the good packets of a frame begin (their length stands two bytes before), and keep account."""
+        found = vec[i64]()
+        size: i64 = len(frame)
+        if size == 1:
+            self.heartbeats += 1
+            return found
+        self.frames += 1
+        left: i64 = _u16(frame, 0) if size > 1 else 1
+        at: i64 = 2
+        good = True
+        while left > 0 and at + 2 <= size:
+            length = _u16(frame, at)
+            at += 2
+            if at + length > size:
+                break
+            if length == 184 or length == 44 or length == 8 or length == 32 or length == 28:  # noqa: PLR1714 - native
+                found = append(found, at)
+            else:
+                self.bad_packets += 1
+                good = False
+            at += length
+            left -= 1
+        self.packets += len(found)
+        if left > 0 or at != size:
+            self.bad_frames += 1
+            good = False
+        if not good:
+            self._bad.append(frame[:BAD_BYTES])
+        return found
+
+    def bad(self) -> list[bytes]:
+        """Return the last frames that were not whole, oldest first: at most 16, each cut at 64 KiB."""
+        return list(self._bad)
+
+
+@final
+class Slots:
+    """Numbers tokens densely from 0, in the order they are first seen."""
+
+    def __init__(self) -> None:
+        self._tokens = vec[i64]()
+        self._table = vec[i64]([-1 for _ in range(64)])
+        self._mask: i64 = 63
+
+    def __len__(self) -> i64:
+        return len(self._tokens)
+
+    def token(self, slot: i64) -> i64:
+        """Return the token of a slot; raise IndexError where there is none."""
+        return self._tokens[slot]
+
+    def find(self, token: i64) -> i64:
+        """Return the slot of `token`, -1 where it was never seen."""
+        return self._table[self._place(token)]
+
+    def add(self, token: i64) -> i64:
+        """Return the slot of `token`, a new one where it was never seen."""
+        place = self._place(token)
+        slot = self._table[place]
+        if slot >= 0:
+            return slot
+        slot = len(self._tokens)
+        self._tokens = append(self._tokens, token)
+        self._table[place] = slot
+        if 2 * slot > self._mask:
+            self._grow()
+        return slot
+
+    def _place(self, token: i64) -> i64:
+        table = self._table
+        tokens = self._tokens
+        mask = self._mask
+        # The low byte is the segment, the same for thousands of tokens; the exchange's own numbers above it are dense.
+        place = (token ^ (token >> 8)) & mask
+        while table[place] >= 0 and tokens[table[place]] != token:
+            place = (place + 1) & mask
+        return place
+
+    def _grow(self) -> None:
+        self._mask = self._mask * 2 + 1
+        self._table = vec[i64]([-1 for _ in range(self._mask + 1)])
+        for slot in range(len(self._tokens)):
+            self._table[self._place(self._tokens[slot])] = slot
+
+
+@final
+class Columns:
+    """The last state of every token, packed as the wire has it: 184 bytes a token, whatever the number of packets.
+
+    A packet replaces the fields it carries and leaves the others as they were. An unknown token reads as 0.
+    """
+
+    def __init__(self) -> None:
+        self.decoder = Decoder()
+        self._slots = Slots()
+        self._words = vec[i32]()
+        self._lengths = vec[i64]()
+        self._received = vec[i64]()
+
+    def __len__(self) -> i64:
+        return len(self._slots)
+
+    def tokens(self) -> list[int]:
+        """Return the tokens seen so far, first seen first."""
+        return [self._slots.token(slot) for slot in range(len(self._slots))]
+
+    def update(self, frame: bytes, received: i64) -> i64:
+        """Take in a frame that came at `received` (ns UTC) and return the number of good packets; never raises."""
+        found = self.decoder.split(frame)
+        for at in found:
+            slot = self._slot(_u32(frame, at))
+            length = _u16(frame, at - 2)
+            words = self._words
+            base = slot * WORDS
+            for word in range(length // 4):
+                words[base + word] = read_i32_be(frame, at + 4 * word)
+            if length > self._lengths[slot]:
+                self._lengths[slot] = length
+            self._received[slot] = received
+        return len(found)
+
+    def received(self, token: i64) -> i64:
+        """Return when the last packet of `token` came, ns UTC."""
+        slot = self._slots.find(token)
+        return self._received[slot] if slot >= 0 else 0
+
+    def ltp(self, token: i64) -> float:
+        """Return the last price, rupees."""
+        return float(self._word(token, 1)) / divisor(token)
+
+    def volume(self, token: i64) -> i64:
+        """Return the day's cumulative volume, shares; -1 where no packet had one."""
+        slot = self._slots.find(token)
+        return self._word(token, 4) if slot >= 0 and self._lengths[slot] >= 44 else -1
+
+    def bid(self, token: i64) -> float:
+        """Return the best bid, rupees; 0.0 where there is none."""
+        return float(self._word(token, 17)) / divisor(token)
+
+    def ask(self, token: i64) -> float:
+        """Return the best ask, rupees; 0.0 where there is none."""
+        return float(self._word(token, 32)) / divisor(token)
+
+    def tick(self, token: i64) -> Tick | None:
+        """Return the last state of `token` as a tick, in the richest mode it came in."""
+        slot = self._slots.find(token)
+        if slot < 0:
+            return None
+        out = BytesWriter()
+        for word in range(slot * WORDS, (slot + 1) * WORDS):
+            write_i32_be(out, self._words[word])
+        return _tick(out.getvalue(), 0, self._lengths[slot], self._received[slot])
+
+    def _word(self, token: i64, word: i64) -> i64:
+        slot = self._slots.find(token)
+        return i64(self._words[slot * WORDS + word]) & U32 if slot >= 0 else 0
+
+    def _slot(self, token: i64) -> i64:
+        slot = self._slots.add(token)
+        if slot == len(self._lengths):
+            self._lengths = append(self._lengths, 0)
+            self._received = append(self._received, 0)
+            words = self._words
+            for _ in range(WORDS):
+                words = append(words, 0)
+            self._words = words
+        return slot

@@ -1,0 +1,222 @@
+"""Ladders: entries in rungs, a stop and perhaps a target for each rung, stops that trail.
+
+A plain position is a ladder of one rung, so everything the desk holds is protected by the same few rules:
+rung 1 enters at the signal; rung 2 when rung 1 is up by its trigger; rung n when the average of those before it is.
+A stop stands `stop_percent` from the rung's average entry price and follows the most favourable price since, by whole
+steps, never back. Percentages are of the price.
+"""
+
+from enum import IntEnum
+from typing import final
+
+from mypy_extensions import i64
+
+from compiled.model import Gtt, GttLeg, Instrument, Order, Product, Side, nearest
+
+
+class RungState(IntEnum):
+    """Where a rung stands."""
+
+    WAITING = 1
+    ENTERING = 2
+    OPEN = 3
+    EXITING = 4
+    CLOSED = 5
+
+
+@final
+class RungPlan:
+    """One rung: enters when those before it are up `trigger_percent`; target 0.0 makes it a runner."""
+
+    def __init__(self, trigger_percent: float, stop_percent: float, target_percent: float = 0.0) -> None:
+        self.trigger_percent = trigger_percent
+        self.stop_percent = stop_percent
+        self.target_percent = target_percent
+
+
+@final
+class LadderPlan:
+    """What a strategy wants for one ladder; `capital` in paise per rung, `trail_seconds` the least time between moves.
+
+    `stop_gap_percent` is how far beyond the trigger the stop's limit price stands, so that it still fills in a fall.
+    """
+
+    def __init__(
+        self,
+        rungs: list[RungPlan],
+        capital: i64,
+        product: Product = Product.CNC,
+        stop_gap_percent: float = 0.5,
+        trail: bool = True,
+        trail_step_percent: float = 0.25,
+        trail_seconds: i64 = 5,
+        entry_seconds: i64 = 30,
+    ) -> None:
+        self.rungs = rungs
+        self.capital = capital
+        self.product = product
+        self.stop_gap_percent = stop_gap_percent
+        self.trail = trail
+        self.trail_step_percent = trail_step_percent
+        self.trail_seconds = trail_seconds
+        self.entry_seconds = entry_seconds
+
+
+@final
+class Rung:
+    """One entry of a ladder and everything that belongs to it; `number` counts from 1."""
+
+    def __init__(self, rung_id: i64, ladder_id: i64, number: i64, plan: RungPlan) -> None:
+        self.rung_id = rung_id
+        self.ladder_id = ladder_id
+        self.number = number
+        self.plan = plan
+        self.state = RungState.WAITING
+        self.entry: Order | None = None
+        self.exit: Order | None = None
+        self.gtt: Gtt | None = None
+        self.bought: i64 = 0
+        self.bought_value: i64 = 0
+        self.sold: i64 = 0
+        self.sold_value: i64 = 0
+        self.charges: i64 = 0
+        self.stop = 0.0
+        self.target = 0.0
+        self.high = 0.0
+        self.opened: i64 = 0
+        self.closed: i64 = 0
+        self.moved: i64 = 0
+        self.trailed: i64 = 0
+        self.exit_reason = ""
+        self.leaving = False
+        self.retry_at: i64 = 0
+        self.refusals: i64 = 0
+
+    @property
+    def live(self) -> bool:
+        """Tell whether it has been entered and is not over."""
+        return self.state is not RungState.WAITING and self.state is not RungState.CLOSED
+
+    @property
+    def quantity(self) -> i64:
+        """Return the shares still held."""
+        return self.bought - self.sold
+
+    @property
+    def average(self) -> float:
+        """Return the average entry price in rupees, 0.0 before the first fill."""
+        return float(self.bought_value) / float(self.bought) / 100.0 if self.bought else 0.0
+
+    @property
+    def exit_average(self) -> float:
+        """Return the average exit price in rupees, 0.0 before the first exit."""
+        return float(self.sold_value) / float(self.sold) / 100.0 if self.sold else 0.0
+
+    @property
+    def protected(self) -> i64:
+        """Return the shares that a live GTT at the broker, or the order it sent, would sell."""
+        gtt = self.gtt
+        if gtt is not None and gtt.gtt_id and gtt.live and gtt.legs:
+            return gtt.legs[0].quantity
+        order = self.exit
+        if order is not None and order.order_id and order.live:
+            return order.quantity - order.traded
+        return 0
+
+    def pnl(self, sign: i64, last: float) -> i64:
+        """Return realised plus unrealised P&L after charges, in paise, at the last price."""
+        open_value = nearest(last * 100.0 * float(self.quantity))
+        return sign * (self.sold_value - self.bought_value + open_value) - self.charges
+
+
+@final
+class Ladder:
+    """Rungs on one instrument for one strategy; `side` is the direction of its entries."""
+
+    def __init__(self, ladder_id: i64, strategy: str, instrument: Instrument, side: Side, plan: LadderPlan) -> None:
+        self.ladder_id = ladder_id
+        self.strategy = strategy
+        self.instrument = instrument
+        self.side = side
+        self.plan = plan
+        self.rungs: list[Rung] = []
+        self.created: i64 = 0
+        self.closed: i64 = 0
+        self.reason = ""
+        self.leaving = False
+
+    @property
+    def sign(self) -> i64:
+        """Return 1 for a long ladder, -1 for a short one."""
+        return 1 if self.side is Side.BUY else -1
+
+    @property
+    def open(self) -> bool:
+        """Tell whether any rung is entering, open or exiting."""
+        for rung in self.rungs:
+            if rung.live:
+                return True
+        return False
+
+    def next_rung(self, last: float) -> Rung | None:
+        """Return the rung whose trigger the last price has reached: all before it are open and up far enough."""
+        quantity: i64 = 0
+        value: i64 = 0
+        for rung in self.rungs:
+            if rung.state is RungState.WAITING:
+                if quantity == 0:
+                    return None
+                average = float(value) / float(quantity) / 100.0
+                gain = float(self.sign) * (last - average) / average * 100.0
+                return rung if gain >= rung.plan.trigger_percent else None
+            if rung.state is not RungState.OPEN or rung.leaving:
+                return None
+            quantity += rung.bought
+            value += rung.bought_value
+        return None
+
+
+def stop_at(ladder: Ladder, rung: Rung, extreme: float) -> float:
+    """Return the stop that belongs to the most favourable price, on the grid, never nearer than the plan says."""
+    away = rung.plan.stop_percent / 100.0
+    sign = ladder.sign
+    return ladder.instrument.snap(extreme * (1.0 - float(sign) * away), -sign)
+
+
+def target_at(ladder: Ladder, rung: Rung) -> float:
+    """Return the rung's target on the grid, 0.0 for a runner."""
+    if rung.plan.target_percent <= 0.0:
+        return 0.0
+    away = rung.plan.target_percent / 100.0
+    sign = ladder.sign
+    return ladder.instrument.snap(rung.average * (1.0 + float(sign) * away), sign)
+
+
+def trailed_stop(ladder: Ladder, rung: Rung) -> float:
+    """Return where the stop should stand now: moved in the position's favour by a whole step, or where it is."""
+    wanted = stop_at(ladder, rung, rung.high)
+    step = rung.stop * ladder.plan.trail_step_percent / 100.0
+    if float(ladder.sign) * (wanted - rung.stop) >= step - 1e-9 and wanted != rung.stop:
+        return wanted
+    return rung.stop
+
+
+def legs(ladder: Ladder, rung: Rung, stop: float, quantity: i64) -> list[GttLeg]:
+    """Return the GTT legs that protect `quantity`: stop alone, or stop and target with the lower trigger first."""
+    instrument = ladder.instrument
+    sign = ladder.sign
+    out = Side.SELL if sign > 0 else Side.BUY
+    gap = stop * ladder.plan.stop_gap_percent / 100.0
+    limit = instrument.snap(stop - float(sign) * gap, -sign)
+    if instrument.lower > 0.0 and limit < instrument.lower:
+        limit = instrument.snap(instrument.lower, 1)
+    if instrument.upper > 0.0 and limit > instrument.upper:
+        limit = instrument.snap(instrument.upper, -1)
+    found = [GttLeg(stop, limit, out, quantity)]
+    if rung.target > 0.0:
+        target = GttLeg(rung.target, rung.target, out, quantity)
+        if sign > 0:
+            found.append(target)
+        else:
+            found.insert(0, target)
+    return found

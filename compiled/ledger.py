@@ -1,0 +1,243 @@
+"""Keep positions, average prices, P&L and cash, to the paisa.
+
+Every amount is whole paise. A fill is worth `model.paise(price, quantity)`; where a part of it, or of an open cost, is
+needed, the part is pro rata, rounded half away from zero, and the rest is what remains: nothing is ever lost.
+"""
+
+from typing import final
+
+from librt.vecs import append, vec
+from mypy_extensions import i64
+
+from compiled.model import Side, nearest, paise
+
+
+def share(amount: i64, part: i64, whole: i64) -> i64:
+    """Return the `part` in `whole` of an amount in paise, rounded half away from zero; exact for `whole` < 2^31."""
+    size = amount if amount >= 0 else -amount
+    each = size // whole
+    rest = size - each * whole
+    cut = each * part + (2 * rest * part + whole) // (2 * whole)
+    return cut if amount >= 0 else -cut
+
+
+@final
+class Position:
+    """What a strategy holds of one instrument, or (`strategy` empty) what the account holds of it.
+
+    Law, for the average method: `carried_value + buy_value - sell_value + realised == value`. Quantities are signed
+    shares, values signed paise, `last` the last price in rupees. `realised_fifo` is the same P&L when the oldest
+    shares are sold first; both methods agree whenever the position is flat.
+    """
+
+    def __init__(self, strategy: str, token: i64, last: float) -> None:
+        self.strategy = strategy
+        self.token = token
+        self.last = last
+        self.quantity: i64 = 0
+        self.value: i64 = 0
+        self.realised: i64 = 0
+        self.realised_fifo: i64 = 0
+        self.unrealised: i64 = 0
+        self.charges: i64 = 0
+        self.buy_quantity: i64 = 0
+        self.buy_value: i64 = 0
+        self.sell_quantity: i64 = 0
+        self.sell_value: i64 = 0
+        self.carried_quantity: i64 = 0
+        self.carried_value: i64 = 0
+        self._lots = vec[i64]()  # quantity and cost of each open purchase (or short sale), oldest first, both unsigned
+        self._oldest: i64 = 0
+
+    @property
+    def average(self) -> float:
+        """Return the average price of the open quantity in rupees, 0.0 when flat."""
+        return float(self.value) / float(self.quantity) / 100.0 if self.quantity else 0.0
+
+    def mark(self, price: float) -> i64:
+        """Value the position at a price in rupees; return the change of `unrealised` in paise."""
+        self.last = price
+        before = self.unrealised
+        quantity = self.quantity
+        if quantity == 0:
+            self.unrealised = 0
+        else:
+            self.unrealised = paise(price, quantity) - self.value
+        return self.unrealised - before
+
+    def trade(self, side: Side, quantity: i64, value: i64) -> i64:
+        """Book a fill worth `value` paise; return the P&L it realises by the average method, in paise."""
+        if side == Side.BUY:
+            self.buy_quantity += quantity
+            self.buy_value += value
+            return self._book(quantity, value)
+        self.sell_quantity += quantity
+        self.sell_value += value
+        return self._book(-quantity, -value)
+
+    def carry(self, quantity: i64, value: i64) -> i64:
+        """Book a signed quantity and cost from an earlier day; return what it realises against the position so far."""
+        self.carried_quantity += quantity
+        self.carried_value += value
+        return self._book(quantity, value)
+
+    def _book(self, quantity: i64, cost: i64) -> i64:
+        sign: i64 = 1 if self.quantity > 0 else -1
+        held = sign * self.quantity
+        size = -sign * quantity
+        if held == 0 or size < 0:
+            self._open(quantity, cost)
+            return 0
+        closed = min(held, size)
+        paid = share(cost, closed, size)
+        released = share(self.value, closed, held)
+        self.quantity -= sign * closed
+        self.value -= released
+        self.realised -= released + paid
+        self.realised_fifo -= sign * self._release(closed) + paid
+        if size > closed:
+            self._open(quantity + sign * closed, cost - paid)
+        return -released - paid
+
+    def _open(self, quantity: i64, cost: i64) -> None:
+        sign: i64 = 1 if quantity > 0 else -1
+        self.quantity += quantity
+        self.value += cost
+        self._lots = append(append(self._lots, sign * quantity), sign * cost)
+
+    def _release(self, quantity: i64) -> i64:
+        """Take shares from the oldest lots; return what they had cost, unsigned, in paise."""
+        lots = self._lots
+        i = self._oldest
+        left = quantity
+        cost: i64 = 0
+        while left > 0:
+            taken = min(left, lots[i])
+            part = share(lots[i + 1], taken, lots[i])
+            lots[i] -= taken
+            lots[i + 1] -= part
+            cost += part
+            left -= taken
+            if lots[i] == 0:
+                i += 2
+        if i >= 64 and 2 * i >= len(lots):
+            lots = lots[i:]
+            i = 0
+        self._lots = lots
+        self._oldest = i
+        return cost
+
+
+@final
+class Ledger:
+    """The positions and the cash of one account, by strategy and in total.
+
+    `cash == start_cash + Σ sell value - Σ buy value - Σ charges`, always. `realised` and `unrealised` are the sums over
+    the strategies' positions, in paise.
+    """
+
+    def __init__(self, cash: i64) -> None:
+        self.start_cash = cash
+        self.cash = cash
+        self.charges: i64 = 0
+        self.realised: i64 = 0
+        self.unrealised: i64 = 0
+        self._positions: list[Position] = []
+        self._accounts: list[Position] = []
+        self._held: dict[int, list[Position]] = {}  # token → the account's position, then the strategies'
+
+    @property
+    def net(self) -> i64:
+        """Return the P&L after charges, in paise."""
+        return self.realised + self.unrealised - self.charges
+
+    @property
+    def exposure(self) -> i64:
+        """Return what the account's open positions are worth at their last prices, long and short added, in paise."""
+        total: i64 = 0
+        for position in self._accounts:
+            value = paise(position.last, position.quantity)
+            total += value if value >= 0 else -value
+        return total
+
+    def fill(self, strategy: str, token: i64, side: Side, quantity: i64, price: float) -> i64:
+        """Book a fill of `quantity` shares at `price` rupees; return the strategy's realised P&L in paise.
+
+        The fill's price is the position's last price until the first `mark`.
+        """
+        value = paise(price, quantity)
+        position = self._get(strategy, token, price)
+        self._held[token][0].trade(side, quantity, value)
+        realised = position.trade(side, quantity, value)
+        if side == Side.BUY:
+            self.cash -= value
+        else:
+            self.cash += value
+        self.realised += realised
+        self.mark(token, position.last)
+        return realised
+
+    def charge(self, strategy: str, token: i64, amount: i64) -> None:
+        """Take charges of `amount` paise off the cash."""
+        position = self._get(strategy, token, 0.0)
+        position.charges += amount
+        self._held[token][0].charges += amount
+        self.charges += amount
+        self.cash -= amount
+
+    def mark(self, token: i64, price: float) -> None:
+        """Value an instrument's positions at its last price in rupees."""
+        held = self._held.get(token)
+        if held is None:
+            return
+        held[0].mark(price)
+        for i in range(1, len(held)):
+            self.unrealised += held[i].mark(price)
+
+    def carry(self, strategy: str, token: i64, quantity: i64, average: float) -> None:
+        """Bring a position over from an earlier day: signed shares at an average price in rupees; no cash moves."""
+        value = nearest(average * float(quantity) * 100.0)  # an average is no price on a grid
+        position = self._get(strategy, token, average)
+        self._held[token][0].carry(quantity, value)
+        self.realised += position.carry(quantity, value)
+        self.mark(token, position.last)
+
+    def position(self, strategy: str, token: i64) -> Position | None:
+        """Return what a strategy holds, or held, of an instrument."""
+        held = self._held.get(token)
+        if held is None:
+            return None
+        for i in range(1, len(held)):
+            if held[i].strategy == strategy:
+                return held[i]
+        return None
+
+    def account(self, token: i64) -> Position | None:
+        """Return what the account holds, or held, of an instrument: all strategies netted."""
+        held = self._held.get(token)
+        return None if held is None else held[0]
+
+    def positions(self) -> list[Position]:
+        """Return every strategy's positions, flat ones included, in order of first fill."""
+        return list(self._positions)
+
+    def account_positions(self) -> list[Position]:
+        """Return the account's positions, flat ones included, in order of first fill."""
+        return list(self._accounts)
+
+    def _get(self, strategy: str, token: i64, price: float) -> Position:
+        position = self.position(strategy, token)
+        if position is not None:
+            if position.last == 0.0:
+                self.mark(token, price)
+            return position
+        held = self._held.get(token)
+        if held is None:
+            account = Position("", token, price)
+            self._accounts.append(account)
+            held = [account]
+            self._held[token] = held
+        position = Position(strategy, token, held[0].last or price)
+        held.append(position)
+        self._positions.append(position)
+        return position

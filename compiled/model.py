@@ -1,0 +1,360 @@
+"""The values the core passes around: instruments, ticks, bars, orders, GTTs and their enums.
+
+Units, everywhere: quantities in shares (i64), money in paise (i64), prices in float rupees on the instrument's tick
+grid, times in nanoseconds since the epoch, UTC (i64).
+"""
+
+from enum import IntEnum
+from typing import Final, final
+
+from mypy_extensions import i64
+
+E4: Final = 10_000.0
+"""Prices are exact in ten-thousandths of a rupee, the finest grid any Indian segment uses."""
+
+SECOND: Final = 1_000_000_000
+MINUTE: Final = 60_000_000_000
+
+
+class Side(IntEnum):
+    """Direction of an order; the value is the sign of its quantity."""
+
+    BUY = 1
+    SELL = -1
+
+
+class OrderType(IntEnum):
+    """How an order is priced."""
+
+    MARKET = 1
+    LIMIT = 2
+    SL = 3
+    SLM = 4
+
+
+class Product(IntEnum):
+    """Zerodha product of a position."""
+
+    CNC = 1
+    MIS = 2
+    NRML = 3
+    MTF = 4
+
+
+class Validity(IntEnum):
+    """How long an order lives."""
+
+    DAY = 1
+    IOC = 2
+    TTL = 3
+
+
+class Purpose(IntEnum):
+    """What an order is for; its class at the governor and the kill switch."""
+
+    ENTRY = 1
+    EXIT = 2
+    PROTECT = 3
+
+
+class OrderStatus(IntEnum):
+    """Where an order stands in its life; `compiled/orders.py` holds the legal transitions."""
+
+    INTENT = 1
+    SENT = 2
+    UNKNOWN = 3
+    OPEN = 4
+    TRIGGER_PENDING = 5
+    COMPLETE = 6
+    CANCELLED = 7
+    REJECTED = 8
+    LOST = 9
+
+
+class GttStatus(IntEnum):
+    """Where a GTT stands in its life."""
+
+    INTENT = 1
+    SENT = 2
+    UNKNOWN = 3
+    ACTIVE = 4
+    TRIGGERED = 5
+    DISABLED = 6
+    EXPIRED = 7
+    CANCELLED = 8
+    REJECTED = 9
+    DELETED = 10
+    LOST = 11
+
+
+@final
+class Instrument:
+    """One tradable instrument, with the grid its prices stand on.
+
+    `tick` in rupees, `lot` and `freeze` in shares (freeze 0: not known), `lower` and `upper` the day's price band in
+    rupees (0.0: none known), `kind` one of EQ, FUT, CE, PE, INDEX, `segment` the charge segment of its delivery
+    trades (EQ_DELIVERY, FUT, OPT ...).
+    """
+
+    def __init__(
+        self,
+        token: i64,
+        exchange: str,
+        symbol: str,
+        tick: float,
+        lot: i64 = 1,
+        kind: str = "EQ",
+        name: str = "",
+        lower: float = 0.0,
+        upper: float = 0.0,
+        close: float = 0.0,
+        freeze: i64 = 0,
+    ) -> None:
+        self.token = token
+        self.exchange = exchange
+        self.symbol = symbol
+        self.tick = tick
+        self.lot = lot
+        self.kind = kind
+        self.name = name
+        self.lower = lower
+        self.upper = upper
+        self.close = close
+        self.freeze = freeze
+        self.tick_e4: i64 = i64(tick * E4 + 0.5)
+
+    def ticks(self, price: float) -> i64:
+        """Return the grid index nearest to `price`."""
+        return nearest(price * E4 / float(self.tick_e4))
+
+    def price(self, ticks: i64) -> float:
+        """Return the price at a grid index: the one float that stands for it."""
+        return float(ticks * self.tick_e4) / E4
+
+    def snap(self, price: float, toward: i64 = 0) -> float:
+        """Return `price` on the grid: nearest, or never below it (`toward` 1), or never above it (`toward` -1)."""
+        exact = price * E4 / float(self.tick_e4)
+        index = nearest(exact)
+        if toward > 0 and float(index) < exact - 1e-6:
+            index += 1
+        elif toward < 0 and float(index) > exact + 1e-6:
+            index -= 1
+        return self.price(index)
+
+    def on_grid(self, price: float) -> bool:
+        """Tell whether `price` stands on the grid, to a thousandth of a tick."""
+        exact = price * E4 / float(self.tick_e4)
+        return abs(exact - float(nearest(exact))) < 1e-3
+
+
+def nearest(x: float) -> i64:
+    """Round half away from zero, to an integer; the core's one rounding of prices."""
+    if x >= 0.0:
+        return i64(x + 0.5)
+    return -i64(0.5 - x)
+
+
+def paise(price: float, quantity: i64) -> i64:
+    """Return the value of `quantity` at `price` in paise, rounded half away from zero."""
+    e4 = nearest(price * E4) * quantity
+    if e4 >= 0:
+        return (e4 + 50) // 100
+    return -((50 - e4) // 100)
+
+
+@final
+class Tick:
+    """One market data packet.
+
+    `ts` is the exchange's time where the packet carries one, else the time of receipt. `volume` is the day's
+    cumulative quantity, -1 where the packet has none. `bid` and `ask` are the best level, 0.0 where there is none.
+    `depth` is the raw 120-byte block of ten levels (`compiled/frames.py` reads it), empty outside full mode.
+    """
+
+    def __init__(
+        self,
+        token: i64,
+        ts: i64,
+        ltp: float,
+        volume: i64 = -1,
+        last_quantity: i64 = 0,
+        average_price: float = 0.0,
+        buy_quantity: i64 = 0,
+        sell_quantity: i64 = 0,
+        open: float = 0.0,
+        high: float = 0.0,
+        low: float = 0.0,
+        close: float = 0.0,
+        last_trade_ts: i64 = 0,
+        oi: i64 = 0,
+        oi_high: i64 = 0,
+        oi_low: i64 = 0,
+        bid: float = 0.0,
+        bid_quantity: i64 = 0,
+        ask: float = 0.0,
+        ask_quantity: i64 = 0,
+        depth: bytes = b"",
+    ) -> None:
+        self.token = token
+        self.ts = ts
+        self.ltp = ltp
+        self.volume = volume
+        self.last_quantity = last_quantity
+        self.average_price = average_price
+        self.buy_quantity = buy_quantity
+        self.sell_quantity = sell_quantity
+        self.open = open
+        self.high = high
+        self.low = low
+        self.close = close
+        self.last_trade_ts = last_trade_ts
+        self.oi = oi
+        self.oi_high = oi_high
+        self.oi_low = oi_low
+        self.bid = bid
+        self.bid_quantity = bid_quantity
+        self.ask = ask
+        self.ask_quantity = ask_quantity
+        self.depth = depth
+
+
+@final
+class Bar:
+    """One bar: `start` (ns) and `span` (seconds) say when, `ticks` how many prices made it."""
+
+    def __init__(
+        self,
+        token: i64,
+        start: i64,
+        span: i64,
+        open: float,
+        high: float,
+        low: float,
+        close: float,
+        volume: i64,
+        ticks: i64 = 1,
+    ) -> None:
+        self.token = token
+        self.start = start
+        self.span = span
+        self.open = open
+        self.high = high
+        self.low = low
+        self.close = close
+        self.volume = volume
+        self.ticks = ticks
+
+    @property
+    def end(self) -> i64:
+        """Return the first nanosecond after the bar."""
+        return self.start + self.span * SECOND
+
+
+@final
+class Order:
+    """One order of ours, from intent to its end.
+
+    `intent` numbers it within the desk, `tag` is what the broker echoes (at most 20 characters), `order_id` is the
+    broker's, empty until known. `rung` names the rung it serves (0: none).
+    """
+
+    def __init__(
+        self,
+        intent: i64,
+        tag: str,
+        strategy: str,
+        token: i64,
+        side: Side,
+        quantity: i64,
+        order_type: OrderType,
+        product: Product,
+        purpose: Purpose,
+        price: float = 0.0,
+        trigger: float = 0.0,
+        validity: Validity = Validity.DAY,
+        protection: float = -1.0,
+        rung: i64 = 0,
+        created: i64 = 0,
+    ) -> None:
+        self.intent = intent
+        self.tag = tag
+        self.strategy = strategy
+        self.token = token
+        self.side = side
+        self.quantity = quantity
+        self.order_type = order_type
+        self.product = product
+        self.purpose = purpose
+        self.price = price
+        self.trigger = trigger
+        self.validity = validity
+        self.protection = protection
+        self.rung = rung
+        self.created = created
+        self.order_id = ""
+        self.status = OrderStatus.INTENT
+        self.filled: i64 = 0
+        self.traded: i64 = 0
+        self.value: i64 = 0
+        self.charged: i64 = 0
+        self.reason = ""
+        self.cancelling = False
+
+    @property
+    def average(self) -> float:
+        """Return the average price of its trades in rupees, 0.0 before the first."""
+        return float(self.value) / float(self.traded) / 100.0 if self.traded else 0.0
+
+    @property
+    def live(self) -> bool:
+        """Tell whether it may still trade."""
+        return self.status < OrderStatus.COMPLETE
+
+
+@final
+class GttLeg:
+    """One leg of a GTT: reaching `trigger` sends a LIMIT order at `price`."""
+
+    def __init__(self, trigger: float, price: float, side: Side, quantity: i64) -> None:
+        self.trigger = trigger
+        self.price = price
+        self.side = side
+        self.quantity = quantity
+
+
+@final
+class Gtt:
+    """One GTT of ours: a stop (one leg), or a stop and a target (two legs, lower trigger first)."""
+
+    def __init__(
+        self,
+        intent: i64,
+        strategy: str,
+        token: i64,
+        product: Product,
+        rung: i64,
+        last_price: float,
+        legs: list[GttLeg],
+        created: i64 = 0,
+    ) -> None:
+        self.intent = intent
+        self.strategy = strategy
+        self.token = token
+        self.product = product
+        self.rung = rung
+        self.last_price = last_price
+        self.legs = legs
+        self.created = created
+        self.gtt_id: i64 = 0
+        self.status = GttStatus.INTENT
+        self.order_id = ""
+        self.modifies: i64 = 0
+        self.updated: i64 = created
+        self.pending: list[GttLeg] = []
+        self.deleting = False
+        self.reason = ""
+
+    @property
+    def live(self) -> bool:
+        """Tell whether it may still trigger."""
+        return self.status <= GttStatus.ACTIVE

@@ -1,0 +1,139 @@
+"""Pre-trade checks with a standard reason code each, and the limits that halt."""
+
+from enum import IntEnum
+from typing import final
+
+from mypy_extensions import i64
+
+from compiled.model import Instrument, paise
+
+
+class Reason(IntEnum):
+    """Why an entry was not sent; `docs/risk.md` lists them for the operator."""
+
+    OK = 0
+    KILLED = 1
+    NOT_READY = 2
+    SESSION = 3
+    STALE_DATA = 4
+    SIZE_ZERO = 5
+    LOT = 6
+    TICK = 7
+    PRICE_BAND = 8
+    FREEZE_QUANTITY = 9
+    ORDER_VALUE = 10
+    PRICE_RANGE = 11
+    DUPLICATE = 12
+    POSITIONS = 13
+    POSITIONS_PER_SYMBOL = 14
+    TRADES_PER_DAY = 15
+    EXPOSURE = 16
+    STRATEGY_BUDGET = 17
+    FUNDS = 18
+    SHORT_DELIVERY = 19
+    STRATEGY_STOPPED = 20
+
+
+@final
+class Limits:
+    """The operator's limits: money in paise, 0 switches a limit off."""
+
+    def __init__(
+        self,
+        max_order_value: i64 = 0,
+        max_exposure: i64 = 0,
+        max_positions: i64 = 0,
+        max_positions_per_symbol: i64 = 0,
+        max_trades_per_day: i64 = 0,
+        max_daily_loss: i64 = 0,
+        max_drawdown: i64 = 0,
+        max_consecutive_losses: i64 = 0,
+        price_range_percent: float = 0.0,
+        stale_after: i64 = 0,
+    ) -> None:
+        self.max_order_value = max_order_value
+        self.max_exposure = max_exposure
+        self.max_positions = max_positions
+        self.max_positions_per_symbol = max_positions_per_symbol
+        self.max_trades_per_day = max_trades_per_day
+        self.max_daily_loss = max_daily_loss
+        self.max_drawdown = max_drawdown
+        self.max_consecutive_losses = max_consecutive_losses
+        self.price_range_percent = price_range_percent
+        self.stale_after = stale_after
+        self.budgets: dict[str, i64] = {}
+
+
+@final
+class Usage:
+    """What is used of the limits right now, orders in flight counted at their worst."""
+
+    def __init__(self) -> None:
+        self.exposure: i64 = 0
+        self.positions: i64 = 0
+        self.symbol_positions: i64 = 0
+        self.strategy_exposure: i64 = 0
+        self.trades: i64 = 0
+        self.funds: i64 = 0
+
+
+def size(instrument: Instrument, capital: i64, price: float) -> i64:
+    """Return the whole lots that `capital` paise buy at `price`, in shares."""
+    if price <= 0.0:
+        return 0
+    lot = instrument.lot
+    one = paise(price, lot)
+    if one <= 0:
+        return 0
+    return capital // one * lot
+
+
+def check_order(
+    instrument: Instrument, quantity: i64, price: float, reference: float, limits: Limits
+) -> Reason:
+    """Check an order by itself: quantity, grid, band, freeze quantity, value, distance from the last price."""
+    if quantity <= 0:
+        return Reason.SIZE_ZERO
+    if quantity % instrument.lot != 0:
+        return Reason.LOT
+    if not instrument.on_grid(price):
+        return Reason.TICK
+    if instrument.upper > 0.0 and (price < instrument.lower or price > instrument.upper):
+        return Reason.PRICE_BAND
+    if instrument.freeze > 0 and quantity > instrument.freeze:
+        return Reason.FREEZE_QUANTITY
+    if limits.max_order_value > 0 and paise(price, quantity) > limits.max_order_value:
+        return Reason.ORDER_VALUE
+    away = limits.price_range_percent
+    if away > 0.0 and reference > 0.0 and abs(price - reference) > reference * away / 100.0:
+        return Reason.PRICE_RANGE
+    return Reason.OK
+
+
+def check_usage(strategy: str, value: i64, usage: Usage, limits: Limits) -> Reason:
+    """Check what an entry of `value` paise would make of the desk's limits."""
+    if limits.max_positions > 0 and usage.positions >= limits.max_positions:
+        return Reason.POSITIONS
+    if limits.max_positions_per_symbol > 0 and usage.symbol_positions >= limits.max_positions_per_symbol:
+        return Reason.POSITIONS_PER_SYMBOL
+    if limits.max_trades_per_day > 0 and usage.trades >= limits.max_trades_per_day:
+        return Reason.TRADES_PER_DAY
+    if limits.max_exposure > 0 and usage.exposure + value > limits.max_exposure:
+        return Reason.EXPOSURE
+    budget = limits.budgets.get(strategy, 0)
+    if budget > 0 and usage.strategy_exposure + value > budget:
+        return Reason.STRATEGY_BUDGET
+    if value > usage.funds:
+        return Reason.FUNDS
+    return Reason.OK
+
+
+def halting(net: i64, peak: i64, losses: i64, limits: Limits) -> str:
+    """Return why trading must stop at this day's P&L (paise, after charges) and its peak, or an empty string."""
+    if limits.max_daily_loss > 0 and net <= -limits.max_daily_loss:
+        return "daily loss limit"
+    if limits.max_drawdown > 0 and peak - net >= limits.max_drawdown:
+        return "drawdown limit"
+    if limits.max_consecutive_losses > 0 and losses >= limits.max_consecutive_losses:
+        return "consecutive losses"
+    return ""

@@ -1,0 +1,101 @@
+"""What a strategy author sees: subclass `Strategy`, read the `Context`, ask for ladders and exits."""
+
+from typing import final
+
+from mypy_extensions import i64, mypyc_attr
+
+from compiled.ladder import Ladder, LadderPlan, RungPlan
+from compiled.model import Bar, Instrument, Product, Side, Tick
+
+
+@final
+class Request:
+    """What a strategy asked for: a ladder (`plan` given) or the exit of what it holds."""
+
+    def __init__(self, token: i64, side: Side, plan: LadderPlan | None, reason: str) -> None:
+        self.token = token
+        self.side = side
+        self.plan = plan
+        self.reason = reason
+
+
+@final
+class Context:
+    """One strategy's view of the desk at this moment; it sees only the past, and only asks."""
+
+    def __init__(self, strategy: str) -> None:
+        self.strategy = strategy
+        self.now: i64 = 0
+        self.warming = True
+        self.instruments: dict[int, Instrument] = {}
+        self.last: dict[int, float] = {}
+        self.held: dict[int, list[Ladder]] = {}
+        self.requests: list[Request] = []
+
+    def instrument(self, token: i64) -> Instrument:
+        """Return the instrument of a token the strategy subscribes to."""
+        return self.instruments[token]
+
+    def ltp(self, token: i64) -> float:
+        """Return the last price in rupees, 0.0 before the first tick."""
+        return self.last.get(token, 0.0)
+
+    def ladders(self, token: i64) -> list[Ladder]:
+        """Return this strategy's ladders on a token that are not closed."""
+        return self.held.get(token, [])
+
+    def position(self, token: i64) -> i64:
+        """Return the shares this strategy holds, negative when short."""
+        held: i64 = 0
+        for ladder in self.held.get(token, []):
+            for rung in ladder.rungs:
+                held += ladder.sign * rung.quantity
+        return held
+
+    def ladder(self, token: i64, side: Side, plan: LadderPlan, reason: str = "") -> None:
+        """Ask for a ladder; sizing and risk decide, and the answer is an order or a reason code."""
+        if not self.warming:
+            self.requests.append(Request(token, side, plan, reason))
+
+    def enter(
+        self,
+        token: i64,
+        side: Side,
+        capital: i64,
+        stop_percent: float,
+        target_percent: float = 0.0,
+        product: Product = Product.CNC,
+        trail: bool = True,
+        reason: str = "",
+    ) -> None:
+        """Ask for a single position of `capital` paise, protected by a stop and perhaps a target."""
+        plan = LadderPlan([RungPlan(0.0, stop_percent, target_percent)], capital, product, trail=trail)
+        self.ladder(token, side, plan, reason)
+
+    def exit(self, token: i64, reason: str = "") -> None:
+        """Ask to leave everything this strategy holds on a token."""
+        if not self.warming:
+            self.requests.append(Request(token, Side.SELL, None, reason))
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Strategy:
+    """One strategy: give it a name and a span, and override what it wants to hear.
+
+    `span` is the bar it hears in seconds, `every` the seconds between calls of `on_timer` (0: none).
+    """
+
+    def __init__(self, name: str, span: i64, every: i64 = 0, wants_ticks: bool = False) -> None:
+        self.name = name
+        self.span = span
+        self.every = every
+        self.wants_ticks = wants_ticks
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        """Hear a closed bar of `span` seconds; during warm-up, stored ones."""
+
+    def on_tick(self, ctx: Context, tick: Tick) -> None:
+        """Hear each tick, where `wants_ticks`."""
+
+    def on_timer(self, ctx: Context, ts: i64) -> None:
+        """Hear the desk's clock every `every` seconds of the session."""

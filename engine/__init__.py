@@ -1,0 +1,1 @@
+"""The machinery around the core: threads, gateway, reconciliation, sessions, operations."""

@@ -1,0 +1,428 @@
+"""The desk's configuration: every setting with its bounds and default, and where it is read from.
+
+The structs below are the only list of settings: `config.toml` and `docs/configuration.md` are made out of them.
+Money is in whole rupees, durations in seconds, percents are percents.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from msgspec import Meta, Struct
+
+from engine import config_text
+from engine.config_text import SECRET, Key, Reader, nearest
+from engine.errors import ConfigError
+
+DAY_SECONDS = 86_400
+CRORE = 10_000_000
+
+
+def _is(text: str) -> Meta:
+    return Meta(description=text)
+
+
+def _in(low: float, high: float, text: str) -> Meta:
+    return Meta(ge=low, le=high, description=text)
+
+
+def _like(pattern: str, expected: str, text: str) -> Meta:
+    return Meta(pattern=pattern, title=expected, description=text)
+
+
+Direction = Literal["long", "short", "both"]
+Symbols = tuple[Annotated[str, Meta(pattern=r"^[^\s:]+$", title='a symbol as "INFY"')], ...]
+Span = Annotated[int, Meta(ge=1, le=DAY_SECONDS)]
+
+
+class Desk(Struct, frozen=True, kw_only=True):
+    """The desk as a whole."""
+
+    mode: Annotated[
+        Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"],
+        _is("What the desk trades against; live also needs --live and a typed confirmation."),
+    ] = "sandbox"
+    state_dir: Annotated[str, _is("Folder of the database, logs and bars; empty: ~/.local/state/patang.")] = ""
+    on_terminal_loss: Annotated[
+        Literal["flatten", "kill", "continue"],
+        _is("What the engine does when its terminal is gone: square off, halt, or go on."),
+    ] = "continue"
+
+
+class Broker(Struct, frozen=True, kw_only=True):
+    """Who takes the orders."""
+
+    name: Annotated[Literal["sandbox", "kite"], _is("The broker.")] = "sandbox"
+    rest: Annotated[
+        str,
+        _like(
+            r"^(https?://\S+)?$",
+            'a URL as "https://host:port", or empty',
+            "Address of its REST API; empty: the embedded sandbox, or Kite's own.",
+        ),
+    ] = ""
+    ws: Annotated[
+        str,
+        _like(
+            r"^(wss?://\S+)?$",
+            'a URL as "wss://host:port", or empty',
+            "Address of its market data socket; empty: the embedded sandbox's, or Kite's own.",
+        ),
+    ] = ""
+    api_key: Annotated[str, _is("The application's key.")] = ""
+    api_key_env: Annotated[str, _is("Environment variable that holds the key, instead.")] = ""
+    access_token: Annotated[
+        str, Meta(description="Today's token, of a sandbox only: a real one never stands in a file.", extra=SECRET)
+    ] = ""
+    access_token_env: Annotated[str, _is("Environment variable that holds today's token, instead.")] = ""
+    timeout_s: Annotated[float, _in(0.5, 60, "Patience with one request; afterwards its outcome is unknown.")] = 7.0
+    workers: Annotated[int, _in(1, 16, "Requests under way at the same time.")] = 4
+
+    def credentials(self, environ: Mapping[str, str]) -> tuple[str, str]:
+        """Return (api key, access token), from the environment where a variable is named; raise `ConfigError`."""
+        return (
+            _named(self.api_key, "broker.api_key_env", self.api_key_env, environ),
+            _named(self.access_token, "broker.access_token_env", self.access_token_env, environ),
+        )
+
+
+class Sandbox(Struct, frozen=True, kw_only=True):
+    """The embedded exchange."""
+
+    seed: Annotated[int, _in(0, 2**63 - 1, "Number from which the whole day follows.")] = 7
+    speed: Annotated[float, _in(0, 10_000, "Times real time; 0: as fast as the desk can follow, in lockstep.")] = 1.0
+    date: Annotated[
+        str,
+        _like(
+            r"^(\d{4}-\d{2}-\d{2})?$",
+            'a date as "2026-11-20", or empty',
+            "The day it plays; empty: the latest trading day.",
+        ),
+    ] = ""
+    start: Annotated[
+        str, _like(r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$", 'a time as "09:15"', "When it begins, IST.")
+    ] = "09:15"
+    symbols: Annotated[Symbols, _is("Its instruments; empty: twenty large NSE stocks.")] = ()
+    cash: Annotated[int, _in(1, 1_000 * CRORE, "Rupees on its account at the start.")] = 1_000_000
+    port: Annotated[int, _in(0, 65_535, "Port on the loopback interface; 0: any free one.")] = 0
+
+
+class Feed(Struct, frozen=True, kw_only=True):
+    """Market data."""
+
+    stale_after_s: Annotated[float, _in(1, 600, "Silence after which an instrument gets no new entries.")] = 10.0
+    spans_s: Annotated[
+        tuple[Span, ...],
+        Meta(
+            min_length=1,
+            max_length=16,
+            description="Lengths of the bars that are built, ascending, multiples of the first.",
+        ),
+    ] = (60, 180, 300, 900, 1800, 3600)
+    watch: Annotated[Symbols, _is("Instruments to subscribe; empty: all of the sandbox's.")] = ()
+
+
+class Governor(Struct, frozen=True, kw_only=True):
+    """The account's order budget; the bounds are Zerodha's limits."""
+
+    orders_per_second: Annotated[int, _in(1, 10, "Requests to the order endpoints in any second.")] = 9
+    orders_per_minute: Annotated[int, _in(1, 400, "The same in any minute.")] = 380
+    orders_per_day: Annotated[int, _in(1, 5_000, "New orders in a day.")] = 4_800
+    modifies_per_order: Annotated[int, _in(1, 25, "Modifications of one order.")] = 24
+    reserve_per_second: Annotated[int, _in(0, 9, "Part of each second's budget that only exits may use.")] = 3
+
+
+class Gateway(Struct, frozen=True, kw_only=True):
+    """How the outcome of a request is found out."""
+
+    settle_s: Annotated[
+        float, _in(1, 300, "Least age of a request with unknown outcome that may be declared lost.")
+    ] = 5.0
+    lookup_every_s: Annotated[float, _in(0.5, 60, "Time between look-ups of such a request by its tag.")] = 2.0
+    lookups: Annotated[int, _in(2, 100, "Look-ups without a trace before it is declared lost.")] = 5
+    poll_s: Annotated[float, _in(1, 300, "Time between readings of the order and GTT books.")] = 7.0
+    positions_every_s: Annotated[float, _in(5, 3_600, "Time between comparisons of positions with the broker.")] = 45.0
+
+
+class Risk(Struct, frozen=True, kw_only=True):
+    """Limits checked before every entry; reaching a loss limit halts the desk."""
+
+    max_order_value: Annotated[int, _in(1, 10 * CRORE, "Rupees in one order.")] = 200_000
+    max_exposure: Annotated[int, _in(1, 1_000 * CRORE, "Rupees in all positions together.")] = 240_000
+    max_positions: Annotated[int, _in(1, 10_000, "Positions at the same time, each rung counted.")] = 90
+    max_positions_per_symbol: Annotated[int, _in(1, 100, "The same in one instrument.")] = 3
+    max_trades_per_day: Annotated[int, _in(1, 5_000, "Entries in a day.")] = 2_000
+    max_daily_loss: Annotated[int, _in(1, 1_000 * CRORE, "Rupees lost today, charges included.")] = 10_000
+    max_drawdown: Annotated[int, _in(1, 1_000 * CRORE, "Rupees below the day's highest P&L.")] = 20_000
+    max_consecutive_losses: Annotated[int, _in(0, 1_000, "Losing trades in a row; 0: not limited.")] = 0
+    price_range_percent: Annotated[
+        float, _in(0.1, 50, "Farthest an order's price may stand from the last price, in percent.")
+    ] = 5.0
+    budget: Annotated[
+        dict[str, Annotated[int, Meta(ge=1, le=1_000 * CRORE)]],
+        _is(
+            "Rupees a strategy may have in positions, by its name; a strategy without a line has no budget of its own."
+        ),
+    ] = {}
+
+
+class Store(Struct, frozen=True, kw_only=True):
+    """What is kept on disk."""
+
+    database: Annotated[str, _is("SQLite file; empty: desk.db in the state folder.")] = ""
+    bars_dir: Annotated[str, _is("Folder of the bars; empty: bars in the state folder.")] = ""
+    bars: Annotated[bool, _is("Whether bars are stored.")] = True
+
+
+class Ui(Struct, frozen=True, kw_only=True):
+    """The screen."""
+
+    colours: Annotated[Literal["green-up", "red-up", "colour-blind"], _is("Colours of rising and falling prices.")] = (
+        "green-up"
+    )
+    fps: Annotated[int, _in(1, 30, "Frames a second.")] = 10
+    keys: Annotated[dict[str, str], _is("Keys by action, instead of the usual ones; the kill switch stays.")] = {}
+
+
+class Rung(Struct, frozen=True, kw_only=True):
+    """One rung of a ladder: when it enters, and how it leaves."""
+
+    trigger_percent: Annotated[
+        float,
+        _in(0, 50, "Gain that enters it: of P1 for P2, of the average of P1 and P2 for P3; 0 for P1, which begins."),
+    ]
+    stop_percent: Annotated[float, _in(0.25, 50, "Stop below its average price (long), above it (short).")]
+    target_percent: Annotated[float, _in(0, 500, "Target beyond its average price; 0: none, the rung runs.")]
+
+
+class MomentumLadder(Struct, frozen=True, kw_only=True):
+    """Momentum entries in three rungs, each with a stop at the broker that trails the price."""
+
+    enabled: Annotated[bool, _is("Whether it runs.")] = True
+    symbols: Annotated[Symbols, _is("Its instruments; empty: all that are watched.")] = ()
+    timeframe_s: Annotated[Span, _is("Length of its bars.")] = 60
+    scan_s: Annotated[int, _in(1, 3_600, "Time between two scans for entries.")] = 60
+    capital: Annotated[int, _in(1, 10 * CRORE, "Rupees in one rung.")] = 3_000
+    max_positions: Annotated[int, _in(1, 10_000, "Rungs open at the same time.")] = 90
+    total_capital: Annotated[int, _in(1, 1_000 * CRORE, "Rupees in all its rungs together.")] = 240_000
+    momentum_bars: Annotated[int, _in(1, 1_000, "Bars over which momentum is measured.")] = 5
+    momentum_percent: Annotated[float, _in(0.01, 50, "Move over these bars that is an entry.")] = 0.4
+    ema_fast: Annotated[int, _in(1, 1_000, "Bars of the fast average, which must stand beyond the slow one.")] = 9
+    ema_slow: Annotated[int, _in(2, 5_000, "Bars of the slow average.")] = 21
+    direction: Annotated[Direction, _is("Which way it trades.")] = "long"
+    cooldown_s: Annotated[int, _in(0, DAY_SECONDS, "Rest of an instrument after its ladder has closed.")] = 600
+    stop_gap_percent: Annotated[float, _in(0.05, 10, "Distance of a stop's limit price beyond its trigger.")] = 0.5
+    trail_step_percent: Annotated[float, _in(0.05, 10, "Least improvement for which a stop is moved.")] = 0.25
+    rung: Annotated[
+        tuple[Rung, ...],
+        Meta(min_length=1, max_length=3, description="The rungs in order; a file's rungs replace these."),
+    ] = (
+        Rung(trigger_percent=0.0, stop_percent=2.5, target_percent=5.0),
+        Rung(trigger_percent=0.25, stop_percent=2.5, target_percent=0.0),
+        Rung(trigger_percent=1.0, stop_percent=5.0, target_percent=0.0),
+    )
+
+
+class MovingAverageCross(Struct, frozen=True, kw_only=True):
+    """One position per crossing of two averages."""
+
+    enabled: Annotated[bool, _is("Whether it runs.")] = True
+    symbols: Annotated[Symbols, _is("Its instruments; empty: all that are watched.")] = ()
+    timeframe_s: Annotated[Span, _is("Length of its bars.")] = 300
+    fast: Annotated[int, _in(1, 1_000, "Bars of the fast average.")] = 9
+    slow: Annotated[int, _in(2, 5_000, "Bars of the slow average.")] = 21
+    capital: Annotated[int, _in(1, 10 * CRORE, "Rupees in one position.")] = 10_000
+    stop_percent: Annotated[float, _in(0.25, 50, "Stop below the average price (long), above it (short).")] = 1.5
+    direction: Annotated[Direction, _is("Which way it trades.")] = "long"
+
+
+class Strategies(Struct, frozen=True, kw_only=True):
+    """One table per strategy; a table of another name goes to the strategy of that name unread."""
+
+    momentum_ladder: MomentumLadder = MomentumLadder()
+    moving_average_cross: MovingAverageCross = MovingAverageCross()
+    other: dict[str, dict[str, Any]] = {}
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """Everything that can be set."""
+
+    desk: Desk = Desk()
+    broker: Broker = Broker()
+    sandbox: Sandbox = Sandbox()
+    feed: Feed = Feed()
+    governor: Governor = Governor()
+    gateway: Gateway = Gateway()
+    risk: Risk = Risk()
+    store: Store = Store()
+    ui: Ui = Ui()
+    strategy: Strategies = Strategies()
+
+
+class Configuration(NamedTuple):
+    """A configuration and where its values come from: `lines` holds the line of every key that `file` sets."""
+
+    values: Config
+    file: Path | None = None
+    lines: Mapping[Key, int] = {}
+
+    def origin(self, key: Key) -> str:
+        """Say who set a value: "config.toml:12", or "default"."""
+        line = self.lines.get(key)
+        return "default" if self.file is None or line is None else f"{self.file.name}:{line}"
+
+
+class Paths(NamedTuple):
+    """Where the desk keeps its things."""
+
+    state: Path
+    database: Path
+    bars: Path
+
+
+def paths(config: Config, environ: Mapping[str, str]) -> Paths:
+    """Return the folders and files of the desk; nothing is created."""
+    home = environ.get("HOME", "~")
+    state = _path(config.desk.state_dir, Path(environ.get("XDG_STATE_HOME") or f"{home}/.local/state", "patang"))
+    return Paths(state, _path(config.store.database, state / "desk.db"), _path(config.store.bars_dir, state / "bars"))
+
+
+def find(explicit: Path | None, cwd: Path, environ: Mapping[str, str]) -> Path | None:
+    """Return the file to read: the one asked for, ./config.toml, the user's own, or none of them."""
+    if explicit is not None:
+        return explicit
+    user = Path(environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME', '~')}/.config", "patang", "config.toml")
+    return next((file for file in (cwd / "config.toml", user.expanduser()) if file.is_file()), None)
+
+
+def load(file: Path | None) -> Configuration:
+    """Read `file` over the defaults; raise `ConfigError` with file, line, key and the mend on anything it cannot mean."""
+    if file is None:
+        return Configuration(Config())
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{file}: {os.strerror(error.errno or 0).lower()}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: not a UTF-8 text") from error
+    return read(text, file)
+
+
+def read(text: str, file: Path) -> Configuration:
+    """Read TOML over the defaults, as if it stood in `file`; raise `ConfigError`."""
+    reader = Reader(text, file)
+    config: Config = reader.struct(Config)
+    for key, complaint in _contradictions(config):
+        raise reader.error(key, complaint)
+    return Configuration(config, file, reader.lines)
+
+
+def show(configuration: Configuration) -> str:
+    """Render the effective configuration as TOML, each value with its origin beside it; a token is masked."""
+    return config_text.render(configuration.values, beside=configuration.origin)
+
+
+def example() -> str:
+    """Render the defaults as the commented `config.toml` that ships with the desk."""
+    return "# The desk's settings, each with its default. Every line may be left out.\n\n" + config_text.render(
+        Config(), above=config_text.explain
+    )
+
+
+def reference() -> str:
+    """Render `docs/configuration.md`."""
+    return REFERENCE + config_text.tables(Config())
+
+
+def check_strategies(configuration: Configuration, known: Iterable[str]) -> None:
+    """Raise `ConfigError` for the first [strategy.NAME] table that no strategy in `known` answers to."""
+    names = set(known)
+    for name in configuration.values.strategy.other:
+        if name not in names:
+            where = configuration.origin(("strategy", name))
+            raise ConfigError(f"{where}: strategy.{name}: no such strategy{nearest(name, names)}")
+
+
+def _named(literal: str, key: str, variable: str, environ: Mapping[str, str]) -> str:
+    if not variable:
+        return literal
+    if not environ.get(variable):
+        raise ConfigError(f"{key}: the environment variable {variable} is not set")
+    return environ[variable]
+
+
+def _path(text: str, default: Path) -> Path:
+    return (Path(text) if text else default).expanduser()
+
+
+def _contradictions(config: Config) -> Iterator[tuple[Key, str]]:
+    """Yield what each value alone may be, but not beside the others."""
+    yield from _broker(config)
+    if config.sandbox.date and not _is_date(config.sandbox.date):
+        yield ("sandbox", "date"), f"there is no {config.sandbox.date}"
+    spans = config.feed.spans_s
+    if list(spans) != sorted(set(spans)) or any(span % spans[0] for span in spans):
+        yield ("feed", "spans_s"), "expected ascending lengths, each a multiple of the first"
+    if config.governor.reserve_per_second >= config.governor.orders_per_second:
+        yield ("governor", "reserve_per_second"), "expected less than orders_per_second, or no entry could ever pass"
+    if config.risk.max_order_value > config.risk.max_exposure:
+        yield ("risk", "max_order_value"), "expected at most max_exposure"
+    yield from _ladder(config.strategy.momentum_ladder, ("strategy", "momentum_ladder"))
+    if config.strategy.moving_average_cross.fast >= config.strategy.moving_average_cross.slow:
+        yield ("strategy", "moving_average_cross", "fast"), "expected fewer bars than slow"
+    known: tuple[tuple[str, MomentumLadder | MovingAverageCross], ...] = (
+        ("momentum_ladder", config.strategy.momentum_ladder),
+        ("moving_average_cross", config.strategy.moving_average_cross),
+    )
+    for name, strategy in known:
+        if strategy.enabled and strategy.timeframe_s not in spans:
+            yield ("strategy", name, "timeframe_s"), f"expected one of feed.spans_s: {', '.join(map(str, spans))}"
+
+
+def _broker(config: Config) -> Iterator[tuple[Key, str]]:
+    broker = config.broker
+    if broker.name == "kite" and broker.access_token:
+        yield ("broker", "access_token"), "a real token never stands in a file; name its variable in access_token_env"
+    if broker.name == "kite" and config.desk.mode == "sandbox":
+        yield ("broker", "name"), 'kite would take real orders in desk.mode "sandbox"; choose another mode'
+    if broker.name == "sandbox" and config.desk.mode == "live":
+        yield ("desk", "mode"), 'live needs broker.name "kite"'
+    if bool(broker.rest) != bool(broker.ws):
+        yield ("broker", "ws" if broker.rest else "rest"), "rest and ws belong together: give both, or neither"
+    for field in ("api_key", "access_token"):
+        if getattr(broker, field) and getattr(broker, f"{field}_env"):
+            yield ("broker", f"{field}_env"), f"give this or {field}, not both"
+
+
+def _ladder(ladder: MomentumLadder, at: Key) -> Iterator[tuple[Key, str]]:
+    if ladder.ema_fast >= ladder.ema_slow:
+        yield (*at, "ema_fast"), "expected fewer bars than ema_slow"
+    if ladder.capital > ladder.total_capital:
+        yield (*at, "capital"), "expected at most total_capital"
+    for index, rung in enumerate(ladder.rung):
+        if (rung.trigger_percent == 0.0) != (index == 0):
+            expected = "expected 0: the first rung begins the ladder" if index == 0 else "expected a gain above 0"
+            yield (*at, "rung", index, "trigger_percent"), expected
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+REFERENCE = """\
+# Configuration
+
+The desk reads one TOML file over its defaults: the one named by `--config`, else `config.toml` in the current
+folder, else `~/.config/patang/config.toml`. A key or table that is not below, a value of another type or beyond its
+bounds, and values that contradict each other stop the desk with file, line, key and the mend. `patang config` shows
+what is in force, and where each value comes from.
+
+Money is in whole rupees, durations in seconds. A `[strategy.NAME]` table of any other name goes to the strategy of
+that name.
+"""

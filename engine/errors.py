@@ -1,0 +1,66 @@
+"""Every error the desk raises on purpose, grouped by what the operator must do.
+
+PatangError
+├── OperatorError          stop: a human is needed
+│   ├── ConfigError        mend the configuration (file, line, key, nearest valid key)
+│   ├── DataError          mend or name other data
+│   └── BusyError          something else holds the port, the database or the socket
+├── ConnectionFailed       the broker or the desk cannot be reached
+├── RetryableError         the same call may work a moment later (rate limit, busy broker)
+├── OrderRefused           the broker or the risk check said no, with a reason code
+├── OrderUnknown           it may have happened: look it up, never send it again blindly
+└── StrategyError          that strategy is stopped, the desk goes on
+"""
+
+from typing import ClassVar
+
+
+class PatangError(Exception):
+    """An error with one line for the operator and a documented exit code."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class OperatorError(PatangError):
+    """A human has to mend something before the desk can go on."""
+
+    exit_code = 2
+
+
+class ConfigError(OperatorError):
+    """The configuration is wrong; the text names file, line, key and the nearest valid key."""
+
+
+class DataError(OperatorError):
+    """Market data is missing or unreadable; the text names it."""
+
+
+class BusyError(OperatorError):
+    """A port, a database or a socket is held by somebody else."""
+
+
+class ConnectionFailed(PatangError):
+    """The other side cannot be reached."""
+
+    exit_code = 3
+
+
+class RetryableError(PatangError):
+    """The broker asks for patience (429, or a read that failed); nothing has happened."""
+
+
+class OrderRefused(PatangError):
+    """A definite no. `code` is the broker's error type or our risk code."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
+class OrderUnknown(PatangError):
+    """A request whose outcome nobody told: timeout, 5xx, broken or unreadable answer."""
+
+
+class StrategyError(PatangError):
+    """A strategy raised; it is stopped and named."""

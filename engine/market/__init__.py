@@ -1,0 +1,1 @@
+"""The market as dated data: sessions, instruments, charges."""

@@ -1,0 +1,124 @@
+"""Read the dated table of Zerodha's charges that ships with the desk."""
+
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
+
+import msgspec
+
+from compiled.charges import FOREVER, NANO, RateTable, Row
+from compiled.model import Instrument, Product
+from engine.errors import DataError
+
+FILE = Path(__file__).with_name("charges.json")
+
+Segment = Literal[
+    "EQ_DELIVERY", "EQ_INTRADAY", "EQ_MTF", "ETF_EQUITY_DELIVERY",
+    "FUT", "OPT", "CUR_FUT", "CUR_OPT", "COM_FUT", "COM_OPT",
+]  # fmt: skip
+Exchange = Literal["NSE", "BSE", "MCX"]
+Confidence = Literal["high", "medium", "low"]
+
+_EQUITY = {Product.CNC: "EQ_DELIVERY", Product.MIS: "EQ_INTRADAY", Product.MTF: "EQ_MTF"}
+_MARKETS = {"NFO": "", "BFO": "", "CDS": "CUR_", "BCD": "CUR_", "MCX": "COM_"}
+
+
+class _Dated(msgspec.Struct, rename={"first": "from", "last": "until"}, forbid_unknown_fields=True, kw_only=True):
+    first: date
+    last: date | None = None
+    source: list[str]
+    confidence: Confidence
+    note: str = ""
+
+    def covers(self, day: int) -> bool:
+        return _number(self.first) <= day <= _number(self.last)
+
+
+class _Rate(_Dated, kw_only=True):
+    charge: str
+    segments: tuple[Segment, ...] = get_args(Segment)
+    exchanges: tuple[Exchange, ...] = get_args(Exchange)
+    rate: Decimal = Decimal(0)
+    buy: Decimal = Decimal(0)
+    sell: Decimal = Decimal(0)
+    flat: Decimal = Decimal(0)
+    cap: Decimal = Decimal("-0.01")
+
+    def rows(self) -> list[Row]:
+        """Return one row per segment and exchange."""
+        buy, sell = _whole((self.rate + self.buy) * NANO), _whole((self.rate + self.sell) * NANO)
+        flat, cap = _whole(self.flat * 100), _whole(self.cap * 100)
+        first, last = _number(self.first), _number(self.last)
+        return [
+            Row(self.charge, segment, exchange, first, last, buy, sell, flat, cap)
+            for segment in self.segments
+            for exchange in self.exchanges
+        ]
+
+
+class _Fee(_Dated, kw_only=True):
+    fee: str
+    amount: Decimal
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    about: str
+    read: date
+    sources: dict[str, str]
+    rates: list[_Rate]
+    fees: list[_Fee]
+
+
+def load(file: Path = FILE) -> RateTable:
+    """Return the rate table; raise `DataError` naming the file and what is wrong with it."""
+    try:
+        return RateTable([row for rate in _read(file).rates for row in rate.rows()])
+    except ValueError as error:
+        raise DataError(f"{file}: {error}") from error
+
+
+def fee(name: str, day: int, file: Path = FILE) -> int:
+    """Return a fee outside the contract note in paise, GST included, on a day (yyyymmdd).
+
+    `dp` is debited per ISIN and day on which delivery shares are sold, `square_off` per order the broker places for
+    us. Raises `LookupError` when the table does not cover the day.
+    """
+    for row in _read(file).fees:
+        if row.fee == name and row.covers(day):
+            return _whole(row.amount * 100)
+    raise LookupError(f"no fee {name} on {day}: add the row to engine/market/charges.json")
+
+
+def segment(instrument: Instrument, product: Product) -> str:
+    """Return the charge segment of a trade; raise `ValueError` where there is none (an index, NRML on a share).
+
+    A fund's units are charged as shares: the instrument list does not tell which funds pay the lower STT.
+    """
+    if instrument.kind == "EQ" and product in _EQUITY:
+        return _EQUITY[product]
+    market = _MARKETS.get(instrument.exchange)
+    if market is not None and instrument.kind in {"FUT", "CE", "PE"}:
+        return market + ("FUT" if instrument.kind == "FUT" else "OPT")
+    raise ValueError(
+        f"no charge segment for {instrument.exchange}:{instrument.symbol} ({instrument.kind}, {product.name})"
+    )
+
+
+@cache
+def _read(file: Path) -> _File:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=_File)
+    except (OSError, msgspec.DecodeError) as error:
+        raise DataError(f"{file}: {error}") from error
+
+
+def _number(day: date | None) -> int:
+    return FOREVER if day is None else day.year * 10_000 + day.month * 100 + day.day
+
+
+def _whole(amount: Decimal) -> int:
+    if amount != int(amount):
+        raise ValueError(f"{amount.normalize()} is finer than the table's unit")
+    return int(amount)

@@ -1,0 +1,1 @@
+"""Running the desk: control socket, logs, health."""

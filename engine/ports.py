@@ -1,0 +1,184 @@
+"""What the engine needs from the world, as protocols; `tui/wiring.py` hands in the real ones.
+
+Everything a port returns is in the core's units: shares, paise, rupees on the grid, nanoseconds UTC.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from compiled.events import GttUpdate, OrderUpdate, Trade
+from compiled.model import Bar, Gtt, Instrument, Order
+
+
+class Clock(Protocol):
+    """The desk's only source of time."""
+
+    def now(self) -> int:
+        """Return nanoseconds since the epoch, UTC."""
+        ...
+
+    async def sleep_until(self, ts: int) -> None:
+        """Return when `now()` has reached `ts`."""
+        ...
+
+
+class BrokerPosition(NamedTuple):
+    """One line of the broker's net positions; `average` in rupees, 0.0 when flat."""
+
+    token: int
+    symbol: str
+    product: str
+    quantity: int
+    average: float
+
+
+class Broker(Protocol):
+    """Orders, GTTs, books and reference data at a broker.
+
+    Every call that changes something either returns (done), raises `OrderRefused` (a definite no), or raises
+    `OrderUnknown` (nobody knows: look it up by tag). Reads raise `RetryableError` when they fail; an unreadable
+    answer is never returned as an empty list.
+    """
+
+    async def account(self) -> str:
+        """Return the account's user id; raise `ConnectionFailed` where there is nobody, `OperatorError` on a dead token."""
+        ...
+
+    async def place(self, order: Order) -> str:
+        """Send a new order and return the broker's order id."""
+        ...
+
+    async def cancel(self, order_id: str) -> None:
+        """Cancel a working order."""
+        ...
+
+    async def place_gtt(self, gtt: Gtt) -> int:
+        """Send a new GTT with `gtt.legs` and return its id."""
+        ...
+
+    async def modify_gtt(self, gtt: Gtt) -> None:
+        """Replace the legs of `gtt.gtt_id` by `gtt.pending`."""
+        ...
+
+    async def delete_gtt(self, gtt_id: int) -> None:
+        """Delete a GTT."""
+        ...
+
+    async def orders(self) -> list[OrderUpdate]:
+        """Return today's order book, ours and others', oldest first."""
+        ...
+
+    async def trades(self) -> list[Trade]:
+        """Return today's trades, oldest first."""
+        ...
+
+    async def gtts(self) -> list[GttUpdate]:
+        """Return all GTTs the broker lists, lowest id first."""
+        ...
+
+    async def positions(self) -> list[BrokerPosition]:
+        """Return the net positions, flat ones included."""
+        ...
+
+    async def funds(self) -> int:
+        """Return what can be spent on equity, in paise."""
+        ...
+
+    async def instruments(self, exchange: str) -> list[Instrument]:
+        """Return the exchange's instruments of today."""
+        ...
+
+    async def bands(self, instruments: Sequence[Instrument]) -> None:
+        """Fill in each instrument's price band and previous close from quotes."""
+        ...
+
+    async def history(self, token: int, start: int, end: int, span: int) -> list[Bar]:
+        """Return stored bars of `span` seconds that start in [start, end)."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connection; calls in flight finish or fail."""
+        ...
+
+
+class FeedSink(Protocol):
+    """Where a feed delivers; called on the engine's event loop."""
+
+    def frame(self, payload: bytes, received: int) -> None:
+        """Take one binary market data frame."""
+        ...
+
+    def hint(self, order_id: str) -> None:
+        """Look at the books: something happened to this order."""
+        ...
+
+    def notice(self, level: str, text: str) -> None:
+        """Pass on what the broker, or the feed itself, has to tell."""
+        ...
+
+    def link(self, up: bool) -> None:
+        """Take note that the connection came up or went down."""
+        ...
+
+
+class Feed(Protocol):
+    """A market data connection that keeps itself alive."""
+
+    frames_received: int
+    """WebSocket messages of every kind received so far (heartbeats left out), over all connections."""
+
+    async def run(self, sink: FeedSink) -> None:
+        """Connect, subscribe, deliver, and reconnect until cancelled."""
+        ...
+
+    async def subscribe(self, tokens: Iterable[int]) -> None:
+        """Subscribe these tokens in full mode, now and after each reconnect."""
+        ...
+
+
+class Pacer(Protocol):
+    """An exchange whose clock waits for the desk: lockstep at any speed."""
+
+    async def start(self) -> int:
+        """Return the exchange's time, which stands still until `advance`."""
+        ...
+
+    async def advance(self, until: int) -> tuple[int, int, bool]:
+        """Move the exchange to its next emission, at the latest `until`; return (time, messages sent so far, day over)."""
+        ...
+
+    async def sent(self) -> int:
+        """Return how many WebSocket messages the exchange has sent on our connections so far (heartbeats left out)."""
+        ...
+
+
+class Journal(Protocol):
+    """The durable record. One writer; everything appended is written in order."""
+
+    def append(self, table: str, row: dict[str, object]) -> None:
+        """Write a row soon; a row with the same key replaces the old one. Never blocks the caller."""
+        ...
+
+    def commit(self) -> Awaitable[None]:
+        """Resolve when everything appended so far is on disk; raise `OperatorError` when the disk refuses."""
+        ...
+
+    def load(self, table: str, where: str = "", parameters: Sequence[object] = ()) -> list[dict[str, object]]:
+        """Read rows in key order."""
+        ...
+
+
+class BarStore(Protocol):
+    """Where bars live."""
+
+    def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
+        """Store bars under a version ("live", "vendor", "golden"); the same bar again replaces it."""
+        ...
+
+    def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
+        """Return the bars of a symbol that start in [start, end), oldest first."""
+        ...
+
+
+Failure = Callable[[str, BaseException], None]
+"""What a thread calls when it dies: its name and the exception."""

@@ -1,0 +1,1 @@
+"""The order path: loop, gateway, governor, kill switch, reconciliation, board."""

@@ -1,0 +1,204 @@
+"""What a screen may see: rows written by the engine thread, read by anyone without a lock.
+
+One writer. A row is an immutable tuple that is replaced by reference; every row and every section counts its changes,
+so a reader compares versions and repaints what moved. Money in paise, prices in rupees, times in ns UTC.
+"""
+
+from collections import deque
+from typing import Generic, NamedTuple, TypeVar
+
+
+class Header(NamedTuple):
+    """The line above everything."""
+
+    mode: str = "SANDBOX"
+    state: str = "starting"
+    """starting, reconciling, running, read-only, stopping, stopped, failed"""
+    now: int = 0
+    phase: str = ""
+    phase_ends: int = 0
+    pnl: int = 0
+    """The day's P&L in paise: realised + unrealised - charges."""
+    charges: int = 0
+    naked: int = 0
+    feed_age: int = -1
+    """Nanoseconds since the last market data frame, -1 before the first."""
+    kill: str = ""
+    """"", "halt" or "flatten"."""
+    kill_reason: str = ""
+    cash: int = 0
+    day_over: bool = False
+
+
+class WatchRow(NamedTuple):
+    """One instrument under watch; `spark` holds the closes of the last minutes, oldest first."""
+
+    token: int
+    symbol: str
+    ltp: float
+    change: float
+    """Percent against the previous close."""
+    bid: float
+    ask: float
+    volume: int
+    ts: int
+    """When the last tick came (desk clock)."""
+    stale: bool
+    spark: tuple[float, ...]
+
+
+class PositionRow(NamedTuple):
+    """One open rung; `stop` and `target` 0.0 where there is none."""
+
+    key: str
+    symbol: str
+    strategy: str
+    rung: str
+    """P1, P2, P3 ... or "-" outside a ladder."""
+    quantity: int
+    average: float
+    ltp: float
+    pnl: int
+    pnl_percent: float
+    stop: float
+    target: float
+    protected: int
+    """Shares under a live GTT."""
+    since: int
+
+
+class LadderRow(NamedTuple):
+    """One ladder and its GTTs. A rung's state: "-", "entering", "armed", "triggered", "closed"."""
+
+    key: str
+    symbol: str
+    strategy: str
+    rungs: tuple[str, ...]
+    stop: float
+    """The stop nearest to the price."""
+    distance: float
+    """Percent from the last price to that stop."""
+    high: float
+    """Most favourable price since entry."""
+    gtts: int
+    trailed: int
+    """How often a stop was moved."""
+
+
+class RiskRow(NamedTuple):
+    """One limit: `text` is the use as shown, `used` its share of the limit (1.0: all of it), -1.0 for a bare figure."""
+
+    name: str
+    text: str
+    limit: str
+    used: float
+    bad: bool
+
+
+class OrderRow(NamedTuple):
+    """One order, ours or (`strategy` "external") somebody else's."""
+
+    key: str
+    ts: int
+    symbol: str
+    side: str
+    quantity: int
+    filled: int
+    price: float
+    average: float
+    kind: str
+    """MARKET, LIMIT, SL, SL-M."""
+    purpose: str
+    status: str
+    strategy: str
+    order_id: str
+    reason: str
+
+
+class EventRow(NamedTuple):
+    """One line of the event log; `level` is info, fill, warn or alarm."""
+
+    seq: int
+    ts: int
+    level: str
+    text: str
+
+
+class BarRow(NamedTuple):
+    """One bar of the charted instrument."""
+
+    start: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+
+
+class FillMark(NamedTuple):
+    """One fill, for the chart."""
+
+    ts: int
+    token: int
+    side: str
+    price: float
+    quantity: int
+
+
+Row = TypeVar("Row", bound=tuple[object, ...])
+
+
+class Section(Generic[Row]):
+    """An ordered list of rows under stable keys, with a version per row and one for the whole."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.versions: list[int] = []
+        self.version = 0
+        self._index: dict[object, int] = {}
+
+    def put(self, key: object, row: Row) -> None:
+        """Replace the row under `key`, or add it at the end; an equal row changes nothing."""
+        index = self._index.get(key)
+        if index is None:
+            self.rows.append(row)
+            self.versions.append(1)
+            self._index[key] = len(self.rows) - 1
+        elif self.rows[index] == row:
+            return
+        else:
+            self.rows[index] = row
+            self.versions[index] += 1
+        self.version += 1
+
+    def keep(self, keys: set[object]) -> None:
+        """Drop every row whose key is not among `keys`; the others keep their order."""
+        gone = [key for key in self._index if key not in keys]
+        if not gone:
+            return
+        left = [(key, self.rows[i], self.versions[i]) for key, i in self._index.items() if key in keys]
+        self.rows, self.versions = [row for _, row, _ in left], [v + 1 for _, _, v in left]
+        self._index = {key: i for i, (key, _, _) in enumerate(left)}
+        self.version += 1
+
+
+class Board:
+    """The engine's face to every screen."""
+
+    def __init__(self, mode: str) -> None:
+        self.header = Header(mode=mode)
+        self.watch: Section[WatchRow] = Section()
+        self.positions: Section[PositionRow] = Section()
+        self.ladders: Section[LadderRow] = Section()
+        self.risk: Section[RiskRow] = Section()
+        self.orders: Section[OrderRow] = Section()
+        self.events: deque[EventRow] = deque(maxlen=2_000)
+        self.events_dropped = 0
+        self.event_seq = 0
+        self.fills: deque[FillMark] = deque(maxlen=5_000)
+        self.bars: dict[tuple[int, int], tuple[BarRow, ...]] = {}
+        """(token, span in seconds) → the last bars, oldest first; written for every watched token and span."""
+        self.answers: dict[int, str] = {}
+        """Command id → what became of it ("done: ...", "refused: ..."); absent while pending."""
+        self.heartbeat = 0
+        """Monotonic ns of the engine loop's last turn."""

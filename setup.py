@@ -1,0 +1,21 @@
+"""Compile the core as one unit; PATANG_NATIVE=0 leaves it to the interpreter."""
+
+import os
+from pathlib import Path
+
+from setuptools import setup
+
+
+def extensions() -> list[object]:
+    """Return the native modules, or none where they are not wanted."""
+    if os.environ.get("PATANG_NATIVE", "1") == "0":
+        return []
+    from mypyc.build import mypycify  # noqa: PLC0415  only a native build needs the compiler
+
+    # a fused multiply-add would make compiled floats differ from interpreted ones
+    os.environ["CFLAGS"] = os.environ.get("CFLAGS", "") + " -O3 -ffp-contract=off"
+    sources = sorted(str(path) for path in Path("compiled").rglob("*.py"))
+    return list(mypycify(["--strict", *sources], opt_level="3", group_name="patang_core"))
+
+
+setup(ext_modules=extensions())

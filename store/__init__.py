@@ -1,0 +1,1 @@
+"""Where trades and bars are kept."""

@@ -1,0 +1,133 @@
+"""Opens the desk's database: connections, numbered migrations, and the shape of the tables."""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.errors import OperatorError
+
+BUSY_MS = 2_000
+"""How long a statement waits for another program's lock before the database counts as locked."""
+
+CHECKPOINT_PAGES = 16_384
+"""64 MB of log: the journal checkpoints when it is idle, this bound is for a day that never is."""
+
+HINTS = {
+    sqlite3.SQLITE_FULL: "the disk is full: free some space",
+    sqlite3.SQLITE_READONLY: "it is read-only: give this user the right to write",
+    sqlite3.SQLITE_BUSY: "another program holds it locked: close that program",
+    sqlite3.SQLITE_LOCKED: "another program holds it locked: close that program",
+    sqlite3.SQLITE_IOERR: "the disk refuses to write: check its space, quota and health",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: name a folder that exists and is writable",
+    sqlite3.SQLITE_CORRUPT: "it is damaged: restore a copy",
+    sqlite3.SQLITE_NOTADB: "it is no SQLite database: name another file",
+}
+
+
+class Migration(NamedTuple):
+    """One numbered step of the schema."""
+
+    number: int
+    name: str
+    sql: str
+
+
+class Table(NamedTuple):
+    """The shape of a table: primary key and all columns, in order."""
+
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+def refusal(path: Path, error: sqlite3.Error) -> OperatorError:
+    """Return what the operator reads when the database says no: the file, what happened, the mend."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    hint = HINTS.get(code)
+    return OperatorError(f"database {path}: {hint} ({error})" if hint else f"database {path}: {error}")
+
+
+def connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    """Open a connection in autocommit, to be used by one thread at a time.
+
+    A writer gets WAL with `synchronous=FULL`: a commit has reached the disk when it returns.
+    """
+    mode = "rwc" if write else "ro"
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_MS / 1000,
+    )
+    try:
+        if write:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA fullfsync = ON")  # macOS: fsync alone stops at the drive's cache
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        else:
+            connection.execute("SELECT 1 FROM sqlite_schema")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def shipped_migrations() -> list[Migration]:
+    """Return the migrations of this version, lowest number first."""
+    found = []
+    for entry in files("store").joinpath("migrations").iterdir():
+        match = re.fullmatch(r"(\d{4})_(\w+)\.sql", entry.name)
+        if match:
+            found.append(Migration(int(match[1]), match[2], entry.read_text(encoding="utf-8")))
+    return sorted(found)
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """Return the number of the last migration applied, 0 for an empty database."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone():
+        return 0
+    row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:
+    """Apply what is missing, each migration whole or not at all.
+
+    Raises `OperatorError` for a database that a newer version has written.
+    """
+    have, want = schema_version(connection), migrations[-1].number
+    if have > want:
+        raise OperatorError(
+            f"database {path} has schema version {have}, this patang knows {want}: install the newer version"
+        )
+    for migration in migrations:
+        if migration.number > have:
+            _apply(connection, migration)
+
+
+def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
+    stamp = (
+        f"INSERT INTO meta (key, value) VALUES ('schema_version', '{migration.number}') "  # noqa: S608 - an integer
+        "ON CONFLICT (key) DO UPDATE SET value = excluded.value;"
+    )
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{migration.sql}\n{stamp}\nCOMMIT;")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def tables(connection: sqlite3.Connection) -> dict[str, Table]:
+    """Return the shape of every table."""
+    names = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    shapes = {}
+    for name in names:
+        columns = connection.execute("SELECT name, pk FROM pragma_table_info(?) ORDER BY cid", (name,)).fetchall()
+        keys = sorted((pk, column) for column, pk in columns if pk)
+        shapes[name] = Table(tuple(column for _, column in keys), tuple(column for column, _ in columns))
+    return shapes

@@ -1,0 +1,271 @@
+"""The desk's durable record: one writer thread, one connection, one fsync for everything that waits."""
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Awaitable, Sequence
+from pathlib import Path
+from typing import NamedTuple, final
+
+from engine.errors import OperatorError
+from engine.ports import Failure
+from store.lock import DatabaseLock
+from store.schema import Table, connect, migrate, refusal, shipped_migrations, tables
+
+LINGER = 0.05
+"""Seconds that rows nobody waits for may wait for company before they are written."""
+
+IDLE = 0.5
+"""Seconds of silence after which the log is folded into the database."""
+
+THREAD = "store"
+
+
+class Row(NamedTuple):
+    """A statement and what it writes."""
+
+    statement: str
+    values: tuple[object, ...]
+
+
+class Waiter(NamedTuple):
+    """Somebody who awaits a commit, on his own event loop."""
+
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[None]
+
+
+@final
+class SqliteJournal:
+    """Implements `engine.ports.Journal` on SQLite in WAL mode with `synchronous=FULL`.
+
+    `append` and `commit` may be called from any thread, `commit` on an event loop. Rows reach the database in the order
+    of their `append`. When the disk refuses, the rows are kept and tried again with the next commit; at `capacity`
+    waiting rows, further ones are lost, which `failure` hears and every later `commit` raises.
+
+    Raises `BusyError` when another desk holds the database, `OperatorError` when it cannot be opened or is newer.
+    """
+
+    def __init__(self, path: Path, failure: Failure, capacity: int = 100_000) -> None:
+        self._path = path
+        self._failure = failure
+        self._capacity = capacity
+        self._lock = DatabaseLock(path)
+        try:
+            self._connection, self._reader, self._tables = _open(path)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._statements: dict[tuple[str, ...], str] = {}
+        self._reading = threading.Lock()
+        self._changed = threading.Condition()
+        self._rows: list[Row] = []
+        self._kept: list[Row] = []
+        self._waiters: list[Waiter] = []
+        self._lost = 0
+        self._refused: OperatorError | None = None
+        self._closing = False
+        self._unfolded = False
+        self._thread = threading.Thread(target=self._main, name=THREAD, daemon=True)
+        self._thread.start()
+
+    def append(self, table: str, row: dict[str, object]) -> None:
+        """Write `row` soon; the given columns replace those of the row with the same key, a new key adds a row.
+
+        Raises `ValueError` for a table or column that does not exist, `OperatorError` after `close`.
+        """
+        shape = (table, *row)
+        statement = self._statements.get(shape) or self._prepare(shape)
+        with self._changed:
+            if self._closing:
+                raise OperatorError(f"database {self._path} is closed; {table} cannot be written")
+            full = len(self._rows) + len(self._kept) >= self._capacity
+            if full:
+                self._lost += 1
+            else:
+                self._rows.append(Row(statement, tuple(row.values())))
+                if len(self._rows) == 1:
+                    self._changed.notify()
+        if full and self._lost == 1:
+            self._failure(THREAD, self._loss())
+
+    def commit(self) -> Awaitable[None]:
+        """Resolve when everything appended so far is on disk; raise `OperatorError` when the disk refuses."""
+        loop = asyncio.get_running_loop()
+        waiter = Waiter(loop, loop.create_future())
+        with self._changed:
+            if self._closing:
+                waiter.future.set_exception(OperatorError(f"database {self._path} is closed"))
+            else:
+                self._waiters.append(waiter)
+                self._changed.notify()
+        return waiter.future
+
+    def load(self, table: str, where: str = "", parameters: Sequence[object] = ()) -> list[dict[str, object]]:
+        """Read the committed rows of `table` in key order; `where` is an SQL condition with ? for `parameters`.
+
+        Raises `ValueError` for a table that does not exist, `OperatorError` when the database cannot be read.
+        """
+        shape = self._shape(table)
+        condition = f" WHERE {where}" if where else ""
+        order = ", ".join(shape.key)
+        sql = f"SELECT * FROM {table}{condition} ORDER BY {order}"  # noqa: S608 - the table is known, `where` is code
+        try:
+            with self._reading:
+                rows = self._reader.execute(sql, tuple(parameters)).fetchall()
+        except sqlite3.OperationalError as error:
+            raise refusal(self._path, error) from error
+        return [dict(zip(shape.columns, row, strict=True)) for row in rows]
+
+    def close(self) -> None:
+        """Write what waits, fold the log and let go of the database.
+
+        Raises `OperatorError` when rows could not be written.
+        """
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+        with self._reading:
+            self._reader.close()
+        with contextlib.suppress(sqlite3.Error):  # everything committed is safe in the log, folded or not
+            self._connection.close()
+        self._lock.release()
+        if self._kept or self._lost:
+            raise self._loss()
+
+    def _prepare(self, shape: tuple[str, ...]) -> str:
+        table, *columns = shape
+        known = self._shape(table)
+        strange = [column for column in columns if column not in known.columns]
+        if strange or not columns:
+            raise ValueError(f"table {table} has no column {strange}; it has {known.columns}")
+        marks = ", ".join("?" * len(columns))
+        rest = [column for column in columns if column not in known.key]
+        update = "UPDATE SET " + ", ".join(f"{column} = excluded.{column}" for column in rest) if rest else "NOTHING"
+        statement = (
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) "  # noqa: S608 - names checked above
+            f"ON CONFLICT ({', '.join(known.key)}) DO {update}"
+        )
+        self._statements[shape] = statement
+        return statement
+
+    def _shape(self, table: str) -> Table:
+        if table not in self._tables:
+            raise ValueError(f"there is no table {table}; there are {sorted(self._tables)}")
+        return self._tables[table]
+
+    def _loss(self) -> OperatorError:
+        lost = self._lost + len(self._kept)
+        cause = f": {self._refused}" if self._refused else f": more than {self._capacity} were waiting for the disk"
+        return OperatorError(f"database {self._path}: {lost} rows could not be recorded{cause}")
+
+    def _main(self) -> None:
+        try:
+            while self._turn():
+                pass
+        except Exception as error:  # noqa: BLE001 - a thread's main: it dies loudly
+            self._failure(THREAD, error)
+            self._die(OperatorError(f"database {self._path}: the writer died: {error!r}"))
+
+    def _turn(self) -> bool:
+        """Wait for work and do it; return False after the last."""
+        with self._changed:
+            if not self._changed.wait_for(self._has_work, IDLE if self._unfolded else None):
+                idle = True
+            else:
+                idle = False
+                self._changed.wait_for(self._has_urgent_work, LINGER)
+            rows, self._rows = self._kept + self._rows, []
+            self._kept = rows
+            waiters, self._waiters = self._waiters, []
+            closing = self._closing
+        if idle:
+            self._fold()
+        else:
+            self._settle(waiters, self._write(rows))
+        return not closing
+
+    def _has_work(self) -> bool:
+        return bool(self._rows) or self._has_urgent_work()
+
+    def _has_urgent_work(self) -> bool:
+        return bool(self._waiters) or self._closing
+
+    def _write(self, rows: list[Row]) -> OperatorError | None:
+        """Commit `rows` as one transaction; return what went wrong."""
+        bad: OperatorError | None = None
+        try:
+            if rows:
+                self._connection.execute("BEGIN IMMEDIATE")
+                bad = self._execute(rows)
+                self._connection.execute("COMMIT")
+                self._unfolded = True
+        except sqlite3.Error as error:
+            with contextlib.suppress(sqlite3.Error):  # after a full disk SQLite has often rolled back already
+                self._connection.execute("ROLLBACK")
+            return self._refuse(refusal(self._path, error))
+        self._kept = []
+        self._refused = None
+        return bad or (self._loss() if self._lost else None)
+
+    def _execute(self, rows: list[Row]) -> OperatorError | None:
+        """Run the statements; a row that breaks a constraint is set aside and reported, the others go on."""
+        bad: OperatorError | None = None
+        for row in rows:
+            try:
+                self._connection.execute(row.statement, row.values)
+            except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError) as error:
+                bad = OperatorError(f"database {self._path} refuses a row: {error}: {row.statement} {row.values}")
+                self._failure(THREAD, bad)
+        return bad
+
+    def _refuse(self, error: OperatorError) -> OperatorError:
+        if self._refused is None:
+            self._failure(THREAD, error)
+        self._refused = error
+        return error
+
+    def _settle(self, waiters: list[Waiter], error: OperatorError | None) -> None:
+        for waiter in waiters:
+            with contextlib.suppress(RuntimeError):  # his event loop has closed: nobody waits any more
+                waiter.loop.call_soon_threadsafe(_resolve, waiter.future, error)
+
+    def _die(self, error: OperatorError) -> None:
+        with self._changed:
+            self._closing = True
+            self._refused = error
+            waiters, self._waiters = self._waiters, []
+        self._settle(waiters, error)
+
+    def _fold(self) -> None:
+        with contextlib.suppress(
+            sqlite3.Error
+        ):  # a log that stays long is no loss; the next commit tells of a bad disk
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        self._unfolded = False
+
+
+def _open(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection, dict[str, Table]]:
+    """Return the writer's and the reader's connection, and the tables, migrated."""
+    writer = None
+    try:
+        writer = connect(path, write=True)
+        migrate(writer, path, shipped_migrations())
+        return writer, connect(path, write=False), tables(writer)
+    except BaseException as error:
+        if writer:
+            writer.close()
+        if isinstance(error, sqlite3.Error):
+            raise refusal(path, error) from error
+        raise
+
+
+def _resolve(future: asyncio.Future[None], error: OperatorError | None) -> None:
+    if future.done():
+        return
+    if error:
+        future.set_exception(error)
+    else:
+        future.set_result(None)

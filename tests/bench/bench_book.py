@@ -1,0 +1,168 @@
+"""Measure the order book against a tight C++ ladder, interpreted against native, and from an interpreted caller.
+
+`run()` returns the figures; `messages(mix)` is the seeded workload and `fill_hash(fills)` the proof of equal trades, so
+that another contender needs only the two. Run it as a script for JSON.
+"""
+
+import json
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import compiled
+from compiled import book as module
+from compiled.book import Book
+
+HERE = Path(__file__).resolve().parent
+LOW, HIGH = 27_000, 33_000
+LIMIT, CANCEL, MODIFY, IOC, MARKET = 1, 2, 3, 4, 5
+RECORD = struct.Struct("<BBHIii")
+MIXES = {
+    "busy": {"add": 0.55, "cancel": 0.35, "modify": 0.05, "take": 0.05, "spread": 40.0, "jump": 0.02},
+    "calm": {"add": 0.44, "cancel": 0.42, "modify": 0.12, "take": 0.02, "spread": 12.0, "jump": 0.005},
+}
+Message = tuple[int, int, int, int, int, int]
+
+
+def messages(mix: str, count: int = 1_000_000, seed: int = 42) -> list[Message]:
+    """Return `count` messages (type, side 0/1, owner, id, price, quantity) of a mix; ids count up from 1."""
+    rng = random.Random(seed)
+    share = MIXES[mix]
+    made: list[Message] = []
+    live: list[tuple[int, int, int]] = []
+    mid, fresh = (LOW + HIGH) // 2, 0
+    while len(made) < count:
+        draw = rng.random()
+        if rng.random() < share["jump"]:
+            mid = min(max(mid + rng.choice((-1, 1)), LOW + 500), HIGH - 500)
+        side = rng.getrandbits(1)
+        quantity = rng.randint(1, 200)
+        if draw < share["add"] or not live:
+            fresh += 1
+            away = 1 + int(rng.expovariate(1.0 / share["spread"]))
+            price = min(max(mid - away if side == 0 else mid + away, LOW), HIGH)
+            live.append((fresh, side, price))
+            made.append((LIMIT, side, 0, fresh, price, quantity))
+        elif draw < share["add"] + share["take"]:
+            fresh += 1
+            kind = rng.choice((LIMIT, LIMIT, IOC, IOC, MARKET))
+            price = mid + 4 if side == 0 else mid - 4
+            made.append((kind, side, 0, fresh, price, quantity * 3))
+        else:
+            place = rng.randrange(len(live))
+            order, side, price = live[place]
+            if draw < share["add"] + share["take"] + share["cancel"]:
+                live[place] = live[-1]
+                live.pop()
+                made.append((CANCEL, side, 0, order, 0, 0))
+            else:
+                moved = min(max(price + rng.randint(-1, 1), LOW), HIGH)
+                live[place] = (order, side, moved)
+                made.append((MODIFY, side, 0, order, moved, quantity))
+    return made
+
+
+def packed(stream: Iterable[Message]) -> bytes:
+    """Return messages as the buffer that `Book.run` and the C++ ladder read."""
+    return b"".join(RECORD.pack(*message) for message in stream)
+
+
+def fill_hash(fills: Iterable[tuple[int, int, int, int]]) -> int:
+    """Return the FNV-style hash of fills (maker, taker, tick, quantity) in order, as the C++ ladder computes it."""
+    digest = 0xCBF29CE484222325
+    for fill in fills:
+        for value in fill:
+            digest = ((digest ^ value) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return digest
+
+
+def call(book: Book, stream: Iterable[Message]) -> None:
+    """Apply messages one method call at a time, as an interpreted exchange does."""
+    limit, cancel, modify, market = book.limit, book.cancel, book.modify, book.market
+    for kind, side, owner, order, price, quantity in stream:
+        sign = 1 if side == 0 else -1
+        if kind == LIMIT:
+            limit(order, sign, price, quantity)
+        elif kind == CANCEL:
+            cancel(order)
+        elif kind == MODIFY:
+            modify(order, price, quantity)
+        elif kind == IOC:
+            limit(order, sign, price, quantity, owner, module.IOC)
+        else:
+            market(order, sign, quantity)
+
+
+def seconds(work: Callable[[Book], object], repeats: int) -> tuple[float, Book]:
+    """Return the shortest of some runs, each on a new book, and the last book."""
+    best = float("inf")
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        book = Book(LOW, HIGH)
+        work(book)
+        best = min(best, time.perf_counter() - begin)
+    return best, book
+
+
+def digest(book: Book) -> int:
+    """Return the hash of the fills of a book."""
+    return fill_hash(book.fill(index) for index in range(book.fills()))
+
+
+def ladder(folder: Path) -> Path:
+    """Compile the C++ ladder into a folder and return the program."""
+    program = folder / "book_ladder"
+    subprocess.run(["g++", "-O3", "-std=c++17", "-o", program, HERE / "book_ladder.cpp"], check=True, timeout=120)
+    return program
+
+
+def measure(mix: str, program: Path, count: int, repeats: int) -> dict[str, object]:
+    """Return one mix's figures; assert that the book and the C++ ladder made the same trades."""
+    stream = messages(mix, count)
+    buffer = packed(stream)
+    path = program.parent / f"{mix}.bin"
+    path.write_bytes(buffer)
+    native, cpp, ratios = [], [], []
+    for _ in range(repeats):
+        done = subprocess.run(
+            [program, path, str(LOW), str(HIGH), "3"], check=True, capture_output=True, text=True, timeout=120
+        )
+        rows = [[int(word) for word in line.split()] for line in done.stdout.splitlines()]
+        took, book = seconds(lambda book: book.run(buffer), 3)
+        native.append(took)
+        cpp.append(min(row[0] for row in rows) / 1e9)
+        ratios.append(cpp[-1] / took)
+    assert rows[-1][1:3] == [digest(book), book.fills()], "the C++ ladder made other trades"
+    idle, _ = seconds(lambda _: [None for kind, side, owner, order, price, quantity in stream], 3)
+    called, book = seconds(lambda book: call(book, stream), 3)
+    assert rows[-1][1] == digest(book), "single calls made other trades"
+    return {
+        "messages": count,
+        "fills": book.fills(),
+        "refused": rows[-1][3],
+        "book_per_second": round(count / min(native)),
+        "cpp_per_second": round(count / min(cpp)),
+        "of_cpp": round(min(cpp) / min(native), 3),
+        "of_cpp_median": round(sorted(ratios)[len(ratios) // 2], 3),
+        "calls_per_second": round(count / called),
+        "calls_per_second_without_loop": round(count / (called - idle)),
+    }
+
+
+def run(count: int = 1_000_000, repeats: int = 5) -> dict[str, object]:
+    """Return the figures of both mixes; an interpreted core runs a prefix of a fiftieth."""
+    if not compiled.NATIVE:
+        count //= 50
+    with tempfile.TemporaryDirectory() as folder:
+        program = ladder(Path(folder))
+        return {"native": compiled.NATIVE, **{mix: measure(mix, program, count, repeats) for mix in MIXES}}
+
+
+if __name__ == "__main__":
+    json.dump(run(), sys.stdout, indent=2)
+    print()

@@ -1,0 +1,233 @@
+"""The journal keeps what was committed, in order, and says so when it cannot."""
+
+import asyncio
+import sqlite3
+import threading
+
+import pytest
+
+from engine.errors import OperatorError
+from engine.ports import Journal
+from store.sqlite import SqliteJournal
+
+FILL = {"trade_id": "T1", "order_id": "O1", "intent": 7, "side": "BUY", "quantity": 10, "price": 101.05, "ts": 5}
+
+
+async def test_a_committed_row_is_read_back_with_its_types(journal):
+    journal.append("fills", FILL | {"realised": -12_345_678_901, "strategy": "momentum"})
+    await journal.commit()
+    (row,) = journal.load("fills")
+    assert row["price"] == 101.05
+    assert isinstance(row["price"], float)
+    assert row["realised"] == -12_345_678_901
+    assert row["strategy"] == "momentum"
+    assert row["charges"] is None
+
+
+async def test_another_program_sees_a_row_as_soon_as_its_commit_has_resolved(journal, database):
+    journal.append("fills", FILL)
+    await journal.commit()
+    with sqlite3.connect(database) as other:
+        assert other.execute("SELECT trade_id, quantity FROM fills").fetchall() == [("T1", 10)]
+
+
+async def test_a_row_with_the_same_key_replaces_only_the_columns_it_gives(journal):
+    journal.append("intents", {"intent": 1, "tag": "a", "status": "INTENT", "quantity": 5})
+    journal.append("intents", {"intent": 1, "status": "SENT"})
+    await journal.commit()
+    (row,) = journal.load("intents")
+    assert (row["tag"], row["status"], row["quantity"]) == ("a", "SENT", 5)
+
+
+async def test_a_row_that_is_only_a_key_is_kept_and_changes_nothing_the_second_time(journal):
+    journal.append("meta", {"key": "day", "value": "2024-06-04"})
+    journal.append("meta", {"key": "day"})
+    await journal.commit()
+    assert journal.load("meta", "key = ?", ["day"]) == [{"key": "day", "value": "2024-06-04"}]
+
+
+async def test_rows_without_a_sequence_number_are_numbered_in_the_order_of_their_append(journal):
+    for text in ("first", "second", "third"):
+        journal.append("events", {"ts": 1, "level": "info", "name": "test", "text": text})
+    await journal.commit()
+    rows = journal.load("events")
+    assert [(row["seq"], row["text"]) for row in rows] == [(1, "first"), (2, "second"), (3, "third")]
+
+
+async def test_load_returns_rows_in_key_order_and_honours_its_condition(journal):
+    for intent in (3, 1, 2):
+        journal.append("intents", {"intent": intent, "tag": f"t{intent}", "status": "OPEN" if intent > 1 else "LOST"})
+    await journal.commit()
+    assert [row["intent"] for row in journal.load("intents")] == [1, 2, 3]
+    assert [row["intent"] for row in journal.load("intents", "status = ?", ["OPEN"])] == [2, 3]
+
+
+async def test_rows_nobody_waits_for_are_written_all_the_same(journal, database):
+    journal.append("fills", FILL)
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        if journal.load("fills"):
+            break
+    assert journal.load("fills")[0]["trade_id"] == "T1"
+
+
+async def test_a_commit_covers_the_rows_of_every_thread(journal):
+    def write(first):
+        for seq in range(first, first + 500):
+            journal.append("audit", {"seq": seq, "ts": seq, "who": "test"})
+
+    threads = [threading.Thread(target=write, args=(start,)) for start in (1, 501, 1001)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    await journal.commit()
+    assert [row["seq"] for row in journal.load("audit")] == list(range(1, 1501))
+
+
+async def test_many_commits_at_once_all_resolve(journal):
+    waiting = []
+    for seq in range(1, 101):
+        journal.append("audit", {"seq": seq})
+        waiting.append(journal.commit())
+    await asyncio.gather(*waiting)
+    assert len(journal.load("audit")) == 100
+
+
+async def test_a_commit_with_nothing_appended_resolves(journal):
+    await asyncio.wait_for(journal.commit(), 5)
+
+
+async def test_an_abandoned_commit_disturbs_nobody(journal):
+    journal.append("fills", FILL)
+    gone = asyncio.ensure_future(journal.commit())
+    gone.cancel()
+    await journal.commit()
+    assert len(journal.load("fills")) == 1
+
+
+def test_a_commit_whose_loop_has_closed_does_not_stop_the_writer(journal):
+    async def leave():
+        journal.append("audit", {"seq": 1})
+        journal.commit()
+
+    async def stay():
+        journal.append("audit", {"seq": 2})
+        await journal.commit()
+
+    asyncio.run(leave())
+    asyncio.run(stay())
+    assert len(journal.load("audit")) == 2
+
+
+def test_close_writes_everything_that_was_appended(database, ear):
+    journal = SqliteJournal(database, ear)
+    for seq in range(1, 5001):
+        journal.append("audit", {"seq": seq})
+    journal.close()
+    with sqlite3.connect(database) as other:
+        assert other.execute("SELECT count(*) FROM audit").fetchone() == (5000,)
+    assert ear.heard == []
+    assert not database.with_name("desk.db-wal").exists()
+
+
+def test_what_is_appended_after_close_is_refused_aloud(database, ear):
+    journal = SqliteJournal(database, ear)
+    journal.close()
+    with pytest.raises(OperatorError, match="is closed"):
+        journal.append("audit", {"seq": 1})
+
+
+async def test_a_commit_after_close_raises(database, ear):
+    journal = SqliteJournal(database, ear)
+    journal.close()
+    with pytest.raises(OperatorError, match="is closed"):
+        await journal.commit()
+
+
+def test_an_unknown_table_or_column_is_refused_at_once(journal):
+    with pytest.raises(ValueError, match="no table nonsense"):
+        journal.append("nonsense", {"a": 1})
+    with pytest.raises(ValueError, match=r"no column \['colour'\]"):
+        journal.append("fills", {"trade_id": "T", "colour": "red"})
+    with pytest.raises(ValueError, match="no table nonsense"):
+        journal.load("nonsense")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"trade_id": "T2", "side": "HOLD"},
+        {"trade_id": None, "side": "BUY"},
+        {"trade_id": "T2", "quantity": "ten"},
+        {"trade_id": "T2", "quantity": 2**70},
+        {"trade_id": "T2", "reason_is_no_text": object()},
+    ],
+)
+async def test_a_row_the_schema_forbids_is_reported_and_the_others_are_kept(journal, ear, row):
+    row = {("symbol" if key == "reason_is_no_text" else key): value for key, value in row.items()}
+    journal.append("fills", FILL)
+    journal.append("fills", row)
+    journal.append("fills", FILL | {"trade_id": "T3"})
+    with pytest.raises(OperatorError, match="refuses a row"):
+        await journal.commit()
+    assert [kept["trade_id"] for kept in journal.load("fills")] == ["T1", "T3"]
+    assert len(ear.heard) == 1
+    await journal.commit()
+
+
+async def test_two_intents_with_one_tag_are_never_both_recorded(journal, ear):
+    journal.append("intents", {"intent": 1, "tag": "same"})
+    journal.append("intents", {"intent": 2, "tag": "same"})
+    with pytest.raises(OperatorError, match="UNIQUE"):
+        await journal.commit()
+    assert [row["intent"] for row in journal.load("intents")] == [1]
+
+
+async def test_rows_that_meet_a_locked_database_are_kept_and_written_with_the_next_commit(journal, database, ear):
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    journal.append("fills", FILL)
+    with pytest.raises(OperatorError, match="another program holds it locked"):
+        await journal.commit()
+    assert len(ear.heard) == 1
+    other.execute("ROLLBACK")
+    other.close()
+    await journal.commit()
+    assert [row["trade_id"] for row in journal.load("fills")] == ["T1"]
+
+
+async def test_a_full_queue_is_told_and_every_later_commit_raises(database, ear):
+    journal = SqliteJournal(database, ear, capacity=10)
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for seq in range(1, 13):
+        journal.append("audit", {"seq": seq})
+    assert len(ear.heard) == 1
+    assert "1 rows could not be recorded" in ear.heard[0][1] or "more than 10" in ear.heard[0][1]
+    other.execute("ROLLBACK")
+    other.close()
+    for _ in range(2):
+        with pytest.raises(OperatorError, match="2 rows could not be recorded"):
+            await journal.commit()
+    assert [row["seq"] for row in journal.load("audit")] == list(range(1, 11))
+    with pytest.raises(OperatorError, match="2 rows could not be recorded"):
+        journal.close()
+
+
+async def test_a_writer_that_dies_fails_the_waiting_and_the_coming(database, ear, monkeypatch):
+    journal = SqliteJournal(database, ear)
+    monkeypatch.setattr(journal, "_write", lambda rows: 1 // 0)
+    journal.append("audit", {"seq": 1})
+    with pytest.raises(OperatorError, match="the writer died"):
+        await journal.commit()
+    assert ear.heard[0][0] == "store"
+    with pytest.raises(OperatorError, match="is closed"):
+        journal.append("audit", {"seq": 2})
+    with pytest.raises(OperatorError, match="1 rows could not be recorded"):
+        journal.close()
+
+
+def test_the_journal_is_the_engines_port(journal):
+    port: Journal = journal
+    assert port.load("trades") == []

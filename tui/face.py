@@ -1,0 +1,28 @@
+"""The engine as the screen knows it: a board to read, a latch to set, a queue to submit to, a stop."""
+
+from typing import Protocol
+
+from engine.trading.board import Board
+
+
+class DeskFace(Protocol):
+    """What the app needs of the engine's desk; nothing here waits for the engine."""
+
+    board: Board
+    spans: tuple[int, ...]
+    """Bar spans the chart may show, in seconds."""
+
+    def kill(self, flatten: bool, reason: str) -> None:
+        """Set the kill switch at once, from any thread."""
+        ...
+
+    def submit(self, act: str, token: int = 0, detail: str = "") -> int:
+        """Queue "exit" (`token`, and the symbol as `detail`) or "cancel" (an order's key as `detail`).
+
+        Return the command's id; what became of it appears in `board.answers`.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Begin an orderly stop and return."""
+        ...

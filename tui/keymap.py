@@ -1,0 +1,58 @@
+"""Remapping keys from the configuration, strictly, and the page `docs/keys.md` (`python -m tui.keymap` prints it)."""
+
+import difflib
+import sys
+from collections.abc import Mapping
+
+from engine.errors import ConfigError
+from tui.actions import ACTIONS, BY_ID, SCOPES, Action, caps
+
+
+def check(keymap: Mapping[str, str]) -> dict[str, str]:
+    """Return the key map if every entry names an action that may move to a key that is free, else raise ConfigError."""
+    for name in keymap:
+        action = BY_ID.get(name)
+        if action is None:
+            near = difflib.get_close_matches(name, list(BY_ID), n=1)
+            raise ConfigError(f"keys.{name}: no such action" + (f"; did you mean {near[0]}?" if near else ""))
+        if action.fixed:
+            raise ConfigError(f"keys.{name}: the kill switch cannot be remapped")
+    taken: list[tuple[str, Action]] = []
+    for action in ACTIONS:
+        for key in keymap.get(action.id, action.keys).split(","):
+            for other, owner in taken:
+                if other == key and _meet(owner, action):
+                    raise ConfigError(f"keys.{action.id}: {key} already means {owner.verb} ({owner.id})")
+            taken.append((key, action))
+    return dict(keymap)
+
+
+def _meet(a: Action, b: Action) -> bool:
+    """Tell whether two actions can be within reach of one key press."""
+    apart = {"positions", "orders", "chart"}
+    if "chart" in {a.scope, b.scope}:
+        return {a.scope, b.scope} <= {"chart", "anywhere"}
+    return not (a.scope != b.scope and {a.scope, b.scope} <= apart)
+
+
+def document() -> str:
+    """Return `docs/keys.md`."""
+    lines = [
+        "# Keys",
+        "",
+        "Written by `python -m tui.keymap` from the action registry. Every key but the kill switch can be changed under",
+        "`[keys]` in `config.toml`, by the action's id.",
+    ]
+    for scope, title in SCOPES.items():
+        lines += ["", f"## {title}", "", "| key | action | id | what it does | from a shell |", "|---|---|---|---|---|"]
+        for action in ACTIONS:
+            if action.scope == scope:
+                twin = f"`{action.twin}`" if action.twin else ""
+                name = "–" if action.fixed else f"`{action.id}`"
+                keys = " ".join(f"`{key}`" for key in caps(action.keys).split(" "))
+                lines.append(f"| {keys} | {action.verb} | {name} | {action.help} | {twin} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

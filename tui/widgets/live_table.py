@@ -1,0 +1,330 @@
+"""A table that repaints only the lines that changed: ScrollView, `render_line`, one cached Strip per row."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Final, Generic
+
+from rich.segment import Segment
+from textual import events
+from textual.binding import BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from engine.trading.board import Board
+from tui.actions import bindings
+from tui.theme import Tones
+from tui.widgets.view import Cell, Row, Slot, View, fit, place, widths_of
+
+FLASH: Final = 3
+"""Frames a changed cell is bright; it fades for as many more."""
+
+
+class _Line(Generic[Row]):
+    """One row as painted: what it was made from, its cells, when each of them changed, and the strip."""
+
+    __slots__ = ("backdrops", "cells", "changed", "flashing", "frame", "row", "stamp", "strip")
+
+    def __init__(self, row: Row, stamp: int, cells: tuple[Cell, ...], frame: int) -> None:
+        self.row = row
+        self.stamp = stamp
+        self.cells = cells
+        self.frame = frame
+        self.flashing = 0
+        """Frame at which the flash ends, 0 without one."""
+        self.changed: dict[int, int] = {}
+        """Column → frame of its change, while it flashes."""
+        self.backdrops: dict[int, str] = {}
+        self.strip: Strip | None = None
+
+
+class LiveTable(ScrollView, Generic[Row], can_focus=True):
+    """Show a `View`; `pull` compares and refreshes the lines that changed since the last frame."""
+
+    ALLOW_SELECT: ClassVar[bool] = False
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("list"))
+    DEFAULT_CSS = """
+    LiveTable {
+        height: 1fr;
+        background: $surface;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-gutter: stable;
+        scrollbar-size-vertical: 1;
+    }
+    """
+
+    cursor: reactive[int] = reactive(0, repaint=False)
+    """Position of the cursor among the shown rows."""
+
+    class Opened(Message):
+        """The operator pressed enter on a row."""
+
+        def __init__(self, view: str, row: tuple[object, ...]) -> None:
+            super().__init__()
+            self.view = view
+            self.row = row
+
+    def __init__(self, view: View[Row], tones: Callable[[], Tones]) -> None:
+        super().__init__(id=view.name)
+        self.view = view
+        self.wanted = ""
+        self._tones_of = tones
+        self._tones: Tones | None = None
+        self._version = -1
+        self._now = 0
+        self._frame = 0
+        self._rows: Sequence[Row] = ()
+        self._lines: dict[object, _Line[Row]] = {}
+        self._flashing: set[object] = set()
+        self._slots: list[Slot] = []
+        self._widths: list[int] = []
+        self._key: object = None
+
+    # what the desk calls
+
+    def pull(self, board: Board, *, fresh: bool = False) -> None:
+        """Take one frame from the board; `fresh` takes it without flashes (first frame, after a pause)."""
+        self._frame += 1
+        self._now = board.header.now
+        version = self.view.version(board)
+        if version != self._version:
+            self._version = version
+            self._take(self.view.rows(board))
+        if fresh:
+            self._lines.clear()
+            self._flashing.clear()
+            self.refresh()
+            return
+        top = self.scroll_offset.y
+        for index in range(top, min(top + self.size.height - 1, len(self._rows))):
+            if self._update(self._rows[index]):
+                self._repaint(index)
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """The rows shown: all of them, or those the filter lets through."""
+        return self._rows
+
+    @property
+    def chosen(self) -> Row | None:
+        """The row under the cursor."""
+        return self._rows[self.cursor] if self.cursor < len(self._rows) else None
+
+    def filter(self, wanted: str, board: Board) -> None:
+        """Show only rows with `wanted` in one of their texts, whatever the case; "" shows all."""
+        self.wanted = wanted.strip().lower()
+        self._version = self.view.version(board)
+        self._take(self.view.rows(board))
+        self.refresh()
+
+    def restyle(self) -> None:
+        """Paint everything anew, in the theme of now."""
+        self._tones = None
+        self._forget()
+
+    # rows and lines
+
+    def _take(self, rows: Sequence[Row]) -> None:
+        at_end = self.cursor >= len(self._rows) - 1
+        if self.wanted:
+            wanted = self.wanted
+            rows = [row for row in rows if any(isinstance(x, str) and wanted in x.lower() for x in row)]
+        else:
+            rows = rows[:]
+        before, self._rows = self._rows, rows
+        if len(self._lines) > 2 * len(rows) + 64:
+            keys = {row[0] for row in rows}
+            self._lines = {key: line for key, line in self._lines.items() if key in keys}
+        if len(rows) != len(before) or any(a[0] != b[0] for a, b in zip(before, rows, strict=True)):
+            self._resettle(follow=self.view.follows and at_end)
+
+    def _resettle(self, *, follow: bool) -> None:
+        """Rows came, went or moved: keep the cursor on its row and repaint all."""
+        self.virtual_size = Size(self.size.width, len(self._rows) + 1)
+        last = max(len(self._rows) - 1, 0)
+        if follow:
+            self.cursor = last
+        else:
+            places = (i for i, row in enumerate(self._rows) if row[0] == self._key)
+            self.cursor = min(next(places, self.cursor), last)
+        self._show_cursor()
+        self.refresh()
+
+    def _line(self, row: Row) -> _Line[Row]:
+        line = self._lines.get(row[0])
+        if line is None:
+            stamp = self.view.stamp(row, self._now)
+            line = _Line(row, stamp, self.view.cells(row, self._now, self._widths), self._frame)
+            self._lines[row[0]] = line
+        return line
+
+    def _update(self, row: Row) -> bool:
+        """Bring a visible row's line up to date; tell whether it must be repainted."""
+        line = self._lines.get(row[0])
+        if line is None:
+            self._line(row)
+            return True
+        seen, line.frame = line.frame, self._frame
+        stamp = self.view.stamp(row, self._now)
+        if line.row is not row or line.stamp != stamp:
+            before, line.row, line.stamp = line.cells, row, stamp
+            line.cells = self.view.cells(row, self._now, self._widths)
+            if seen == self._frame - 1:
+                self._mark(line, before)
+            line.strip = None
+            return True
+        if line.flashing and self._fade(line):
+            line.strip = None
+            return True
+        return False
+
+    def _mark(self, line: _Line[Row], before: tuple[Cell, ...]) -> None:
+        """Start the flash of the cells that changed."""
+        for i, (old, new) in enumerate(zip(before, line.cells, strict=True)):
+            if new.still or old.text == new.text:
+                continue
+            line.changed[i] = self._frame
+            line.backdrops[i] = (
+                "flash-up" if new.value > old.value else "flash-down" if new.value < old.value else "flash"
+            )
+            line.flashing = self._frame + 2 * FLASH
+        self._fade(line)
+
+    def _fade(self, line: _Line[Row]) -> bool:
+        """Move a line's flashes on; tell whether one looks different now."""
+        moved = False
+        for i, since in list(line.changed.items()):
+            old = self._frame - since
+            if old >= 2 * FLASH:
+                del line.changed[i], line.backdrops[i]
+                moved = True
+            elif old >= FLASH and not line.backdrops[i].endswith("-fading"):
+                line.backdrops[i] += "-fading"
+                moved = True
+        if not line.changed:
+            line.flashing = 0
+        return moved
+
+    # painting
+
+    def _repaint(self, index: int) -> None:
+        self.refresh(Region(0, index + 1 - self.scroll_offset.y, self.size.width, 1))
+
+    def _forget(self) -> None:
+        self._lines.clear()
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Render one line of the viewport: the column heads first, rows below."""
+        if self._tones is None:
+            self._tones = self._tones_of()
+        width = self.size.width
+        if y == 0:
+            return self._heads(self._tones, width)
+        index = self.scroll_offset.y + y - 1
+        if index < len(self._rows):
+            return self._row_strip(self._tones, index, width)
+        if index == 0:
+            text = "nothing matches" if self.wanted else self.view.empty
+            return Strip([Segment(place(f" {text}", width, right=False), self._tones.style("faint"))], width)
+        return Strip.blank(width, self.rich_style)
+
+    def _heads(self, tones: Tones, width: int) -> Strip:
+        text = "".join(" " * s.gap + place(self.view.columns[s.index].title, s.width, s.right) for s in self._slots)
+        return Strip([Segment(place(text, width, right=False), tones.style("faint"))], width)
+
+    def _row_strip(self, tones: Tones, index: int, width: int) -> Strip:
+        line = self._line(self._rows[index])
+        under = index == self.cursor and self.has_focus
+        if under:
+            return self._paint(tones, line, width, "cursor")
+        if line.strip is None:
+            line.strip = self._paint(tones, line, width, "")
+        return line.strip
+
+    def _paint(self, tones: Tones, line: _Line[Row], width: int, backdrop: str) -> Strip:
+        segments: list[Segment] = []
+        used = 0
+        blank = tones.style("", backdrop)
+        for slot in self._slots:
+            cell = line.cells[slot.index]
+            style = tones.style(cell.tone, line.backdrops.get(slot.index, backdrop))
+            segments.append(Segment(" " * slot.gap, blank))
+            segments.append(Segment(place(cell.text, slot.width, slot.right), style))
+            used += slot.gap + slot.width
+        segments.append(Segment(" " * (width - used), blank))
+        return Strip(segments, width)
+
+    # keys, mouse, size
+
+    def watch_cursor(self, before: int, after: int) -> None:
+        """Move the mark and remember whose row it is on."""
+        if after < len(self._rows):
+            self._key = self._rows[after][0]
+        self._repaint(before)
+        self._repaint(after)
+
+    def _show_cursor(self) -> None:
+        page = max(self.size.height - 1, 1)
+        top = min(max(self.scroll_offset.y, self.cursor - page + 1), self.cursor)
+        if top != self.scroll_offset.y:
+            self.scroll_to(y=top, animate=False, immediate=True, force=True)
+
+    def _go(self, index: int) -> None:
+        self.cursor = max(0, min(index, len(self._rows) - 1))
+        self._show_cursor()
+
+    def action_go(self, steps: int) -> None:
+        """Move the cursor by rows."""
+        self._go(self.cursor + steps)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by screenfuls."""
+        self._go(self.cursor + pages * max(self.size.height - 2, 1))
+
+    def action_first(self) -> None:
+        """Go to the first row."""
+        self._go(0)
+
+    def action_last(self) -> None:
+        """Go to the last row, and stay there in a list that grows."""
+        self._go(len(self._rows) - 1)
+
+    def action_attention(self) -> None:
+        """Go to the next row that needs an eye, round the end."""
+        n = len(self._rows)
+        for step in range(1, n + 1):
+            index = (self.cursor + step) % n
+            if self.view.attention(self._rows[index]):
+                self._go(index)
+                return
+
+    def action_open(self) -> None:
+        """Say that the row under the cursor was opened."""
+        row = self.chosen
+        if row is not None:
+            self.post_message(self.Opened(self.view.name, row))
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor on the clicked row."""
+        if event.y > 0 and self.scroll_offset.y + event.y - 1 < len(self._rows):
+            self._go(self.scroll_offset.y + event.y - 1)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Lay the columns out for the new width."""
+        self._slots = fit(self.view.columns, event.size.width)
+        self._widths = widths_of(self._slots, self.view.columns)
+        self.virtual_size = Size(event.size.width, len(self._rows) + 1)
+        if self.view.follows and self.cursor >= len(self._rows) - 1:
+            self._go(len(self._rows) - 1)
+        self._forget()
+
+    def on_focus(self) -> None:
+        """Show the cursor's row."""
+        self._repaint(self.cursor)
+
+    def on_blur(self) -> None:
+        """Take the cursor's mark away."""
+        self._repaint(self.cursor)

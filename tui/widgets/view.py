@@ -1,0 +1,133 @@
+"""What a pane shows, without a widget: columns, and the cells of a row; text in, text out."""
+
+from collections.abc import Sequence
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from rich.cells import cell_len, set_cell_size
+
+from engine.trading.board import Board
+from tui.numbers import plain
+
+Row = TypeVar("Row", bound=tuple[object, ...])
+
+
+class Column(NamedTuple):
+    """One column: `width` cells at least, up to `most` where there is room; the highest `rank` goes first when not."""
+
+    title: str
+    width: int
+    most: int = 0
+    rank: int = 0
+    right: bool = True
+
+
+class Cell(NamedTuple):
+    """One cell: its text, the tone it is painted in, and a `value` whose movement colours its flash.
+
+    A cell with `still` set never flashes (ages, clocks).
+    """
+
+    text: str
+    tone: str = ""
+    value: float = 0.0
+    still: bool = False
+
+
+class Slot(NamedTuple):
+    """Where a column has come to stand in a given width."""
+
+    index: int
+    width: int
+    right: bool
+    gap: int
+    """Blank cells before it."""
+
+
+class View(Generic[Row]):
+    """One pane as a pure function of the board; a row's first field is its key."""
+
+    name = ""
+    title = ""
+    help = ""
+    columns: tuple[Column, ...] = ()
+    follows = False
+    """Whether the end is what matters: the view stays at the last row until the cursor leaves it."""
+    empty = "nothing yet"
+
+    def version(self, board: Board) -> int:
+        """Return a number that changes whenever any row does."""
+        raise NotImplementedError
+
+    def rows(self, board: Board) -> Sequence[Row]:
+        """Return the rows in their order."""
+        raise NotImplementedError
+
+    def cells(self, row: Row, now: int, widths: Sequence[int]) -> tuple[Cell, ...]:
+        """Return one cell per column; `now` is the desk's clock (ns UTC), `widths` what each column has (0: dropped)."""
+        raise NotImplementedError
+
+    def stamp(self, row: Row, now: int) -> int:
+        """Return what else the cells depend on: they are made anew when it changes."""
+        del row, now
+        return 0
+
+    def attention(self, row: Row) -> bool:
+        """Tell whether a row asks for the operator's eye; `n` goes from one to the next."""
+        del row
+        return False
+
+    def summary(self, board: Board) -> list[Cell]:
+        """Return what stands beside the title."""
+        del board
+        return []
+
+
+_MOST_GAP: Final = 3
+
+
+def fit(columns: Sequence[Column], width: int) -> list[Slot]:
+    """Lay columns out in `width` cells with a margin of one: drop by rank, grow what may grow, then widen the gaps."""
+    kept = list(range(len(columns)))
+    room = width - 2
+    while len(kept) > 1 and sum(columns[i].width + 1 for i in kept) - 1 > room:
+        kept.remove(max(kept, key=lambda i: (columns[i].rank, i)))
+    widths = {i: columns[i].width for i in kept}
+    spare = room - sum(widths.values()) - len(kept) + 1
+    for i in kept:
+        grown = min(max(columns[i].most - widths[i], 0), max(spare, 0))
+        widths[i] += grown
+        spare -= grown
+    wider = min(max(spare, 0) // max(len(kept) - 1, 1), _MOST_GAP - 1)
+    return [Slot(i, widths[i], columns[i].right, 1 if n == 0 else 1 + wider) for n, i in enumerate(kept)]
+
+
+def widths_of(slots: Sequence[Slot], columns: Sequence[Column]) -> list[int]:
+    """Return the width each column has come to, 0 for the dropped ones."""
+    found = {slot.index: slot.width for slot in slots}
+    return [found.get(i, 0) for i in range(len(columns))]
+
+
+def place(text: str, width: int, right: bool) -> str:
+    """Return `text` in exactly `width` cells: aligned, cut with an ellipsis, and free of control characters."""
+    if not text.isascii() or not text.isprintable():
+        text = plain(text)
+        size = cell_len(text)
+        if size > width:
+            return set_cell_size(text, width - 1) + "…" if width > 0 else ""
+        return " " * (width - size) + text if right else text + " " * (width - size)
+    if len(text) > width:
+        return text[: width - 1] + "…" if width > 0 else ""
+    return text.rjust(width) if right else text.ljust(width)
+
+
+def text_of(view: View[Row], board: Board, width: int) -> list[str]:
+    """Return a pane as plain lines: its title, its column heads, its rows."""
+    slots = fit(view.columns, width)
+    widths = widths_of(slots, view.columns)
+    now = board.header.now
+    lines = [" ".join([view.title, *(cell.text for cell in view.summary(board))])]
+    lines.append("".join(" " * s.gap + place(view.columns[s.index].title, s.width, s.right) for s in slots).rstrip())
+    for row in view.rows(board):
+        cells = view.cells(row, now, widths)
+        lines.append("".join(" " * s.gap + place(cells[s.index].text, s.width, s.right) for s in slots).rstrip())
+    return lines
