@@ -51,7 +51,7 @@ def levels(tick: Tick) -> tuple[list[Level], list[Level]]:
         quantity = _u32(tick.depth, at)
         if quantity == 0:
             continue
-        level = (float(_u32(tick.depth, at + 4)) / scale, quantity, _u16(tick.depth, at + 8))
+        level = (_price(tick.depth, at + 4, scale), quantity, _u16(tick.depth, at + 8))
         if index < 5:
             bids.append(level)
         else:
@@ -69,7 +69,7 @@ def pack_depth(token: i64, bids: list[Level], asks: list[Level]) -> bytes:
                 price, quantity, orders = side[index]
                 _put(out, quantity)
                 _put(out, nearest(price * scale))
-                _put16(out, min(orders, 0xFFFF))
+                _put16(out, orders)
                 _put16(out, 0)
             else:
                 out.write(bytes(12))
@@ -151,6 +151,7 @@ def _put(out: BytesWriter, value: i64) -> None:
 
 
 def _put16(out: BytesWriter, value: i64) -> None:
+    value = max(0, min(value, 0xFFFF))
     write_i16_be(out, i16(value if value < 0x8000 else value - 0x10000))
 
 
@@ -162,23 +163,33 @@ def _u16(data: bytes, at: i64) -> i64:
     return i64(read_i16_be(data, at)) & 0xFFFF
 
 
+def _price(data: bytes, at: i64, scale: float) -> float:
+    return float(_u32(data, at)) / scale
+
+
+def _stamp(data: bytes, at: i64, received: i64) -> i64:
+    seconds = _u32(data, at)
+    if seconds == 0:
+        return received
+    return seconds * SECOND
+
+
 def _tick(data: bytes, at: i64, length: i64, received: i64) -> Tick:
     """Read the packet of `length` bytes at `at`."""
     token = _u32(data, at)
     scale = divisor(token)
-    ltp = float(_u32(data, at + 4)) / scale
+    ltp = _price(data, at + 4, scale)
     if length == 8:
         return Tick(token, received, ltp)
     if length < 44:
-        stamp = _u32(data, at + 28) if length == 32 else 0
         return Tick(
             token,
-            stamp * SECOND if stamp else received,
+            _stamp(data, at + 28, received) if length == 32 else received,
             ltp,
-            high=float(_u32(data, at + 8)) / scale,
-            low=float(_u32(data, at + 12)) / scale,
-            open=float(_u32(data, at + 16)) / scale,
-            close=float(_u32(data, at + 20)) / scale,
+            high=_price(data, at + 8, scale),
+            low=_price(data, at + 12, scale),
+            open=_price(data, at + 16, scale),
+            close=_price(data, at + 20, scale),
         )
     tick = Tick(
         token,
@@ -186,26 +197,24 @@ def _tick(data: bytes, at: i64, length: i64, received: i64) -> Tick:
         ltp,
         _u32(data, at + 16),
         _u32(data, at + 8),
-        float(_u32(data, at + 12)) / scale,
+        _price(data, at + 12, scale),
         _u32(data, at + 20),
         _u32(data, at + 24),
-        float(_u32(data, at + 28)) / scale,
-        float(_u32(data, at + 32)) / scale,
-        float(_u32(data, at + 36)) / scale,
-        float(_u32(data, at + 40)) / scale,
+        _price(data, at + 28, scale),
+        _price(data, at + 32, scale),
+        _price(data, at + 36, scale),
+        _price(data, at + 40, scale),
     )
     if length == 184:
-        stamp = _u32(data, at + 60)
-        if stamp:
-            tick.ts = stamp * SECOND
+        tick.ts = _stamp(data, at + 60, received)
         tick.last_trade_ts = _u32(data, at + 44) * SECOND
         tick.oi = _u32(data, at + 48)
         tick.oi_high = _u32(data, at + 52)
         tick.oi_low = _u32(data, at + 56)
         tick.bid_quantity = _u32(data, at + 64)
-        tick.bid = float(_u32(data, at + 68)) / scale
+        tick.bid = _price(data, at + 68, scale)
         tick.ask_quantity = _u32(data, at + 124)
-        tick.ask = float(_u32(data, at + 128)) / scale
+        tick.ask = _price(data, at + 128, scale)
         tick.depth = data[at + 64 : at + 184]
     return tick
 
@@ -277,12 +286,10 @@ class Slots:
     """Numbers tokens densely from 0, in the order they are first seen."""
 
     def __init__(self) -> None:
+        self.count: i64 = 0
         self._tokens = vec[i64]()
         self._table = vec[i64]([-1 for _ in range(64)])
         self._mask: i64 = 63
-
-    def __len__(self) -> i64:
-        return len(self._tokens)
 
     def token(self, slot: i64) -> i64:
         """Return the token of a slot; raise IndexError where there is none."""
@@ -298,7 +305,8 @@ class Slots:
         slot = self._table[place]
         if slot >= 0:
             return slot
-        slot = len(self._tokens)
+        slot = self.count
+        self.count += 1
         self._tokens = append(self._tokens, token)
         self._table[place] = slot
         if 2 * slot > self._mask:
@@ -318,7 +326,7 @@ class Slots:
     def _grow(self) -> None:
         self._mask = self._mask * 2 + 1
         self._table = vec[i64]([-1 for _ in range(self._mask + 1)])
-        for slot in range(len(self._tokens)):
+        for slot in range(self.count):
             self._table[self._place(self._tokens[slot])] = slot
 
 
@@ -336,12 +344,12 @@ class Columns:
         self._lengths = vec[i64]()
         self._received = vec[i64]()
 
-    def __len__(self) -> i64:
-        return len(self._slots)
+    def __len__(self) -> int:
+        return int(self._slots.count)
 
     def tokens(self) -> list[int]:
         """Return the tokens seen so far, first seen first."""
-        return [self._slots.token(slot) for slot in range(len(self._slots))]
+        return [self._slots.token(slot) for slot in range(self._slots.count)]
 
     def update(self, frame: bytes, received: i64) -> i64:
         """Take in a frame that came at `received` (ns UTC) and return the number of good packets; never raises."""
@@ -353,8 +361,7 @@ class Columns:
             base = slot * WORDS
             for word in range(length // 4):
                 words[base + word] = read_i32_be(frame, at + 4 * word)
-            if length > self._lengths[slot]:
-                self._lengths[slot] = length
+            self._lengths[slot] = max(self._lengths[slot], length)
             self._received[slot] = received
         return len(found)
 

@@ -114,11 +114,9 @@ class Setup:
 
 @final
 class Kernel:
-    """The desk's decisions. `rates` maps token × 8 + product to the charges of the day."""
+    """The desk's decisions. `rates` maps 8 * token + product to the charges of the day."""
 
-    def __init__(
-        self, setup: Setup, instruments: list[Instrument], slots: list[Slot], rates: dict[int, Rates]
-    ) -> None:
+    def __init__(self, setup: Setup, instruments: list[Instrument], slots: list[Slot], rates: dict[int, Rates]) -> None:
         self.open = setup.open
         self.close = setup.close
         self.limits = setup.limits
@@ -462,10 +460,12 @@ class Kernel:
             tend(self.out, ladder, rung, market.ltp)
             if rung.state is not before or rung.moved != moved:
                 self.changed_rungs[rung.rung_id] = rung
-            if not rung.live:
+            if rung.state is RungState.CLOSED:
                 self._rung_closed(ladder, rung)
         if not ladder.open:
-            self._ladder_closed(ladder, market)
+            ladder.closed = self.out.now
+            self.changed_ladders[ladder.ladder_id] = ladder
+            self.forget(ladder)
 
     def _rung_closed(self, ladder: Ladder, rung: Rung) -> None:
         if not rung.bought:
@@ -476,9 +476,9 @@ class Kernel:
         else:
             self.losses = 0
 
-    def _ladder_closed(self, ladder: Ladder, market: Market) -> None:
-        ladder.closed = self.out.now
-        self.changed_ladders[ladder.ladder_id] = ladder
+    def forget(self, ladder: Ladder) -> None:
+        """Stop following a ladder that is over."""
+        market = self.markets[int(ladder.instrument.token)]
         if ladder.ladder_id in self.ladders:
             del self.ladders[ladder.ladder_id]
         if ladder in market.ladders:
@@ -545,7 +545,7 @@ class Kernel:
         order = self.out.by_order_id.get(event.order_id)
         if order is None:
             waiting = self.orphans.setdefault(event.order_id, [])
-            if not any([trade.trade_id == event.trade_id for trade in waiting]):
+            if not any(trade.trade_id == event.trade_id for trade in waiting):
                 waiting.append(event)
             return
         self.applied.add(event.trade_id)
@@ -559,16 +559,36 @@ class Kernel:
         order.value += value
         order.filled = max(order.filled, order.traded)
         realised = self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
-        total = order_charges(self.rates[int(order.token) * 8 + int(order.product)], order.side, order.traded, order.value)
+        total = order_charges(
+            self.rates[int(order.token) * 8 + int(order.product)], order.side, order.traded, order.value
+        )
         charges = total - order.charged
         order.charged = total
         self.ledger.charge(order.strategy, order.token, charges)
         self.out.changed(order)
         self.out.fills.append(Fill(ts, trade_id, order, quantity, price, charges, realised))
         self.out.note(f"fill {ts} {trade_id} {order.intent} {quantity} {price:.4f} {charges} {realised}")
-        self.book_rung(order, ts, quantity, value, charges)
+        self._book_rung(order, ts, quantity, value, charges)
 
-    def book_rung(self, order: Order, ts: i64, quantity: i64, value: i64, charges: i64) -> None:
+    def rebook(self, order: Order, ts: i64, quantity: i64, price: float, charges: i64, today: bool) -> None:
+        """Book a fill that the journal holds already: the same sums, no rows, no digest; cash only for one of today."""
+        value = paise(price, quantity)
+        order.traded += quantity
+        order.value += value
+        order.charged += charges
+        order.filled = max(order.filled, order.traded)
+        if today:
+            self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
+            self.ledger.charge(order.strategy, order.token, charges)
+        state = RungState.WAITING
+        rung = self.rungs.get(int(order.rung))
+        if rung is not None:
+            state = rung.state
+        self._book_rung(order, ts, quantity, value, charges)
+        if rung is not None:
+            rung.state = state
+
+    def _book_rung(self, order: Order, ts: i64, quantity: i64, value: i64, charges: i64) -> None:
         """Add a fill to the sums of its rung."""
         rung = self.rungs.get(int(order.rung))
         if rung is None:
@@ -629,8 +649,9 @@ class Kernel:
 
     def _unprotected(self, gtt: Gtt, rung: Rung, reason: str) -> None:
         """Try again later, and after the third refusal leave at the market."""
-        rung.refusals += 1
-        rung.retry_at = self.out.now + rung.refusals * 2 * SECOND
+        if not reason.startswith("busy"):
+            rung.refusals += 1
+        rung.retry_at = self.out.now + (rung.refusals + 1) * SECOND
         self.out.alert("alarm", "gtt_refused", "protection refused: " + reason, gtt.token)
         if rung.refusals >= REFUSALS_BEFORE_LEAVING:
             leave(rung, "unprotectable")

@@ -5,14 +5,14 @@ Money is in whole rupees, durations in seconds, percents are percents.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta, Struct
 
 from engine import config_text
+from engine.config_checks import contradictions
 from engine.config_text import SECRET, Key, Reader, nearest
 from engine.errors import ConfigError
 
@@ -79,6 +79,9 @@ class Broker(Struct, frozen=True, kw_only=True):
     access_token_env: Annotated[str, _is("Environment variable that holds today's token, instead.")] = ""
     timeout_s: Annotated[float, _in(0.5, 60, "Patience with one request; afterwards its outcome is unknown.")] = 7.0
     workers: Annotated[int, _in(1, 16, "Requests under way at the same time.")] = 4
+
+    def __repr__(self) -> str:
+        return f"Broker(name={self.name!r}, rest={self.rest!r})"
 
     def credentials(self, environ: Mapping[str, str]) -> tuple[str, str]:
         """Return (api key, access token), from the environment where a variable is named; raise `ConfigError`."""
@@ -171,8 +174,8 @@ class Risk(Struct, frozen=True, kw_only=True):
 class Store(Struct, frozen=True, kw_only=True):
     """What is kept on disk."""
 
-    database: Annotated[str, _is("SQLite file; empty: desk.db in the state folder.")] = ""
-    bars_dir: Annotated[str, _is("Folder of the bars; empty: bars in the state folder.")] = ""
+    database: Annotated[str, _is("SQLite file; empty: in the mode's folder below state_dir.")] = ""
+    bars_dir: Annotated[str, _is("Folder of the bars; empty: in the mode's folder below state_dir.")] = ""
     bars: Annotated[bool, _is("Whether bars are stored.")] = True
 
 
@@ -284,17 +287,21 @@ class Paths(NamedTuple):
 
 def paths(config: Config, environ: Mapping[str, str]) -> Paths:
     """Return the folders and files of the desk; nothing is created."""
-    home = environ.get("HOME", "~")
-    state = _path(config.desk.state_dir, Path(environ.get("XDG_STATE_HOME") or f"{home}/.local/state", "patang"))
-    return Paths(state, _path(config.store.database, state / "desk.db"), _path(config.store.bars_dir, state / "bars"))
+    home = _home(environ)
+    state = _path(config.desk.state_dir, _base("XDG_STATE_HOME", ".local/state", environ) / "patang", home)
+    return Paths(
+        state,
+        _path(config.store.database, state / "desk.db", home),
+        _path(config.store.bars_dir, state / "bars", home),
+    )
 
 
 def find(explicit: Path | None, cwd: Path, environ: Mapping[str, str]) -> Path | None:
     """Return the file to read: the one asked for, ./config.toml, the user's own, or none of them."""
     if explicit is not None:
         return explicit
-    user = Path(environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME', '~')}/.config", "patang", "config.toml")
-    return next((file for file in (cwd / "config.toml", user.expanduser()) if file.is_file()), None)
+    own = _base("XDG_CONFIG_HOME", ".config", environ) / "patang" / "config.toml"
+    return next((file for file in (cwd / "config.toml", own) if file.is_file()), None)
 
 
 def load(file: Path | None) -> Configuration:
@@ -314,7 +321,7 @@ def read(text: str, file: Path) -> Configuration:
     """Read TOML over the defaults, as if it stood in `file`; raise `ConfigError`."""
     reader = Reader(text, file)
     config: Config = reader.struct(Config)
-    for key, complaint in _contradictions(config):
+    for key, complaint in contradictions(config):
         raise reader.error(key, complaint)
     return Configuration(config, file, reader.lines)
 
@@ -353,66 +360,18 @@ def _named(literal: str, key: str, variable: str, environ: Mapping[str, str]) ->
     return environ[variable]
 
 
-def _path(text: str, default: Path) -> Path:
-    return (Path(text) if text else default).expanduser()
+def _home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("HOME") or Path.home())
 
 
-def _contradictions(config: Config) -> Iterator[tuple[Key, str]]:
-    """Yield what each value alone may be, but not beside the others."""
-    yield from _broker(config)
-    if config.sandbox.date and not _is_date(config.sandbox.date):
-        yield ("sandbox", "date"), f"there is no {config.sandbox.date}"
-    spans = config.feed.spans_s
-    if list(spans) != sorted(set(spans)) or any(span % spans[0] for span in spans):
-        yield ("feed", "spans_s"), "expected ascending lengths, each a multiple of the first"
-    if config.governor.reserve_per_second >= config.governor.orders_per_second:
-        yield ("governor", "reserve_per_second"), "expected less than orders_per_second, or no entry could ever pass"
-    if config.risk.max_order_value > config.risk.max_exposure:
-        yield ("risk", "max_order_value"), "expected at most max_exposure"
-    yield from _ladder(config.strategy.momentum_ladder, ("strategy", "momentum_ladder"))
-    if config.strategy.moving_average_cross.fast >= config.strategy.moving_average_cross.slow:
-        yield ("strategy", "moving_average_cross", "fast"), "expected fewer bars than slow"
-    known: tuple[tuple[str, MomentumLadder | MovingAverageCross], ...] = (
-        ("momentum_ladder", config.strategy.momentum_ladder),
-        ("moving_average_cross", config.strategy.moving_average_cross),
-    )
-    for name, strategy in known:
-        if strategy.enabled and strategy.timeframe_s not in spans:
-            yield ("strategy", name, "timeframe_s"), f"expected one of feed.spans_s: {', '.join(map(str, spans))}"
+def _base(variable: str, default: str, environ: Mapping[str, str]) -> Path:
+    return Path(environ.get(variable) or _home(environ) / default)
 
 
-def _broker(config: Config) -> Iterator[tuple[Key, str]]:
-    broker = config.broker
-    if broker.name == "kite" and broker.access_token:
-        yield ("broker", "access_token"), "a real token never stands in a file; name its variable in access_token_env"
-    if broker.name == "kite" and config.desk.mode == "sandbox":
-        yield ("broker", "name"), 'kite would take real orders in desk.mode "sandbox"; choose another mode'
-    if broker.name == "sandbox" and config.desk.mode == "live":
-        yield ("desk", "mode"), 'live needs broker.name "kite"'
-    if bool(broker.rest) != bool(broker.ws):
-        yield ("broker", "ws" if broker.rest else "rest"), "rest and ws belong together: give both, or neither"
-    for field in ("api_key", "access_token"):
-        if getattr(broker, field) and getattr(broker, f"{field}_env"):
-            yield ("broker", f"{field}_env"), f"give this or {field}, not both"
-
-
-def _ladder(ladder: MomentumLadder, at: Key) -> Iterator[tuple[Key, str]]:
-    if ladder.ema_fast >= ladder.ema_slow:
-        yield (*at, "ema_fast"), "expected fewer bars than ema_slow"
-    if ladder.capital > ladder.total_capital:
-        yield (*at, "capital"), "expected at most total_capital"
-    for index, rung in enumerate(ladder.rung):
-        if (rung.trigger_percent == 0.0) != (index == 0):
-            expected = "expected 0: the first rung begins the ladder" if index == 0 else "expected a gain above 0"
-            yield (*at, "rung", index, "trigger_percent"), expected
-
-
-def _is_date(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+def _path(text: str, default: Path, home: Path) -> Path:
+    if not text:
+        return default
+    return home / text[2:] if text.startswith("~/") else Path(text)
 
 
 REFERENCE = """\

@@ -151,6 +151,10 @@ class Pacer(Protocol):
         """Return how many WebSocket messages the exchange has sent on our connections so far (heartbeats left out)."""
         ...
 
+    async def listening(self) -> int:
+        """Return how many instruments the exchange would send us in full mode."""
+        ...
+
 
 class Journal(Protocol):
     """The durable record. One writer; everything appended is written in order."""

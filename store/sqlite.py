@@ -63,6 +63,7 @@ class SqliteJournal:
         self._rows: list[Row] = []
         self._kept: list[Row] = []
         self._waiters: list[Waiter] = []
+        self._served: list[Waiter] = []
         self._lost = 0
         self._refused: OperatorError | None = None
         self._closing = False
@@ -179,12 +180,12 @@ class SqliteJournal:
                 self._changed.wait_for(self._has_urgent_work, LINGER)
             rows, self._rows = self._kept + self._rows, []
             self._kept = rows
-            waiters, self._waiters = self._waiters, []
+            self._served, self._waiters = self._waiters, []
             closing = self._closing
         if idle:
             self._fold()
         else:
-            self._settle(waiters, self._write(rows))
+            self._settle(self._served, self._write(rows))
         return not closing
 
     def _has_work(self) -> bool:
@@ -236,7 +237,7 @@ class SqliteJournal:
         with self._changed:
             self._closing = True
             self._refused = error
-            waiters, self._waiters = self._waiters, []
+            waiters, self._waiters = self._served + self._waiters, []
         self._settle(waiters, error)
 
     def _fold(self) -> None:

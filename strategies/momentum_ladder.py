@@ -1,4 +1,4 @@
-"""Momentum ladder: enter what rises faster than usual, add rungs while it goes on, trail every stop."""
+"""Momentum ladder: enter what moves faster than usual, add rungs while it goes on, trail every stop."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,8 @@ from compiled.ladder import LadderPlan, RungPlan
 from compiled.model import SECOND, Bar, Product, Side
 from compiled.strategy import Context, Strategy
 from strategies.parameters import Parameters
+
+DAY = 86_400 * SECOND
 
 
 class Rung(NamedTuple):
@@ -24,11 +26,11 @@ class Track:
         self.fast = EMA(fast)
         self.slow = EMA(slow)
         self.closes: list[float] = []
-        self.last_exit = 0
+        self.last_exit = -DAY
 
 
 class MomentumLadder(Strategy):
-    """Every scan, take the strongest risers whose fast average stands above the slow one.
+    """Every scan, take the strongest movers whose fast average stands beyond the slow one.
 
     Momentum is the percent change over the last `momentum_bars` bars. Entries, further rungs, stops and targets are
     the ladder's; this class only finds what to climb.
@@ -44,6 +46,7 @@ class MomentumLadder(Strategy):
         self.cooldown = p.integer("cooldown_s", low=0) * SECOND
         self.most = p.integer("max_positions", low=1)
         self.total = p.paise("total_capital")
+        self.sides = p.sides("direction")
         rungs = p.tables("rung", Rung)
         self.plan = LadderPlan(
             [RungPlan(*rung) for rung in rungs],
@@ -64,17 +67,18 @@ class MomentumLadder(Strategy):
         track.closes = [*track.closes[-self.bars :], bar.close]
 
     def on_timer(self, ctx: Context, ts: int) -> None:
-        """Scan: rank the risers, strongest first, and ask for a ladder on each while there is room."""
+        """Scan: rank the movers, strongest first, and ask for a ladder on each while there is room."""
         open_rungs = sum(rung.live for ladders in ctx.held.values() for ladder in ladders for rung in ladder.rungs)
         used = open_rungs * self.plan.capital
-        for momentum, token in sorted(self._risers(ctx, ts), reverse=True):
+        for momentum, token, side in sorted(self._movers(ctx, ts), reverse=True):
             if open_rungs >= self.most or used + self.plan.capital > self.total:
                 return
-            ctx.ladder(token, Side.BUY, self.plan, f"momentum {momentum:.2f} %")
+            ctx.ladder(token, side, self.plan, f"momentum {side * momentum:+.2f} %")
             open_rungs += 1
             used += self.plan.capital
 
-    def _risers(self, ctx: Context, ts: int) -> list[tuple[float, int]]:
+    def _movers(self, ctx: Context, ts: int) -> list[tuple[float, int, Side]]:
+        """Return (momentum in its own direction, token, side) of everything that moves enough and is free."""
         found = []
         for token, track in self.tracks.items():
             if ctx.ladders(token):
@@ -82,7 +86,9 @@ class MomentumLadder(Strategy):
                 continue
             if not track.slow.ready or len(track.closes) <= self.bars or ts - track.last_exit < self.cooldown:
                 continue
-            momentum = (ctx.ltp(token) / track.closes[0] - 1.0) * 100.0
-            if momentum >= self.percent and track.fast.value > track.slow.value:
-                found.append((momentum, token))
+            change = (ctx.ltp(token) / track.closes[0] - 1.0) * 100.0
+            lead = track.fast.value - track.slow.value
+            found += [
+                (side * change, token, side) for side in self.sides if side * change >= self.percent and side * lead > 0
+            ]
         return found

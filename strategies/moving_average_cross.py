@@ -1,4 +1,4 @@
-"""Moving-average cross: long while the fast simple average stands above the slow one."""
+"""Moving-average cross: hold while the fast simple average stands beyond the slow one."""
 
 from compiled.indicators import SMA
 from compiled.model import Bar, Side
@@ -7,7 +7,7 @@ from strategies.parameters import Parameters
 
 
 class MovingAverageCross(Strategy):
-    """Enter when the fast average crosses above the slow one, leave when it crosses below; a stop stands under it."""
+    """Enter when the averages cross in an allowed direction, leave when they cross back; a stop protects in between."""
 
     def __init__(self, parameters: Parameters) -> None:
         p = parameters
@@ -16,6 +16,7 @@ class MovingAverageCross(Strategy):
         self.slow = p.integer("slow", low=2)
         self.capital = p.paise("capital")
         self.stop_percent = p.number("stop_percent", low=0.1)
+        self.sides = p.sides("direction")
         self.averages: dict[int, tuple[SMA, SMA]] = {}
         self.above: dict[int, bool] = {}
 
@@ -34,7 +35,8 @@ class MovingAverageCross(Strategy):
         self.above[token] = above
         if was is None or above == was:
             return
-        if above:
-            ctx.enter(token, Side.BUY, self.capital, self.stop_percent, reason="fast average crossed above slow")
-        elif ctx.position(token):
-            ctx.exit(token, "fast average crossed below slow")
+        side = Side.BUY if above else Side.SELL
+        if ctx.position(token):
+            ctx.exit(token, "averages crossed back")
+        elif side in self.sides:
+            ctx.enter(token, side, self.capital, self.stop_percent, reason="averages crossed")

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
+from compiled.model import Side
 from engine.errors import ConfigError
 
 T = TypeVar("T")
+_SIDES = {"long": (Side.BUY,), "short": (Side.SELL,), "both": (Side.BUY, Side.SELL)}
 
 
 class Parameters:
@@ -34,6 +36,13 @@ class Parameters:
     def paise(self, key: str) -> int:
         """Return a positive amount given in rupees, as paise."""
         return round(self.number(key, low=0.01) * 100)
+
+    def sides(self, key: str) -> tuple[Side, ...]:
+        """Return the sides that "long", "short" or "both" allow."""
+        value = self._get(key)
+        if value not in _SIDES:
+            raise self._error(key, 'one of "long", "short", "both"', value)
+        return _SIDES[str(value)]
 
     def tables(self, key: str, build: Callable[..., T]) -> list[T]:
         """Return an array of tables, each built by `build(**table)`; at least one."""

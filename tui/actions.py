@@ -44,7 +44,9 @@ ACTIONS: Final = (
     Action("palette", "palette", "ctrl+p", "anywhere", "app.command_palette", "Find any action by name.", "", 9),
     Action("help", "help", "f1", "anywhere", "app.help", "Explain the focused pane and list every key.", "", 8),
     Action("colours", "colours", "c", "anywhere", "app.colours", "Change what up and down look like."),
-    Action("quit", "quit", "ctrl+q", "anywhere", "app.quit", "Stop the desk and leave; asks with open positions.", "", 10),
+    Action(
+        "quit", "quit", "ctrl+q", "anywhere", "app.quit", "Stop the desk and leave; asks with open positions.", "", 10
+    ),
     Action("next-pane", "next pane", "tab", "desk", "screen.pane(1)", "Focus the next pane.", footer=11),
     Action("previous-pane", "previous pane", "shift+tab", "desk", "screen.pane(-1)", "Focus the previous pane."),
     Action("zoom", "zoom", "z", "desk", "screen.zoom", "Maximise the focused pane, or put it back.", footer=4),
@@ -56,10 +58,23 @@ ACTIONS: Final = (
     Action("first", "first", "g,home", "list", "first", "Go to the first row."),
     Action("last", "last", "G,end", "list", "last", "Go to the last row; a growing list stays there."),
     Action("attention", "next alert", "n", "list", "attention", "Go to the next row that needs an eye."),
-    Action("open", "chart", "enter", "list", "open", "Chart the symbol under the cursor."),
-    Action("exit", "exit", "x", "positions", "app.exit_position", "Exit the symbol under the cursor; asks first.", "", 2),
-    Action("cancel", "cancel", "x", "orders", "app.cancel_order", "Cancel the order under the cursor; asks first.", "", 2),
-    Action("symbol-back", "previous symbol", "left_square_bracket", "chart", "symbol(-1)", "Chart the previous symbol.", "", 2),
+    Action("open", "chart it", "enter", "list", "open", "Chart the symbol under the cursor."),
+    Action(
+        "exit", "exit", "x", "positions", "app.exit_position", "Exit the symbol under the cursor; asks first.", "", 2
+    ),
+    Action(
+        "cancel", "cancel", "x", "orders", "app.cancel_order", "Cancel the order under the cursor; asks first.", "", 2
+    ),
+    Action(
+        "symbol-back",
+        "previous symbol",
+        "left_square_bracket",
+        "chart",
+        "symbol(-1)",
+        "Chart the previous symbol.",
+        "",
+        2,
+    ),
     Action("symbol-on", "next symbol", "right_square_bracket", "chart", "symbol(1)", "Chart the next symbol.", "", 3),
     Action("span", "span", "t", "chart", "span", "Change the span of a bar.", "", 4),
 )

@@ -48,7 +48,7 @@ def document() -> str:
         for action in ACTIONS:
             if action.scope == scope:
                 twin = f"`{action.twin}`" if action.twin else ""
-                name = "–" if action.fixed else f"`{action.id}`"
+                name = "fixed" if action.fixed else f"`{action.id}`"
                 keys = " ".join(f"`{key}`" for key in caps(action.keys).split(" "))
                 lines.append(f"| {keys} | {action.verb} | {name} | {action.help} | {twin} |")
     return "\n".join(lines) + "\n"

@@ -7,7 +7,6 @@ IST: Final = 19_800
 """Seconds east of UTC; India keeps no daylight saving time."""
 
 SPARKS: Final = "▁▂▃▄▅▆▇█"
-_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _CONTROL: Final = dict.fromkeys((*range(32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A)), " ")
 
 
@@ -104,10 +103,9 @@ def spark(values: tuple[float, ...], width: int) -> str:
 
 
 def bar(share: float, width: int) -> str:
-    """Draw a bar filled to `share` (0.0 … 1.0, clamped) in eighths of a cell, padded to `width`."""
-    eighths = round(max(0.0, min(share, 1.0)) * width * 8)
-    full, part = divmod(eighths, 8)
-    return ("█" * full + (_EIGHTHS[part] if part else "")).ljust(width)
+    """Draw a bar of `width` cells filled to `share` (0.0 … 1.0, clamped), in half cells, on a dotted track."""
+    full, half = divmod(round(max(0.0, min(share, 1.0)) * width * 2), 2)
+    return ("━" * full + "╸" * half).ljust(width, "┈")
 
 
 def plain(text: str) -> str:

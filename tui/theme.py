@@ -28,6 +28,7 @@ _BASE: Final = {
     "kill-flatten": "#ff2e88",
     "block-cursor-background": "#22304a",
     "block-cursor-foreground": "#f0f4f8",
+    "button-focus-text-style": "bold",
     "input-selection-background": "#2b4a7a",
     "scrollbar": "#2a323d",
     "scrollbar-hover": "#3d4855",
@@ -43,6 +44,8 @@ DIRECTIONS: Final = {
     "colour-blind": ("#58a6ff", "#f0883e"),
 }
 """The names of the choices, each with the colour of up and of down."""
+
+_BOLD: Final = frozenset({"strong", "danger", "focus"})
 
 
 def _theme(name: str, up: str, down: str) -> Theme:
@@ -69,8 +72,8 @@ THEMES: Final = tuple(_theme(name, up, down) for name, (up, down) in DIRECTIONS.
 class Tones:
     """The styles behind the tones a cell may have, for one theme: tone (ink) on backdrop, made once each.
 
-    Tones: "", strong, dim, faint, up, down, notice, danger, title, focus. Backdrops: "", cursor, and flash, flash-up,
-    flash-down, each also with "-fading".
+    Tones: "", strong, dim, faint, up, down, up-soft, down-soft, notice, danger, title, focus. Backdrops: "", cursor, and
+    flash, flash-up, flash-down, each also with "-fading". `ink` is a tone without a backdrop.
     """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
@@ -84,16 +87,22 @@ class Tones:
             "down": variables["down"],
             "notice": variables["notice"],
             "danger": variables["danger"],
+            "up-soft": surface.blend(Color.parse(variables["up"]), 0.5).hex,
+            "down-soft": surface.blend(Color.parse(variables["down"]), 0.5).hex,
             "title": variables["title"],
             "focus": variables["title-focus"],
         }
-        self._backs = {"cursor": variables["cursor"]}
+        self._backs = {"": surface.hex, "cursor": variables["cursor"]}
         for name, colour in (("flash", "flash"), ("flash-up", "up"), ("flash-down", "down")):
             flash = Color.parse(variables[colour])
-            strength = 1.0 if name == "flash" else 0.45
+            strength = 1.0 if name == "flash" else 0.32
             self._backs[name] = surface.blend(flash, strength).hex
             self._backs[name + "-fading"] = surface.blend(flash, strength * 0.4).hex
         self._styles: dict[tuple[str, str], Style] = {}
+
+    def ink(self, tone: str) -> Style:
+        """Return the style of a tone on whatever is behind it."""
+        return Style(color=self._inks[tone], bold=tone in _BOLD)
 
     def style(self, tone: str, backdrop: str = "") -> Style:
         """Return the style of a tone on a backdrop."""
@@ -101,7 +110,6 @@ class Tones:
         if style is None:
             back = self._backs.get(backdrop)
             ink = self._inks["strong"] if backdrop.startswith("flash") and not backdrop.endswith("ing") else None
-            bold = tone in {"strong", "danger", "focus"}
-            style = Style(color=ink or self._inks[tone], bgcolor=back, bold=bold)
+            style = Style(color=ink or self._inks[tone], bgcolor=back, bold=tone in _BOLD)
             self._styles[tone, backdrop] = style
         return style

@@ -54,7 +54,8 @@ class KiteBroker:
     """Kite Connect v3 at `rest` (a host root; the client drops any path), as `engine.ports.Broker`.
 
     Instruments become known by `instruments()` or `know()`; an order in an unknown one is refused here. `timeout`
-    (seconds) bounds each wait for the network and the wait for a free thread. `limits` keeps the documented read
+    (seconds) bounds each wait for the network and the wait for a free thread. Half of the `workers` serve reads; with
+    two workers changes reach Kite in the order they were asked for. `limits` keeps the documented read
     rates on `clock`; the rate of changes is the governor's. `on_token_death` is called once, on the event loop, when
     Kite first says that the token is dead.
     """
@@ -181,7 +182,7 @@ class KiteBroker:
         bars: list[Bar] = []
         for since in range(start, end, days * _DAY):
             until = min(since + days * _DAY, end)
-            bars += [each for each in await self._candles(token, since, until, interval, span)]
+            bars += await self._candles(token, since, until, interval, span)
         return bars
 
     async def close(self) -> None:

@@ -159,8 +159,16 @@ def instrument(row: Row) -> Instrument:
 
 def bar(row: Row, token: int, span: int) -> Bar:
     """Read a candle; Kite stamps it with its start."""
-    prices = [float(row[name]) for name in ("open", "high", "low", "close")]
-    return Bar(token, nanoseconds(row["date"]), span, *prices, int(row["volume"]))
+    return Bar(
+        token,
+        nanoseconds(row["date"]),
+        span,
+        float(row["open"]),
+        float(row["high"]),
+        float(row["low"]),
+        float(row["close"]),
+        int(row["volume"]),
+    )
 
 
 def order_fields(order: Order, instrument: Instrument) -> Row:

@@ -65,7 +65,7 @@ class Wire:
 
     def call(self, work: Callable[[Any], T]) -> T:
         """Return what `work` makes of the client; raise `CallFailed` for everything else that can come of it."""
-        self._answer, self._body = None, b""
+        self._forget()
         try:
             value = work(self._client)
         except _UNREADABLE as error:
@@ -78,10 +78,13 @@ class Wire:
         """Close the HTTP session."""
         self._client.reqsession.close()
 
+    def _forget(self) -> None:
+        self._answer, self._body = None, b""
+
     def _keep(self, answer: Response, *_: object, **__: object) -> None:
         self._answer = answer
         until, size, chunks = self._monotonic() + 4 * self._timeout, 0, []
-        for chunk in answer.raw.stream(65_536, decode_content=True):
+        while chunk := answer.raw.read1(65_536, decode_content=True):
             chunks.append(chunk)
             size += len(chunk)
             if self._monotonic() > until or size > _BODY_LIMIT:

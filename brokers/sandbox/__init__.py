@@ -1,1 +1,6 @@
 """A local exchange that speaks Kite Connect v3, so that any program written on Kite runs without an account."""
+
+from brokers.sandbox.config import Endpoint, SandboxConfig
+from brokers.sandbox.server import Sandbox
+
+__all__ = ["Endpoint", "Sandbox", "SandboxConfig"]

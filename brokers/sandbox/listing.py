@@ -90,7 +90,8 @@ class Listing:
 
     def settle(self, now: int) -> list[Hit]:
         """Take the fills off the book: print them, and return those of our orders in the order they happened."""
-        book, own, hits = self.book, self.own, []
+        book, own = self.book, self.own
+        hits: list[Hit] = []
         for index in range(book.fills()):
             maker, taker, ticks, quantity = book.fill(index)
             if self.prints:

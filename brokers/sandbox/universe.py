@@ -83,19 +83,20 @@ def read_dump(path: Path | None) -> dict[str, tuple[int, str]]:
     if path is None:
         return {}
     try:
-        opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-        with opened as lines:
-            rows = csv.DictReader(lines)
-            return {
-                row["tradingsymbol"]: (int(row["instrument_token"]), row["name"])
-                for row in rows
-                if row["segment"] == "NSE" and row["instrument_type"] == "EQ"
-            }
+        packed = path.read_bytes()
+        text = (gzip.decompress(packed) if path.suffix == ".gz" else packed).decode()
+        return {
+            row["tradingsymbol"]: (int(row["instrument_token"]), row["name"])
+            for row in csv.DictReader(text.splitlines())
+            if row["segment"] == "NSE" and row["instrument_type"] == "EQ"
+        }
     except (OSError, KeyError, ValueError) as error:
         raise DataError(f"instrument dump {path}: {error}") from error
 
 
-def share(symbol: str, close: float, tick: float, band: tuple[float, float], dump: Mapping[str, tuple[int, str]]) -> Instrument:
+def share(
+    symbol: str, close: float, tick: float, band: tuple[float, float], dump: Mapping[str, tuple[int, str]]
+) -> Instrument:
     """Return an NSE share whose band (rupees) is snapped inwards to its grid."""
     made = Instrument(token(symbol, dump), "NSE", symbol, tick, name=title(symbol, dump), freeze=FREEZE)
     made.lower = made.snap(band[0], 1)

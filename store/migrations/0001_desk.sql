@@ -154,7 +154,7 @@ CREATE TABLE ladders (
     state TEXT,
     created INTEGER,
     closed INTEGER,
-    rungs INTEGER,
+    plan TEXT,
     reason TEXT
 ) STRICT;
 CREATE INDEX ladders_state ON ladders (state);

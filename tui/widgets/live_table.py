@@ -75,28 +75,23 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self._version = -1
         self._now = 0
         self._frame = 0
+        self._all: Sequence[Row] = ()
         self._rows: Sequence[Row] = ()
         self._lines: dict[object, _Line[Row]] = {}
-        self._flashing: set[object] = set()
         self._slots: list[Slot] = []
         self._widths: list[int] = []
         self._key: object = None
 
     # what the desk calls
 
-    def pull(self, board: Board, *, fresh: bool = False) -> None:
-        """Take one frame from the board; `fresh` takes it without flashes (first frame, after a pause)."""
-        self._frame += 1
+    def pull(self, board: Board, frame: int) -> None:
+        """Take one frame from the board; a row that was not looked at in the frame before changes without a flash."""
+        self._frame = frame
         self._now = board.header.now
         version = self.view.version(board)
         if version != self._version:
             self._version = version
-            self._take(self.view.rows(board))
-        if fresh:
-            self._lines.clear()
-            self._flashing.clear()
-            self.refresh()
-            return
+            self._take(self.view.rows(board)[:])
         top = self.scroll_offset.y
         for index in range(top, min(top + self.size.height - 1, len(self._rows))):
             if self._update(self._rows[index]):
@@ -112,27 +107,25 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         """The row under the cursor."""
         return self._rows[self.cursor] if self.cursor < len(self._rows) else None
 
-    def filter(self, wanted: str, board: Board) -> None:
+    def filter(self, wanted: str) -> None:
         """Show only rows with `wanted` in one of their texts, whatever the case; "" shows all."""
         self.wanted = wanted.strip().lower()
-        self._version = self.view.version(board)
-        self._take(self.view.rows(board))
+        self._take(self._all)
         self.refresh()
 
     def restyle(self) -> None:
         """Paint everything anew, in the theme of now."""
         self._tones = None
-        self._forget()
+        self._lines.clear()
+        self.refresh()
 
     # rows and lines
 
     def _take(self, rows: Sequence[Row]) -> None:
         at_end = self.cursor >= len(self._rows) - 1
+        self._all = rows
         if self.wanted:
-            wanted = self.wanted
-            rows = [row for row in rows if any(isinstance(x, str) and wanted in x.lower() for x in row)]
-        else:
-            rows = rows[:]
+            rows = [row for row in rows if any(isinstance(x, str) and self.wanted in x.lower() for x in row)]
         before, self._rows = self._rows, rows
         if len(self._lines) > 2 * len(rows) + 64:
             keys = {row[0] for row in rows}
@@ -212,10 +205,6 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
     def _repaint(self, index: int) -> None:
         self.refresh(Region(0, index + 1 - self.scroll_offset.y, self.size.width, 1))
 
-    def _forget(self) -> None:
-        self._lines.clear()
-        self.refresh()
-
     def render_line(self, y: int) -> Strip:
         """Render one line of the viewport: the column heads first, rows below."""
         if self._tones is None:
@@ -232,7 +221,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         return Strip.blank(width, self.rich_style)
 
     def _heads(self, tones: Tones, width: int) -> Strip:
-        text = "".join(" " * s.gap + place(self.view.columns[s.index].title, s.width, s.right) for s in self._slots)
+        text = "".join(" " * s.gap + place(self.view.columns[s.column].title, s.width, s.right) for s in self._slots)
         return Strip([Segment(place(text, width, right=False), tones.style("faint"))], width)
 
     def _row_strip(self, tones: Tones, index: int, width: int) -> Strip:
@@ -249,8 +238,8 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         used = 0
         blank = tones.style("", backdrop)
         for slot in self._slots:
-            cell = line.cells[slot.index]
-            style = tones.style(cell.tone, line.backdrops.get(slot.index, backdrop))
+            cell = line.cells[slot.column]
+            style = tones.style(cell.tone, line.backdrops.get(slot.column, backdrop))
             segments.append(Segment(" " * slot.gap, blank))
             segments.append(Segment(place(cell.text, slot.width, slot.right), style))
             used += slot.gap + slot.width
@@ -319,7 +308,8 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self.virtual_size = Size(event.size.width, len(self._rows) + 1)
         if self.view.follows and self.cursor >= len(self._rows) - 1:
             self._go(len(self._rows) - 1)
-        self._forget()
+        self._lines.clear()
+        self.refresh()
 
     def on_focus(self) -> None:
         """Show the cursor's row."""

@@ -36,7 +36,7 @@ class Cell(NamedTuple):
 class Slot(NamedTuple):
     """Where a column has come to stand in a given width."""
 
-    index: int
+    column: int
     width: int
     right: bool
     gap: int
@@ -93,31 +93,45 @@ def fit(columns: Sequence[Column], width: int) -> list[Slot]:
         kept.remove(max(kept, key=lambda i: (columns[i].rank, i)))
     widths = {i: columns[i].width for i in kept}
     spare = room - sum(widths.values()) - len(kept) + 1
-    for i in kept:
-        grown = min(max(columns[i].most - widths[i], 0), max(spare, 0))
-        widths[i] += grown
-        spare -= grown
+    while spare > 0 and (growing := [i for i in kept if columns[i].most > widths[i]]):
+        for i in growing[:spare]:
+            widths[i] += 1
+        spare -= len(growing[:spare])
     wider = min(max(spare, 0) // max(len(kept) - 1, 1), _MOST_GAP - 1)
     return [Slot(i, widths[i], columns[i].right, 1 if n == 0 else 1 + wider) for n, i in enumerate(kept)]
 
 
 def widths_of(slots: Sequence[Slot], columns: Sequence[Column]) -> list[int]:
     """Return the width each column has come to, 0 for the dropped ones."""
-    found = {slot.index: slot.width for slot in slots}
+    found = {slot.column: slot.width for slot in slots}
     return [found.get(i, 0) for i in range(len(columns))]
 
 
 def place(text: str, width: int, right: bool) -> str:
-    """Return `text` in exactly `width` cells: aligned, cut with an ellipsis, and free of control characters."""
+    """Return `text` in exactly `width` cells, free of control characters.
+
+    What is too long is cut with an ellipsis; a number (right-aligned) loses its commas first, then its decimals: a cut
+    number would be a wrong one.
+    """
     if not text.isascii() or not text.isprintable():
         text = plain(text)
         size = cell_len(text)
+        if size > width and right:
+            return _squeezed(text, width)
         if size > width:
-            return set_cell_size(text, width - 1) + "…" if width > 0 else ""
+            return set_cell_size(text, max(width - 1, 0)) + "…"[:width]
         return " " * (width - size) + text if right else text + " " * (width - size)
     if len(text) > width:
-        return text[: width - 1] + "…" if width > 0 else ""
+        return _squeezed(text, width) if right else text[: max(width - 1, 0)] + "…"[:width]
     return text.rjust(width) if right else text.ljust(width)
+
+
+def _squeezed(number: str, width: int) -> str:
+    bare = number.replace(",", "")
+    for shorter in (bare, bare.replace(" ", ""), bare.partition(".")[0], bare.partition(".")[0].replace(" ", "")):
+        if cell_len(shorter) <= width:
+            return " " * (width - cell_len(shorter)) + shorter
+    return "#" * width
 
 
 def text_of(view: View[Row], board: Board, width: int) -> list[str]:
@@ -126,8 +140,8 @@ def text_of(view: View[Row], board: Board, width: int) -> list[str]:
     widths = widths_of(slots, view.columns)
     now = board.header.now
     lines = [" ".join([view.title, *(cell.text for cell in view.summary(board))])]
-    lines.append("".join(" " * s.gap + place(view.columns[s.index].title, s.width, s.right) for s in slots).rstrip())
+    lines.append("".join(" " * s.gap + place(view.columns[s.column].title, s.width, s.right) for s in slots).rstrip())
     for row in view.rows(board):
         cells = view.cells(row, now, widths)
-        lines.append("".join(" " * s.gap + place(cells[s.index].text, s.width, s.right) for s in slots).rstrip())
+        lines.append("".join(" " * s.gap + place(cells[s.column].text, s.width, s.right) for s in slots).rstrip())
     return lines

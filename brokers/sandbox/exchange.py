@@ -1,0 +1,194 @@
+"""The exchange as a pure, synchronous machine: instruments, market, one account, its clients, and virtual time.
+
+Nothing here reads a clock or a socket. The market moves at instants it names itself (whole seconds); requests happen at
+`now`. The same configuration, requests and instants give the same bytes.
+"""
+
+from typing import final
+
+from brokers.sandbox import ist, tape, universe
+from brokers.sandbox.account import APP_ID, Funds, Session
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.gtt import GttDesk
+from brokers.sandbox.history import Past, Recorded, Walk
+from brokers.sandbox.limits import Limits
+from brokers.sandbox.listing import Index, Listing
+from brokers.sandbox.margins import Estimates
+from brokers.sandbox.market import Crowd, Market
+from brokers.sandbox.order_desk import OrderDesk
+from brokers.sandbox.orders import Ask, ClientOrder
+from brokers.sandbox.portfolio import Portfolio
+from brokers.sandbox.stream import Connection
+from brokers.sandbox.wire import invalid, refused
+from compiled.model import SECOND
+from engine.errors import ConfigError
+from engine.market.charges import load
+
+CLOSED = "Markets are closed right now. Orders are accepted again in the next session."
+SESSION = (33_300 * SECOND, 55_800 * SECOND)
+"""09:15 and 15:30 since midnight, ns."""
+
+
+@final
+class Exchange:
+    """One virtual trading day."""
+
+    def __init__(self, config: SandboxConfig) -> None:
+        config.check()
+        self.config = config
+        self.market, self.past = _market(config)
+        shares = self.market.listings
+        self.index = Index(universe.nifty(), shares)
+        listed: list[Listing | Index] = [*shares, self.index]
+        self.listings = {listing.key: listing for listing in listed}
+        self.tokens = {int(listing.instrument.token): listing for listing in listed}
+        self.today = ist.midnight(config.date)
+        self.session = Session(config)
+        self.portfolio = Portfolio(self._holdings())
+        self.funds = Funds(config.cash, self.portfolio)
+        self.orders = OrderDesk(self.session.user_id, config.date, self.portfolio, self.funds, self._notify)
+        self.gtts = GttDesk(self.session.user_id, self.listings, self._send)
+        self.estimates = Estimates(self.listings, load(), config.date, self.funds)
+        self.limits = Limits(enabled=config.limits, frozen=config.speed is None)
+        self.connections: list[Connection] = []
+        self.over = False
+        self._gone = 0
+        self.start = max(self.market.opens, self.today + ist.time_of_day(config.start))
+        self._next = self.market.next(self.market.opens - 1)
+        while self._next < min(self.start, self.market.closes):
+            self._step(self._next)
+        self.now = self.start
+
+    def _holdings(self) -> list[tuple[Listing, int, float]]:
+        held = []
+        for symbol, quantity, average in self.config.holdings:
+            listing = self.listings.get(f"NSE:{symbol}")
+            if not isinstance(listing, Listing):
+                raise ConfigError(f"holding {symbol!r}: the sandbox does not list it")
+            held.append((listing, quantity, average))
+        return held
+
+    @property
+    def sent(self) -> int:
+        """Return the WebSocket messages sent so far on all connections, heartbeats left out."""
+        return self._gone + sum(connection.sent for connection in self.connections)
+
+    def connect(self) -> Connection:
+        """Open a client connection."""
+        connection = Connection(self.tokens, conflate=self.config.speed is not None)
+        self.connections.append(connection)
+        return connection
+
+    def disconnect(self, connection: Connection) -> None:
+        """Forget a client; what it did not take was never sent."""
+        connection.abandon()
+        self._gone += connection.sent
+        self.connections.remove(connection)
+
+    def next_instant(self) -> int:
+        """Return when something happens next: the market moves, the day ends, or a client is owed its first ticks."""
+        due = min(self._next, self.market.closes)
+        if any(connection.waiting for connection in self.connections):
+            due = min(due, self.now - self.now % SECOND + SECOND)
+        return due
+
+    def run(self, until: int) -> None:
+        """Let everything happen that is due at or before `until`, and move the clock there."""
+        while not self.over and (due := self.next_instant()) <= until:
+            self._instant(due)
+        self.now = max(self.now, until)
+
+    def advance(self, until: int) -> None:
+        """Move to the next instant at which a client is sent something, at the latest `until`."""
+        before = self.sent
+        while not self.over and (due := self.next_instant()) <= until:
+            self._instant(due)
+            if self.sent != before:
+                return
+        if not self.over:
+            self.now = max(self.now, until)
+
+    def _instant(self, due: int) -> None:
+        self.now = max(self.now, due)
+        if self._next <= due:
+            self._step(due)
+        if due >= self.market.closes:
+            self.orders.cancel_all(self.now)
+            self.over = True
+        self._emit()
+
+    def _step(self, due: int) -> None:
+        self.now = due
+        for listing in self.market.step(due):
+            self.react(listing)
+        self.index.update()
+        self._next = self.market.next(due)
+
+    def react(self, listing: Listing) -> None:
+        """Book our fills in a listing and fire what its prices have reached, until it is quiet."""
+        self.orders.settle(listing, self.now)
+        while listing.reached is not None:
+            (low, high), listing.reached = listing.reached, None
+            self.orders.trigger(listing, low, high, self.now)
+            self.gtts.fire(listing, low, high, self.now)
+
+    def _emit(self) -> None:
+        changed = {}
+        for token, listing in self.tokens.items():
+            if listing.dirty:
+                listing.dirty = False
+                if self.connections:
+                    changed[token] = listing.snapshot(self.now)
+        for connection in self.connections:
+            connection.ticks(changed, self.now)
+
+    def place(self, ask: Ask) -> ClientOrder:
+        """Take an order, from a request or a GTT."""
+        if self.over:
+            raise refused(CLOSED)
+        order = self.orders.place(ask, self.now)
+        self.react(ask.listing)
+        return order
+
+    def _send(self, ask: Ask, now: int) -> ClientOrder:
+        return self.orders.place(ask, now)
+
+    def _notify(self, order: ClientOrder, status: str) -> None:
+        if not self.connections:
+            return
+        data = order.update(status, APP_ID, self.session.api_secret)
+        for connection in self.connections:
+            connection.text({"type": "order", "data": data})
+
+    def listing(self, token: str) -> Listing | Index:
+        """Return what a token stands for."""
+        found = self.tokens.get(int(token)) if token.isdecimal() else None
+        if found is None:
+            raise invalid("Invalid `instrument_token`.")
+        return found
+
+    def clock(self) -> dict[str, object]:
+        """Return the clock as the admin route shows it."""
+        speed = self.config.speed
+        full = sum(connection.full for connection in self.connections)
+        clock: dict[str, object] = {"now": self.now, "speed": speed, "start": self.start, "sent": self.sent, "over": self.over}
+        return clock | {"full": full}
+
+
+def _market(config: SandboxConfig) -> tuple[Market, Past]:
+    dump = universe.read_dump(config.instruments)
+    if config.tape is None:
+        names = config.symbols or tuple(universe.NAMES)
+        listings = [Listing(universe.default_share(name, config.date, dump), prints=True) for name in names]
+        midnight = ist.midnight(config.date)
+        betas = [universe.NAMES[name].beta for name in names]
+        crowd = Crowd(listings, betas, config.seed, midnight + SESSION[0], midnight + SESSION[1])
+        return crowd, Walk(config.seed, config.date)
+    listings, days, before = [], [], {}
+    for symbol in config.symbols or tuple(tape.symbols(config.tape)):
+        earlier, today = tape.day(config.tape, symbol, tape.read(config.tape, symbol), config.date)
+        listing = Listing(tape.listed(symbol, config.date, earlier, today, dump), prints=False)
+        listings.append(listing)
+        days.append(today)
+        before[int(listing.instrument.token)] = earlier
+    return tape.Tape(listings, days), Recorded(before)

@@ -1,0 +1,244 @@
+"""GTTs: triggers on the last price that send LIMIT DAY orders, one leg or the two of an OCO."""
+
+import json
+from collections.abc import Callable
+from itertools import count
+from typing import NamedTuple, final
+
+from brokers.sandbox import checks, ist
+from brokers.sandbox.checks import Listings
+from brokers.sandbox.listing import Listing
+from brokers.sandbox.orders import Ask, ClientOrder
+from brokers.sandbox.wire import ApiError, Form, invalid, not_found, required
+
+ACTIVE = 500
+NEAREST = 0.0025
+"""Least distance of a trigger from the last price, as a share of it."""
+NEAREST_CHEAP = 0.09
+"""The same in rupees for shares below ₹50."""
+CHEAP = 50.0
+YEAR = 365 * ist.DAY
+PRODUCTS = ("CNC", "NRML", "MTF")
+
+Send = Callable[[Ask, int], ClientOrder]
+"""Send an order now; raises `ApiError` where it is refused."""
+
+
+class Condition(NamedTuple):
+    """What a GTT waits for."""
+
+    listing: Listing
+    kind: str
+    triggers: tuple[float, ...]
+    last_price: float
+
+
+@final
+class Trigger:
+    """One GTT of the account."""
+
+    def __init__(self, trigger_id: int, user_id: str, condition: Condition, legs: list[Ask], now: int) -> None:
+        self.trigger_id = trigger_id
+        self.user_id = user_id
+        self.condition = condition
+        self.legs = legs
+        self.results: list[dict[str, object] | None] = [None] * len(legs)
+        self.status = "active"
+        self.created = now
+        self.updated = now
+
+    def reached(self, low: int, high: int) -> int:
+        """Return which leg prices between `low` and `high` have reached, the lower first; -1: none."""
+        condition = self.condition
+        ticks = condition.listing.instrument.ticks
+        for leg, price in enumerate(condition.triggers):
+            falling = price < condition.last_price
+            if (low <= ticks(price)) if falling else (high >= ticks(price)):
+                return leg
+        return -1
+
+    def row(self) -> dict[str, object]:
+        """Return the GTT as Kite shows it."""
+        instrument = self.condition.listing.instrument
+        return {
+            "id": self.trigger_id,
+            "user_id": self.user_id,
+            "parent_trigger": None,
+            "type": self.condition.kind,
+            "created_at": ist.text(self.created),
+            "updated_at": ist.text(self.updated),
+            "expires_at": ist.text(self.created + YEAR),
+            "status": self.status,
+            "condition": {
+                "exchange": instrument.exchange,
+                "last_price": self.condition.last_price,
+                "tradingsymbol": instrument.symbol,
+                "trigger_values": list(self.condition.triggers),
+                "instrument_token": instrument.token,
+            },
+            "orders": [_leg_row(leg) | {"result": result} for leg, result in zip(self.legs, self.results, strict=True)],
+            "meta": {},
+        }
+
+
+def _leg_row(leg: Ask) -> dict[str, object]:
+    return {
+        "exchange": leg.listing.instrument.exchange,
+        "tradingsymbol": leg.listing.instrument.symbol,
+        "product": leg.product,
+        "order_type": leg.order_type,
+        "transaction_type": "BUY" if leg.buys else "SELL",
+        "quantity": leg.quantity,
+        "price": leg.price,
+    }
+
+
+@final
+class GttDesk:
+    """The account's GTTs."""
+
+    def __init__(self, user_id: str, listings: Listings, send: Send) -> None:
+        self.triggers: dict[int, Trigger] = {}
+        self._active: dict[int, list[Trigger]] = {}
+        self._user_id = user_id
+        self._listings = listings
+        self._send = send
+        self._numbers = count(100_001)
+
+    def place(self, form: Form, now: int) -> int:
+        """Accept a GTT and return its id."""
+        condition, legs = self._read(form)
+        if sum(len(waiting) for waiting in self._active.values()) >= ACTIVE:
+            raise invalid(f"You can have at most {ACTIVE} active GTTs.")
+        trigger = Trigger(next(self._numbers), self._user_id, condition, legs, now)
+        self.triggers[trigger.trigger_id] = trigger
+        self._active.setdefault(int(condition.listing.instrument.token), []).append(trigger)
+        return trigger.trigger_id
+
+    def modify(self, trigger_id: str, form: Form, now: int) -> int:
+        """Replace everything an active GTT says; a refused change leaves it as it was."""
+        trigger = self._working(trigger_id, "modified")
+        condition, legs = self._read(form)
+        if condition.listing is not trigger.condition.listing:
+            raise invalid("The instrument of a GTT cannot be changed.")
+        trigger.condition, trigger.legs, trigger.updated = condition, legs, now
+        trigger.results = [None] * len(legs)
+        return trigger.trigger_id
+
+    def delete(self, trigger_id: str, now: int) -> int:
+        """Delete an active GTT."""
+        trigger = self._working(trigger_id, "deleted")
+        self._retire(trigger, "deleted", now)
+        return trigger.trigger_id
+
+    def find(self, trigger_id: str) -> Trigger:
+        """Return a GTT by its id."""
+        trigger = self.triggers.get(int(trigger_id)) if trigger_id.isdecimal() else None
+        if trigger is None:
+            raise not_found("trigger_id")
+        return trigger
+
+    def _working(self, trigger_id: str, verb: str) -> Trigger:
+        trigger = self.find(trigger_id)
+        if trigger.status != "active":
+            raise invalid(f"Trigger cannot be {verb} as it is {trigger.status}.")
+        return trigger
+
+    def _retire(self, trigger: Trigger, status: str, now: int) -> None:
+        trigger.status, trigger.updated = status, now
+        self._active[int(trigger.condition.listing.instrument.token)].remove(trigger)
+
+    def fire(self, listing: Listing, low: int, high: int, now: int) -> bool:
+        """Send the legs that prices between `low` and `high` have reached; tell whether there were any."""
+        waiting = self._active.get(int(listing.instrument.token))
+        if not waiting:
+            return False
+        due = [(trigger, leg) for trigger in waiting if (leg := trigger.reached(low, high)) >= 0]
+        for trigger, leg in due:
+            self._retire(trigger, "triggered", now)
+            trigger.results[leg] = self._result(trigger, trigger.legs[leg], now)
+        return bool(due)
+
+    def _result(self, trigger: Trigger, leg: Ask, now: int) -> dict[str, object]:
+        order_id, reason = "", ""
+        try:
+            order = self._send(leg, now)
+        except ApiError as error:
+            reason = error.message
+        else:
+            order_id, reason = order.order_id, order.message or ""
+        return _leg_row(leg) | {
+            "account_id": self._user_id,
+            "validity": "DAY",
+            "meta": json.dumps({"app_id": 1, "trigger_id": trigger.trigger_id}),
+            "timestamp": ist.text(now),
+            "triggered_at": leg.listing.ltp,
+            "order_result": {
+                "status": "failed" if reason else "success",
+                "order_id": order_id,
+                "rejection_reason": reason,
+            },
+        }
+
+    def _read(self, form: Form) -> tuple[Condition, list[Ask]]:
+        kind = required(form, "type")
+        if kind not in {"single", "two-leg"}:
+            raise invalid("Invalid `type`.")
+        condition = self._condition(kind, _parsed(form, "condition"))
+        orders = _parsed(form, "orders")
+        if not isinstance(orders, list) or len(orders) != len(condition.triggers):
+            raise invalid("Number of orders should match the number of trigger values.")
+        return condition, [self._leg(condition, order) for order in orders]
+
+    def _condition(self, kind: str, given: object) -> Condition:
+        if not isinstance(given, dict):
+            raise invalid("Invalid `condition`.")
+        fields = {key: str(value) for key, value in given.items()}
+        values = given.get("trigger_values")
+        try:
+            triggers = tuple(float(value) for value in values) if isinstance(values, list) else ()
+            last = float(required(fields, "last_price"))
+        except (TypeError, ValueError):
+            raise invalid("Invalid `condition`.") from None
+        if len(triggers) != (1 if kind == "single" else 2):
+            raise invalid("Invalid `trigger_values`.")
+        condition = Condition(checks.listing(self._listings, fields), kind, triggers, last)
+        _check_triggers(condition)
+        return condition
+
+    @staticmethod
+    def _leg(condition: Condition, given: object) -> Ask:
+        if not isinstance(given, dict):
+            raise invalid("Invalid `orders`.")
+        form = {key: str(value) for key, value in given.items()}
+        if form.get("order_type") != "LIMIT":
+            raise invalid("Invalid `order_type`. Only LIMIT orders are allowed in GTT.")
+        if form.get("product") not in PRODUCTS:
+            raise invalid("Invalid `product`. Only CNC, NRML and MTF are allowed in GTT.")
+        instrument = condition.listing.instrument
+        form |= {"exchange": instrument.exchange, "tradingsymbol": instrument.symbol, "tag": "", "validity": "DAY"}
+        return checks.read({condition.listing.key: condition.listing}, form, "regular")
+
+
+def _parsed(form: Form, key: str) -> object:
+    try:
+        parsed: object = json.loads(required(form, key))
+    except ValueError:
+        raise invalid(f"Invalid `{key}`.") from None
+    return parsed
+
+
+def _check_triggers(condition: Condition) -> None:
+    last, ltp = condition.last_price, condition.listing.ltp
+    if any(trigger <= 0 for trigger in condition.triggers) or last <= 0:
+        raise invalid("Invalid `trigger_values`.")
+    if last in condition.triggers:
+        raise invalid("Trigger cannot be created with one of the trigger values equal to the last price.")
+    if condition.kind == "two-leg" and condition.triggers[0] > last:
+        raise invalid("Trigger cannot be created with the first trigger price more than the last price.")
+    if condition.kind == "two-leg" and condition.triggers[1] < last:
+        raise invalid("Trigger cannot be created with the second trigger price less than the last price.")
+    least = NEAREST_CHEAP if ltp < CHEAP else NEAREST * ltp
+    if any(abs(trigger - ltp) < least - 1e-9 for trigger in condition.triggers):
+        what = f"Rs. {NEAREST_CHEAP}" if ltp < CHEAP else f"{NEAREST:.2%}"
+        raise invalid(f"Trigger price should be at least {what} away from the last price.")

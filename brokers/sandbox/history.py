@@ -1,0 +1,159 @@
+"""Historical candles: the days before from the tape or a seeded walk, today from what has printed."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
+from functools import lru_cache
+from random import Random
+from typing import final
+
+from brokers.sandbox import ist
+from brokers.sandbox.listing import Index, Listing
+from brokers.sandbox.tape import Candle
+from brokers.sandbox.wire import Request, invalid
+from compiled.model import MINUTE, Instrument
+
+LONGEST = {
+    "minute": (1, 60),
+    "3minute": (3, 100),
+    "5minute": (5, 100),
+    "10minute": (10, 100),
+    "15minute": (15, 200),
+    "30minute": (30, 200),
+    "60minute": (60, 400),
+    "day": (0, 2000),
+}
+"""Interval → its minutes (0: the session), and the most days one request may span."""
+OPEN = 33_300 * 1_000_000_000
+"""09:15 since midnight, ns."""
+MINUTES = 375
+DAY_SIGMA = 0.012
+
+Past = Callable[[Instrument, int, int], Iterable[Candle]]
+"""Minute bars of an instrument that start in [start, end), before today, oldest first."""
+
+
+def candles(
+    listing: Listing | Index, interval: str, request: Request, past: Past, today: int, now: int
+) -> list[list[object]]:
+    """Return rows of [stamp, open, high, low, close, volume] that start between `from` and `to`, both included."""
+    if interval not in LONGEST:
+        raise invalid("Invalid `interval`.")
+    minutes, days = LONGEST[interval]
+    try:
+        start, end = ist.parse(request.value("from")), ist.parse(request.value("to"))
+    except ValueError:
+        raise invalid("Invalid `from` or `to` date.") from None
+    if start > end:
+        raise invalid("Invalid date range: `from` is after `to`.")
+    if end - start > days * ist.DAY:
+        raise invalid(f"interval exceeds max limit: {days} days")
+    if len(request.value("to")) <= len("2026-11-20"):
+        end += ist.DAY - 1
+    if not minutes:
+        start, end = _midnight(start), _midnight(end) + ist.DAY - 1
+    bars = [*past(listing.instrument, _midnight(start), min(_midnight(end) + ist.DAY, today))]
+    if isinstance(listing, Listing) and end >= today:
+        price = listing.instrument.price
+        bars += [
+            Candle(m[0], price(m[1]), price(m[2]), price(m[3]), price(m[4]), m[5])
+            for m in listing.minutes
+            if m[0] <= now
+        ]
+    tail: list[object] = [0] if request.value("oi") == "1" else []
+    return [
+        [ist.candle(bar.start), bar.open, bar.high, bar.low, bar.close, bar.volume, *tail]
+        for bar in merged(bars, minutes)
+        if start <= bar.start <= end
+    ]
+
+
+def merged(bars: Sequence[Candle], minutes: int) -> list[Candle]:
+    """Merge minute bars into longer ones that align to the day's first bar at 09:15 (0: one per day, at midnight)."""
+    out: list[Candle] = []
+    for bar in bars:
+        start = _bucket(bar.start, minutes)
+        if out and out[-1].start == start:
+            last = out[-1]
+            high, low = max(last.high, bar.high), min(last.low, bar.low)
+            out[-1] = Candle(start, last.open, high, low, bar.close, last.volume + bar.volume)
+        else:
+            out.append(bar._replace(start=start))
+    return out
+
+
+def _bucket(start: int, minutes: int) -> int:
+    midnight = _midnight(start)
+    if not minutes:
+        return midnight
+    since = start - midnight - OPEN
+    return midnight + OPEN + since // (minutes * MINUTE) * minutes * MINUTE
+
+
+def _midnight(ts: int) -> int:
+    return ts - (ts + ist.OFFSET) % ist.DAY
+
+
+@final
+class Walk:
+    """The crowd's past: weekdays of seeded minute bars that end at the previous close."""
+
+    def __init__(self, seed: int, today: str) -> None:
+        self._seed = seed
+        self._today = date.fromisoformat(today)
+        self._day = lru_cache(maxsize=4_096)(self._minutes)
+        self._closes: dict[str, list[float]] = {}
+
+    def __call__(self, instrument: Instrument, start: int, end: int) -> Iterable[Candle]:
+        """Return the minute bars that start in [start, end)."""
+        first = date.fromisoformat(ist.day_of(start))
+        back = 0
+        days = []
+        day = self._today
+        while day > first:
+            day -= timedelta(days=1)
+            if day.weekday() < 5:
+                back += 1
+                if ist.midnight(day.isoformat()) < end:
+                    days.append((day, back))
+        for traded, age in reversed(days):
+            yield from self._day(instrument.symbol, instrument.tick, instrument.close, traded.isoformat(), age)
+
+    def _close(self, symbol: str, close: float, age: int) -> float:
+        """Return the close `age` trading days before today."""
+        closes = self._closes.setdefault(symbol, [close])
+        while len(closes) < age:
+            random = Random(f"{self._seed}:{symbol}:back:{len(closes)}")  # noqa: S311 a simulation, not a secret
+            closes.append(closes[-1] * math.exp(-random.gauss(0.0003, DAY_SIGMA)))
+        return closes[age - 1]
+
+    def _minutes(self, symbol: str, tick: float, close: float, day: str, age: int) -> tuple[Candle, ...]:
+        """Return a day's bars: a bridge from its open to its close, with noise on the grid."""
+        random = Random(f"{self._seed}:{symbol}:{day}")  # noqa: S311 a simulation, not a secret
+        grid = Instrument(0, "NSE", symbol, tick)
+        last = self._close(symbol, close, age)
+        first = self._close(symbol, close, age + 1) * math.exp(random.gauss(0.0, 0.003))
+        steps = [random.gauss(0.0, DAY_SIGMA / math.sqrt(MINUTES)) for _ in range(MINUTES)]
+        excess = (sum(steps) - math.log(last / first)) / MINUTES
+        opened, level, rows = grid.snap(first), first, []
+        start = ist.midnight(day) + OPEN
+        for step in steps:
+            level *= math.exp(step - excess)
+            closed = grid.snap(level)
+            wick = abs(random.gauss(0.0, 0.0003)) * level
+            high, low = grid.snap(max(opened, closed) + wick), grid.snap(min(opened, closed) - wick)
+            rows.append(Candle(start, opened, high, low, closed, int(random.expovariate(level / 8_000_000)) + 1))
+            opened, start = closed, start + MINUTE
+        return tuple(rows)
+
+
+@final
+class Recorded:
+    """The tape's past: the bars of the days before."""
+
+    def __init__(self, bars: dict[int, list[Candle]]) -> None:
+        self._bars = bars
+
+    def __call__(self, instrument: Instrument, start: int, end: int) -> Iterable[Candle]:
+        """Return the minute bars that start in [start, end)."""
+        return (bar for bar in self._bars.get(int(instrument.token), []) if start <= bar.start < end)

@@ -1,0 +1,63 @@
+"""The desk's hand on the sandbox's clock: time stands still until the desk has nothing in flight."""
+
+from typing import Any, Self, final
+
+import aiohttp
+
+from engine.errors import ConnectionFailed
+
+TIMEOUT = 60.0
+"""Seconds one call may take; an advance through a silent stretch computes it whole."""
+
+
+@final
+class LockstepPacer:
+    """An `engine.ports.Pacer` over the sandbox's admin routes at `rest`; close it when done."""
+
+    def __init__(self, rest: str) -> None:
+        self._rest = rest.rstrip("/")
+        self._http: aiohttp.ClientSession | None = None
+
+    async def start(self) -> int:
+        """Return the exchange's time in ns UTC, which stands still until `advance`; raise `ConnectionFailed`."""
+        clock = await self._call("GET", "/sandbox/clock")
+        if clock["speed"] is not None:
+            raise ConnectionFailed(f"{self._rest} runs by itself at speed {clock['speed']}; start it in lockstep")
+        return int(clock["now"])
+
+    async def advance(self, until: int) -> tuple[int, int, bool]:
+        """Move the exchange to its next emission, at the latest `until`; return (time, messages sent, day over)."""
+        clock = await self._call("POST", "/sandbox/advance", {"until": int(until)})
+        return int(clock["now"]), int(clock["sent"]), bool(clock["over"])
+
+    async def sent(self) -> int:
+        """Return how many WebSocket messages the exchange has sent so far (heartbeats left out)."""
+        return int((await self._call("GET", "/sandbox/clock"))["sent"])
+
+    async def listening(self) -> int:
+        """Return how many instruments are subscribed in full mode."""
+        return int((await self._call("GET", "/sandbox/clock"))["full"])
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+    async def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        if self._http is None:
+            self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT))
+        try:
+            async with self._http.request(method, self._rest + path, json=body) as answer:
+                data: dict[str, Any] = await answer.json()
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise ConnectionFailed(f"sandbox at {self._rest}: {error}") from error
+        if answer.status != 200:
+            raise ConnectionFailed(f"sandbox at {self._rest}: {data.get('message')}")
+        return data

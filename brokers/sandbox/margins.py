@@ -1,0 +1,141 @@
+"""Margins and charges of orders that are not placed: order margins, baskets, virtual contract notes."""
+
+from collections.abc import Mapping
+from typing import final
+
+from brokers.sandbox import checks
+from brokers.sandbox.account import PRODUCTS, SHARE_OF_VALUE, Funds
+from brokers.sandbox.checks import Listings
+from brokers.sandbox.orders import Ask, ClientOrder
+from brokers.sandbox.wire import Form, choice, decimal, invalid, whole
+from compiled.charges import RateTable, estimate
+from compiled.model import Side
+
+SEGMENT = {"CNC": "EQ_DELIVERY", "MTF": "EQ_DELIVERY", "MIS": "EQ_INTRADAY"}
+NOTHING = {
+    "exposure": 0,
+    "option_premium": 0,
+    "additional": 0,
+    "bo": 0,
+    "cash": 0,
+    "pnl": {"realised": 0, "unrealised": 0},
+}
+
+
+@final
+class Estimates:
+    """What orders would cost on the sandbox's day; unrounded, as Kite answers."""
+
+    def __init__(self, listings: Listings, rates: RateTable, date: str, funds: Funds) -> None:
+        self._listings = listings
+        self._rates = rates
+        self._day = int(date.replace("-", ""))
+        self._funds = funds
+
+    def margins(self, body: object) -> list[dict[str, object]]:
+        """Answer `POST /margins/orders`."""
+        return [self._margin(form) for form in _items(body)]
+
+    def basket(self, body: object, live: list[ClientOrder], *, consider: bool) -> dict[str, object]:
+        """Answer `POST /margins/basket`; `consider` counts what positions and holdings already cover as free."""
+        forms = _items(body)
+        orders = [self._margin(form) for form in forms]
+        initial = _sum(orders)
+        final = dict(initial)
+        if consider:
+            asks = [self._ask(form, "price") for form in forms]
+            final["var"] = sum(self._funds.required(ask, ask.price, live) for ask in asks) / 100
+            final["total"] = final["var"]
+        return {"initial": initial, "final": final, "orders": orders, "charges": _no_charges()}
+
+    def contract_note(self, body: object) -> list[dict[str, object]]:
+        """Answer `POST /charges/orders`."""
+        notes = []
+        for form in _items(body):
+            ask = self._ask(form, "average_price")
+            if not ask.price:
+                raise invalid("Invalid `average_price`.")
+            notes.append(self._note(ask))
+        return notes
+
+    def _note(self, ask: Ask) -> dict[str, object]:
+        return {
+            "transaction_type": "BUY" if ask.buys else "SELL",
+            "tradingsymbol": ask.listing.instrument.symbol,
+            "exchange": ask.listing.instrument.exchange,
+            "variety": ask.variety,
+            "product": ask.product,
+            "order_type": ask.order_type,
+            "quantity": ask.quantity,
+            "price": ask.price,
+            "charges": self._charges(ask),
+        }
+
+    def _margin(self, form: Form) -> dict[str, object]:
+        ask = self._ask(form, "price")
+        share = SHARE_OF_VALUE[ask.product]
+        value = ask.price * ask.quantity * share
+        return NOTHING | {
+            "type": "equity",
+            "tradingsymbol": ask.listing.instrument.symbol,
+            "exchange": ask.listing.instrument.exchange,
+            "span": 0,
+            "var": value,
+            "leverage": round(1 / share),
+            "charges": self._charges(ask),
+            "total": value,
+        }
+
+    def _ask(self, form: Form, price: str) -> Ask:
+        listing = checks.listing(self._listings, form)
+        quantity = whole(form, "quantity")
+        if quantity < 1:
+            raise invalid("Invalid `quantity`.")
+        return Ask(
+            listing=listing,
+            side=checks.SIDES[choice(form, "transaction_type", tuple(checks.SIDES))],
+            quantity=quantity,
+            order_type=choice(form, "order_type", checks.TYPES),
+            product=choice(form, "product", PRODUCTS),
+            price=decimal(form, price) or (listing.ltp if price == "price" else 0.0),
+            variety=form.get("variety") or "regular",
+        )
+
+    def _charges(self, ask: Ask) -> dict[str, object]:
+        rates = self._rates.rates(SEGMENT[ask.product], ask.listing.instrument.exchange, self._day)
+        charges = estimate(rates, Side(ask.side), ask.quantity, ask.price)
+        return {
+            "transaction_tax": charges.tax,
+            "transaction_tax_type": "stt",
+            "exchange_turnover_charge": charges.txn + charges.ipft,
+            "sebi_turnover_charge": charges.sebi,
+            "brokerage": charges.brokerage,
+            "stamp_duty": charges.stamp,
+            "gst": {"igst": charges.gst, "cgst": 0, "sgst": 0, "total": charges.gst},
+            "total": charges.total,
+        }
+
+
+def _items(body: object) -> list[Form]:
+    if not isinstance(body, list) or not body or not all(isinstance(item, Mapping) for item in body):
+        raise invalid("Invalid JSON body: expected a list of orders.")
+    return [{str(k): "" if v is None else str(v) for k, v in item.items()} for item in body]
+
+
+def _sum(orders: list[dict[str, object]]) -> dict[str, object]:
+    total = sum(float(str(order["total"])) for order in orders)
+    empty = {"type": "", "tradingsymbol": "", "exchange": "", "span": 0, "leverage": 0}
+    return NOTHING | empty | {"var": total, "charges": _no_charges(), "total": total}
+
+
+def _no_charges() -> dict[str, object]:
+    return {
+        "transaction_tax": 0,
+        "transaction_tax_type": "",
+        "exchange_turnover_charge": 0,
+        "sebi_turnover_charge": 0,
+        "brokerage": 0,
+        "stamp_duty": 0,
+        "gst": {"igst": 0, "cgst": 0, "sgst": 0, "total": 0},
+        "total": 0,
+    }

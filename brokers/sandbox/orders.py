@@ -1,0 +1,176 @@
+"""One order at the exchange: what was asked, how it stands, and the rows Kite shows of it."""
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple, final
+
+from brokers.sandbox import ist
+
+if TYPE_CHECKING:
+    from brokers.sandbox.listing import Listing
+
+LIVE = ("OPEN", "TRIGGER PENDING")
+
+
+class Ask(NamedTuple):
+    """What an order asks for, checked for form; prices in rupees, 0.0 where there is none."""
+
+    listing: "Listing"
+    side: int
+    quantity: int
+    order_type: str
+    product: str
+    price: float = 0.0
+    trigger: float = 0.0
+    validity: str = "DAY"
+    disclosed: int = 0
+    protection: float = 0.0
+    """Percent, -1.0: the exchange's own slab; only where `order_type` is MARKET or SL-M."""
+    tag: str | None = None
+    variety: str = "regular"
+
+    @property
+    def buys(self) -> bool:
+        """Tell the side."""
+        return self.side > 0
+
+
+class Trade(NamedTuple):
+    """One fill of one of our orders."""
+
+    trade_id: str
+    order: "ClientOrder"
+    ticks: int
+    quantity: int
+    ts: int
+
+
+@final
+class ClientOrder:
+    """An order of the account; `number` is its name in the book, 0 while it is not there."""
+
+    def __init__(self, order_id: str, user_id: str, ask: Ask, now: int) -> None:
+        self.order_id = order_id
+        self.user_id = user_id
+        self.exchange_order_id: str | None = None
+        self.ask = ask
+        self.number = 0
+        self.status = "PUT ORDER REQ RECEIVED"
+        self.message: str | None = None
+        self.filled = 0
+        self.turnover = 0
+        self.cancelled = 0
+        self.placed = now
+        self.exchanged: int | None = None
+        self.protected: list[str] = []
+        self.modifications = 0
+        self.trades: list[Trade] = []
+        self.history: list[dict[str, object]] = []
+
+    @property
+    def live(self) -> bool:
+        """Tell whether it may still trade."""
+        return self.status in LIVE
+
+    @property
+    def pending(self) -> int:
+        """Return the open quantity."""
+        return self.ask.quantity - self.filled if self.live else 0
+
+    @property
+    def average(self) -> float:
+        """Return the average price of its fills in rupees, 0 before the first."""
+        return round(self.ask.listing.instrument.price(1) * self.turnover / self.filled, 4) if self.filled else 0.0
+
+    def move(self, status: str) -> None:
+        """Enter a status and write it into the order's history."""
+        self.status = status
+        self.history.append(self._history_row())
+
+    def note(self, status: str) -> None:
+        """Write a passing state into the history; the order stays what it is."""
+        kept, self.status = self.status, status
+        self.history.append(self._history_row())
+        self.status = kept
+
+    def row(self) -> dict[str, object]:
+        """Return the order as the order book shows it."""
+        tags = ([self.ask.tag] if self.ask.tag else []) + self.protected
+        exchanged = None if self.exchanged is None else ist.text(self.exchanged)
+        return self._core() | {
+            "account_id": self.user_id,
+            "modified": self.modifications > 0,
+            "status_message_raw": self.message,
+            "exchange_update_timestamp": exchanged,
+            "validity_ttl": 0,
+            "market_protection": 0,
+            "meta": {},
+            "tags": tags,
+            "guid": self._guid(),
+        }
+
+    def update(self, status: str, app_id: int, api_secret: str) -> dict[str, object]:
+        """Return the order as a postback shows it, under the status of the event."""
+        row = self.row() | {"status": status}
+        for key in ("tags", "modified", "validity_ttl", "account_id"):
+            del row[key]
+        stamp = ist.text(self.placed)
+        checksum = sha256(f"{self.order_id}{stamp}{api_secret}".encode()).hexdigest()
+        unfilled = self.ask.quantity - self.filled
+        return row | {"user_id": self.user_id, "unfilled_quantity": unfilled, "app_id": app_id, "checksum": checksum}
+
+    def _guid(self) -> str:
+        return f"sandbox{self.order_id[-9:]}"
+
+    def _history_row(self) -> dict[str, object]:
+        return self._core() | {"account_id": self.user_id, "modified": False}
+
+    def _core(self) -> dict[str, object]:
+        ask, instrument = self.ask, self.ask.listing.instrument
+        return {
+            "placed_by": self.user_id,
+            "order_id": self.order_id,
+            "exchange_order_id": self.exchange_order_id,
+            "parent_order_id": None,
+            "status": self.status,
+            "status_message": self.message,
+            "order_timestamp": ist.text(self.placed),
+            "exchange_timestamp": None if self.exchanged is None else ist.text(self.exchanged),
+            "variety": ask.variety,
+            "exchange": instrument.exchange,
+            "tradingsymbol": instrument.symbol,
+            "instrument_token": instrument.token,
+            "order_type": ask.order_type,
+            "transaction_type": "BUY" if ask.buys else "SELL",
+            "validity": ask.validity,
+            "product": ask.product,
+            "quantity": ask.quantity,
+            "disclosed_quantity": ask.disclosed,
+            "price": ask.price,
+            "trigger_price": ask.trigger,
+            "average_price": self.average,
+            "filled_quantity": self.filled,
+            "pending_quantity": self.pending,
+            "cancelled_quantity": self.cancelled,
+            "tag": ask.tag,
+        }
+
+
+def trade_row(trade: Trade) -> dict[str, object]:
+    """Return a trade as Kite lists it."""
+    ask, instrument = trade.order.ask, trade.order.ask.listing.instrument
+    stamp = ist.text(trade.ts)
+    return {
+        "trade_id": trade.trade_id,
+        "order_id": trade.order.order_id,
+        "exchange": instrument.exchange,
+        "tradingsymbol": instrument.symbol,
+        "instrument_token": instrument.token,
+        "product": ask.product,
+        "average_price": instrument.price(trade.ticks),
+        "quantity": trade.quantity,
+        "exchange_order_id": trade.order.exchange_order_id,
+        "transaction_type": "BUY" if ask.buys else "SELL",
+        "fill_timestamp": stamp,
+        "order_timestamp": stamp[11:],
+        "exchange_timestamp": stamp,
+    }

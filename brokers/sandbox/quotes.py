@@ -1,0 +1,96 @@
+"""Quotes and the instrument dump."""
+
+import csv
+import io
+from collections.abc import Iterable
+
+from brokers.sandbox import ist
+from brokers.sandbox.checks import Listings
+from brokers.sandbox.listing import LEVELS, Index, Listing
+from brokers.sandbox.wire import Request, invalid
+from compiled.frames import levels
+from compiled.model import Tick
+
+COLUMNS = (
+    "instrument_token",
+    "exchange_token",
+    "tradingsymbol",
+    "name",
+    "last_price",
+    "expiry",
+    "strike",
+    "tick_size",
+    "lot_size",
+    "instrument_type",
+    "segment",
+    "exchange",
+)
+MOST = {"quote": 500, "ohlc": 1000, "ltp": 1000}
+
+
+def instruments(listings: Iterable[Listing | Index], exchange: str) -> bytes:
+    """Return the dump of an exchange ("": all) as CSV."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for listing in listings:
+        instrument, index = listing.instrument, isinstance(listing, Index)
+        if exchange not in {"", instrument.exchange}:
+            continue
+        token = int(instrument.token)
+        tick, lot, segment = (0.0, 0, "INDICES") if index else (instrument.tick, instrument.lot, instrument.exchange)
+        row = (token, token >> 8, instrument.symbol, instrument.name, 0.0, "", 0.0, tick, lot, "EQ", segment)
+        writer.writerow((*row, instrument.exchange))
+    return out.getvalue().encode()
+
+
+def quotes(kind: str, listings: Listings, request: Request, now: int) -> dict[str, object]:
+    """Return quotes of the instruments asked for, by "EXCHANGE:SYMBOL" or token; unknown ones are left out."""
+    asked = request.values("i")
+    if not asked:
+        raise invalid("Missing or empty field `i`")
+    if len(asked) > MOST[kind]:
+        raise invalid(f"Maximum of {MOST[kind]} instruments are allowed per request.")
+    by_token = {str(listing.instrument.token): listing for listing in listings.values()}
+    found = ((key, listings.get(key) or by_token.get(key)) for key in asked)
+    return {key: _quote(kind, listing, now) for key, listing in found if listing is not None}
+
+
+def _quote(kind: str, listing: Listing | Index, now: int) -> dict[str, object]:
+    token, tick = listing.instrument.token, listing.snapshot(now)
+    if kind == "ltp":
+        return {"instrument_token": token, "last_price": tick.ltp}
+    ohlc = {"open": tick.open, "high": tick.high, "low": tick.low, "close": tick.close}
+    if kind == "ohlc":
+        return {"instrument_token": token, "last_price": tick.ltp, "ohlc": ohlc}
+    head: dict[str, object] = {
+        "instrument_token": token,
+        "timestamp": ist.text(now),
+        "last_price": tick.ltp,
+        "net_change": round(tick.ltp - tick.close, 4),
+        "ohlc": ohlc,
+    }
+    return head if isinstance(listing, Index) else head | _market(listing, tick)
+
+
+def _market(listing: Listing, tick: Tick) -> dict[str, object]:
+    bids, asks = levels(tick)
+    return {
+        "last_trade_time": ist.text(listing.last_trade) if listing.last_trade else None,
+        "last_quantity": tick.last_quantity,
+        "buy_quantity": tick.buy_quantity,
+        "sell_quantity": tick.sell_quantity,
+        "volume": tick.volume,
+        "average_price": tick.average_price,
+        "oi": 0,
+        "oi_day_high": 0,
+        "oi_day_low": 0,
+        "lower_circuit_limit": listing.instrument.lower,
+        "upper_circuit_limit": listing.instrument.upper,
+        "depth": {"buy": _side(bids), "sell": _side(asks)},
+    }
+
+
+def _side(side: list[tuple[float, int, int]]) -> list[dict[str, object]]:
+    padded = [*side, *[(0, 0, 0)] * (LEVELS - len(side))]
+    return [{"price": price, "quantity": quantity, "orders": orders} for price, quantity, orders in padded]

@@ -1,0 +1,269 @@
+"""The sandbox's shell: sockets, wall time, and a thread; everything else is `exchange.py`."""
+
+import asyncio
+import contextlib
+import errno
+import json
+import threading
+from collections.abc import Awaitable, Callable
+from typing import final
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from brokers.sandbox.config import Endpoint, SandboxConfig
+from brokers.sandbox.exchange import Exchange
+from brokers.sandbox.routes import ADVANCE, Api
+from brokers.sandbox.stream import HEARTBEAT, Connection
+from brokers.sandbox.wire import ApiError, Request, Response, invalid
+from compiled.model import SECOND
+from engine.errors import BusyError, ConnectionFailed
+from engine.ports import Failure
+
+HEARTBEAT_SECONDS = 2.5
+START_SECONDS = 120.0
+STOP_SECONDS = 10.0
+READER_TURNS = 6
+"""Turns of the loop before time moves: a subscription sent before the call has arrived, and its reader goes first."""
+
+
+@final
+class Pace:
+    """Wall time turned into virtual time; in lockstep it does nothing."""
+
+    def __init__(self, exchange: Exchange, wall: Callable[[], float]) -> None:
+        self._exchange = exchange
+        self._wall = wall
+        self._began = wall()
+        self._speed = exchange.config.speed
+
+    def catch_up(self) -> None:
+        """Let everything happen that is due by now."""
+        if self._speed is not None and not self._exchange.over:
+            passed = (self._wall() - self._began) * self._speed
+            self._exchange.run(min(self._exchange.start + int(passed * SECOND), self._exchange.market.closes))
+
+    async def run(self, wake: Callable[[], None]) -> None:
+        """Drive the market until the day is over."""
+        if self._speed is None:
+            return
+        while not self._exchange.over:
+            due = (self._exchange.next_instant() - self._exchange.start) / SECOND / self._speed
+            await asyncio.sleep(max(0.0, due - (self._wall() - self._began)))
+            self.catch_up()
+            wake()
+
+
+@final
+class Service:
+    """One exchange behind one port: REST, WebSocket and admin routes."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self._api = Api(exchange)
+        self._wakers: dict[Connection, asyncio.Event] = {}
+        self._pace: Pace | None = None
+        self._pacing: asyncio.Task[None] | None = None
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> Endpoint:
+        """Listen and let time run; raise `BusyError` when the port is taken."""
+        config, session = self.exchange.config, self.exchange.session
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, config.host, config.port)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            if error.errno == errno.EADDRINUSE:
+                raise BusyError(f"port {config.port} on {config.host} is taken; name another or 0 for any") from error
+            raise BusyError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from error
+        port = self._runner.addresses[0][1]
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        self._pace = Pace(self.exchange, asyncio.get_running_loop().time)
+        self._pacing = asyncio.create_task(self._pace.run(self._wake))
+        return Endpoint(
+            rest=f"http://{host}:{port}",
+            ws=f"ws://{host}:{port}",
+            api_key=session.api_key,
+            api_secret=session.api_secret,
+            access_token=session.access_token,
+            user_id=session.user_id,
+        )
+
+    async def finish(self) -> None:
+        """Return when the clock has stopped by itself; raises what stopped it. In lockstep it never does."""
+        assert self._pacing is not None
+        await self._pacing
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        """Close every connection and the port."""
+        if self._pacing is not None:
+            self._pacing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._pacing
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _wake(self) -> None:
+        for connection, waker in self._wakers.items():
+            if connection.outbox or connection.closing:
+                waker.set()
+
+    async def _answer(self, http: web.Request) -> web.StreamResponse:
+        assert self._pace is not None
+        self._pace.catch_up()
+        if http.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._stream(http)
+        try:
+            request = await _request(http)
+        except ApiError as error:
+            return _http(error.response())
+        if request.path == ADVANCE:
+            for _ in range(READER_TURNS):
+                await asyncio.sleep(0)
+        response = self._api.respond(request)
+        self._wake()
+        return _http(response)
+
+    async def _stream(self, http: web.Request) -> web.StreamResponse:
+        if not self.exchange.session.valid(http.query.get("api_key", ""), http.query.get("access_token", "")):
+            refusal = ApiError(403, "TokenException", "Incorrect `api_key` or `access_token`.")
+            return _http(refusal.response())
+        socket = web.WebSocketResponse(autoping=True)
+        await socket.prepare(http)
+        connection, waker = self.exchange.connect(), asyncio.Event()
+        self._wakers[connection] = waker
+        sender = asyncio.create_task(self._send(socket, connection, waker))
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    connection.receive(message.data)
+                    waker.set()
+        finally:
+            sender.cancel()
+            del self._wakers[connection]
+            self.exchange.disconnect(connection)
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                await sender
+        return socket
+
+    async def _send(self, socket: web.WebSocketResponse, connection: Connection, waker: asyncio.Event) -> None:
+        paced = self.exchange.config.speed is not None
+        while not connection.closing:
+            while connection.outbox:
+                message = connection.outbox.popleft()
+                await (socket.send_str(message) if isinstance(message, str) else socket.send_bytes(message))
+            waker.clear()
+            try:
+                await asyncio.wait_for(waker.wait(), HEARTBEAT_SECONDS if paced else None)
+            except TimeoutError:
+                await socket.send_bytes(HEARTBEAT)
+        await socket.close(code=WSCloseCode.TRY_AGAIN_LATER)
+
+
+async def _request(http: web.Request) -> Request:
+    form: dict[str, str] = {}
+    body: object = None
+    raw = await http.read()
+    if http.content_type == "application/json" and raw:
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            raise invalid("Invalid JSON body.") from None
+    elif raw:
+        form = {key: value for key, value in (await http.post()).items() if isinstance(value, str)}
+    query = list(http.query.items())
+    return Request(http.method, http.path, query, form, body, http.headers.get("Authorization", ""))
+
+
+def _http(response: Response) -> web.Response:
+    headers = {"Content-Type": response.content_type}
+    if response.location:
+        headers["Location"] = response.location
+    return web.Response(status=response.status, body=response.content, headers=headers)
+
+
+@final
+class Sandbox:
+    """A sandbox in a thread of its own, or in the foreground."""
+
+    def __init__(self, config: SandboxConfig | None = None) -> None:
+        self.config = config or SandboxConfig()
+        self.endpoint: Endpoint | None = None
+        self.on_failure: Failure | None = None
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+
+    def start(self) -> Endpoint:
+        """Start in a thread and return where it is; raise `BusyError`, `ConfigError` or `DataError`."""
+        self._ready.clear()
+        self._error = None
+        self._thread = threading.Thread(target=self._main, name="sandbox", daemon=True)
+        self._thread.start()
+        if not self._ready.wait(START_SECONDS):
+            raise ConnectionFailed(f"the sandbox did not start within {START_SECONDS:.0f} s")
+        return self._started(self._thread)
+
+    def _started(self, thread: threading.Thread) -> Endpoint:
+        if self._error is not None:
+            thread.join()
+            raise self._error
+        assert self.endpoint is not None
+        return self.endpoint
+
+    def stop(self) -> None:
+        """Close every connection and join the thread; a second call does nothing."""
+        if self._loop is not None and self._stopping is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._stopping.set)
+        if self._thread is not None:
+            self._thread.join(STOP_SECONDS)
+            self._thread = None
+
+    def serve_forever(self, started: Callable[[Endpoint], None] | None = None) -> None:
+        """Serve in the calling thread until it is interrupted; `started` hears where."""
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(self._serve(started))
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._serve(None))
+        except BaseException as error:  # noqa: BLE001 a thread's main: nothing dies quietly
+            if not self._ready.is_set():
+                self._error = error
+            elif self.on_failure is not None:
+                self.on_failure("sandbox", error)
+        finally:
+            self._ready.set()
+
+    async def _serve(self, started: Callable[[Endpoint], None] | None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        service = Service(Exchange(self.config))
+        self.endpoint = await service.start()
+        if started is not None:
+            started(self.endpoint)
+        self._ready.set()
+        try:
+            await _first(self._stopping.wait(), service.finish())
+        finally:
+            await service.stop()
+
+
+async def _first(*waits: Awaitable[object]) -> None:
+    """Return when one of these has; raise what it raised."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()

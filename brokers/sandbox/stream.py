@@ -1,0 +1,123 @@
+"""One WebSocket connection without its socket: what it subscribes, and the bounded queue of what it is owed."""
+
+import json
+from collections import deque
+from collections.abc import Mapping
+from typing import final
+
+from brokers.sandbox.listing import Index, Listing
+from compiled.frames import FULL, LTP, QUOTE, encode
+from compiled.model import Tick
+
+MODES = {"ltp": LTP, "quote": QUOTE, "full": FULL}
+MOST_TOKENS = 3_000
+BACKLOG = 64
+"""Tick frames that may wait for a slow client before they are conflated into its next one."""
+BACKLOG_TEXTS = 20_000
+HEARTBEAT = b"\x00"
+
+Tokens = Mapping[int, Listing | Index]
+
+
+@final
+class Connection:
+    """A client's subscriptions and its outbox; `conflate`: drop tick frames a slow client has not taken."""
+
+    def __init__(self, tokens: Tokens, *, conflate: bool) -> None:
+        self.outbox: deque[str | bytes] = deque()
+        self.sent = 0
+        """Messages put into the outbox and not dropped from it since."""
+        self.closing = False
+        self._tokens = tokens
+        self._conflate = conflate
+        self._modes: dict[int, int] = {}
+        self._fresh: set[int] = set()
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether it is owed a first tick of something."""
+        return bool(self._fresh)
+
+    @property
+    def full(self) -> int:
+        """Return how many instruments it has asked for in full mode."""
+        return sum(mode == FULL for mode in self._modes.values())
+
+    def receive(self, text: str) -> None:
+        """Take a request; what it subscribes is sent with the next frame of ticks."""
+        try:
+            message = json.loads(text)
+            action, value = message["a"], message["v"]
+            if action == "subscribe":
+                self._subscribe(_numbers(value))
+            elif action == "unsubscribe":
+                self._unsubscribe(_numbers(value))
+            elif action == "mode":
+                self._mode(MODES[value[0]], _numbers(value[1]))
+            else:
+                self._error(f"Invalid action `{action}`.")
+        except (ValueError, KeyError, IndexError, TypeError):
+            self._error("Invalid message.")
+
+    def _subscribe(self, tokens: list[int]) -> None:
+        new = [token for token in dict.fromkeys(tokens) if token in self._tokens and token not in self._modes]
+        room = MOST_TOKENS - len(self._modes)
+        if len(new) > room:
+            self._error(f"Can't subscribe to more than {MOST_TOKENS} instruments.")
+        for token in new[:room]:
+            self._modes[token] = QUOTE
+            self._fresh.add(token)
+
+    def _unsubscribe(self, tokens: list[int]) -> None:
+        for token in tokens:
+            self._modes.pop(token, None)
+            self._fresh.discard(token)
+
+    def _mode(self, mode: int, tokens: list[int]) -> None:
+        for token in tokens:
+            if self._modes.get(token, mode) != mode:
+                self._modes[token] = mode
+                self._fresh.add(token)
+
+    def _error(self, text: str) -> None:
+        self.text({"type": "error", "data": text})
+
+    def text(self, message: Mapping[str, object]) -> None:
+        """Queue a text frame."""
+        self.outbox.append(json.dumps(message))
+        self.sent += 1
+        if self._conflate and len(self.outbox) > BACKLOG_TEXTS:
+            self.closing = True
+
+    def ticks(self, changed: Mapping[int, Tick], now: int) -> None:
+        """Queue one frame with everything that changed and is subscribed, in the order of the listings."""
+        modes = self._modes
+        if self._conflate and len(self.outbox) > BACKLOG:
+            self._drop_ticks()
+        if self._fresh:
+            fresh = {token: self._tokens[token].snapshot(now) for token in self._fresh if token not in changed}
+            everything = {**changed, **fresh}
+            changed = {token: everything[token] for token in self._tokens if token in everything}
+            self._fresh.clear()
+        due = [tick for token, tick in changed.items() if token in modes]
+        if due:
+            self.outbox.append(encode(due, [modes[int(tick.token)] for tick in due]))
+            self.sent += 1
+
+    def _drop_ticks(self) -> None:
+        kept = [message for message in self.outbox if isinstance(message, str)]
+        self.sent -= len(self.outbox) - len(kept)
+        self.outbox.clear()
+        self.outbox.extend(kept)
+        self._fresh.update(self._modes)
+
+    def abandon(self) -> None:
+        """Take back what the client will never get."""
+        self.sent -= len(self.outbox)
+        self.outbox.clear()
+
+
+def _numbers(value: object) -> list[int]:
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return [token for token in value if isinstance(token, int) and not isinstance(token, bool)]

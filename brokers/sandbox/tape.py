@@ -1,0 +1,166 @@
+"""A recorded day: 1-minute bars played as four prints a minute, against which our orders fill.
+
+Each bar becomes open → nearer extreme → further extreme → close (equally near: the low first) at seconds 0, 20, 40 and
+59, a quarter of its volume each, the rest with the close. Prices, range and volume come from the record alone. At each
+print the replay agent withdraws its quotes, sweeps our resting orders that the price reaches or crosses (up to the
+print's volume), and quotes five levels on each side of the new price.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from brokers.sandbox import ist
+from brokers.sandbox.listing import Listing
+from brokers.sandbox.universe import share, tick_size
+from compiled.book import IOC
+from compiled.model import MINUTE, SECOND, Instrument
+from engine.errors import DataError
+
+SECONDS = (0, 20, 40, 59)
+LEVELS = 5
+
+
+class Candle(NamedTuple):
+    """One recorded bar: start (ns UTC), prices in rupees, shares."""
+
+    start: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+
+
+class Print(NamedTuple):
+    """One point of the path: which listing, price in ticks, shares, and the size of each quote after it."""
+
+    listing: Listing
+    ticks: int
+    quantity: int
+    quote: int
+
+
+def read(folder: Path, symbol: str) -> list[Candle]:
+    """Read a symbol's bars, oldest first, the last of a repeated stamp; raise `DataError` naming what is there."""
+    path = folder / f"{symbol}.parquet"
+    if not path.is_file():
+        raise DataError(f"tape {folder}: no symbol {symbol}; there are {', '.join(symbols(folder))}")
+    try:
+        table = pq.read_table(path, columns=["timestamp", "open", "high", "low", "close", "volume"])
+        stamps = table["timestamp"].cast(pa.timestamp("ns", tz="UTC")).cast("int64").to_pylist()
+        columns = [table[name].to_pylist() for name in ("open", "high", "low", "close", "volume")]
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"tape {path}: {error}") from error
+    latest = {row[0]: Candle(*row) for row in zip(stamps, *columns, strict=True)}
+    return [latest[stamp] for stamp in sorted(latest)]
+
+
+def symbols(folder: Path) -> list[str]:
+    """Return the symbols a tape folder holds; raise `DataError` for a folder without any."""
+    found = sorted(path.stem for path in folder.glob("*.parquet"))
+    if not found:
+        raise DataError(f"tape {folder}: no such folder, or no SYMBOL.parquet in it")
+    return found
+
+
+def day(folder: Path, symbol: str, candles: list[Candle], date: str) -> tuple[list[Candle], list[Candle]]:
+    """Split a symbol's bars into those before `date` and those of it; raise `DataError` for a day that is not there."""
+    midnight = ist.midnight(date)
+    earlier = [candle for candle in candles if candle.start < midnight]
+    today = [candle for candle in candles if midnight <= candle.start < midnight + ist.DAY]
+    if not today:
+        first, last = ist.day_of(candles[0].start), ist.day_of(candles[-1].start)
+        raise DataError(f"tape {folder}: {symbol} has no bars on {date}; its days run from {first} to {last}")
+    return earlier, today
+
+
+def listed(
+    symbol: str, date: str, earlier: list[Candle], today: list[Candle], dump: Mapping[str, tuple[int, str]]
+) -> Instrument:
+    """Return the share of a recorded day.
+
+    Its previous close is the last recorded one (the day's open where there is none); its tick comes from the date's
+    rule, or is a paisa where the record (adjusted for a split, say) does not stand on that grid; its band is ±10 % of
+    the previous close, widened to what was traded.
+    """
+    close = earlier[-1].close if earlier else today[0].open
+    tick = tick_size(close, date)
+    rule = Instrument(0, "NSE", symbol, tick)
+    if not all(rule.on_grid(price) for candle in today for price in candle[1:5]) or not rule.on_grid(close):
+        tick = 0.01
+    low = min(close * 0.9, *(candle.low for candle in today))
+    high = max(close * 1.1, *(candle.high for candle in today))
+    return share(symbol, close, tick, (low - tick / 4, high + tick / 4), dump)
+
+
+def path(candle: Candle) -> tuple[float, float, float, float]:
+    """Return the four prices of a bar in the order they are printed."""
+    low_first = candle.open - candle.low <= candle.high - candle.open
+    near, far = (candle.low, candle.high) if low_first else (candle.high, candle.low)
+    return candle.open, near, far, candle.close
+
+
+@final
+class Tape:
+    """The recorded day, one symbol per listing."""
+
+    def __init__(self, listings: list[Listing], bars: list[list[Candle]]) -> None:
+        self.listings = listings
+        self.opens = min(candles[0].start for candles in bars)
+        self.closes = max(candles[-1].start for candles in bars) + MINUTE
+        self._prints: dict[int, list[Print]] = {}
+        self._quotes: dict[int, list[int]] = {listing.instrument.token: [] for listing in listings}
+        for listing, candles in zip(listings, bars, strict=True):
+            for candle in candles:
+                self._lay(listing, candle)
+        self._instants = sorted(self._prints)
+        self._at = 0
+
+    def _lay(self, listing: Listing, candle: Candle) -> None:
+        quarter = candle.volume // 4
+        parts = (quarter, quarter, quarter, candle.volume - 3 * quarter)
+        for second, price, quantity in zip(SECONDS, path(candle), parts, strict=True):
+            ticks = listing.instrument.ticks(price)
+            row = Print(listing, ticks, quantity, max(1, quarter // LEVELS))
+            self._prints.setdefault(candle.start + second * SECOND, []).append(row)
+
+    def next(self, after: int) -> int:
+        """Return the next instant with a print; the end of the session after the last."""
+        while self._at < len(self._instants) and self._instants[self._at] <= after:
+            self._at += 1
+        return self._instants[self._at] if self._at < len(self._instants) else max(after + SECOND, self.closes)
+
+    def step(self, now: int) -> list[Listing]:
+        """Play the prints of an instant."""
+        due = self._prints.get(now, [])
+        for row in due:
+            self._play(row, now)
+        return [row.listing for row in due]
+
+    def _play(self, row: Print, now: int) -> None:
+        listing, book = row.listing, row.listing.book
+        listing.trade(row.ticks, row.quantity, now)
+        quotes = self._quotes[listing.instrument.token]
+        for number in quotes:
+            book.cancel(number)
+        quotes.clear()
+        if listing.own and row.quantity:
+            bought = book.limit(listing.number(), -1, row.ticks, row.quantity, 0, IOC)
+            if bought < row.quantity:
+                book.limit(listing.number(), 1, row.ticks, row.quantity - bought, 0, IOC)
+        bid, ask = book.best(1), book.best(-1)
+        highest = row.ticks - 1 if ask < 0 else min(row.ticks - 1, ask - 1)
+        lowest = max(row.ticks, bid) + 1
+        for distance in range(LEVELS):
+            self._quote(listing, 1, highest - distance, row.quote)
+            self._quote(listing, -1, lowest + distance, row.quote)
+
+    def _quote(self, listing: Listing, side: int, ticks: int, quantity: int) -> None:
+        if listing.low_band <= ticks <= listing.high_band:
+            number = listing.number()
+            listing.book.limit(number, side, ticks, quantity)
+            self._quotes[listing.instrument.token].append(number)

@@ -1,0 +1,49 @@
+"""The one price of a call auction (SEBI CIR/MRD/DP/21/2010: most volume, least imbalance, nearest to the reference)."""
+
+from librt.vecs import vec
+from mypy_extensions import i64
+
+from compiled.levels import COUNT, SHOWN
+
+
+def clearing(levels: vec[i64], width: i64, low: i64, high: i64, reference: i64) -> tuple[i64, i64, i64]:
+    """Return (price tick or -1, executable quantity, imbalance) of the orders in the `levels` of a book.
+
+    Candidates are the prices of limit orders. The one with the largest executable quantity wins, then the smallest
+    imbalance, then the nearest to `reference`, then the lowest. Where only market orders meet, it is `reference` itself,
+    if that is in the band. The imbalance is buyers less sellers at that price, of all orders where there is no price.
+    """
+    sells = levels[width * 4 + SHOWN]
+    waiting = min(levels[SHOWN], sells)
+    buys: i64 = 0
+    for level in range(high - low + 2):
+        buys += levels[level * 4 + SHOWN]
+    bought = buys
+    price: i64 = -1
+    most: i64 = 0
+    net: i64 = 0
+    for tick in range(low, high + 1):
+        buy = (high - tick + 1) * 4
+        sell = (width + tick - low + 1) * 4
+        sells += levels[sell + SHOWN]
+        if levels[buy + COUNT] + levels[sell + COUNT] > 0:
+            gain = min(buys, sells) - most
+            if gain == 0 and price >= 0:
+                gain = _size(net) - _size(buys - sells)
+                if gain == 0:
+                    gain = _size(price - reference) - _size(tick - reference)
+            if gain > 0:
+                price = tick
+                most = min(buys, sells)
+                net = buys - sells
+        buys -= levels[buy + SHOWN]
+    if price >= 0:
+        return price, most, net
+    if waiting > 0 and low <= reference <= high:
+        return reference, waiting, bought - sells
+    return -1, 0, bought - sells
+
+
+def _size(x: i64) -> i64:
+    """Return the absolute value; the built-in knows no i64."""
+    return x if x >= 0 else -x

@@ -1,0 +1,406 @@
+"""Ticks → bars of several spans in one pass; `docs/bars.md` holds the rules, and why."""
+
+from typing import Final, final
+
+from librt.strings import read_f64_le, read_i64_le
+from librt.vecs import append, vec
+from mypy_extensions import i64
+
+from compiled.frames import Slots
+from compiled.model import SECOND, Bar
+
+DAY: Final[i64] = 86_400
+"""The span, in seconds, that means the whole session."""
+
+NEVER: Final[i64] = 9_223_372_036_854_775_807
+
+# One token is a block of rows, four integers and four prices each: the token's own row, then a bar in the making a span.
+END: Final[i64] = 0  # ns; 0: no bar is open
+START: Final[i64] = 1
+TICKS: Final[i64] = 2
+BEFORE: Final[i64] = 3  # the day's volume when the bar of this span before it closed
+OPEN: Final[i64] = 0
+HIGH: Final[i64] = 1
+LOW: Final[i64] = 2
+CLOSE: Final[i64] = 3
+
+SEEN: Final[i64] = 0  # the newest tick's time, -1 before the session's first
+VOLUME: Final[i64] = 1  # the day's volume, -1 while unknown
+EDGE: Final[i64] = 2  # no bar above the shortest span has to close or open before this time
+
+
+@final
+class Bars:
+    """Builds the bars of every token and span; a closed bar never changes.
+
+    `late` counts ticks that came too late to be the newest of every bar they belong to, `dipped` cumulative volumes
+    below one already seen, `outside` ticks outside the session, `unpriced` ticks without a price.
+    """
+
+    def __init__(self, spans: list[int]) -> None:
+        """Take spans in seconds, ascending, each a multiple of the first; 86400 is the session, whatever its length.
+
+        Raises ValueError for spans that are not so.
+        """
+        if not spans or spans[0] <= 0 or sorted(set(spans)) != spans or any(s % spans[0] for s in spans if s != DAY):
+            raise ValueError(f"spans {spans} do not ascend, each a multiple of the first")
+        self.late: i64 = 0
+        self.dipped: i64 = 0
+        self.outside: i64 = 0
+        self.unpriced: i64 = 0
+        self._spans = vec[i64](spans)
+        self._count: i64 = len(spans)
+        self._block: i64 = 4 + 4 * len(spans)
+        self._parent = vec[i64]([_parent(spans, k) for k in range(len(spans))])
+        self._last_child = vec[i64]([_last_child(spans, k) for k in range(len(spans))])
+        self._width = vec[i64](spans)
+        self._due = vec[i64](spans)
+        self._open: i64 = 0
+        self._close: i64 = 0
+        self._clock: i64 = 0
+        self._slots = Slots()
+        self._whole = vec[i64]()
+        self._price = vec[float]()
+        self._closed: i64 = 0
+        self._closed_whole = vec[i64]()
+        self._closed_price = vec[float]()
+        self._ready: list[Bar] = []
+
+    def session(self, open: i64, close: i64) -> None:
+        """Close whatever is open and begin the session [open, close), ns UTC; the day's volume starts anew.
+
+        Raises ValueError where the session does not end after it opens.
+        """
+        if close <= open:
+            raise ValueError(f"a session from {open} to {close} has no length")
+        self.advance(NEVER)
+        self._settle()
+        self._open = open
+        self._close = close
+        self._clock = 0
+        for k in range(self._count):
+            span = self._spans[k]
+            self._width[k] = close - open if span == DAY else span * SECOND
+            self._due[k] = self._end(k, open)
+        for block in range(0, len(self._whole), self._block):
+            self._forget(block)
+
+    def update(self, token: i64, ts: i64, price: float, volume: i64) -> None:
+        """Take in one tick: `ts` ns UTC, `price` rupees, `volume` the day's cumulative shares (-1: unknown)."""
+        slot = self._slots.add(token)
+        block = slot * self._block
+        if block == len(self._whole):
+            self._grow(block)
+        if ts >= self._close:
+            if ts > self._close:
+                self.outside += 1
+                return
+            ts -= 1
+        elif ts < self._open:
+            self.outside += 1
+            self._before_the_open(block, volume)
+            return
+        if not price > 0.0:  # a NaN fails this too
+            self.unpriced += 1
+            return
+        at = block + 4
+        whole = self._whole
+        if ts >= whole[block + SEEN] and ts < whole[at + END]:
+            whole[block + SEEN] = ts
+            whole[at + TICKS] += 1
+            self._stretch(at, price)
+            self._price[at + CLOSE] = price
+        else:
+            self._turn(block, ts, price, volume)
+        day = whole[block + VOLUME]
+        if volume > day:
+            if day < 0:
+                self._first_volume(block, ts, volume)
+            whole[block + VOLUME] = volume
+        elif volume < day and volume >= 0:
+            self.dipped += 1
+
+    def feed(self, tokens: bytes, ts: bytes, prices: bytes, volumes: bytes) -> None:
+        """Take in many ticks, oldest first, as columns of little-endian 8-byte values (i64, i64, f64, i64).
+
+        Raises ValueError where the columns differ in length.
+        """
+        size: i64 = len(tokens)
+        if len(ts) != size or len(prices) != size or len(volumes) != size or size % 8:
+            raise ValueError(f"columns of {size}, {len(ts)}, {len(prices)} and {len(volumes)} bytes are not one table")
+        at: i64 = 0
+        while at < size:
+            self.update(read_i64_le(tokens, at), read_i64_le(ts, at), read_f64_le(prices, at), read_i64_le(volumes, at))
+            at += 8
+
+    def advance(self, now: i64) -> None:
+        """Close every bar that ends by `now` (ns UTC): a promise that no older tick is to come."""
+        if now <= self._clock:
+            return
+        self._clock = now
+        for k in range(self._count):
+            if now < self._due[k]:
+                continue
+            self._due[k] = NEVER if now >= self._close else self._end(k, max(now, self._open))
+            at = 4 + 4 * k
+            for block in range(0, len(self._whole), self._block):
+                end = self._whole[block + at + END]
+                if end != 0 and end <= now:
+                    self._shut(block, k)
+                    self._whole[block + EDGE] = 0
+
+    def take(self) -> list[Bar]:
+        """Return the bars closed since the last call, by end, then span, then token (first seen first)."""
+        self._settle()
+        bars = self._ready
+        self._ready = []
+        return bars
+
+    def drain(self) -> tuple[vec[i64], vec[float]]:
+        """Return what `take` would of this session, for bulk use: as packed rows, in the order the bars closed.
+
+        A row is (token, start, span, volume, ticks) in the first, (open, high, low, close) in the second; both have
+        the buffer interface.
+        """
+        whole = self._closed_whole[: 5 * self._closed]
+        prices = self._closed_price[: 4 * self._closed]
+        for row in range(0, len(whole), 5):
+            k = whole[row + 1]
+            whole[row] = self._slots.token(whole[row])
+            whole[row + 1] = whole[row + 2]
+            whole[row + 2] = self._spans[k]
+        self._closed = 0
+        return whole, prices
+
+    def current(self, token: i64, span: i64) -> Bar | None:
+        """Return the bar still forming, None where there is none; raise ValueError for a span that is not built."""
+        k = self._index(span)
+        slot = self._slots.find(token)
+        if slot < 0:
+            return None
+        block = slot * self._block
+        at = block + 4 + 4 * k
+        if self._whole[at + END] == 0:
+            return None
+        bar = Bar(token, self._whole[at + START], span, 0.0, 0.0, 0.0, 0.0, 0, 0)
+        bar.open = self._price[at + OPEN]
+        bar.high = self._price[at + HIGH]
+        bar.low = self._price[at + LOW]
+        bar.volume = self._traded(block, at)
+        # What the shorter bars inside it hold has not been folded in yet; the shortest has the newest price.
+        while k >= 0:
+            at = block + 4 + 4 * k
+            if self._whole[at + END] != 0:
+                bar.high = max(bar.high, self._price[at + HIGH])
+                bar.low = min(bar.low, self._price[at + LOW])
+                bar.close = self._price[at + CLOSE]
+                bar.ticks += self._whole[at + TICKS]
+            k = self._parent[k]
+        return bar
+
+    def _index(self, span: i64) -> i64:
+        for k in range(self._count):
+            if self._spans[k] == span:
+                return k
+        raise ValueError(f"no bars of {span} seconds are built")
+
+    def _start(self, k: i64, ts: i64) -> i64:
+        return ts - (ts - self._open) % self._width[k]
+
+    def _end(self, k: i64, ts: i64) -> i64:
+        return min(self._start(k, ts) + self._width[k], self._close)
+
+    def _turn(self, block: i64, ts: i64, price: float, volume: i64) -> None:
+        """Take in a tick the open bar of the shortest span cannot: it ends it, or comes late."""
+        whole = self._whole
+        seen = whole[block + SEEN]
+        if seen < 0 and 0 <= volume < whole[block + VOLUME]:
+            whole[block + VOLUME] = -1  # what stood there before the open was yesterday's
+        if ts < seen or (ts < self._clock and self._end(0, ts) <= self._clock):
+            self._late(block, ts, price)
+            return
+        whole[block + SEEN] = ts
+        start = whole[block + 4 + END]
+        if start != 0:
+            self._shut(block, 0)
+        if ts >= whole[block + EDGE]:
+            self._turn_longer(block, ts, price)
+        if ts < start or ts >= start + self._width[0]:
+            start = self._start(0, ts)
+        self._begin(block + 4, 0, start, price, 1)
+
+    def _turn_longer(self, block: i64, ts: i64, price: float) -> None:
+        """Close the longer bars that end by `ts`, and open those it begins."""
+        edge: i64 = NEVER
+        at = block + 4
+        for k in range(1, self._count):
+            at += 4
+            if self._whole[at + END] != 0 and ts >= self._whole[at + END]:
+                self._shut(block, k)
+            if self._whole[at + END] == 0:
+                self._begin(at, k, self._start(k, ts), price, 0)
+            edge = min(edge, self._whole[at + END])
+        self._whole[block + EDGE] = edge
+
+    def _late(self, block: i64, ts: i64, price: float) -> None:
+        """Let every bar that contains `ts` and is not closed have the tick: its extremes, its close if the newest."""
+        self.late += 1
+        newest = ts >= self._whole[block + SEEN]
+        if newest:
+            self._whole[block + SEEN] = ts
+        self._whole[block + EDGE] = 0
+        taken = vec[i64]([0 for _ in range(self._count)])
+        at = block + 4
+        for k in range(self._count):
+            parent = self._parent[k]
+            inside = parent >= 0 and taken[parent] == 1
+            is_open = self._whole[at + END] != 0
+            if inside or (self._end(k, ts) > self._clock and not (is_open and ts < self._whole[at + START])):
+                taken[k] = 1
+                if not is_open:
+                    self._begin(at, k, self._start(k, ts), price, 0)
+                if not inside:
+                    self._whole[at + TICKS] += 1
+                    self._stretch(at, price)
+                    if newest:
+                        self._price[at + CLOSE] = price
+            at += 4
+
+    def _begin(self, at: i64, k: i64, start: i64, price: float, ticks: i64) -> None:
+        whole = self._whole
+        whole[at + END] = min(start + self._width[k], self._close)
+        whole[at + START] = start
+        whole[at + TICKS] = ticks
+        prices = self._price
+        prices[at + OPEN] = price
+        prices[at + HIGH] = price
+        prices[at + LOW] = price
+        prices[at + CLOSE] = price
+
+    def _stretch(self, at: i64, price: float) -> None:
+        prices = self._price
+        if price > prices[at + HIGH]:  # noqa: PLR1730 - a store only where it moves
+            prices[at + HIGH] = price
+        if price < prices[at + LOW]:  # noqa: PLR1730 - a store only where it moves
+            prices[at + LOW] = price
+
+    def _shut(self, block: i64, k: i64) -> None:
+        """Close a bar: keep it for `take`, and fold it into the longer ones it is a part of."""
+        at = block + 4 + 4 * k
+        whole = self._whole
+        prices = self._price
+        high = prices[at + HIGH]
+        low = prices[at + LOW]
+        close = prices[at + CLOSE]
+        ticks = whole[at + TICKS]
+        row = self._closed
+        if 5 * row == len(self._closed_whole):
+            self._make_room()
+        self._closed = row + 1
+        kept = self._closed_whole
+        kept[5 * row] = block // self._block
+        kept[5 * row + 1] = k
+        kept[5 * row + 2] = whole[at + START]
+        kept[5 * row + 3] = self._traded(block, at)
+        kept[5 * row + 4] = ticks
+        shown = self._closed_price
+        shown[4 * row] = prices[at + OPEN]
+        shown[4 * row + 1] = high
+        shown[4 * row + 2] = low
+        shown[4 * row + 3] = close
+        whole[at + BEFORE] = self._whole[block + VOLUME]
+        whole[at + END] = 0
+        for child in range(k + 1, self._last_child[k] + 1):
+            at += 4
+            if self._parent[child] == k:
+                whole[at + TICKS] += ticks
+                prices[at + HIGH] = max(high, prices[at + HIGH])
+                prices[at + LOW] = min(low, prices[at + LOW])
+                prices[at + CLOSE] = close
+
+    def _traded(self, block: i64, at: i64) -> i64:
+        day = self._whole[block + VOLUME]
+        return day - self._whole[at + BEFORE] if day >= 0 else 0
+
+    def _before_the_open(self, block: i64, volume: i64) -> None:
+        """Note what has traded before the session: no bar has a part in it."""
+        if volume >= 0 and self._whole[block + SEEN] < 0:
+            self._whole[block + VOLUME] = volume
+            for k in range(self._count):
+                self._whole[block + 4 + 4 * k + BEFORE] = volume
+
+    def _first_volume(self, block: i64, ts: i64, volume: i64) -> None:
+        """Give volume of unknown time to the bars that began with the session, and to no other."""
+        for k in range(self._count):
+            first = ts < self._open + self._width[k]
+            self._whole[block + 4 + 4 * k + BEFORE] = 0 if first else volume
+
+    def _forget(self, block: i64) -> None:
+        self._whole[block + SEEN] = -1
+        self._whole[block + VOLUME] = -1
+        self._whole[block + EDGE] = 0
+        for k in range(self._count):
+            self._whole[block + 4 + 4 * k + BEFORE] = 0
+
+    def _grow(self, block: i64) -> None:
+        """Make room for one more token."""
+        for _ in range(self._block):
+            self._whole = append(self._whole, 0)
+            self._price = append(self._price, 0.0)
+        self._forget(block)
+
+    def _settle(self) -> None:
+        """Turn the closed bars of the session into `Bar`s, in order."""
+        keys: list[int] = []
+        bars: list[Bar] = []
+        whole = self._closed_whole
+        prices = self._closed_price
+        for row in range(self._closed):
+            slot = whole[5 * row]
+            k = whole[5 * row + 1]
+            start = whole[5 * row + 2]
+            # Within a session an end is told by how many of the shortest spans it lies past the open.
+            steps = (self._end(k, start) - self._open + self._width[0] - 1) // self._width[0]
+            keys.append(((steps * self._count + k) << 32) + slot)
+            bar = Bar(self._slots.token(slot), start, self._spans[k], 0.0, 0.0, 0.0, 0.0, 0, whole[5 * row + 4])
+            bar.open = prices[4 * row]
+            bar.high = prices[4 * row + 1]
+            bar.low = prices[4 * row + 2]
+            bar.close = prices[4 * row + 3]
+            bar.volume = whole[5 * row + 3]
+            bars.append(bar)
+        for index in sorted(range(len(bars)), key=keys.__getitem__):
+            self._ready.append(bars[index])
+        self._closed = 0
+
+    def _make_room(self) -> None:
+        """Double the rows for closed bars; they are used again after each `take`."""
+        for _ in range(self._closed + 64):
+            for _ in range(5):
+                self._closed_whole = append(self._closed_whole, 0)
+            for _ in range(4):
+                self._closed_price = append(self._closed_price, 0.0)
+
+
+def batch(
+    spans: list[int], open: i64, close: i64, tokens: bytes, ts: bytes, prices: bytes, volumes: bytes
+) -> list[Bar]:
+    """Return all bars of one session [open, close) (ns UTC) from columns of ticks, as `Bars.feed` takes them."""
+    bars = Bars(spans)
+    bars.session(open, close)
+    bars.feed(tokens, ts, prices, volumes)
+    bars.advance(NEVER)
+    return bars.take()
+
+
+def _parent(spans: list[int], k: int) -> int:
+    """Return the longest shorter span this one is made of, -1 for the shortest."""
+    for j in range(k - 1, -1, -1):
+        if spans[k] == DAY or spans[k] % spans[j] == 0:
+            return j
+    return -1
+
+
+def _last_child(spans: list[int], k: int) -> int:
+    children = [j for j in range(k + 1, len(spans)) if _parent(spans, j) == k]
+    return max(children, default=k)

@@ -1,0 +1,305 @@
+"""Indicators of a bar's range and volume: ATR, stochastic, CCI, channels, and the volume ones."""
+
+from typing import Final, final
+
+from mypy_extensions import i64
+
+from compiled.indicators_price import EMA, SMA, Indicator
+from compiled.rolling import Extreme, Total, Wilder, Window, checked
+
+STILL: Final = 1e-7
+"""A typical price that moves by less, in rupees, has not moved: the thirds of a grid price are not exact."""
+
+
+def true_range(high: float, low: float, before: float) -> float:
+    """Return the range of a bar and the close before it (Wilder, 1978)."""
+    top = high if high > before else before
+    bottom = low if low < before else before
+    return top - bottom
+
+
+@final
+class ATR(Indicator):
+    """Average true range by Wilder's average, begun with the second bar; ready after `period` + 1 bars. TA-Lib ATR."""
+
+    def __init__(self, period: i64 = 14) -> None:
+        super().__init__()
+        self._average = Wilder(period)
+        self._close = 0.0
+        self._begun = False
+
+    def update(self, high: float, low: float, close: float) -> None:
+        """Take the next bar."""
+        before = self._close
+        self._close = close
+        if not self._begun:
+            self._begun = True
+            return
+        average = self._average
+        average.push(true_range(high, low, before))
+        if average.full:
+            self.value = average.value
+            self.ready = True
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  three of four
+        """Take the bar."""
+        self.update(high, low, close)
+
+
+@final
+class Stochastic(Indicator):
+    """Slow stochastic: %K (`value`) is where the close stands in the range of `period` bars, averaged over `slow`.
+
+    `signal` (%D) is %K averaged over `smooth`. Ready after `period` + `slow` + `smooth` - 2 bars. TA-Lib STOCH; 0.0
+    where there was no range.
+    """
+
+    def __init__(self, period: i64 = 14, slow: i64 = 3, smooth: i64 = 3) -> None:
+        super().__init__()
+        self.signal = 0.0
+        self._high = Extreme(period)
+        self._low = Extreme(period, -1.0)
+        self._slow = SMA(slow)
+        self._smooth = SMA(smooth)
+
+    def update(self, high: float, low: float, close: float) -> None:
+        """Take the next bar."""
+        top = self._high
+        top.push(high)
+        bottom = self._low
+        bottom.push(low)
+        if not top.full:
+            return
+        span = top.value - bottom.value
+        slow = self._slow
+        slow.update((close - bottom.value) / span * 100.0 if span != 0.0 else 0.0)
+        if not slow.ready:
+            return
+        smooth = self._smooth
+        smooth.update(slow.value)
+        if smooth.ready:
+            self.value = slow.value
+            self.signal = smooth.value
+            self.ready = True
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  three of four
+        """Take the bar."""
+        self.update(high, low, close)
+
+    def names(self) -> list[str]:
+        """Return the names of the outputs."""
+        return ["value", "signal"]
+
+    def output(self, index: i64) -> float:
+        """Return one output by its place in `names`."""
+        return self.value if index == 0 else self.signal
+
+
+@final
+class CCI(Indicator):
+    """Commodity channel index of the typical price; ready after `period` bars. TA-Lib CCI.
+
+    The one indicator whose update takes `period` steps: the mean deviation has no shorter form.
+    """
+
+    def __init__(self, period: i64 = 20) -> None:
+        super().__init__()
+        self._window = Window(checked(period, 2))
+
+    def update(self, high: float, low: float, close: float) -> None:
+        """Take the next bar."""
+        window = self._window
+        typical = (high + low + close) / 3.0
+        window.push(typical)
+        if not window.full:
+            return
+        away = typical - window.mean
+        deviation = window.deviation()
+        self.value = away / (0.015 * deviation) if away != 0.0 and deviation != 0.0 else 0.0
+        self.ready = True
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  three of four
+        """Take the bar."""
+        self.update(high, low, close)
+
+
+@final
+class Donchian(Indicator):
+    """The highest high (`upper`) and lowest low (`lower`) of `period` bars, and their middle (`value`).
+
+    Ready after `period` bars; the last bar is among them. TA-Lib MAX and MIN.
+    """
+
+    def __init__(self, period: i64 = 20) -> None:
+        super().__init__()
+        self.upper = 0.0
+        self.lower = 0.0
+        self._high = Extreme(period)
+        self._low = Extreme(period, -1.0)
+
+    def update(self, high: float, low: float) -> None:
+        """Take the next bar."""
+        top = self._high
+        top.push(high)
+        bottom = self._low
+        bottom.push(low)
+        if top.full:
+            self.upper = top.value
+            self.lower = bottom.value
+            self.value = (top.value + bottom.value) / 2.0
+            self.ready = True
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  two of four
+        """Take the bar."""
+        self.update(high, low)
+
+    def names(self) -> list[str]:
+        """Return the names of the outputs."""
+        return ["value", "upper", "lower"]
+
+    def output(self, index: i64) -> float:
+        """Return one output by its place in `names`."""
+        if index == 0:
+            return self.value
+        return self.upper if index == 1 else self.lower
+
+
+@final
+class Keltner(Indicator):
+    """EMA of the close (`value`) with an `upper` and `lower` band `width` average true ranges away.
+
+    Ready when both averages are. TA-Lib EMA and ATR; there is no TA-Lib function of the whole.
+    """
+
+    def __init__(self, period: i64 = 20, width: float = 2.0, atr: i64 = 10) -> None:
+        super().__init__()
+        self.upper = 0.0
+        self.lower = 0.0
+        self._width = width
+        self._middle = EMA(period)
+        self._range = ATR(atr)
+
+    def update(self, high: float, low: float, close: float) -> None:
+        """Take the next bar."""
+        middle = self._middle
+        middle.update(close)
+        reach = self._range
+        reach.update(high, low, close)
+        if middle.ready and reach.ready:
+            away = self._width * reach.value
+            self.value = middle.value
+            self.upper = self.value + away
+            self.lower = self.value - away
+            self.ready = True
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  three of four
+        """Take the bar."""
+        self.update(high, low, close)
+
+    def names(self) -> list[str]:
+        """Return the names of the outputs."""
+        return ["value", "upper", "lower"]
+
+    def output(self, index: i64) -> float:
+        """Return one output by its place in `names`."""
+        if index == 0:
+            return self.value
+        return self.upper if index == 1 else self.lower
+
+
+@final
+class VWAP(Indicator):
+    """Volume-weighted average price since `reset`; ready with the first volume. Not in TA-Lib.
+
+    A bar counts with its typical price, (high + low + close) / 3.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._value = Total()
+        self._volume = Total()
+
+    def reset(self) -> None:
+        """Begin a new session."""
+        self.value = 0.0
+        self.ready = False
+        self._value.clear()
+        self._volume.clear()
+
+    def update(self, price: float, volume: float) -> None:
+        """Take what was traded at a price."""
+        self._value.add(price * volume)
+        self._volume.add(volume)
+        traded = self._volume.value
+        if traded > 0.0:
+            self.value = self._value.value / traded
+            self.ready = True
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:
+        """Take the bar."""
+        self.update((high + low + close) / 3.0, volume)
+
+
+@final
+class OBV(Indicator):
+    """On-balance volume: the volume of rising closes less that of falling ones, begun with the first bar's volume.
+
+    Ready after one bar. TA-Lib OBV.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._close = 0.0
+
+    def update(self, price: float, volume: float) -> None:
+        """Take the next close and its volume."""
+        if not self.ready:
+            self.ready = True
+            self.value = volume
+        elif price > self._close:
+            self.value += volume
+        elif price < self._close:
+            self.value -= volume
+        self._close = price
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  two of four
+        """Take the bar."""
+        self.update(close, volume)
+
+
+@final
+class MFI(Indicator):
+    """Money flow index: the share of rising typical prices in the traded value, 0 to 100. TA-Lib MFI.
+
+    Ready after `period` + 1 bars; 0.0 where less than ₹1 flowed.
+    """
+
+    def __init__(self, period: i64 = 14) -> None:
+        super().__init__()
+        self._rising = Window(checked(period, 2))
+        self._falling = Window(period)
+        self._typical = 0.0
+        self._begun = False
+
+    def update(self, high: float, low: float, close: float, volume: float) -> None:
+        """Take the next bar."""
+        typical = (high + low + close) / 3.0
+        before = self._typical
+        self._typical = typical
+        if not self._begun:
+            self._begun = True
+            return
+        flow = typical * volume
+        moved = typical - before
+        rising = self._rising
+        rising.push(flow if moved > STILL else 0.0)
+        falling = self._falling
+        falling.push(flow if moved < -STILL else 0.0)
+        if rising.full:
+            total = rising.sum + falling.sum
+            self.value = 100.0 * (rising.sum / total) if total >= 1.0 else 0.0
+            self.ready = True
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:
+        """Take the bar."""
+        self.update(high, low, close, volume)

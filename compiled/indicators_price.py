@@ -1,0 +1,299 @@
+"""Indicators of one series of prices, and what every indicator has in common."""
+
+from typing import final
+
+from mypy_extensions import i64
+
+from compiled.model import Bar
+from compiled.rolling import Spread, Wilder, Window, checked, zeros
+
+
+class Indicator:
+    """A streaming indicator: every update costs the same, allocates nothing and reads nothing but its arguments.
+
+    `value` is 0.0 until `ready`, and so is every further output. Periods count updates; a period below its least
+    raises `ValueError`. An indicator of a price series takes a bar's close.
+    """
+
+    def __init__(self) -> None:
+        self.value = 0.0
+        self.ready = False
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:
+        """Take one bar's prices and volume, whatever the indicator needs of them."""
+        raise NotImplementedError
+
+    def names(self) -> list[str]:
+        """Return the names of the outputs, in the order of `output`."""
+        return ["value"]
+
+    def output(self, index: i64) -> float:  # noqa: ARG002  the indicators with more outputs read it
+        """Return one output by its place in `names`."""
+        return self.value
+
+    def bar(self, bar: Bar) -> None:
+        """Take a finished bar."""
+        self.step(bar.high, bar.low, bar.close, float(bar.volume))
+
+
+@final
+class SMA(Indicator):
+    """Simple moving average; ready after `period` prices. TA-Lib SMA."""
+
+    def __init__(self, period: i64) -> None:
+        super().__init__()
+        self._window = Window(period)
+
+    def update(self, price: float) -> None:
+        """Take the next price."""
+        window = self._window
+        window.push(price)
+        if window.full:
+            self.value = window.mean
+            self.ready = True
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
+        """Take the close."""
+        self.update(close)
+
+
+@final
+class EMA(Indicator):
+    """Exponential moving average, weight 2 / (period + 1), begun with the mean of the first `period` prices.
+
+    Ready after `period` prices. TA-Lib EMA.
+    """
+
+    def __init__(self, period: i64) -> None:
+        super().__init__()
+        self._period = checked(period)
+        self._weight = 2.0 / float(period + 1)
+        self._count: i64 = 0
+        self._sum = 0.0
+
+    def update(self, price: float) -> None:
+        """Take the next price."""
+        if self.ready:
+            self.value += (price - self.value) * self._weight
+            return
+        self._sum += price
+        self._count += 1
+        if self._count == self._period:
+            self.value = self._sum / float(self._period)
+            self.ready = True
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
+        """Take the close."""
+        self.update(close)
+
+
+@final
+class WMA(Indicator):
+    """Moving average with weights 1 (oldest) to `period` (newest); ready after `period` prices. TA-Lib WMA."""
+
+    def __init__(self, period: i64) -> None:
+        super().__init__()
+        self._period = checked(period)
+        self._window = Window(period)
+        self._weights = float(period * (period + 1)) / 2.0
+        self._weighted = 0.0
+
+    def update(self, price: float) -> None:
+        """Take the next price."""
+        window = self._window
+        before = window.sum
+        window.push(price)
+        if not window.full:
+            return
+        self.ready = True
+        if window.turned:
+            self._weighted = window.weighted()
+        else:
+            self._weighted += price * float(self._period) - before
+        self.value = self._weighted / self._weights
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
+        """Take the close."""
+        self.update(close)
+
+
+@final
+class ROC(Indicator):
+    """Rate of change against the price `period` updates ago, in percent; ready after `period` + 1. TA-Lib ROC."""
+
+    def __init__(self, period: i64) -> None:
+        super().__init__()
+        self._period = checked(period)
+        self._ring = zeros(period)
+        self._next: i64 = 0
+        self._full = False
+
+    def update(self, price: float) -> None:
+        """Take the next price."""
+        ring = self._ring
+        i = self._next
+        if self._full:
+            before = ring[i]
+            self.value = (price / before - 1.0) * 100.0 if before != 0.0 else 0.0
+            self.ready = True
+        ring[i] = price
+        i += 1
+        if i == self._period:
+            i = 0
+            self._full = True
+        self._next = i
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
+        """Take the close."""
+        self.update(close)
+
+
+@final
+class RSI(Indicator):
+    """Relative strength index by Wilder's averages, 0 to 100; ready after `period` + 1 prices. TA-Lib RSI.
+
+    0.0 where no price in the average moved, as TA-Lib has it.
+    """
+
+    def __init__(self, period: i64 = 14) -> None:
+        super().__init__()
+        self._gain = Wilder(checked(period, 2))
+        self._loss = Wilder(period)
+        self._last = 0.0
+        self._begun = False
+
+    def update(self, price: float) -> None:
+        """Take the next price."""
+        change = price - self._last
+        self._last = price
+        if not self._begun:
+            self._begun = True
+            return
+        gain = self._gain
+        gain.push(change if change > 0.0 else 0.0)
+        loss = self._loss
+        loss.push(-change if change < 0.0 else 0.0)
+        if gain.full:
+            moved = gain.value + loss.value
+            self.value = 100.0 * (gain.value / moved) if moved > 1e-14 else 0.0
+            self.ready = True
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
+        """Take the close."""
+        self.update(close)
+
+
+@final
+class MACD(Indicator):
+    """Fast less slow EMA, its `signal` line (an EMA of it) and the `histogram` between the two.
+
+    Ready after `slow` + `signal` - 1 prices. TA-Lib MACD: the fast average begins so that both are ready at once.
+    """
+
+    def __init__(self, fast: i64 = 12, slow: i64 = 26, signal: i64 = 9) -> None:
+        super().__init__()
+        self.signal = 0.0
+        self.histogram = 0.0
+        self._fast = EMA(checked(fast, 2))
+        self._slow = EMA(checked(slow, fast + 1))
+        self._signal = EMA(signal)
+        self._late = slow - fast
+
+    def update(self, price: float) -> None:
+        """Take the next price."""
+        slow = self._slow
+        slow.update(price)
+        if self._late > 0:
+            self._late -= 1
+            return
+        fast = self._fast
+        fast.update(price)
+        if not slow.ready:
+            return
+        signal = self._signal
+        difference = fast.value - slow.value
+        signal.update(difference)
+        if signal.ready:
+            self.value = difference
+            self.signal = signal.value
+            self.histogram = difference - signal.value
+            self.ready = True
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
+        """Take the close."""
+        self.update(close)
+
+    def names(self) -> list[str]:
+        """Return the names of the outputs."""
+        return ["value", "signal", "histogram"]
+
+    def output(self, index: i64) -> float:
+        """Return one output by its place in `names`."""
+        if index == 0:
+            return self.value
+        return self.signal if index == 1 else self.histogram
+
+
+@final
+class Bollinger(Indicator):
+    """Simple average (`value`) with an `upper` and `lower` band `width` population standard deviations away.
+
+    Ready after `period` prices. TA-Lib BBANDS.
+    """
+
+    def __init__(self, period: i64 = 20, width: float = 2.0) -> None:
+        super().__init__()
+        self.upper = 0.0
+        self.lower = 0.0
+        self._width = width
+        self._spread = Spread(checked(period, 2))
+
+    def update(self, price: float) -> None:
+        """Take the next price."""
+        spread = self._spread
+        spread.push(price)
+        if spread.full:
+            away = self._width * spread.deviation
+            self.value = spread.mean
+            self.upper = self.value + away
+            self.lower = self.value - away
+            self.ready = True
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
+        """Take the close."""
+        self.update(close)
+
+    def names(self) -> list[str]:
+        """Return the names of the outputs."""
+        return ["value", "upper", "lower"]
+
+    def output(self, index: i64) -> float:
+        """Return one output by its place in `names`."""
+        if index == 0:
+            return self.value
+        return self.upper if index == 1 else self.lower
+
+
+@final
+class ZScore(Indicator):
+    """How many population standard deviations the price is from its average; ready after `period` prices.
+
+    0.0 where the prices do not differ. (price - TA-Lib SMA) / TA-Lib STDDEV.
+    """
+
+    def __init__(self, period: i64 = 20) -> None:
+        super().__init__()
+        self._spread = Spread(checked(period, 2))
+
+    def update(self, price: float) -> None:
+        """Take the next price."""
+        spread = self._spread
+        spread.push(price)
+        if spread.full:
+            deviation = spread.deviation
+            self.value = (price - spread.mean) / deviation if deviation > 0.0 else 0.0
+            self.ready = True
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
+        """Take the close."""
+        self.update(close)

@@ -1,0 +1,290 @@
+"""Where the orders of a book rest: the levels of both sides, the queue of each level, and the fills.
+
+Each side numbers its prices by rank, 1 for the price nobody can better (the upper limit of the buyers, the lower limit
+of the sellers), so both sides run the same code and the best level is the lowest set bit of a bitmap. Rank 0 holds the
+market orders of a call auction. Orders are records in one packed array, linked into the queue of their level by
+their offsets; a record that leaves is used again.
+"""
+
+from typing import Final, final
+
+from librt.vecs import append, vec
+from mypy_extensions import i32, i64
+
+# An order's record, eight numbers; the null record at offset 0 is never used.
+LEVEL: Final = 0
+OPEN: Final = 1
+NEXT: Final = 2
+PREV: Final = 3
+ID: Final = 4
+OWNER: Final = 5
+HIDDEN: Final = 6
+PEAK: Final = 7
+RECORD: Final = 8
+
+# A level, four numbers.
+HEAD: Final = 0
+TAIL: Final = 1
+SHOWN: Final = 2
+COUNT: Final = 3
+
+GONE: Final = -1
+"""Stands in the index where the record of an order was, so that its id stays used."""
+
+
+def _zeros(count: i64) -> vec[i64]:
+    return vec[i64]([0] * int(count))
+
+
+class Levels:
+    """Both sides of a book, prices in ticks from `low` to `high`, both included, and what can be read from them.
+
+    Raise ValueError for a band that is empty or below zero.
+    """
+
+    def __init__(self, low: i64, high: i64) -> None:
+        if low < 0 or high < low:
+            raise ValueError(f"no price band: {low} to {high}")
+        self._low = low
+        self._high = high
+        self._end: i64 = high - low + 2
+        """Rank after the worst price; its bit is always set and ends every search."""
+        self._width: i64 = (self._end + 32) // 32 * 32
+        self._meet: i64 = self._width + self._end
+        """Levels of the two sides trade with each other while their sum is no more than this."""
+        self._levels = _zeros(8 * self._width)
+        self._bits = _zeros(self._width // 16)
+        self._one: i64 = 1
+        """Shifted instead of a literal, which mypyc would shift as a 32-bit number."""
+        self._ctz = _zeros(32)
+        for bit in range(i64(32)):
+            self._ctz[(((self._one << bit) * 0x077CB531) & 0xFFFFFFFF) >> 27] = bit
+        self._best_buy: i64 = self._end
+        self._best_sell: i64 = self._width + self._end
+        self._orders = _zeros(RECORD)
+        self._free: i64 = 0
+        self._index = vec[i32]([0])
+        self._fills = _zeros(0)
+        self._filled: i64 = 0
+        self._calling = False
+        self._stopped = False
+        self._bits[self._best_buy >> 5] = self._one << (self._best_buy & 31)
+        self._bits[self._best_sell >> 5] = self._one << (self._best_sell & 31)
+
+    @final
+    def remaining(self, order_id: i64) -> i64:
+        """Return the open quantity of an order, hidden quantity included; 0 if it does not rest."""
+        at = self._find(order_id)
+        return self._orders[at + OPEN] + self._orders[at + HIDDEN] if at > 0 else 0
+
+    @final
+    def ahead(self, order_id: i64) -> i64:
+        """Return the displayed quantity that stands before an order at its price, -1 if it does not rest."""
+        at = self._find(order_id)
+        if at == 0:
+            return -1
+        o = self._orders
+        total: i64 = 0
+        at = o[at + PREV]
+        while at > 0:
+            total += o[at + OPEN]
+            at = o[at + PREV]
+        return total
+
+    @final
+    def best(self, side: i64) -> i64:
+        """Return the best tick of a side, -1 if it is empty."""
+        base: i64 = 0 if side > 0 else self._width
+        level = self._best_buy if side > 0 else self._best_sell
+        if level == base:
+            level = self._next(base + 1)
+        return self._price(level) if level < base + self._end else -1
+
+    @final
+    def quantity_at(self, side: i64, price: i64) -> i64:
+        """Return the displayed quantity of a side at a tick."""
+        if price < self._low or price > self._high:
+            return 0
+        level = self._rank(side, price)
+        return self._levels[level * 4 + SHOWN]
+
+    @final
+    def depth(self, side: i64, levels: i64) -> list[tuple[int, int, int]]:
+        """Return the best `levels` of a side as (tick, displayed quantity, orders), best first."""
+        rows: list[tuple[int, int, int]] = []
+        base: i64 = 0 if side > 0 else self._width
+        level = self._next(base + 1)
+        while level < base + self._end and len(rows) < levels:
+            at = level * 4
+            rows.append((int(self._price(level)), int(self._levels[at + SHOWN]), int(self._levels[at + COUNT])))
+            level = self._next(level + 1)
+        return rows
+
+    @final
+    def fills(self) -> i64:
+        """Return the number of fills since the last `clear`."""
+        return self._filled
+
+    @final
+    def fill(self, index: i64) -> tuple[int, int, int, int]:
+        """Return fill `index` since the last `clear` as (maker id, taker id, tick, quantity).
+
+        Nobody takes in an auction: there the buyer stands first, the seller second. Raise IndexError beyond the last.
+        """
+        if index < 0 or index >= self._filled:
+            raise IndexError(f"fill {index} of {self._filled}")
+        f = self._fills
+        at = index * 4
+        return int(f[at]), int(f[at + 1]), int(f[at + 2]), int(f[at + 3])
+
+    @final
+    def clear(self) -> None:
+        """Forget the fills so far."""
+        self._filled = 0
+
+    @final
+    def _find(self, order_id: i64) -> i64:
+        """Return the record of a resting order, 0 if there is none."""
+        if order_id < 1 or order_id >= len(self._index):
+            return 0
+        at = i64(self._index[order_id])
+        return at if at > 0 else 0
+
+    @final
+    def _rank(self, side: i64, price: i64) -> i64:
+        """Return the level of a side at a tick of the band."""
+        return self._high - price + 1 if side > 0 else self._width + price - self._low + 1
+
+    @final
+    def _price(self, level: i64) -> i64:
+        return self._high - level + 1 if level < self._width else self._low + level - self._width - 1
+
+    @final
+    def _next(self, level: i64) -> i64:
+        """Return the first marked level at or after `level`."""
+        bits = self._bits
+        word = level >> 5
+        shift = level & 31
+        found = (bits[word] >> shift) << shift
+        while found == 0:
+            word += 1
+            found = bits[word]
+        return (word << 5) + self._ctz[(((found & -found) * 0x077CB531) & 0xFFFFFFFF) >> 27]
+
+    @final
+    def _record(self, maker: i64, taker: i64, price: i64, quantity: i64) -> None:
+        at = self._filled * 4
+        self._filled += 1
+        f = self._fills
+        if at < len(f):
+            f[at] = maker
+            f[at + 1] = taker
+            f[at + 2] = price
+            f[at + 3] = quantity
+        else:
+            self._fills = append(append(append(append(f, maker), taker), price), quantity)
+
+    @final
+    def _rest(self, order_id: i64, level: i64, quantity: i64, owner: i64, peak: i64) -> None:
+        o = self._orders
+        at = self._free
+        if at > 0:
+            self._free = o[at + NEXT]
+        else:
+            at = len(o)
+            for _ in range(RECORD):
+                o = append(o, 0)
+            self._orders = o
+        shown = quantity if peak == 0 or peak > quantity else peak
+        o[at + OPEN] = shown
+        o[at + HIDDEN] = quantity - shown
+        o[at + ID] = order_id
+        o[at + OWNER] = owner
+        o[at + PEAK] = peak
+        self._index[order_id] = i32(at)
+        self._link(at, level)
+
+    @final
+    def _show(self, at: i64, quantity: i64) -> None:
+        """Split an order's open quantity into what is displayed and what is hidden."""
+        o = self._orders
+        peak = o[at + PEAK]
+        shown = quantity if peak == 0 or self._calling else min(peak, quantity)
+        o[at + OPEN] = shown
+        o[at + HIDDEN] = quantity - shown
+
+    @final
+    def _link(self, at: i64, level: i64) -> None:
+        """Put a record at the tail of a level."""
+        o = self._orders
+        lv = self._levels
+        place = level * 4
+        tail = lv[place + TAIL]
+        o[at] = level
+        o[at + PREV] = tail
+        o[at + NEXT] = 0
+        lv[place + TAIL] = at
+        lv[place + SHOWN] += o[at + OPEN]
+        lv[place + COUNT] += 1
+        if tail > 0:
+            o[tail + NEXT] = at
+            return
+        lv[place] = at
+        self._bits[level >> 5] |= self._one << (level & 31)
+        if level < self._width:
+            self._best_buy = min(level, self._best_buy)
+        else:
+            self._best_sell = min(level, self._best_sell)
+
+    @final
+    def _unlink(self, at: i64) -> None:
+        """Take a record out of its level."""
+        o = self._orders
+        lv = self._levels
+        level = o[at]
+        place = level * 4
+        before = o[at + PREV]
+        after = o[at + NEXT]
+        lv[place + SHOWN] -= o[at + OPEN]
+        lv[place + COUNT] -= 1
+        if before > 0:
+            o[before + NEXT] = after
+        else:
+            lv[place] = after
+        if after > 0:
+            o[after + PREV] = before
+        else:
+            lv[place + TAIL] = before
+        if before + after > 0:
+            return
+        self._bits[level >> 5] &= ~(self._one << (level & 31))
+        if level == self._best_buy:
+            self._best_buy = self._next(level)
+        elif level == self._best_sell:
+            self._best_sell = self._next(level)
+
+    @final
+    def _take(self, at: i64, quantity: i64) -> None:
+        """Trade `quantity` of a resting order; an iceberg whose display is gone shows its next peak at the tail."""
+        o = self._orders
+        left = o[at + OPEN] - quantity
+        if left > 0:
+            o[at + OPEN] = left
+            self._levels[o[at] * 4 + SHOWN] -= quantity
+            return
+        level = o[at]
+        self._unlink(at)
+        if o[at + HIDDEN] > 0:
+            self._show(at, o[at + HIDDEN])
+            self._link(at, level)
+        else:
+            self._release(at)
+
+    @final
+    def _release(self, at: i64) -> None:
+        """Give a record back and keep its id as used."""
+        o = self._orders
+        self._index[o[at + ID]] = i32(GONE)
+        o[at + HIDDEN] = 0
+        o[at + NEXT] = self._free
+        self._free = at

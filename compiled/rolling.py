@@ -1,0 +1,238 @@
+"""Sums, spreads, extremes and averages of the last values: what the indicators are made of.
+
+Nothing here allocates after construction, and nothing drifts: sums carry their rounding errors along, and what cannot
+be summed that way is reckoned afresh each time the window has turned over.
+"""
+
+from math import sqrt
+from typing import final
+
+from librt.vecs import vec
+from mypy_extensions import i64
+
+
+def checked(period: i64, least: i64 = 1) -> i64:
+    """Return `period`; raise `ValueError` below `least`."""
+    if period < least:
+        raise ValueError(f"a period of {period}: at least {least}")
+    return period
+
+
+def zeros(count: i64) -> vec[float]:
+    """Return a vec of `count` times 0.0."""
+    return vec[float]([0.0] * int(count))
+
+
+@final
+class Total:
+    """A sum that keeps what rounding takes from it (Knuth's two-sum, TAOCP vol. 2, 4.2.2)."""
+
+    def __init__(self) -> None:
+        self._sum = 0.0
+        self._lost = 0.0
+
+    @property
+    def value(self) -> float:
+        """Return the sum."""
+        return self._sum + self._lost
+
+    def add(self, x: float) -> None:
+        """Add `x`."""
+        before = self._sum
+        after = before + x
+        added = after - before
+        self._lost += (before - (after - added)) + (x - added)
+        self._sum = after
+
+    def clear(self) -> None:
+        """Begin again at 0.0."""
+        self._sum = 0.0
+        self._lost = 0.0
+
+
+@final
+class Window:
+    """The last `period` values and their sum; `oldest` is the value the last `push` put out (0.0 while filling)."""
+
+    def __init__(self, period: i64) -> None:
+        self.period = checked(period)
+        self.full = False
+        self.oldest = 0.0
+        self.turned = False
+        self._ring = zeros(period)
+        self._next: i64 = 0
+        self._total = Total()
+
+    @property
+    def sum(self) -> float:
+        """Return the sum of the values."""
+        return self._total.value
+
+    @property
+    def mean(self) -> float:
+        """Return the mean of a full window."""
+        return self._total.value / float(self.period)
+
+    def push(self, x: float) -> None:
+        """Take the next value; `turned` tells that it took the ring's last place."""
+        ring = self._ring
+        i = self._next
+        self.oldest = ring[i]
+        ring[i] = x
+        self._total.add(x)
+        self._total.add(-self.oldest)
+        i += 1
+        self.turned = i == self.period
+        if self.turned:
+            i = 0
+            self.full = True
+        self._next = i
+
+    def weighted(self) -> float:
+        """Return the sum of the values of a full ring that has just turned, weighted 1 (oldest) to `period`."""
+        ring = self._ring
+        total = 0.0
+        for i in range(self.period):
+            total += ring[i] * float(i + 1)
+        return total
+
+    def deviation(self) -> float:
+        """Return the mean absolute deviation from the mean of a full window; takes `period` steps."""
+        ring = self._ring
+        mean = self.mean
+        total = 0.0
+        for i in range(self.period):
+            away = ring[i] - mean
+            total += away if away >= 0.0 else -away
+        return total / float(self.period)
+
+
+@final
+class Spread:
+    """Mean and population standard deviation of the last `period` values, 0.0 until `full`.
+
+    Reckoned around a centre: the mean when the ring last turned, or when the values had moved far from it. Either takes
+    `period` steps, and neither comes again before the ring has turned.
+    """
+
+    def __init__(self, period: i64) -> None:
+        self.period = checked(period)
+        self.full = False
+        self.mean = 0.0
+        self.deviation = 0.0
+        self._ring = zeros(period)
+        self._next: i64 = 0
+        self._centre = 0.0
+        self._away = Total()
+        self._squares = Total()
+
+    def push(self, x: float) -> None:
+        """Take the next value."""
+        ring = self._ring
+        i = self._next
+        if self.full:
+            away = ring[i] - self._centre
+            self._away.add(-away)
+            self._squares.add(-away * away)
+        elif i == 0:
+            self._centre = x
+        ring[i] = x
+        self._take(x)
+        i += 1
+        if i == self.period:
+            i = 0
+            self.full = True
+            self._recentre()
+        self._next = i
+        if self.full:
+            self._measure()
+
+    def _measure(self) -> None:
+        mean = self._away.value / float(self.period)
+        variance = self._squares.value / float(self.period) - mean * mean
+        if variance < 1e-6 * mean * mean and abs(mean) > 1e-9 * abs(self._centre):
+            self._recentre()  # the difference of two large squares would be mostly rounding
+            mean = self._away.value / float(self.period)
+            variance = self._squares.value / float(self.period) - mean * mean
+        self.mean = self._centre + mean
+        self.deviation = sqrt(variance) if variance > 0.0 else 0.0
+
+    def _take(self, x: float) -> None:
+        away = x - self._centre
+        self._away.add(away)
+        self._squares.add(away * away)
+
+    def _recentre(self) -> None:
+        self._centre += self._away.value / float(self.period)
+        self._away.clear()
+        self._squares.clear()
+        ring = self._ring
+        for i in range(self.period):
+            self._take(ring[i])
+
+
+@final
+class Extreme:
+    """The highest of the last `period` values, or (`sign` -1.0) the lowest: a queue of those that may still be it."""
+
+    def __init__(self, period: i64, sign: float = 1.0) -> None:
+        self.period = checked(period)
+        self.full = False
+        self.value = 0.0
+        self._sign = sign
+        self._values = zeros(period)
+        self._when = vec[i64]([0] * int(period))
+        self._first: i64 = 0
+        self._count: i64 = 0
+        self._now: i64 = 0
+
+    def push(self, x: float) -> None:
+        """Take the next value."""
+        values = self._values
+        when = self._when
+        period = self.period
+        x *= self._sign
+        first = self._first
+        count = self._count
+        if count > 0 and when[first] <= self._now - period:
+            first = first + 1 if first + 1 < period else 0
+            count -= 1
+        while count > 0:
+            last = first + count - 1
+            if last >= period:
+                last -= period
+            if values[last] > x:
+                break
+            count -= 1
+        place = first + count
+        if place >= period:
+            place -= period
+        values[place] = x
+        when[place] = self._now
+        self._first = first
+        self._count = count + 1
+        self._now += 1
+        self.full = self._now >= period
+        self.value = self._sign * values[first]
+
+
+@final
+class Wilder:
+    """Wilder's average: the mean of the first `period` values, then each value moves it by 1 in `period`."""
+
+    def __init__(self, period: i64) -> None:
+        self.period = checked(period)
+        self.full = False
+        self.value = 0.0
+        self._count: i64 = 0
+
+    def push(self, x: float) -> None:
+        """Take the next value; `value` is the running sum until `full`."""
+        if self.full:
+            self.value = (self.value * float(self.period - 1) + x) / float(self.period)
+            return
+        self.value += x
+        self._count += 1
+        if self._count == self.period:
+            self.full = True
+            self.value /= float(self.period)

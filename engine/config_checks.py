@@ -1,0 +1,68 @@
+"""What settings must not say together; the bounds of each alone stand in `engine/config.py`."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import TYPE_CHECKING
+
+from engine.config_text import Key
+
+if TYPE_CHECKING:
+    from engine.config import Config, MomentumLadder, MovingAverageCross
+
+
+def contradictions(config: "Config") -> Iterator[tuple[Key, str]]:
+    """Yield (key, complaint) for each value that is fine alone, but not beside the others."""
+    yield from _broker(config)
+    if config.sandbox.date and not _is_date(config.sandbox.date):
+        yield ("sandbox", "date"), f"there is no {config.sandbox.date}"
+    spans = config.feed.spans_s
+    if list(spans) != sorted(set(spans)) or any(span % spans[0] for span in spans):
+        yield ("feed", "spans_s"), "expected ascending lengths, each a multiple of the first"
+    if config.governor.reserve_per_second >= config.governor.orders_per_second:
+        yield ("governor", "reserve_per_second"), "expected less than orders_per_second, or no entry could ever pass"
+    if config.risk.max_order_value > config.risk.max_exposure:
+        yield ("risk", "max_order_value"), "expected at most max_exposure"
+    yield from _ladder(config.strategy.momentum_ladder, ("strategy", "momentum_ladder"))
+    if config.strategy.moving_average_cross.fast >= config.strategy.moving_average_cross.slow:
+        yield ("strategy", "moving_average_cross", "fast"), "expected fewer bars than slow"
+    known: tuple[tuple[str, MomentumLadder | MovingAverageCross], ...] = (
+        ("momentum_ladder", config.strategy.momentum_ladder),
+        ("moving_average_cross", config.strategy.moving_average_cross),
+    )
+    for name, strategy in known:
+        if strategy.enabled and strategy.timeframe_s not in spans:
+            yield ("strategy", name, "timeframe_s"), f"expected one of feed.spans_s: {', '.join(map(str, spans))}"
+
+
+def _broker(config: "Config") -> Iterator[tuple[Key, str]]:
+    broker = config.broker
+    if broker.name == "kite" and broker.access_token:
+        yield ("broker", "access_token"), "a real token never stands in a file; name its variable in access_token_env"
+    if broker.name == "kite" and config.desk.mode == "sandbox":
+        yield ("broker", "name"), 'kite would take real orders in desk.mode "sandbox"; choose another mode'
+    if broker.name == "sandbox" and config.desk.mode == "live":
+        yield ("desk", "mode"), 'live needs broker.name "kite"'
+    if bool(broker.rest) != bool(broker.ws):
+        yield ("broker", "ws" if broker.rest else "rest"), "rest and ws belong together: give both, or neither"
+    for field in ("api_key", "access_token"):
+        if getattr(broker, field) and getattr(broker, f"{field}_env"):
+            yield ("broker", f"{field}_env"), f"give this or {field}, not both"
+
+
+def _ladder(ladder: "MomentumLadder", at: Key) -> Iterator[tuple[Key, str]]:
+    if ladder.ema_fast >= ladder.ema_slow:
+        yield (*at, "ema_fast"), "expected fewer bars than ema_slow"
+    if ladder.capital > ladder.total_capital:
+        yield (*at, "capital"), "expected at most total_capital"
+    for index, rung in enumerate(ladder.rung):
+        if (rung.trigger_percent == 0.0) != (index == 0):
+            expected = "expected 0: the first rung begins the ladder" if index == 0 else "expected a gain above 0"
+            yield (*at, "rung", index, "trigger_percent"), expected
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,155 @@
+"""Dated order rules: tick sizes, lots and freeze quantities, protection bands, order and GTT limits.
+
+Prices and values are in rupees. A date before the first row of a rule raises `DataError`. The instrument dump of the
+day has the last word on tick size and lot: these rules serve days without one.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Literal, Self, TypeVar
+
+import msgspec
+
+from engine.errors import DataError
+
+FILE = Path(__file__).with_name("rules.json")
+
+TickClass = Literal["stock", "etf", "stock future", "index future", "option"]
+
+Step = tuple[float | None, float]
+"""A price below the first number takes the second; None bounds nothing."""
+
+
+class Row(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"first": "from", "last": "until"}
+):
+    """One dated row of the table, with where it comes from and how sure it is."""
+
+    first: date
+    last: date = date.max
+    source: list[str]
+    confidence: Literal["high", "medium", "low"]
+    note: str = ""
+
+
+class OrderLimits(Row, frozen=True, kw_only=True):
+    """What Zerodha accepts: rates over all segments of an account, and the size and price of one order.
+
+    `max_quantity` in shares, `low_percent` and `high_percent` of the last price for a limit price, `ttl_minutes` the
+    longest TTL, `slices` of one autoslice order.
+    """
+
+    per_second: int
+    per_minute: int
+    per_day: int
+    modifications: int
+    max_value: int
+    max_quantity: int
+    low_percent: float
+    high_percent: float
+    ttl_minutes: int
+    slices: int
+
+
+class GttLimits(Row, frozen=True, kw_only=True):
+    """How many GTTs may be active, for how many days, and how far a trigger stands from the last price."""
+
+    active: int
+    days: int
+    distance_percent: float
+    cheap_below: float
+    cheap_distance: float
+
+    def distance(self, last_price: float) -> float:
+        """Return the least distance in rupees between a trigger and the last price."""
+        return self.cheap_distance if last_price < self.cheap_below else last_price * self.distance_percent / 100.0
+
+
+class _Tick(Row, frozen=True, kw_only=True, rename={"first": "from", "last": "until", "tick_class": "class"}):
+    exchanges: list[str]
+    tick_class: TickClass
+    steps: list[Step]
+
+
+class _Lot(Row, frozen=True, kw_only=True):
+    name: str
+    lot: int
+
+
+class _Freeze(Row, frozen=True, kw_only=True):
+    name: str
+    quantity: int
+
+
+class _Protection(Row, frozen=True, kw_only=True):
+    kinds: list[str]
+    steps: list[Step]
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    about: str
+    read: date
+    sources: dict[str, str]
+    ticks: list[_Tick]
+    lots: list[_Lot]
+    freezes: list[_Freeze]
+    protection: list[_Protection]
+    orders: list[OrderLimits]
+    gtt: list[GttLimits]
+
+
+Dated = TypeVar("Dated", bound=Row)
+
+
+class Rules:
+    """The order rules of every day the table covers."""
+
+    def __init__(self, table: _File) -> None:
+        self._table = table
+
+    @classmethod
+    def load(cls, file: Path = FILE) -> Self:
+        """Read the table; raise `DataError` where it is missing or malformed."""
+        try:
+            return cls(msgspec.json.decode(file.read_bytes(), type=_File))
+        except (OSError, msgspec.DecodeError) as error:
+            raise DataError(f"{file}: {error}") from error
+
+    def tick_size(self, day: date, price: float, exchange: str = "NSE", kind: TickClass = "stock") -> float:
+        """Return the tick in rupees; `price` is the close of the last trading day of the month before (or the index)."""
+        rows = (row for row in self._table.ticks if exchange in row.exchanges and row.tick_class == kind)
+        return _step(_on(rows, day, f"tick size of a {kind} on {exchange}").steps, price)
+
+    def lot_size(self, day: date, name: str) -> int:
+        """Return the lot of an index's derivatives, in units."""
+        return _on((row for row in self._table.lots if row.name == name), day, f"lot of {name}").lot
+
+    def freeze_quantity(self, day: date, name: str) -> int:
+        """Return the largest quantity of one order in an index's derivatives."""
+        rows = (row for row in self._table.freezes if row.name == name)
+        return _on(rows, day, f"freeze quantity of {name}").quantity
+
+    def protection_percent(self, day: date, price: float, kind: str = "EQ") -> float:
+        """Return how far from `price` a market order with market_protection -1 may trade, in percent."""
+        rows = (row for row in self._table.protection if kind in row.kinds)
+        return _step(_on(rows, day, f"protection band of {kind}").steps, price)
+
+    def order_limits(self, day: date) -> OrderLimits:
+        """Return Zerodha's limits on orders."""
+        return _on(self._table.orders, day, "order limits")
+
+    def gtt_limits(self, day: date) -> GttLimits:
+        """Return Zerodha's limits on GTTs."""
+        return _on(self._table.gtt, day, "GTT limits")
+
+
+def _on(rows: Iterable[Dated], day: date, what: str) -> Dated:
+    for row in rows:
+        if row.first <= day <= row.last:
+            return row
+    raise DataError(f"no {what} for {day}: add a row to {FILE}")
+
+
+def _step(steps: Iterable[Step], price: float) -> float:
+    return next(value for bound, value in steps if bound is None or price < bound)

@@ -1,0 +1,143 @@
+"""The desk's door for other terminals: a Unix socket for questions, and the kill file, both watched by one thread.
+
+One JSON object per line in, one out. The thread touches nothing but the desk's face and the kill switch, so it works
+while the screen, the event loop or the database is stuck.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from engine.errors import BusyError, ConnectionFailed
+from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
+
+LONGEST = 100
+"""Unix socket paths end at 107 bytes on Linux, sooner elsewhere."""
+PATIENCE_S = 5.0
+WATCH_S = 0.2
+LINE = 65_536
+
+
+class Controlled(Protocol):
+    """What the door needs of a desk."""
+
+    def describe(self) -> str:
+        """Return the state as one line of JSON."""
+        ...
+
+    def resume(self, reason: str, who: str) -> Latch | None:
+        """Unlatch the kill switch."""
+        ...
+
+
+def socket_path(state: Path) -> Path:
+    """Return where the desk of a state folder listens; a long folder gets a short stand-in."""
+    path = state / "desk.sock"
+    if len(os.fsencode(path)) <= LONGEST:
+        return path
+    digest = hashlib.sha256(os.fsencode(state)).hexdigest()[:16]
+    return Path(tempfile.gettempdir(), f"patang-{os.getuid()}-{digest}.sock")
+
+
+class Door:
+    """Listens until closed; `failure` hears of it if the thread dies."""
+
+    def __init__(
+        self, path: Path, desk: Controlled, kill: KillSwitch, failure: Callable[[str, BaseException], None]
+    ) -> None:
+        self._path = path
+        self._desk = desk
+        self._kill = kill
+        self._failure = failure
+        self._closing = threading.Event()
+        self._socket = self._listen()
+        self._thread = threading.Thread(target=self._main, name="control", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening and remove the socket."""
+        self._closing.set()
+        self._thread.join(2.0)
+        self._socket.close()
+        self._path.unlink(missing_ok=True)
+
+    def _listen(self) -> socket.socket:
+        if self._path.exists():
+            with contextlib.suppress(ConnectionFailed):
+                ask(self._path, {"cmd": "status"})
+                raise BusyError(f"another desk listens at {self._path}")
+            self._path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            listener.bind(str(self._path))
+        except OSError as error:
+            listener.close()
+            raise BusyError(f"cannot listen at {self._path}: {error.strerror}") from None
+        self._path.chmod(0o600)
+        listener.listen(8)
+        listener.settimeout(WATCH_S)
+        return listener
+
+    def _main(self) -> None:
+        try:
+            while not self._closing.is_set():
+                self._kill.check_file()
+                try:
+                    connection, _ = self._socket.accept()
+                except TimeoutError:
+                    continue
+                with connection:
+                    self._serve(connection)
+        except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
+            self._failure("control", error)
+
+    def _serve(self, connection: socket.socket) -> None:
+        connection.settimeout(PATIENCE_S)
+        try:
+            line = connection.makefile("rb").readline(LINE)
+            connection.sendall(self._answer(line).encode() + b"\n")
+        except OSError:
+            return
+
+    def _answer(self, line: bytes) -> str:
+        try:
+            request = json.loads(line)
+            command = str(request["cmd"])
+            reason, who = str(request.get("reason", "")), str(request.get("who", "terminal"))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return json.dumps({"error": "not a request"})
+        if command == "status":
+            return self._desk.describe()
+        if command == "kill":
+            self._kill.trigger(FLATTEN if request.get("flatten") else HALT, reason or "patang kill", who)
+            return self._desk.describe()
+        if command == "resume":
+            if not reason:
+                return json.dumps({"error": "a reason is needed"})
+            old = self._desk.resume(reason, who)
+            return json.dumps({"resumed": old is not None, "was": old.reason if old else ""})
+        return json.dumps({"error": f"unknown request {command}"})
+
+
+def ask(path: Path, request: dict[str, object]) -> dict[str, object]:
+    """Ask the desk that listens at `path`; raise `ConnectionFailed` where none does."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(PATIENCE_S)
+            connection.connect(str(path))
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            line = connection.makefile("rb").readline(LINE)
+    except OSError as error:
+        raise ConnectionFailed(f"no desk listens at {path} ({error.strerror or error})") from None
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        raise ConnectionFailed(f"the desk at {path} did not answer") from None
+    return dict(answer)

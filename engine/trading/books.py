@@ -1,0 +1,69 @@
+"""Looking at the broker's books: what changed since the last look, as events in an order that cannot matter less."""
+
+from collections.abc import Callable
+
+from compiled.events import GttUpdate, OrderUpdate
+from compiled.kernel import Kernel
+from engine.errors import RetryableError
+from engine.ports import Broker
+from engine.trading.gateway import Gateway
+
+
+class Books:
+    """Reads orders, trades and, when they may have changed, GTTs; posts only what is new.
+
+    GTTs go first, so that an order a GTT has sent is known before its row; then orders, then trades. A GTT that was
+    being changed while it was read is left for the next look: the answer may be older than the change.
+    """
+
+    def __init__(self, kernel: Kernel, broker: Broker, gateway: Gateway, post: Callable[[object], None]) -> None:
+        self.kernel = kernel
+        self.broker = broker
+        self.gateway = gateway
+        self.post = post
+        self.looks = 0
+        self.failures = 0
+        self._orders: dict[str, tuple[object, ...]] = {}
+        self._trades: set[str] = set()
+
+    async def look(self, *, gtts: bool = False) -> bool:
+        """Read the books and post what changed; return False where they could not be read (nothing is posted)."""
+        began = self.gateway.moves
+        try:
+            orders = await self.broker.orders()
+            trades = await self.broker.trades()
+            wanted = gtts or self._strangers(orders) or bool(self.gateway.unresolved)
+            triggers = await self.broker.gtts() if wanted else None
+        except RetryableError:
+            self.failures += 1
+            return False
+        self.looks += 1
+        self._post_gtts(triggers, began)
+        for update in orders:
+            state = (update.status, update.filled, update.price, update.trigger)
+            if self._orders.get(update.order_id) != state:
+                self._orders[update.order_id] = state
+                self.post(update)
+        for trade in trades:
+            if trade.trade_id not in self._trades:
+                self._trades.add(trade.trade_id)
+                self.post(trade)
+        self.gateway.resolve(orders, triggers)
+        return True
+
+    def _strangers(self, orders: list[OrderUpdate]) -> bool:
+        """Tell whether there are orders that are not ours by id or tag: a GTT may have sent them."""
+        out = self.kernel.out
+        return any(
+            update.order_id not in out.by_order_id
+            and update.tag not in out.by_tag
+            and update.order_id not in self.kernel.externals
+            for update in orders
+        )
+
+    def _post_gtts(self, updates: list[GttUpdate] | None, began: int) -> None:
+        out = self.kernel.out
+        for update in updates or ():
+            gtt = out.by_gtt_id.get(update.gtt_id)
+            if gtt is not None and gtt.live and self.gateway.touched.get(gtt.intent, -1) <= began:
+                self.post(update)

@@ -1,0 +1,52 @@
+"""The desk's clocks: real, scaled to an accelerated exchange, and stepped in lockstep with one."""
+
+import asyncio
+import time
+
+SECOND = 1_000_000_000
+
+
+class ScaledClock:
+    """A clock that stood at `start` (ns UTC) when it was made and runs `speed` times as fast as the machine's."""
+
+    def __init__(self, start: int, speed: float = 1.0) -> None:
+        self._start = start
+        self._speed = speed
+        self._origin = time.monotonic_ns()
+
+    @classmethod
+    def real(cls) -> "ScaledClock":
+        """Return a clock that shows the time of day."""
+        return cls(time.time_ns())
+
+    def now(self) -> int:
+        """Return nanoseconds since the epoch, UTC."""
+        return self._start + int((time.monotonic_ns() - self._origin) * self._speed)
+
+    async def sleep_until(self, ts: int) -> None:
+        """Return when `now()` has reached `ts`."""
+        while (left := ts - self.now()) > 0:  # noqa: ASYNC110  the loop may wake early by rounding
+            await asyncio.sleep(left / self._speed / SECOND)
+
+
+class SteppedClock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self, start: int = 0) -> None:
+        self._now = start
+        self._moved = asyncio.Event()
+
+    def now(self) -> int:
+        """Return nanoseconds since the epoch, UTC."""
+        return self._now
+
+    def set(self, ts: int) -> None:
+        """Move on to `ts`; never back."""
+        self._now = max(self._now, ts)
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def sleep_until(self, ts: int) -> None:
+        """Return when `now()` has reached `ts`."""
+        while self._now < ts:
+            await self._moved.wait()

@@ -1,0 +1,325 @@
+"""From a command to the broker: intent on disk, governor, send, and what became of it.
+
+A request either is done, is refused, or is unknown. Unknown ones are looked up in the broker's books by tag (orders)
+or by what they ask for (GTTs), never sent again, and given up only after repeated looks over a settle time.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from compiled.events import (
+    Answer,
+    CancelOrder,
+    Command,
+    DeleteGtt,
+    GttUpdate,
+    ModifyGtt,
+    OrderUpdate,
+    Outcome,
+    PlaceGtt,
+    PlaceOrder,
+)
+from compiled.kernel import Kernel
+from compiled.model import SECOND, GttLeg, GttStatus, Order, OrderStatus, Purpose
+from engine.errors import OrderRefused, OrderUnknown, RetryableError
+from engine.ports import Broker, Clock, Journal
+from engine.trading.governor import Governor
+from engine.trading.killswitch import KillSwitch
+
+BACK_OFF = 1 * SECOND
+_URGENCY = {Purpose.EXIT: 0, Purpose.PROTECT: 1, Purpose.ENTRY: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an unknown outcome is looked for before it is given up (seconds, looks)."""
+
+    settle_s: float = 5.0
+    every_s: float = 2.0
+    looks: int = 5
+
+
+@dataclass(slots=True)
+class Unresolved:
+    """An intent whose outcome nobody told."""
+
+    since: int
+    next_look: int
+    misses: int = 0
+
+
+class Gateway:
+    """Sends commands by urgency, one journal commit ahead; `post` takes the answers as events."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        broker: Broker,
+        journal: Journal,
+        clock: Clock,
+        governor: Governor,
+        kill: KillSwitch,
+        patience: Patience,
+        post: Callable[[object], None],
+    ) -> None:
+        self.kernel = kernel
+        self.broker = broker
+        self.journal = journal
+        self.clock = clock
+        self.governor = governor
+        self.kill = kill
+        self.patience = patience
+        self.post = post
+        self.unresolved: dict[int, Unresolved] = {}
+        self.unknown = 0
+        self.sent = 0
+        self.wake = asyncio.Event()
+        self.touched: dict[int, int] = {}
+        self._moves = 0
+        self._queue: list[tuple[int, int, Command]] = []
+        self._number = 0
+        self._in_flight = 0
+
+    @property
+    def waiting(self) -> int:
+        """Return how many requests wait for the governor."""
+        return len(self._queue)
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many requests are at the broker."""
+        return self._in_flight
+
+    @property
+    def moves(self) -> int:
+        """Count the requests that have begun or ended; a book read in between may be old."""
+        return self._moves
+
+    def put(self, command: Command) -> None:
+        """Queue one command; cancels, deletions and exits first, then protection, then entries."""
+        self._number += 1
+        self._queue.append((_urgency(command), self._number, command))
+        self.wake.set()
+
+    def due(self) -> int | None:
+        """Return when the most urgent request that can ever leave today may leave (ns), None if there is none."""
+        now = self.clock.now()
+        dues = [due for _, _, command in self._queue if (due := self._due(command, now)) >= 0]
+        return min(dues, default=None)
+
+    def _due(self, command: Command, now: int) -> int:
+        if isinstance(command, PlaceOrder):
+            if self._barred(command.order):
+                return now
+            return self.governor.order_due(command.order.purpose, now)
+        return self.governor.call_due(now)
+
+    def _take(self) -> Command | None:
+        """Take the most urgent request that may leave now; one that must wait lets less urgent ones pass."""
+        now = self.clock.now()
+        for _, _, command in sorted(self._queue, key=_order):
+            due = self._due(command, now)
+            if due < 0:
+                self._drop(command)
+                self._refuse(command, "the day's order limit is used up")
+                return self._take()
+            if due <= now:
+                self._drop(command)
+                return command
+        return None
+
+    def _drop(self, command: Command) -> None:
+        self._queue = [item for item in self._queue if item[2] is not command]
+
+    async def drain(self) -> bool:
+        """Send, one after the other, everything that may leave now; return whether anything was sent."""
+        before = self.sent
+        while (command := self._take()) is not None:
+            await self._do(command)
+        return self.sent != before
+
+    async def run(self, lanes: int) -> None:
+        """Send as requests come, `lanes` at a time, until cancelled."""
+        free = asyncio.Semaphore(lanes)
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self.wake.clear()
+                await free.acquire()
+                command = self._take()
+                if command is None:
+                    free.release()
+                    await self._nap()
+                    continue
+                task = tasks.create_task(self._do(command))
+                task.add_done_callback(lambda _: free.release())
+
+    async def _nap(self) -> None:
+        due = self.due()
+        waits: list[asyncio.Task[object]] = [asyncio.create_task(self.wake.wait())]
+        if due is not None:
+            waits.append(asyncio.create_task(self._sleep(due)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _sleep(self, ts: int) -> None:
+        await self.clock.sleep_until(ts)
+
+    def _barred(self, order: Order) -> bool:
+        return self.kill.latched and order.purpose is Purpose.ENTRY
+
+    async def _do(self, command: Command) -> None:
+        """Commit, check the latch once more, send, and post the outcome."""
+        self._in_flight += 1
+        self._moves += 1
+        try:
+            if isinstance(command, PlaceOrder):
+                await self._place(command.order)
+            elif isinstance(command, CancelOrder):
+                order = command.order
+                await self._call(order.intent, order.order_id, self.broker.cancel(order.order_id))
+            elif isinstance(command, PlaceGtt | ModifyGtt | DeleteGtt):
+                await self._gtt(command)
+        finally:
+            self._in_flight -= 1
+            self._moves += 1
+
+    async def _place(self, order: Order) -> None:
+        if self._barred(order):
+            self._refuse_order(order, "the kill switch is latched")
+            return
+        await self.journal.commit()
+        if self._barred(order):
+            self._refuse_order(order, "the kill switch is latched")
+            return
+        self.governor.order_sent(self.clock.now())
+        order.status = OrderStatus.SENT
+        await self._send(order.intent, self.broker.place(order), order.purpose)
+
+    async def _gtt(self, command: PlaceGtt | ModifyGtt | DeleteGtt) -> None:
+        gtt = command.gtt
+        self.touched[gtt.intent] = self._moves
+        await self.journal.commit()
+        if isinstance(command, PlaceGtt):
+            self.governor.call_sent(self.clock.now())
+            gtt.status = GttStatus.SENT
+            await self._send(gtt.intent, self.broker.place_gtt(gtt), Purpose.PROTECT)
+        elif isinstance(command, ModifyGtt):
+            await self._call(gtt.intent, str(gtt.gtt_id), self.broker.modify_gtt(gtt))
+        else:
+            await self._call(gtt.intent, str(gtt.gtt_id), self.broker.delete_gtt(gtt.gtt_id))
+        self.touched[gtt.intent] = self._moves + 1
+
+    async def _send(self, intent: int, request: Awaitable[object], purpose: Purpose) -> None:
+        """Await a placement and post its outcome."""
+        self.sent += 1
+        try:
+            broker_id = str(await request)
+        except OrderRefused as error:
+            self._answer(intent, Outcome.REFUSED, reason=f"{error.code}: {error.reason}")
+        except OrderUnknown as error:
+            self.look_for(intent)
+            self._answer(intent, Outcome.UNKNOWN, reason=str(error))
+        except RetryableError as error:
+            self.governor.back_off(purpose, self.clock.now() + BACK_OFF)
+            self._answer(intent, Outcome.REFUSED, reason=f"busy: {error}")
+        else:
+            self._answer(intent, Outcome.ACCEPTED, broker_id)
+
+    async def _call(self, intent: int, broker_id: str, request: Awaitable[None]) -> None:
+        """Await a change to something the broker already has, and post its outcome."""
+        self.sent += 1
+        self.governor.call_sent(self.clock.now())
+        try:
+            await request
+        except OrderRefused as error:
+            self._answer(intent, Outcome.REFUSED, broker_id, f"{error.code}: {error.reason}")
+        except (OrderUnknown, RetryableError) as error:
+            self._answer(intent, Outcome.UNKNOWN, broker_id, str(error))
+        else:
+            self._answer(intent, Outcome.ACCEPTED, broker_id)
+
+    def _answer(self, intent: int, outcome: Outcome, broker_id: str = "", reason: str = "") -> None:
+        self.post(Answer(self.clock.now(), intent, outcome, broker_id, reason))
+
+    def _refuse_order(self, order: Order, reason: str) -> None:
+        self._answer(order.intent, Outcome.REFUSED, reason=reason)
+
+    def _refuse(self, command: Command, reason: str) -> None:
+        if isinstance(command, PlaceOrder):
+            self._refuse_order(command.order, reason)
+
+    # what became of the unknown
+
+    def look_for(self, intent: int) -> None:
+        """Start looking for the outcome of an intent."""
+        now = self.clock.now()
+        self.unknown += 1
+        self.unresolved[intent] = Unresolved(now, now)
+
+    def look_due(self) -> int | None:
+        """Return when the next look at the books is due because of something unknown."""
+        return min((item.next_look for item in self.unresolved.values()), default=None)
+
+    def resolve(self, orders: list[OrderUpdate], gtts: list[GttUpdate] | None) -> None:
+        """Search the books just read for everything unknown; give up what was missed often and long enough."""
+        now = self.clock.now()
+        tags = {update.tag: update for update in orders if update.tag}
+        taken: set[str] = set()
+        for intent, item in list(self.unresolved.items()):
+            if item.next_look > now:
+                continue
+            order = self.kernel.out.orders.get(intent)
+            found = self._find_order(order, tags) if order else self._find_gtt(intent, gtts, taken)
+            if found is None:
+                continue
+            if found:
+                del self.unresolved[intent]
+                taken.add(found)
+                self._answer(intent, Outcome.ACCEPTED, found)
+                continue
+            item.misses += 1
+            item.next_look = now + int(self.patience.every_s * SECOND)
+            if item.misses >= self.patience.looks and now - item.since >= self.patience.settle_s * SECOND:
+                del self.unresolved[intent]
+                self._answer(intent, Outcome.LOST, reason="not in the broker's books")
+
+    @staticmethod
+    def _find_order(order: Order, tags: dict[str, OrderUpdate]) -> str:
+        update = tags.get(order.tag)
+        return update.order_id if update else ""
+
+    def _find_gtt(self, intent: int, gtts: list[GttUpdate] | None, taken: set[str]) -> str | None:
+        """Return the id of a live GTT at the broker that is nobody's yet and asks for the same; None: not looked."""
+        gtt = self.kernel.out.gtts.get(intent)
+        if gtts is None or gtt is None:
+            return None
+        known = self.kernel.out.by_gtt_id
+        for update in gtts:
+            if update.gtt_id in known or str(update.gtt_id) in taken or update.token != gtt.token:
+                continue
+            if same_legs(update.legs, gtt.legs):
+                return str(update.gtt_id)
+        return ""
+
+
+def same_legs(one: list[GttLeg], other: list[GttLeg]) -> bool:
+    """Tell whether two GTTs ask for the same."""
+    return [(leg.trigger, leg.price, leg.side, leg.quantity) for leg in one] == [
+        (leg.trigger, leg.price, leg.side, leg.quantity) for leg in other
+    ]
+
+
+def _urgency(command: Command) -> int:
+    if isinstance(command, PlaceOrder):
+        return _URGENCY[command.order.purpose]
+    if isinstance(command, CancelOrder | DeleteGtt):
+        return 0
+    return 1
+
+
+def _order(item: tuple[int, int, Command]) -> tuple[int, int]:
+    return item[:2]

@@ -1,0 +1,76 @@
+"""The account's rate limits: sliding windows per second and minute, a count per day, a reserve that entries never touch.
+
+Sources: Zerodha's documented limits (10 orders/s, 400/min, 5,000/day; 10 requests/s in all); ours stand below them.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from compiled.model import MINUTE, SECOND, Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """The operator's rates; `reserve_per_second` of each second's orders are kept for exits and protection."""
+
+    per_second: int = 9
+    per_minute: int = 380
+    per_day: int = 4_800
+    reserve_per_second: int = 3
+    day_reserve: int = 200
+    """Orders of the day kept for exits: at the broker's cap even exits are blocked."""
+
+
+class Governor:
+    """Says when the next request of a purpose may leave, and counts it when it does."""
+
+    def __init__(self, rates: Rates) -> None:
+        self.rates = rates
+        self.orders_today = 0
+        self._second: deque[int] = deque()
+        self._minute: deque[int] = deque()
+        self._calls: deque[int] = deque()
+        self._paused: dict[Purpose, int] = {}
+
+    def order_due(self, purpose: Purpose, now: int) -> int:
+        """Return when a new order of this purpose may leave (ns), `now` if at once, -1 if not today."""
+        entry = purpose is Purpose.ENTRY
+        if self.orders_today >= self.rates.per_day - (self.rates.day_reserve if entry else 0):
+            return -1
+        second = self.rates.per_second - (self.rates.reserve_per_second if entry else 0)
+        minute = self.rates.per_minute - (10 * self.rates.reserve_per_second if entry else 0)
+        due = max(_free(self._second, second, SECOND, now), _free(self._minute, minute, MINUTE, now))
+        return max(due, self._paused.get(purpose, 0), self.call_due(now))
+
+    def call_due(self, now: int) -> int:
+        """Return when any other request (cancel, GTT) may leave."""
+        return _free(self._calls, self.rates.per_second, SECOND, now)
+
+    def order_sent(self, now: int) -> None:
+        """Count a new order."""
+        self.orders_today += 1
+        self._second.append(now)
+        self._minute.append(now)
+        self.call_sent(now)
+
+    def call_sent(self, now: int) -> None:
+        """Count any other request."""
+        self._calls.append(now)
+
+    def back_off(self, purpose: Purpose, until: int) -> None:
+        """Hold this class back after a 429; the others go on."""
+        self._paused[purpose] = until
+
+    def orders_last_second(self, now: int) -> int:
+        """Return how many orders left within the last second."""
+        _free(self._second, 0, SECOND, now)
+        return len(self._second)
+
+
+def _free(sent: deque[int], most: int, window: int, now: int) -> int:
+    """Drop what is older than the window; return when another one fits."""
+    while sent and sent[0] <= now - window:
+        sent.popleft()
+    if len(sent) < most or most <= 0:
+        return now
+    return sent[len(sent) - most] + window

@@ -1,0 +1,116 @@
+"""The kill switch: a latch with a reason, checked on the order path itself, kept in a file, restored at start.
+
+The file is the latch as others see it: whoever creates it, stops the desk. It works without the event loop, the
+screen and the database.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+HALT = "halt"
+FLATTEN = "flatten"
+
+
+class Latch(NamedTuple):
+    """How and why the desk is stopped; `ts` in ns UTC by the machine's clock."""
+
+    level: str
+    reason: str
+    who: str
+    ts: int
+
+
+class KillSwitch:
+    """Latches once and stays latched, over restarts, until `resume`.
+
+    `listeners` are called with the latch, or None on resume, from whatever thread acted; they must not block.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.listeners: list[Callable[[Latch | None], None]] = []
+        self._event = threading.Event()
+        self._lock = threading.RLock()
+        self._latch: Latch | None = None
+        self.check_file()
+
+    @property
+    def latched(self) -> bool:
+        """Tell whether entries are forbidden; cheap enough for the order path."""
+        return self._event.is_set()
+
+    @property
+    def latch(self) -> Latch | None:
+        """Return how the desk is stopped, None while it is not."""
+        return self._latch
+
+    def trigger(self, level: str, reason: str, who: str) -> None:
+        """Latch at `level` ("halt" or "flatten"); a flatten may follow a halt, nothing goes back."""
+        with self._lock:
+            old = self._latch
+            if old is not None and (old.level == FLATTEN or level == HALT):
+                return
+            self._event.set()
+            self._latch = Latch(level, reason, who, time.time_ns())
+            self._write(self._latch)
+            latch = self._latch
+        self._tell(latch)
+
+    def check_file(self) -> None:
+        """Take over a latch that stands in the file: ours from before, or one that somebody else put there."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self.trigger(HALT, f"kill file unreadable: {error.strerror}", "file")
+            return
+        if self._latch is not None and self._latch.level == FLATTEN:
+            return
+        found = _parse(text)
+        with self._lock:
+            if self._latch is not None and found.level != FLATTEN:
+                return
+            self._event.set()
+            self._latch = found
+        self._tell(found)
+
+    def resume(self, reason: str, who: str) -> Latch | None:
+        """Unlatch and remove the file; return what was latched."""
+        del reason, who
+        with self._lock:
+            old = self._latch
+            self.path.unlink(missing_ok=True)
+            self._latch = None
+            self._event.clear()
+        if old is not None:
+            self._tell(None)
+        return old
+
+    def _write(self, latch: Latch) -> None:
+        """Keep the latch on disk; a disk that refuses must not keep the latch from holding."""
+        try:
+            temporary = self.path.with_suffix(".new")
+            temporary.write_text(json.dumps(latch._asdict()), encoding="utf-8")
+            temporary.replace(self.path)
+        except OSError:
+            return
+
+    def _tell(self, latch: Latch | None) -> None:
+        for listener in self.listeners:
+            listener(latch)
+
+
+def _parse(text: str) -> Latch:
+    """Read a latch; any text at all, or none, means halt."""
+    try:
+        fields = json.loads(text)
+        level = FLATTEN if fields.get("level") == FLATTEN else HALT
+        return Latch(level, str(fields.get("reason", "")), str(fields.get("who", "file")), int(fields.get("ts", 0)))
+    except (ValueError, AttributeError, TypeError):
+        level = FLATTEN if FLATTEN in text.lower() else HALT
+        return Latch(level, text.strip()[:200] or "flag file", "file", 0)

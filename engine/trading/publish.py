@@ -1,0 +1,195 @@
+"""Write what the kernel knows onto the board, for every screen; only what changed costs anything."""
+
+from collections import deque
+
+from compiled.kernel import Kernel, Market
+from compiled.ladder import Ladder, Rung, RungState
+from compiled.model import Bar, Order
+from compiled.outbox import Fill
+from engine.trading.board import (
+    BarRow,
+    Board,
+    EventRow,
+    FillMark,
+    Header,
+    LadderRow,
+    OrderRow,
+    PositionRow,
+    RiskRow,
+    WatchRow,
+)
+from engine.trading.gateway import Gateway
+from engine.trading.records import KIND
+
+SPARK = 30
+BARS_KEPT = 400
+STATES = {
+    RungState.WAITING: "-",
+    RungState.ENTERING: "entering",
+    RungState.OPEN: "armed",
+    RungState.EXITING: "triggered",
+    RungState.CLOSED: "closed",
+}
+
+
+class Publisher:
+    """The one writer of a board."""
+
+    def __init__(self, board: Board, kernel: Kernel, gateway: Gateway, stale_after: int) -> None:
+        self.board = board
+        self.kernel = kernel
+        self.gateway = gateway
+        self.stale_after = stale_after
+        self._versions: dict[int, tuple[int, bool]] = {}
+        self._bars: dict[tuple[int, int], deque[BarRow]] = {}
+
+    def order(self, order: Order) -> None:
+        """Show one order as it stands."""
+        symbol = self.kernel.markets[order.token].instrument.symbol
+        status = "CANCELLING" if order.cancelling else order.status.name.replace("_", " ")
+        row = OrderRow(
+            str(order.intent), order.created, symbol, order.side.name, order.quantity, order.filled, order.price,
+            order.average, KIND[order.order_type], order.purpose.name, status, order.strategy, order.order_id,
+            order.reason,
+        )  # fmt: skip
+        self.board.orders.put(row.key, row)
+
+    def fill(self, fill: Fill) -> None:
+        """Show one fill on the chart and in the log."""
+        order = fill.order
+        symbol = self.kernel.markets[order.token].instrument.symbol
+        self.board.fills.append(FillMark(fill.ts, order.token, order.side.name, fill.price, fill.quantity))
+        verb = "bought" if order.side > 0 else "sold"
+        self.event(fill.ts, "fill", f"{symbol} {verb} {fill.quantity} at {fill.price:.2f} ({order.strategy})")
+
+    def event(self, ts: int, level: str, text: str) -> None:
+        """Add a line to the event log."""
+        board = self.board
+        board.event_seq += 1
+        if len(board.events) == board.events.maxlen:
+            board.events_dropped += 1
+        board.events.append(EventRow(board.event_seq, ts, level, text))
+
+    def bars(self, bars: list[Bar]) -> None:
+        """Show closed bars to the chart and the sparklines."""
+        touched = set()
+        for bar in bars:
+            key = (bar.token, bar.span)
+            kept = self._bars.setdefault(key, deque(maxlen=BARS_KEPT))
+            kept.append(BarRow(bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume))
+            touched.add(key)
+        for key in touched:
+            self.board.bars[key] = tuple(self._bars[key])
+
+    def publish(self, header: Header) -> None:
+        """Bring every section up to date."""
+        now = header.now
+        for market in self.kernel.markets.values():
+            self._watch(market, now)
+        self._positions(now)
+        self._ladders()
+        self._externals()
+        self._risk(now)
+        self.board.header = header
+
+    def _watch(self, market: Market, now: int) -> None:
+        instrument = market.instrument
+        stale = not market.live or now - market.heard > self.stale_after
+        if self._versions.get(instrument.token) == (market.version, stale):
+            return
+        self._versions[instrument.token] = (market.version, stale)
+        change = (market.ltp / instrument.close - 1.0) * 100.0 if instrument.close > 0 and market.ltp > 0 else 0.0
+        minute = self.board.bars.get((instrument.token, 60), ())
+        spark = tuple(bar.close for bar in minute[-SPARK:])
+        row = WatchRow(
+            instrument.token, instrument.symbol, market.ltp, change, market.bid, market.ask, market.volume,
+            market.heard, stale, spark,
+        )  # fmt: skip
+        self.board.watch.put(instrument.token, row)
+
+    def _positions(self, now: int) -> None:
+        del now
+        keys: set[object] = set()
+        for ladder in self.kernel.ladders.values():
+            last = self.kernel.markets[ladder.instrument.token].ltp
+            for rung in ladder.rungs:
+                if rung.quantity:
+                    keys.add(rung.rung_id)
+                    self.board.positions.put(rung.rung_id, position_row(ladder, rung, last))
+        self.board.positions.keep(keys)
+
+    def _ladders(self) -> None:
+        keys: set[object] = set()
+        for ladder in self.kernel.ladders.values():
+            keys.add(ladder.ladder_id)
+            last = self.kernel.markets[ladder.instrument.token].ltp
+            self.board.ladders.put(ladder.ladder_id, ladder_row(ladder, last))
+        self.board.ladders.keep(keys)
+
+    def _externals(self) -> None:
+        """Show the orders others have placed on the account."""
+        for update in self.kernel.externals.values():
+            market = self.kernel.markets.get(update.token)
+            symbol = market.instrument.symbol if market else str(update.token)
+            self.board.orders.put("x" + update.order_id, OrderRow(
+                "x" + update.order_id, update.ts, symbol, update.side.name, update.quantity, update.filled,
+                update.price, update.average, "", "", update.status.name.replace("_", " "), "external",
+                update.order_id, update.reason,
+            ))  # fmt: skip
+
+    def _risk(self, now: int) -> None:
+        kernel, limits, ledger = self.kernel, self.kernel.limits, self.kernel.ledger
+        governor = self.gateway.governor
+        naked = kernel.naked()
+        self._limit("Daily loss", max(0, -ledger.net), limits.max_daily_loss)
+        self._limit("Drawdown", kernel.peak - ledger.net, limits.max_drawdown)
+        self._limit("Exposure", ledger.exposure, limits.max_exposure)
+        self._count("Positions", kernel.open_positions(), limits.max_positions)
+        self._count("Entries today", kernel.entries, limits.max_trades_per_day)
+        self._count("Orders/s", governor.orders_last_second(now), governor.rates.per_second)
+        self._count("Orders today", governor.orders_today, governor.rates.per_day)
+        self._bare("Waiting", str(self.gateway.waiting), bad=False)
+        self._bare("Unknown", str(len(self.gateway.unresolved)), bad=bool(self.gateway.unresolved))
+        self._bare("Refused", str(kernel.refused), bad=False)
+        self._bare("Naked positions", str(naked), bad=naked > 0)
+
+    def _limit(self, name: str, used: int, limit: int) -> None:
+        """Show an amount of money against its limit, both in rupees with Indian grouping left to the screen."""
+        share = used / limit if limit else -1.0
+        text = f"{used / 100:.2f}"
+        row = RiskRow(name, text, f"{limit / 100:.0f}" if limit else "off", share, share >= 1.0)
+        self.board.risk.put(name, row)
+
+    def _count(self, name: str, used: int, limit: int) -> None:
+        share = used / limit if limit else -1.0
+        self.board.risk.put(name, RiskRow(name, str(used), str(limit) if limit else "off", share, share >= 1.0))
+
+    def _bare(self, name: str, text: str, *, bad: bool) -> None:
+        self.board.risk.put(name, RiskRow(name, text, "", -1.0, bad))
+
+
+def position_row(ladder: Ladder, rung: Rung, last: float) -> PositionRow:
+    """Return one open rung as a row."""
+    pnl = int(rung.pnl(ladder.sign, last))
+    percent = pnl / int(rung.bought_value) * 100.0 if rung.bought_value else 0.0
+    label = f"P{rung.number}" if len(ladder.rungs) > 1 else "-"
+    return PositionRow(
+        str(rung.rung_id), ladder.instrument.symbol, ladder.strategy, label, int(ladder.sign * rung.quantity),
+        rung.average, last, pnl, percent, rung.stop, rung.target, int(rung.protected), int(rung.opened),
+    )  # fmt: skip
+
+
+def ladder_row(ladder: Ladder, last: float) -> LadderRow:
+    """Return one ladder as a row."""
+    held = [rung for rung in ladder.rungs if rung.quantity]
+    stops = [rung.stop for rung in held if rung.stop > 0]
+    stop = (max(stops) if ladder.sign > 0 else min(stops)) if stops else 0.0
+    distance = abs(last - stop) / last * 100.0 if stop and last else 0.0
+    highs = [rung.high for rung in held if rung.high > 0]
+    high = (max(highs) if ladder.sign > 0 else min(highs)) if highs else 0.0
+    return LadderRow(
+        str(ladder.ladder_id), ladder.instrument.symbol, ladder.strategy,
+        tuple(STATES[rung.state] for rung in ladder.rungs), stop, distance, high,
+        sum(1 for rung in held if rung.gtt is not None and rung.gtt.live and rung.gtt.gtt_id),
+        int(sum(rung.trailed for rung in ladder.rungs)),
+    )  # fmt: skip

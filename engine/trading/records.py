@@ -1,0 +1,163 @@
+"""Rows of the journal, written from what the kernel has changed. Columns are those of `docs/store.md`."""
+
+import json
+
+from compiled.kernel import Kernel
+from compiled.ladder import Ladder, LadderPlan, Rung, RungState
+from compiled.model import Gtt, GttLeg, Instrument, Order, OrderType, Side
+from compiled.outbox import Fill
+from engine.ports import Journal
+
+KIND = {OrderType.MARKET: "MARKET", OrderType.LIMIT: "LIMIT", OrderType.SL: "SL", OrderType.SLM: "SL-M"}
+
+
+class Recorder:
+    """Writes every change of the kernel to the journal, facts before the requests that follow from them."""
+
+    def __init__(self, kernel: Kernel, journal: Journal) -> None:
+        self.kernel = kernel
+        self.journal = journal
+        self._last: dict[int, tuple[object, ...]] = {}
+
+    def flush(self) -> list[Fill]:
+        """Append rows for all that changed since the last call; return the fills among it."""
+        kernel, out = self.kernel, self.kernel.out
+        fills, out.fills = out.fills, []
+        for fill in fills:
+            self.journal.append("fills", self._fill(fill))
+            kernel.changed_rungs.setdefault(fill.order.rung, self.kernel.rungs[fill.order.rung])
+        for ladder in kernel.changed_ladders.values():
+            self.journal.append("ladders", self._ladder(ladder))
+        for rung in list(kernel.changed_rungs.values()):
+            self._rung(rung)
+        for order in out.changed_orders.values():
+            self._order(order)
+        for gtt in out.changed_gtts.values():
+            self._gtt(gtt)
+        kernel.changed_ladders, kernel.changed_rungs = {}, {}
+        out.changed_orders, out.changed_gtts = {}, {}
+        return fills
+
+    def mark(self) -> None:
+        """Write every open rung at the last price."""
+        for ladder in self.kernel.ladders.values():
+            for rung in ladder.rungs:
+                if rung.live:
+                    self._rung(rung)
+
+    def _instrument(self, token: int) -> Instrument:
+        return self.kernel.markets[token].instrument
+
+    def _fill(self, fill: Fill) -> dict[str, object]:
+        order, instrument = fill.order, self._instrument(fill.order.token)
+        return {
+            "trade_id": fill.trade_id, "order_id": order.order_id, "intent": order.intent, "rung": order.rung,
+            "strategy": order.strategy, "token": order.token, "symbol": instrument.symbol,
+            "exchange": instrument.exchange, "side": order.side.name, "quantity": fill.quantity, "price": fill.price,
+            "ts": fill.ts, "charges": fill.charges, "realised": fill.realised,
+        }  # fmt: skip
+
+    def _ladder(self, ladder: Ladder) -> dict[str, object]:
+        return {
+            "ladder": ladder.ladder_id, "strategy": ladder.strategy, "token": ladder.instrument.token,
+            "symbol": ladder.instrument.symbol, "side": ladder.side.name,
+            "state": "leaving" if ladder.leaving else "closed" if ladder.closed else "open",
+            "created": ladder.created, "closed": ladder.closed, "plan": json.dumps(plan_fields(ladder.plan)),
+            "reason": ladder.reason,
+        }  # fmt: skip
+
+    def _rung(self, rung: Rung) -> None:
+        """Write a rung's row; its open P&L is at the last price."""
+        ladder = self.kernel.owners[rung.ladder_id]
+        unfilled = rung.state is RungState.CLOSED and not rung.bought
+        status = "not filled" if unfilled else rung.state.name.lower()
+        last = self.kernel.markets[ladder.instrument.token].ltp
+        pnl = rung.pnl(ladder.sign, last)
+        gtt = rung.gtt
+        self.journal.append("trades", {
+            "trade_id": rung.rung_id, "ladder": ladder.ladder_id, "strategy": ladder.strategy,
+            "token": ladder.instrument.token, "symbol": ladder.instrument.symbol,
+            "exchange": ladder.instrument.exchange, "product": ladder.plan.product.name, "side": ladder.side.name,
+            "position_number": rung.number, "qty": rung.bought, "entry_price": rung.average,
+            "entry_time": rung.opened or None, "exit_price": rung.exit_average if rung.sold else None,
+            "exit_time": rung.closed or None, "stop_loss": rung.stop, "target": rung.target, "high_water": rung.high,
+            "gtt_id": gtt.gtt_id if gtt else None, "pnl": pnl,
+            "pnl_pct": int(pnl) / int(rung.bought_value) * 100.0 if rung.bought_value else 0.0, "charges": rung.charges,
+            "status": status, "exit_reason": rung.exit_reason,
+        })  # fmt: skip
+
+    def _order(self, order: Order) -> None:
+        """Write an order's intent, its row of the book, and one line of its life if that went on."""
+        instrument, now = self._instrument(order.token), self.kernel.out.now
+        common: dict[str, object] = {
+            "intent": order.intent, "tag": order.tag or None, "strategy": order.strategy, "token": order.token,
+            "symbol": instrument.symbol, "exchange": instrument.exchange, "side": order.side.name,
+            "quantity": order.quantity, "filled": order.filled, "price": order.price, "trigger_price": order.trigger,
+            "order_type": KIND[order.order_type], "product": order.product.name, "status": order.status.name,
+            "reason": order.reason, "updated": now,
+        }  # fmt: skip
+        self.journal.append("intents", common | {
+            "kind": "order", "created": order.created, "purpose": order.purpose.name,
+            "validity": order.validity.name, "protection": order.protection, "rung": order.rung,
+            "broker_id": order.order_id, "value": order.value, "charged": order.charged,
+        })  # fmt: skip
+        if order.order_id:
+            self.journal.append("orders", common | {
+                "order_id": order.order_id, "pending": max(order.quantity - order.filled, 0) if order.live else 0,
+                "average_price": order.average, "placed": order.created,
+            })  # fmt: skip
+        state = (order.status, order.filled, order.order_id)
+        if self._last.get(order.intent) != state:
+            self._last[order.intent] = state
+            self.journal.append("order_events", {
+                "ts": now, "intent": order.intent, "order_id": order.order_id, "status": order.status.name,
+                "filled": order.filled, "average_price": order.average, "reason": order.reason,
+            })  # fmt: skip
+        if not order.live and order.traded >= order.filled:
+            self._last.pop(order.intent, None)
+
+    def _gtt(self, gtt: Gtt) -> None:
+        """Write a GTT's intent and its own row."""
+        instrument, now = self._instrument(gtt.token), self.kernel.out.now
+        stop, target = split(self.kernel, gtt)
+        self.journal.append("intents", {
+            "intent": gtt.intent, "tag": None, "kind": "gtt", "created": gtt.created, "updated": now,
+            "strategy": gtt.strategy, "token": gtt.token, "symbol": instrument.symbol,
+            "exchange": instrument.exchange, "side": stop.side.name, "quantity": stop.quantity, "order_type": "GTT",
+            "product": gtt.product.name, "purpose": "PROTECT", "rung": gtt.rung, "status": gtt.status.name,
+            "broker_id": str(gtt.gtt_id or ""), "reason": gtt.reason,
+            "request": json.dumps({"last_price": gtt.last_price, "legs": leg_fields(gtt.legs),
+                                   "pending": leg_fields(gtt.pending), "order_id": gtt.order_id}),
+        })  # fmt: skip
+        self.journal.append("gtts", {
+            "intent": gtt.intent, "gtt_id": gtt.gtt_id or None, "strategy": gtt.strategy, "token": gtt.token,
+            "symbol": instrument.symbol, "rung": gtt.rung, "product": gtt.product.name,
+            "kind": "two-leg" if target else "single", "quantity": stop.quantity, "stop_trigger": stop.trigger,
+            "stop_price": stop.price, "target_trigger": target.trigger if target else None,
+            "target_price": target.price if target else None, "status": gtt.status.name, "order_id": gtt.order_id,
+            "modifies": gtt.modifies, "created": gtt.created, "updated": now, "reason": gtt.reason,
+        })  # fmt: skip
+
+
+def split(kernel: Kernel, gtt: Gtt) -> tuple[GttLeg, GttLeg | None]:
+    """Return the stop and the target (None without one) of a GTT."""
+    if len(gtt.legs) == 1:
+        return gtt.legs[0], None
+    rung = kernel.rungs.get(gtt.rung)
+    long = rung is None or kernel.owners[rung.ladder_id].side is Side.BUY
+    return (gtt.legs[0], gtt.legs[1]) if long else (gtt.legs[1], gtt.legs[0])
+
+
+def leg_fields(legs: list[GttLeg]) -> list[list[float]]:
+    """Return legs as plain values."""
+    return [[leg.trigger, leg.price, int(leg.side), int(leg.quantity)] for leg in legs]
+
+
+def plan_fields(plan: LadderPlan) -> dict[str, object]:
+    """Return a ladder's plan as plain values."""
+    return {
+        "rungs": [[r.trigger_percent, r.stop_percent, r.target_percent] for r in plan.rungs],
+        "capital": plan.capital, "product": plan.product.name, "stop_gap_percent": plan.stop_gap_percent,
+        "trail": plan.trail, "trail_step_percent": plan.trail_step_percent, "trail_seconds": plan.trail_seconds,
+        "entry_seconds": plan.entry_seconds,
+    }  # fmt: skip

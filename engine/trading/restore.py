@@ -1,0 +1,155 @@
+"""Build the kernel's orders, GTTs, ladders and ledger again from the journal after a restart."""
+
+import json
+from typing import cast
+
+from compiled.kernel import Kernel
+from compiled.ladder import Ladder, LadderPlan, Rung, RungPlan, RungState
+from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Purpose, Side
+from compiled.orders import settled
+from engine.ports import Journal
+from engine.trading.records import KIND
+
+Row = dict[str, object]
+_TYPE = {text: kind for kind, text in KIND.items()}
+
+
+def restore(kernel: Kernel, journal: Journal, day_start: int) -> list[int]:
+    """Fill the kernel from the journal; return the intents whose outcome nobody told.
+
+    What was held at `day_start` (ns) comes as carried positions: its cash moved on an earlier day.
+
+    Orders of a run that died between intent and answer come back as UNKNOWN: they may be at the broker.
+    """
+    plans = {number(row, "ladder"): row for row in journal.load("ladders")}
+    for row in journal.load("trades"):
+        _rung(kernel, plans[number(row, "ladder")], row)
+    unknown = [intent for row in journal.load("intents") if (intent := _intent(kernel, row))]
+    fills = sorted(journal.load("fills"), key=lambda row: (number(row, "ts"), text(row, "trade_id")))
+    for row in fills:
+        if number(row, "ts") < day_start:
+            _fill(kernel, row, today=False)
+    _carry(kernel)
+    for row in fills:
+        if number(row, "ts") >= day_start:
+            _fill(kernel, row, today=True)
+    for ladder in list(kernel.ladders.values()):
+        _settle(kernel, ladder)
+    kernel.changed_rungs, kernel.changed_ladders = {}, {}
+    kernel.out.changed_orders, kernel.out.changed_gtts = {}, {}
+    return unknown
+
+
+def number(row: Row, key: str) -> int:
+    """Return a column as an integer, 0 for NULL."""
+    return int(cast("int", row[key] or 0))
+
+
+def real(row: Row, key: str) -> float:
+    """Return a column as a float, 0.0 for NULL."""
+    return float(cast("float", row[key] or 0.0))
+
+
+def text(row: Row, key: str) -> str:
+    """Return a column as text, empty for NULL."""
+    return str(row[key] or "")
+
+
+def _ladder(kernel: Kernel, row: Row) -> Ladder:
+    fields = json.loads(text(row, "plan"))
+    rungs = [RungPlan(*values) for values in fields.pop("rungs")]
+    fields["product"] = Product[fields["product"]]
+    plan = LadderPlan(rungs, **fields)
+    instrument = kernel.markets[number(row, "token")].instrument
+    ladder = Ladder(number(row, "ladder"), text(row, "strategy"), instrument, Side[text(row, "side")], plan)
+    ladder.created, ladder.closed = number(row, "created"), number(row, "closed")
+    ladder.leaving, ladder.reason = row["state"] == "leaving", text(row, "reason")
+    for position, rung_plan in enumerate(rungs, start=1):
+        ladder.rungs.append(Rung(ladder.ladder_id + position, ladder.ladder_id, position, rung_plan))
+    kernel.adopt(ladder)
+    return ladder
+
+
+def _rung(kernel: Kernel, plan: Row, row: Row) -> None:
+    ladder = kernel.owners.get(number(row, "ladder")) or _ladder(kernel, plan)
+    rung = ladder.rungs[number(row, "position_number") - 1]
+    rung.state = RungState.CLOSED if row["status"] == "not filled" else RungState[text(row, "status").upper()]
+    rung.stop, rung.target, rung.high = real(row, "stop_loss"), real(row, "target"), real(row, "high_water")
+    rung.closed, rung.exit_reason = number(row, "exit_time"), text(row, "exit_reason")
+    rung.leaving = ladder.leaving and rung.live
+
+
+def _intent(kernel: Kernel, row: Row) -> int:
+    """Restore one intent; return its number if its outcome is unknown."""
+    kernel.out.next_intent = max(kernel.out.next_intent, number(row, "intent") + 1)
+    return _gtt(kernel, row) if row["kind"] == "gtt" else _order(kernel, row)
+
+
+def _order(kernel: Kernel, row: Row) -> int:
+    order = Order(
+        number(row, "intent"), text(row, "tag"), text(row, "strategy"), number(row, "token"),
+        Side[text(row, "side")], number(row, "quantity"), _TYPE[text(row, "order_type")],
+        Product[text(row, "product")], Purpose[text(row, "purpose")], real(row, "price"),
+        rung=number(row, "rung"), created=number(row, "created"),
+    )  # fmt: skip
+    order.order_id, order.reason = text(row, "broker_id"), text(row, "reason")
+    order.status, order.filled = OrderStatus[text(row, "status")], number(row, "filled")
+    unanswered = order.status in {OrderStatus.INTENT, OrderStatus.SENT, OrderStatus.UNKNOWN}
+    if unanswered:
+        order.status = OrderStatus.UNKNOWN
+    kernel.out.register(order)
+    rung = kernel.rungs.get(order.rung)
+    if rung is not None and order.purpose is Purpose.ENTRY:
+        rung.entry = order
+        kernel.entries += 1
+    elif rung is not None and (order.live or order.order_id):
+        rung.exit = order
+    return order.intent if unanswered else 0
+
+
+def _gtt(kernel: Kernel, row: Row) -> int:
+    request = json.loads(text(row, "request"))
+    gtt = Gtt(
+        number(row, "intent"), text(row, "strategy"), number(row, "token"), Product[text(row, "product")],
+        number(row, "rung"), request["last_price"], _legs(request["legs"]), number(row, "created"),
+    )  # fmt: skip
+    gtt.gtt_id, gtt.status = int(text(row, "broker_id") or 0), GttStatus[text(row, "status")]
+    gtt.order_id = request["order_id"]
+    unanswered = gtt.status in {GttStatus.INTENT, GttStatus.SENT, GttStatus.UNKNOWN}
+    if unanswered:
+        gtt.status = GttStatus.UNKNOWN
+    kernel.out.register_gtt(gtt)
+    rung = kernel.rungs.get(gtt.rung)
+    if rung is not None and (gtt.live or gtt.status is GttStatus.TRIGGERED):
+        rung.gtt = gtt
+    return gtt.intent if unanswered else 0
+
+
+def _legs(rows: list[list[float]]) -> list[GttLeg]:
+    return [GttLeg(trigger, price, Side(int(side)), int(quantity)) for trigger, price, side, quantity in rows]
+
+
+def _carry(kernel: Kernel) -> None:
+    """Give the ledger what earlier days have left open."""
+    for ladder in kernel.ladders.values():
+        for rung in ladder.rungs:
+            if rung.quantity:
+                token = ladder.instrument.token
+                kernel.ledger.carry(ladder.strategy, token, ladder.sign * rung.quantity, rung.average)
+
+
+def _fill(kernel: Kernel, row: Row, *, today: bool) -> None:
+    """Book a fill again: the same sums, without new charges, rows or digest."""
+    order = kernel.out.orders[number(row, "intent")]
+    quantity, price, charges = number(row, "quantity"), real(row, "price"), number(row, "charges")
+    kernel.applied.add(text(row, "trade_id"))
+    kernel.rebook(order, number(row, "ts"), quantity, price, charges, today)
+
+
+def _settle(kernel: Kernel, ladder: Ladder) -> None:
+    """Give up what only the old run's memory knew: settled exits, and ladders that are over."""
+    for rung in ladder.rungs:
+        if rung.exit is not None and settled(rung.exit):
+            rung.exit = None
+    if ladder.closed:
+        kernel.forget(ladder)

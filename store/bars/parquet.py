@@ -1,0 +1,221 @@
+"""Bars in Parquet files: one per version, span, symbol and year, each replaced whole.
+
+    root/version=live/span=60/symbol=RELIANCE/2024.parquet      the bars, by time
+    root/version=live/span=60/recent/00000007.parquet           batches that are not folded in yet
+
+A batch of many symbols costs one small file and one fsync; `fold` moves the batches into the files of their symbols.
+A crash between the two leaves bars in both places, where the same bar replaces itself.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import final
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from compiled.model import Bar
+from engine.errors import DataError, OperatorError
+from store.bars.columns import ENCODINGS, Columns, decode, encode, from_bars, merge, to_bars
+from store.files import replacing, sync
+
+ROW_GROUP = 8_192
+"""About a month of minutes: what a question about a month has to read."""
+
+RECENT_FILES = 64
+"""So many batches wait before they are folded in."""
+
+BULK = 20_000
+"""A batch of so many bars is folded in at once."""
+
+IST_OFFSET = 19_800_000_000_000
+"""UTC+5:30 in ns."""
+
+LAST = 2**62
+
+
+@final
+class ParquetBars:
+    """Implements `engine.ports.BarStore` under the folder `root`, for any number of reading and writing processes.
+
+    Raises `DataError` for a bar that cannot be stored or a file that cannot be read, `OperatorError` when the disk
+    refuses; what was stored before then stands unchanged.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
+        """Store bars of any spans; the same bar (token, span, start) again replaces it. Durable when it returns."""
+        unnamed = {bar.token for bar in bars} - symbols.keys()
+        if unnamed:
+            raise DataError(f"no symbol is known for the tokens {sorted(unnamed)} of {len(bars)} bars")
+        batches = []
+        for span in sorted({bar.span for bar in bars}):
+            chosen = [bar for bar in bars if bar.span == span]
+            names = pa.array([symbols[bar.token] for bar in chosen], pa.string())
+            batches.append((span, encode(from_bars(chosen)).append_column("symbol", names)))
+        with self._writing():
+            for span, batch in batches:
+                self._add_batch(self._folder(version, span), batch)
+
+    def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
+        """Return the bars of a symbol that start in [start, end), oldest first."""
+        return to_bars(self.columns(symbol, span, start, end, version), span)
+
+    def write_columns(self, symbol: str, span: int, version: str, columns: Columns) -> None:
+        """Store many bars of one symbol, straight into its files."""
+        with self._writing():
+            folder = self._folder(version, span)
+            _fold(folder, span)
+            _put(folder, span, symbol, columns)
+
+    def columns(self, symbol: str, span: int, start: int, end: int, version: str) -> Columns:
+        """Return what `read` returns, as arrays."""
+        folder = self._folder(version, span)
+        start, end = max(start, -LAST), min(end, LAST)
+        first, last = _period(start, span), _period(end, span)
+        with _speaking(folder):
+            # the batches first: one that is folded in meanwhile is then found in the files
+            recent = [_of_symbol(batch, symbol) for batch in _batches(folder)]
+            years = [path for path in _parquet(_home(folder, symbol)) if first <= path.stem <= last]
+            found = merge([_empty(), *(_between(path, start, end) for path in years), *recent])
+        low, high = np.searchsorted(found.start, [start, end])
+        return found.pick(slice(int(low), int(high)))
+
+    def fold(self) -> None:
+        """Move every batch into the files of its symbols: done now and then by itself, and best at the end of a day."""
+        with self._writing():
+            for folder in sorted(self._root.glob("version=*/span=*")):
+                _fold(folder, int(folder.name.removeprefix("span=")))
+
+    def _add_batch(self, folder: Path, batch: pa.Table) -> None:
+        waiting = _parquet(folder / "recent")
+        number = int(waiting[-1].stem) + 1 if waiting else 1
+        _replace(folder / "recent" / f"{number:08}.parquet", batch)
+        if len(waiting) >= RECENT_FILES or len(batch) >= BULK:
+            _fold(folder, int(folder.name.removeprefix("span=")))
+
+    def _folder(self, version: str, span: int) -> Path:
+        return self._root / f"version={quote(version, safe='')}" / f"span={span}"
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Keep other writers out, in this process or another."""
+        with _speaking(self._root):
+            self._root.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self._root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(lock)
+
+
+@contextlib.contextmanager
+def _speaking(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except pa.ArrowInvalid as error:
+        raise DataError(f"bars under {path} cannot be read: {str(error).splitlines()[0]}") from error
+    except OSError as error:
+        raise OperatorError(
+            f"bars under {path}: {error.strerror or error}; check the folder, its disk and rights"
+        ) from (error)
+
+
+def _home(folder: Path, symbol: str) -> Path:
+    return folder / f"symbol={quote(symbol, safe='')}"
+
+
+def _parquet(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == ".parquet" and path.name[0] != ".")
+    except FileNotFoundError:
+        return []
+
+
+def _period(ts: int, span: int) -> str:
+    """Return the file of a time: a year in IST, or a month for bars of seconds."""
+    return str(np.datetime64(ts + IST_OFFSET, "ns").astype("datetime64[M]" if span < 60 else "datetime64[Y]"))
+
+
+def _batches(folder: Path) -> Iterator[pa.Table]:
+    for path in _parquet(folder / "recent"):
+        with contextlib.suppress(FileNotFoundError):  # folded in since it was listed
+            yield pq.ParquetFile(path).read(use_threads=False)
+
+
+def _of_symbol(batch: pa.Table, symbol: str) -> Columns:
+    return decode(batch.filter(np.asarray(batch.column("symbol")) == symbol))
+
+
+def _empty() -> Columns:
+    return from_bars([])
+
+
+def _between(path: Path, start: int, end: int) -> Columns:
+    """Return the bars of the row groups that may hold some of [start, end)."""
+    file = pq.ParquetFile(path)
+    groups = []
+    for number in range(file.metadata.num_row_groups):
+        bounds = file.metadata.row_group(number).column(0).statistics
+        if bounds.min_raw < end and bounds.max_raw >= start:
+            groups.append(number)
+    return decode(file.read_row_groups(groups, use_threads=False)) if groups else _empty()
+
+
+def _fold(folder: Path, span: int) -> None:
+    paths = _parquet(folder / "recent")
+    if not paths:
+        return
+    batches = pa.concat_tables([pq.ParquetFile(path).read() for path in paths])
+    symbols = np.asarray(batches.column("symbol"))
+    columns = decode(batches)
+    for symbol in np.unique(symbols):
+        _put(folder, span, str(symbol), columns.pick(symbols == symbol))
+    for path in paths:
+        path.unlink()
+    sync(folder / "recent")
+
+
+def _put(folder: Path, span: int, symbol: str, columns: Columns) -> None:
+    """Merge bars into the files of a symbol."""
+    columns = merge([columns])
+    periods = (columns.start + IST_OFFSET).astype("datetime64[ns]")
+    names = periods.astype("datetime64[M]" if span < 60 else "datetime64[Y]")
+    bounds = [0, *(np.flatnonzero(names[1:] != names[:-1]) + 1).tolist(), len(names)]
+    tables = []
+    for first, last in pairwise(bounds if len(names) else []):
+        path = _home(folder, symbol) / f"{names[first]}.parquet"
+        fresh = columns.pick(slice(first, last))
+        if path.exists():
+            fresh = merge([decode(pq.ParquetFile(path).read(use_threads=False)), fresh])
+        tables.append((path, encode(fresh)))
+    for path, table in tables:
+        _replace(path, table)
+
+
+def _replace(path: Path, table: pa.Table) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        leftover.unlink()  # its writer has died: we hold the lock, so nobody is writing it
+    with replacing(path) as fresh:
+        pq.write_table(
+            table,
+            fresh,
+            row_group_size=ROW_GROUP,
+            compression="zstd",
+            use_dictionary=["symbol"],
+            column_encoding=ENCODINGS,
+            write_statistics=["start"],
+        )
+
+
+__all__ = ["Columns", "ParquetBars"]

@@ -1,0 +1,110 @@
+"""A thread that gathers finished bars and stores them in batches."""
+
+import threading
+from collections.abc import Iterable
+from typing import final
+
+from compiled.model import Bar
+from engine.errors import DataError, OperatorError
+from engine.ports import BarStore, Failure
+
+THREAD = "bars"
+
+
+@final
+class BarWriter:
+    """Stores what it is offered every `seconds`, every `rows` bars, and at `close`.
+
+    `failure` hears of a batch the disk refuses (it is kept and tried again), of one that can never be stored, and of
+    the first bar lost because `capacity` were waiting. `symbols` may grow while the writer runs.
+    """
+
+    def __init__(
+        self,
+        store: BarStore,
+        symbols: dict[int, str],
+        failure: Failure,
+        version: str = "live",
+        seconds: float = 60.0,
+        rows: int = 10_000,
+        capacity: int = 500_000,
+    ) -> None:
+        self._store = store
+        self._symbols = symbols
+        self._failure = failure
+        self._version = version
+        self._seconds = seconds
+        self._many = rows
+        self._capacity = capacity
+        self._changed = threading.Condition()
+        self._waiting: list[Bar] = []
+        self._refused: list[Bar] = []
+        self._lost = 0
+        self._overflowed = False
+        self._closing = False
+        self._thread = threading.Thread(target=self._main, name=THREAD, daemon=True)
+        self._thread.start()
+
+    def offer(self, bars: Iterable[Bar]) -> None:
+        """Store bars soon, in this order; never blocks. Raises `OperatorError` after `close`."""
+        with self._changed:
+            if self._closing:
+                raise OperatorError("the bar writer is closed")
+            lost = self._lost
+            for bar in bars:
+                if len(self._waiting) + len(self._refused) < self._capacity:
+                    self._waiting.append(bar)
+                else:
+                    self._lost += 1
+            if self._many_wait():
+                self._changed.notify()
+            first = self._lost > lost and not self._overflowed
+            self._overflowed = self._overflowed or first
+        if first:
+            text = f"more than {self._capacity} bars were waiting for the disk: the next ones are lost"
+            self._failure(THREAD, OperatorError(text))
+
+    def close(self) -> None:
+        """Store what waits and end the thread; raise `OperatorError` naming how many bars were lost."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+        lost = self._lost + len(self._refused) + len(self._waiting)
+        if lost:
+            raise OperatorError(f"{lost} bars could not be stored")
+
+    def _main(self) -> None:
+        try:
+            while self._turn():
+                pass
+        except Exception as error:  # noqa: BLE001 - a thread's main: it dies loudly
+            self._closing = True
+            self._failure(THREAD, error)
+
+    def _turn(self) -> bool:
+        """Wait for the time or the number, store, and return False after the last batch."""
+        with self._changed:
+            self._changed.wait_for(self._many_wait, self._seconds)
+            again = bool(self._refused)
+            self._refused, self._waiting = self._refused + self._waiting, []
+            closing = self._closing
+        if self._refused:
+            self._write(again=again)
+        return not closing
+
+    def _many_wait(self) -> bool:
+        return self._closing or len(self._waiting) >= self._many
+
+    def _write(self, *, again: bool) -> None:
+        try:
+            self._store.write(self._refused, self._symbols, self._version)
+        except DataError as error:
+            with self._changed:
+                self._lost += len(self._refused)
+            self._failure(THREAD, DataError(f"{len(self._refused)} bars are lost: {error}"))
+        except OperatorError as error:
+            if not again:
+                self._failure(THREAD, error)
+            return
+        self._refused = []

@@ -1,0 +1,225 @@
+"""Writes trades, orders, fills, positions and bars for other programs: rupees with two decimals, times in IST."""
+
+import contextlib
+import csv
+import difflib
+import io
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from enum import Enum
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import msgspec
+
+from engine.errors import ConfigError, DataError, OperatorError
+from engine.ports import BarStore
+from store.files import replacing
+from store.schema import connect, refusal
+
+IST = timezone(timedelta(hours=5, minutes=30), "IST")
+
+BATCH = 10_000
+"""Rows in memory at a time."""
+
+
+class Kind(Enum):
+    """What a column holds, and so how it is written."""
+
+    TEXT = "text"
+    INT = "int"
+    PRICE = "price"
+    MONEY = "money"
+    TIME = "time"
+
+
+Column = tuple[str, Kind]
+Rows = Iterable[Sequence[object]]
+
+PRICES = (
+    "price trigger_price average_price entry_price exit_price stop_loss target high_water pnl_pct open high low close"
+)
+MONEY = "charges realised pnl"
+TIMES = "ts placed updated entry_time exit_time since start"
+TEXTS = "order_id trade_id strategy symbol exchange side order_type product status reason exit_reason tag"
+KINDS = (
+    dict.fromkeys(PRICES.split(), Kind.PRICE)
+    | dict.fromkeys(MONEY.split(), Kind.MONEY)
+    | dict.fromkeys(TIMES.split(), Kind.TIME)
+    | dict.fromkeys(TEXTS.split(), Kind.TEXT)
+)
+
+QUERIES = {
+    "trades": "SELECT * FROM trades ORDER BY trade_id",
+    "orders": "SELECT * FROM orders ORDER BY placed, order_id",
+    "fills": "SELECT * FROM fills ORDER BY ts, trade_id",
+}
+WHAT = ("trades", "orders", "fills", "positions", "bars")
+FORMATS = ("csv", "json", "parquet")
+BAR_COLUMNS = ("symbol", "start", "open", "high", "low", "close", "volume", "ticks")
+
+
+class BarRange(NamedTuple):
+    """Which bars to export: those of a symbol and span (seconds) that start in [start, end) ns UTC."""
+
+    store: BarStore
+    symbol: str
+    span: int
+    start: int
+    end: int
+    version: str = "live"
+
+
+def export(database: Path, what: str, out: Path | None, format: str, bars: BarRange | None = None) -> int:
+    """Write a table to the file `out`, whole or not at all, or to standard output; return the number of rows.
+
+    `what` is one of `WHAT`, `format` one of `FORMATS`; `bars` says which when `what` is "bars". The database is opened
+    read-only, whether its desk runs or not. Raises `ConfigError` for an unknown name, `DataError` for a database that
+    is missing or is none of ours, `OperatorError` when the file cannot be written.
+    """
+    _check("what to export", what, WHAT)
+    _check("export format", format, FORMATS)
+    if what == "bars" and bars is None:
+        raise ConfigError("an export of bars needs a symbol, a span and a range of time")
+    with _source(database, what, bars) as (columns, rows):
+        if out is None:
+            return _write(sys.stdout.buffer, format, columns, rows)
+        try:
+            with replacing(out) as fresh, fresh.open("wb") as file:
+                return _write(file, format, columns, rows)
+        except OSError as error:
+            raise OperatorError(f"cannot write {out}: {error.strerror or error}") from error
+
+
+def _check(name: str, given: str, known: Sequence[str]) -> None:
+    if given not in known:
+        near = difflib.get_close_matches(given, known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        raise ConfigError(f"unknown {name} {given!r}; {hint}")
+
+
+@contextlib.contextmanager
+def _source(database: Path, what: str, bars: BarRange | None) -> Iterator[tuple[list[Column], Rows]]:
+    if bars is not None and what == "bars":
+        found = bars.store.read(bars.symbol, bars.span, bars.start, bars.end, bars.version)
+        lines = ((bars.symbol, b.start, b.open, b.high, b.low, b.close, b.volume, b.ticks) for b in found)
+        yield [(name, KINDS.get(name, Kind.INT)) for name in BAR_COLUMNS], lines
+        return
+    if not database.is_file():
+        raise DataError(f"there is no database {database}; start the desk once, or name another")
+    try:
+        with contextlib.closing(connect(database, write=False)) as connection:
+            cursor = connection.execute(_query(what))
+            yield [(name, _kind(what, name)) for name, *_ in cursor.description], cursor
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            raise DataError(f"{database} is no patang database: {error}") from error
+        raise refusal(database, error) from error
+    except sqlite3.DatabaseError as error:
+        raise refusal(database, error) from error
+
+
+def _query(what: str) -> str:
+    if what == "positions":
+        return files("store").joinpath("positions.sql").read_text(encoding="utf-8")
+    return QUERIES[what]
+
+
+def _kind(what: str, name: str) -> Kind:
+    if (what, name) == ("trades", "trade_id"):
+        return Kind.INT
+    return KINDS.get(name, Kind.INT)
+
+
+def _write(file: BinaryIO, format: str, columns: list[Column], rows: Rows) -> int:
+    writer = {"csv": _write_csv, "json": _write_json, "parquet": _write_parquet}[format]
+    return writer(file, columns, rows)
+
+
+def _write_csv(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow([name for name, _ in columns])
+    count = 0
+    for count, row in enumerate(_spoken(columns, rows), 1):  # noqa: B007 - the last number is the answer
+        lines.writerow(row)
+    text.detach()
+    return count
+
+
+def _write_json(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
+    encoder = msgspec.json.Encoder(decimal_format="number")
+    names = [name for name, _ in columns]
+    count = 0
+    file.write(b"[")
+    for row in _spoken(columns, rows):
+        file.write(b",\n" if count else b"\n")
+        file.write(encoder.encode(dict(zip(names, row, strict=True))))
+        count += 1
+    file.write(b"\n]\n")
+    return count
+
+
+def _write_parquet(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
+    import pyarrow as pa  # noqa: PLC0415 - 0.2 s that an export to text need not pay
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    types = {
+        Kind.TEXT: pa.string(),
+        Kind.INT: pa.int64(),
+        Kind.PRICE: pa.float64(),
+        Kind.MONEY: pa.decimal128(18, 2),
+        Kind.TIME: pa.timestamp("ns", "Asia/Kolkata"),
+    }
+    schema = pa.schema([(name, types[kind]) for name, kind in columns])
+    count = 0
+    left = iter(rows)
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        while batch := list(islice(left, BATCH)):
+            values = [
+                [_rupees(value) if kind is Kind.MONEY else _known(value, kind) for value in column]
+                for (_, kind), column in zip(columns, zip(*batch, strict=True), strict=True)
+            ]
+            arrays = [pa.array(column, field.type) for column, field in zip(values, schema, strict=True)]
+            writer.write_batch(pa.record_batch(arrays, schema))
+            count += len(batch)
+    return count
+
+
+def _spoken(columns: list[Column], rows: Rows) -> Iterator[list[object]]:
+    """Yield rows with money as decimals and times as text."""
+    kinds = [kind for _, kind in columns]
+    for row in rows:
+        yield [_say(value, kind) for value, kind in zip(row, kinds, strict=True)]
+
+
+def _say(value: object, kind: Kind) -> object:
+    if kind is Kind.MONEY:
+        return _rupees(value)
+    if kind is Kind.TIME and isinstance(value, int) and value:
+        return ist(value)
+    return _known(value, kind)
+
+
+def _known(value: object, kind: Kind) -> object:
+    """Return the value, None for a time that has not come yet."""
+    return None if kind is Kind.TIME and value == 0 else value
+
+
+def _rupees(value: object) -> Decimal | None:
+    return Decimal(value).scaleb(-2) if isinstance(value, int) else None
+
+
+def ist(ts: int) -> str:
+    """Return a time in ns UTC as ISO 8601 in IST, with as many decimals as it has."""
+    seconds, fraction = divmod(ts, 1_000_000_000)
+    text = datetime.fromtimestamp(seconds, UTC).astimezone(IST).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}{f'.{fraction:09}'.rstrip('0') if fraction else ''}+05:30"
+
+
+__all__ = ["FORMATS", "WHAT", "BarRange", "export", "ist"]

@@ -1,0 +1,187 @@
+"""Positions, funds, instruments, bands and history: how they are asked for, and what the answers become."""
+
+import asyncio
+import gzip
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from brokers.kite.rest import KiteBroker
+from compiled.model import Instrument, Order, OrderType, Product, Purpose, Side
+from engine.errors import DataError, RetryableError
+from engine.ports import BrokerPosition
+
+OPEN_NS = 1_767_325_500_000_000_000  # 2026-01-02 09:15:00 IST
+SECOND = 1_000_000_000
+DAY = 86_400 * SECOND
+
+
+async def test_positions_are_the_net_ones_with_the_flat(stub, broker, script):
+    def row(symbol, quantity, average):
+        return {
+            "tradingsymbol": symbol,
+            "instrument_token": 1,
+            "product": "MIS",
+            "quantity": quantity,
+            "average_price": average,
+        }
+
+    stub.on("GET /portfolio/positions", script.ok({"net": [row("INFY", -5, 1500.05), row("TCS", 0, 0)], "day": []}))
+    assert await broker.positions() == [
+        BrokerPosition(1, "INFY", "MIS", -5, 1500.05),
+        BrokerPosition(1, "TCS", "MIS", 0, 0.0),
+    ]
+
+
+async def test_funds_are_the_live_balance_in_paise(stub, broker, script):
+    for available, expected in (
+        ({"live_balance": 96426.32999999999}, 9_642_633),
+        ({"live_balance": -12.345}, -1_235),
+        ({"live_balance": 0}, 0),
+        ({}, 100_050),
+    ):
+        stub.on("GET /user/margins/equity", script.ok({"net": 1000.5, "available": available}))
+        assert await broker.funds() == expected
+
+
+HEADER = (
+    "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,instrument_type,"
+    "segment,exchange\n"
+)
+
+
+async def test_instruments_come_from_the_csv_and_an_index_is_an_index(stub, broker, script):
+    rows = (
+        "256265,1001,NIFTY 50,NIFTY 50,0.0,,0.0,0.0,0,EQ,INDICES,NSE\n"
+        "2953217,11536,TCS,TATA CONSULTANCY,0.0,,0.0,0.1,1,EQ,NSE,NSE\n"
+        "9004034,35172,NIFTY26JAN25000CE,NIFTY,0.0,2026-01-27,25000.0,0.05,65,CE,NFO-OPT,NFO\n"
+    )
+    stub.on("GET /instruments/NSE", script.http(200, (HEADER + rows).encode(), "text/csv"))
+    stub.on("POST /orders/regular", script.ok({"order_id": "1"}))
+    index, share, option = await broker.instruments("NSE")
+    assert [(each.token, each.symbol, each.tick, each.lot, each.kind) for each in (index, share, option)] == [
+        (256265, "NIFTY 50", 0.01, 1, "INDEX"),
+        (2953217, "TCS", 0.1, 1, "EQ"),
+        (9004034, "NIFTY26JAN25000CE", 0.05, 65, "CE"),
+    ]
+    order = Order(1, "t", "s", 2953217, Side.BUY, 5, OrderType.LIMIT, Product.CNC, Purpose.ENTRY, price=3000.1)
+    assert await broker.place(order) == "1"
+    assert stub.requests[1].form["tradingsymbol"] == "TCS"
+
+
+async def test_a_list_without_instruments_is_no_list(stub, broker, script):
+    stub.on("GET /instruments/NSE", script.http(200, HEADER.encode(), "text/csv"))
+    with pytest.raises(RetryableError):
+        await broker.instruments("NSE")
+
+
+@pytest.mark.real_data
+async def test_the_whole_instrument_dump_of_a_real_day_is_read(stub, clock, script, market_data):
+    dump = market_data / "instruments" / "kite_combined_NSE_NFO_BFO_2026-08.csv.gz"
+    body = gzip.decompress(dump.read_bytes())
+    stub.on("GET /instruments/ALL", script.http(200, body, "text/csv"))
+    broker = KiteBroker(stub.url, "key", "token", clock, timeout=60.0)
+    found = await broker.instruments("ALL")
+    await broker.close()
+    assert len(found) == 49_926
+    assert sum(each.kind == "INDEX" for each in found) == 136
+    assert min(each.tick_e4 for each in found) == 100
+
+
+async def test_bands_are_asked_for_500_at_a_time_once_a_second(stub, broker, script, clock):
+    async def quotes(request, writer):
+        quote = {"lower_circuit_limit": 90.05, "upper_circuit_limit": 110.0, "ohlc": {"close": 100.05}}
+        writer.write(script.ok({name: quote for name in request.query["i"] if name != "NSE:S7"}))
+
+    stub.on("GET /quote", quotes)
+    instruments = [Instrument(n, "NSE", f"S{n}", 0.05) for n in range(1_001)]
+    await broker.bands(instruments)
+    assert [len(each.query["i"]) for each in stub.requests] == [500, 500, 1]
+    assert clock.slept == [OPEN_NS + SECOND, OPEN_NS + 2 * SECOND]
+    assert {(each.lower, each.upper, each.close) for each in instruments if each.token != 7} == {(90.05, 110.0, 100.05)}
+    assert (instruments[7].lower, instruments[7].upper, instruments[7].close) == (0.0, 0.0, 0.0)
+
+
+async def test_an_index_has_no_band_but_a_close(stub, broker, script):
+    stub.on("GET /quote", script.ok({"NSE:NIFTY 50": {"ohlc": {"close": 25000.35}}}))
+    nifty = Instrument(256265, "NSE", "NIFTY 50", 0.01, kind="INDEX")
+    await broker.bands([nifty])
+    assert (nifty.lower, nifty.upper, nifty.close) == (0.0, 0.0, 25000.35)
+
+
+async def test_history_is_read_in_the_documented_windows_three_a_second(stub, broker, script, clock):
+    stub.on("*", script.ok({"candles": []}))
+    assert await broker.history(408065, OPEN_NS, OPEN_NS + 130 * DAY, 60) == []
+    assert [(each.query["from"][0], each.query["to"][0]) for each in stub.requests] == [
+        ("2026-01-02 09:15:00", "2026-03-03 09:14:59"),
+        ("2026-03-03 09:15:00", "2026-05-02 09:14:59"),
+        ("2026-05-02 09:15:00", "2026-05-12 09:14:59"),
+    ]
+    assert [ts - OPEN_NS for ts in clock.slept] == [333_333_333, 666_666_666]
+
+
+@pytest.mark.parametrize(
+    ("span", "interval", "days"),
+    [
+        (60, "minute", 60),
+        (180, "3minute", 100),
+        (300, "5minute", 100),
+        (900, "15minute", 200),
+        (1800, "30minute", 200),
+        (3600, "60minute", 400),
+        (86_400, "day", 2_000),
+    ],
+)
+async def test_each_span_has_its_interval_and_its_window(stub, broker, script, span, interval, days):
+    stub.on(f"GET /instruments/historical/408065/{interval}", script.ok({"candles": []}))
+    await broker.history(408065, OPEN_NS, OPEN_NS + days * DAY, span)
+    assert len(stub.requests) == 1
+    await broker.history(408065, OPEN_NS, OPEN_NS + days * DAY + SECOND, span)
+    assert len(stub.requests) == 3
+
+
+async def test_bars_are_those_that_start_within_the_range(stub, broker, script):
+    candles = [[f"2026-01-02T09:{minute}:00+0530", 100.0, 101.5, 99.5, 100.05, 1_200] for minute in range(14, 18)]
+    stub.on("*", script.ok({"candles": candles}))
+    bars = await broker.history(408065, OPEN_NS, OPEN_NS + 120 * SECOND, 60)
+    assert [(each.start - OPEN_NS, each.span, each.token) for each in bars] == [
+        (0, 60, 408065),
+        (60 * SECOND, 60, 408065),
+    ]
+    assert (bars[0].open, bars[0].high, bars[0].low, bars[0].close, bars[0].volume) == (
+        100.0,
+        101.5,
+        99.5,
+        100.05,
+        1200,
+    )
+
+
+async def test_a_day_bar_starts_at_midnight_in_india(stub, broker, script):
+    stub.on("*", script.ok({"candles": [["2026-01-02T00:00:00+0530", 1.0, 1.0, 1.0, 1.0, 5]]}))
+    midnight = int(datetime.fromisoformat("2026-01-01T18:30:00+00:00").timestamp()) * SECOND
+    assert [each.start for each in await broker.history(408065, midnight, midnight + DAY, 86_400)] == [midnight]
+
+
+async def test_a_span_that_kite_does_not_keep_is_named(broker):
+    with pytest.raises(DataError, match="no bars of 45 s"):
+        await broker.history(408065, 0, DAY, 45)
+
+
+async def test_other_reads_keep_to_ten_a_second_and_without_limits_nothing_waits(stub, clock, script):
+    stub.on("*", script.ok([]))
+    for limits, waits in ((True, [OPEN_NS + n * SECOND // 10 for n in range(1, 6)]), (False, [])):
+        broker = KiteBroker(stub.url, "key", "token", clock, limits=limits)
+        clock.time, clock.slept = OPEN_NS, []
+        await asyncio.gather(*(broker.orders() for _ in range(6)))
+        await broker.close()
+        assert clock.slept == waits
+
+
+def test_importing_the_adapter_does_not_import_the_client():
+    code = "import sys, brokers.kite.rest, brokers.kite.feed; sys.exit(bool({'twisted', 'kiteconnect'} & set(sys.modules)))"
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, timeout=60, check=False).returncode == 0

@@ -1,0 +1,221 @@
+"""The unmodified official client, over real sockets, against a started sandbox in lockstep."""
+
+import datetime
+import hashlib
+
+import pytest
+import requests
+from kiteconnect import KiteConnect, exceptions
+
+from brokers.sandbox.universe import NAMES
+
+MINUTE = 60_000_000_000
+
+
+class Session:
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
+        self.kite = KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest)
+
+    def advance(self, ns):
+        clock = requests.get(f"{self.endpoint.rest}/sandbox/clock", timeout=5).json()
+        body = {"until": clock["now"] + ns}
+        return requests.post(f"{self.endpoint.rest}/sandbox/advance", json=body, timeout=30).json()
+
+
+@pytest.fixture
+def session(start):
+    _, endpoint = start(limits=False)
+    made = Session(endpoint)
+    made.advance(MINUTE)
+    return made
+
+
+@pytest.fixture
+def kite(session):
+    return session.kite
+
+
+def buy(kite, **more):
+    fields = {
+        "exchange": "NSE",
+        "tradingsymbol": "INFY",
+        "transaction_type": "BUY",
+        "quantity": 10,
+        "product": "CNC",
+        "order_type": "MARKET",
+        "market_protection": -1,
+    }
+    return kite.place_order("regular", **(fields | more))
+
+
+def test_an_order_lives_from_place_to_trade(kite):
+    order_id = buy(kite, tag="p1")
+    history = kite.order_history(order_id)
+    assert [row["status"] for row in history] == [
+        "PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "OPEN PENDING", "OPEN", "COMPLETE",
+    ]  # fmt: skip
+    (row,) = kite.orders()
+    assert (row["order_id"], row["tag"], row["filled_quantity"]) == (order_id, "p1", 10)
+    assert row["order_timestamp"] == datetime.datetime(2026, 11, 20, 9, 16)
+    (trade,) = kite.trades()
+    assert kite.order_trades(order_id) == [trade]
+    assert trade["fill_timestamp"] == datetime.datetime(2026, 11, 20, 9, 16)
+    position = kite.positions()["net"][0]
+    assert (position["quantity"], position["average_price"]) == (10, trade["average_price"])
+    spent = 10 * trade["average_price"]
+    assert kite.margins()["equity"]["net"] == pytest.approx(1_000_000 - spent)
+    assert kite.margins("equity")["utilised"]["delivery"] == pytest.approx(spent)
+    assert kite.holdings() == []
+
+
+def test_modify_and_cancel_reach_the_order(kite):
+    order_id = buy(kite, order_type="LIMIT", price=1500, market_protection=None)
+    assert kite.modify_order("regular", order_id, price=1501) == order_id
+    assert kite.orders()[0]["price"] == 1501
+    assert kite.cancel_order("regular", order_id) == order_id
+    assert kite.orders()[0]["status"] == "CANCELLED"
+    with pytest.raises(exceptions.OrderException) as refused:
+        kite.cancel_order("regular", order_id)
+    assert refused.value.code == 400
+
+
+def test_refusals_arrive_as_the_clients_own_exceptions(kite):
+    with pytest.raises(exceptions.InputException, match="Market orders without market protection"):
+        buy(kite, market_protection=None)
+    with pytest.raises(exceptions.GeneralException, match=r"Insufficient funds\. Required margin is"):
+        buy(kite, quantity=50_000, order_type="LIMIT", price=1500)
+    with pytest.raises(exceptions.GeneralException) as lost:
+        kite._get("trigger_range", url_args={"transaction_type": "buy"})
+    assert (str(lost.value), lost.value.code) == ("Route not found", 404)
+
+
+def test_unknown_routes_get_the_documented_body(session):
+    answer = requests.get(f"{session.endpoint.rest}/no/such/route", timeout=5)
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"].startswith("application/json")
+    body = {"status": "error", "message": "Route not found", "data": None, "error_type": "GeneralException"}
+    assert answer.json() == body
+
+
+def test_a_wrong_token_is_a_token_exception_and_fires_the_hook(session):
+    fired = []
+    kite = KiteConnect(session.endpoint.api_key, "0" * 32, root=session.endpoint.rest)
+    kite.set_session_expiry_hook(lambda: fired.append(True))
+    with pytest.raises(exceptions.TokenException, match="Incorrect `api_key` or `access_token`"):
+        kite.profile()
+    assert fired == [True]
+
+
+def test_login_exchanges_a_request_token_once(session):
+    endpoint, kite = session.endpoint, session.kite
+    url = f"{endpoint.rest}/connect/login?api_key={endpoint.api_key}&v=3"
+    page = requests.get(url, allow_redirects=False, timeout=5)
+    assert page.status_code == 302
+    assert "status=success" in page.headers["Location"]
+    token = page.headers["Location"].split("request_token=")[1].split("&")[0]
+    assert token.isalnum()
+    with pytest.raises(exceptions.TokenException, match="Invalid `checksum`"):
+        kite.generate_session(token, api_secret="wrong")
+    user = kite.generate_session(token, api_secret=endpoint.api_secret)
+    assert user["user_id"] == endpoint.user_id
+    assert user["access_token"] != endpoint.access_token
+    assert kite.profile()["user_id"] == endpoint.user_id
+    with pytest.raises(exceptions.TokenException):
+        KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest).profile()
+    with pytest.raises(exceptions.TokenException, match="Token is invalid or has expired"):
+        kite.generate_session(token, api_secret=endpoint.api_secret)
+
+
+def test_the_checksum_is_the_documented_one():
+    # the test vector of the client: api_key + request_token + api_secret
+    expected = "ff0385617a3e37128e8448aec3216de734945a59988f7f1c4eb12eba1ce3d9e8"
+    assert hashlib.sha256(b"APIKEYreqtoksecret").hexdigest() == expected
+
+
+def test_logout_ends_the_session(kite):
+    assert kite.invalidate_access_token() is True
+    with pytest.raises(exceptions.TokenException):
+        kite.orders()
+
+
+def test_the_instrument_dump_parses_and_names_real_tokens(kite):
+    rows = kite.instruments("NSE")
+    assert rows == kite.instruments()
+    assert kite.instruments("MCX") == []
+    by_symbol = {row["tradingsymbol"]: row for row in rows}
+    assert set(by_symbol) == {*NAMES, "NIFTY 50"}
+    assert (by_symbol["INFY"]["instrument_token"], by_symbol["INFY"]["exchange_token"]) == (408065, "1594")
+    assert (by_symbol["INFY"]["tick_size"], by_symbol["MARUTI"]["tick_size"]) == (0.1, 1.0)
+    assert (by_symbol["NIFTY 50"]["instrument_token"], by_symbol["NIFTY 50"]["segment"]) == (256265, "INDICES")
+
+
+def test_quotes_agree_with_each_other(kite):
+    keys = ["NSE:INFY", "NSE:NIFTY 50", "NSE:GONE"]
+    quote, ohlc, ltp = kite.quote(keys), kite.ohlc(keys), kite.ltp(keys)
+    assert list(quote) == list(ohlc) == list(ltp) == ["NSE:INFY", "NSE:NIFTY 50"]
+    infy = quote["NSE:INFY"]
+    assert infy["last_price"] == ohlc["NSE:INFY"]["last_price"] == ltp["NSE:INFY"]["last_price"]
+    assert infy["ohlc"] == ohlc["NSE:INFY"]["ohlc"]
+    assert infy["timestamp"] == datetime.datetime(2026, 11, 20, 9, 16)
+    assert infy["ohlc"]["low"] <= infy["average_price"] <= infy["ohlc"]["high"]
+    assert infy["depth"]["buy"][0]["price"] < infy["depth"]["sell"][0]["price"]
+    assert len(infy["depth"]["buy"]) == 5
+    assert (infy["lower_circuit_limit"], infy["upper_circuit_limit"]) == (1384.9, 1692.5)
+
+
+def test_candles_merge_into_longer_ones(kite):
+    day = datetime.datetime(2026, 11, 19)
+    minutes = kite.historical_data(408065, day, day + datetime.timedelta(hours=16), "minute")
+    assert len(minutes) == 375
+    assert minutes[0]["date"].isoformat() == "2026-11-19T09:15:00+05:30"
+    for interval, span in (("3minute", 3), ("15minute", 15), ("60minute", 60)):
+        bars = kite.historical_data(408065, day, day + datetime.timedelta(hours=16), interval)
+        groups = [minutes[i : i + span] for i in range(0, 375, span)]
+        assert [bar["high"] for bar in bars] == [max(m["high"] for m in group) for group in groups]
+        assert [bar["volume"] for bar in bars] == [sum(m["volume"] for m in group) for group in groups]
+        assert [bar["date"] for bar in bars] == [group[0]["date"] for group in groups]
+    (daily,) = kite.historical_data(408065, "2026-11-19", "2026-11-19", "day")
+    assert daily["close"] == minutes[-1]["close"] == 1538.7
+    assert daily["low"] == min(m["low"] for m in minutes)
+
+
+def test_todays_candles_are_what_has_printed(session):
+    session.advance(3 * MINUTE)
+    bars = session.kite.historical_data(408065, "2026-11-20 09:15:00", "2026-11-20 15:30:00", "minute")
+    quote = session.kite.quote("NSE:INFY")["NSE:INFY"]
+    assert sum(bar["volume"] for bar in bars) == quote["volume"]
+    assert max(bar["high"] for bar in bars) == quote["ohlc"]["high"]
+    assert bars[-1]["close"] == quote["last_price"]
+
+
+@pytest.mark.parametrize(("interval", "days"), [("minute", 60), ("5minute", 100), ("60minute", 400), ("day", 2000)])
+def test_a_request_for_too_many_days_is_refused(kite, interval, days):
+    end = datetime.datetime(2026, 11, 19)
+    kite.historical_data(408065, end - datetime.timedelta(days=7), end, interval)
+    with pytest.raises(exceptions.InputException, match=f"interval exceeds max limit: {days} days"):
+        kite.historical_data(408065, end - datetime.timedelta(days=days + 1), end, interval)
+
+
+def test_gtts_go_through_the_client(kite):
+    ltp = kite.ltp("NSE:INFY")["NSE:INFY"]["last_price"]
+    leg = {"transaction_type": "SELL", "quantity": 10, "order_type": "LIMIT", "product": "CNC", "price": 1400}
+    made = kite.place_gtt("single", "INFY", "NSE", [1450], ltp, [leg])
+    assert made == {"trigger_id": 100001}
+    kite.modify_gtt(100001, "single", "INFY", "NSE", [1440], ltp, [leg])
+    assert kite.get_gtt(100001)["condition"]["trigger_values"] == [1440]
+    assert [row["id"] for row in kite.get_gtts()] == [100001]
+    assert kite.delete_gtt(100001) == made
+    assert kite.get_gtts()[0]["status"] == "deleted"
+
+
+def test_margins_and_contract_notes_go_through_the_client(kite):
+    order = {
+        "exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY", "variety": "regular",
+        "product": "CNC", "order_type": "LIMIT", "quantity": 10, "price": 1500,
+    }  # fmt: skip
+    assert kite.order_margins([order])[0]["total"] == 15_000
+    assert kite.basket_order_margins([order, order])["initial"]["total"] == 30_000
+    (note,) = kite.get_virtual_contract_note([order | {"order_id": "x", "average_price": 1500}])
+    assert note["charges"]["transaction_tax"] == pytest.approx(15.0)
+    assert note["charges"]["stamp_duty"] == pytest.approx(2.25)

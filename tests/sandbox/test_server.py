@@ -1,0 +1,159 @@
+import asyncio
+import threading
+import time
+
+import aiohttp
+import pytest
+import requests
+
+from brokers.sandbox import Sandbox, SandboxConfig
+from engine.errors import BusyError, ConfigError, DataError
+
+SECOND = 1_000_000_000
+
+
+def clock(endpoint):
+    return requests.get(f"{endpoint.rest}/sandbox/clock", timeout=5).json()
+
+
+def test_a_taken_port_is_named(start):
+    _, endpoint = start()
+    port = int(endpoint.rest.rsplit(":", 1)[1])
+    with pytest.raises(BusyError, match=f"port {port} on 127.0.0.1 is taken"):
+        Sandbox(SandboxConfig(port=port)).start()
+
+
+@pytest.mark.parametrize(
+    ("config", "error", "words"),
+    [
+        ({"date": "20-11-2026"}, ConfigError, "expected YYYY-MM-DD"),
+        ({"start": "nine"}, ConfigError, "expected HH:MM"),
+        ({"speed": 0.0}, ConfigError, "above 0"),
+        ({"host": "0.0.0.0"}, ConfigError, "this machine only"),
+        ({"symbols": ("NOSUCH",)}, ConfigError, "'NOSUCH'.*RELIANCE"),
+        ({"holdings": (("NOSUCH", 1, 1.0),)}, ConfigError, "does not list"),
+    ],
+)
+def test_a_sandbox_that_cannot_be_is_refused_in_one_line(config, error, words):
+    with pytest.raises(error, match=words):
+        Sandbox(SandboxConfig(**config)).start()
+
+
+def test_an_empty_tape_is_named(tmp_path):
+    with pytest.raises(DataError, match=str(tmp_path)):
+        Sandbox(SandboxConfig(tape=tmp_path)).start()
+
+
+def test_stopping_frees_the_port_and_may_be_repeated():
+    sandbox = Sandbox(SandboxConfig(speed=None))
+    endpoint = sandbox.start()
+    sandbox.stop()
+    sandbox.stop()
+    with pytest.raises(requests.ConnectionError):
+        clock(endpoint)
+    again = Sandbox(SandboxConfig(speed=None, port=int(endpoint.rest.rsplit(":", 1)[1])))
+    assert again.start().rest == endpoint.rest
+    again.stop()
+
+
+def test_stopping_closes_the_sockets_of_its_clients(start):
+    sandbox, endpoint = start(speed=1.0)
+
+    async def watch():
+        url = f"{endpoint.ws}/?api_key={endpoint.api_key}&access_token={endpoint.access_token}"
+        async with aiohttp.ClientSession() as http, http.ws_connect(url) as socket:
+            threading.Thread(target=sandbox.stop).start()
+            began = time.monotonic()
+            async for _ in socket:
+                pass
+            return time.monotonic() - began
+
+    assert asyncio.run(watch()) < 10
+
+
+def test_the_clock_runs_at_its_speed(start):
+    _, endpoint = start(speed=20.0)
+    before, began = clock(endpoint)["now"], time.monotonic()
+    time.sleep(1.0)
+    after, passed = clock(endpoint)["now"], time.monotonic() - began
+    assert (after - before) / SECOND == pytest.approx(20 * passed, rel=0.2)
+    body = {"until": after}
+    answer = requests.post(f"{endpoint.rest}/sandbox/advance", json=body, timeout=5)
+    assert (answer.status_code, answer.json()["error_type"]) == (400, "InputException")
+
+
+@pytest.mark.parametrize("query", ["", "?api_key=x&access_token=y", "?api_key={key}&access_token="])
+def test_a_socket_with_a_bad_token_is_forbidden(start, query):
+    _, endpoint = start()
+
+    async def connect():
+        async with aiohttp.ClientSession() as http:
+            await http.ws_connect(f"{endpoint.ws}/{query.format(key=endpoint.api_key)}")
+
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        asyncio.run(connect())
+    assert refused.value.status == 403
+
+
+@pytest.mark.parametrize(("speed", "beats"), [(1.0, True), (None, False)])
+def test_an_idle_socket_gets_heartbeats_only_when_time_runs(start, speed, beats):
+    _, endpoint = start(speed=speed)
+
+    async def listen():
+        url = f"{endpoint.ws}/?api_key={endpoint.api_key}&access_token={endpoint.access_token}"
+        async with aiohttp.ClientSession() as http, http.ws_connect(url) as socket:
+            try:
+                return (await socket.receive(timeout=4)).data
+            except TimeoutError:
+                return None
+
+    assert asyncio.run(listen()) == (b"\x00" if beats else None)
+    assert clock(endpoint)["sent"] == 0
+
+
+def test_requests_beyond_the_documented_rate_get_429(start):
+    _, endpoint = start(speed=1.0)
+    headers = {"Authorization": f"token {endpoint.api_key}:{endpoint.access_token}"}
+    order = {"exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY", "quantity": "1",
+             "product": "MIS", "order_type": "LIMIT", "price": "1400"}  # fmt: skip
+    with requests.Session() as http:
+        http.headers |= headers
+        answers = [http.post(f"{endpoint.rest}/orders/regular", data=order, timeout=5) for _ in range(11)]
+        quotes = [http.get(f"{endpoint.rest}/quote/ltp?i=NSE:INFY", timeout=5) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+        assert answers[-1].json()["error_type"] == "NetworkException"
+        assert answers[-1].json()["message"] == "Too many requests"
+        assert [answer.status_code for answer in quotes] == [200, 429]
+        time.sleep(1.1)
+        assert http.post(f"{endpoint.rest}/orders/regular", data=order, timeout=5).status_code == 200
+
+
+def test_in_lockstep_orders_are_limited_on_the_virtual_clock_and_reads_are_not(make_client):
+    client = make_client()
+    client.seconds(5)
+    for _ in range(10):
+        client.place(price=client.at(-2))
+    for _ in range(30):
+        client.ok("GET", "/quote/ltp", query=[("i", "NSE:INFY")])
+    assert client.refused(price=client.at(-2)) == (429, "NetworkException", "Too many requests")
+    client.seconds(1)
+    client.place(price=client.at(-2))
+    free = make_client(limits=False)
+    free.seconds(5)
+    for _ in range(50):
+        free.place(price=free.at(-2))
+
+
+def test_a_thread_that_dies_tells_its_owner(start, monkeypatch):
+    sandbox, _ = start(speed=50.0)
+    heard = []
+    sandbox.on_failure = lambda name, error: heard.append((name, str(error)))
+
+    def broken(*_):
+        raise RuntimeError("the market broke")
+
+    monkeypatch.setattr("brokers.sandbox.market.Crowd.step", broken)
+    end = time.monotonic() + 5
+    while not heard and time.monotonic() < end:
+        time.sleep(0.01)
+    assert heard == [("sandbox", "the market broke")]

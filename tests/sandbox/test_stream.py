@@ -1,0 +1,116 @@
+import json
+
+import pytest
+
+from brokers.sandbox.listing import Listing
+from brokers.sandbox.stream import BACKLOG, Connection
+from compiled.frames import Decoder
+from compiled.model import Instrument, Tick
+
+SECOND = 1_000_000_000
+
+
+def listings(count):
+    made = {}
+    for number in range(1, count + 1):
+        instrument = Instrument(number << 8 | 1, "NSE", f"S{number}", 0.05, lower=90.0, upper=110.0, close=100.0)
+        made[number << 8 | 1] = Listing(instrument, prints=True)
+    return made
+
+
+def say(connection, action, value):
+    connection.receive(json.dumps({"a": action, "v": value}))
+
+
+def decoded(frame):
+    return Decoder().decode(frame, 0)
+
+
+def tick(token, price=100.0, ts=SECOND):
+    return Tick(token, ts, price, volume=1)
+
+
+def test_a_bare_subscription_is_in_quote_mode_and_starts_with_a_tick():
+    connection = Connection(listings(2), conflate=False)
+    say(connection, "subscribe", [257])
+    assert not connection.outbox
+    connection.ticks({}, 5 * SECOND)
+    (frame,) = connection.outbox
+    assert len(frame) == 2 + 2 + 44
+    assert [t.ltp for t in decoded(frame)] == [100.0]
+
+
+def test_modes_decide_the_size_of_the_packet():
+    connection = Connection(listings(1), conflate=False)
+    say(connection, "subscribe", [257])
+    for mode, size in (("ltp", 8), ("quote", 44), ("full", 184)):
+        say(connection, "mode", [mode, [257]])
+        connection.ticks({257: tick(257)}, SECOND)
+        assert len(connection.outbox.pop()) == 4 + size
+
+
+def test_subscribing_again_changes_nothing():
+    connection = Connection(listings(1), conflate=False)
+    say(connection, "subscribe", [257])
+    say(connection, "mode", ["full", [257]])
+    connection.ticks({}, SECOND)
+    connection.outbox.clear()
+    say(connection, "subscribe", [257])
+    say(connection, "mode", ["full", [257]])
+    assert not connection.waiting
+    connection.ticks({257: tick(257)}, SECOND)
+    assert len(connection.outbox.pop()) == 4 + 184
+
+
+def test_one_frame_holds_everything_that_changed_and_is_subscribed():
+    connection = Connection(listings(5), conflate=False)
+    say(connection, "subscribe", [257, 513, 769])
+    connection.ticks({}, SECOND)
+    connection.outbox.clear()
+    connection.ticks({token: tick(token) for token in (513, 769, 1025)}, SECOND)
+    (frame,) = connection.outbox
+    assert [int(t.token) for t in decoded(frame)] == [513, 769]
+    say(connection, "unsubscribe", [513, 769])
+    connection.ticks({token: tick(token) for token in (513, 769)}, SECOND)
+    assert len(connection.outbox) == 1
+
+
+def test_three_thousand_tokens_are_the_most_and_the_connection_stays():
+    connection = Connection(listings(3_001), conflate=False)
+    say(connection, "subscribe", [n << 8 | 1 for n in range(1, 3_002)])
+    error = {"type": "error", "data": "Can't subscribe to more than 3000 instruments."}
+    assert [json.loads(text) for text in connection.outbox] == [error]
+    connection.outbox.clear()
+    connection.ticks({}, SECOND)
+    assert len(decoded(connection.outbox[0])) == 3_000
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", '{"a":"mode","v":["loud",[257]]}', '{"a":"dance","v":[]}', '{"a":"subscribe","v":257}'])
+def test_an_unreadable_request_gets_an_error_and_nothing_else(text):
+    connection = Connection(listings(1), conflate=False)
+    connection.receive(text)
+    assert [json.loads(message)["type"] for message in connection.outbox] == ["error"]
+    assert not connection.closing
+
+
+def test_a_slow_client_loses_old_ticks_but_no_text_and_then_gets_the_present():
+    connection = Connection(listings(3), conflate=True)
+    say(connection, "subscribe", [257, 513])
+    connection.ticks({}, SECOND)
+    connection.text({"type": "order", "data": {"order_id": "1"}})
+    for turn in range(BACKLOG + 5):
+        connection.ticks({257: tick(257, 100.0 + turn * 0.05)}, turn * SECOND)
+    texts = [message for message in connection.outbox if isinstance(message, str)]
+    frames = [message for message in connection.outbox if isinstance(message, bytes)]
+    assert len(texts) == 1
+    assert len(frames) < BACKLOG
+    assert [int(t.token) for t in decoded(frames[0])] == [257, 513]
+    assert connection.sent == len(connection.outbox)
+
+
+def test_in_lockstep_nothing_is_ever_dropped():
+    connection = Connection(listings(1), conflate=False)
+    say(connection, "subscribe", [257])
+    for turn in range(3 * BACKLOG):
+        connection.ticks({257: tick(257)}, turn * SECOND)
+    assert connection.sent == len(connection.outbox) == 3 * BACKLOG

@@ -1,0 +1,249 @@
+"""The rules of docs/bars.md, one test each."""
+
+import math
+
+import pytest
+
+from compiled.bars import NEVER, Bars, batch
+
+S = 1_000_000_000
+OPEN = 1_619_408_700 * S  # 2021-04-26 09:15 IST
+CLOSE = OPEN + 22_500 * S
+
+
+def started(*spans, close=CLOSE):
+    bars = Bars(list(spans))
+    bars.session(OPEN, close)
+    return bars
+
+
+def at(seconds):
+    return OPEN + int(seconds * S)
+
+
+def row(bar):
+    return ((bar.start - OPEN) // S, bar.span, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.ticks)
+
+
+def rows(bars):
+    return [row(bar) for bar in bars.take()]
+
+
+def test_a_minute_is_built_from_its_ticks():
+    bars = started(60)
+    for second, price, volume in ((0, 100.0, 10), (20, 103.0, 15), (40, 99.0, 40), (59, 101.0, 41), (60, 102.0, 50)):
+        bars.update(1, at(second), price, volume)
+    assert rows(bars) == [(0, 60, 100.0, 103.0, 99.0, 101.0, 41, 4)]
+    assert row(bars.current(1, 60)) == (60, 60, 102.0, 102.0, 102.0, 102.0, 9, 1)
+
+
+def test_hours_are_counted_from_the_open_and_the_last_one_is_cut_at_the_close():
+    bars = started(60, 3600)
+    bars.update(1, at(0), 100.0, -1)
+    bars.update(1, at(22_499), 101.0, -1)
+    bars.advance(CLOSE - 1)
+    assert [row(bar)[:2] for bar in bars.take()] == [(0, 60), (0, 3600)]
+    bars.advance(CLOSE)
+    assert [row(bar)[:2] for bar in bars.take()] == [(22_440, 60), (21_600, 3600)]
+
+
+def test_the_day_bar_is_the_whole_session():
+    bars = started(60, 86_400)
+    for minute in range(375):
+        bars.update(1, at(60 * minute), 100.0 + minute, 10 * (minute + 1))
+    bars.advance(CLOSE)
+    assert rows(bars)[-1] == (0, 86_400, 100.0, 474.0, 100.0, 474.0, 3750, 375)
+
+
+def test_a_span_without_a_tick_has_no_bar():
+    bars = started(1)
+    bars.update(1, at(0), 100.0, 1)
+    bars.update(1, at(7), 101.0, 2)
+    bars.advance(at(100))
+    assert [row(bar)[0] for bar in bars.take()] == [0, 7]
+
+
+def test_the_closing_print_belongs_to_the_last_bars():
+    bars = started(1, 60)
+    bars.update(1, at(22_499), 100.0, 1)
+    bars.update(1, CLOSE, 105.0, 4)
+    bars.advance(CLOSE)
+    assert rows(bars) == [
+        (22_499, 1, 100.0, 105.0, 100.0, 105.0, 3, 2),
+        (22_440, 60, 100.0, 105.0, 100.0, 105.0, 3, 2),
+    ]
+    assert bars.outside == 0
+
+
+def test_ticks_outside_the_session_make_no_bar_and_are_counted():
+    bars = started(60)
+    bars.update(1, OPEN - 1, 100.0, 1)
+    bars.update(1, CLOSE + 1, 100.0, 1)
+    bars.advance(NEVER)
+    assert (rows(bars), bars.outside) == ([], 2)
+
+
+def test_before_any_session_every_tick_is_outside():
+    bars = Bars([60])
+    bars.update(1, OPEN, 100.0, 1)
+    assert (bars.take(), bars.outside) == ([], 1)
+
+
+@pytest.mark.parametrize("price", [0.0, -1.0, math.nan])
+def test_a_tick_without_a_price_makes_no_bar_and_is_counted(price):
+    bars = started(60)
+    bars.update(1, at(1), price, 5)
+    assert (bars.current(1, 60), bars.unpriced) == (None, 1)
+
+
+def test_a_late_tick_stretches_the_bars_still_open_but_never_opens_or_closes_one():
+    bars = started(1, 60)
+    bars.update(1, at(5), 100.0, -1)
+    bars.update(1, at(6), 101.0, -1)
+    bars.update(1, at(5.5), 107.0, -1)
+    assert rows(bars) == [(5, 1, 100.0, 100.0, 100.0, 100.0, 0, 1)]
+    bars.advance(CLOSE)
+    assert rows(bars) == [
+        (6, 1, 101.0, 101.0, 101.0, 101.0, 0, 1),
+        (0, 60, 100.0, 107.0, 100.0, 101.0, 0, 3),
+    ]
+    assert bars.late == 1
+
+
+def test_a_late_tick_earlier_than_the_first_does_not_become_the_open():
+    bars = started(60)
+    bars.update(1, at(5), 100.0, -1)
+    bars.update(1, at(3), 95.0, -1)
+    assert row(bars.current(1, 60)) == (0, 60, 100.0, 100.0, 95.0, 100.0, 0, 2)
+
+
+def test_of_two_ticks_at_one_time_the_one_that_came_last_is_the_close():
+    bars = started(60)
+    bars.update(1, at(5), 100.0, -1)
+    bars.update(1, at(5), 99.0, -1)
+    assert (bars.current(1, 60).close, bars.late) == (99.0, 0)
+
+
+def test_a_tick_that_comes_after_its_second_was_closed_still_counts_in_its_minute():
+    bars = started(1, 60)
+    bars.update(1, at(1), 100.0, 10)
+    bars.advance(at(5))
+    bars.update(1, at(3), 104.0, 30)
+    bars.advance(at(60))
+    assert rows(bars) == [(1, 1, 100.0, 100.0, 100.0, 100.0, 0, 1), (0, 60, 100.0, 104.0, 100.0, 104.0, 30, 2)]
+    assert bars.late == 1
+
+
+def test_a_closed_bar_is_never_opened_again():
+    bars = started(60)
+    bars.update(1, at(10), 100.0, -1)
+    bars.advance(at(60))
+    bars.take()
+    bars.update(1, at(59), 200.0, -1)
+    bars.advance(CLOSE)
+    assert (bars.take(), bars.late) == ([], 1)
+
+
+def test_volume_that_dips_is_counted_and_never_taken_off_a_bar():
+    bars = started(60)
+    for second, volume in ((0, 100), (1, 90), (2, 120), (3, 110), (4, 120)):
+        bars.update(1, at(second), 50.0, volume)
+    bars.update(1, at(60), 50.0, 115)
+    bars.advance(CLOSE)
+    assert [bar.volume for bar in bars.take()] == [120, 0]
+    assert bars.dipped == 3
+
+
+def test_volume_of_an_index_is_zero():
+    bars = started(60)
+    bars.update(264_969, at(0), 50.0, -1)
+    bars.update(264_969, at(60), 51.0, -1)
+    assert [bar.volume for bar in bars.take()] == [0]
+
+
+def test_a_desk_that_joins_late_gives_the_volume_it_missed_to_the_day_only():
+    bars = started(60, 86_400)
+    bars.update(1, at(7230), 50.0, 1_000_000)
+    bars.update(1, at(7231), 50.0, 1_000_400)
+    bars.advance(CLOSE)
+    assert [(bar.span, bar.volume) for bar in bars.take()] == [(60, 400), (86_400, 1_000_400)]
+
+
+def test_volume_traded_before_the_open_is_in_no_bar():
+    bars = started(60, 86_400)
+    bars.update(1, OPEN - 400 * S, 50.0, 700)
+    bars.update(1, at(1), 50.0, 900)
+    bars.advance(CLOSE)
+    assert [bar.volume for bar in bars.take()] == [200, 200]
+
+
+def test_yesterdays_volume_before_the_open_is_not_taken_for_todays():
+    bars = started(60)
+    bars.update(1, OPEN - 400 * S, 50.0, 5_000_000)
+    bars.update(1, at(1), 50.0, 900)
+    assert (bars.current(1, 60).volume, bars.dipped) == (900, 0)
+
+
+def test_a_new_session_closes_what_is_open_and_starts_volume_anew():
+    bars = started(60)
+    bars.update(1, at(1), 50.0, 900)
+    tomorrow = OPEN + 86_400 * S
+    bars.session(tomorrow, tomorrow + 22_500 * S)
+    bars.update(1, tomorrow, 51.0, 30)
+    bars.advance(tomorrow + 60 * S)
+    assert [(bar.start, bar.volume) for bar in bars.take()] == [(OPEN, 900), (tomorrow, 30)]
+    assert bars.dipped == 0
+
+
+def test_bars_come_by_end_then_span_then_the_order_in_which_tokens_were_first_seen():
+    bars = started(1, 2)
+    for second in range(4):
+        for token in (9, 3, 7) if second == 0 else (3, 7, 9):
+            bars.update(token, at(second), 10.0, -1)
+    bars.advance(CLOSE)
+    order = [((bar.end - OPEN) // S, bar.span, bar.token) for bar in bars.take()]
+    assert order == [(end, span, t) for end in (1, 2, 3, 4) for span in (1, 2) if end % span == 0 for t in (9, 3, 7)]
+
+
+def test_a_bar_that_ends_by_now_closes_without_a_tick_and_one_that_does_not_stays():
+    bars = started(60)
+    bars.update(1, at(0), 10.0, -1)
+    bars.advance(at(60) - 1)
+    assert bars.take() == []
+    bars.advance(at(60))
+    assert len(bars.take()) == 1
+
+
+def test_a_bar_taken_once_is_not_taken_again():
+    bars = started(60)
+    bars.update(1, at(0), 10.0, -1)
+    bars.advance(CLOSE)
+    assert (len(bars.take()), len(bars.take())) == (1, 0)
+
+
+def test_drained_rows_are_the_bars_that_would_have_been_taken():
+    bars = started(60)
+    bars.update(77, at(61), 10.0, 5)
+    bars.update(77, at(62), 12.0, 9)
+    bars.advance(CLOSE)
+    whole, prices = bars.drain()
+    assert (list(whole), list(prices)) == ([77, at(60), 60, 4, 2], [10.0, 12.0, 10.0, 12.0])
+    assert bars.take() == []
+
+
+@pytest.mark.parametrize("spans", [[], [0], [60, 1], [60, 60], [60, 90], [-60]])
+def test_spans_that_do_not_ascend_in_multiples_of_the_first_are_refused(spans):
+    with pytest.raises(ValueError, match="spans"):
+        Bars(spans)
+
+
+def test_a_session_without_length_and_a_span_that_is_not_built_are_refused():
+    with pytest.raises(ValueError, match="session"):
+        Bars([60]).session(OPEN, OPEN)
+    with pytest.raises(ValueError, match="300"):
+        started(60).current(1, 300)
+
+
+def test_columns_that_are_not_one_table_are_refused():
+    with pytest.raises(ValueError, match="columns"):
+        batch([60], OPEN, CLOSE, bytes(16), bytes(16), bytes(8), bytes(16))

@@ -1,0 +1,209 @@
+"""A desk without an engine: a plausible board that moves by `step()`, the same way every time."""
+
+import math
+import random
+
+from engine.trading.board import (
+    BarRow,
+    Board,
+    EventRow,
+    FillMark,
+    LadderRow,
+    OrderRow,
+    PositionRow,
+    RiskRow,
+    WatchRow,
+)
+
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+START = 1_784_017_800 * SECOND + 32 * MINUTE + 7 * SECOND
+"""Tue 14 July 2026, 14:32:07 IST."""
+
+NAMES = (
+    ("RELIANCE", 1412.35), ("HDFCBANK", 1988.10), ("INFY", 1624.55), ("TCS", 3391.20), ("ICICIBANK", 1441.75),
+    ("SBIN", 812.40), ("BHARTIARTL", 1932.60), ("ITC", 418.25), ("LT", 3608.90), ("AXISBANK", 1174.05),
+    ("KOTAKBANK", 2187.30), ("MARUTI", 12641.00), ("SUNPHARMA", 1688.45), ("TATAMOTORS", 688.15),
+    ("BAJFINANCE", 934.70), ("ASIANPAINT", 2441.80), ("HINDUNILVR", 2514.95), ("TITAN", 3423.65),
+    ("M&M", 3184.20), ("NIFTY26JULFUT", 25642.40),
+)  # fmt: skip
+
+OPEN = (
+    ("RELIANCE", "P1", 75, 1398.20), ("RELIANCE", "P2", 50, 1404.60), ("RELIANCE", "P3", 25, 1409.10),
+    ("INFY", "P1", 60, 1637.40), ("INFY", "P2", 40, 1630.15), ("SBIN", "P1", 140, 803.35),
+    ("BHARTIARTL", "P1", 45, 1921.80), ("TITAN", "P1", 30, 3438.20),
+)  # fmt: skip
+
+
+class FakeDesk:
+    """A `DeskFace` that records what it was asked."""
+
+    spans = (60, 300, 900)
+
+    def __init__(self, mode="SANDBOX", symbols=20, seed=7):
+        self.board = Board(mode)
+        self.kills = []
+        self.commands = []
+        self.stopped = False
+        self.now = START
+        self.steps = 0
+        self._random = random.Random(seed)
+        self._prices = {}
+        self._sparks = {}
+        self._build(symbols)
+
+    def kill(self, flatten, reason):
+        self.kills.append((flatten, reason))
+        self.board.header = self.board.header._replace(kill="flatten" if flatten else "halt", kill_reason=reason)
+
+    def submit(self, act, token=0, detail=""):
+        self.commands.append((act, token, detail))
+        return len(self.commands)
+
+    def stop(self):
+        self.stopped = True
+
+    def event(self, level, text):
+        self.board.event_seq += 1
+        self.board.events.append(EventRow(self.board.event_seq, self.now, level, text))
+
+    def _build(self, symbols):
+        board = self.board
+        for i in range(symbols):
+            name, price = NAMES[i] if i < len(NAMES) else (f"STOCK{i:03d}", 100.0 + i)
+            self._prices[name] = price
+            wave = tuple(price * (1 + 0.004 * math.sin(i + k / 3.0) + 0.0006 * k) for k in range(24))
+            self._sparks[name] = tuple(round(x, 2) for x in wave)
+            board.watch.put(1_000 + i, self._watch(i, name, price))
+            self._bars(1_000 + i, price)
+        for name, rung, quantity, average in OPEN:
+            self._position(name, rung, quantity, average)
+        self._ladders()
+        self._risk()
+        self._orders()
+        for level, text in (
+            ("info", "reconciled: 8 positions, 9 GTTs, nothing unexplained"),
+            ("info", "session continuous until 15:30"),
+            ("fill", "BUY 75 RELIANCE 1,398.20 · momentum_ladder P1"),
+            ("info", "GTT 214417 armed: RELIANCE stop 1,377.20 target 1,447.10"),
+            ("fill", "BUY 50 RELIANCE 1,404.60 · momentum_ladder P2"),
+            ("warn", "TATAMOTORS stale for 12 s: entries inhibited"),
+            ("fill", "BUY 25 RELIANCE 1,409.10 · momentum_ladder P3"),
+            ("info", "trailed RELIANCE stop 1,377.20 → 1,384.60"),
+            ("fill", "SELL 40 [ITC] 417.90 · momentum_ladder P1"),
+        ):
+            self.event(level, text)
+        minutes = board.bars[1_000, 60]
+        for back, side, quantity in ((40, "BUY", 75), (22, "BUY", 50), (6, "SELL", 25)):
+            bar = minutes[-1 - back]
+            board.fills.append(FillMark(bar.start + 7 * SECOND, 1_000, side, bar.close, quantity))
+        self._header()
+
+    def _header(self, **changes):
+        pnl = sum(row.pnl for row in self.board.positions.rows) - 51_230
+        base = self.board.header._replace(
+            state="running", now=self.now, phase="continuous", phase_ends=START + 57 * MINUTE + 53 * SECOND, pnl=pnl,
+            charges=51_230, naked=0, feed_age=200_000_000, cash=4_512_345_60,
+        )  # fmt: skip
+        self.board.header = base._replace(**changes)
+
+    def _watch(self, i, name, price):
+        stale = name == "TATAMOTORS"
+        base = dict(NAMES).get(name, 100.0 + i) * (1 - 0.011 * math.sin(i * 1.7))
+        return WatchRow(
+            1_000 + i, name, price, (price / base - 1) * 100, price - 0.05, price + 0.05, 81_234 * (i + 1) * (i + 1),
+            START - 12 * SECOND if stale else self.now, stale, self._sparks[name],
+        )  # fmt: skip
+
+    def _position(self, name, rung, quantity, average):
+        price = self._prices[name]
+        key = f"{name}/{rung}"
+        self.board.positions.put(key, PositionRow(
+            key, name, "momentum_ladder", rung, quantity, average, price, round((price - average) * quantity * 100),
+            (price / average - 1) * 100, round(average * 0.985, 1), round(average * 1.035, 1) if rung != "P3" else 0.0,
+            quantity, self.now - 40 * MINUTE,
+        ))  # fmt: skip
+
+    def _ladders(self):
+        for name, rungs, stop in (
+            ("RELIANCE", ("armed", "armed", "armed"), 1384.60), ("INFY", ("armed", "armed", "entering"), 1612.80),
+            ("SBIN", ("armed", "-", "-"), 808.90), ("BHARTIARTL", ("armed", "entering", "-"), 1893.00),
+            ("TITAN", ("triggered", "-", "-"), 3420.10), ("ITC", ("closed", "closed", "closed"), 0.0),
+        ):  # fmt: skip
+            price = self._prices.get(name, 0.0)
+            distance = (price / stop - 1) * 100 if stop else 0.0
+            armed = sum(state == "armed" for state in rungs)
+            self.board.ladders.put(
+                name,
+                LadderRow(name, name, "momentum_ladder", rungs, stop, distance, round(price * 1.004, 1), armed, armed),
+            )
+
+    def _risk(self):
+        for name, text, limit, used, bad in (
+            ("day's loss", "1,240.00", "25,000", 0.05, False), ("drawdown", "4,310.50", "40,000", 0.11, False),
+            ("exposure", "5.64 L", "7.5 L", 0.752, False), ("per symbol", "2.12 L", "2.5 L", 0.848, False),
+            ("positions", "8", "10", 0.8, False), ("orders/s", "0.4", "9", 0.044, False),
+            ("orders/day", "214", "4,800", 0.045, False), ("naked", "0", "0", 0.0, False),
+            ("slippage", "1.2 bp", "", -1.0, False),
+        ):  # fmt: skip
+            self.board.risk.put(name, RiskRow(name, text, limit, used, bad))
+
+    def _orders(self):
+        rows = (
+            ("RELIANCE", "BUY", 75, 75, 1398.5, 1398.2, "LIMIT", "ENTRY", "COMPLETE", ""),
+            ("RELIANCE", "BUY", 50, 50, 1405.0, 1404.6, "LIMIT", "ENTRY", "COMPLETE", ""),
+            ("ITC", "SELL", 40, 40, 0.0, 417.9, "MARKET", "EXIT", "COMPLETE", ""),
+            ("LT", "BUY", 12, 0, 3620.0, 0.0, "LIMIT", "ENTRY", "REJECTED", "RISK: exposure"),
+            ("SBIN", "BUY", 140, 140, 803.5, 803.35, "LIMIT", "ENTRY", "COMPLETE", ""),
+            ("TITAN", "BUY", 30, 30, 3440.0, 3438.2, "LIMIT", "ENTRY", "COMPLETE", ""),
+            ("MARUTI", "BUY", 2, 0, 12600.0, 0.0, "LIMIT", "ENTRY", "CANCELLED", ""),
+            ("INFY", "BUY", 20, 5, 1622.0, 1621.9, "LIMIT", "ENTRY", "OPEN", ""),
+            ("BHARTIARTL", "BUY", 30, 0, 1930.0, 0.0, "LIMIT", "ENTRY", "OPEN", ""),
+            ("ITC", "BUY", 100, 0, 417.0, 0.0, "LIMIT", "-", "OPEN", ""),
+        )
+        for i, (symbol, side, quantity, filled, price, average, kind, purpose, status, reason) in enumerate(rows):
+            strategy = "external" if purpose == "-" else "momentum_ladder"
+            ts = START - (50 - 5 * i) * MINUTE
+            self.board.orders.put(str(i), OrderRow(
+                str(i), ts, symbol, side, quantity, filled, price, average, kind, purpose, status, strategy,
+                f"26071400{i:04d}", reason,
+            ))  # fmt: skip
+
+    def _bars(self, token, price):
+        for span in self.spans:
+            last = START // (span * SECOND) * span * SECOND
+            rows = []
+            x = price * 0.985
+            for k in range(160):
+                pull = price + price * 0.006 * math.sin((160 - k) / 17.0) - price * 0.00009 * (160 - k)
+                close = x + (pull - x) * 0.25 + price * 0.0007 * math.sin(k * 2.3 + token)
+                high = max(x, close) * (1 + 0.0004 * (1 + math.sin(k * 1.1)))
+                low = min(x, close) * (1 - 0.0004 * (1 + math.cos(k * 0.7)))
+                start = last - (159 - k) * span * SECOND
+                rows.append(
+                    BarRow(
+                        start,
+                        *(round(v * 20) / 20 for v in (x, high, low, close)),
+                        int(9_000 + 6_000 * math.sin(k * 0.37) ** 2 * (1 + k % 5)),
+                    )
+                )
+                x = close
+            self.board.bars[token, span] = tuple(rows)
+
+    def step(self, ns=SECOND // 10, share=0.25):
+        """Move on: about `share` of the symbols tick."""
+        self.now += ns
+        self.steps += 1
+        for i, row in enumerate(list(self.board.watch.rows)):
+            if row.stale or self._random.random() > share:
+                continue
+            price = round((row.ltp * (1 + self._random.gauss(0.0, 0.00025))) / 0.05) * 0.05
+            price = round(price, 2)
+            self._prices[row.symbol] = price
+            self._sparks[row.symbol] = (*row.spark[1:], price) if self.steps % 20 == i % 20 else row.spark
+            self.board.watch.put(row.token, self._watch(i, row.symbol, price))
+        for name, rung, quantity, average in OPEN:
+            self._position(name, rung, quantity, average)
+        self._ladders()
+        self._header()
+        self.board.heartbeat += ns

@@ -1,0 +1,63 @@
+"""The event log: what the desk did and what happened to it."""
+
+import contextlib
+from collections.abc import Sequence
+
+from engine.trading.board import Board, EventRow
+from tui.numbers import clock, count
+from tui.widgets.view import Cell, Column, View
+
+_MARKS = {"info": ("·", "dim"), "fill": ("◆", "title"), "warn": ("▲", "notice"), "alarm": ("■", "danger")}
+_INKS = {"info": "dim", "fill": "", "warn": "notice", "alarm": "danger"}
+
+
+def latest(board: Board) -> list[EventRow]:
+    """Copy the log; the engine may write into it meanwhile, which a copy notices, so try again, and at worst be empty."""
+    for _ in range(8):
+        with contextlib.suppress(RuntimeError):
+            return list(board.events)
+    return []
+
+
+class Events(View[EventRow]):
+    """One line per event, the newest last."""
+
+    name = "events"
+    title = "EVENTS"
+    help = "What the desk did and what happened to it: · information, ◆ fill, ▲ warning, ■ alarm (rings the bell once)."
+    empty = "quiet"
+    follows = True
+    columns = (
+        Column("time", 8, right=False),
+        Column("", 1, right=False),
+        Column("event", 12, 400, right=False),
+    )
+
+    def __init__(self) -> None:
+        self._seen: list[EventRow] = []
+
+    def version(self, board: Board) -> int:
+        """Return how many events there have been."""
+        return board.event_seq
+
+    def rows(self, board: Board) -> Sequence[EventRow]:
+        """Return the last events, oldest first."""
+        rows = latest(board)
+        if rows or not board.events:
+            self._seen = rows
+        return self._seen
+
+    def attention(self, row: EventRow) -> bool:
+        """Tell whether it is an alarm."""
+        return row.level == "alarm"
+
+    def cells(self, row: EventRow, now: int, widths: Sequence[int]) -> tuple[Cell, ...]:
+        """Return the line of one event."""
+        del now, widths
+        mark, tone = _MARKS.get(row.level, ("·", "dim"))
+        return Cell(clock(row.ts), "faint"), Cell(mark, tone), Cell(row.text, _INKS.get(row.level, "dim"))
+
+    def summary(self, board: Board) -> list[Cell]:
+        """Count what was dropped, which should be nothing."""
+        dropped = board.events_dropped
+        return [Cell(f"{count(dropped)} dropped", "notice")] if dropped else []

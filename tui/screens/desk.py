@@ -1,0 +1,213 @@
+"""The desk: six panes that answer, am I making or losing money, is anything unprotected, is anything wrong."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.widget import Widget
+
+from tui.actions import bindings
+from tui.panes.events import Events
+from tui.panes.ladders import Ladders
+from tui.panes.orders import Orders, OrdersTable
+from tui.panes.positions import Positions, PositionsTable
+from tui.panes.risk import Risk
+from tui.panes.watchlist import Watchlist
+from tui.screens.frame import Frame, FullScreen, show_bands
+from tui.theme import Tones
+from tui.widgets.bands import Bands
+from tui.widgets.footer import KeyFooter, keys
+from tui.widgets.header import HeaderBar
+from tui.widgets.live_table import LiveTable
+from tui.widgets.pane import Pane
+
+NARROW, LOW = 100, 30
+"""Below either of these the panes stand in one column, positions above one other."""
+
+WIDE, HIGH = 170, 40
+"""From both of these on there are three columns."""
+
+
+class Tabs(Widget):
+    """The names of the panes in one line, where not all of them are in sight."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "Tabs { height: 1; width: 100%; display: none; background: $background; }"
+
+    def __init__(self, names: list[str], tones: Callable[[], Tones]) -> None:
+        super().__init__()
+        self._names = names
+        self._tones = tones
+        self._shown: set[str] = set()
+        self._current = ""
+
+    def show(self, shown: set[str], current: str) -> None:
+        """Mark what is in sight and what has the focus."""
+        if (shown, current) != (self._shown, self._current):
+            self._shown, self._current = shown, current
+            self.refresh()
+
+    def render(self) -> Text:
+        """Render the line."""
+        tones, text = self._tones(), Text(" ", no_wrap=True, end="")
+        for name in self._names:
+            tone = "focus" if name == self._current else "" if name in self._shown else "faint"
+            text.append(name, tones.ink(tone))
+            text.append("  ")
+        return text
+
+    def on_click(self, event: events.Click) -> None:
+        """Show the clicked pane."""
+        x = 1
+        for name in self._names:
+            if x <= event.x < x + len(name) and isinstance(self.screen, DeskScreen):
+                self.screen.turn_to(name)
+            x += len(name) + 2
+
+
+class DeskScreen(FullScreen):
+    """Screen 1."""
+
+    AUTO_FOCUS = "#positions"
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("desk"))
+    DEFAULT_CSS = """
+    DeskScreen { background: $background; }
+    DeskScreen.-low HeaderBar { height: 1; padding: 0; }
+    #panes { height: 1fr; }
+    #panes.-column { layout: vertical; }
+    #panes.-column Pane { height: 11fr; }
+    #panes.-column #pane-positions { height: 9fr; }
+    #panes.-two {
+        layout: grid; grid-size: 6 3; grid-rows: 13fr 11fr 11fr; grid-gutter: 0 1;
+        #pane-watch, #pane-positions { column-span: 4; }
+        #pane-risk, #pane-ladders { column-span: 2; }
+        #pane-orders, #pane-events { column-span: 3; }
+    }
+    #panes.-three {
+        layout: grid; grid-size: 3 3; grid-columns: 75fr 37fr 86fr; grid-rows: 2fr 2fr 1fr; grid-gutter: 1 1;
+        #pane-watch { row-span: 3; }
+        #pane-events { column-span: 2; }
+    }
+    """
+
+    def __init__(self, mode: str, tones: Callable[[], Tones]) -> None:
+        super().__init__()
+        self._tones = tones
+        self._bands = Bands(mode)
+        self._header = HeaderBar(tones)
+        self._footer = KeyFooter(tones)
+        tables: list[LiveTable[Any]] = [
+            LiveTable(Watchlist(), tones),
+            LiveTable(Risk(), tones),
+            PositionsTable(Positions(), tones),
+            LiveTable(Ladders(), tones),
+            OrdersTable(Orders(), tones),
+            LiveTable(Events(), tones),
+        ]
+        self.panes = {table.view.name: Pane(table, tones) for table in tables}
+        self._tabs = Tabs(list(self.panes), tones)
+        self._panes = Container(*self.panes.values(), id="panes")
+        self._zoomed = False
+        self._small = False
+        self._grid = "-two"
+        self._current = "positions"
+        self._beside = "watch"
+
+    def compose(self) -> ComposeResult:
+        """Stack bands, header, panes and footer."""
+        yield self._bands
+        yield self._header
+        yield self._tabs
+        yield self._panes
+        yield self._footer
+
+    def draw(self, frame: Frame) -> None:
+        """Show one frame: visible panes only."""
+        show_bands(self._bands, frame)
+        self._header.show(frame.board.header, frame.lag, frame.kill)
+        for pane in self.panes.values():
+            if pane.display:
+                pane.pull(frame.board, frame.number, frozen=frame.frozen)
+        self._footer.show(keys(self.scopes, self.app._keymap), frame.status)  # noqa: SLF001 - there is no public way to ask
+
+    @property
+    def scopes(self) -> set[str]:
+        """The desk, every list, the focused pane."""
+        return {"anywhere", "desk", "list", self._current}
+
+    def restyle(self) -> None:
+        """Paint everything anew in the theme of now."""
+        for pane in self.panes.values():
+            pane.table.restyle()
+        for widget in self.query("*"):
+            widget.refresh()
+
+    # which panes are in sight
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Choose the arrangement for the size."""
+        self._small = event.size.width < NARROW or event.size.height < LOW
+        self.set_class(self._small, "-low")
+        wide = event.size.width >= WIDE and event.size.height >= HIGH
+        self._arrange("-three" if wide else "-two")
+
+    def _arrange(self, grid: str = "") -> None:
+        column = self._small or self._zoomed
+        if grid:
+            self._grid = grid
+        for name in ("-column", "-two", "-three"):
+            self._panes.set_class(name == ("-column" if column else self._grid), name)
+        shown = {self._current} if self._zoomed else {"positions", self._beside} if column else set(self.panes)
+        for name, pane in self.panes.items():
+            pane.display = name in shown
+        self._tabs.display = column
+        self._tabs.show(shown, self._current)
+
+    def turn_to(self, name: str) -> None:
+        """Bring a pane into sight and give it the focus."""
+        self._look_at(name)
+        self.panes[name].table.focus()
+
+    def _look_at(self, name: str) -> None:
+        self._current = name
+        if name != "positions":
+            self._beside = name
+        self._arrange()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Follow the focus, however it moved."""
+        for name, pane in self.panes.items():
+            if pane in event.widget.ancestors and name != self._current:
+                self._look_at(name)
+
+    @property
+    def current(self) -> Pane:
+        """The pane with the focus."""
+        return self.panes[self._current]
+
+    def action_pane(self, step: int) -> None:
+        """Focus the next or the previous pane, in sight or not."""
+        names = list(self.panes)
+        self.turn_to(names[(names.index(self._current) + step) % len(names)])
+
+    def action_zoom(self) -> None:
+        """Maximise the focused pane, or put it back."""
+        self._zoomed = not self._zoomed
+        self.turn_to(self._current)
+
+    def action_filter(self) -> None:
+        """Ask what the focused pane shall show."""
+        self.current.ask_filter()
+
+    def back(self) -> bool:
+        """Undo the filter, else the zoom; tell whether there was either."""
+        if self.current.end_filter():
+            return True
+        if self._zoomed:
+            self.action_zoom()
+            return True
+        return False

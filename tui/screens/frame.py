@@ -1,0 +1,51 @@
+"""What every screen of the desk has: the bands on top, and a pull once per frame."""
+
+from typing import ClassVar, NamedTuple
+
+from textual.screen import Screen
+
+from engine.trading.board import Board
+from tui.widgets.bands import Bands
+from tui.widgets.view import Cell
+
+
+class Frame(NamedTuple):
+    """One turn of the 10 Hz clock, as every screen sees it."""
+
+    number: int
+    board: Board
+    lag: int
+    """How old the engine's heartbeat is, ns; -1 before the first."""
+    kill: str
+    """"", "halt" or "flatten": what the board says, or what was pressed and the board does not say yet."""
+    reason: str
+    confirmed: bool
+    """Whether the board says `kill` too."""
+    frozen: bool
+    status: Cell
+    """What became of the last command."""
+
+
+def show_bands(bands: Bands, frame: Frame) -> None:
+    """Bring a screen's bands up to date."""
+    note = "FROZEN · space resumes" if frame.frozen else ""
+    bands.show(frame.board.header.mode, note, frame.kill, frame.reason, confirmed=frame.confirmed)
+
+
+class FullScreen(Screen[None]):
+    """A screen that fills the terminal; it subclasses `draw`."""
+
+    ALLOW_SELECT: ClassVar[bool] = False
+
+    @property
+    def scopes(self) -> set[str]:
+        """The scopes of actions in reach."""
+        return {"anywhere"}
+
+    def draw(self, frame: Frame) -> None:
+        """Show one frame."""
+        raise NotImplementedError
+
+    def restyle(self) -> None:
+        """Paint everything anew in the theme of now."""
+        self.refresh()

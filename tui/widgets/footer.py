@@ -1,0 +1,58 @@
+"""The line below everything: the keys that matter here, and what became of the last command."""
+
+from collections.abc import Callable, Mapping
+
+from rich.text import Text
+from textual.widget import Widget
+
+from tui.actions import ACTIONS, Action, caps, keys_of
+from tui.numbers import plain
+from tui.theme import Tones
+from tui.widgets.view import Cell
+
+
+def keys(scopes: set[str], keymap: Mapping[str, str]) -> list[Action]:
+    """Return the actions the footer names where these scopes are in reach, most important first."""
+    shown = [action for action in ACTIONS if action.footer and action.scope in scopes]
+    return [action._replace(keys=keys_of(action, keymap)) for action in sorted(shown, key=lambda action: action.footer)]
+
+
+def line(shown: list[Action], status: Cell, width: int, tones: Tones) -> Text:
+    """Return the footer: keys from the left as far as they fit, the status at the right end."""
+    words = plain(status.text)
+    room = width - (len(words) + 3 if words else 1)
+    text = Text(" ", no_wrap=True, end="")
+    for action in shown:
+        cap = caps(action.keys)
+        if len(text) + len(cap) + len(action.verb) + 3 > room:
+            break
+        text.append(cap, tones.ink("danger" if action.fixed else "focus"))
+        text.append(f" {action.verb}  ", tones.ink("dim"))
+    if words:
+        words = words if len(words) < width - len(text) - 1 else words[: max(width - len(text) - 3, 0)] + "…"
+        text.append(" " * max(width - len(text) - len(words) - 1, 0))
+        text.append(words, tones.ink(status.tone))
+    return text
+
+
+class KeyFooter(Widget):
+    """The footer, one line."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "KeyFooter { dock: bottom; width: 100%; height: 1; background: $panel; }"
+
+    def __init__(self, tones: Callable[[], Tones]) -> None:
+        super().__init__()
+        self._tones = tones
+        self._keys: list[Action] = []
+        self._status = Cell("")
+
+    def show(self, shown: list[Action], status: Cell) -> None:
+        """Show keys and a status."""
+        if (shown, status) != (self._keys, self._status):
+            self._keys, self._status = shown, status
+            self.refresh()
+
+    def render(self) -> Text:
+        """Render the footer."""
+        return line(self._keys, self._status, self.size.width, self._tones())

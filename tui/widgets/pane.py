@@ -1,0 +1,107 @@
+"""A pane: one line of title, a live table, and a filter field while one is wanted."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widget import Widget
+from textual.widgets import Input
+
+from engine.trading.board import Board
+from tui.theme import Tones
+from tui.widgets.live_table import LiveTable
+from tui.widgets.view import Cell
+
+
+class Title(Widget):
+    """A pane's title with its summary; it lights up with the focus."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "Title { height: 1; width: 100%; background: $panel; }"
+
+    def __init__(self, text: str, tones: Callable[[], Tones]) -> None:
+        super().__init__()
+        self._text = text
+        self._tones = tones
+        self._lit = False
+        self._parts: list[Cell] = []
+
+    def show(self, parts: list[Cell], lit: bool) -> None:
+        """Show a summary, lit when the pane has the focus."""
+        if (parts, lit) != (self._parts, self._lit):
+            self._parts, self._lit = parts, lit
+            self.refresh()
+
+    def render(self) -> Text:
+        """Render the title."""
+        tones = self._tones()
+        text = Text(no_wrap=True, overflow="ellipsis", end="")
+        text.append("▎", tones.ink("focus" if self._lit else "faint"))
+        text.append(self._text, tones.ink("focus" if self._lit else "title"))
+        for part in self._parts:
+            text.append("  ")
+            text.append(part.text, tones.ink(part.tone))
+        return text
+
+
+class Pane(Vertical):
+    """One view with its title and its filter."""
+
+    DEFAULT_CSS = """
+    Pane {
+        background: $surface;
+        Input { height: 1; border: none; padding: 0 1; background: $panel; }
+        Input:focus { border: none; }
+    }
+    """
+
+    def __init__(self, table: LiveTable[Any], tones: Callable[[], Tones]) -> None:
+        super().__init__(id=f"pane-{table.view.name}")
+        self.table = table
+        self._title = Title(table.view.title, tones)
+
+    def compose(self) -> ComposeResult:
+        """Stack title and table."""
+        yield self._title
+        yield self.table
+
+    def pull(self, board: Board, frame: int, *, frozen: bool) -> None:
+        """Take one frame; a frozen pane only keeps its title's light."""
+        if not frozen:
+            self.table.pull(board, frame)
+        summary = self.table.view.summary(board) if not frozen else [Cell("frozen", "notice")]
+        if self.table.wanted:
+            summary = [*summary, Cell(f"/{self.table.wanted} {len(self.table.rows)}", "notice")]
+        self._title.show(summary, self.has_focus_within)
+
+    def ask_filter(self) -> None:
+        """Open the filter field, or go back to it."""
+        fields = self.query(Input)
+        if fields:
+            fields.first().focus()
+            return
+        field = Input(self.table.wanted, placeholder="filter: enter keeps it, esc drops it", select_on_focus=False)
+        self.mount(field)
+        field.focus()
+
+    def end_filter(self) -> bool:
+        """Drop the filter and its field; tell whether there was one."""
+        there = bool(self.table.wanted) or bool(self.query(Input))
+        self.query(Input).remove()
+        self.table.filter("")
+        self.table.focus()
+        return there
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.table.filter(event.value)
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        event.input.remove()
+        self.table.focus()
