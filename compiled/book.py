@@ -84,12 +84,11 @@ class Book(Levels):
         if tif == FOK and not self._fillable(level, quantity, owner):
             self._index[order_id] = i32(GONE)
             return 0
-        if level + (self._best_sell if side > 0 else self._best_buy) > self._meet:
-            left = quantity
-            stays = tif == DAY
-        else:
+        left = quantity
+        stays = tif == DAY
+        if level + (self._best_sell if side > 0 else self._best_buy) <= self._meet:
             left = self._match(order_id, level, quantity, owner)
-            stays = tif == DAY and left > 0 and not self._stopped
+            stays = stays and left > 0 and not self._stopped
         if stays:
             self._rest(order_id, level, left, owner, disclosed)
         else:
@@ -172,6 +171,7 @@ class Book(Levels):
         if len(messages) % 16:
             raise ValueError(f"{len(messages)} bytes are no whole number of messages")
         refused: i64 = 0
+        # the step is a literal: mypyc counts with any other in boxed numbers
         for at in range(i64(0), i64(len(messages)), 16):
             word = i64(read_i32_le(messages, at))
             kind = word & 0xFF
@@ -261,7 +261,8 @@ class Book(Levels):
         """Return 0 for an order that may enter, and make room for its id."""
         if order_id < 1 or order_id > MAX_ID:
             return _BAD_ID
-        if side * side != 1:
+        # not a set, which mypyc would ask with a boxed number
+        if side != 1 and side != -1:
             return _BAD_SIDE
         if quantity < 1 or quantity > MAX_QUANTITY:
             return _BAD_QUANTITY

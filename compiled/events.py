@@ -17,6 +17,14 @@ class Outcome(IntEnum):
     LOST = 4
 
 
+class Verb(IntEnum):
+    """Which request an answer belongs to."""
+
+    PLACE = 1
+    CANCEL = 2
+    MODIFY = 3
+
+
 class Act(IntEnum):
     """What the operator, or a watchdog in the operator's name, asks for."""
 
@@ -47,11 +55,14 @@ class Timer:
 
 @final
 class Answer:
-    """The broker's answer to the request of an intent; `broker_id` is an order id, or a GTT id as text."""
+    """The broker's answer to a request about an intent; `broker_id` is an order id, or a GTT id as text."""
 
-    def __init__(self, ts: i64, intent: i64, outcome: Outcome, broker_id: str = "", reason: str = "") -> None:
+    def __init__(
+        self, ts: i64, intent: i64, verb: Verb, outcome: Outcome, broker_id: str = "", reason: str = ""
+    ) -> None:
         self.ts = ts
         self.intent = intent
+        self.verb = verb
         self.outcome = outcome
         self.broker_id = broker_id
         self.reason = reason

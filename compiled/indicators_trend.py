@@ -241,6 +241,7 @@ class Ichimoku(Indicator):
         self._conversion = Donchian(checked(conversion))
         self._base = Donchian(checked(base, conversion))
         self._span = Donchian(checked(span, base))
+        self._delay = base
         self._left = base
         self._ring_a = zeros(base)
         self._ring_b = zeros(base)
@@ -270,7 +271,10 @@ class Ichimoku(Indicator):
             self.ready = True
         self._ring_a[i] = ahead_a
         self._ring_b[i] = span.value
-        self._next = i + 1 if i + 1 < len(self._ring_a) else 0
+        i += 1
+        if i == self._delay:
+            i = 0
+        self._next = i
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  two of four
         """Take the bar."""

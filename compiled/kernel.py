@@ -24,6 +24,7 @@ from compiled.events import (
     Ticks,
     Timer,
     Trade,
+    Verb,
 )
 from compiled.ladder import Ladder, LadderPlan, Rung, RungState
 from compiled.ledger import Ledger
@@ -123,6 +124,7 @@ class Kernel:
         self.rates = rates
         self.out = Outbox(setup.tag_prefix, setup.first)
         self.ledger = Ledger(setup.cash)
+        self.out.close = setup.close
         self.bars = Bars(setup.spans)
         self.bars.session(setup.open, setup.close)
         self.markets: dict[int, Market] = {int(i.token): Market(i) for i in instruments}
@@ -501,8 +503,8 @@ class Kernel:
             self._gtt_answer(gtt, event)
 
     def _order_answer(self, order: Order, event: Answer) -> None:
-        if order.cancelling and event.broker_id == order.order_id:
-            # the answer to a cancel; what became of the order, its book says
+        if event.verb is Verb.CANCEL:
+            # what became of the order, its book says
             if event.outcome is not Outcome.ACCEPTED:
                 order.cancelling = False
         elif event.outcome is Outcome.ACCEPTED:
@@ -510,7 +512,7 @@ class Kernel:
             move(order, OrderStatus.OPEN)
         elif event.outcome is Outcome.REFUSED:
             move(order, OrderStatus.REJECTED, event.reason)
-            self.out.alert("warn", "order_refused", order.strategy + ": " + event.reason, order.token)
+            self._order_refused(order, event.reason)
         elif event.outcome is Outcome.UNKNOWN:
             move(order, OrderStatus.UNKNOWN, event.reason)
         else:
@@ -519,6 +521,17 @@ class Kernel:
         self.out.changed(order)
         self._link_orphans(order)
         self._tend_rung(order.rung)
+
+    def _order_refused(self, order: Order, reason: str) -> None:
+        """Tell it; an exit that is refused again and again is tried ever less often."""
+        level = "warn"
+        rung = self.rungs.get(int(order.rung))
+        if rung is not None and order.purpose is Purpose.EXIT:
+            rung.refusals += 1
+            patience = rung.refusals * rung.refusals * SECOND
+            rung.retry_at = self.out.now + (patience if patience < MINUTE else MINUTE)
+            level = "alarm"
+        self.out.alert(level, "order_refused", order.strategy + ": " + reason, order.token)
 
     def _order_update(self, event: OrderUpdate) -> None:
         order = self.out.by_order_id.get(event.order_id)
@@ -626,9 +639,11 @@ class Kernel:
 
     def _gtt_answer(self, gtt: Gtt, event: Answer) -> None:
         rung = self.rungs.get(int(gtt.rung))
-        if gtt.deleting:
+        if event.verb is not Verb.PLACE:
+            gtt.asked = False
+        if event.verb is Verb.CANCEL:
             self._delete_answer(gtt, event)
-        elif gtt.pending:
+        elif event.verb is Verb.MODIFY:
             self._modify_answer(gtt, rung, event)
         elif event.outcome is Outcome.ACCEPTED:
             gtt.gtt_id = i64(int(event.broker_id))
@@ -684,6 +699,8 @@ class Kernel:
             return
         rung = self.rungs.get(int(gtt.rung))
         if event.status is GttStatus.ACTIVE:
+            if gtt.asked:
+                return
             gtt.deleting = False
             gtt.pending = []
             gtt.legs = event.legs

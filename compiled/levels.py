@@ -195,13 +195,11 @@ class Levels:
             for _ in range(RECORD):
                 o = append(o, 0)
             self._orders = o
-        shown = quantity if peak == 0 or peak > quantity else peak
-        o[at + OPEN] = shown
-        o[at + HIDDEN] = quantity - shown
         o[at + ID] = order_id
         o[at + OWNER] = owner
         o[at + PEAK] = peak
         self._index[order_id] = i32(at)
+        self._show(at, quantity)
         self._link(at, level)
 
     @final

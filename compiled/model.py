@@ -324,7 +324,10 @@ class GttLeg:
 
 @final
 class Gtt:
-    """One GTT of ours: a stop (one leg), or a stop and a target (two legs, lower trigger first)."""
+    """One GTT of ours: a stop (one leg), or a stop and a target (two legs, lower trigger first).
+
+    `pending` are the legs a modification asks for; `asked` while a modification or deletion has no answer yet.
+    """
 
     def __init__(
         self,
@@ -352,6 +355,7 @@ class Gtt:
         self.updated: i64 = created
         self.pending: list[GttLeg] = []
         self.deleting = False
+        self.asked = False
         self.reason = ""
 
     @property

@@ -37,6 +37,7 @@ class Outbox:
         self.tag_prefix = tag_prefix
         self.next_intent = first
         self.now: i64 = 0
+        self.close: i64 = 0
         self.commands: list[Command] = []
         self.orders: dict[int, Order] = {}
         self.gtts: dict[int, Gtt] = {}
@@ -140,6 +141,7 @@ class Outbox:
         """Ask for other legs on a live GTT."""
         gtt.last_price = last_price
         gtt.pending = legs
+        gtt.asked = True
         gtt.modifies += 1
         self.changed_gtts[gtt.intent] = gtt
         self.commands.append(ModifyGtt(gtt))
@@ -147,9 +149,10 @@ class Outbox:
 
     def delete_gtt(self, gtt: Gtt) -> None:
         """Ask for the deletion of a live GTT, once."""
-        if gtt.deleting or not gtt.gtt_id:
+        if gtt.asked or gtt.deleting or not gtt.gtt_id:
             return
         gtt.deleting = True
+        gtt.asked = True
         self.changed_gtts[gtt.intent] = gtt
         self.commands.append(DeleteGtt(gtt))
         self.note(f"delete {self.now} {gtt.intent}")

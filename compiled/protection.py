@@ -42,7 +42,7 @@ def tend(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
         return
     gtt = rung.gtt
     if rung.leaving:
-        _leave_now(out, ladder, rung, gtt)
+        _leave_now(out, ladder, rung, gtt, last)
     elif gtt is None or not gtt.live:
         _protect(out, ladder, rung, gtt, last)
     elif gtt.status is GttStatus.ACTIVE and not gtt.pending and not gtt.deleting:
@@ -96,13 +96,16 @@ def _exit_done(out: Outbox, rung: Rung) -> bool:
     return True
 
 
-def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt | None) -> None:
+def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt | None, last: float) -> None:
     """Take the GTT away first, then sell at the market: never two orders for the same shares."""
     if gtt is not None and gtt.live:
-        if gtt.status is GttStatus.ACTIVE:
+        if gtt.status is GttStatus.ACTIVE and out.now < out.close:
             out.delete_gtt(gtt)
         return
     if gtt is not None and gtt.status is GttStatus.TRIGGERED and not gtt.order_id and _waiting(out, gtt):
+        return
+    if out.now >= out.close:
+        _carry(out, ladder, rung, last)
         return
     if out.now < rung.retry_at:
         return
@@ -115,6 +118,24 @@ def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt | None) -> None
     rung.retry_at = out.now + RETRY_SECONDS * SECOND
 
 
+def _carry(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+    """Protect over night what could not be sold before the close: its old stop may lie beyond the price by now."""
+    if out.now < rung.retry_at or last <= 0.0:
+        return
+    rung.stop = stop_at(ladder, rung, last)
+    rung.target = 0.0
+    out.alert("alarm", "carried", "an exit did not fill before the close; a new stop stands", ladder.instrument.token)
+    _place_gtt(out, ladder, rung, last)
+
+
+def _place_gtt(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+    rung.gtt = out.place_gtt(
+        ladder.strategy, ladder.instrument.token, ladder.plan.product, rung.rung_id, last,
+        legs(ladder, rung, rung.stop, rung.quantity),
+    )  # fmt: skip
+    rung.moved = out.now
+
+
 def _waiting(out: Outbox, gtt: Gtt) -> bool:
     """Tell whether the order of a triggered GTT may still show up."""
     return out.now - gtt.updated < LINK_SECONDS * SECOND
@@ -125,7 +146,7 @@ def _protect(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt | None, last: flo
     if gtt is not None and gtt.status is GttStatus.TRIGGERED and not gtt.order_id:
         if not _waiting(out, gtt):
             leave(rung, "trigger without an order")
-            _leave_now(out, ladder, rung, gtt)
+            _leave_now(out, ladder, rung, gtt, last)
         return
     if out.now < rung.retry_at or last <= 0.0:
         return
@@ -136,17 +157,13 @@ def _protect(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt | None, last: flo
         rung.target = target_at(ladder, rung)
     if sign * (last - rung.stop) <= last * NEAREST_PERCENT / 100.0:
         leave(rung, "stop")
-        _leave_now(out, ladder, rung, gtt)
+        _leave_now(out, ladder, rung, gtt, last)
         return
     if rung.target > 0.0 and sign * (rung.target - last) <= last * NEAREST_PERCENT / 100.0:
         leave(rung, "target")
-        _leave_now(out, ladder, rung, gtt)
+        _leave_now(out, ladder, rung, gtt, last)
         return
-    rung.gtt = out.place_gtt(
-        ladder.strategy, ladder.instrument.token, ladder.plan.product, rung.rung_id, last,
-        legs(ladder, rung, rung.stop, rung.quantity),
-    )  # fmt: skip
-    rung.moved = out.now
+    _place_gtt(out, ladder, rung, last)
 
 
 def _follow(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> None:

@@ -195,7 +195,9 @@ class Extreme:
         first = self._first
         count = self._count
         if count > 0 and when[first] <= self._now - period:
-            first = first + 1 if first + 1 < period else 0
+            first += 1
+            if first == period:
+                first = 0
             count -= 1
         while count > 0:
             last = first + count - 1

@@ -84,11 +84,15 @@ def export(database: Path, what: str, out: Path | None, format: str, bars: BarRa
     """
     _check("what to export", what, WHAT)
     _check("export format", format, FORMATS)
+    if out is None and format == "parquet" and sys.stdout.isatty():
+        raise ConfigError("parquet is no text for a terminal; name a file")
     if what == "bars" and bars is None:
         raise ConfigError("an export of bars needs a symbol, a span and a range of time")
     with _source(database, what, bars) as (columns, rows):
         if out is None:
-            return _write(sys.stdout.buffer, format, columns, rows)
+            count = _write(sys.stdout.buffer, format, columns, rows)
+            sys.stdout.buffer.flush()
+            return count
         try:
             with replacing(out) as fresh, fresh.open("wb") as file:
                 return _write(file, format, columns, rows)

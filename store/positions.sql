@@ -2,7 +2,8 @@
 -- quantity       shares held, negative when short: what was bought less what was sold
 -- average_price  cost of one of them: what was paid, less what came in, plus the profit taken on the way
 -- charges, realised   paise, over all fills; realised is before charges
--- open_trades, open_quantity, stop_loss, target   from the open rows of trades; the stop nearest to the price
+-- open_trades, open_quantity, stop_loss, target, since   from the rows of trades that stand: how many, the shares they
+--                entered with, the stop and the target nearest to the price, the first entry
 WITH filled AS (
     SELECT
         strategy, exchange, symbol, token,
@@ -22,7 +23,7 @@ standing AS (
         CASE MAX(side) WHEN 'BUY' THEN MIN(NULLIF(target, 0)) ELSE MAX(NULLIF(target, 0)) END AS target,
         MIN(entry_time) AS since
     FROM trades
-    WHERE status = 'OPEN'
+    WHERE status IN ('open', 'exiting')
     GROUP BY strategy, exchange, symbol, token
 ),
 known AS (

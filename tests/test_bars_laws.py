@@ -200,3 +200,20 @@ def test_the_bars_of_every_span_add_up_to_the_same_volume_once_volume_is_known_a
         totals = {span: sum(bar[7] for bar in taken if bar[0] == token and bar[2] == span) for span in (1, 4, 12, DAY)}
         heard = [event[4] for event in events if event[1] == token and event[3] > 0 and OPEN <= event[2] <= CLOSE]
         assert set(totals.values()) == {max([0, *heard])}
+
+
+def test_memory_does_not_grow_with_sessions():
+    bars, sizes = Bars([1, 60]), set()
+    for day in range(12):
+        start = OPEN + day * DAY * S
+        bars.session(start, start + 600 * S)
+        for second in range(0, 600, 2):
+            for token in (1, 2, 3):
+                bars.update(token, start + second * S, 10.0 + second % 7, second)
+            if second % 100 == 98:
+                bars.advance(start + second * S)
+                bars.take()
+        bars.take()
+        if day > 1:
+            sizes.add((len(bars._whole), len(bars._price), len(bars._closed_whole), len(bars._closed_price)))
+    assert len(sizes) == 1

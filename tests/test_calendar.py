@@ -91,6 +91,13 @@ def test_a_special_session_trades_at_its_own_hours_in_stocks_and_in_derivatives(
         assert (clock(session.open), clock(session.close)) == (parts[0][0], parts[-1][1])
 
 
+def test_only_stocks_have_auctions_on_a_special_day():
+    assert phases("2020-11-14")[0] == ("pre-open entry", "18:00", "18:08")
+    assert phases("2020-11-14")[-1] == ("post-close", "19:25", "19:35")
+    for exchange, kind in (("NFO", "FUT"), ("NSE", "INDEX")):
+        assert phases("2020-11-14", exchange, kind) == [("continuous", "18:15", "19:15")]
+
+
 def test_a_muhurat_without_a_clock_time_is_a_trading_day_whose_session_is_refused():
     assert CALENDAR.is_trading_day(date(2026, 11, 8))
     with pytest.raises(DataError, match=r"muhurat session of 2026-11-08 is not known.*sessions\.json"):

@@ -294,6 +294,17 @@ def test_a_rolling_sum_and_spread_are_those_of_the_last_values(values, period):
             assert spread.deviation == pytest.approx(deviation, rel=1e-7, abs=1e-7)
 
 
+def test_a_spread_is_exact_again_as_soon_as_a_jump_has_left_the_window():
+    spread = Spread(9)
+    values = [0.05] + [1e6, 1e6 + 0.05] * 6
+    for i, value in enumerate(values):
+        spread.push(value)
+        if i >= 9:
+            mean = math.fsum(values[i - 8 : i + 1]) / 9
+            expected = math.sqrt(math.fsum((x - mean) ** 2 for x in values[i - 8 : i + 1]) / 9)
+            assert spread.deviation == pytest.approx(expected, rel=1e-7)
+
+
 def test_a_total_keeps_what_plain_addition_would_lose():
     total = Total()
     for x in (1e16, 1.0, 1.0, -1e16):

@@ -31,6 +31,19 @@ def rupees(paise: int) -> str:
     return f"{'-' if paise < 0 else ''}{group(str(whole))}.{part:02d}"
 
 
+def amount(text: str) -> str:
+    """Group a text that is a plain number, and leave its decimals out from a thousand on: 1240000.50 → 12,40,001.
+
+    Any other text stays as it is.
+    """
+    whole, dot, part = text.removeprefix("-").partition(".")
+    if not whole.isdecimal() or (dot and not part.isdecimal()):
+        return text
+    if dot and len(whole) > 3:
+        whole, dot, part = str(round(float(f"{whole}.{part}"))), "", ""
+    return f"{'-' if text.startswith('-') else ''}{group(whole)}{dot}{part}"
+
+
 def price(x: float) -> str:
     """Format a price: two decimals, four where its grid is finer; an empty string for none (0.0)."""
     if x == 0.0:

@@ -7,6 +7,8 @@ from rich.style import Style
 from textual.color import Color
 from textual.theme import Theme
 
+# The greys are all but colourless on purpose: a terminal with 256 colours then maps them to its grey ramp and the panes
+# stay apart; with more blue in them they would all become black.
 _BASE: Final = {
     "ink": "#c9d1d9",
     "ink-strong": "#f0f4f8",
@@ -30,12 +32,12 @@ _BASE: Final = {
     "block-cursor-foreground": "#f0f4f8",
     "button-focus-text-style": "bold",
     "input-selection-background": "#2b4a7a",
-    "scrollbar": "#2a323d",
+    "scrollbar": "#2c3036",
     "scrollbar-hover": "#3d4855",
     "scrollbar-active": "#4f5c6c",
-    "scrollbar-background": "#12161c",
-    "scrollbar-background-hover": "#12161c",
-    "scrollbar-background-active": "#12161c",
+    "scrollbar-background": "#131417",
+    "scrollbar-background-hover": "#131417",
+    "scrollbar-background-active": "#131417",
 }
 
 DIRECTIONS: Final = {
@@ -58,9 +60,9 @@ def _theme(name: str, up: str, down: str) -> Theme:
         error="#ff6b6b",
         success=up,
         foreground="#c9d1d9",
-        background="#0b0e12",
-        surface="#12161c",
-        panel="#1a2029",
+        background="#0c0d0f",
+        surface="#131417",
+        panel="#1d1f23",
         dark=True,
         variables={**_BASE, "up": up, "down": down},
     )

@@ -171,7 +171,13 @@ class Exchange:
         """Return the clock as the admin route shows it."""
         speed = self.config.speed
         full = sum(connection.full for connection in self.connections)
-        clock: dict[str, object] = {"now": self.now, "speed": speed, "start": self.start, "sent": self.sent, "over": self.over}
+        clock: dict[str, object] = {
+            "now": self.now,
+            "speed": speed,
+            "start": self.start,
+            "sent": self.sent,
+            "over": self.over,
+        }
         return clock | {"full": full}
 
 
@@ -184,11 +190,8 @@ def _market(config: SandboxConfig) -> tuple[Market, Past]:
         betas = [universe.NAMES[name].beta for name in names]
         crowd = Crowd(listings, betas, config.seed, midnight + SESSION[0], midnight + SESSION[1])
         return crowd, Walk(config.seed, config.date)
-    listings, days, before = [], [], {}
-    for symbol in config.symbols or tuple(tape.symbols(config.tape)):
-        earlier, today = tape.day(config.tape, symbol, tape.read(config.tape, symbol), config.date)
-        listing = Listing(tape.listed(symbol, config.date, earlier, today, dump), prints=False)
-        listings.append(listing)
-        days.append(today)
-        before[int(listing.instrument.token)] = earlier
-    return tape.Tape(listings, days), Recorded(before)
+    records = tape.recorded(config.tape, config.symbols, config.date)
+    shares = [tape.listed(symbol, config.date, record, dump) for symbol, record in records.items()]
+    days = [record.day(config.date) for record in records.values()]
+    past = {int(share.token): record for share, record in zip(shares, records.values(), strict=True)}
+    return tape.Tape([Listing(share, prints=False) for share in shares], days), Recorded(past)

@@ -1,7 +1,7 @@
 """Historical candles: the days before from the tape or a seeded walk, today from what has printed."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from random import Random
@@ -9,7 +9,7 @@ from typing import final
 
 from brokers.sandbox import ist
 from brokers.sandbox.listing import Index, Listing
-from brokers.sandbox.tape import Candle
+from brokers.sandbox.tape import Candle, Record
 from brokers.sandbox.wire import Request, invalid
 from compiled.model import MINUTE, Instrument
 
@@ -151,9 +151,10 @@ class Walk:
 class Recorded:
     """The tape's past: the bars of the days before."""
 
-    def __init__(self, bars: dict[int, list[Candle]]) -> None:
-        self._bars = bars
+    def __init__(self, records: Mapping[int, Record]) -> None:
+        self._records = records
 
     def __call__(self, instrument: Instrument, start: int, end: int) -> Iterable[Candle]:
         """Return the minute bars that start in [start, end)."""
-        return (bar for bar in self._bars.get(int(instrument.token), []) if start <= bar.start < end)
+        record = self._records.get(int(instrument.token))
+        return record.between(start, end) if record else []

@@ -22,6 +22,7 @@ from engine.ports import Failure
 HEARTBEAT_SECONDS = 2.5
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
+GRACE_SECONDS = 2.0
 READER_TURNS = 6
 """Turns of the loop before time moves: a subscription sent before the call has arrived, and its reader goes first."""
 
@@ -70,7 +71,7 @@ class Service:
         config, session = self.exchange.config, self.exchange.session
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_SECONDS)
         await self._runner.setup()
         site = web.TCPSite(self._runner, config.host, config.port)
         try:
@@ -105,6 +106,9 @@ class Service:
             self._pacing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._pacing
+        for connection, waker in self._wakers.items():
+            connection.closing = True
+            waker.set()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -162,7 +166,7 @@ class Service:
                 await asyncio.wait_for(waker.wait(), HEARTBEAT_SECONDS if paced else None)
             except TimeoutError:
                 await socket.send_bytes(HEARTBEAT)
-        await socket.close(code=WSCloseCode.TRY_AGAIN_LATER)
+        await socket.close(code=WSCloseCode.GOING_AWAY)
 
 
 async def _request(http: web.Request) -> Request:

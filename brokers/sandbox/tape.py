@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple, final
 
 import pyarrow as pa
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from brokers.sandbox import ist
@@ -22,6 +24,7 @@ from engine.errors import DataError
 
 SECONDS = (0, 20, 40, 59)
 LEVELS = 5
+COLUMNS = ("open", "high", "low", "close", "volume")
 
 
 class Candle(NamedTuple):
@@ -44,19 +47,44 @@ class Print(NamedTuple):
     quote: int
 
 
-def read(folder: Path, symbol: str) -> list[Candle]:
-    """Read a symbol's bars, oldest first, the last of a repeated stamp; raise `DataError` naming what is there."""
-    path = folder / f"{symbol}.parquet"
-    if not path.is_file():
-        raise DataError(f"tape {folder}: no symbol {symbol}; there are {', '.join(symbols(folder))}")
-    try:
-        table = pq.read_table(path, columns=["timestamp", "open", "high", "low", "close", "volume"])
-        stamps = table["timestamp"].cast(pa.timestamp("ns", tz="UTC")).cast("int64").to_pylist()
-        columns = [table[name].to_pylist() for name in ("open", "high", "low", "close", "volume")]
-    except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"tape {path}: {error}") from error
-    latest = {row[0]: Candle(*row) for row in zip(stamps, *columns, strict=True)}
-    return [latest[stamp] for stamp in sorted(latest)]
+@final
+class Record:
+    """One symbol's recorded bars, packed, oldest first; of a repeated stamp the last row counts."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            table = pq.read_table(path, columns=["timestamp", *COLUMNS])
+            stamps = table["timestamp"].cast(pa.timestamp("ns", tz="UTC")).cast("int64").to_numpy()
+            columns = [table[name].to_numpy() for name in COLUMNS]
+        except (OSError, KeyError, ValueError) as error:
+            raise DataError(f"tape {path}: {error}") from error
+        order = np.argsort(stamps, kind="stable")
+        stamps = stamps[order]
+        kept = np.append(stamps[1:] != stamps[:-1], True)[: len(stamps)]
+        self.name = f"tape {path.parent}: {path.stem}"
+        self._stamps = stamps[kept]
+        self._columns = [column[order][kept] for column in columns]
+
+    def between(self, start: int, end: int) -> list[Candle]:
+        """Return the bars that start in [start, end)."""
+        first, last = (int(at) for at in np.searchsorted(self._stamps, [start, end]))
+        columns = (column[first:last].tolist() for column in (self._stamps, *self._columns))
+        return [Candle(*row) for row in zip(*columns, strict=True)]
+
+    def day(self, date: str) -> list[Candle]:
+        """Return the bars of a day; raise `DataError` naming the days there are."""
+        midnight = ist.midnight(date)
+        found = self.between(midnight, midnight + ist.DAY)
+        if not found:
+            days = [ist.day_of(int(stamp)) for stamp in self._stamps[[0, -1]]] if len(self._stamps) else []
+            there = f"its days run from {days[0]} to {days[1]}" if days else "it is empty"
+            raise DataError(f"{self.name} has no bars on {date}; {there}")
+        return found
+
+    def close_before(self, date: str) -> float:
+        """Return the last close before a day, 0.0 where there is none."""
+        at = int(np.searchsorted(self._stamps, ist.midnight(date)))
+        return float(self._columns[3][at - 1]) if at else 0.0
 
 
 def symbols(folder: Path) -> list[str]:
@@ -67,27 +95,29 @@ def symbols(folder: Path) -> list[str]:
     return found
 
 
-def day(folder: Path, symbol: str, candles: list[Candle], date: str) -> tuple[list[Candle], list[Candle]]:
-    """Split a symbol's bars into those before `date` and those of it; raise `DataError` for a day that is not there."""
+def recorded(folder: Path, wanted: tuple[str, ...], date: str) -> dict[str, Record]:
+    """Return the records of the wanted symbols; where none are named, of every symbol that traded on `date`."""
+    there = symbols(folder)
+    for name in wanted:
+        if name not in there:
+            raise DataError(f"tape {folder}: no symbol {name}; there are {', '.join(there)}")
+    records = {name: Record(folder / f"{name}.parquet") for name in wanted or there}
+    if wanted:
+        return records
     midnight = ist.midnight(date)
-    earlier = [candle for candle in candles if candle.start < midnight]
-    today = [candle for candle in candles if midnight <= candle.start < midnight + ist.DAY]
-    if not today:
-        first, last = ist.day_of(candles[0].start), ist.day_of(candles[-1].start)
-        raise DataError(f"tape {folder}: {symbol} has no bars on {date}; its days run from {first} to {last}")
-    return earlier, today
+    traded = {name: record for name, record in records.items() if record.between(midnight, midnight + ist.DAY)}
+    return traded or records
 
 
-def listed(
-    symbol: str, date: str, earlier: list[Candle], today: list[Candle], dump: Mapping[str, tuple[int, str]]
-) -> Instrument:
+def listed(symbol: str, date: str, record: Record, dump: Mapping[str, tuple[int, str]]) -> Instrument:
     """Return the share of a recorded day.
 
     Its previous close is the last recorded one (the day's open where there is none); its tick comes from the date's
     rule, or is a paisa where the record (adjusted for a split, say) does not stand on that grid; its band is ±10 % of
     the previous close, widened to what was traded.
     """
-    close = earlier[-1].close if earlier else today[0].open
+    today = record.day(date)
+    close = record.close_before(date) or today[0].open
     tick = tick_size(close, date)
     rule = Instrument(0, "NSE", symbol, tick)
     if not all(rule.on_grid(price) for candle in today for price in candle[1:5]) or not rule.on_grid(close):

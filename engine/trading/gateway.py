@@ -19,6 +19,7 @@ from compiled.events import (
     Outcome,
     PlaceGtt,
     PlaceOrder,
+    Verb,
 )
 from compiled.kernel import Kernel
 from compiled.model import SECOND, GttLeg, GttStatus, Order, OrderStatus, Purpose
@@ -180,7 +181,7 @@ class Gateway:
                 await self._place(command.order)
             elif isinstance(command, CancelOrder):
                 order = command.order
-                await self._call(order.intent, order.order_id, self.broker.cancel(order.order_id))
+                await self._call(order.intent, Verb.CANCEL, order.order_id, self.broker.cancel(order.order_id))
             elif isinstance(command, PlaceGtt | ModifyGtt | DeleteGtt):
                 await self._gtt(command)
         finally:
@@ -208,9 +209,9 @@ class Gateway:
             gtt.status = GttStatus.SENT
             await self._send(gtt.intent, self.broker.place_gtt(gtt), Purpose.PROTECT)
         elif isinstance(command, ModifyGtt):
-            await self._call(gtt.intent, str(gtt.gtt_id), self.broker.modify_gtt(gtt))
+            await self._call(gtt.intent, Verb.MODIFY, str(gtt.gtt_id), self.broker.modify_gtt(gtt))
         else:
-            await self._call(gtt.intent, str(gtt.gtt_id), self.broker.delete_gtt(gtt.gtt_id))
+            await self._call(gtt.intent, Verb.CANCEL, str(gtt.gtt_id), self.broker.delete_gtt(gtt.gtt_id))
         self.touched[gtt.intent] = self._moves + 1
 
     async def _send(self, intent: int, request: Awaitable[object], purpose: Purpose) -> None:
@@ -219,34 +220,34 @@ class Gateway:
         try:
             broker_id = str(await request)
         except OrderRefused as error:
-            self._answer(intent, Outcome.REFUSED, reason=f"{error.code}: {error.reason}")
+            self._answer(intent, Verb.PLACE, Outcome.REFUSED, reason=f"{error.code}: {error.reason}")
         except OrderUnknown as error:
             self.look_for(intent)
-            self._answer(intent, Outcome.UNKNOWN, reason=str(error))
+            self._answer(intent, Verb.PLACE, Outcome.UNKNOWN, reason=str(error))
         except RetryableError as error:
             self.governor.back_off(purpose, self.clock.now() + BACK_OFF)
-            self._answer(intent, Outcome.REFUSED, reason=f"busy: {error}")
+            self._answer(intent, Verb.PLACE, Outcome.REFUSED, reason=f"busy: {error}")
         else:
-            self._answer(intent, Outcome.ACCEPTED, broker_id)
+            self._answer(intent, Verb.PLACE, Outcome.ACCEPTED, broker_id)
 
-    async def _call(self, intent: int, broker_id: str, request: Awaitable[None]) -> None:
+    async def _call(self, intent: int, verb: Verb, broker_id: str, request: Awaitable[None]) -> None:
         """Await a change to something the broker already has, and post its outcome."""
         self.sent += 1
         self.governor.call_sent(self.clock.now())
         try:
             await request
         except OrderRefused as error:
-            self._answer(intent, Outcome.REFUSED, broker_id, f"{error.code}: {error.reason}")
+            self._answer(intent, verb, Outcome.REFUSED, broker_id, f"{error.code}: {error.reason}")
         except (OrderUnknown, RetryableError) as error:
-            self._answer(intent, Outcome.UNKNOWN, broker_id, str(error))
+            self._answer(intent, verb, Outcome.UNKNOWN, broker_id, str(error))
         else:
-            self._answer(intent, Outcome.ACCEPTED, broker_id)
+            self._answer(intent, verb, Outcome.ACCEPTED, broker_id)
 
-    def _answer(self, intent: int, outcome: Outcome, broker_id: str = "", reason: str = "") -> None:
-        self.post(Answer(self.clock.now(), intent, outcome, broker_id, reason))
+    def _answer(self, intent: int, verb: Verb, outcome: Outcome, broker_id: str = "", reason: str = "") -> None:
+        self.post(Answer(self.clock.now(), intent, verb, outcome, broker_id, reason))
 
     def _refuse_order(self, order: Order, reason: str) -> None:
-        self._answer(order.intent, Outcome.REFUSED, reason=reason)
+        self._answer(order.intent, Verb.PLACE, Outcome.REFUSED, reason=reason)
 
     def _refuse(self, command: Command, reason: str) -> None:
         if isinstance(command, PlaceOrder):
@@ -279,13 +280,13 @@ class Gateway:
             if found:
                 del self.unresolved[intent]
                 taken.add(found)
-                self._answer(intent, Outcome.ACCEPTED, found)
+                self._answer(intent, Verb.PLACE, Outcome.ACCEPTED, found)
                 continue
             item.misses += 1
             item.next_look = now + int(self.patience.every_s * SECOND)
             if item.misses >= self.patience.looks and now - item.since >= self.patience.settle_s * SECOND:
                 del self.unresolved[intent]
-                self._answer(intent, Outcome.LOST, reason="not in the broker's books")
+                self._answer(intent, Verb.PLACE, Outcome.LOST, reason="not in the broker's books")
 
     @staticmethod
     def _find_order(order: Order, tags: dict[str, OrderUpdate]) -> str:

@@ -120,7 +120,8 @@ def decode(table: pa.Table) -> Columns:
 def _e4(columns: Columns, prices: Floats) -> Ints:
     exact = prices * E4
     whole = np.rint(exact)
-    wrong = ~(np.abs(exact - whole) <= 1e-3)
+    with np.errstate(invalid="ignore"):  # infinity less itself is no number, and as wrong as any
+        wrong = ~(np.abs(exact - whole) <= 1e-3)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise DataError(

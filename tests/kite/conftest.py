@@ -120,8 +120,8 @@ def clock():
     return StepClock()
 
 
-async def known(stub, clock, timeout):
-    client = KiteBroker(stub.url, "key", "token", clock, timeout=timeout)
+async def known(stub, clock, seconds):
+    client = KiteBroker(stub.url, "key", "token", clock, timeout=seconds)
     client.know([Instrument(408065, "NSE", "INFY", 0.05)])
     yield client
     await client.close()

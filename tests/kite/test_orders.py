@@ -20,7 +20,6 @@ from engine.errors import OrderRefused, RetryableError
 
 OPEN_NS = 1_767_325_500_000_000_000  # 2026-01-02 09:15:00 IST
 SECOND = 1_000_000_000
-DAY = 86_400 * SECOND
 
 
 def an_order(order_type=OrderType.LIMIT, **changes):

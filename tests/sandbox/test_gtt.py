@@ -156,7 +156,10 @@ def test_a_leg_that_no_gtt_may_have_is_refused(client, leg):
 
 def test_a_two_leg_gtt_with_one_order_is_refused(client):
     form = gtt(client, [client.at(-1), client.at(1)], prices=[client.at(-1)])
-    assert client.refusal("POST", "/gtt/triggers", form)[2] == "Number of orders should match the number of trigger values."
+    assert (
+        client.refusal("POST", "/gtt/triggers", form)[2]
+        == "Number of orders should match the number of trigger values."
+    )
 
 
 @pytest.mark.parametrize("change", [{"type": "triple"}, {"condition": "{"}, {"orders": "7"}, {"condition": "[]"}])

@@ -60,7 +60,7 @@ async def three_minutes(desk, now):
         now, _ = await desk.turn(end)
         turns += 1
         if turns % 20 == 0:
-            answer = await desk.call("POST", "/orders/regular", **order(quantity=turns * 10))
+            answer = await desk.call("POST", "/orders/regular", **order(quantity=turns))
             assert answer["status"] == "success"
         if turns % 50 == 0:
             await desk.call("POST", "/orders/regular", **order(order_type="LIMIT", price=1500, transaction_type="BUY"))

@@ -1,6 +1,6 @@
 """The unmodified official client, over real sockets, against a started sandbox in lockstep."""
 
-import datetime
+import datetime as dt
 import hashlib
 
 import pytest
@@ -57,10 +57,10 @@ def test_an_order_lives_from_place_to_trade(kite):
     ]  # fmt: skip
     (row,) = kite.orders()
     assert (row["order_id"], row["tag"], row["filled_quantity"]) == (order_id, "p1", 10)
-    assert row["order_timestamp"] == datetime.datetime(2026, 11, 20, 9, 16)
+    assert row["order_timestamp"] == dt.datetime(2026, 11, 20, 9, 16)
     (trade,) = kite.trades()
     assert kite.order_trades(order_id) == [trade]
-    assert trade["fill_timestamp"] == datetime.datetime(2026, 11, 20, 9, 16)
+    assert trade["fill_timestamp"] == dt.datetime(2026, 11, 20, 9, 16)
     position = kite.positions()["net"][0]
     assert (position["quantity"], position["average_price"]) == (10, trade["average_price"])
     spent = 10 * trade["average_price"]
@@ -86,7 +86,7 @@ def test_refusals_arrive_as_the_clients_own_exceptions(kite):
     with pytest.raises(exceptions.GeneralException, match=r"Insufficient funds\. Required margin is"):
         buy(kite, quantity=50_000, order_type="LIMIT", price=1500)
     with pytest.raises(exceptions.GeneralException) as lost:
-        kite._get("trigger_range", url_args={"transaction_type": "buy"})
+        kite.trigger_range("BUY", "NSE:INFY")
     assert (str(lost.value), lost.value.code) == ("Route not found", 404)
 
 
@@ -157,7 +157,7 @@ def test_quotes_agree_with_each_other(kite):
     infy = quote["NSE:INFY"]
     assert infy["last_price"] == ohlc["NSE:INFY"]["last_price"] == ltp["NSE:INFY"]["last_price"]
     assert infy["ohlc"] == ohlc["NSE:INFY"]["ohlc"]
-    assert infy["timestamp"] == datetime.datetime(2026, 11, 20, 9, 16)
+    assert infy["timestamp"] == dt.datetime(2026, 11, 20, 9, 16)
     assert infy["ohlc"]["low"] <= infy["average_price"] <= infy["ohlc"]["high"]
     assert infy["depth"]["buy"][0]["price"] < infy["depth"]["sell"][0]["price"]
     assert len(infy["depth"]["buy"]) == 5
@@ -165,12 +165,12 @@ def test_quotes_agree_with_each_other(kite):
 
 
 def test_candles_merge_into_longer_ones(kite):
-    day = datetime.datetime(2026, 11, 19)
-    minutes = kite.historical_data(408065, day, day + datetime.timedelta(hours=16), "minute")
+    day = dt.datetime(2026, 11, 19)
+    minutes = kite.historical_data(408065, day, day + dt.timedelta(hours=16), "minute")
     assert len(minutes) == 375
     assert minutes[0]["date"].isoformat() == "2026-11-19T09:15:00+05:30"
     for interval, span in (("3minute", 3), ("15minute", 15), ("60minute", 60)):
-        bars = kite.historical_data(408065, day, day + datetime.timedelta(hours=16), interval)
+        bars = kite.historical_data(408065, day, day + dt.timedelta(hours=16), interval)
         groups = [minutes[i : i + span] for i in range(0, 375, span)]
         assert [bar["high"] for bar in bars] == [max(m["high"] for m in group) for group in groups]
         assert [bar["volume"] for bar in bars] == [sum(m["volume"] for m in group) for group in groups]
@@ -191,10 +191,10 @@ def test_todays_candles_are_what_has_printed(session):
 
 @pytest.mark.parametrize(("interval", "days"), [("minute", 60), ("5minute", 100), ("60minute", 400), ("day", 2000)])
 def test_a_request_for_too_many_days_is_refused(kite, interval, days):
-    end = datetime.datetime(2026, 11, 19)
-    kite.historical_data(408065, end - datetime.timedelta(days=7), end, interval)
+    end = dt.datetime(2026, 11, 19)
+    kite.historical_data(408065, end - dt.timedelta(days=7), end, interval)
     with pytest.raises(exceptions.InputException, match=f"interval exceeds max limit: {days} days"):
-        kite.historical_data(408065, end - datetime.timedelta(days=days + 1), end, interval)
+        kite.historical_data(408065, end - dt.timedelta(days=days + 1), end, interval)
 
 
 def test_gtts_go_through_the_client(kite):

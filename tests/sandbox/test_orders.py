@@ -11,7 +11,12 @@ def test_a_limit_order_walks_through_the_documented_statuses(client):
     client.ok("DELETE", f"/orders/regular/{order_id}")
     assert client.statuses(order_id)[4:] == ["CANCEL PENDING", "CANCELLED"]
     row = client.order(order_id)
-    assert (row["status"], row["quantity"], row["filled_quantity"], row["cancelled_quantity"]) == ("CANCELLED", 10, 0, 10)
+    assert (row["status"], row["quantity"], row["filled_quantity"], row["cancelled_quantity"]) == (
+        "CANCELLED",
+        10,
+        0,
+        10,
+    )
 
 
 def test_a_market_order_comes_back_as_a_limit_order_at_its_protection_price(client):
@@ -46,7 +51,11 @@ def test_a_big_market_order_rests_at_its_protection_price(client):
 @pytest.mark.parametrize(
     ("fields", "error", "words"),
     [
-        ({"order_type": "MARKET"}, "InputException", "Market orders without market protection are not allowed via API."),
+        (
+            {"order_type": "MARKET"},
+            "InputException",
+            "Market orders without market protection are not allowed via API.",
+        ),
         ({"order_type": "MARKET", "market_protection": 0}, "InputException", "Market orders without market protection"),
         ({"order_type": "MARKET", "market_protection": 101}, "InputException", "Invalid `market_protection`."),
         ({"order_type": "SL-M", "trigger_price": 1600}, "InputException", "Market orders without market protection"),
@@ -54,7 +63,11 @@ def test_a_big_market_order_rests_at_its_protection_price(client):
         ({"price": 1500.07}, "InputException", "Tick size for this script is 0.10."),
         ({"price": 1500, "quantity": 0}, "InputException", "Invalid `quantity`."),
         ({"price": 1500, "quantity": "ten"}, "InputException", "Invalid `quantity`."),
-        ({"price": 1500, "quantity": 100_001}, "InputException", "The order quantity 100001 is higher than the maximum"),
+        (
+            {"price": 1500, "quantity": 100_001},
+            "InputException",
+            "The order quantity 100001 is higher than the maximum",
+        ),
         ({"price": 1500, "quantity": 70_000}, "InputException", "The order value exceeds"),
         ({"price": 1500, "product": "NRML"}, "InputException", "Trading in NSE is not allowed using NRML"),
         ({"price": 1500, "product": ""}, "InputException", "Missing or empty field `product`"),
@@ -64,15 +77,25 @@ def test_a_big_market_order_rests_at_its_protection_price(client):
         ({}, "InputException", "Missing or empty field `price`"),
         ({"price": "nan"}, "InputException", "Invalid `price`."),
         ({"order_type": "SL", "price": 1600}, "InputException", "Invalid trigger price entered"),
-        ({"order_type": "SL", "price": 1600, "trigger_price": 1500}, "OrderException", "Trigger price for stoploss buy"),
+        (
+            {"order_type": "SL", "price": 1600, "trigger_price": 1500},
+            "OrderException",
+            "Trigger price for stoploss buy",
+        ),
         (
             {"order_type": "SL", "side": "SELL", "price": 1300, "trigger_price": 1310},
             "OrderException",
-            "Trigger price for stoploss sell orders cannot be below the lower circuit price. "
-            "Please try placing the order with trigger price above 1384.90.",
+            (
+                "Trigger price for stoploss sell orders cannot be below the lower circuit price. "
+                "Please try placing the order with trigger price above 1384.90."
+            ),
         ),
         ({"price": 1500, "side": "SELL", "product": "CNC"}, "HoldingException", "Insufficient stock holding."),
-        ({"price": 1500, "quantity": 700, "product": "CNC"}, "MarginException", "Insufficient funds. Required margin is"),
+        (
+            {"price": 1500, "quantity": 700, "product": "CNC"},
+            "MarginException",
+            "Insufficient funds. Required margin is",
+        ),
     ],
 )
 def test_an_order_is_refused_in_kites_words(client, fields, error, words):

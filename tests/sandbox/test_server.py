@@ -117,7 +117,7 @@ def test_requests_beyond_the_documented_rate_get_429(start):
     order = {"exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY", "quantity": "1",
              "product": "MIS", "order_type": "LIMIT", "price": "1400"}  # fmt: skip
     with requests.Session() as http:
-        http.headers |= headers
+        http.headers.update(headers)
         answers = [http.post(f"{endpoint.rest}/orders/regular", data=order, timeout=5) for _ in range(11)]
         quotes = [http.get(f"{endpoint.rest}/quote/ltp?i=NSE:INFY", timeout=5) for _ in range(2)]
         assert [answer.status_code for answer in answers] == [200] * 10 + [429]

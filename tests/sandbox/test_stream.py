@@ -85,7 +85,9 @@ def test_three_thousand_tokens_are_the_most_and_the_connection_stays():
     assert len(decoded(connection.outbox[0])) == 3_000
 
 
-@pytest.mark.parametrize("text", ["", "[]", "7", '{"a":"mode","v":["loud",[257]]}', '{"a":"dance","v":[]}', '{"a":"subscribe","v":257}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "7", '{"a":"mode","v":["loud",[257]]}', '{"a":"dance","v":[]}', '{"a":"subscribe","v":257}']
+)
 def test_an_unreadable_request_gets_an_error_and_nothing_else(text):
     connection = Connection(listings(1), conflate=False)
     connection.receive(text)

@@ -140,11 +140,11 @@ class FakeDesk:
 
     def _risk(self):
         for name, text, limit, used, bad in (
-            ("day's loss", "1,240.00", "25,000", 0.05, False), ("drawdown", "4,310.50", "40,000", 0.11, False),
-            ("exposure", "5.64 L", "7.5 L", 0.752, False), ("per symbol", "2.12 L", "2.5 L", 0.848, False),
-            ("positions", "8", "10", 0.8, False), ("orders/s", "0.4", "9", 0.044, False),
-            ("orders/day", "214", "4,800", 0.045, False), ("naked", "0", "0", 0.0, False),
-            ("slippage", "1.2 bp", "", -1.0, False),
+            ("Daily loss", "1240.00", "25000", 0.05, False), ("Drawdown", "4310.50", "40000", 0.11, False),
+            ("Exposure", "564312.75", "750000", 0.752, False), ("Positions", "8", "10", 0.8, False),
+            ("Entries today", "19", "20", 0.95, False), ("Orders/s", "2", "9", 0.222, False),
+            ("Orders today", "214", "4800", 0.045, False), ("Unknown", "0", "", -1.0, False),
+            ("Naked positions", "0", "", -1.0, False),
         ):  # fmt: skip
             self.board.risk.put(name, RiskRow(name, text, limit, used, bad))
 

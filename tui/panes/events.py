@@ -58,6 +58,6 @@ class Events(View[EventRow]):
         return Cell(clock(row.ts), "faint"), Cell(mark, tone), Cell(row.text, _INKS.get(row.level, "dim"))
 
     def summary(self, board: Board) -> list[Cell]:
-        """Count what was dropped, which should be nothing."""
+        """Count what has left the board; the store has it all."""
         dropped = board.events_dropped
-        return [Cell(f"{count(dropped)} dropped", "notice")] if dropped else []
+        return [Cell(f"{count(dropped)} older", "dim")] if dropped else []

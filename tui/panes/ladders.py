@@ -54,7 +54,7 @@ class Ladders(View[LadderRow]):
         marks = "".join([MARKS.get(state, "?") for state in row.rungs])
         near = row.distance < 0.5
         tone = "danger" if near else "notice" if row.distance < 1.0 else "dim"
-        over = all(state in {"-", "closed"} for state in row.rungs)
+        over = row.stop <= 0.0
         return (
             Cell(row.symbol, "faint" if over else "strong"),
             Cell(marks, "notice" if "triggered" in row.rungs else "faint" if over else "title"),

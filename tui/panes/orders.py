@@ -45,7 +45,7 @@ class Orders(View[OrderRow]):
         Column("time", 8, right=False),
         Column("symbol", 10, 14, right=False),
         Column("side", 4, right=False),
-        Column("filled", 9),
+        Column("filled", 8, 11),
         Column("price", 9, 10),
         Column("average", 9, 10, rank=4),
         Column("kind", 6, rank=3, right=False),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from engine.trading.board import Board, RiskRow
-from tui.numbers import bar
+from tui.numbers import amount, bar
 from tui.widgets.view import Cell, Column, View
 
 _BAR = 2
@@ -20,10 +20,10 @@ class Risk(View[RiskRow]):
     )
     empty = "no limit reported"
     columns = (
-        Column("limit", 11, 18, right=False),
-        Column("used", 10, 14),
-        Column("", 6, 20, right=False),
-        Column("of", 6, 14, rank=1),
+        Column("limit", 15, 18, right=False),
+        Column("used", 9, 14),
+        Column("", 5, 20, right=False),
+        Column("of", 8, 14, rank=1),
     )
 
     def version(self, board: Board) -> int:
@@ -42,11 +42,12 @@ class Risk(View[RiskRow]):
         """Return the line of one limit."""
         del now
         tone = "danger" if row.bad or row.used >= 0.9 else "notice" if row.used >= 0.75 else "title"
+        used, of = amount(row.text), amount(row.limit)
         return (
             Cell(row.name, "danger" if row.bad else ""),
-            Cell(row.text, "danger" if row.bad else "strong"),
+            Cell(used, "danger" if row.bad else "strong"),
             Cell(bar(row.used, widths[_BAR]) if row.used >= 0.0 else "", tone, still=True),
-            Cell(row.limit, "dim"),
+            Cell(of, "dim"),
         )
 
     def summary(self, board: Board) -> list[Cell]:

@@ -1,7 +1,7 @@
 """The desk: six panes that answer, am I making or losing money, is anything unprotected, is anything wrong."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from rich.text import Text
 from textual import events
@@ -30,6 +30,8 @@ NARROW, LOW = 100, 30
 
 WIDE, HIGH = 170, 40
 """From both of these on there are three columns."""
+
+_WIDE_ORDER: Final = ["watch", "positions", "risk", "ladders", "orders", "events"]
 
 
 class Tabs(Widget):
@@ -82,15 +84,13 @@ class DeskScreen(FullScreen):
     #panes.-column Pane { height: 11fr; }
     #panes.-column #pane-positions { height: 9fr; }
     #panes.-two {
-        layout: grid; grid-size: 6 3; grid-rows: 13fr 11fr 11fr; grid-gutter: 0 1;
-        #pane-watch, #pane-positions { column-span: 4; }
-        #pane-risk, #pane-ladders { column-span: 2; }
-        #pane-orders, #pane-events { column-span: 3; }
+        layout: grid; grid-size: 3 3; grid-columns: 56fr 19fr 43fr; grid-rows: 13fr 11fr 11fr; grid-gutter: 0 1;
+        #pane-watch, #pane-positions, #pane-events { column-span: 2; }
     }
     #panes.-three {
-        layout: grid; grid-size: 3 3; grid-columns: 75fr 37fr 86fr; grid-rows: 2fr 2fr 1fr; grid-gutter: 1 1;
-        #pane-watch { row-span: 3; }
-        #pane-events { column-span: 2; }
+        layout: grid; grid-size: 3 4; grid-columns: 75fr 51fr 72fr; grid-rows: 12fr 12fr 14fr 13fr; grid-gutter: 1 1;
+        #pane-watch { row-span: 4; }
+        #pane-positions, #pane-orders, #pane-events { column-span: 2; }
     }
     """
 
@@ -161,6 +161,8 @@ class DeskScreen(FullScreen):
             self._grid = grid
         for name in ("-column", "-two", "-three"):
             self._panes.set_class(name == ("-column" if column else self._grid), name)
+        order = _WIDE_ORDER if self._grid == "-three" and not column else list(self.panes)
+        self._panes.sort_children(key=lambda pane: order.index((pane.id or "").removeprefix("pane-")))
         shown = {self._current} if self._zoomed else {"positions", self._beside} if column else set(self.panes)
         for name, pane in self.panes.items():
             pane.display = name in shown

@@ -1,0 +1,304 @@
+"""Bars come back from the files exactly as they went in, whatever happens in between."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compiled.model import Bar
+from engine.errors import DataError, OperatorError
+from engine.ports import BarStore
+from store.bars import parquet
+from store.bars.columns import Columns, decode, encode, from_bars, merge, to_bars
+from store.bars.parquet import ParquetBars
+
+ROOT = Path(__file__).resolve().parents[2]
+MINUTE = 60_000_000_000
+OPEN = 1_717_472_700_000_000_000  # 2024-06-04 09:15:00 IST
+FOREVER = 2**63 - 1
+FIELDS = ("token", "start", "span", "open", "high", "low", "close", "volume", "ticks")
+
+
+def fields(bars):
+    return [tuple(getattr(bar, field) for field in FIELDS) for bar in bars]
+
+
+def bar(minute=0, close=100.5, token=1, span=60, volume=1_000):
+    return Bar(token, OPEN + minute * MINUTE, span, 100.05, 101.0, 99.95, close, volume, 7)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ParquetBars(tmp_path / "bars")
+
+
+def test_bars_come_back_oldest_first_with_every_field(store):
+    store.write([bar(2), bar(0), bar(1)], {1: "RELIANCE"}, "live")
+    assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields([bar(0), bar(1), bar(2)])
+
+
+def test_the_range_includes_its_start_and_excludes_its_end(store):
+    store.write([bar(minute) for minute in range(5)], {1: "RELIANCE"}, "live")
+    found = store.read("RELIANCE", 60, OPEN + MINUTE, OPEN + 3 * MINUTE, "live")
+    assert [b.start for b in found] == [OPEN + MINUTE, OPEN + 2 * MINUTE]
+
+
+def test_symbols_spans_and_versions_are_kept_apart(store):
+    store.write([bar(0), bar(0, token=2), bar(0, span=300)], {1: "RELIANCE", 2: "SBIN"}, "live")
+    store.write([bar(0, close=99.0)], {1: "RELIANCE"}, "golden")
+    assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields([bar(0)])
+    assert fields(store.read("RELIANCE", 300, 0, FOREVER, "live")) == fields([bar(0, span=300)])
+    assert fields(store.read("SBIN", 60, 0, FOREVER, "live")) == fields([bar(0, token=2)])
+    assert store.read("RELIANCE", 60, 0, FOREVER, "golden")[0].close == 99.0
+    assert store.read("RELIANCE", 60, 0, FOREVER, "vendor") == []
+
+
+@pytest.mark.parametrize("folds", [(), (0,), (1,), (0, 1)])
+def test_the_same_bar_again_replaces_the_first_folded_or_not(store, folds):
+    for turn, close in enumerate((100.5, 100.9)):
+        store.write([bar(0, close=close)], {1: "RELIANCE"}, "live")
+        if turn in folds:
+            store.fold()
+    assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields([bar(0, close=100.9)])
+
+
+def test_of_one_bar_twice_in_a_batch_the_later_one_stays(store):
+    store.write([bar(0, close=100.1), bar(1), bar(0, close=100.2)], {1: "RELIANCE"}, "live")
+    assert [b.close for b in store.read("RELIANCE", 60, 0, FOREVER, "live")] == [100.2, 100.5]
+
+
+def test_folding_moves_every_batch_and_changes_no_answer(store, tmp_path):
+    for minute in range(10):
+        store.write([bar(minute), bar(minute, token=2)], {1: "RELIANCE", 2: "M&M"}, "live")
+    before = fields(store.read("M&M", 60, 0, FOREVER, "live"))
+    store.fold()
+    assert list((tmp_path / "bars").rglob("recent/*")) == []
+    assert fields(store.read("M&M", 60, 0, FOREVER, "live")) == before
+    assert len(before) == 10
+
+
+def test_many_small_batches_fold_themselves(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "RECENT_FILES", 4)
+    for minute in range(20):
+        store.write([bar(minute)], {1: "RELIANCE"}, "live")
+        assert len(list((tmp_path / "bars").rglob("recent/*.parquet"))) <= 4
+    assert len(store.read("RELIANCE", 60, 0, FOREVER, "live")) == 20
+
+
+def test_a_year_ends_at_midnight_in_india(store, tmp_path):
+    midnight = 1_704_047_400_000_000_000  # 2024-01-01 00:00 IST, still 2023 in UTC
+    bars = [Bar(1, midnight - MINUTE, 60, 1.0, 1.0, 1.0, 1.0, 1), Bar(1, midnight, 60, 2.0, 2.0, 2.0, 2.0, 1)]
+    store.write(bars, {1: "GOLD"}, "live")
+    store.fold()
+    assert sorted(path.name for path in (tmp_path / "bars").rglob("*.parquet")) == ["2023.parquet", "2024.parquet"]
+    assert [b.close for b in store.read("GOLD", 60, midnight - MINUTE, midnight + 1, "live")] == [1.0, 2.0]
+    assert [b.close for b in store.read("GOLD", 60, midnight, midnight + 1, "live")] == [2.0]
+
+
+def test_bars_of_seconds_have_a_file_a_month(store, tmp_path):
+    store.write([bar(0, span=1)], {1: "GOLD"}, "live")
+    store.fold()
+    assert [path.name for path in (tmp_path / "bars").rglob("*.parquet")] == ["2024-06.parquet"]
+
+
+@pytest.mark.parametrize("symbol", ["M&M", "NIFTY 50", "A/B", "..", "x=y%2F", "किट"])
+def test_any_symbol_can_be_stored(store, tmp_path, symbol):
+    store.write([bar(0)], {1: symbol}, "live")
+    store.fold()
+    assert len(store.read(symbol, 60, 0, FOREVER, "live")) == 1
+    (path,) = (tmp_path / "bars").rglob("2024.parquet")
+    assert path.resolve().parent.parent == tmp_path / "bars" / "version=live" / "span=60"
+
+
+@pytest.mark.parametrize("price", [100.00005, float("nan"), float("inf")])
+def test_a_price_off_every_grid_is_refused_and_nothing_is_stored(store, price):
+    with pytest.raises(DataError, match=r"a bar of token 1 at 2024-06-04T03:46:00"):
+        store.write([bar(0), bar(1, close=price)], {1: "RELIANCE"}, "live")
+    assert store.read("RELIANCE", 60, 0, FOREVER, "live") == []
+
+
+def test_a_token_without_a_symbol_is_named(store):
+    with pytest.raises(DataError, match=r"tokens \[9\]"):
+        store.write([bar(0, token=9)], {1: "RELIANCE"}, "live")
+
+
+def test_a_damaged_file_is_named_in_one_line(store, tmp_path):
+    store.write([bar(0)], {1: "RELIANCE"}, "live")
+    store.fold()
+    (path,) = (tmp_path / "bars").rglob("*.parquet")
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match="cannot be read") as caught:
+        store.read("RELIANCE", 60, 0, FOREVER, "live")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_made_is_an_operator_error(tmp_path):
+    (tmp_path / "bars").write_text("a file")
+    with pytest.raises(OperatorError, match="bars under"):
+        ParquetBars(tmp_path / "bars").write([bar(0)], {1: "RELIANCE"}, "live")
+
+
+@pytest.mark.parametrize("moment", ["symbol file", "unlink"])
+def test_a_crash_while_folding_loses_no_bar_and_keeps_the_newest(store, tmp_path, moment):
+    store.write([bar(0, close=100.1)], {1: "RELIANCE"}, "live")
+    store.fold()
+    store.write([bar(0, close=100.2), bar(1)], {1: "RELIANCE"}, "live")
+    program = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "if sys.argv[2] == 'unlink':\n    Path.unlink = lambda *a, **k: os._exit(9)\n"
+        "else:\n    Path.replace = lambda *a, **k: os._exit(9)\n"
+        "from store.bars.parquet import ParquetBars\nParquetBars(Path(sys.argv[1])).fold()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT))}
+    command = [sys.executable, "-c", program, str(tmp_path / "bars"), moment]
+    assert subprocess.run(command, env=environment, timeout=60, check=False).returncode == 9
+    expected = fields([bar(0, close=100.2), bar(1)])
+    assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == expected
+    store.fold()
+    assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == expected
+    assert list((tmp_path / "bars").rglob("*.tmp")) == []
+
+
+def test_a_full_disk_leaves_the_bars_that_were_there(store, tmp_path):
+    store.write([bar(minute) for minute in range(100)], {1: "RELIANCE"}, "live")
+    program = (
+        "import resource, sys\nfrom pathlib import Path\nfrom compiled.model import Bar\n"
+        "from engine.errors import OperatorError\nfrom store.bars.parquet import ParquetBars\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))\n"
+        "try:\n    ParquetBars(Path(sys.argv[1])).write([Bar(1, 0, 60, 1.0, 1.0, 1.0, 1.0, 1)], {1: 'RELIANCE'}, 'live')\n"
+        "except OperatorError as error:\n    print(error)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT))}
+    command = [sys.executable, "-c", program, str(tmp_path / "bars")]
+    said = subprocess.run(command, env=environment, timeout=60, check=True, capture_output=True, text=True).stdout
+    assert said.count("\n") == 1
+    assert said.startswith("bars under")
+    assert len(store.read("RELIANCE", 60, 0, FOREVER, "live")) == 100
+    assert list((tmp_path / "bars").rglob("*.tmp")) == []
+
+
+def test_writers_and_folders_side_by_side_lose_nothing_and_readers_never_see_a_gap(tmp_path):
+    errors, done = [], threading.Event()
+
+    def write(token):
+        writer = ParquetBars(tmp_path / "bars")
+        for minute in range(20):
+            writer.write([bar(minute, token=token)], {token: f"S{token}"}, "live")
+            if minute % 5 == token:
+                writer.fold()
+
+    def watch():
+        seen = 0
+        while not done.is_set():
+            count = len(ParquetBars(tmp_path / "bars").read("S1", 60, 0, FOREVER, "live"))
+            if count < seen:
+                errors.append((seen, count))
+            seen = count
+
+    threads = [threading.Thread(target=write, args=(token,)) for token in (1, 2)]
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done.set()
+    watcher.join()
+    assert errors == []
+    for token in (1, 2):
+        assert len(ParquetBars(tmp_path / "bars").read(f"S{token}", 60, 0, FOREVER, "live")) == 20
+
+
+def test_duckdb_reads_the_files_with_the_query_of_the_manual(store, tmp_path):
+    store.write([bar(0), bar(1, close=100.7)], {1: "M&M"}, "live")
+    store.fold()
+    text = (ROOT / "docs" / "store.md").read_text(encoding="utf-8")
+    query = text.split("```sql bars\n")[1].split("```")[0].replace("BARS", str(tmp_path / "bars"))
+    rows = duckdb.sql(query).fetchall()
+    assert [row[2:] for row in rows] == [(100.05, 101.0, 99.95, 100.5, 1000, 7), (100.05, 101.0, 99.95, 100.7, 1000, 7)]
+    assert rows[0][0] == "M&M"
+
+
+grid = st.integers(1, 2_000_000_000)
+
+
+@st.composite
+def any_bar(draw):
+    prices = [draw(grid) * draw(st.sampled_from([1, 25, 100, 500])) / 10_000.0 for _ in range(4)]
+    start = draw(st.integers(0, 4 * 10**18))
+    return Bar(draw(st.integers(0, 2)), start, 60, *prices, draw(st.integers(-1, 2**40)), draw(st.integers(0, 2**31)))
+
+
+@given(st.lists(any_bar(), max_size=40))
+def test_encoding_gives_every_bar_back_exactly(bars):
+    assert fields(to_bars(decode(encode(from_bars(bars))), 60)) == fields(bars)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.booleans(), st.lists(st.tuples(st.integers(0, 6), st.integers(1, 9)), min_size=1))))
+def test_the_store_agrees_with_a_dictionary(tmp_path_factory, batches):
+    store, expected = ParquetBars(tmp_path_factory.mktemp("bars")), {}
+    for fold, pairs in batches:
+        store.write([bar(minute, close=float(close)) for minute, close in pairs], {1: "SBIN"}, "live")
+        expected |= dict(pairs)
+        if fold:
+            store.fold()
+    found = {(b.start - OPEN) // MINUTE: int(b.close) for b in store.read("SBIN", 60, 0, FOREVER, "live")}
+    assert found == expected
+
+
+def test_columns_are_stored_straight_and_replace_what_was_there(store):
+    store.write([bar(0, close=100.1), bar(5)], {1: "SBIN"}, "vendor")
+    store.write_columns("SBIN", 60, "vendor", from_bars([bar(1), bar(0, close=100.2)]))
+    assert fields(store.read("SBIN", 60, 0, FOREVER, "vendor")) == fields([bar(0, close=100.2), bar(1), bar(5)])
+
+
+def test_merging_nothing_gives_nothing():
+    assert len(merge([from_bars([]), from_bars([])]).start) == 0
+
+
+def test_a_random_walk_of_minutes_takes_at_most_six_bytes_a_row(store, tmp_path):
+    random = np.random.default_rng(5)
+    rows = 100_000
+    close = 20_000 + np.cumsum(random.integers(-8, 9, rows)).clip(-15_000)
+    open_ = np.concatenate([close[:1], close[:-1]]) + random.integers(-2, 3, rows)
+    high = np.maximum(open_, close) + random.integers(0, 12, rows)
+    low = np.minimum(open_, close) - random.integers(0, 12, rows)
+    start = OPEN + np.arange(rows) // 375 * 86_400 * 10**9 + np.arange(rows) % 375 * MINUTE
+    volume = random.lognormal(8, 1.2, rows).astype(np.int64)
+    ones = np.ones(rows, np.int64)
+    prices = [part * 500 / 10_000.0 for part in (open_, high, low, close)]
+    store.write_columns("WALK", 60, "golden", Columns(start, *prices, volume, ones, ones))
+    size = sum(path.stat().st_size for path in (tmp_path / "bars").rglob("*.parquet"))
+    found = store.columns("WALK", 60, 0, FOREVER, "golden")
+    assert all(np.array_equal(kept, given) for kept, given in zip(found[1:5], prices, strict=True))
+    assert size / rows <= 6.0
+
+
+@pytest.mark.real_data
+def test_a_year_of_real_minutes_takes_at_most_six_bytes_a_row_and_comes_back_exactly(store, tmp_path, market_data):
+    table = pq.read_table(market_data / "nse_1min" / "RELIANCE.parquet")
+    start = table.column("timestamp").cast(pa.int64()).to_numpy() * 1_000_000
+    start, first = np.unique(start, return_index=True)
+    prices = [table.column(name).to_numpy()[first] for name in ("open", "high", "low", "close")]
+    volume = table.column("volume").to_numpy()[first]
+    ones = np.ones(len(start), np.int64)
+    store.write_columns("RELIANCE", 60, "vendor", Columns(start, *prices, volume, ones, ones))
+    found = store.columns("RELIANCE", 60, 0, FOREVER, "vendor")
+    assert all(np.array_equal(kept, given) for kept, given in zip(found[1:6], [*prices, volume], strict=True))
+    size = sum(path.stat().st_size for path in (tmp_path / "bars").rglob("*.parquet"))
+    assert size / len(start) <= 6.0
+
+
+def test_the_store_is_the_engines_port(store):
+    port: BarStore = store
+    assert port.read("NONE", 60, 0, FOREVER, "live") == []
