@@ -27,6 +27,7 @@ CLOSE: Final[i64] = 3
 SEEN: Final[i64] = 0  # the newest tick's time, -1 before the session's first
 VOLUME: Final[i64] = 1  # the day's volume, -1 while unknown
 EDGE: Final[i64] = 2  # no bar above the shortest span has to close or open before this time
+TOKEN: Final[i64] = 3
 
 
 @final
@@ -90,7 +91,7 @@ class Bars:
         slot = self._slots.add(token)
         block = slot * self._block
         if block == len(self._whole):
-            self._grow(block)
+            self._grow(block, token)
         if ts >= self._close:
             if ts > self._close:
                 self.outside += 1
@@ -108,8 +109,10 @@ class Bars:
         if ts >= whole[block + SEEN] and ts < whole[at + END]:
             whole[block + SEEN] = ts
             whole[at + TICKS] += 1
-            self._stretch(at, price)
-            self._price[at + CLOSE] = price
+            prices = self._price
+            prices[at + HIGH] = max(prices[at + HIGH], price)
+            prices[at + LOW] = min(prices[at + LOW], price)
+            prices[at + CLOSE] = price
         else:
             self._turn(block, ts, price, volume)
         day = whole[block + VOLUME]
@@ -164,11 +167,6 @@ class Bars:
         """
         whole = self._closed_whole[: 5 * self._closed]
         prices = self._closed_price[: 4 * self._closed]
-        for row in range(0, len(whole), 5):
-            k = whole[row + 1]
-            whole[row] = self._slots.token(whole[row])
-            whole[row + 1] = whole[row + 2]
-            whole[row + 2] = self._spans[k]
         self._closed = 0
         return whole, prices
 
@@ -279,10 +277,8 @@ class Bars:
 
     def _stretch(self, at: i64, price: float) -> None:
         prices = self._price
-        if price > prices[at + HIGH]:  # noqa: PLR1730 - a store only where it moves
-            prices[at + HIGH] = price
-        if price < prices[at + LOW]:  # noqa: PLR1730 - a store only where it moves
-            prices[at + LOW] = price
+        prices[at + HIGH] = max(prices[at + HIGH], price)
+        prices[at + LOW] = min(prices[at + LOW], price)
 
     def _shut(self, block: i64, k: i64) -> None:
         """Close a bar: keep it for `take`, and fold it into the longer ones it is a part of."""
@@ -298,17 +294,18 @@ class Bars:
             self._make_room()
         self._closed = row + 1
         kept = self._closed_whole
-        kept[5 * row] = block // self._block
-        kept[5 * row + 1] = k
-        kept[5 * row + 2] = whole[at + START]
-        kept[5 * row + 3] = self._traded(block, at)
+        kept[5 * row] = whole[block + TOKEN]
+        kept[5 * row + 1] = whole[at + START]
+        kept[5 * row + 2] = self._spans[k]
+        day = whole[block + VOLUME]
+        kept[5 * row + 3] = day - whole[at + BEFORE] if day >= 0 else 0
         kept[5 * row + 4] = ticks
         shown = self._closed_price
         shown[4 * row] = prices[at + OPEN]
         shown[4 * row + 1] = high
         shown[4 * row + 2] = low
         shown[4 * row + 3] = close
-        whole[at + BEFORE] = self._whole[block + VOLUME]
+        whole[at + BEFORE] = day
         whole[at + END] = 0
         for child in range(k + 1, self._last_child[k] + 1):
             at += 4
@@ -342,11 +339,12 @@ class Bars:
         for k in range(self._count):
             self._whole[block + 4 + 4 * k + BEFORE] = 0
 
-    def _grow(self, block: i64) -> None:
+    def _grow(self, block: i64, token: i64) -> None:
         """Make room for one more token."""
         for _ in range(self._block):
             self._whole = append(self._whole, 0)
             self._price = append(self._price, 0.0)
+        self._whole[block + TOKEN] = token
         self._forget(block)
 
     def _settle(self) -> None:
@@ -356,13 +354,13 @@ class Bars:
         whole = self._closed_whole
         prices = self._closed_price
         for row in range(self._closed):
-            slot = whole[5 * row]
-            k = whole[5 * row + 1]
-            start = whole[5 * row + 2]
+            token = whole[5 * row]
+            start = whole[5 * row + 1]
+            k = self._index(whole[5 * row + 2])
             # Within a session an end is told by how many of the shortest spans it lies past the open.
             steps = (self._end(k, start) - self._open + self._width[0] - 1) // self._width[0]
-            keys.append(((steps * self._count + k) << 32) + slot)
-            bar = Bar(self._slots.token(slot), start, self._spans[k], 0.0, 0.0, 0.0, 0.0, 0, whole[5 * row + 4])
+            keys.append(((steps * self._count + k) << 32) + self._slots.find(token))
+            bar = Bar(token, start, self._spans[k], 0.0, 0.0, 0.0, 0.0, 0, whole[5 * row + 4])
             bar.open = prices[4 * row]
             bar.high = prices[4 * row + 1]
             bar.low = prices[4 * row + 2]

@@ -141,15 +141,6 @@ class GttUpdate:
 
 
 @final
-class Funds:
-    """What the broker says can be spent, in paise."""
-
-    def __init__(self, ts: i64, available: i64) -> None:
-        self.ts = ts
-        self.available = available
-
-
-@final
 class FeedStatus:
     """The feed of one token went stale or live again (`token` 0: the whole feed)."""
 

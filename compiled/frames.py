@@ -34,7 +34,7 @@ def divisor(token: i64) -> float:
     segment = token & 0xFF
     if segment == 3:  # CDS
         return 10_000_000.0
-    if segment == 6 or segment == 12:  # BCD, NCO # noqa: PLR1714 - mypyc compares integers, not a tuple
+    if segment == 6 or segment == 12:  # BCD, NCO
         return 10_000.0
     return 100.0
 
@@ -261,7 +261,7 @@ class Decoder:
             at += 2
             if at + length > size:
                 break
-            if length == 184 or length == 44 or length == 8 or length == 32 or length == 28:  # noqa: PLR1714 - native
+            if length == 184 or length == 44 or length == 8 or length == 32 or length == 28:
                 found = append(found, at)
             else:
                 self.bad_packets += 1

@@ -15,7 +15,6 @@ from compiled.events import (
     Answer,
     Command,
     FeedStatus,
-    Funds,
     GttUpdate,
     Halt,
     Operate,
@@ -172,32 +171,32 @@ class Kernel:
         out = self.out
         out.commands = []
         if isinstance(event, Ticks):
-            out.now = event.ts
+            self._at(event.ts)
             for tick in event.ticks:
                 self._tick(tick)
         elif isinstance(event, Timer):
-            out.now = event.ts
+            self._at(event.ts)
             self._timer()
         elif isinstance(event, Answer):
-            out.now = event.ts
+            self._at(event.ts)
             self._answer(event)
         elif isinstance(event, OrderUpdate):
-            out.now = event.ts
             self._order_update(event)
         elif isinstance(event, Trade):
             self._trade(event)
         elif isinstance(event, GttUpdate):
-            out.now = event.ts
             self._gtt_update(event)
         elif isinstance(event, Operate):
-            out.now = event.ts
+            self._at(event.ts)
             self._operate(event)
         elif isinstance(event, FeedStatus):
-            out.now = event.ts
+            self._at(event.ts)
             self._feed_status(event)
-        elif isinstance(event, Funds):
-            out.now = event.ts
         return out.commands
+
+    def _at(self, ts: i64) -> None:
+        """Move the kernel's time on; what the broker stamps lies in the past and does not move it."""
+        self.out.now = max(self.out.now, ts)
 
     def warm(self, bars: list[Bar]) -> None:
         """Show stored bars to the strategies, oldest first, before the day begins; they cannot ask for anything."""

@@ -460,7 +460,7 @@ class Desk:
     async def _subscribed(self, pacer: Pacer) -> None:
         """Wait, with the exchange's clock at rest, until it has taken our subscription."""
         async with asyncio.timeout(START_PATIENCE_S):
-            while await pacer.listening() < len(self._watched):
+            while await pacer.listening() < len(self._watched):  # noqa: ASYNC110  the other end has no event to wait for
                 await asyncio.sleep(0.005)
 
     async def _received(self, sent: int) -> None:

@@ -160,6 +160,25 @@ def test_an_iceberg_carried_into_an_auction_counts_whole():
     assert book.remaining(1) == 5
 
 
+def test_an_iceberg_modified_in_a_call_phase_shows_its_whole_quantity():
+    book = Book(LOW, HIGH)
+    book.limit(1, SELL, 101, 50, 0, DAY, 10)
+    book.collect()
+    book.modify(1, 102, 60)
+    assert book.depth(SELL, 5) == [(102, 60, 1)]
+    assert book.limit(2, BUY, 102, 60) == 0
+    assert book.uncross(102) == (102, 60)
+
+
+def test_an_iceberg_that_is_gone_adds_nothing_to_an_auction():
+    book = Book(LOW, HIGH)
+    book.limit(1, SELL, 101, 50, 0, DAY, 10)
+    book.cancel(1)
+    book.collect()
+    assert book.quantity_at(SELL, 101) == 0
+    assert book.indicative(101) == (-1, 0, 0)
+
+
 def test_trading_is_continuous_again_after_the_auction(book):
     book.limit(1, BUY, 103, 10)
     book.limit(2, SELL, 98, 4)

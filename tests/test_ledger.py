@@ -208,6 +208,14 @@ def test_the_fill_price_values_a_position_until_the_first_mark_and_never_after_i
     assert ledger.unrealised == 10_00 + 20_00
 
 
+def test_a_second_strategy_begins_at_the_last_price_and_not_at_its_own_late_fill():
+    ledger = Ledger(0)
+    ledger.fill("ladder", 1, Side.BUY, 10, 100.0)
+    ledger.mark(1, 101.0)
+    ledger.fill("cross", 1, Side.BUY, 10, 99.0)
+    assert [(position.last, position.unrealised) for position in ledger.positions()] == [(101.0, 10_00), (101.0, 20_00)]
+
+
 def test_a_mark_of_an_instrument_nobody_holds_changes_nothing():
     ledger = Ledger(0)
     ledger.mark(9, 55.0)

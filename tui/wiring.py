@@ -5,7 +5,6 @@ import os
 import random
 import resource
 import secrets
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,8 +16,9 @@ from typing import Any
 
 import msgspec
 
-from compiled.model import SECOND
+from compiled.model import SECOND, Bar
 from compiled.risk import Limits
+from compiled.strategy import Strategy
 from engine.config import Config, paths
 from engine.desk import Desk, Ports, Settings
 from engine.errors import ConfigError, OperatorError
@@ -34,6 +34,7 @@ from strategies import build
 
 IST = timezone(timedelta(hours=5, minutes=30))
 KEPT_RUNS = 20
+MINUTE_SPAN = 60
 BUILT = ("sandbox", "replay")
 
 
@@ -80,19 +81,19 @@ class Station:
             logs.open_log(self.state / "patang.log")
         except OSError as error:
             raise OperatorError(f"cannot write in {self.state}: {error.strerror}") from None
-        logs.hook(self.fail)
         self.kill = KillSwitch(self.state / "KILL")
         endpoint, clock, pacer = self._exchange()
-        journal = self._journal(pacer is not None)
+        journal = self._journal()
         keep = self._bars()
         broker, feed = self._kite(endpoint, clock, lockstep=pacer is not None)
         salt = self._salt(journal, fixed=pacer is not None)
         ports = Ports(
             broker, feed, journal, clock, self.kill, Calendar.load(), charges.load(), pacer, keep,
         )  # fmt: skip
-        self.desk = Desk(self._settings(salt), ports, self._strategies(), self.fail)
+        self.desk = Desk(self._settings(salt), ports, strategies_of(self.config), self.fail)
         door = Door(socket_path(self.state), self.desk, self.kill, self.fail)
         self._closers.append(door.close)
+        logs.hook(self.fail)
         self.desk.start()
         return self.desk
 
@@ -155,7 +156,7 @@ class Station:
         speed = config.speed if run.speed is None else run.speed
         sandbox = Sandbox(SandboxConfig(
             seed=config.seed if run.seed is None else run.seed,
-            date=run.day or config.date or _latest_day(),
+            date=run.day or config.date or latest_day(),
             start=run.start or config.start,
             speed=speed or None,
             symbols=run.symbols or config.symbols,
@@ -192,10 +193,9 @@ class Station:
 
     # files
 
-    def _journal(self, lockstep: bool) -> Any:
+    def _journal(self) -> Any:
         from store.sqlite import SqliteJournal  # noqa: PLC0415
 
-        del lockstep
         journal = SqliteJournal(self._database(), self.fail)
         self._closers.append(journal.close)
         return journal
@@ -219,8 +219,23 @@ class Station:
         journal.append("meta", {"key": "salt", "value": salt})
         return salt
 
-    def _bars(self) -> Callable[[list[Any]], None] | None:
-        return None
+    def _bars(self) -> Callable[[list[Bar]], None] | None:
+        """Return what stores the closed one-minute bars, None where bars are not kept."""
+        if not self.config.store.bars:
+            return None
+        from store.bars.parquet import ParquetBars  # noqa: PLC0415
+        from store.bars.writer import BarWriter  # noqa: PLC0415
+
+        names: dict[int, str] = {}
+        writer = BarWriter(ParquetBars(bars_folder(self.config, self.run.mode)), names, self.fail)
+        self._closers.append(writer.close)
+
+        def keep(bars: list[Bar]) -> None:
+            if not names:
+                names.update({token: m.instrument.symbol for token, m in self.desk.kernel.markets.items()})
+            writer.offer(bar for bar in bars if bar.span == MINUTE_SPAN)
+
+        return keep
 
     # settings
 
@@ -239,27 +254,37 @@ class Station:
             poll_s=config.gateway.poll_s,
             positions_every_s=config.gateway.positions_every_s,
             stale_after_s=config.feed.stale_after_s,
-            subscriptions={name: symbols for name, symbols, _ in self._enabled()},
+            subscriptions={name: symbols for name, symbols, _ in enabled(self.config)},
             tag_salt=salt,
         )  # fmt: skip
 
-    def _strategies(self) -> list[Any]:
-        return [build(name, table) for name, _, table in self._enabled()]
 
-    def _enabled(self) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]:
-        """Return (name, symbols, parameters) of every strategy that runs, in configured order."""
-        found = []
-        tables = msgspec.to_builtins(self.config.strategy)
-        others = tables.pop("other")
-        for name, table in {**tables, **others}.items():
-            if table.get("enabled", True):
-                found.append((name, tuple(table.get("symbols", ())), table))
-        return found
+def enabled(config: Config) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]:
+    """Return (name, symbols, parameters) of every strategy that runs, in configured order."""
+    tables = msgspec.to_builtins(config.strategy)
+    others = tables.pop("other")
+    return [
+        (name, tuple(table.get("symbols", ())), table)
+        for name, table in (tables | others).items()
+        if table.get("enabled", True)
+    ]
+
+
+def strategies_of(config: Config) -> list[Strategy]:
+    """Build every strategy that runs; raise `ConfigError` for a parameter it cannot use."""
+    return [build(name, table) for name, _, table in enabled(config)]
 
 
 def state_folder(config: Config, mode: str) -> Path:
     """Return where the desk of a mode keeps its things."""
     return paths(config, os.environ).state / mode
+
+
+def bars_folder(config: Config, mode: str) -> Path:
+    """Return where the bars of a mode are kept."""
+    if config.store.bars_dir:
+        return paths(config, os.environ).bars
+    return state_folder(config, mode) / "bars"
 
 
 def latest_database(config: Config, mode: str) -> Path:
@@ -286,7 +311,8 @@ def limits_of(config: Config) -> Limits:
     return limits
 
 
-def _latest_day() -> str:
+def latest_day() -> str:
+    """Return the latest trading day on or before today."""
     return str(Calendar.load().latest_trading_day(datetime.now(IST).date()))
 
 
@@ -300,9 +326,3 @@ def _sandbox_clock(rest: str) -> dict[str, Any] | None:
     except (urllib.error.URLError, OSError, ValueError):
         return None
     return dict(clock) if "now" in clock else None
-
-
-def narrate(text: str) -> None:
-    """Write one line for the person at the terminal."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()

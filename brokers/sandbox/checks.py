@@ -9,8 +9,6 @@ from brokers.sandbox.wire import Form, choice, decimal, invalid, refused, requir
 PRODUCTS = ("CNC", "MIS", "NRML", "MTF")
 TYPES = ("MARKET", "LIMIT", "SL", "SL-M")
 SIDES = {"BUY": 1, "SELL": -1}
-MAX_VALUE = 10_00_00_000.0
-"""Rupees of one order (Zerodha: ten crore)."""
 TAG_LENGTH = 20
 UNPROTECTED = (
     "Market orders without market protection are not allowed via API. "
@@ -85,10 +83,11 @@ def checked(ask: Ask) -> Ask:
         _trigger(ask)
     else:
         ask = ask._replace(trigger=0.0)
-    _grid(ask, ask.price)
-    _grid(ask, ask.trigger)
-    if (ask.price or ask.listing.ltp) * ask.quantity > MAX_VALUE:
-        raise invalid("The order value exceeds the maximum of Rs. 10 crores allowed per order.")
+    on_grid(ask.listing, ask.price)
+    on_grid(ask.listing, ask.trigger)
+    most = ask.listing.rules.orders.max_value
+    if (ask.price or ask.listing.ltp) * ask.quantity > most:
+        raise invalid(f"The order value exceeds the maximum of Rs. {most} allowed per order.")
     return ask
 
 
@@ -109,8 +108,9 @@ def _quantity(ask: Ask) -> None:
         raise invalid("Disclosed quantity is not allowed for IOC orders.")
 
 
-def _grid(ask: Ask, price: float) -> None:
-    instrument = ask.listing.instrument
+def on_grid(listing: Listing, price: float) -> None:
+    """Raise `ApiError` for a price (0.0: none) that is no multiple of the tick."""
+    instrument = listing.instrument
     if price and not instrument.on_grid(price):
         raise invalid(
             f"Tick size for this script is {instrument.tick:.2f}. "
@@ -144,11 +144,8 @@ def _trigger(ask: Ask) -> None:
 
 
 def protection_percent(ask: Ask) -> float:
-    """Return the market protection in percent: the given one, or the slab of the last price (Zerodha's, shares)."""
-    if ask.protection > 0:
-        return ask.protection
-    ltp = ask.listing.ltp
-    return 2.0 if ltp < 100 else 1.0 if ltp <= 500 else 0.5
+    """Return the market protection in percent: the given one, or the day's slab for the last price."""
+    return ask.protection if ask.protection > 0 else ask.listing.rules.protection(ask.listing.ltp)
 
 
 def protected_price(ask: Ask) -> float:

@@ -9,6 +9,7 @@ from typing import final
 from brokers.sandbox import ist, tape, universe
 from brokers.sandbox.account import APP_ID, Funds, Session
 from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.gtt import GttDesk
 from brokers.sandbox.history import Past, Recorded, Walk
 from brokers.sandbox.limits import Limits
@@ -49,7 +50,7 @@ class Exchange:
         self.orders = OrderDesk(self.session.user_id, config.date, self.portfolio, self.funds, self._notify)
         self.gtts = GttDesk(self.session.user_id, self.listings, self._send)
         self.estimates = Estimates(self.listings, load(), config.date, self.funds)
-        self.limits = Limits(enabled=config.limits, frozen=config.speed is None)
+        self.limits = Limits(DayRules(config.date).orders, enabled=config.limits, frozen=config.speed is None)
         self.connections: list[Connection] = []
         self.over = False
         self._gone = 0
@@ -182,16 +183,16 @@ class Exchange:
 
 
 def _market(config: SandboxConfig) -> tuple[Market, Past]:
-    dump = universe.read_dump(config.instruments)
+    dump, rules = universe.read_dump(config.instruments), DayRules(config.date)
     if config.tape is None:
         names = config.symbols or tuple(universe.NAMES)
-        listings = [Listing(universe.default_share(name, config.date, dump), prints=True) for name in names]
+        listings = [Listing(universe.default_share(name, rules, dump), rules, prints=True) for name in names]
         midnight = ist.midnight(config.date)
         betas = [universe.NAMES[name].beta for name in names]
         crowd = Crowd(listings, betas, config.seed, midnight + SESSION[0], midnight + SESSION[1])
         return crowd, Walk(config.seed, config.date)
     records = tape.recorded(config.tape, config.symbols, config.date)
-    shares = [tape.listed(symbol, config.date, record, dump) for symbol, record in records.items()]
+    shares = [tape.listed(symbol, config.date, record, rules, dump) for symbol, record in records.items()]
     days = [record.day(config.date) for record in records.values()]
     past = {int(share.token): record for share, record in zip(shares, records.values(), strict=True)}
-    return tape.Tape([Listing(share, prints=False) for share in shares], days), Recorded(past)
+    return tape.Tape([Listing(share, rules, prints=False) for share in shares], days), Recorded(past)

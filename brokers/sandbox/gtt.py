@@ -11,14 +11,9 @@ from brokers.sandbox.listing import Listing
 from brokers.sandbox.orders import Ask, ClientOrder
 from brokers.sandbox.wire import ApiError, Form, invalid, not_found, required
 
-ACTIVE = 500
-NEAREST = 0.0025
-"""Least distance of a trigger from the last price, as a share of it."""
-NEAREST_CHEAP = 0.09
-"""The same in rupees for shares below ₹50."""
-CHEAP = 50.0
-YEAR = 365 * ist.DAY
 PRODUCTS = ("CNC", "NRML", "MTF")
+HIGHEST = 1e7
+"""Rupees; no share trades anywhere near."""
 
 Send = Callable[[Ask, int], ClientOrder]
 """Send an order now; raises `ApiError` where it is refused."""
@@ -67,7 +62,7 @@ class Trigger:
             "type": self.condition.kind,
             "created_at": ist.text(self.created),
             "updated_at": ist.text(self.updated),
-            "expires_at": ist.text(self.created + YEAR),
+            "expires_at": ist.text(self.created + self.condition.listing.rules.gtt.days * ist.DAY),
             "status": self.status,
             "condition": {
                 "exchange": instrument.exchange,
@@ -108,8 +103,9 @@ class GttDesk:
     def place(self, form: Form, now: int) -> int:
         """Accept a GTT and return its id."""
         condition, legs = self._read(form)
-        if sum(len(waiting) for waiting in self._active.values()) >= ACTIVE:
-            raise invalid(f"You can have at most {ACTIVE} active GTTs.")
+        most = condition.listing.rules.gtt.active
+        if sum(len(waiting) for waiting in self._active.values()) >= most:
+            raise invalid(f"You can have at most {most} active GTTs.")
         trigger = Trigger(next(self._numbers), self._user_id, condition, legs, now)
         self.triggers[trigger.trigger_id] = trigger
         self._active.setdefault(int(condition.listing.instrument.token), []).append(trigger)
@@ -230,15 +226,17 @@ def _parsed(form: Form, key: str) -> object:
 
 def _check_triggers(condition: Condition) -> None:
     last, ltp = condition.last_price, condition.listing.ltp
-    if any(trigger <= 0 for trigger in condition.triggers) or last <= 0:
+    if not all(0.0 < price < HIGHEST for price in (last, *condition.triggers)):
         raise invalid("Invalid `trigger_values`.")
+    for trigger in condition.triggers:
+        checks.on_grid(condition.listing, trigger)
     if last in condition.triggers:
         raise invalid("Trigger cannot be created with one of the trigger values equal to the last price.")
     if condition.kind == "two-leg" and condition.triggers[0] > last:
         raise invalid("Trigger cannot be created with the first trigger price more than the last price.")
     if condition.kind == "two-leg" and condition.triggers[1] < last:
         raise invalid("Trigger cannot be created with the second trigger price less than the last price.")
-    least = NEAREST_CHEAP if ltp < CHEAP else NEAREST * ltp
-    if any(abs(trigger - ltp) < least - 1e-9 for trigger in condition.triggers):
-        what = f"Rs. {NEAREST_CHEAP}" if ltp < CHEAP else f"{NEAREST:.2%}"
-        raise invalid(f"Trigger price should be at least {what} away from the last price.")
+    limits = condition.listing.rules.gtt
+    if any(abs(trigger - ltp) < limits.distance(ltp) - 1e-9 for trigger in condition.triggers):
+        far = f"Rs. {limits.cheap_distance}" if ltp < limits.cheap_below else f"{limits.distance_percent}%"
+        raise invalid(f"Trigger price should be at least {far} away from the last price.")

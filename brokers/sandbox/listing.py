@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, final
 
+from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.orders import ClientOrder
 from compiled.book import Book
 from compiled.frames import pack_depth
@@ -26,8 +27,9 @@ class Listing:
     `prints`: fills in the book are the day's trades (a crowd); otherwise the day is recorded and only `trade` counts.
     """
 
-    def __init__(self, instrument: Instrument, prints: bool) -> None:
+    def __init__(self, instrument: Instrument, rules: DayRules, *, prints: bool) -> None:
         self.instrument = instrument
+        self.rules = rules
         self.prints = prints
         low, high = instrument.ticks(instrument.lower), instrument.ticks(instrument.upper)
         self.low_band, self.high_band = low, high

@@ -91,6 +91,7 @@ class Traders:
         self._slow = 0.0
         self._left = 0
         self._excited = 0.0
+        self._opening = True
         self._bids: dict[int, int] = {}
         self._asks: dict[int, int] = {}
         self._top = (0, 0)
@@ -106,7 +107,8 @@ class Traders:
     def _drift(self, market: float, heat: float) -> None:
         random = self._random
         if self._left <= 0:
-            self._regime(opening=self._excited == 0.0)
+            self._regime(opening=self._opening)
+            self._opening = False
         self._left -= 1
         step = self.beta * market + self._trend + random.gauss(0.0, OWN_SIGMA * heat)
         if random.random() < JUMP_CHANCE:
@@ -154,7 +156,7 @@ class Traders:
     def _take(self, heat: float) -> None:
         random, listing = self._random, self.listing
         chance = 0.35 * heat + self._excited
-        self._excited = self._excited * 0.8 + 0.0001
+        self._excited = self._excited * 0.8
         while random.random() < min(chance, 0.9):
             chance -= 0.6
             push = min(0.4, max(-0.4, (self._level - self._slow) * 250.0))

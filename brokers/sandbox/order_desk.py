@@ -13,7 +13,6 @@ from brokers.sandbox.portfolio import Portfolio
 from brokers.sandbox.wire import ApiError, Form, invalid, not_found, refused
 from compiled.book import DAY, IOC
 
-MODIFICATIONS = 25
 OFF_BAND = "17070 : The Price is out of the current execution range"
 NO_RETURN = "Order cannot be {} as it is being processed. Try later."
 
@@ -171,7 +170,7 @@ class OrderDesk:
         order = self.find(order_id)
         if not order.live:
             raise refused(NO_RETURN.format("modified"))
-        if order.modifications >= MODIFICATIONS:
+        if order.modifications >= order.ask.listing.rules.orders.modifications:
             raise refused("Maximum allowed order modifications exceeded.")
         ask = self._revised(order, form)
         order.modifications += 1

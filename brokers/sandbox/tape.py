@@ -6,18 +6,17 @@ print the replay agent withdraws its quotes, sweeps our resting orders that the 
 print's volume), and quotes five levels on each side of the new price.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, final
 
-import pyarrow as pa
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from brokers.sandbox import ist
+from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.listing import Listing
-from brokers.sandbox.universe import share, tick_size
+from brokers.sandbox.universe import Dump, share
 from compiled.book import IOC
 from compiled.model import MINUTE, SECOND, Instrument
 from engine.errors import DataError
@@ -109,7 +108,7 @@ def recorded(folder: Path, wanted: tuple[str, ...], date: str) -> dict[str, Reco
     return traded or records
 
 
-def listed(symbol: str, date: str, record: Record, dump: Mapping[str, tuple[int, str]]) -> Instrument:
+def listed(symbol: str, date: str, record: Record, rules: DayRules, dump: Dump) -> Instrument:
     """Return the share of a recorded day.
 
     Its previous close is the last recorded one (the day's open where there is none); its tick comes from the date's
@@ -118,13 +117,13 @@ def listed(symbol: str, date: str, record: Record, dump: Mapping[str, tuple[int,
     """
     today = record.day(date)
     close = record.close_before(date) or today[0].open
-    tick = tick_size(close, date)
+    tick = rules.tick(close)
     rule = Instrument(0, "NSE", symbol, tick)
     if not all(rule.on_grid(price) for candle in today for price in candle[1:5]) or not rule.on_grid(close):
         tick = 0.01
     low = min(close * 0.9, *(candle.low for candle in today))
     high = max(close * 1.1, *(candle.high for candle in today))
-    return share(symbol, close, tick, (low - tick / 4, high + tick / 4), dump)
+    return share(symbol, close, tick, (low - tick / 4, high + tick / 4), rules, dump)
 
 
 def path(candle: Candle) -> tuple[float, float, float, float]:

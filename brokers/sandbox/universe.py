@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
+from brokers.sandbox.day_rules import DayRules
 from compiled.model import Instrument
 from engine.errors import ConfigError, DataError
 
 NIFTY_TOKEN = 256265
 NIFTY_LEVEL = 26_000.0
 """Where the index starts: a plausible level, since its real divisor is not modelled."""
-FREEZE = 100_000
-"""Most shares of one order (Zerodha)."""
+
+
+Dump = Mapping[str, tuple[int, str]]
+"""Symbol → (instrument token, name), from a Kite instrument dump."""
 
 
 class Name(NamedTuple):
@@ -50,19 +53,7 @@ NAMES: Mapping[str, Name] = {
 }
 
 
-def tick_size(price: float, day: str) -> float:
-    """Return the NSE tick of a share in rupees: by price since 2025-04-15, .01 below ₹250 from 2024-06-10, else .05."""
-    if day < "2024-06-10":
-        return 0.05
-    if price < 250:
-        return 0.01
-    if day < "2025-04-15":
-        return 0.05
-    steps = ((1_000, 0.05), (5_000, 0.1), (10_000, 0.5), (20_000, 1.0))
-    return next((tick for below, tick in steps if price < below), 5.0)
-
-
-def token(symbol: str, dump: Mapping[str, tuple[int, str]]) -> int:
+def token(symbol: str, dump: Dump) -> int:
     """Return the instrument token: the dump's, else the known one, else one derived from the symbol."""
     if symbol in dump:
         return dump[symbol][0]
@@ -71,7 +62,7 @@ def token(symbol: str, dump: Mapping[str, tuple[int, str]]) -> int:
     return exchange_token << 8 | 1
 
 
-def title(symbol: str, dump: Mapping[str, tuple[int, str]]) -> str:
+def title(symbol: str, dump: Dump) -> str:
     """Return the company's name as the instrument dump writes it."""
     if symbol in dump:
         return dump[symbol][1]
@@ -94,11 +85,10 @@ def read_dump(path: Path | None) -> dict[str, tuple[int, str]]:
         raise DataError(f"instrument dump {path}: {error}") from error
 
 
-def share(
-    symbol: str, close: float, tick: float, band: tuple[float, float], dump: Mapping[str, tuple[int, str]]
-) -> Instrument:
+def share(symbol: str, close: float, tick: float, band: tuple[float, float], rules: DayRules, dump: Dump) -> Instrument:
     """Return an NSE share whose band (rupees) is snapped inwards to its grid."""
-    made = Instrument(token(symbol, dump), "NSE", symbol, tick, name=title(symbol, dump), freeze=FREEZE)
+    freeze = rules.orders.max_quantity
+    made = Instrument(token(symbol, dump), "NSE", symbol, tick, name=title(symbol, dump), freeze=freeze)
     made.lower = made.snap(band[0], 1)
     made.upper = made.snap(band[1], -1)
     made.close = close
@@ -110,12 +100,12 @@ def nifty() -> Instrument:
     return Instrument(NIFTY_TOKEN, "NSE", "NIFTY 50", 0.05, kind="INDEX", name="NIFTY 50", close=NIFTY_LEVEL)
 
 
-def default_share(symbol: str, day: str, dump: Mapping[str, tuple[int, str]]) -> Instrument:
+def default_share(symbol: str, rules: DayRules, dump: Dump) -> Instrument:
     """Return one of the crowd's names; raise `ConfigError` for one that has no price here."""
     name = NAMES.get(symbol)
     if name is None:
         raise ConfigError(f"symbol {symbol!r}: the sandbox's crowd trades {', '.join(NAMES)}")
-    tick = tick_size(name.price, day)
+    tick = rules.tick(name.price)
     bare = Instrument(0, "NSE", symbol, tick)
     close = bare.snap(name.price)
-    return share(symbol, close, tick, (close * 0.9, close * 1.1), dump)
+    return share(symbol, close, tick, (close * 0.9, close * 1.1), rules, dump)

@@ -1,9 +1,10 @@
 """The kill switch: a latch with a reason, checked on the order path itself, kept in a file, restored at start.
 
 The file is the latch as others see it: whoever creates it, stops the desk. It works without the event loop, the
-screen and the database.
+screen and the database; `KILL.log` beside it keeps every latching and every resumption.
 """
 
+import contextlib
 import json
 import threading
 import time
@@ -81,12 +82,13 @@ class KillSwitch:
 
     def resume(self, reason: str, who: str) -> Latch | None:
         """Unlatch and remove the file; return what was latched."""
-        del reason, who
         with self._lock:
             old = self._latch
             self.path.unlink(missing_ok=True)
             self._latch = None
             self._event.clear()
+            if old is not None:
+                self._log({"act": "resume", "reason": reason, "who": who, "ts": time.time_ns()})
         if old is not None:
             self._tell(None)
         return old
@@ -99,6 +101,11 @@ class KillSwitch:
             temporary.replace(self.path)
         except OSError:
             return
+        self._log({"act": "latch", **latch._asdict()})
+
+    def _log(self, fields: dict[str, object]) -> None:
+        with contextlib.suppress(OSError), self.path.with_suffix(".log").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(fields) + "\n")
 
     def _tell(self, latch: Latch | None) -> None:
         for listener in self.listeners:

@@ -80,7 +80,7 @@ class ParquetBars:
         """Return what `read` returns, as arrays."""
         folder = self._folder(version, span)
         start, end = max(start, -LAST), min(end, LAST)
-        first, last = _period(start, span), _period(end, span)
+        first, last = str(_period(start, span)), str(_period(end, span))
         with _speaking(folder):
             # the batches first: one that is folded in meanwhile is then found in the files
             recent = [_of_symbol(batch, symbol) for batch in _batches(folder)]
@@ -141,9 +141,10 @@ def _parquet(folder: Path) -> list[Path]:
         return []
 
 
-def _period(ts: int, span: int) -> str:
-    """Return the file of a time: a year in IST, or a month for bars of seconds."""
-    return str(np.datetime64(ts + IST_OFFSET, "ns").astype("datetime64[M]" if span < 60 else "datetime64[Y]"))
+def _period(ts: int, span: int) -> np.datetime64:
+    """Return which file holds a time: that of its year in IST, or of its month for bars of seconds."""
+    period: np.datetime64 = np.datetime64(int(ts) + IST_OFFSET, "ns").astype(f"datetime64[{'M' if span < 60 else 'Y'}]")
+    return period
 
 
 def _batches(folder: Path) -> Iterator[pa.Table]:
@@ -188,16 +189,19 @@ def _fold(folder: Path, span: int) -> None:
 def _put(folder: Path, span: int, symbol: str, columns: Columns) -> None:
     """Merge bars into the files of a symbol."""
     columns = merge([columns])
-    periods = (columns.start + IST_OFFSET).astype("datetime64[ns]")
-    names = periods.astype("datetime64[M]" if span < 60 else "datetime64[Y]")
-    bounds = [0, *(np.flatnonzero(names[1:] != names[:-1]) + 1).tolist(), len(names)]
+    if not len(columns.start):
+        return
+    periods = np.arange(_period(columns.start[0], span), _period(columns.start[-1], span) + 1)
+    borders = periods[1:].astype("datetime64[ns]").astype(np.int64) - IST_OFFSET
+    bounds = [0, *np.searchsorted(columns.start, borders).tolist(), len(columns.start)]
     tables = []
-    for first, last in pairwise(bounds if len(names) else []):
-        path = _home(folder, symbol) / f"{names[first]}.parquet"
+    for period, (first, last) in zip(periods, pairwise(bounds), strict=True):
+        path = _home(folder, symbol) / f"{period}.parquet"
         fresh = columns.pick(slice(first, last))
-        if path.exists():
+        if path.exists() and last > first:
             fresh = merge([decode(pq.ParquetFile(path).read(use_threads=False)), fresh])
-        tables.append((path, encode(fresh)))
+        if last > first:
+            tables.append((path, encode(fresh)))
     for path, table in tables:
         _replace(path, table)
 

@@ -106,12 +106,12 @@ async def test_heartbeats_keep_a_quiet_connection_alive_and_are_no_frames(socket
         for _ in range(16):
             await socket.send_bytes(b"\x00")
             await asyncio.sleep(0.1)
-        await socket.send_str("{}")
+        await socket.send_str('{"type": "order", "data": {"order_id": "1"}}')
 
     sockets.behave = behave
     feed = a_feed(sockets, clock, stale_after=0.8)
     async with running(feed, sink):
-        await until(lambda: feed.frames_received)
+        await until(lambda: sink.hints)
         assert sink.links == [True]
     assert (feed.frames_received, sink.frames, len(sockets.queries)) == (1, [], 1)
 
@@ -182,6 +182,18 @@ async def test_the_delay_doubles_to_its_limit_and_keeps_half_of_it(sockets, cloc
         delays = [feed._delay(failures) for _ in range(200)]
         assert longest / 2 <= min(delays) < 0.55 * longest
         assert 0.95 * longest < max(delays) <= longest
+
+
+async def test_a_connection_that_delivered_is_made_anew_without_a_longer_wait(sockets, clock, sink, frame):
+    async def behave(socket, number):
+        await socket.send_bytes(frame(1, 100))
+        await socket.close()
+
+    sockets.behave = behave
+    async with running(a_feed(sockets, clock, first_delay=0.1, longest_delay=10.0), sink):
+        await until(lambda: len(sink.notices) == 4)
+    waits = [float(text.split("next try in ")[1].removesuffix(" s")) for _, text in sink.notices]
+    assert max(waits) <= 0.1
 
 
 async def test_text_becomes_hints_and_notices_and_poison_is_let_go(sockets, clock, sink):

@@ -91,6 +91,11 @@ def make_client():
     return Client
 
 
+@pytest.fixture(scope="module")
+def make_module_client():
+    return Client
+
+
 @pytest.fixture
 def start():
     """Start sandboxes; they end with the test."""

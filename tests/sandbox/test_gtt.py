@@ -144,6 +144,12 @@ def test_a_trigger_in_the_wrong_place_is_refused(client, percents, last, words):
     assert client.refusal("POST", "/gtt/triggers", form) == (400, "InputException", words)
 
 
+@pytest.mark.parametrize("trigger", [float("nan"), float("inf"), 1e30, 0, 1500.03])
+def test_a_trigger_that_is_no_price_is_refused(client, trigger):
+    assert client.refusal("POST", "/gtt/triggers", gtt(client, [trigger], prices=[1500]))[:2] == (400, "InputException")
+    client.seconds(5)
+
+
 def test_a_trigger_a_quarter_percent_away_is_accepted(client):
     client.ok("POST", "/gtt/triggers", gtt(client, [client.at(-0.26)]))
     client.ok("POST", "/gtt/triggers", gtt(client, [client.at(0.26)]))

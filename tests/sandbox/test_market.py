@@ -1,7 +1,7 @@
 from brokers.sandbox import SandboxConfig
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.market import intensity
-from brokers.sandbox.universe import NAMES, tick_size
+from brokers.sandbox.universe import NAMES
 
 SECOND = 1_000_000_000
 
@@ -54,11 +54,10 @@ def test_the_day_is_busier_at_its_ends():
     assert open_ > close > noon
 
 
-def test_ticks_follow_the_rule_of_the_date():
-    assert [tick_size(p, "2026-11-20") for p in (249.99, 250, 1_000, 5_000, 10_000, 20_001)] == [
-        0.01, 0.05, 0.1, 0.5, 1.0, 5.0,
-    ]  # fmt: skip
-    assert [tick_size(p, "2024-06-11") for p in (249.99, 250, 20_001)] == [0.01, 0.05, 0.05]
-    assert tick_size(100, "2024-01-05") == 0.05
+def test_every_name_stands_on_the_grid_of_its_date():
+    by_price = {"WIPRO": 0.01, "HDFCBANK": 0.05, "INFY": 0.1, "MARUTI": 1.0}
     for share in shares(run(0)):
         assert share.instrument.on_grid(NAMES[share.instrument.symbol].price)
+        assert share.instrument.tick == by_price.get(share.instrument.symbol, share.instrument.tick)
+    old = Exchange(SandboxConfig(speed=None, date="2024-06-11", symbols=("WIPRO", "MARUTI")))
+    assert [share.instrument.tick for share in shares(old)] == [0.01, 0.05]

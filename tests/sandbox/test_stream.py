@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.listing import Listing
 from brokers.sandbox.stream import BACKLOG, Connection
 from compiled.frames import Decoder
@@ -11,10 +12,10 @@ SECOND = 1_000_000_000
 
 
 def listings(count):
-    made = {}
+    made, rules = {}, DayRules("2026-11-20")
     for number in range(1, count + 1):
         instrument = Instrument(number << 8 | 1, "NSE", f"S{number}", 0.05, lower=90.0, upper=110.0, close=100.0)
-        made[number << 8 | 1] = Listing(instrument, prints=True)
+        made[number << 8 | 1] = Listing(instrument, rules, prints=True)
     return made
 
 

@@ -50,7 +50,7 @@ def test_every_commit_that_was_acknowledged_survives_a_kill(database):
         process.stdout.readline()
     os.kill(process.pid, signal.SIGKILL)
     acknowledged = [int(line) for line in process.stdout.read().split("\n")[:-1]]
-    process.wait(10)
+    process.communicate(timeout=10)
     last = acknowledged[-1] if acknowledged else 300
     with sqlite3.connect(database) as dead:
         kept = [row[0] for row in dead.execute("SELECT seq FROM audit ORDER BY seq")]

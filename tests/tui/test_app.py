@@ -1,0 +1,544 @@
+"""The app on a stepped fake desk: no threads, no clock of its own."""
+
+import contextlib
+
+import pytest
+from textual.widgets import Button, Input
+
+from tests.tui.fake import FakeDesk
+from tui.actions import ACTIONS, caps
+from tui.app import PatangApp
+from tui.screens.chart import ChartScreen
+from tui.screens.desk import DeskScreen
+from tui.screens.palette import Palette
+from tui.screens.question import Help, Question
+from tui.widgets.bands import KillBand, ModeBand
+
+SECOND = 1_000_000_000
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100 * SECOND
+
+    def __call__(self):
+        return self.now
+
+
+class Bench(PatangApp):
+    """The app with its bell counted."""
+
+    bells = 0
+
+    def bell(self):
+        self.bells += 1
+
+
+@contextlib.asynccontextmanager
+async def running(face=None, size=(120, 40), clock=None, **options):
+    app = Bench(face or FakeDesk(), clock=clock or Clock(), fps=0, tune_gc=False, **options)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        app.frame()
+        await pilot.pause()
+        yield app, pilot
+
+
+def screen_text(app):
+    """Return what the terminal shows, line by line."""
+    return ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()]
+
+
+async def settle(app, pilot):
+    app.frame()
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("key", ["ctrl+k", "f12"])
+async def test_the_kill_key_halts_at_once_without_asking(key):
+    async with running() as (app, pilot):
+        await pilot.press(key)
+        assert app.face.kills == [(False, "operator")]
+        await settle(app, pilot)
+        assert "KILL SWITCH · HALTED · operator" in "\n".join(screen_text(app)[:4])
+
+
+@pytest.mark.parametrize("key", ["ctrl+k", "f12"])
+async def test_the_kill_key_works_while_a_filter_is_typed(key):
+    async with running() as (app, pilot):
+        await pilot.press("slash", "r", "e", "l", "left")
+        assert isinstance(app.focused, Input)
+        await pilot.press(key)
+        assert app.face.kills == [(False, "operator")]
+        assert app.focused.value == "rel"
+
+
+@pytest.mark.parametrize(
+    ("opening", "kind"), [("x", Question), ("ctrl+p", Palette), ("f1", Help), ("ctrl+q", Question)]
+)
+async def test_the_kill_key_works_over_a_modal_and_the_modal_makes_way(opening, kind):
+    async with running() as (app, pilot):
+        await pilot.press(opening)
+        await pilot.pause()
+        assert isinstance(app.screen, kind)
+        await pilot.press("ctrl+k")
+        await settle(app, pilot)
+        assert app.face.kills == [(False, "operator")]
+        assert isinstance(app.screen, DeskScreen)
+        assert app.face.commands == []
+
+
+async def test_a_second_press_within_three_seconds_flattens():
+    clock = Clock()
+    async with running(clock=clock) as (app, pilot):
+        await pilot.press("ctrl+k")
+        clock.now += 3 * SECOND
+        await pilot.press("f12")
+        assert app.face.kills == [(False, "operator"), (True, "operator")]
+        await settle(app, pilot)
+        assert app.screen.query_one(KillBand).has_class("-flatten")
+
+
+async def test_a_second_press_after_three_seconds_only_halts_again():
+    clock = Clock()
+    async with running(clock=clock) as (app, pilot):
+        await pilot.press("ctrl+k")
+        clock.now += 3 * SECOND + 1
+        await pilot.press("ctrl+k")
+        assert app.face.kills == [(False, "operator"), (False, "operator")]
+
+
+async def test_the_band_says_so_while_the_engine_has_not_confirmed_the_kill():
+    class Hung(FakeDesk):
+        def kill(self, flatten, reason):
+            self.kills.append((flatten, reason))
+
+    async with running(Hung()) as (app, pilot):
+        await pilot.press("ctrl+k")
+        await settle(app, pilot)
+        assert "HALTING · operator · latched, engine yet to confirm" in screen_text(app)[2]
+        app.face.board.header = app.face.board.header._replace(kill="halt", kill_reason="operator")
+        await settle(app, pilot)
+        assert "HALTED · operator ▚" in screen_text(app)[2]
+
+
+async def test_the_band_goes_when_the_switch_is_unlatched():
+    async with running() as (app, pilot):
+        await pilot.press("ctrl+k")
+        await settle(app, pilot)
+        assert app.screen.query_one(KillBand).display
+        app.face.board.header = app.face.board.header._replace(kill="", kill_reason="")
+        await settle(app, pilot)
+        assert not app.screen.query_one(KillBand).display
+
+
+async def test_a_kill_that_raises_is_said_and_the_app_goes_on():
+    class Broken(FakeDesk):
+        def kill(self, flatten, reason):
+            raise OSError("disk full")
+
+    async with running(Broken()) as (app, pilot):
+        await pilot.press("ctrl+k")
+        await settle(app, pilot)
+        assert "KILL FAILED" in screen_text(app)[-1]
+        assert app.bells == 1
+        assert not app.screen.query_one(KillBand).display
+
+
+async def test_the_kill_band_stays_in_sight_over_every_modal():
+    async with running() as (app, pilot):
+        await pilot.press("ctrl+k")
+        for opening in ("x", "ctrl+p", "f1", "ctrl+q"):
+            await pilot.press(opening)
+            await settle(app, pilot)
+            assert app.screen.is_modal
+            lines = screen_text(app)
+            assert "S A N D B O X" in lines[0]
+            assert "KILL SWITCH · HALTED" in lines[2]
+            await pilot.press("escape")
+            await pilot.pause()
+
+
+async def test_a_kill_thaws_a_frozen_display():
+    async with running() as (app, pilot):
+        await pilot.press("space")
+        assert "FROZEN" in screen_text(app)[0]
+        await pilot.press("ctrl+k")
+        await settle(app, pilot)
+        assert "FROZEN" not in screen_text(app)[0]
+
+
+@pytest.mark.parametrize("mode", ["SANDBOX", "REPLAY", "DRY-RUN", "PAPER", "SHADOW", "LIVE"])
+async def test_every_mode_spans_the_full_width_in_a_colour_of_its_own(mode):
+    seen = set()
+    async with running(FakeDesk(mode)) as (app, _pilot):
+        band = app.screen.query_one(ModeBand)
+        assert band.region == (0, 0, 120, 1)
+        assert " ".join(mode) in screen_text(app)[0]
+        seen.add(band.styles.background.hex)
+    async with running(FakeDesk("LIVE" if mode != "LIVE" else "SANDBOX")) as (app, _pilot):
+        seen.add(app.screen.query_one(ModeBand).styles.background.hex)
+    assert len(seen) == 2
+
+
+async def test_quitting_with_open_positions_asks_with_the_focus_on_cancel():
+    async with running() as (app, pilot):
+        await pilot.press("ctrl+q")
+        await pilot.pause()
+        assert isinstance(app.screen, Question)
+        assert app.focused.id == "cancel"
+        assert "8 positions open" in "\n".join(screen_text(app))
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, DeskScreen)
+        assert not app.face.stopped
+
+
+async def test_quitting_goes_through_only_by_the_second_button():
+    async with running() as (app, pilot):
+        await pilot.press("ctrl+q")
+        await pilot.pause()
+        await pilot.press("right", "enter")
+        await pilot.pause()
+        assert app.face.stopped
+        assert app._exit
+
+
+async def test_quitting_flat_stops_the_desk_without_a_question():
+    face = FakeDesk()
+    face.board.positions.keep(set())
+    async with running(face) as (app, pilot):
+        await pilot.press("ctrl+q")
+        await pilot.pause()
+        assert face.stopped
+        assert app._exit
+
+
+async def test_exiting_a_position_shows_symbol_quantity_and_price_and_submits_once_confirmed():
+    async with running() as (app, pilot):
+        await pilot.press("j", "j", "j", "x")
+        await pilot.pause()
+        text = "\n".join(screen_text(app))
+        assert "SELL 100 INFY at about 1,624.55" in text
+        assert app.focused.id == "cancel"
+        await pilot.press("right", "enter")
+        await pilot.pause()
+        assert app.face.commands == [("exit", 1_002, "INFY")]
+
+
+async def test_a_command_is_pending_until_the_engine_answers():
+    async with running() as (app, pilot):
+        await pilot.press("x")
+        await pilot.pause()
+        await pilot.press("right", "enter")
+        await settle(app, pilot)
+        assert "#1 exit RELIANCE: pending" in screen_text(app)[-1]
+        app.face.board.answers[1] = "refused: market closed"
+        await settle(app, pilot)
+        assert "exit RELIANCE: refused: market closed" in screen_text(app)[-1]
+
+
+async def test_cancelling_a_question_submits_nothing():
+    async with running() as (app, pilot):
+        for answer in ("enter", "escape"):
+            await pilot.press("x")
+            await pilot.pause()
+            await pilot.press(answer)
+            await pilot.pause()
+        assert app.face.commands == []
+
+
+async def test_a_position_whose_instrument_is_unknown_is_never_exited_as_token_nought():
+    face = FakeDesk()
+    row = face.board.positions.rows[0]._replace(symbol="GONE")
+    face.board.positions.put(row.key, row)
+    async with running(face) as (app, pilot):
+        await pilot.press("x")
+        await pilot.pause()
+        assert isinstance(app.screen, DeskScreen)
+        assert face.commands == []
+
+
+async def test_cancelling_names_the_order_under_the_cursor():
+    async with running() as (app, pilot):
+        app.screen.turn_to("orders")
+        await pilot.pause()
+        await pilot.press("G", "k", "k", "x")
+        await pilot.pause()
+        assert "BUY 20 INFY at 1,622.00, 5 filled" in "\n".join(screen_text(app))
+        await pilot.press("right", "enter")
+        await pilot.pause()
+        assert app.face.commands == [("cancel", 0, "7")]
+
+
+async def test_an_ended_order_cannot_be_cancelled():
+    async with running() as (app, pilot):
+        app.screen.turn_to("orders")
+        await pilot.pause()
+        await pilot.press("g", "x")
+        await pilot.pause()
+        assert isinstance(app.screen, DeskScreen)
+
+
+async def test_a_filter_shows_only_the_rows_that_contain_its_text():
+    async with running() as (app, pilot):
+        await pilot.press("slash", *"INFY")
+        await pilot.pause()
+        table = app.screen.panes["positions"].table
+        assert [row.symbol for row in table.rows] == ["INFY", "INFY"]
+        await pilot.press("enter")
+        assert app.focused is table
+        assert len(table.rows) == 2
+        await pilot.press("escape")
+        assert len(table.rows) == 8
+
+
+async def test_number_and_letter_keys_are_text_inside_a_filter():
+    async with running() as (app, pilot):
+        await pilot.press("slash", "2", "z", "space", "x")
+        assert isinstance(app.screen, DeskScreen)
+        assert app.focused.value == "2z x"
+
+
+async def test_space_holds_the_display_while_data_flows_on():
+    async with running() as (app, pilot):
+        await pilot.press("space")
+        await pilot.pause()
+        before = screen_text(app)
+        for _ in range(30):
+            app.face.step(SECOND, share=1.0)
+            app.frame()
+        await pilot.pause()
+        frozen = screen_text(app)
+        assert frozen[5:-1] == before[5:-1]
+        assert "14:32:37" in frozen[2]
+        await pilot.press("space")
+        await settle(app, pilot)
+        assert screen_text(app)[5:-1] != before[5:-1]
+
+
+async def test_a_frozen_list_can_still_be_scrolled_and_filtered():
+    async with running() as (app, pilot):
+        app.screen.turn_to("watch")
+        await pilot.press("space", "G")
+        await pilot.pause()
+        text = "\n".join(screen_text(app))
+        assert "M&M" in text
+        await pilot.press("slash", *"titan")
+        await pilot.pause()
+        assert [row.symbol for row in app.screen.panes["watch"].table.rows] == ["TITAN"]
+
+
+async def test_zoom_leaves_one_pane_and_escape_brings_the_others_back():
+    async with running() as (app, pilot):
+        await pilot.press("z")
+        await pilot.pause()
+        assert [name for name, pane in app.screen.panes.items() if pane.display] == ["positions"]
+        assert "target" in "\n".join(screen_text(app))
+        await pilot.press("escape")
+        await pilot.pause()
+        assert all(pane.display for pane in app.screen.panes.values())
+
+
+async def test_tab_reaches_every_pane_even_those_out_of_sight():
+    async with running(size=(80, 24)) as (app, pilot):
+        seen = []
+        for _ in range(6):
+            await pilot.press("tab")
+            await pilot.pause()
+            seen.append(app.focused.id)
+            assert app.focused.region.height > 3
+            assert app.screen.panes["positions"].display
+        assert sorted(seen) == ["events", "ladders", "orders", "positions", "risk", "watch"]
+
+
+async def test_the_movement_keys_move_in_a_list():
+    async with running() as (app, pilot):
+        table = app.screen.panes["positions"].table
+        for key, row in (("j", 1), ("j", 2), ("k", 1), ("G", 7), ("g", 0), ("down", 1), ("end", 7), ("home", 0)):
+            await pilot.press(key)
+            assert table.cursor == row, key
+
+
+async def test_n_goes_to_the_rows_that_need_an_eye_and_round():
+    face = FakeDesk()
+    for i in (2, 6):
+        row = face.board.positions.rows[i]._replace(protected=0)
+        face.board.positions.put(row.key, row)
+    async with running(face) as (app, pilot):
+        table = app.screen.panes["positions"].table
+        seen = []
+        for _ in range(3):
+            await pilot.press("n")
+            seen.append(table.cursor)
+        assert seen == [2, 6, 2]
+
+
+async def test_the_cursor_stays_on_its_row_when_another_goes():
+    async with running() as (app, pilot):
+        await pilot.press("j", "j", "j")
+        table = app.screen.panes["positions"].table
+        assert table.chosen.key == "INFY/P1"
+        app.face.board.positions.keep({row.key for row in app.face.board.positions.rows if row.symbol != "RELIANCE"})
+        await settle(app, pilot)
+        assert table.chosen.key == "INFY/P1"
+        assert table.cursor == 0
+
+
+async def test_the_log_stays_at_its_end_until_the_cursor_leaves_it():
+    async with running() as (app, pilot):
+        for i in range(40):
+            app.face.event("info", f"number {i}")
+        await settle(app, pilot)
+        assert "number 39" in "\n".join(screen_text(app))
+        app.screen.turn_to("events")
+        await pilot.pause()
+        await pilot.press("g")
+        app.face.event("info", "number 40")
+        await settle(app, pilot)
+        text = "\n".join(screen_text(app))
+        assert "number 40" not in text
+        assert "reconciled" in text
+
+
+async def test_an_alarm_rings_the_bell_once_and_shows_a_toast_below_the_bands():
+    async with running() as (app, pilot):
+        app.face.event("alarm", "[b]naked[/b] INFY")
+        await settle(app, pilot)
+        await settle(app, pilot)
+        await pilot.pause(0.2)
+        assert app.bells == 1
+        toasts = app.screen.query("Toast")
+        assert len(toasts) == 1
+        assert toasts.first().region.y > 5
+        assert "[b]naked[/b] INFY" in "\n".join(screen_text(app))
+
+
+async def test_many_alarms_in_one_frame_ring_once():
+    async with running() as (app, pilot):
+        for i in range(50):
+            app.face.event("alarm", f"alarm {i}")
+        await settle(app, pilot)
+        assert app.bells == 1
+        assert len(app._notifications) == 3
+
+
+async def test_help_names_the_focused_pane_and_every_action():
+    async with running(size=(130, 100)) as (app, pilot):
+        await pilot.press("f1")
+        await pilot.pause()
+        text = "\n".join(screen_text(app))
+        assert "Positions" in text
+        for action in ACTIONS:
+            assert action.help.split(":")[0][:30] in text, action.id
+            assert caps(action.keys) in text, action.id
+
+
+async def test_the_palette_offers_what_can_be_done_here_and_does_it():
+    async with running() as (app, pilot):
+        offered = {command.title for command in app.get_system_commands(app.screen)}
+        assert {"kill", "exit", "zoom", "filter", "freeze"} <= offered
+        assert "cancel" not in offered
+        assert "span" not in offered
+        await pilot.press("ctrl+p")
+        await pilot.pause()
+        await pilot.press(*"zoom")
+        await pilot.pause(0.5)
+        await pilot.press("enter")
+        await pilot.pause(0.2)
+        assert isinstance(app.screen, DeskScreen)
+        assert app.screen.panes["positions"].display
+        assert not app.screen.panes["watch"].display
+
+
+async def test_the_chart_opens_for_the_symbol_under_the_cursor_and_cycles():
+    async with running() as (app, pilot):
+        await pilot.press("j", "j", "j", "enter")
+        await pilot.pause()
+        await settle(app, pilot)
+        assert isinstance(app.screen, ChartScreen)
+        assert "INFY  1m" in screen_text(app)[4]
+        await pilot.press("right_square_bracket")
+        await settle(app, pilot)
+        assert "TCS  1m" in screen_text(app)[4]
+        await pilot.press("left_square_bracket", "left_square_bracket", "t")
+        await settle(app, pilot)
+        assert "HDFCBANK  5m" in screen_text(app)[4]
+        await pilot.press("1")
+        await pilot.pause()
+        assert isinstance(app.screen, DeskScreen)
+
+
+async def test_the_chart_is_drawn_at_most_once_in_ten_frames():
+    async with running() as (app, pilot):
+        await pilot.press("2")
+        await settle(app, pilot)
+        drawn = []
+        screen = app.screen
+        draw = screen._draw_prices
+        screen._draw_prices = lambda *args: (drawn.append(1), draw(*args))
+        bars = app.face.board.bars[1_000, 60]
+        for i in range(20):
+            app.face.board.bars[1_000, 60] = (*bars[:-1], bars[-1]._replace(volume=i))
+            app.frame()
+        assert len(drawn) == 2
+
+
+async def test_colours_change_what_up_looks_like():
+    async with running() as (app, pilot):
+        up = app.tones().style("up").color.name
+        await pilot.press("c")
+        await pilot.pause()
+        assert app.theme == "red-up"
+        assert app.tones().style("down").color.name == up
+
+
+async def test_a_hanging_engine_is_named_in_the_header():
+    clock = Clock()
+    face = FakeDesk()
+    face.board.heartbeat = clock.now
+    async with running(face, clock=clock) as (app, pilot):
+        assert "running" in screen_text(app)[2]
+        clock.now += 7 * SECOND
+        await settle(app, pilot)
+        assert "STALLED 7 s" in screen_text(app)[2]
+
+
+async def test_hidden_panes_are_not_pulled():
+    async with running(size=(80, 24)) as (app, pilot):
+        pulled = []
+        for name, pane in app.screen.panes.items():
+            pane.pull = lambda *args, name=name, **kw: pulled.append(name)
+        app.frame()
+        assert sorted(pulled) == ["positions", "watch"]
+
+
+async def test_a_remapped_key_moves_the_action_and_its_name_in_the_footer():
+    async with running(keymap={"freeze": "p"}) as (app, pilot):
+        assert "p freeze" in screen_text(app)[-1]
+        await pilot.press("space")
+        assert "FROZEN" not in screen_text(app)[0]
+        await pilot.press("p")
+        await settle(app, pilot)
+        assert "FROZEN" in screen_text(app)[0]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (169, 50), (170, 40), (200, 60), (60, 15), (20, 6)])
+async def test_every_size_shows_mode_and_footer(size):
+    async with running(size=size) as (app, pilot):
+        lines = screen_text(app)
+        assert "SANDBOX" in lines[0].replace(" ", "")
+        assert "^k" in lines[-1]
+        await pilot.press("ctrl+k")
+        await settle(app, pilot)
+        assert "KILL" in screen_text(app)[2]
+
+
+async def test_buttons_of_a_question_are_reached_with_the_arrow_keys():
+    async with running() as (app, pilot):
+        await pilot.press("ctrl+q")
+        await pilot.pause()
+        await pilot.press("right")
+        assert isinstance(app.focused, Button)
+        assert app.focused.id == "yes"
+        await pilot.press("left")
+        assert app.focused.id == "cancel"

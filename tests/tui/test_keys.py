@@ -1,0 +1,80 @@
+"""The action registry, the key map from the configuration, and the page made of both."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from textual.binding import Binding
+
+from engine.errors import ConfigError
+from tui.actions import ACTIONS, SCOPES
+from tui.app import PatangApp
+from tui.keymap import check, document
+from tui.panes.orders import OrdersTable
+from tui.panes.positions import PositionsTable
+from tui.screens.chart import ChartScreen
+from tui.screens.desk import DeskScreen
+from tui.widgets.live_table import LiveTable
+
+ROOT = Path(__file__).resolve().parents[2]
+OWNERS = (PatangApp, DeskScreen, ChartScreen, LiveTable, PositionsTable, OrdersTable)
+
+
+def test_the_page_of_keys_is_the_registry():
+    assert (ROOT / "docs" / "keys.md").read_text(encoding="utf-8") == document()
+
+
+def test_every_action_stands_on_the_page():
+    text = document()
+    for action in ACTIONS:
+        assert action.help in text
+
+
+def test_every_action_runs_a_method_that_exists():
+    for action in ACTIONS:
+        method = "action_" + action.run.split("(")[0].rpartition(".")[2]
+        assert any(hasattr(owner, method) for owner in OWNERS), action.id
+        assert action.scope in SCOPES
+
+
+def test_the_kill_switch_is_bound_with_priority_and_without_an_id():
+    kills = [binding for binding in PatangApp.BINDINGS if isinstance(binding, Binding) and binding.action == "app.kill"]
+    assert [(binding.key, binding.priority, binding.id) for binding in kills] == [("ctrl+k,f12", True, None)]
+
+
+def test_a_key_map_with_free_keys_is_taken():
+    assert check({"freeze": "p", "zoom": "space"}) == {"freeze": "p", "zoom": "space"}
+
+
+@pytest.mark.parametrize(
+    ("keymap", "words"),
+    [
+        ({"freze": "p"}, ("keys.freze", "did you mean freeze?")),
+        ({"nonsense-entirely": "p"}, ("keys.nonsense-entirely: no such action",)),
+        ({"kill": "p"}, ("keys.kill", "cannot be remapped")),
+        ({"freeze": "f12"}, ("keys.freeze", "f12 already means kill")),
+        ({"freeze": "z"}, ("z already means",)),
+        ({"exit": "j"}, ("j already means",)),
+    ],
+)
+def test_a_wrong_key_map_is_refused_with_the_key_named(keymap, words):
+    with pytest.raises(ConfigError) as refusal:
+        check(keymap)
+    for word in words:
+        assert word in str(refusal.value)
+
+
+def test_the_same_key_may_serve_two_panes():
+    assert check({"exit": "d", "cancel": "d"})
+
+
+def test_the_app_imports_no_broker_no_store_and_no_chart():
+    code = (
+        "import sys, tui.app\n"
+        "bad = [m for m in sys.modules if m.split('.')[0] in "
+        "{'brokers', 'store', 'plotext', 'textual_plotext', 'pandas', 'numpy', 'pyarrow', 'duckdb', 'kiteconnect'}]\n"
+        "print(bad)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout.strip() == "[]"

@@ -1,0 +1,87 @@
+"""The screens as pictures: SVG under `snapshots/`, rewritten with PATANG_UPDATE=1."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.tui.fake import FakeDesk
+from tui.app import PatangApp
+
+FOLDER = Path(__file__).parent / "snapshots"
+SECOND = 1_000_000_000
+
+
+def killed(face):
+    face.kill(False, "daily loss 25,000")
+
+
+def flattened(face):
+    face.kill(True, "operator")
+
+
+def stale(face):
+    for row in face.board.watch.rows[:]:
+        face.board.watch.put(row.token, row._replace(stale=True, ts=row.ts - 40 * SECOND))
+    face.board.header = face.board.header._replace(feed_age=40 * SECOND, state="read-only")
+
+
+def starting(face):
+    blank = FakeDesk(symbols=0).board
+    for section in (blank.positions, blank.ladders, blank.risk, blank.orders):
+        section.keep(set())
+    blank.events.clear()
+    blank.header = blank.header._replace(state="starting", now=0, phase="", pnl=0, charges=0, cash=0, feed_age=-1)
+    face.board = blank
+
+
+SHOTS = {
+    "desk-80x24": ((80, 24), "SANDBOX", None, ()),
+    "desk-120x40": ((120, 40), "SANDBOX", None, ()),
+    "desk-200x60": ((200, 60), "SANDBOX", None, ()),
+    "live": ((120, 40), "LIVE", None, ()),
+    "killed": ((120, 40), "LIVE", killed, ()),
+    "killed-80x24": ((80, 24), "LIVE", killed, ()),
+    "flattened": ((120, 40), "PAPER", flattened, ()),
+    "stale": ((120, 40), "SHADOW", stale, ()),
+    "starting": ((120, 40), "DRY-RUN", starting, ()),
+    "chart": ((120, 40), "REPLAY", None, ("2",)),
+    "exit-question": ((120, 40), "LIVE", None, ("x",)),
+    "quit-guard-killed": ((80, 24), "SANDBOX", killed, ("ctrl+q",)),
+    "help": ((120, 40), "SANDBOX", None, ("f1",)),
+    "frozen-filter": ((120, 40), "SANDBOX", None, ("slash", "i", "n", "f", "enter", "space")),
+}
+
+
+def normalised(svg):
+    """Take out what differs between runs without being seen."""
+    svg = re.sub(r"terminal-\d+", "terminal", svg)
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    return re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", list(SHOTS))
+async def test_the_screen_looks_as_it_did(name):
+    size, mode, change, pressed = SHOTS[name]
+    face = FakeDesk(mode)
+    app = PatangApp(face, clock=lambda: face.board.heartbeat, fps=0, tune_gc=False)
+    async with app.run_test(size=size) as pilot:
+        app.frame()
+        await pilot.pause()
+        for _ in range(3):
+            face.step()
+            app.frame()
+        if change:
+            change(face)
+        for key in pressed:
+            await pilot.press(key)
+        await pilot.pause()
+        app.frame()
+        await pilot.pause()
+        svg = normalised(app.export_screenshot(title=f"patang {name}"))
+    file = FOLDER / f"{name}.svg"
+    if os.environ.get("PATANG_UPDATE"):
+        FOLDER.mkdir(exist_ok=True)
+        file.write_text(svg, encoding="utf-8")
+    assert svg == file.read_text(encoding="utf-8"), f"{file.name} differs; look at it, then PATANG_UPDATE=1 keeps it"

@@ -1,0 +1,233 @@
+"""The command line: stdout is data, stderr is narration, exit codes are an API.
+
+Exit codes: 0 done · 1 failed · 2 usage, configuration or data · 3 no connection · 4 killed · 130 interrupted.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from engine.errors import ConfigError, PatangError
+
+DONE, FAILED, USAGE, UNREACHABLE, KILLED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+Mode = Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"]
+ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
+NoUi = Annotated[bool, Parameter(name="--no-ui", negative="", help="Run without the screen.")]
+Speed = Annotated[str, Parameter(name="--speed", help="Times real time, or max: as fast as possible, in lockstep.")]
+
+app = App(
+    name="patang",
+    help="A terminal trading workstation for the Indian market.",
+    version_flags=[],
+    result_action="return_value",
+    help_format="plaintext",
+)
+config_app = App(name="config", help="Check or show the configuration.", help_format="plaintext")
+app.command(config_app)
+
+
+def speed_of(text: str) -> float:
+    """Return a speed as a factor, 0.0 for "max"; raise `ConfigError`."""
+    if text == "max":
+        return 0.0
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = -1.0
+    if not 0 < factor <= 10_000:
+        raise ConfigError(f"speed {text}: expected a factor above 0 and at most 10000, or max")
+    return factor
+
+
+@app.default
+@app.command
+def run(
+    *,
+    mode: Annotated[Mode | None, Parameter(help="Instead of desk.mode of the configuration.")] = None,
+    no_ui: NoUi = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run the desk: with its screen in a terminal, without one headless."""
+    from tui.launch import configuration, launch
+    from tui.wiring import Run
+
+    values = configuration(config)
+    return launch(values, Run(mode or values.desk.mode), no_ui=no_ui, as_json=as_json)
+
+
+@app.command
+def demo(
+    *,
+    no_ui: NoUi = False,
+    seed: Annotated[int, Parameter(help="Number from which the whole market follows.")] = 7,
+    speed: Speed = "",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Open the workstation on a simulated market; without a terminal, run its whole day headless."""
+    from tui.launch import configuration, has_screen, launch
+    from tui.wiring import Run
+
+    headless = no_ui or not has_screen()
+    pace = speed_of(speed or ("max" if headless else "10"))
+    return launch(configuration(config), Run(seed=seed, speed=pace), no_ui=headless, as_json=as_json)
+
+
+@app.command
+def replay(
+    path: Annotated[Path, Parameter(help="Folder of SYMBOL.parquet files with 1-minute bars.")],
+    *,
+    date: Annotated[str, Parameter(help="The recorded day, YYYY-MM-DD.")],
+    symbols: Annotated[str, Parameter(help="Only these, with commas between.")] = "",
+    speed: Speed = "1",
+    no_ui: NoUi = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run a recorded day through the whole desk."""
+    from tui.launch import configuration, launch, recorded_day
+    from tui.wiring import Run
+
+    names = tuple(name.strip() for name in symbols.split(",") if name.strip())
+    plan = Run("replay", path, recorded_day(date), names, speed_of(speed))
+    return launch(configuration(config), plan, no_ui=no_ui, as_json=as_json)
+
+
+@app.command
+def sandbox(
+    *,
+    seed: Annotated[int, Parameter(help="Number from which the whole market follows.")] = 7,
+    port: Annotated[int, Parameter(help="Port on the loopback interface; 0: any free one.")] = 0,
+    speed: Speed = "1",
+    date: Annotated[str, Parameter(help="The day it plays, YYYY-MM-DD; empty: the latest trading day.")] = "",
+    start: Annotated[str, Parameter(help="When it begins, IST.")] = "09:15",
+    tape: Annotated[Path | None, Parameter(help="Folder of recorded 1-minute bars to play instead.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Serve the local exchange alone, until interrupted."""
+    from tui.launch import serve_sandbox
+
+    return serve_sandbox(seed, port, speed_of(speed), date, start, tape, as_json=as_json)
+
+
+@app.command
+def status(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
+    """Tell how the running desk stands."""
+    from tui.remote import status as ask_status
+
+    return ask_status(config, as_json=as_json)
+
+
+@app.command
+def kill(
+    *,
+    flatten: Annotated[bool, Parameter(negative="", help="Also square off every position.")] = False,
+    reason: str = "patang kill",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Stop new entries at once, on every desk of this user; works while a desk hangs, and before one starts."""
+    from tui.remote import kill as ask_kill
+
+    return ask_kill(config, reason, flatten=flatten, as_json=as_json)
+
+
+@app.command
+def resume(
+    *,
+    reason: Annotated[str, Parameter(help="Why trading may go on; kept in the audit log.")],
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Unlatch the kill switch."""
+    from tui.remote import resume as ask_resume
+
+    return ask_resume(config, reason, as_json=as_json)
+
+
+@app.command
+def export(
+    what: Literal["trades", "orders", "fills", "positions", "bars"],
+    *,
+    format: Annotated[Literal["csv", "json", "parquet"], Parameter(help="How to write it.")] = "csv",
+    out: Annotated[Path | None, Parameter(help="File to write; without one, stdout.")] = None,
+    mode: Annotated[Mode, Parameter(help="Whose run: the last one of this mode.")] = "sandbox",
+    database: Annotated[Path | None, Parameter(help="Database to read instead.")] = None,
+    symbol: Annotated[str, Parameter(help="Bars: only this symbol.")] = "",
+    config: ConfigFile = None,
+) -> int:
+    """Write a table of the last run to stdout or a file."""
+    from tui.remote import export as write
+
+    return write(what, format, out, mode, database, symbol, config)
+
+
+@config_app.command(name="check")
+def config_check(*, config: ConfigFile = None) -> int:
+    """Read the configuration and say whether it is right."""
+    from tui.launch import check
+
+    return check(config)
+
+
+@config_app.command(name="show")
+def config_show(*, config: ConfigFile = None) -> int:
+    """Print the effective configuration with the origin of each value."""
+    from engine.config import show
+    from tui.launch import found
+
+    sys.stdout.write(show(found(config)))
+    return DONE
+
+
+@app.command
+def version(*, as_json: AsJson = False) -> int:
+    """Print the version, and whether the core is native."""
+    from importlib.metadata import version as of
+
+    import compiled
+
+    facts = {"patang": of("patang"), "python": sys.version.split()[0], "native": compiled.NATIVE}
+    core = "native" if compiled.NATIVE else "interpreted"
+    sys.stdout.write(
+        json.dumps(facts) if as_json else f"patang {facts['patang']} (Python {facts['python']}, {core} core)"
+    )
+    sys.stdout.write("\n")
+    return DONE
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code."""
+    sys.exit(call(arguments))
+
+
+def call(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; an error is one line on stderr."""
+    try:
+        result = app(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        return _complain(f"{' '.join(str(error).split())} See patang --help.", USAGE)
+    except PatangError as error:
+        return _complain(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return DONE
+    return int(result) if isinstance(result, int) else DONE
+
+
+def _complain(text: str, code: int) -> int:
+    sys.stderr.write(f"patang: {text}\n")
+    return code
+
+
+if __name__ == "__main__":
+    main()

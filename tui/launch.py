@@ -1,0 +1,199 @@
+"""Start a run: read the configuration, put the desk under a screen or under a progress line, say how it went."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from types import FrameType
+
+from engine import config as settings
+from engine.config import Config, Configuration
+from engine.desk import Desk
+from engine.errors import ConfigError, DataError, PatangError
+from engine.trading.killswitch import FLATTEN, HALT
+from tui.wiring import Run, Station
+
+IST = timezone(timedelta(hours=5, minutes=30))
+DONE, FAILED, KILLED, INTERRUPTED = 0, 1, 4, 130
+
+
+def found(file: Path | None) -> Configuration:
+    """Read the configuration that applies here; raise `ConfigError`."""
+    from strategies import names  # noqa: PLC0415  only a run needs them
+
+    configuration = settings.load(settings.find(file, Path.cwd(), os.environ))
+    settings.check_strategies(configuration, names())
+    return configuration
+
+
+def configuration(file: Path | None) -> Config:
+    """Return the values of the configuration that applies here."""
+    return found(file).values
+
+
+def check(file: Path | None) -> int:
+    """Say on stderr whether the configuration is right, strategies and their parameters included."""
+    from tui.wiring import strategies_of  # noqa: PLC0415
+
+    configured = found(file)
+    strategies_of(configured.values)
+    sys.stderr.write(f"{configured.file or 'the defaults'}: right\n")
+    return DONE
+
+
+def recorded_day(text: str) -> str:
+    """Check a date; raise `ConfigError` for one that is none."""
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ConfigError(f"date {text}: expected YYYY-MM-DD, a day that exists") from None
+
+
+def has_screen() -> bool:
+    """Tell whether there is a terminal to draw on."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
+    """Run a desk to its end and return the exit code."""
+    if run.tape is not None and not run.tape.is_dir():
+        raise DataError(f"{run.tape}: no such folder")
+    screen = not no_ui and has_screen()
+    if screen:
+        import tui.app  # noqa: F401, PLC0415  while the exchange starts, nobody waits for this import
+    station = Station(config, run)
+    desk = station.open()
+    interrupted = False
+    try:
+        if screen:
+            show(station, desk)
+        else:
+            interrupted = wait(station, desk)
+    finally:
+        station.close()
+    return report(station, desk, interrupted=interrupted, as_json=as_json, screen=screen)
+
+
+def show(station: Station, desk: Desk) -> None:
+    """Put the screen on the desk until the operator leaves it."""
+    from tui.app import PatangApp  # noqa: PLC0415  a headless run has no screen
+
+    ui = station.config.ui
+    app = PatangApp(desk, fps=ui.fps, direction=ui.colours, keymap=ui.keys)
+    with signals(station, desk, lambda: app.call_later(app.exit)):
+        app.run()
+
+
+def wait(station: Station, desk: Desk) -> bool:
+    """Wait headless for the end of the day, with progress on stderr; return whether it was interrupted."""
+    stopped = threading.Event()
+    with signals(station, desk, stopped.set):
+        every = 1.0 if sys.stderr.isatty() else 5.0
+        while not desk.done.wait(every):
+            progress(desk)
+            if desk.board.header.day_over and station.run.speed != 0:
+                desk.stop()
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+    return stopped.is_set()
+
+
+def progress(desk: Desk) -> None:
+    """Write one line on how far the day is."""
+    header = desk.board.header
+    if not header.now:
+        text = header.state
+    else:
+        clock = datetime.fromtimestamp(header.now // 1_000_000_000, IST).strftime("%H:%M:%S")
+        text = (
+            f"{clock} IST  orders {len(desk.board.orders.rows)}  open rungs {len(desk.board.positions.rows)}  "
+            f"P&L {header.pnl / 100:+,.2f} after charges  naked {header.naked}"
+        )
+    sys.stderr.write(f"\r\033[K{text}" if sys.stderr.isatty() else text + "\n")
+    sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def signals(station: Station, desk: Desk, leave: Callable[[], object]) -> Iterator[None]:
+    """Map the process's signals: INT and TERM stop in order, USR1 kills, HUP follows the policy for a lost terminal."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        desk.stop()
+        leave()
+
+    def kill(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        station.kill.trigger(HALT, "SIGUSR1", "signal")
+
+    def hang_up(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        policy = station.config.desk.on_terminal_loss
+        if policy != "continue":
+            station.kill.trigger(FLATTEN if policy == "flatten" else HALT, "terminal lost", "signal")
+        leave()
+
+    wanted = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGUSR1: kill, signal.SIGHUP: hang_up}
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def report(station: Station, desk: Desk, *, interrupted: bool, as_json: bool, screen: bool) -> int:
+    """Print the day's summary on stdout and return the exit code; raise what the engine refused to start with."""
+    if desk.error is not None:
+        if isinstance(desk.error, PatangError):
+            raise desk.error
+        sys.stderr.write(f"patang: the engine died: {desk.error}; see {station.state / 'patang.log'}\n")
+        return FAILED
+    summary = station.summary()
+    if as_json:
+        sys.stdout.write(json.dumps(summary) + "\n")
+    elif not screen:
+        sys.stdout.write(as_text(summary))
+    if interrupted:
+        return INTERRUPTED
+    return KILLED if summary["halted"] else DONE
+
+
+def as_text(summary: dict[str, object]) -> str:
+    """Return the summary as aligned lines, money in rupees."""
+    width = max(map(len, summary))
+    return "".join(f"{name:<{width}}  {_spell(value)}\n" for name, value in summary.items())
+
+
+def _spell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def serve_sandbox(seed: int, port: int, speed: float, day: str, start: str, tape: Path | None, *, as_json: bool) -> int:
+    """Serve the exchange in the foreground until interrupted."""
+    from brokers.sandbox.config import Endpoint, SandboxConfig  # noqa: PLC0415
+    from brokers.sandbox.server import Sandbox  # noqa: PLC0415
+    from tui.wiring import latest_day  # noqa: PLC0415
+
+    def started(endpoint: Endpoint) -> None:
+        names = ("rest", "ws", "api_key", "api_secret", "access_token")
+        fields = {name: getattr(endpoint, name) for name in names}
+        if as_json:
+            sys.stdout.write(json.dumps(fields) + "\n")
+        else:
+            sys.stdout.write("".join(f"{name:<12}  {value}\n" for name, value in fields.items()))
+        sys.stdout.flush()
+
+    day = recorded_day(day) if day else latest_day()
+    exchange = SandboxConfig(
+        seed=seed, port=port, speed=speed or None, date=day, start=start, tape=tape, limits=bool(speed)
+    )
+    Sandbox(exchange).serve_forever(started)
+    return INTERRUPTED
