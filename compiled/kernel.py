@@ -91,7 +91,10 @@ class Slot:
 
 @final
 class Setup:
-    """What a day needs: session times (ns), starting cash (paise), limits, first free number, tag prefix, spans."""
+    """What a day needs: session times (ns), starting cash (paise), limits, first free number, tag prefix, spans.
+
+    `grace` (ns) is how long a bar waits for late ticks after its end: Kite cuts its stamps to the second.
+    """
 
     def __init__(
         self,
@@ -102,7 +105,9 @@ class Setup:
         spans: list[int],
         tag_prefix: str = "P",
         first: i64 = 1,
+        grace: i64 = SECOND,
     ) -> None:
+        self.grace = grace
         self.open = open
         self.close = close
         self.cash = cash
@@ -119,6 +124,7 @@ class Kernel:
     def __init__(self, setup: Setup, instruments: list[Instrument], slots: list[Slot], rates: dict[int, Rates]) -> None:
         self.open = setup.open
         self.close = setup.close
+        self.grace = setup.grace
         self.limits = setup.limits
         self.rates = rates
         self.out = Outbox(setup.tag_prefix, setup.first)
@@ -150,7 +156,7 @@ class Kernel:
         self.reserved: i64 = 0
         self._refusals: dict[str, i64] = {}
         for slot in slots:
-            slot.due = self.open
+            slot.due = self.open + self.grace
             for token in slot.tokens:
                 self._subscribe(slot, token)
 
@@ -257,12 +263,13 @@ class Kernel:
 
     def _timer(self) -> None:
         now = self.out.now
-        self.bars.advance(now)
+        self.bars.advance(now - self.grace)
         self._take_bars()
         if now >= self.open and now < self.close:
             for slot in self.slots:
                 if slot.every > 0 and now >= slot.due and not slot.stopped:
-                    slot.due = self.open + ((now - self.open) // slot.every + 1) * slot.every
+                    begun = self.open + self.grace
+                    slot.due = begun + ((now - begun) // slot.every + 1) * slot.every
                     slot.context.now = now
                     slot.context.warming = False
                     self._call_timer(slot, now)

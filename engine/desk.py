@@ -442,10 +442,11 @@ class Desk:
         self._publish(clock.now(), final=True)
 
     def _next_time(self, now: int) -> int:
-        """Return when the desk wants to hear the clock next: every second while orders work, else every ten."""
-        busy = self.gateway.waiting or self._working()
-        step = SECOND if busy else 10 * SECOND
-        return (now // step + 1) * step
+        """Return when the desk wants to hear the clock next: every second while orders work, else when bars close."""
+        if self.gateway.waiting or self._working():
+            return (now // SECOND + 1) * SECOND
+        closing = now // MINUTE * MINUTE + int(self.kernel.grace)
+        return min(closing if closing > now else closing + MINUTE, (now // (10 * SECOND) + 1) * 10 * SECOND)
 
     def _working(self) -> bool:
         for ladder in self.kernel.ladders.values():
@@ -595,7 +596,7 @@ class Desk:
 
     def _end_of_day(self, now: int) -> None:
         """Close the last bars and say so."""
-        self._inbox.append(Timer(max(now, int(self.session.close))))
+        self._inbox.append(Timer(max(now, int(self.session.close + self.kernel.grace))))
         self._turn()
         self.recorder.mark()
         self.board.header = self.board.header._replace(day_over=True)

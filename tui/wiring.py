@@ -227,8 +227,9 @@ class Station:
         from store.bars.writer import BarWriter  # noqa: PLC0415
 
         names: dict[int, str] = {}
-        writer = BarWriter(ParquetBars(bars_folder(self.config, self.run.mode)), names, self.fail)
-        self._closers.append(writer.close)
+        store = ParquetBars(bars_folder(self.config, self.run.mode))
+        writer = BarWriter(store, names, self.fail)
+        self._closers += [store.fold, writer.close]
 
         def keep(bars: list[Bar]) -> None:
             if not names:

@@ -11,7 +11,7 @@ from brokers.sandbox.listing import Hit, Listing
 from brokers.sandbox.orders import Ask, ClientOrder, Trade
 from brokers.sandbox.portfolio import Portfolio
 from brokers.sandbox.wire import ApiError, Form, invalid, not_found, refused
-from compiled.book import DAY, IOC
+from compiled.book import DAY, IOC, Refusal
 
 OFF_BAND = "17070 : The Price is out of the current execution range"
 NO_RETURN = "Order cannot be {} as it is being processed. Try later."
@@ -107,7 +107,9 @@ class OrderDesk:
         validity = IOC if ask.validity == "IOC" else DAY
         ticks = int(listing.instrument.ticks(ask.price))
         shown = ask.disclosed if ask.disclosed < order.pending else 0
-        listing.book.limit(order.number, ask.side, ticks, order.pending, 0, validity, shown)
+        filled = listing.book.limit(order.number, ask.side, ticks, order.pending, 0, validity, shown)
+        if filled < 0:
+            raise ValueError(f"the book refused {order.order_id}: {Refusal(filled).name}")
         self.settle(listing, now)
         if validity == IOC and order.live:
             self._cancel(order, now)

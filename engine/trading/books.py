@@ -25,13 +25,14 @@ class Books:
         self.failures = 0
         self._orders: dict[str, tuple[object, ...]] = {}
         self._trades: set[str] = set()
+        self._traded: dict[str, int] = {}
 
     async def look(self, *, gtts: bool = False) -> bool:
         """Read the books and post what changed; return False where they could not be read (nothing is posted)."""
         began = self.gateway.moves
         try:
             orders = await self.broker.orders()
-            trades = await self.broker.trades()
+            trades = await self.broker.trades() if self._short(orders) else []
             wanted = gtts or self._strangers(orders) or bool(self.gateway.unresolved)
             triggers = await self.broker.gtts() if wanted else None
         except RetryableError:
@@ -47,9 +48,14 @@ class Books:
         for trade in trades:
             if trade.trade_id not in self._trades:
                 self._trades.add(trade.trade_id)
+                self._traded[trade.order_id] = self._traded.get(trade.order_id, 0) + int(trade.quantity)
                 self.post(trade)
         self.gateway.resolve(orders, triggers)
         return True
+
+    def _short(self, orders: list[OrderUpdate]) -> bool:
+        """Tell whether an order says it has traded more than the trades seen so far."""
+        return any(update.filled > self._traded.get(update.order_id, 0) for update in orders)
 
     def _strangers(self, orders: list[OrderUpdate]) -> bool:
         """Tell whether there are orders that are not ours by id or tag: a GTT may have sent them."""

@@ -1,4 +1,8 @@
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -54,6 +58,19 @@ def test_stopping_frees_the_port_and_may_be_repeated():
     again = Sandbox(SandboxConfig(speed=None, port=int(endpoint.rest.rsplit(":", 1)[1])))
     assert again.start().rest == endpoint.rest
     again.stop()
+
+
+def test_in_the_foreground_it_serves_until_interrupted():
+    program = (
+        "from brokers.sandbox import Sandbox, SandboxConfig\n"
+        "Sandbox(SandboxConfig(speed=None)).serve_forever(lambda end: print(end.rest, flush=True))"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment) as process:
+        rest = process.stdout.readline().decode().strip()
+        assert requests.get(f"{rest}/sandbox/clock", timeout=5).json()["over"] is False
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
 
 
 def test_stopping_closes_the_sockets_of_its_clients(start):

@@ -67,7 +67,7 @@ def test_the_ticker_hears_ticks_order_updates_and_errors(ticker):
     assert heard["orders"][0]["unfilled_quantity"] == 0
 
     made.subscribe(list(TOKENS))
-    made._ws.sendMessage(b"nonsense") if hasattr(made, "_ws") else made.ws.sendMessage(b"nonsense")
+    made.ws.sendMessage(b"nonsense")
     waited(lambda: heard["errors"])
     assert heard["errors"][0] == (0, "Invalid message.")
     assert made.is_connected()

@@ -48,7 +48,7 @@ class FakeDesk:
         self.now = START
         self.steps = 0
         self._random = random.Random(seed)
-        self._prices = {}
+        self._prices = dict(NAMES)
         self._sparks = {}
         self._build(symbols)
 

@@ -504,7 +504,7 @@ async def test_a_hanging_engine_is_named_in_the_header():
 
 
 async def test_hidden_panes_are_not_pulled():
-    async with running(size=(80, 24)) as (app, pilot):
+    async with running(size=(80, 24)) as (app, _pilot):
         pulled = []
         for name, pane in app.screen.panes.items():
             pane.pull = lambda *args, name=name, **kw: pulled.append(name)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.trading.board import Board
 from tests.tui.fake import FakeDesk
 from tui.app import PatangApp
 
@@ -28,12 +29,7 @@ def stale(face):
 
 
 def starting(face):
-    blank = FakeDesk(symbols=0).board
-    for section in (blank.positions, blank.ladders, blank.risk, blank.orders):
-        section.keep(set())
-    blank.events.clear()
-    blank.header = blank.header._replace(state="starting", now=0, phase="", pnl=0, charges=0, cash=0, feed_age=-1)
-    face.board = blank
+    face.board = Board("DRY-RUN")
 
 
 SHOTS = {

@@ -135,7 +135,7 @@ async def test_forgotten_rows_do_not_pile_up():
 
 
 async def test_every_line_fills_the_width_exactly():
-    async with watching(symbols=30) as (app, _pilot, table):
+    async with watching(symbols=30) as (app, _pilot, _table):
         for pane in app.screen.panes.values():
             width, height = pane.table.size
             for y in range(height):

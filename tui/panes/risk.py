@@ -52,5 +52,8 @@ class Risk(View[RiskRow]):
 
     def summary(self, board: Board) -> list[Cell]:
         """Say how many limits are reached."""
-        bad = sum(row.bad for row in board.risk.rows[:])
+        rows = board.risk.rows[:]
+        bad = sum(row.bad for row in rows)
+        if not rows:
+            return []
         return [Cell(f"{bad} over", "danger") if bad else Cell("within limits", "dim")]

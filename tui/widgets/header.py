@@ -31,7 +31,7 @@ def fields(header: Header, lag: int, kill: str) -> list[Field]:
     return [
         Field("IST", clock(header.now), "strong"),
         Field("session", _session(header), "", 1),
-        Field("day's P&L after charges", gain(header.pnl), pnl),
+        Field("day's P&L after charges", gain(header.pnl).strip(), pnl),
         Field("charges", rupees(header.charges), "dim", 4),
         Field("cash", rupees(header.cash), "dim", 5),
         Field("naked", str(header.naked), "danger" if header.naked else "dim"),
