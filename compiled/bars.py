@@ -152,6 +152,11 @@ class Bars:
                     self._shut(block, k)
                     self._whole[block + EDGE] = 0
 
+    @property
+    def waiting(self) -> bool:
+        """Tell whether `take` has a bar to return."""
+        return self._closed > 0 or len(self._ready) > 0
+
     def take(self) -> list[Bar]:
         """Return the bars closed since the last call, by end, then span, then token (first seen first)."""
         self._settle()

@@ -26,7 +26,7 @@ from compiled.events import (
     Verb,
 )
 from compiled.ladder import Ladder, LadderPlan, Rung, RungState
-from compiled.ledger import Ledger
+from compiled.ledger import Ledger, Position
 from compiled.model import (
     MINUTE,
     SECOND,
@@ -47,7 +47,7 @@ from compiled.orders import apply, move
 from compiled.outbox import Fill, Outbox
 from compiled.protection import confirm, leave, tend, triggered_by
 from compiled.risk import Limits, Reason, Usage, check_order, check_usage, halting, size
-from compiled.strategy import Context, Request, Strategy
+from compiled.strategy import Context, Quote, Request, Strategy
 
 REFUSALS_BEFORE_LEAVING: Final = 3
 ENTRY_RETRY_SECONDS: Final = 30
@@ -55,10 +55,11 @@ ENTRY_RETRY_SECONDS: Final = 30
 
 
 @final
-class Market:
+class Market(Quote):
     """What the kernel knows of one instrument: last price, best bid and ask, when it last heard of it."""
 
     def __init__(self, instrument: Instrument) -> None:
+        super().__init__()
         self.instrument = instrument
         self.ltp = 0.0
         self.bid = 0.0
@@ -67,6 +68,7 @@ class Market:
         self.heard: i64 = 0
         self.live = True
         self.version: i64 = 0
+        self.held: list[Position] | None = None
         self.ladders: list[Ladder] = []
         self.listeners: list[Slot] = []
         self.tickers: list[Slot] = []
@@ -147,6 +149,7 @@ class Kernel:
         self.ready = False
         self.halted = False
         self.peak: i64 = 0
+        self.before: i64 = 0
         self.losses: i64 = 0
         self.entries: i64 = 0
         self.refused: i64 = 0
@@ -160,9 +163,23 @@ class Kernel:
             for token in slot.tokens:
                 self._subscribe(slot, token)
 
+    def session(self, open: i64, close: i64) -> None:
+        """Begin another session [open, close), ns UTC: entries, losses and the P&L of the day count anew."""
+        self.open = open
+        self.close = close
+        self.out.close = close
+        self.bars.session(open, close)
+        self.entries = 0
+        self.losses = 0
+        self.before = self.ledger.net
+        self.peak = 0
+        for slot in self.slots:
+            slot.due = open + self.grace
+
     def _subscribe(self, slot: Slot, token: int) -> None:
         market = self.markets[token]
         slot.context.instruments[token] = market.instrument
+        slot.context.quotes[token] = market
         slot.context.held[token] = []
         market.listeners.append(slot)
         if slot.strategy.wants_ticks:
@@ -211,7 +228,7 @@ class Kernel:
             if market is None:
                 continue
             if market.ltp == 0.0:
-                self._price(market, bar.close)
+                market.last = bar.close
             for slot in market.listeners:
                 if slot.span == bar.span and not slot.stopped:
                     slot.context.warming = True
@@ -220,51 +237,61 @@ class Kernel:
 
     # market data
 
-    def _price(self, market: Market, ltp: float) -> None:
-        token = int(market.instrument.token)
-        for slot in market.listeners:
-            slot.context.last[token] = ltp
-
     def _tick(self, tick: Tick) -> None:
         market = self.markets.get(int(tick.token))
         if market is None:
             return
-        self.ticks += 1
-        market.ltp = tick.ltp
-        market.bid = tick.bid
-        market.ask = tick.ask
-        if tick.volume >= 0:
-            market.volume = tick.volume
-        market.heard = self.out.now
-        market.live = True
-        market.version += 1
-        self.ledger.mark(tick.token, tick.ltp)
-        self._price(market, tick.ltp)
+        self.quote(market, tick.ltp, tick.bid, tick.ask, tick.volume)
         self.bars.update(tick.token, tick.ts, tick.ltp, tick.volume)
-        self._take_bars()
+        if self.bars.waiting:
+            self._take_bars()
         for slot in market.tickers:
             if not slot.stopped:
                 self._call_tick(slot, tick)
         if market.ladders:
             self._follow(market)
 
+    def quote(self, market: Market, ltp: float, bid: float, ask: float, volume: i64) -> None:
+        """Take in an instrument's prices in rupees (0.0: none) and the day's volume (-1: unknown)."""
+        self.ticks += 1
+        market.ltp = ltp
+        market.last = ltp
+        market.bid = bid
+        market.ask = ask
+        if volume >= 0:
+            market.volume = volume
+        market.heard = self.out.now
+        market.live = True
+        market.version += 1
+        if market.held is None:
+            market.held = self.ledger.held(market.instrument.token)
+        if market.held is not None:
+            self.ledger.revalue(market.held, ltp)
+
     def _take_bars(self) -> None:
         for bar in self.bars.take():
             self.bar_count += 1
             self.closed_bars.append(bar)
             market = self.markets.get(int(bar.token))
-            if market is None:
-                continue
-            for slot in market.listeners:
-                if slot.span == bar.span and not slot.stopped:
-                    slot.context.now = self.out.now
-                    slot.context.warming = False
-                    self._call_bar(slot, bar)
+            if market is not None:
+                self.hear(market, bar)
+
+    def hear(self, market: Market, bar: Bar) -> None:
+        """Show a closed bar to the strategies that listen for it."""
+        for slot in market.listeners:
+            if slot.span == bar.span and not slot.stopped:
+                slot.context.now = self.out.now
+                slot.context.warming = False
+                self._call_bar(slot, bar)
 
     def _timer(self) -> None:
-        now = self.out.now
-        self.bars.advance(now - self.grace)
+        self.bars.advance(self.out.now - self.grace)
         self._take_bars()
+        self.turn()
+
+    def turn(self) -> None:
+        """Do what the clock asks for: timers of strategies, what rungs lack, the limits of the day."""
+        now = self.out.now
         if now >= self.open and now < self.close:
             for slot in self.slots:
                 if slot.every > 0 and now >= slot.due and not slot.stopped:
@@ -375,7 +402,8 @@ class Kernel:
     def _enter(self, market: Market, ladder: Ladder, rung: Rung) -> bool:
         """Send the entry of a rung if sizing and risk allow it; return whether it was sent."""
         instrument = market.instrument
-        quantity = size(instrument, ladder.plan.capital, market.ltp)
+        wanted = ladder.plan.quantity
+        quantity = wanted if wanted > 0 else size(instrument, ladder.plan.capital, market.ltp)
         price = instrument.snap(market.ltp)
         reason = self._gate(market, ladder)
         if reason is Reason.OK:
@@ -670,10 +698,11 @@ class Kernel:
 
     def _unprotected(self, gtt: Gtt, rung: Rung, reason: str) -> None:
         """Try again later, and after the third refusal leave at the market."""
-        if not reason.startswith("busy"):
+        busy = reason.startswith("busy")
+        if not busy:
             rung.refusals += 1
         rung.retry_at = self.out.now + (rung.refusals + 1) * SECOND
-        self.out.alert("alarm", "gtt_refused", "protection refused: " + reason, gtt.token)
+        self.out.alert("warn" if busy else "alarm", "gtt_refused", "protection refused: " + reason, gtt.token)
         if rung.refusals >= REFUSALS_BEFORE_LEAVING:
             leave(rung, "unprotectable")
 
@@ -784,7 +813,7 @@ class Kernel:
                     self.out.cancel(rung.entry)
 
     def _watch_limits(self) -> None:
-        net = self.ledger.net
+        net = self.ledger.net - self.before
         self.peak = max(self.peak, net)
         if self.halted:
             # an entry accepted after the latch closed has its order id only now
@@ -796,11 +825,11 @@ class Kernel:
             self._halt()
 
     def naked(self) -> i64:
-        """Return how many open rungs have less live protection than shares."""
+        """Return how many open rungs have less live protection than shares; those without a stop by plan do not count."""
         count: i64 = 0
         for ladder in self.ladders.values():
             for rung in ladder.rungs:
-                if rung.quantity > 0 and rung.protected < rung.quantity:
+                if rung.quantity > 0 and rung.protected < rung.quantity and rung.plan.stop_percent > 0.0:
                     count += 1
         return count
 

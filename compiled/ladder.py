@@ -26,7 +26,10 @@ class RungState(IntEnum):
 
 @final
 class RungPlan:
-    """One rung: enters when those before it are up `trigger_percent`; target 0.0 makes it a runner."""
+    """One rung: enters when those before it are up `trigger_percent`; target 0.0 makes it a runner.
+
+    A stop of 0.0 means none, and no target either: a bare position, for research only. Nothing protects it.
+    """
 
     def __init__(self, trigger_percent: float, stop_percent: float, target_percent: float = 0.0) -> None:
         self.trigger_percent = trigger_percent
@@ -39,6 +42,7 @@ class LadderPlan:
     """What a strategy wants for one ladder; `capital` in paise per rung, `trail_seconds` the least time between moves.
 
     `stop_gap_percent` is how far beyond the trigger the stop's limit price stands, so that it still fills in a fall.
+    `quantity` above 0 is the size of each rung in shares, whatever the capital.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class LadderPlan:
         trail_step_percent: float = 0.25,
         trail_seconds: i64 = 5,
         entry_seconds: i64 = 30,
+        quantity: i64 = 0,
     ) -> None:
         self.rungs = rungs
         self.capital = capital
@@ -60,6 +65,7 @@ class LadderPlan:
         self.trail_step_percent = trail_step_percent
         self.trail_seconds = trail_seconds
         self.entry_seconds = entry_seconds
+        self.quantity = quantity
 
 
 @final
@@ -192,9 +198,9 @@ def target_at(ladder: Ladder, rung: Rung) -> float:
     return ladder.instrument.snap(rung.average * (1.0 + float(sign) * away), sign)
 
 
-def trailed_stop(ladder: Ladder, rung: Rung) -> float:
-    """Return where the stop should stand now: moved in the position's favour by a whole step, or where it is."""
-    wanted = stop_at(ladder, rung, rung.high)
+def trailed_stop(ladder: Ladder, rung: Rung, extreme: float) -> float:
+    """Return where the stop belongs at the most favourable price: moved in its favour by a whole step, or as it is."""
+    wanted = stop_at(ladder, rung, extreme)
     step = rung.stop * ladder.plan.trail_step_percent / 100.0
     if float(ladder.sign) * (wanted - rung.stop) >= step - 1e-9 and wanted != rung.stop:
         return wanted

@@ -188,8 +188,15 @@ class Ledger:
     def mark(self, token: i64, price: float) -> None:
         """Value an instrument's positions at its last price in rupees."""
         held = self._held.get(token)
-        if held is None:
-            return
+        if held is not None:
+            self.revalue(held, price)
+
+    def held(self, token: i64) -> list[Position] | None:
+        """Return an instrument's positions for `revalue`: the account's, then the strategies'; None before a fill."""
+        return self._held.get(token)
+
+    def revalue(self, held: list[Position], price: float) -> None:
+        """Value one instrument's positions at its last price in rupees."""
         held[0].mark(price)
         for i in range(1, len(held)):
             self.unrealised += held[i].mark(price)

@@ -49,6 +49,35 @@ def tend(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
         _follow(out, ladder, rung, gtt, last)
 
 
+def idle(ladder: Ladder, high: float, low: float) -> bool:
+    """Tell whether prices between these (rupees) leave nothing to do: no rung to enter, no order, no stop to move."""
+    if ladder.leaving:
+        return False
+    for rung in ladder.rungs:
+        if rung.state is not RungState.CLOSED and not _idle(ladder, rung, high if ladder.side is Side.BUY else low):
+            return False
+    return True
+
+
+def _idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
+    entry = rung.entry
+    if rung.state is not RungState.OPEN or rung.leaving or rung.exit is not None:
+        return False
+    if entry is not None and not settled(entry):
+        return False
+    if rung.plan.stop_percent <= 0.0:
+        return True
+    gtt = rung.gtt
+    if gtt is None or gtt.status is not GttStatus.ACTIVE or gtt.asked or gtt.pending or gtt.deleting:
+        return False
+    if gtt.legs[0].quantity != rung.quantity:
+        return False
+    if not ladder.plan.trail:
+        return True
+    best = extreme if float(ladder.sign) * (extreme - rung.high) > 0.0 else rung.high
+    return trailed_stop(ladder, rung, best) == rung.stop
+
+
 def _tend_entry(out: Outbox, ladder: Ladder, rung: Rung) -> None:
     """Cancel what is left of an entry that has waited long enough, or that nobody wants any more."""
     entry = rung.entry
@@ -148,7 +177,7 @@ def _protect(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt | None, last: flo
             leave(rung, "trigger without an order")
             _leave_now(out, ladder, rung, gtt, last)
         return
-    if out.now < rung.retry_at or last <= 0.0:
+    if rung.plan.stop_percent <= 0.0 or out.now < rung.retry_at or last <= 0.0:
         return
     sign = float(ladder.sign)
     if rung.stop <= 0.0:
@@ -171,7 +200,7 @@ def _follow(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> N
     due = out.now - rung.moved >= ladder.plan.trail_seconds * SECOND
     if not due:
         return
-    stop = trailed_stop(ladder, rung) if ladder.plan.trail else rung.stop
+    stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop
     resized = gtt.legs[0].quantity != rung.quantity
     if stop == rung.stop and not resized:
         return

@@ -19,6 +19,13 @@ class Request:
         self.reason = reason
 
 
+class Quote:
+    """What a strategy may know of an instrument's price: `last` in rupees, 0.0 before the first."""
+
+    def __init__(self) -> None:
+        self.last = 0.0
+
+
 @final
 class Context:
     """One strategy's view of the desk at this moment; it sees only the past, and only asks."""
@@ -28,7 +35,7 @@ class Context:
         self.now: i64 = 0
         self.warming = True
         self.instruments: dict[int, Instrument] = {}
-        self.last: dict[int, float] = {}
+        self.quotes: dict[int, Quote] = {}
         self.held: dict[int, list[Ladder]] = {}
         self.requests: list[Request] = []
 
@@ -38,7 +45,8 @@ class Context:
 
     def ltp(self, token: i64) -> float:
         """Return the last price in rupees, 0.0 before the first tick."""
-        return self.last.get(token, 0.0)
+        quote = self.quotes.get(token)
+        return 0.0 if quote is None else quote.last
 
     def ladders(self, token: i64) -> list[Ladder]:
         """Return this strategy's ladders on a token that are not closed."""
@@ -67,9 +75,12 @@ class Context:
         product: Product = Product.CNC,
         trail: bool = True,
         reason: str = "",
+        quantity: i64 = 0,
     ) -> None:
-        """Ask for a single position of `capital` paise, protected by a stop and perhaps a target."""
-        plan = LadderPlan([RungPlan(0.0, stop_percent, target_percent)], capital, product, trail=trail)
+        """Ask for a single position of `capital` paise (or of `quantity` shares), with a stop and perhaps a target."""
+        plan = LadderPlan(
+            [RungPlan(0.0, stop_percent, target_percent)], capital, product, trail=trail, quantity=quantity
+        )
         self.ladder(token, side, plan, reason)
 
     def exit(self, token: i64, reason: str = "") -> None:

@@ -32,7 +32,6 @@ from engine.trading.publish import Publisher
 from engine.trading.records import Recorder
 from engine.trading.restore import restore
 
-WARM_BARS = 400
 START_PATIENCE_S = 20.0
 LANES = 3
 FRAME = SECOND // 10
@@ -314,18 +313,20 @@ class Desk:
         }
 
     async def _warm_up(self, now: int) -> None:
-        """Show the strategies the bars of the last days, one-minute history folded by the broker to each span."""
-        start = midnight(self.ports.calendar.previous_trading_day(ist_day(now)))
-        spans = {int(slot.span) for slot in self.kernel.slots}
+        """Show the strategies the bars since the last trading day's open: minutes from the broker, folded here."""
+        calendar, today = self.ports.calendar, ist_day(now)
+        sessions = [calendar.session(day) for day in (calendar.previous_trading_day(today), today)]
+        opens = [session.open for session in sessions if session is not None]
+        spans = sorted({int(slot.span) for slot in self.kernel.slots} | {60})
         bars: list[Bar] = []
         for instrument in self._watched:
-            for span in sorted(spans):
-                try:
-                    found = await self.ports.broker.history(int(instrument.token), start, now, span)
-                except RetryableError as error:
-                    self._tell("warn", "history", f"{instrument.symbol}: no history ({error})")
-                    continue
-                bars += [bar for bar in found[-WARM_BARS:] if bar.end <= now]
+            try:
+                minutes = await self.ports.broker.history(int(instrument.token), opens[0], now, 60)
+            except RetryableError as error:
+                self._tell("warn", "history", f"{instrument.symbol}: no history ({error})")
+                continue
+            for span in spans:
+                bars += [bar for bar in fold(minutes, span, opens) if bar.end <= now]
         bars.sort(key=lambda bar: (bar.end, bar.span, bar.token))
         self.kernel.warm(bars)
         self.publisher.bars(bars)
@@ -641,6 +642,23 @@ class Desk:
             "positions": len(self.board.positions.rows), "orders": len(self.board.orders.rows),
             "differences": list(self._differences),
         })  # fmt: skip
+
+
+def fold(minutes: Sequence[Bar], span: int, opens: Sequence[int]) -> list[Bar]:
+    """Fold one-minute bars into bars of `span` seconds that are aligned to each day's open (ns), oldest first."""
+    folded: dict[int, Bar] = {}
+    for bar in minutes:
+        opened = max((open_ for open_ in opens if open_ <= bar.start), default=int(bar.start))
+        start = opened + (bar.start - opened) // (span * SECOND) * span * SECOND
+        known = folded.get(start)
+        if known is None:
+            folded[start] = Bar(bar.token, start, span, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.ticks)
+            continue
+        known.high, known.low = max(known.high, bar.high), min(known.low, bar.low)
+        known.close = bar.close
+        known.volume += bar.volume
+        known.ticks += bar.ticks
+    return list(folded.values())
 
 
 def _first(error: BaseException) -> BaseException:

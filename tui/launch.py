@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -55,8 +54,9 @@ def recorded_day(text: str) -> str:
 
 
 def has_screen() -> bool:
-    """Tell whether there is a terminal to draw on."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    """Tell whether there is a terminal: Textual reads keys from stdin and draws on stderr."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    return all(stream.isatty() for stream in streams) and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
@@ -91,8 +91,7 @@ def show(station: Station, desk: Desk) -> None:
 
 def wait(station: Station, desk: Desk) -> bool:
     """Wait headless for the end of the day, with progress on stderr; return whether it was interrupted."""
-    stopped = threading.Event()
-    with signals(station, desk, stopped.set):
+    with signals(station, desk, lambda: None) as caught:
         every = 1.0 if sys.stderr.isatty() else 5.0
         while not desk.done.wait(every):
             progress(desk)
@@ -100,7 +99,7 @@ def wait(station: Station, desk: Desk) -> bool:
                 desk.stop()
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
-    return stopped.is_set()
+    return signal.SIGINT in caught
 
 
 def progress(desk: Desk) -> None:
@@ -119,11 +118,16 @@ def progress(desk: Desk) -> None:
 
 
 @contextlib.contextmanager
-def signals(station: Station, desk: Desk, leave: Callable[[], object]) -> Iterator[None]:
-    """Map the process's signals: INT and TERM stop in order, USR1 kills, HUP follows the policy for a lost terminal."""
+def signals(station: Station, desk: Desk, leave: Callable[[], object]) -> Iterator[list[int]]:
+    """Map the process's signals: INT and TERM stop in order, USR1 kills, HUP follows the policy for a lost terminal.
+
+    Yields the list of those that have asked to stop.
+    """
+    caught: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        del number, frame
+        del frame
+        caught.append(number)
         desk.stop()
         leave()
 
@@ -141,7 +145,7 @@ def signals(station: Station, desk: Desk, leave: Callable[[], object]) -> Iterat
     wanted = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGUSR1: kill, signal.SIGHUP: hang_up}
     before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
     try:
-        yield
+        yield caught
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -66,6 +66,8 @@ class Station:
         self._closed = False
         self.desk: Desk
         self.kill: KillSwitch
+        self.endpoint: Any
+        self.database: Path
 
     def open(self) -> Desk:
         """Start the exchange, the journal, the door and the desk; return the desk once its thread runs."""
@@ -83,6 +85,7 @@ class Station:
             raise OperatorError(f"cannot write in {self.state}: {error.strerror}") from None
         self.kill = KillSwitch(self.state / "KILL")
         endpoint, clock, pacer = self._exchange()
+        self.endpoint = endpoint
         journal = self._journal()
         keep = self._bars()
         broker, feed = self._kite(endpoint, clock, lockstep=pacer is not None)
@@ -196,7 +199,8 @@ class Station:
     def _journal(self) -> Any:
         from store.sqlite import SqliteJournal  # noqa: PLC0415
 
-        journal = SqliteJournal(self._database(), self.fail)
+        self.database = self._database()
+        journal = SqliteJournal(self.database, self.fail)
         self._closers.append(journal.close)
         return journal
 

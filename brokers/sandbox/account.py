@@ -84,6 +84,10 @@ class Session:
         self.access_token = ""
         return True
 
+    def expire(self) -> None:
+        """Let the access token die; a login makes a new one."""
+        self.access_token = ""
+
     def profile(self) -> dict[str, object]:
         """Return who this is."""
         return {

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from brokers.sandbox import ist
+from brokers.sandbox import faults, ist
+from brokers.sandbox.faults import Fault
 from engine.errors import ConfigError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -41,6 +42,10 @@ class SandboxConfig:
     """Where the login page sends the browser; empty: a page of the sandbox itself."""
     limits: bool = True
     """Answer 429 beyond the documented request rates."""
+    faults: tuple[Fault, ...] = ()
+    """What goes wrong, and when."""
+    faults_file: Path | None = None
+    """TOML file with more of them, as `[[fault]]` tables."""
 
     def check(self) -> None:
         """Raise `ConfigError` for a value that no sandbox can run with."""
@@ -52,6 +57,10 @@ class SandboxConfig:
             raise ConfigError(f"sandbox host {self.host!r}: the sandbox serves this machine only, use 127.0.0.1")
         if self.cash < 0:
             raise ConfigError(f"sandbox cash {self.cash}: it cannot be negative")
+
+    def all_faults(self) -> list[Fault]:
+        """Return the rules of the configuration and of its file; raise `ConfigError` for a bad one."""
+        return [*self.faults, *(faults.from_file(self.faults_file) if self.faults_file else ())]
 
     @property
     def user(self) -> str:

@@ -8,8 +8,11 @@ from typing import final
 
 from brokers.sandbox import ist, tape, universe
 from brokers.sandbox.account import APP_ID, Funds, Session
+from brokers.sandbox.agenda import Agenda
+from brokers.sandbox.broadcast import Broadcast
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.day_rules import DayRules
+from brokers.sandbox.faults import Faults
 from brokers.sandbox.gtt import GttDesk
 from brokers.sandbox.history import Past, Recorded, Walk
 from brokers.sandbox.limits import Limits
@@ -19,7 +22,6 @@ from brokers.sandbox.market import Crowd, Market
 from brokers.sandbox.order_desk import OrderDesk
 from brokers.sandbox.orders import Ask, ClientOrder
 from brokers.sandbox.portfolio import Portfolio
-from brokers.sandbox.stream import Connection
 from brokers.sandbox.wire import invalid, refused
 from compiled.model import SECOND
 from engine.errors import ConfigError
@@ -44,16 +46,19 @@ class Exchange:
         self.listings = {listing.key: listing for listing in listed}
         self.tokens = {int(listing.instrument.token): listing for listing in listed}
         self.today = ist.midnight(config.date)
+        self.agenda = Agenda()
+        self.faults = Faults(config.seed, self.today, config.all_faults())
+        self.clients = Broadcast(self.tokens, self.faults, self.agenda, conflate=config.speed is not None)
         self.session = Session(config)
         self.portfolio = Portfolio(self._holdings())
         self.funds = Funds(config.cash, self.portfolio)
-        self.orders = OrderDesk(self.session.user_id, config.date, self.portfolio, self.funds, self._notify)
+        self.orders = OrderDesk(
+            self.session.user_id, config.date, self.portfolio, self.funds, self._notify, self.faults, self.agenda
+        )
         self.gtts = GttDesk(self.session.user_id, self.listings, self._send)
         self.estimates = Estimates(self.listings, load(), config.date, self.funds)
         self.limits = Limits(DayRules(config.date).orders, enabled=config.limits, frozen=config.speed is None)
-        self.connections: list[Connection] = []
         self.over = False
-        self._gone = 0
         self.start = max(self.market.opens, self.today + ist.time_of_day(config.start))
         self._next = self.market.next(self.market.opens - 1)
         while self._next < min(self.start, self.market.closes):
@@ -69,27 +74,12 @@ class Exchange:
             held.append((listing, quantity, average))
         return held
 
-    @property
-    def sent(self) -> int:
-        """Return the WebSocket messages sent so far on all connections, heartbeats left out."""
-        return self._gone + sum(connection.sent for connection in self.connections)
-
-    def connect(self) -> Connection:
-        """Open a client connection."""
-        connection = Connection(self.tokens, conflate=self.config.speed is not None)
-        self.connections.append(connection)
-        return connection
-
-    def disconnect(self, connection: Connection) -> None:
-        """Forget a client; what it did not take was never sent."""
-        connection.abandon()
-        self._gone += connection.sent
-        self.connections.remove(connection)
-
     def next_instant(self) -> int:
-        """Return when something happens next: the market moves, the day ends, or a client is owed its first ticks."""
+        """Return when something happens next: the market moves, something falls due, a client is owed its first ticks."""
         due = min(self._next, self.market.closes)
-        if any(connection.waiting for connection in self.connections):
+        if self.agenda.next is not None:
+            due = min(due, self.agenda.next)
+        if self.clients.waiting:
             due = min(due, self.now - self.now % SECOND + SECOND)
         return due
 
@@ -101,16 +91,19 @@ class Exchange:
 
     def advance(self, until: int) -> None:
         """Move to the next instant at which a client is sent something, at the latest `until`."""
-        before = self.sent
+        before = self.clients.sent
         while not self.over and (due := self.next_instant()) <= until:
             self._instant(due)
-            if self.sent != before:
+            if self.clients.sent != before:
                 return
         if not self.over:
             self.now = max(self.now, until)
 
     def _instant(self, due: int) -> None:
         self.now = max(self.now, due)
+        if self.agenda.run(self.now):
+            for listing in self.market.listings:
+                self.react(listing)
         if self._next <= due:
             self._step(due)
         if due >= self.market.closes:
@@ -135,13 +128,18 @@ class Exchange:
 
     def _emit(self) -> None:
         changed = {}
+        stamp = self.stamp
         for token, listing in self.tokens.items():
             if listing.dirty:
                 listing.dirty = False
-                if self.connections:
-                    changed[token] = listing.snapshot(self.now)
-        for connection in self.connections:
-            connection.ticks(changed, self.now)
+                if self.clients.connections:
+                    changed[token] = listing.snapshot(stamp)
+        self.clients.ticks(changed, self.now)
+
+    @property
+    def stamp(self) -> int:
+        """Return the time as the exchange's clock writes it: off by a fault's skew."""
+        return self.now + self.faults.skew(self.now) if self.faults else self.now
 
     def place(self, ask: Ask) -> ClientOrder:
         """Take an order, from a request or a GTT."""
@@ -155,11 +153,8 @@ class Exchange:
         return self.orders.place(ask, now)
 
     def _notify(self, order: ClientOrder, status: str) -> None:
-        if not self.connections:
-            return
-        data = order.update(status, APP_ID, self.session.api_secret)
-        for connection in self.connections:
-            connection.text({"type": "order", "data": data})
+        if self.clients.heard:
+            self.clients.update(order.update(status, APP_ID, self.session.api_secret), self.now)
 
     def listing(self, token: str) -> Listing | Index:
         """Return what a token stands for."""
@@ -171,12 +166,12 @@ class Exchange:
     def clock(self) -> dict[str, object]:
         """Return the clock as the admin route shows it."""
         speed = self.config.speed
-        full = sum(connection.full for connection in self.connections)
+        full = sum(connection.full for connection in self.clients.connections)
         clock: dict[str, object] = {
             "now": self.now,
             "speed": speed,
             "start": self.start,
-            "sent": self.sent,
+            "sent": self.clients.sent,
             "over": self.over,
         }
         return clock | {"full": full}

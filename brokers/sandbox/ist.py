@@ -1,6 +1,7 @@
 """Nanoseconds UTC to Kite's IST texts and back (UTC+5:30, no daylight saving)."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from email.utils import formatdate
 
 from compiled.model import SECOND
 from engine.errors import ConfigError
@@ -40,6 +41,11 @@ def day_of(ts: int) -> str:
 def text(ts: int) -> str:
     """Return "YYYY-mm-dd HH:MM:SS" as Kite writes it."""
     return moment(ts).isoformat(" ")
+
+
+def http_date(ts: int) -> str:
+    """Return a `Date` header, GMT."""
+    return formatdate(ts // SECOND, usegmt=True)
 
 
 def candle(ts: int) -> str:

@@ -7,13 +7,17 @@ from typing import final
 
 from brokers.sandbox import checks
 from brokers.sandbox.account import Funds, reserve_price
+from brokers.sandbox.agenda import Agenda
+from brokers.sandbox.faults import FILLS, ORDERS, Fault, Faults
 from brokers.sandbox.listing import Hit, Listing
 from brokers.sandbox.orders import Ask, ClientOrder, Trade
 from brokers.sandbox.portfolio import Portfolio
 from brokers.sandbox.wire import ApiError, Form, invalid, not_found, refused
 from compiled.book import DAY, IOC, Refusal
+from compiled.model import SECOND
 
 OFF_BAND = "17070 : The Price is out of the current execution range"
+SLOW_SECONDS = 1.0
 NO_RETURN = "Order cannot be {} as it is being processed. Try later."
 
 Notify = Callable[[ClientOrder, str], None]
@@ -24,7 +28,16 @@ Notify = Callable[[ClientOrder, str], None]
 class OrderDesk:
     """One account's orders; everything happens at the instant `now` that the caller hands in."""
 
-    def __init__(self, user_id: str, date: str, portfolio: Portfolio, funds: Funds, notify: Notify) -> None:
+    def __init__(
+        self,
+        user_id: str,
+        date: str,
+        portfolio: Portfolio,
+        funds: Funds,
+        notify: Notify,
+        faults: Faults,
+        agenda: Agenda,
+    ) -> None:
         self.orders: dict[str, ClientOrder] = {}
         self.trades: list[Trade] = []
         self.stops: dict[int, list[ClientOrder]] = {}
@@ -35,6 +48,8 @@ class OrderDesk:
         self._portfolio = portfolio
         self._funds = funds
         self._notify = notify
+        self._faults = faults
+        self._agenda = agenda
         self._numbers = count(1)
         self._exchange_numbers = count(1)
         self._trade_numbers = count(1)
@@ -97,22 +112,47 @@ class OrderDesk:
 
     def _open(self, order: ClientOrder, now: int) -> None:
         """Send an order to the book; a market order becomes a limit order at its protection price first."""
-        ask, listing = order.ask, order.ask.listing
+        ask = order.ask
         if ask.order_type in {"MARKET", "SL-M"}:
             order.protected = ["mktp", f"mktp:{checks.protection_percent(ask):.2f}"]
             order.ask = ask = ask._replace(order_type="LIMIT", price=checks.protected_price(ask))
         order.move("OPEN")
+        fault = self._struck(ORDERS, order, now)
+        if fault is None:
+            self._enter(order, order.pending, now)
+            return
+        first = int(order.pending * fault.share) if fault.kind == "partial" else 0
+        if first:
+            self._enter(order, first, now)
+        entered, due = order.number, now + int(fault.after(SLOW_SECONDS) * SECOND)
+        self._agenda.add(due, lambda: self._enter_late(order, entered, due))
+
+    def _enter(self, order: ClientOrder, quantity: int, now: int) -> None:
+        ask, listing = order.ask, order.ask.listing
         order.number = listing.number()
         listing.own[order.number] = order
         validity = IOC if ask.validity == "IOC" else DAY
+        shown = ask.disclosed if ask.disclosed < quantity else 0
         ticks = int(listing.instrument.ticks(ask.price))
-        shown = ask.disclosed if ask.disclosed < order.pending else 0
-        filled = listing.book.limit(order.number, ask.side, ticks, order.pending, 0, validity, shown)
+        filled = listing.book.limit(order.number, ask.side, ticks, quantity, 0, validity, shown)
         if filled < 0:
             raise ValueError(f"the book refused {order.order_id}: {Refusal(filled).name}")
         self.settle(listing, now)
         if validity == IOC and order.live:
             self._cancel(order, now)
+
+    def _enter_late(self, order: ClientOrder, entered: int, now: int) -> None:
+        """Let in what a fault held back, unless the order has gone or was entered anew meanwhile."""
+        if not order.live or order.number != entered:
+            return
+        order.ask.listing.book.cancel(order.number)
+        order.ask.listing.own.pop(order.number, None)
+        self._enter(order, order.pending, now)
+
+    def _struck(self, occasion: str, order: ClientOrder, now: int) -> Fault | None:
+        if not self._faults:
+            return None
+        return self._faults.strike(occasion, order.order_id, order.row(), now)
 
     def settle(self, listing: Listing, now: int) -> None:
         """Book what the last trades in the book filled of our orders."""
@@ -121,6 +161,9 @@ class OrderDesk:
 
     def _fill(self, hit: Hit, now: int) -> None:
         order = hit.order
+        fault = self._struck(FILLS, order, now)
+        if fault is not None:
+            order.veil()
         order.filled += hit.quantity
         order.turnover += hit.ticks * hit.quantity
         order.exchanged = now
@@ -131,10 +174,18 @@ class OrderDesk:
         if order.filled == order.ask.quantity:
             self._leave(order)
             order.move("COMPLETE")
-            self._notify(order, "COMPLETE")
         else:
             order.move("OPEN")
-            self._notify(order, "UPDATE")
+        event = "COMPLETE" if order.status == "COMPLETE" else "UPDATE"
+        if fault is None:
+            self._notify(order, event)
+        else:
+            due = now + int(fault.after(SLOW_SECONDS) * SECOND)
+            self._agenda.add(due, lambda: self._unveil(order, event))
+
+    def _unveil(self, order: ClientOrder, event: str) -> None:
+        order.veiled = None
+        self._notify(order, event)
 
     def _leave(self, order: ClientOrder) -> None:
         self._live.pop(order.order_id, None)
@@ -237,4 +288,4 @@ class OrderDesk:
 
     def book_rows(self) -> list[dict[str, object]]:
         """Return the order book, oldest first."""
-        return [order.row() for order in self.orders.values()]
+        return [order.shown() for order in self.orders.values()]

@@ -65,6 +65,8 @@ class ClientOrder:
         self.modifications = 0
         self.trades: list[Trade] = []
         self.history: list[dict[str, object]] = []
+        self.veiled: tuple[dict[str, object], list[dict[str, object]]] | None = None
+        """What the order book and the history still show, while a fault lets a trade run ahead of them."""
 
     @property
     def live(self) -> bool:
@@ -91,6 +93,18 @@ class ClientOrder:
         kept, self.status = self.status, status
         self.history.append(self._history_row())
         self.status = kept
+
+    def veil(self) -> None:
+        """Show the order as it stands now until `veiled` is None again."""
+        self.veiled = self.veiled or (self.row(), list(self.history))
+
+    def shown(self) -> dict[str, object]:
+        """Return the row a client gets to see."""
+        return self.veiled[0] if self.veiled else self.row()
+
+    def shown_history(self) -> list[dict[str, object]]:
+        """Return the history a client gets to see."""
+        return self.veiled[1] if self.veiled else self.history
 
     def row(self) -> dict[str, object]:
         """Return the order as the order book shows it."""

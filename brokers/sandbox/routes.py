@@ -5,14 +5,18 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import NamedTuple, final
 
-from brokers.sandbox import checks, quotes
+from brokers.sandbox import checks, faults, quotes
 from brokers.sandbox.exchange import CLOSED, Exchange
+from brokers.sandbox.faults import REQUEST
 from brokers.sandbox.history import candles
 from brokers.sandbox.orders import trade_row
-from brokers.sandbox.wire import CSV, ApiError, Request, Response, invalid, refused, required, success
+from brokers.sandbox.sabotage import struck
+from brokers.sandbox.wire import CSV, ApiError, Request, Response, invalid, not_found, refused, required, success
+from engine.errors import ConfigError
 
 NO_ROUTE = ApiError(HTTPStatus.NOT_FOUND, "GeneralException", "Route not found")
 
+ADMIN = "/sandbox/"
 ADVANCE = "/sandbox/advance"
 
 Parts = dict[str, str]
@@ -57,6 +61,14 @@ class Api:
 
     def respond(self, request: Request) -> Response:
         """Answer a request at the exchange's present instant; never raises for a bad one."""
+        if not request.path.startswith(ADMIN):
+            fault = self._exchange.faults.strike(REQUEST, request.text, request.fields, self._exchange.now)
+            if fault is not None:
+                frozen = self._exchange.config.speed is None
+                return struck(fault, lambda: self._perform(request), self._exchange.session, frozen=frozen)
+        return self._perform(request)
+
+    def _perform(self, request: Request) -> Response:
         try:
             entry, parts = self._find(request)
             if not entry.public:
@@ -94,7 +106,7 @@ class Api:
             route("PUT", "/orders/{variety}/{order_id}", self._modify),
             route("DELETE", "/orders/{variety}/{order_id}", self._cancel),
             route("GET", "/orders", lambda _r, _p: x.orders.book_rows()),
-            route("GET", "/orders/{order_id}", lambda _r, p: x.orders.find(p["order_id"]).history),
+            route("GET", "/orders/{order_id}", lambda _r, p: x.orders.find(p["order_id"]).shown_history()),
             route("GET", "/orders/{order_id}/trades", self._order_trades),
             route("GET", "/trades", lambda _r, _p: [trade_row(trade) for trade in x.orders.trades]),
             route("GET", "/portfolio/positions", lambda _r, _p: x.portfolio.position_rows()),
@@ -102,9 +114,9 @@ class Api:
             route("GET", "/instruments", self._instruments),
             route("GET", "/instruments/{exchange}", self._instruments),
             route("GET", "/instruments/historical/{token}/{interval}", self._history, "historical"),
-            route("GET", "/quote", lambda r, _p: quotes.quotes("quote", x.listings, r, x.now), "quote"),
-            route("GET", "/quote/ohlc", lambda r, _p: quotes.quotes("ohlc", x.listings, r, x.now), "quote"),
-            route("GET", "/quote/ltp", lambda r, _p: quotes.quotes("ltp", x.listings, r, x.now), "quote"),
+            route("GET", "/quote", lambda r, _p: quotes.quotes("quote", x.listings, r, x.stamp), "quote"),
+            route("GET", "/quote/ohlc", lambda r, _p: quotes.quotes("ohlc", x.listings, r, x.stamp), "quote"),
+            route("GET", "/quote/ltp", lambda r, _p: quotes.quotes("ltp", x.listings, r, x.stamp), "quote"),
             route("GET", "/gtt/triggers", lambda _r, _p: [trigger.row() for trigger in x.gtts.triggers.values()]),
             route("POST", "/gtt/triggers", lambda r, _p: {"trigger_id": self._opened().gtts.place(r.form, x.now)}),
             route("GET", "/gtt/triggers/{id}", lambda _r, p: x.gtts.find(p["id"]).row()),
@@ -116,6 +128,10 @@ class Api:
             route("GET", "/sandbox/clock", lambda _r, _p: _bare(x.clock()), "", public=True),
             route("POST", ADVANCE, self._advance, "", public=True),
             route("GET", "/sandbox/books", lambda _r, _p: _bare(self._books()), "", public=True),
+            route("GET", "/sandbox/faults", lambda _r, _p: _bare(x.faults.rows()), "", public=True),
+            route("POST", "/sandbox/faults", self._add_faults, "", public=True),
+            route("DELETE", "/sandbox/faults", lambda _r, _p: _bare({"removed": x.faults.remove()}), "", public=True),
+            route("DELETE", "/sandbox/faults/{id}", self._remove_fault, "", public=True),
         ]
 
     def _login(self, request: Request, _parts: Parts) -> Response:
@@ -187,6 +203,20 @@ class Api:
             raise invalid("Missing or empty field `until`")
         self._exchange.advance(until)
         return _bare({key: self._exchange.clock()[key] for key in ("now", "sent", "over")})
+
+    def _add_faults(self, request: Request, _parts: Parts) -> Response:
+        given = request.body if isinstance(request.body, list) else [request.body]
+        try:
+            rules = [faults.read(one, "fault") for one in given]
+        except ConfigError as error:
+            raise invalid(str(error)) from None
+        return _bare([self._exchange.faults.add(rule, self._exchange.now).row() for rule in rules])
+
+    def _remove_fault(self, _request: Request, parts: Parts) -> Response:
+        number = parts["id"]
+        if not number.isdecimal() or not self._exchange.faults.remove(int(number)):
+            raise not_found("fault")
+        return _bare({"removed": 1})
 
     def _books(self) -> dict[str, object]:
         x = self._exchange

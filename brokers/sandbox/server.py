@@ -10,19 +10,26 @@ from typing import final
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from brokers.sandbox import ist
 from brokers.sandbox.config import Endpoint, SandboxConfig
 from brokers.sandbox.exchange import Exchange
+from brokers.sandbox.faults import SOCKET
 from brokers.sandbox.routes import ADVANCE, Api
+from brokers.sandbox.sabotage import refusal
 from brokers.sandbox.stream import HEARTBEAT, Connection
 from brokers.sandbox.wire import ApiError, Request, Response, invalid
 from compiled.model import SECOND
 from engine.errors import BusyError, ConnectionFailed
 from engine.ports import Failure
 
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 HEARTBEAT_SECONDS = 2.5
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 GRACE_SECONDS = 2.0
+LONGEST_SLEEP = 0.25
+"""Seconds; a request may have put something on the agenda meanwhile."""
 READER_TURNS = 6
 """Turns of the loop before time moves: a subscription sent before the call has arrived, and its reader goes first."""
 
@@ -49,7 +56,7 @@ class Pace:
             return
         while not self._exchange.over:
             due = (self._exchange.next_instant() - self._exchange.start) / SECOND / self._speed
-            await asyncio.sleep(max(0.0, due - (self._wall() - self._began)))
+            await asyncio.sleep(min(LONGEST_SLEEP, max(0.0, due - (self._wall() - self._began))))
             self.catch_up()
             wake()
 
@@ -58,8 +65,9 @@ class Pace:
 class Service:
     """One exchange behind one port: REST, WebSocket and admin routes."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, on_failure: Failure | None = None) -> None:
         self.exchange = exchange
+        self.on_failure = on_failure
         self._api = Api(exchange)
         self._wakers: dict[Connection, asyncio.Event] = {}
         self._pace: Pace | None = None
@@ -69,7 +77,7 @@ class Service:
     async def start(self) -> Endpoint:
         """Listen and let time run; raise `BusyError` when the port is taken."""
         config, session = self.exchange.config, self.exchange.session
-        app = web.Application()
+        app = web.Application(middlewares=[self._errors])
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_SECONDS)
         await self._runner.setup()
@@ -117,31 +125,60 @@ class Service:
             if connection.outbox or connection.closing:
                 waker.set()
 
+    @web.middleware
+    async def _errors(self, request: web.Request, handler: Answer) -> web.StreamResponse:
+        """Turn a refusal into its body; tell the owner of anything nobody foresaw."""
+        try:
+            return await handler(request)
+        except ApiError as error:
+            return self._http(error.response())
+        except (web.HTTPException, ConnectionError):
+            raise
+        except Exception as error:
+            if self.on_failure is None:
+                raise
+            self.on_failure("sandbox", error)
+            return self._http(ApiError(500, "GeneralException", "Something went wrong.").response())
+
     async def _answer(self, http: web.Request) -> web.StreamResponse:
         assert self._pace is not None
         self._pace.catch_up()
         if http.headers.get("Upgrade", "").lower() == "websocket":
             return await self._stream(http)
-        try:
-            request = await _request(http)
-        except ApiError as error:
-            return _http(error.response())
+        request = await _request(http)
         if request.path == ADVANCE:
             for _ in range(READER_TURNS):
                 await asyncio.sleep(0)
         response = self._api.respond(request)
         self._wake()
-        return _http(response)
+        if response.hold:
+            await asyncio.sleep(response.hold)
+        if response.cut is not None:
+            return await _torn(http, response, response.cut)
+        return self._http(response)
+
+    def _http(self, response: Response) -> web.Response:
+        headers = {"Content-Type": response.content_type, "Date": ist.http_date(self.exchange.stamp)}
+        if response.location:
+            headers["Location"] = response.location
+        return web.Response(status=response.status, body=response.content, headers=headers)
 
     async def _stream(self, http: web.Request) -> web.StreamResponse:
-        if not self.exchange.session.valid(http.query.get("api_key", ""), http.query.get("access_token", "")):
-            refusal = ApiError(403, "TokenException", "Incorrect `api_key` or `access_token`.")
-            return _http(refusal.response())
+        exchange = self.exchange
+        fault = exchange.faults.strike(SOCKET, "GET /", dict(http.query), exchange.now)
+        if fault is not None:
+            return self._http(refusal(fault))
+        if not exchange.session.valid(http.query.get("api_key", ""), http.query.get("access_token", "")):
+            raise ApiError(403, "TokenException", "Incorrect `api_key` or `access_token`.")
+        connection, waker = exchange.clients.connect(), asyncio.Event()
         socket = web.WebSocketResponse(autoping=True)
-        await socket.prepare(http)
-        connection, waker = self.exchange.connect(), asyncio.Event()
+        try:
+            await socket.prepare(http)
+        except BaseException:
+            exchange.clients.disconnect(connection)
+            raise
         self._wakers[connection] = waker
-        sender = asyncio.create_task(self._send(socket, connection, waker))
+        sender = asyncio.create_task(self._send(http, socket, connection, waker))
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
@@ -150,12 +187,14 @@ class Service:
         finally:
             sender.cancel()
             del self._wakers[connection]
-            self.exchange.disconnect(connection)
+            exchange.clients.disconnect(connection)
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await sender
         return socket
 
-    async def _send(self, socket: web.WebSocketResponse, connection: Connection, waker: asyncio.Event) -> None:
+    async def _send(
+        self, http: web.Request, socket: web.WebSocketResponse, connection: Connection, waker: asyncio.Event
+    ) -> None:
         paced = self.exchange.config.speed is not None
         while not connection.closing:
             while connection.outbox:
@@ -165,7 +204,10 @@ class Service:
             try:
                 await asyncio.wait_for(waker.wait(), HEARTBEAT_SECONDS if paced else None)
             except TimeoutError:
-                await socket.send_bytes(HEARTBEAT)
+                if not self.exchange.faults.silent(self.exchange.now):
+                    await socket.send_bytes(HEARTBEAT)
+        if connection.broken and http.transport is not None:
+            http.transport.abort()
         await socket.close(code=WSCloseCode.GOING_AWAY)
 
 
@@ -184,11 +226,16 @@ async def _request(http: web.Request) -> Request:
     return Request(http.method, http.path, query, form, body, http.headers.get("Authorization", ""))
 
 
-def _http(response: Response) -> web.Response:
-    headers = {"Content-Type": response.content_type}
-    if response.location:
-        headers["Location"] = response.location
-    return web.Response(status=response.status, body=response.content, headers=headers)
+async def _torn(http: web.Request, response: Response, cut: int) -> web.StreamResponse:
+    """Send the first bytes of an answer, or nothing at all, and break the connection."""
+    torn = web.StreamResponse(status=response.status or 200, headers={"Content-Type": response.content_type})
+    if cut >= 0:
+        torn.content_length = len(response.content)
+        await torn.prepare(http)
+        await torn.write(response.content[:cut])
+    if http.transport is not None:
+        http.transport.close()
+    return torn
 
 
 @final
@@ -247,10 +294,15 @@ class Sandbox:
         finally:
             self._ready.set()
 
+    def _failed(self, name: str, error: BaseException) -> None:
+        if self.on_failure is None:
+            raise error
+        self.on_failure(name, error)
+
     async def _serve(self, started: Callable[[Endpoint], None] | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        service = Service(Exchange(self.config))
+        service = Service(Exchange(self.config), self._failed)
         self.endpoint = await service.start()
         if started is not None:
             started(self.endpoint)

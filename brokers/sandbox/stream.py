@@ -28,6 +28,8 @@ class Connection:
         self.sent = 0
         """Messages put into the outbox and not dropped from it since."""
         self.closing = False
+        self.broken = False
+        """Closing without a word, as a lost connection does."""
         self._tokens = tokens
         self._conflate = conflate
         self._modes: dict[int, int] = {}
@@ -88,6 +90,11 @@ class Connection:
         self.sent += 1
         if self._conflate and len(self.outbox) > BACKLOG_TEXTS:
             self.closing = True
+
+    def frame(self, message: bytes) -> None:
+        """Queue a binary frame as it is."""
+        self.outbox.append(message)
+        self.sent += 1
 
     def ticks(self, changed: Mapping[int, Tick], now: int) -> None:
         """Queue one frame with everything that changed and is subscribed, in the order of the listings."""

@@ -22,6 +22,16 @@ class Request:
     body: object = None
     authorization: str = ""
 
+    @property
+    def text(self) -> str:
+        """Return "METHOD /path"."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def fields(self) -> Form:
+        """Return every parameter, the last of a repeated one."""
+        return {**dict(self.query), **self.form}
+
     def values(self, key: str) -> list[str]:
         """Return every value of a query key, in order."""
         return [value for name, value in self.query if name == key]
@@ -34,12 +44,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What goes back: status, content type, body, and where a redirect leads."""
+    """What goes back: status, content type, body, where a redirect leads, and what a fault does to it.
+
+    It is held for `hold` seconds; only `cut` bytes of the body leave before the connection breaks (None: all of it,
+    -1: not even a status line).
+    """
 
     status: int
     content: bytes
     content_type: str = JSON
     location: str = ""
+    hold: float = 0.0
+    cut: int | None = None
 
 
 class ApiError(Exception):

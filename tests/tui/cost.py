@@ -10,8 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.tui.fake import FakeDesk  # noqa: E402 - the path comes first
-from tui.app import PatangApp  # noqa: E402 - the path comes first
+from tests.tui.fake import FakeDesk
+from tui.app import PatangApp
 
 
 class Cost(PatangApp):

@@ -40,7 +40,7 @@ def spied(monkeypatch):
     def spy(table):
         asked = []
         refresh = table.refresh
-        monkeypatch.setattr(table, "refresh", lambda *a, **kw: (asked.append(a), refresh(*a, **kw))[1])
+        monkeypatch.setattr(table, "refresh", lambda *a, **kw: (asked.extend(a or ["all"]), refresh(*a, **kw))[1])
         return asked
 
     return spy
@@ -52,8 +52,8 @@ async def test_only_the_changed_lines_are_repainted(spied):
         tick(app, 3, 100.05)
         tick(app, 7, 100.10)
         app.frame()
-        assert [region.y for (region,) in asked] == [4, 8]
-        assert all(region.height == 1 for (region,) in asked)
+        assert [region.y for region in asked] == [4, 8]
+        assert all(region.height == 1 for region in asked)
 
 
 async def test_a_change_below_the_viewport_costs_no_repaint(spied):
@@ -153,3 +153,17 @@ async def test_markup_and_escapes_from_outside_are_shown_as_text():
         assert "[b] [2J" in line
         assert "\x1b" not in line
         assert "\n" not in line
+
+
+async def test_a_frame_that_comes_before_its_resize_event_is_drawn():
+    async with watching(symbols=20) as (app, pilot, table):
+        fresh = type(table)(table.view, app.tones)
+        handled = []
+        fresh.on_resize = handled.append
+        await app.screen.panes["watch"].mount(fresh, before=table)
+        await table.remove()
+        fresh.pull(app.face.board, 1)
+        assert fresh.size.width > 0
+        assert "RELIANCE" in fresh.render_line(1).text
+        fresh.pull(app.face.board, 2)
+        await pilot.pause()

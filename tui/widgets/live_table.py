@@ -6,6 +6,7 @@ from typing import ClassVar, Final, Generic
 from rich.segment import Segment
 from textual import events
 from textual.binding import BindingType
+from textual.filter import ANSIToTruecolor
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -78,6 +79,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self._all: Sequence[Row] = ()
         self._rows: Sequence[Row] = ()
         self._lines: dict[object, _Line[Row]] = {}
+        self._width = -1
         self._slots: list[Slot] = []
         self._widths: list[int] = []
         self._key: object = None
@@ -93,9 +95,12 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
             self._version = version
             self._take(self.view.rows(board)[:])
         top = self.scroll_offset.y
-        for index in range(top, min(top + self.size.height - 1, len(self._rows))):
-            if self._update(self._rows[index]):
-                self._repaint(index)
+        width, height = self.size
+        self._fit(width)
+        shown = range(top, min(top + height - 1, len(self._rows)))
+        dirty = [Region(0, index + 1 - top, width, 1) for index in shown if self._update(self._rows[index])]
+        if dirty:
+            self.refresh(*dirty)
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -120,6 +125,14 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self.refresh()
 
     # rows and lines
+
+    def _fit(self, width: int) -> None:
+        """Lay the columns out for a width; a frame may come before the resize event that belongs to it."""
+        if width != self._width:
+            self._width = width
+            self._slots = fit(self.view.columns, width)
+            self._widths = widths_of(self._slots, self.view.columns)
+            self._lines.clear()
 
     def _take(self, rows: Sequence[Row]) -> None:
         at_end = self.cursor >= len(self._rows) - 1
@@ -205,11 +218,21 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
     def _repaint(self, index: int) -> None:
         self.refresh(Region(0, index + 1 - self.scroll_offset.y, self.size.width, 1))
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Render lines past Textual's style cache, which costs more than the painting: no border or padding here."""
+        strips = [self.render_line(y) for y in crop.line_range]
+        for line_filter in self.get_line_filters():
+            if not isinstance(line_filter, ANSIToTruecolor):
+                strips = [strip.apply_filter(line_filter, self.background_colors[1]) for strip in strips]
+        left, right = crop.column_span
+        return strips if (left, right) == (0, self.size.width) else [strip.crop(left, right) for strip in strips]
+
     def render_line(self, y: int) -> Strip:
         """Render one line of the viewport: the column heads first, rows below."""
         if self._tones is None:
             self._tones = self._tones_of()
         width = self.size.width
+        self._fit(width)
         if y == 0:
             return self._heads(self._tones, width)
         index = self.scroll_offset.y + y - 1
@@ -239,9 +262,13 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         blank = tones.style("", backdrop)
         for slot in self._slots:
             cell = line.cells[slot.column]
-            style = tones.style(cell.tone, line.backdrops.get(slot.column, backdrop))
-            segments.append(Segment(" " * slot.gap, blank))
-            segments.append(Segment(place(cell.text, slot.width, slot.right), style))
+            text = place(cell.text, slot.width, slot.right)
+            flash = line.backdrops.get(slot.column)
+            if flash:
+                segments.append(Segment(" " * slot.gap, blank))
+                segments.append(Segment(text, tones.style(cell.tone, flash)))
+            else:
+                segments.append(Segment(" " * slot.gap + text, tones.style(cell.tone, backdrop)))
             used += slot.gap + slot.width
         segments.append(Segment(" " * (width - used), blank))
         return Strip(segments, width)
@@ -303,12 +330,10 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay the columns out for the new width."""
-        self._slots = fit(self.view.columns, event.size.width)
-        self._widths = widths_of(self._slots, self.view.columns)
+        self._fit(event.size.width)
         self.virtual_size = Size(event.size.width, len(self._rows) + 1)
         if self.view.follows and self.cursor >= len(self._rows) - 1:
             self._go(len(self._rows) - 1)
-        self._lines.clear()
         self.refresh()
 
     def on_focus(self) -> None:

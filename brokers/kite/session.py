@@ -1,0 +1,120 @@
+"""A session with Kite: the login page, the token it leads to, and the hour at which that dies.
+
+Nobody but the operator can log in: the page asks for a second factor that never passes through here. What comes back
+is a `request_token`, good once and for minutes, which the API secret turns into the access token of the day.
+"""
+
+import json
+import secrets
+from typing import Final, NamedTuple
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+from brokers.kite.outcome import CallFailed
+from brokers.kite.vault import Vault
+from compiled.model import MINUTE
+from engine.errors import ConnectionFailed, OperatorError
+
+REST: Final = "https://api.kite.trade"
+WS: Final = "wss://ws.kite.trade"
+LOGIN: Final = "https://kite.zerodha.com/connect/login"
+"""Kite Connect v3: API, market data, login page."""
+
+_DAY: Final = 1440 * MINUTE
+_SIX_IST: Final = 30 * MINUTE
+"""06:00 IST is 00:30 UTC."""
+
+
+class Session(NamedTuple):
+    """One day's access: whose, with which token, and until when (ns UTC). Never shown whole."""
+
+    api_key: str
+    access_token: str
+    user_id: str
+    expires: int
+
+    def __repr__(self) -> str:
+        return f"Session(user_id={self.user_id!r}, expires={self.expires})"
+
+    def living(self, now: int) -> bool:
+        """Tell whether it is before its expiry; a log-out elsewhere ends it sooner, which only Kite can tell."""
+        return now < self.expires
+
+
+def expiry(now: int) -> int:
+    """Return when a token obtained at `now` (ns UTC) dies: the next 06:00 IST (Kite Connect v3, "User")."""
+    return (now - _SIX_IST) // _DAY * _DAY + _DAY + _SIX_IST
+
+
+def new_state() -> str:
+    """Return what sets one login apart from a redirect that somebody else has set off."""
+    return secrets.token_urlsafe(16)
+
+
+def login_url(api_key: str, state: str, page: str = LOGIN) -> str:
+    """Return the address of the login page; Kite sends `state` back with the redirect."""
+    return f"{page}?{urlencode({'v': 3, 'api_key': api_key})}&redirect_params={quote(f'state={state}', safe='')}"
+
+
+def request_token(text: str, state: str = "") -> str:
+    """Return the request token in a redirect's URL, or a bare one; raise `OperatorError` for anything else.
+
+    With a `state` the URL must carry it.
+    """
+    text = text.strip()
+    query = parse_qs(urlsplit(text).query)
+    token = query.get("request_token", [""])[0]
+    if not query and text.isalnum() and not state:
+        return text
+    if query.get("status", ["success"])[0] != "success":
+        raise OperatorError("Kite says that the login did not succeed; try again")
+    if not token.isalnum():
+        raise OperatorError("there is no request_token in it; paste the whole address the login page led to")
+    if state and query.get("state", [""])[0] != state:
+        raise OperatorError("it does not belong to this login")
+    return token
+
+
+def exchange(rest: str, api_key: str, api_secret: str, token: str, now: int, timeout: float = 10.0) -> Session:
+    """Turn a request token into a session; raise `ConnectionFailed` or `OperatorError`. Blocks."""
+    from brokers.kite.wire import Wire  # noqa: PLC0415 (Twisted comes with it: only where it is used)
+
+    wire = Wire(rest, api_key, "", timeout)
+    try:
+        answer = wire.call(lambda kite: kite.generate_session(token, api_secret))
+        return Session(api_key, str(answer["access_token"]), str(answer["user_id"]), expiry(now))
+    except CallFailed as failed:
+        if failed.status == 0 and not failed.error:
+            raise ConnectionFailed(f"Kite at {rest}: {failed}") from None
+        raise OperatorError(f"Kite refuses the login: {failed}; a request token is good once and for minutes") from None
+    except (KeyError, TypeError):
+        raise OperatorError("Kite's answer to the login has no token") from None
+    finally:
+        wire.close()
+
+
+def keep(vault: Vault, session: Session) -> None:
+    """Put a session into the vault, in place of the one before."""
+    vault.put(_name(session.api_key), json.dumps(session._asdict()))
+
+
+def stored(vault: Vault, api_key: str) -> Session | None:
+    """Return the session of an API key from the vault, dead or alive; None where there is none."""
+    try:
+        fields = json.loads(vault.get(_name(api_key)) or "null")
+        return Session(api_key, str(fields["access_token"]), str(fields["user_id"]), int(fields["expires"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def stored_token(vault: Vault, api_key: str, now: int) -> str:
+    """Return today's access token from the vault; raise `OperatorError` naming the mend."""
+    session = stored(vault, api_key)
+    if session is None:
+        raise OperatorError("nobody has logged in with this API key: run `patang login`")
+    if not session.living(now):
+        raise OperatorError("the last login has expired (06:00 IST): run `patang login`")
+    return session.access_token
+
+
+def _name(api_key: str) -> str:
+    return f"session:{api_key}"

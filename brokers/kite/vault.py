@@ -1,0 +1,164 @@
+"""Where secrets sleep: the operating system's keyring, or where there is none, an encrypted file.
+
+The file is AES-256-GCM under a key that scrypt makes of a passphrase; salt, nonce and cost stand before it and are
+authenticated with it. Nothing in it can be read, and no byte of it changed, without the passphrase.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from engine.errors import OperatorError
+
+SERVICE: Final = "patang"
+_MAGIC: Final = b"patang-vault-1\n"
+_SALT, _NONCE = 16, 12
+_COST: Final = 2**15
+"""scrypt's n, with r = 8 and p = 1: 32 MiB and about a tenth of a second (RFC 7914 calls 2**14 interactive)."""
+
+
+class Vault(Protocol):
+    """Named secrets that outlive the process."""
+
+    where: str
+    """How an operator would call it."""
+
+    def get(self, name: str) -> str | None:
+        """Return a secret, None where there is none; raise `OperatorError` where it cannot be opened."""
+        ...
+
+    def put(self, name: str, secret: str) -> None:
+        """Keep a secret; raise `OperatorError`."""
+        ...
+
+    def forget(self, name: str) -> None:
+        """Drop a secret, if it is there."""
+        ...
+
+
+def open_vault(file: Path, passphrase: Callable[[bool], str]) -> Vault:
+    """Return the keyring where one works, else the encrypted `file`; `passphrase` is asked at its first use.
+
+    `passphrase(True)` is for a new file, `passphrase(False)` for one that exists.
+    """
+    ring = _keyring()
+    return KeyringVault(ring) if ring is not None else FileVault(file, passphrase)
+
+
+def _keyring() -> Any:
+    try:
+        ring = importlib.import_module("keyring")
+    except ImportError:
+        return None
+    usable = getattr(ring.get_keyring(), "priority", 0) > 0
+    return ring if usable else None
+
+
+class KeyringVault:
+    """The keyring of the desktop session, through the `keyring` package."""
+
+    where = "the keyring"
+
+    def __init__(self, ring: Any) -> None:
+        self._ring = ring
+        self._broken = ring.errors.KeyringError
+
+    def get(self, name: str) -> str | None:
+        """Return a secret, None where there is none; raise `OperatorError` where the keyring is locked."""
+        try:
+            secret = self._ring.get_password(SERVICE, name)
+        except self._broken as error:
+            raise _locked(error) from None
+        return None if secret is None else str(secret)
+
+    def put(self, name: str, secret: str) -> None:
+        """Keep a secret; raise `OperatorError` where the keyring is locked."""
+        try:
+            self._ring.set_password(SERVICE, name, secret)
+        except self._broken as error:
+            raise _locked(error) from None
+
+    def forget(self, name: str) -> None:
+        """Drop a secret, if it is there."""
+        with contextlib.suppress(self._broken):
+            self._ring.delete_password(SERVICE, name)
+
+
+def _locked(error: Exception) -> OperatorError:
+    return OperatorError(f"the keyring does not open ({type(error).__name__}): unlock it")
+
+
+class FileVault:
+    """An encrypted file, readable by its owner only; the passphrase is asked once and kept until the process ends."""
+
+    def __init__(self, file: Path, passphrase: Callable[[bool], str]) -> None:
+        self.where = str(file)
+        self._file = file
+        self._passphrase = passphrase
+        self._words = ""
+        self._derived: tuple[bytes, bytes] = b"", b""
+
+    def get(self, name: str) -> str | None:
+        """Return a secret, None where there is none; raise `OperatorError` on a wrong passphrase or a damaged file."""
+        return self._read().get(name)
+
+    def put(self, name: str, secret: str) -> None:
+        """Keep a secret; the file is replaced whole or not at all."""
+        self._write(self._read() | {name: secret})
+
+    def forget(self, name: str) -> None:
+        """Drop a secret, if it is there."""
+        kept = self._read()
+        if kept.pop(name, None) is not None:
+            self._write(kept)
+
+    def _read(self) -> dict[str, str]:
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 (a desk with a keyring never needs it)
+
+        try:
+            raw = self._file.read_bytes()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise OperatorError(f"{self._file}: {error.strerror}") from None
+        head = len(_MAGIC) + _SALT
+        salt, nonce, sealed = raw[len(_MAGIC) : head], raw[head : head + _NONCE], raw[head + _NONCE :]
+        if not raw.startswith(_MAGIC) or not sealed:
+            raise OperatorError(f"{self._file} is damaged; remove it and run `patang login`")
+        try:
+            text = self._cipher(salt, new=False).decrypt(nonce, sealed, raw[:head])
+        except InvalidTag:
+            self._words, self._derived = "", (b"", b"")
+            raise OperatorError(f"{self._file}: the passphrase is wrong, or the file is damaged") from None
+        return dict(json.loads(text))
+
+    def _write(self, secrets: dict[str, str]) -> None:
+        salt, nonce = self._derived[0] or os.urandom(_SALT), os.urandom(_NONCE)
+        head = _MAGIC + salt
+        sealed = self._cipher(salt, new=True).encrypt(nonce, json.dumps(secrets).encode(), head)
+        fresh = self._file.with_name(f".{self._file.name}.{os.getpid()}.tmp")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(head + nonce + sealed)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._file)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            raise OperatorError(f"cannot write {self._file}: {error.strerror}") from None
+
+    def _cipher(self, salt: bytes, *, new: bool) -> Any:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 (as in `_read`)
+        from cryptography.hazmat.primitives.kdf.scrypt import Scrypt  # noqa: PLC0415
+
+        if self._derived[0] != salt:
+            self._words = self._words or self._passphrase(new)
+            key = Scrypt(salt=salt, length=32, n=_COST, r=8, p=1).derive(self._words.encode())
+            self._derived = salt, key
+        return AESGCM(self._derived[1])

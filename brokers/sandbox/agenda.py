@@ -1,0 +1,34 @@
+"""What is to happen later, in virtual time."""
+
+import heapq
+from collections.abc import Callable
+from typing import final
+
+Action = Callable[[], None]
+
+
+@final
+class Agenda:
+    """Actions by the instant they are due (ns UTC), those of one instant in the order they were put in."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Action]] = []
+        self._made = 0
+
+    def add(self, due: int, action: Action) -> None:
+        """Have something done at an instant."""
+        self._made += 1
+        heapq.heappush(self._heap, (due, self._made, action))
+
+    @property
+    def next(self) -> int | None:
+        """Return the first instant at which something is due."""
+        return self._heap[0][0] if self._heap else None
+
+    def run(self, now: int) -> bool:
+        """Do everything that is due at or before `now`; tell whether there was anything."""
+        ran = False
+        while self._heap and self._heap[0][0] <= now:
+            heapq.heappop(self._heap)[2]()
+            ran = True
+        return ran

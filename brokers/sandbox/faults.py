@@ -1,0 +1,282 @@
+"""What goes wrong, by rule: which request, order update, tick frame, order or fill, when, how often, and how.
+
+A rule's chance is drawn from the seed and the occasion itself, not from a running generator: the same occasion at the
+same virtual time has the same fate, in whatever order requests arrive.
+"""
+
+import difflib
+import shlex
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, final
+
+import msgspec
+
+from brokers.sandbox import ist
+from compiled.model import SECOND
+from engine.errors import ConfigError
+
+REQUEST, SOCKET, UPDATES, TICKS, ORDERS, FILLS, CLOCK = (
+    "request", "socket", "updates", "ticks", "orders", "fills", "clock",
+)  # fmt: skip
+STREAMS = (UPDATES, TICKS)
+CALLS = (REQUEST, SOCKET)
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "delay": (REQUEST, *STREAMS),
+    "drop": (REQUEST, *STREAMS),
+    "duplicate": (REQUEST, *STREAMS),
+    "reorder": STREAMS,
+    "refuse": CALLS,
+    "429": CALLS,
+    "500": CALLS,
+    "502": CALLS,
+    "503": CALLS,
+    "504": CALLS,
+    "html": CALLS,
+    "cut": (REQUEST,),
+    "timeout": (REQUEST,),
+    "token": (REQUEST,),
+    "silent": (TICKS,),
+    "close": (TICKS, UPDATES),
+    "poison": (TICKS,),
+    "slow": (ORDERS,),
+    "partial": (ORDERS,),
+    "trade-first": (FILLS,),
+    "skew": (CLOCK,),
+}
+"""Kind → the occasions it can strike; the first is meant where a rule names none."""
+ONCE = ("token", "close", "poison")
+"""Kinds that strike once where a rule does not say how often."""
+
+
+class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One rule, as configured, read from a file, or posted."""
+
+    kind: str
+    """One of `KINDS`."""
+    on: str = ""
+    """A request as "METHOD /path" with * and ?, or "socket", "updates", "ticks", "orders", "fills", "clock"."""
+    where: dict[str, str] = msgspec.field(default_factory=dict)
+    """Fields the request's parameters, or the order's row, must have, e.g. {"tradingsymbol": "INFY"}."""
+    at: str = ""
+    """IST time of day from which it holds; empty: at once."""
+    lasts: float = 0.0
+    """Virtual seconds it holds; 0: until the day is over."""
+    chance: float = 1.0
+    """Of striking, each time it could."""
+    skip: int = 0
+    """Occasions it lets pass first."""
+    times: int = 0
+    """Strikes after which it is spent; 0: never (`token`, `close` and `poison`: 1)."""
+    seconds: float | None = None
+    """How long: a delay, a time-out, a skew; wall seconds for answers to requests, virtual ones otherwise."""
+    share: float = 0.5
+    """`partial`: of the quantity that is let in at first; `cut`: of the body that is sent."""
+    accept: bool = False
+    """The request is carried out before it goes wrong."""
+    error_type: str = ""
+    message: str = ""
+    """`refuse` and the statuses: what the answer says."""
+
+    @property
+    def occasion(self) -> str:
+        """Return what it strikes."""
+        return self.on if self.on in {SOCKET, *STREAMS, ORDERS, FILLS, CLOCK} else REQUEST if self.on else self._first
+
+    @property
+    def _first(self) -> str:
+        return KINDS[self.kind][0]
+
+    @property
+    def most(self) -> int:
+        """Return after how many strikes it is spent, 0: never."""
+        return self.times or (1 if self.kind in ONCE else 0)
+
+    def after(self, default: float) -> float:
+        """Return its seconds, or a default."""
+        return default if self.seconds is None else self.seconds
+
+    def check(self) -> "Fault":
+        """Return itself; raise `ConfigError` for a rule that makes no sense."""
+        if self.kind not in KINDS:
+            raise ConfigError(f"fault kind {self.kind!r}: {_meant(self.kind, KINDS)}")
+        if self.occasion not in KINDS[self.kind]:
+            raise ConfigError(f"fault {self.kind} cannot be on {self.on!r}; it strikes {' or '.join(KINDS[self.kind])}")
+        if not 0.0 <= self.chance <= 1.0 or not 0.0 <= self.share < 1.0:
+            raise ConfigError(f"fault {self.kind}: chance and share are between 0 and 1")
+        if min(self.skip, self.times, self.lasts) < 0:
+            raise ConfigError(f"fault {self.kind}: skip, times and lasts cannot be negative")
+        if self.kind != "skew" and not 0.0 <= self.after(0.0) <= 86_400.0:
+            raise ConfigError(f"fault {self.kind}: seconds are between 0 and 86400")
+        if self.at:
+            ist.time_of_day(self.at)
+        return self
+
+
+def _meant(given: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(given, list(known), 1)
+    return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(known)}"
+
+
+def read(given: object, source: str) -> Fault:
+    """Return a rule from a mapping; raise `ConfigError` naming the source and the key."""
+    if isinstance(given, Mapping):
+        for key in given:
+            if key not in Fault.__struct_fields__:
+                raise ConfigError(f"{source}: unknown key {key!r}; {_meant(str(key), Fault.__struct_fields__)}")
+    try:
+        return msgspec.convert(given, Fault).check()
+    except (msgspec.ValidationError, ConfigError) as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def from_text(text: str) -> Fault:
+    """Return a rule from a command line, as `504 on="POST /orders/*" chance=0.1 accept=true`; raise `ConfigError`."""
+    try:
+        kind, *pairs = shlex.split(text)
+    except ValueError:
+        raise ConfigError(f"fault {text!r}: expected a kind, then key=value") from None
+    fields: dict[str, Any] = {"kind": kind}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"fault {text!r}: expected key=value, not {pair!r}")
+        if key.startswith("where."):
+            fields.setdefault("where", {})[key[6:]] = value
+        else:
+            fields[key] = value
+    return _lenient(fields, f"fault {text!r}")
+
+
+def _lenient(fields: dict[str, Any], source: str) -> Fault:
+    try:
+        typed = msgspec.to_builtins(msgspec.convert(fields, Fault, strict=False))
+    except msgspec.ValidationError:
+        typed = fields
+    return read(typed, source)
+
+
+def from_file(path: Path) -> list[Fault]:
+    """Return the `[[fault]]` tables of a TOML file; raise `ConfigError` naming the file and the key."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"faults {path}: {error}") from None
+    rules = table.pop("fault", [])
+    if table or not isinstance(rules, list):
+        raise ConfigError(f"faults {path}: expected [[fault]] tables only, not {next(iter(table), 'fault')!r}")
+    return [read(rule, f"{path}: fault {number}") for number, rule in enumerate(rules, 1)]
+
+
+@final
+class Rule:
+    """A fault at work: since when (ns UTC), and what it has done."""
+
+    def __init__(self, number: int, fault: Fault, since: int) -> None:
+        self.number = number
+        self.fault = fault
+        self.since = since
+        self.until = since + int(fault.lasts * SECOND) if fault.lasts else None
+        self.seen = 0
+        self.strikes = 0
+
+    def holds(self, now: int) -> bool:
+        """Tell whether it is in force."""
+        spent = self.fault.most and self.strikes >= self.fault.most
+        return now >= self.since and (self.until is None or now < self.until) and not spent
+
+    def row(self) -> dict[str, object]:
+        """Return the rule as the admin route shows it."""
+        return {"id": self.number, "strikes": self.strikes, **msgspec.to_builtins(self.fault)}
+
+
+@final
+class Faults:
+    """Every rule of a sandbox."""
+
+    def __init__(self, seed: int, midnight: int, faults: Iterable[Fault] = ()) -> None:
+        self._seed = seed
+        self._midnight = midnight
+        self._rules: list[Rule] = []
+        self._made = 0
+        self._instant = 0
+        self._repeats: Counter[str] = Counter()
+        for fault in faults:
+            self.add(fault, 0)
+
+    def add(self, fault: Fault, now: int) -> Rule:
+        """Put a rule into force from its time of day, or from `now`."""
+        fault.check()
+        self._made += 1
+        since = self._midnight + ist.time_of_day(fault.at) if fault.at else now
+        rule = Rule(self._made, fault, since)
+        self._rules.append(rule)
+        return rule
+
+    def remove(self, number: int | None = None) -> int:
+        """Take a rule out of force (None: all) and return how many there were."""
+        before = len(self._rules)
+        self._rules = [rule for rule in self._rules if number is not None and rule.number != number]
+        return before - len(self._rules)
+
+    def rows(self) -> list[dict[str, object]]:
+        """Return every rule, spent ones too."""
+        return [rule.row() for rule in self._rules]
+
+    def __bool__(self) -> bool:
+        return bool(self._rules)
+
+    def strike(self, occasion: str, text: str, fields: Mapping[str, Any], now: int) -> Fault | None:
+        """Return the first rule that strikes an occasion; `text` names it ("POST /orders/regular" for a request)."""
+        for rule in self._rules:
+            if (
+                rule.fault.occasion == occasion
+                and rule.fault.kind != "silent"
+                and self._strikes(rule, text, fields, now)
+            ):
+                return rule.fault
+        return None
+
+    def _strikes(self, rule: Rule, text: str, fields: Mapping[str, Any], now: int) -> bool:
+        fault = rule.fault
+        if not rule.holds(now) or not _meets(fault, text, fields):
+            return False
+        rule.seen += 1
+        if rule.seen <= fault.skip or not self._drawn(rule, f"{text}|{sorted(fields.items(), key=str)}", now):
+            return False
+        rule.strikes += 1
+        return True
+
+    def _drawn(self, rule: Rule, what: str, now: int) -> bool:
+        if rule.fault.chance >= 1.0:
+            return True
+        if now != self._instant:
+            self._instant = now
+            self._repeats.clear()
+        key = f"{self._seed}|{rule.number}|{now}|{what}"
+        self._repeats[key] += 1
+        drawn = sha256(f"{key}|{self._repeats[key]}".encode()).digest()
+        return int.from_bytes(drawn[:8], "big") < rule.fault.chance * 2**64
+
+    def silent(self, now: int) -> bool:
+        """Tell whether nothing leaves on any socket, heartbeats included."""
+        return any(rule.fault.kind == "silent" and rule.holds(now) for rule in self._rules)
+
+    def skew(self, now: int) -> int:
+        """Return how far the exchange's stamps are off, ns."""
+        return sum(
+            int(rule.fault.after(0.0) * SECOND) for rule in self._rules if rule.fault.kind == "skew" and rule.holds(now)
+        )
+
+
+def _meets(fault: Fault, text: str, fields: Mapping[str, Any]) -> bool:
+    if fault.occasion == REQUEST and fault.on:
+        pattern = fault.on if " " in fault.on else f"* {fault.on}"
+        if not fnmatchcase(text, pattern):
+            return False
+    return all(str(fields.get(key)) == value for key, value in fault.where.items())

@@ -1,0 +1,53 @@
+"""What a fault makes of a request: performed or not, and answered with what."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from http import HTTPStatus
+
+from brokers.sandbox.account import Session
+from brokers.sandbox.faults import Fault
+from brokers.sandbox.wire import ApiError, Response
+
+PAGE = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1></body>\r\n</html>\r\n"
+STATUSES = {
+    "refuse": (HTTPStatus.BAD_REQUEST, "OrderException", "The order was refused by the exchange."),
+    "429": (HTTPStatus.TOO_MANY_REQUESTS, "NetworkException", "Too many requests"),
+    "500": (HTTPStatus.INTERNAL_SERVER_ERROR, "GeneralException", "Something went wrong. Please try after some time."),
+    "502": (HTTPStatus.BAD_GATEWAY, "DataException", "Bad response from the order management system."),
+    "503": (HTTPStatus.SERVICE_UNAVAILABLE, "NetworkException", "The order management system is unavailable."),
+    "504": (HTTPStatus.GATEWAY_TIMEOUT, "NetworkException", "Gateway timed out"),
+}
+DELAY_SECONDS = 1.0
+TIMEOUT_SECONDS = 30.0
+NOTHING = -1
+
+
+def struck(fault: Fault, perform: Callable[[], Response], session: Session, *, frozen: bool) -> Response:
+    """Return what a struck request is answered with; `frozen`: time stands still, so a time-out need not be waited for."""
+    if fault.kind in STATUSES or fault.kind == "html":
+        if fault.accept:
+            perform()
+        return refusal(fault)
+    if fault.kind == "token":
+        session.expire()
+        return perform()
+    if fault.kind == "drop":
+        if fault.accept:
+            perform()
+        return Response(0, b"", hold=fault.after(0.0), cut=NOTHING)
+    answer = perform()
+    if fault.kind == "delay":
+        return replace(answer, hold=fault.after(DELAY_SECONDS))
+    if fault.kind == "duplicate":
+        return perform()
+    if fault.kind == "cut":
+        return replace(answer, cut=int(len(answer.content) * fault.share))
+    return replace(answer, hold=fault.after(0.0 if frozen else TIMEOUT_SECONDS), cut=NOTHING)
+
+
+def refusal(fault: Fault) -> Response:
+    """Return the error answer of a fault that has one."""
+    if fault.kind == "html":
+        return Response(HTTPStatus.BAD_GATEWAY, PAGE, "text/html")
+    status, error_type, message = STATUSES[fault.kind]
+    return ApiError(status, fault.error_type or error_type, fault.message or message).response()

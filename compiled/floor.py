@@ -1,0 +1,243 @@
+"""One instrument at the simulated exchange: what stands there, how it is admitted, how a fill is reported.
+
+Prices in here are grid indexes of the instrument (`Instrument.ticks`), 0 for none.
+"""
+
+from typing import final
+
+from librt.vecs import vec
+from mypy_extensions import i64
+
+from compiled.model import GttStatus, Instrument, Order, OrderStatus, OrderType
+from compiled.resting import UNKNOWN, Reports, Resting, Waiting
+from compiled.slippage import Slippage
+
+
+@final
+class Slabs:
+    """Percentages by price: `percents[i]` below `below[i]` rupees, the last one above them all."""
+
+    def __init__(self, below: list[float], percents: list[float]) -> None:
+        """Raise `ValueError` unless there is one more percentage than there are limits."""
+        if len(percents) != len(below) + 1:
+            raise ValueError(f"{len(below)} limits need {len(below) + 1} percentages, found {len(percents)}")
+        self._below = vec[float](below)
+        self._percents = vec[float](percents)
+
+    def percent(self, price: float) -> float:
+        """Return the percentage at a price in rupees."""
+        for i in range(i64(len(self._below))):
+            if price < self._below[i]:
+                return self._percents[i]
+        return self._percents[len(self._percents) - 1]
+
+
+@final
+class Rules:
+    """What the simulated exchange goes by; the dated numbers come from `engine/market`.
+
+    `shares` and `options` hold the automatic market protection in percent. `to_exchange` and `from_exchange` are the
+    latencies in ns. `touch` lets a resting order trade when the price only reaches its limit. A GTT's trigger stands at
+    least `gtt_percent` from the last price, below `gtt_cheap` rupees at least `gtt_distance` rupees.
+    """
+
+    def __init__(
+        self,
+        shares: Slabs,
+        options: Slabs,
+        to_exchange: i64 = 0,
+        from_exchange: i64 = 0,
+        touch: bool = False,
+        gtt_percent: float = 0.0,
+        gtt_cheap: float = 0.0,
+        gtt_distance: float = 0.0,
+    ) -> None:
+        self.shares = shares
+        self.options = options
+        self.to_exchange = to_exchange
+        self.from_exchange = from_exchange
+        self.touch = touch
+        self.gtt_percent = gtt_percent
+        self.gtt_cheap = gtt_cheap
+        self.gtt_distance = gtt_distance
+
+
+@final
+class Floor:
+    """Our orders and GTTs on one instrument, in the order of their arrival, and the last price.
+
+    `room` is what our orders may still take of this bar's or tick's volume (-1: no limit), `prices` and `sizes` the book
+    as `compiled/queue.py` reads it, `visible` how many levels a side it can show.
+    """
+
+    def __init__(self, instrument: Instrument, rules: Rules, slippage: Slippage, reports: Reports) -> None:
+        self.instrument = instrument
+        self.rules = rules
+        self.slippage = slippage
+        self.reports = reports
+        self.orders: list[Resting] = []
+        self.gtts: list[Waiting] = []
+        self.at: i64 = 0
+        self.low: i64 = 0
+        self.high: i64 = 0
+        self.gap = False
+        self.traded: i64 = UNKNOWN
+        self.room: i64 = -1
+        self.day: i64 = UNKNOWN
+        self.spread = 0.0
+        self.visible: i64 = 5
+        self.prices = vec[i64]([0] * 10)
+        self.sizes = vec[i64]([0] * 10)
+
+    def refusal(self, order: Order) -> str:
+        """Return why the exchange refuses an order, or an empty string."""
+        instrument = self.instrument
+        kind = order.order_type
+        if order.quantity < 1 or order.quantity % instrument.lot != 0:
+            return "quantity is not a multiple of the lot"
+        if instrument.freeze > 0 and order.quantity > instrument.freeze:
+            return "quantity above the freeze quantity"
+        if (kind is OrderType.MARKET or kind is OrderType.SLM) and (
+            order.protection == 0.0 or order.protection > 100.0 or (order.protection < 0.0 and order.protection != -1.0)
+        ):
+            return "market orders need a market protection"
+        if kind is OrderType.LIMIT or kind is OrderType.SL:
+            reason = self.price_refusal(order.price)
+            if reason:
+                return reason
+        if kind is OrderType.SL or kind is OrderType.SLM:
+            return self._trigger_refusal(order)
+        return ""
+
+    def price_refusal(self, price: float) -> str:
+        """Return why a price in rupees cannot stand in an order, or an empty string."""
+        instrument = self.instrument
+        if price <= 0.0 or not instrument.on_grid(price):
+            return "price is not on the tick grid"
+        ticks = instrument.ticks(price)
+        if instrument.upper > 0.0 and (
+            ticks < instrument.ticks(instrument.lower) or ticks > instrument.ticks(instrument.upper)
+        ):
+            return "price is outside the day's band"
+        return ""
+
+    def _trigger_refusal(self, order: Order) -> str:
+        instrument = self.instrument
+        reason = self.price_refusal(order.trigger)
+        if reason:
+            return "trigger " + reason
+        trigger = instrument.ticks(order.trigger)
+        sign: i64 = int(order.side)
+        if self.at > 0 and sign * (trigger - self.at) <= 0:
+            return "trigger on the wrong side of the last price"
+        if order.order_type is OrderType.SL and sign * (instrument.ticks(order.price) - trigger) < 0:
+            return "trigger beyond the limit price"
+        return ""
+
+    def gtt_refusal(self, waiting: Waiting) -> str:
+        """Return why the broker refuses a GTT with these legs, or an empty string."""
+        instrument = self.instrument
+        last = instrument.price(self.at)
+        rules = self.rules
+        away = rules.gtt_distance if last < rules.gtt_cheap else last * rules.gtt_percent / 100.0
+        if not waiting.legs or len(waiting.legs) > 2:
+            return "a GTT has one leg or two"
+        for leg in waiting.legs:
+            reason = self.price_refusal(leg.price)
+            if reason:
+                return reason
+            if leg.quantity < 1 or leg.trigger <= 0.0 or not instrument.on_grid(leg.trigger):
+                return "trigger is not on the tick grid"
+            if self.at > 0 and abs(leg.trigger - last) < away - 1e-9:
+                return "trigger too near to the last price"
+        if len(waiting.legs) == 2 and (waiting.falling[0] == 0 or waiting.falling[1] == 1):
+            return "the last price is not between the triggers"
+        return ""
+
+    def protect(self, order: Resting) -> None:
+        """Give a market order the limit that its protection makes of the last price; the band caps it."""
+        instrument = self.instrument
+        last = instrument.price(self.at)
+        percent = order.protection
+        if percent < 0.0:
+            slabs = self.rules.options if instrument.kind == "CE" or instrument.kind == "PE" else self.rules.shares
+            percent = slabs.percent(last)
+        worst = instrument.snap(last * (1.0 + float(order.sign) * percent / 100.0), -order.sign)
+        if instrument.upper > 0.0:
+            worst = min(instrument.upper, max(instrument.lower, worst))
+        order.limit = instrument.ticks(worst)
+
+    def fires(self, order: Resting, price: i64) -> bool:
+        """Tell whether a last price reaches or crosses a stop's trigger."""
+        return order.sign * (price - order.trigger) >= 0
+
+    def activate(self, order: Resting, ts: i64) -> None:
+        """Turn a stop whose trigger was reached into the limit or market order it stands for."""
+        order.trigger = 0
+        order.taking = True
+        if order.limit == 0:
+            self.protect(order)
+        self.reports.order(ts, order, OrderStatus.OPEN)
+
+    def locked(self, order: Resting, price: i64) -> bool:
+        """Tell whether the price stands at the band where nobody trades against this order."""
+        instrument = self.instrument
+        if instrument.upper <= 0.0:
+            return False
+        if order.sign > 0:
+            return price >= instrument.ticks(instrument.upper)
+        return price <= instrument.ticks(instrument.lower)
+
+    def take(self, order: Resting, ts: i64) -> None:
+        """Trade an order that takes liquidity at the last price: slippage against it, its limit and the band respected."""
+        quantity = self.allowed(order)
+        if quantity == 0:
+            return
+        instrument = self.instrument
+        last = instrument.price(self.at)
+        away = self.slippage.away(last, instrument.tick, quantity, self.traded, self.spread)
+        price = self.at
+        if away > 0.0:
+            price = instrument.ticks(instrument.snap(last + float(order.sign) * away, order.sign))
+            if order.sign * (price - order.limit) > 0:
+                price = order.limit
+        self.fill(order, ts, quantity, price)
+
+    def allowed(self, order: Resting) -> i64:
+        """Return how much of an order the volume limit leaves to trade."""
+        return order.left if self.room < 0 else min(order.left, self.room)
+
+    def fill(self, order: Resting, ts: i64, quantity: i64, price: i64) -> None:
+        """Book and report a trade of ours; an order that is done leaves the floor."""
+        order.left -= quantity
+        if self.room >= 0:
+            self.room -= quantity
+        self.reports.trade(ts, order, quantity, price)
+        if order.left == 0:
+            self.orders.remove(order)
+
+    def drop(self, order: Resting, ts: i64, reason: str) -> None:
+        """Cancel what is left of an order."""
+        self.orders.remove(order)
+        self.reports.order(ts, order, OrderStatus.CANCELLED, reason)
+
+    def fire(self, waiting: Waiting, leg: i64, ts: i64) -> Resting | None:
+        """Trigger a leg of a GTT, once: send its LIMIT order, and return it unless the exchange refuses it."""
+        self.gtts.remove(waiting)
+        wanted = waiting.legs[leg]
+        reason = self.price_refusal(wanted.price)
+        if reason:
+            self.reports.gtt(ts, waiting, GttStatus.TRIGGERED, [], reason)
+            return None
+        sent = Resting(str(self.reports.number()), "", self.instrument, wanted.side, wanted.quantity)
+        sent.limit = self.instrument.ticks(wanted.price)
+        self.reports.gtt(ts, waiting, GttStatus.TRIGGERED, [sent.order_id])
+        self.reports.order(ts, sent, OrderStatus.OPEN)
+        self.orders.append(sent)
+        return sent
+
+    def expire(self, ts: i64) -> None:
+        """End the day: orders are cancelled, GTTs stay, the day's volume starts anew."""
+        for order in list(self.orders):
+            self.drop(order, ts, "the day is over")
+        self.day = UNKNOWN

@@ -1,0 +1,166 @@
+"""What stands at the simulated exchange: our orders, our GTTs, and the reports that are on their way to us."""
+
+from typing import Final, final
+
+from librt.vecs import append, vec
+from mypy_extensions import i64
+
+from compiled.events import GttUpdate, OrderUpdate, Trade
+from compiled.model import Gtt, GttLeg, GttStatus, Instrument, Order, OrderStatus, OrderType, Side, Validity
+
+NEVER: Final[i64] = 9_223_372_036_854_775_807
+UNKNOWN: Final[i64] = -1
+
+
+@final
+class Resting:
+    """One order at the exchange; `limit` and `trigger` are grid indexes, 0 for none.
+
+    `sign` 1 buys, -1 sells. `market` marks an order that was sent without a limit. `taking` holds until it has come to
+    rest, `fresh` until the bar that caused it is over. `ahead` is the quantity in front of it at its price, `shown`
+    what the level held when that was reckoned (-1: unknown).
+    """
+
+    def __init__(self, order_id: str, tag: str, instrument: Instrument, side: Side, quantity: i64) -> None:
+        self.order_id = order_id
+        self.tag = tag
+        self.instrument = instrument
+        self.side = side
+        self.sign: i64 = 1 if side is Side.BUY else -1
+        self.quantity = quantity
+        self.left = quantity
+        self.limit: i64 = 0
+        self.trigger: i64 = 0
+        self.market = False
+        self.protection = -1.0
+        self.ioc = False
+        self.taking = True
+        self.fresh = False
+        self.ahead: i64 = UNKNOWN
+        self.shown: i64 = UNKNOWN
+
+    def crosses(self, price: i64) -> bool:
+        """Tell whether a price (grid index) is strictly better than the limit."""
+        return self.sign * (self.limit - price) > 0
+
+
+def resting(order: Order, order_id: str, instrument: Instrument) -> Resting:
+    """Return what the exchange makes of an order of ours."""
+    made = Resting(order_id, order.tag, instrument, order.side, order.quantity)
+    kind = order.order_type
+    made.market = kind is OrderType.MARKET or kind is OrderType.SLM
+    if not made.market:
+        made.limit = instrument.ticks(order.price)
+    if kind is OrderType.SL or kind is OrderType.SLM:
+        made.trigger = instrument.ticks(order.trigger)
+    made.protection = order.protection
+    made.ioc = order.validity is Validity.IOC
+    return made
+
+
+@final
+class Waiting:
+    """One GTT at the broker: `levels` are its triggers as grid indexes, `falling` which of them are reached from above."""
+
+    def __init__(self, gtt_id: i64, instrument: Instrument) -> None:
+        self.gtt_id = gtt_id
+        self.instrument = instrument
+        self.legs: list[GttLeg] = []
+        self.levels = vec[i64]()
+        self.falling = vec[i64]()
+
+    def arm(self, legs: list[GttLeg], last: float) -> None:
+        """Take these legs; a trigger below the last price (rupees) fires when the price falls to it, one above on a rise."""
+        self.legs = legs
+        self.levels = vec[i64]()
+        self.falling = vec[i64]()
+        for leg in legs:
+            self.levels = append(self.levels, self.instrument.ticks(leg.trigger))
+            self.falling = append(self.falling, 1 if leg.trigger < last else 0)
+
+    def reached(self, leg: i64, price: i64) -> bool:
+        """Tell whether a price (grid index) has reached or crossed a leg's trigger."""
+        if self.falling[leg]:
+            return price <= self.levels[leg]
+        return price >= self.levels[leg]
+
+    def stop(self) -> i64:
+        """Return which leg is the stop: the lower where it sells, the higher where it buys."""
+        last: i64 = len(self.legs) - 1
+        return 0 if self.legs[0].side is Side.SELL else last
+
+
+@final
+class Reports:
+    """What the exchange tells us, in the order in which we hear it, each `delay` ns after it happened.
+
+    Order, trade and GTT ids are counted from `first` on, and are never used again.
+    """
+
+    def __init__(self, delay: i64, first: i64) -> None:
+        self.delay = delay
+        self.next_id = first
+        self._events: list[object] = []
+        self._due = vec[i64]()
+        self._head: i64 = 0
+
+    def number(self) -> i64:
+        """Return the next id."""
+        number = self.next_id
+        self.next_id = number + 1
+        return number
+
+    def add(self, ts: i64, event: object) -> None:
+        """Tell something that happened at `ts`; times never go back."""
+        self._events.append(event)
+        self._due = append(self._due, ts + self.delay)
+
+    @property
+    def due(self) -> i64:
+        """Return when the next report is heard, `NEVER` while there is none."""
+        return self._due[self._head] if self._head < len(self._events) else NEVER
+
+    def take(self) -> object:
+        """Return the next report; raise IndexError where there is none."""
+        event = self._events[self._head]
+        self._head += 1
+        if self._head == len(self._events):
+            self._events = []
+            self._due = vec[i64]()
+            self._head = 0
+        return event
+
+    def order(self, ts: i64, order: Resting, status: OrderStatus, reason: str = "") -> None:
+        """Tell how an order stands."""
+        instrument = order.instrument
+        heard = ts + self.delay
+        self.add(
+            ts,
+            OrderUpdate(
+                heard, order.order_id, order.tag, instrument.token, order.side, status, order.quantity,
+                order.quantity - order.left, instrument.price(order.limit), instrument.price(order.trigger),
+                reason=reason,
+            ),
+        )  # fmt: skip
+
+    def trade(self, ts: i64, order: Resting, quantity: i64, price: i64) -> None:
+        """Tell a trade at a grid index: first how it leaves the order, then the trade itself."""
+        self.order(ts, order, OrderStatus.OPEN if order.left > 0 else OrderStatus.COMPLETE)
+        instrument = order.instrument
+        trade_id = "T" + str(self.number())
+        self.add(
+            ts,
+            Trade(ts, trade_id, order.order_id, instrument.token, order.side, quantity, instrument.price(price)),
+        )
+
+    def gtt(self, ts: i64, waiting: Waiting, status: GttStatus, order_ids: list[str], reason: str = "") -> None:
+        """Tell how a GTT stands."""
+        heard = ts + self.delay
+        self.add(
+            ts, GttUpdate(heard, waiting.gtt_id, waiting.instrument.token, status, waiting.legs, order_ids, reason)
+        )
+
+
+def worth(gtt: Gtt) -> list[GttLeg]:
+    """Return the legs a request about a GTT is about: those it asks for, else those it has."""
+    return gtt.pending if gtt.pending else gtt.legs

@@ -1,0 +1,73 @@
+"""Reads the subject line of NSE's list of corporate actions: what happens, and in what ratio."""
+
+import re
+from enum import Enum
+from typing import NamedTuple
+
+
+class Kind(Enum):
+    """What a corporate action is, as far as prices and positions are concerned."""
+
+    SPLIT = "split"
+    CONSOLIDATION = "consolidation"
+    BONUS = "bonus"
+    DIVIDEND = "dividend"
+    DEMERGER = "demerger"
+    RIGHTS = "rights"
+    SCHEME = "scheme"
+
+
+class Effect(NamedTuple):
+    """One effect of a subject: `ratio` shares after per share before (1.0 where they stay), `amount` rupees a share.
+
+    `ratio` is 0.0 and `amount` -1.0 where the text does not tell.
+    """
+
+    kind: Kind
+    ratio: float = 1.0
+    amount: float = 0.0
+
+
+NUMBER = r"(\d+(?:\.\d+)?)"
+FACE = re.compile(rf"from\s+r[se]\.?\s*{NUMBER}.*?to\s+r[se]\.?\s*{NUMBER}", re.IGNORECASE)
+PAIR = re.compile(rf"{NUMBER}\s*:\s*{NUMBER}")
+DIVIDEND = re.compile(rf"div(?!is)\w*(?:[\s\-:.]|of|per|r\s?[se])*{NUMBER}|div(?!is)\w*", re.IGNORECASE)
+NOT_SHARES = re.compile(r"ncrps|debenture|preference", re.IGNORECASE)
+SCHEMES = re.compile(r"arr?angement|amalgamation|merger|capital reduction", re.IGNORECASE)
+
+
+def effects(subject: str) -> list[Effect]:
+    """Return what a subject says that moves prices or positions: nothing for a meeting or a buy-back."""
+    found: list[Effect] = []
+    words = subject.lower()
+    if "split" in words or "sub-division" in words or "consolidation" in words:
+        found.append(_face_value(subject))
+    if "demerger" in words:
+        found.append(Effect(Kind.DEMERGER))
+    elif NOT_SHARES.search(subject) or SCHEMES.search(subject):
+        found.append(Effect(Kind.SCHEME))
+    elif "bonus" in words:
+        found.append(_bonus(subject))
+    if "rights" in words:
+        found.append(Effect(Kind.RIGHTS))
+    if DIVIDEND.search(subject):
+        found.append(_dividend(subject))
+    return found
+
+
+def _face_value(subject: str) -> Effect:
+    match = FACE.search(subject)
+    ratio = float(match[1]) / float(match[2]) if match else 0.0
+    return Effect(Kind.CONSOLIDATION if 0.0 < ratio < 1.0 else Kind.SPLIT, ratio)
+
+
+def _bonus(subject: str) -> Effect:
+    """Read "a:b": a new shares for every b held."""
+    match = PAIR.search(subject)
+    return Effect(Kind.BONUS, 1.0 + float(match[1]) / float(match[2]) if match else 0.0)
+
+
+def _dividend(subject: str) -> Effect:
+    """Add up the dividends of one subject; one without its amount leaves the sum unknown."""
+    amounts = DIVIDEND.findall(subject)
+    return Effect(Kind.DIVIDEND, 1.0, round(sum(map(float, amounts)), 6) if all(amounts) else -1.0)

@@ -1,0 +1,193 @@
+"""Keeps the instrument dumps of every day, and the ban and surveillance lists that came with them.
+
+    FOLDER/NSE/2026-08-18.csv.gz      the first dump of that day; 2026-08-18.2.csv.gz another one fetched later
+    FOLDER/lists/2026-08-18-ban.csv   NSE's list of securities in the F&O ban period, where given
+    FOLDER/lists/2026-08-18-surveillance.csv   columns symbol and measure, where given
+
+Nothing is ever overwritten: a run that read a dump can be repeated.
+"""
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterable
+from datetime import date, datetime
+from pathlib import Path
+from typing import NamedTuple, final
+
+from engine.errors import DataError, OperatorError
+from engine.market.instruments import BANNED, Instruments, Listing, read
+
+NAME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.(\d+))?\.csv\.gz")
+KEPT = 0.5
+"""A dump with fewer than this part of the rows of the one before is taken for a broken download."""
+
+
+class Version(NamedTuple):
+    """One stored dump: its day, the number of the fetch on that day, and where it lies."""
+
+    day: date
+    number: int
+    path: Path
+
+
+@final
+class Dumps:
+    """The dumps below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def keep(self, day: date, content: bytes) -> list[Version]:
+        """Store a dump (CSV, gzipped or not) by exchange and return what holds it now.
+
+        The same content again is not stored again. Raises `DataError` for a dump that cannot be read or that has lost
+        half of an exchange, `OperatorError` where the folder cannot be written.
+        """
+        text = unpacked(content, f"dump of {day}")
+        listings = read(text, f"dump of {day}")
+        Instruments(day, listings)
+        parts: dict[str, list[Listing]] = {}
+        for each in listings:
+            parts.setdefault(each.exchange, []).append(each)
+        for exchange, rows in parts.items():
+            self._check_size(day, exchange, len(rows))
+        return [self._keep(day, exchange, _of_exchange(text, exchange)) for exchange in sorted(parts)]
+
+    def versions(self, exchange: str) -> list[Version]:
+        """Return the stored dumps of an exchange, oldest first."""
+        found = []
+        for path in (self.folder / exchange).glob("*.csv.gz"):
+            match = NAME.fullmatch(path.name)
+            if match:
+                found.append(Version(date.fromisoformat(match[1]), int(match[2] or 1), path))
+        return sorted(found)
+
+    def exchanges(self) -> list[str]:
+        """Return the exchanges of which a dump is stored."""
+        return sorted(path.name for path in self.folder.glob("*") if path.name != "lists" and self.versions(path.name))
+
+    def load(self, day: date, exchanges: Iterable[str] = ()) -> Instruments:
+        """Return the instruments of exactly this day; raise `DataError` naming the days there are."""
+        wanted = list(exchanges) or [e for e in self.exchanges() if any(v.day == day for v in self.versions(e))]
+        if not wanted:
+            raise self._nothing(day, self.exchanges())
+        restrictions = self._restrictions(day)
+        parts = []
+        for exchange in wanted:
+            versions = [each for each in self.versions(exchange) if each.day == day]
+            if not versions:
+                raise self._nothing(day, [exchange])
+            parts.append(Instruments(day, listings_of(versions[-1].path), restrictions))
+        return Instruments.union(parts)
+
+    def latest(self, on: date, exchanges: Iterable[str] = ()) -> Instruments:
+        """Return the instruments of the last day on or before `on` of which there is a dump."""
+        wanted = list(exchanges)
+        days = [
+            {each.day for each in self.versions(exchange) if each.day <= on} for exchange in wanted or self.exchanges()
+        ]
+        common = set[date]().union(*days) if not wanted else set.intersection(*days)
+        if not common:
+            raise self._nothing(on, wanted or self.exchanges())
+        return self.load(max(common), wanted)
+
+    def _nothing(self, day: date, exchanges: Iterable[str]) -> DataError:
+        there = [
+            f"{exchange} from {found[0].day} to {found[-1].day}"
+            for exchange in exchanges
+            if (found := self.versions(exchange))
+        ]
+        have = f"there are {', '.join(there)}" if there else "there is none"
+        return DataError(f"no instrument dump of {day} in {self.folder}: {have}")
+
+    def _check_size(self, day: date, exchange: str, rows: int) -> None:
+        earlier = [each for each in self.versions(exchange) if each.day <= day]
+        if earlier and rows < KEPT * len(listings_of(earlier[-1].path)):
+            raise DataError(
+                f"dump of {day}: {rows} instruments of {exchange}, fewer than half of those in {earlier[-1].path}"
+            )
+
+    def _keep(self, day: date, exchange: str, text: str) -> Version:
+        there = [each for each in self.versions(exchange) if each.day == day]
+        for each in there:
+            if unpacked(each.path.read_bytes(), str(each.path)) == text:
+                return each
+        number = len(there) + 1
+        name = f"{day}.csv.gz" if number == 1 else f"{day}.{number}.csv.gz"
+        path = self.folder / exchange / name
+        fresh = path.with_suffix(".tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_bytes(gzip.compress(text.encode(), mtime=0))
+            fresh.rename(path)
+        except OSError as error:
+            raise OperatorError(f"cannot write {path}: {error.strerror}") from error
+        return Version(day, number, path)
+
+    def _restrictions(self, day: date) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        ban, surveillance = (self.folder / "lists" / f"{day}-{what}.csv" for what in ("ban", "surveillance"))
+        if ban.is_file():
+            found |= dict.fromkeys(sorted(ban_list(_text(ban), day, str(ban))), (BANNED,))
+        if surveillance.is_file():
+            for symbol, measure in surveillance_list(_text(surveillance), str(surveillance)):
+                found[symbol] = (*found.get(symbol, ()), measure)
+        return found
+
+
+def listings_of(path: Path) -> list[Listing]:
+    """Return the rows of a dump file, gzipped or not; raise `DataError`."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    return read(unpacked(content, str(path)), str(path))
+
+
+def ban_list(text: str, day: date, source: str) -> set[str]:
+    """Return the symbols of NSE's list of securities in the ban period; raise `DataError` for another day's list.
+
+    Its first line ends in "for Trade Date 20-NOV-2026:", then come numbered symbols.
+    """
+    head, *rows = text.strip().splitlines() or [""]
+    match = re.search(r"(\d{1,2}-[A-Za-z]{3}-\d{4})", head)
+    if match is None:
+        raise DataError(f"{source}: no list of securities in ban, its first line has no date")
+    told = datetime.strptime(match[1].title(), "%d-%b-%Y").date()  # noqa: DTZ007  a day, no moment
+    if told != day:
+        raise DataError(f"{source}: the list is of {told}, not of {day}")
+    return {row.rsplit(",", 1)[-1].strip() for row in rows if row.rsplit(",", 1)[-1].strip() not in {"", "NIL"}}
+
+
+def surveillance_list(text: str, source: str) -> list[tuple[str, str]]:
+    """Return (symbol, measure) of a surveillance list (ASM, GSM, ESM ...); raise `DataError` without these columns."""
+    rows = csv.DictReader(text.splitlines())
+    if not {"symbol", "measure"} <= set(rows.fieldnames or ()):
+        raise DataError(f"{source}: a surveillance list needs the columns symbol and measure")
+    return [(row["symbol"].strip(), row["measure"].strip()) for row in rows if row["symbol"]]
+
+
+def unpacked(content: bytes, source: str) -> str:
+    """Return a text file's content, gzipped or not; raise `DataError`."""
+    try:
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+        return content.decode()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise DataError(f"{source}: {error}") from error
+
+
+def _text(path: Path) -> str:
+    return unpacked(path.read_bytes(), str(path))
+
+
+def _of_exchange(text: str, exchange: str) -> str:
+    """Return the header and the rows of one exchange, which stands in the last column, as Kite writes it."""
+    rows = list(csv.reader(text.splitlines()))
+    column = rows[0].index("exchange")
+    kept = io.StringIO()
+    csv.writer(kept, lineterminator="\n").writerows([rows[0], *(row for row in rows[1:] if row[column:] == [exchange])])
+    return kept.getvalue()

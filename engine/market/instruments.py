@@ -1,0 +1,265 @@
+"""What can be traded on a day: one day's instrument dumps, looked up by symbol, token, underlying, expiry and strike.
+
+A symbol of one exchange names one instrument of a day; a token is given to another contract after expiry. So
+(exchange, tradingsymbol) is what is remembered across days, and a token is only ever asked of its own day's dump.
+"""
+
+import csv
+import difflib
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import NamedTuple, Self, final
+
+import msgspec
+
+from compiled.model import Instrument
+from engine.errors import DataError
+
+COLUMNS = (
+    "instrument_token", "tradingsymbol", "name", "expiry", "strike", "tick_size", "lot_size", "instrument_type",
+    "segment", "exchange",
+)  # fmt: skip
+DERIVATIVES = frozenset({"FUT", "CE", "PE"})
+
+INDICES = {
+    "NIFTY": ("NSE", "NIFTY 50"),
+    "BANKNIFTY": ("NSE", "NIFTY BANK"),
+    "FINNIFTY": ("NSE", "NIFTY FIN SERVICE"),
+    "MIDCPNIFTY": ("NSE", "NIFTY MID SELECT"),
+    "NIFTYNXT50": ("NSE", "NIFTY NEXT 50"),
+    "SENSEX": ("BSE", "SENSEX"),
+    "BANKEX": ("BSE", "BANKEX"),
+}
+"""Where an index stands whose derivatives go by another name."""
+
+
+@final
+class Listing(msgspec.Struct, frozen=True):
+    """One row of a dump; `kind` is EQ, FUT, CE, PE or INDEX, `name` the underlying of a derivative, `strike` rupees."""
+
+    token: int
+    exchange: str
+    symbol: str
+    name: str
+    kind: str
+    tick: float
+    lot: int
+    expiry: date | None = None
+    strike: float = 0.0
+
+    def instrument(self) -> Instrument:
+        """Return what the core knows of it."""
+        return Instrument(self.token, self.exchange, self.symbol, self.tick, self.lot, self.kind, self.name)
+
+
+class Strike(NamedTuple):
+    """One line of an option chain."""
+
+    price: float
+    call: Listing | None
+    put: Listing | None
+
+
+class Change(NamedTuple):
+    """What became of one symbol between two days: `what` is listed, gone, token, tick or lot."""
+
+    what: str
+    exchange: str
+    symbol: str
+    before: float
+    after: float
+
+
+class Instruments:
+    """The instruments of one day; `restrictions` says by underlying what a list of the day holds against it."""
+
+    def __init__(
+        self, day: date, listings: Iterable[Listing], restrictions: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        self.day = day
+        self.restrictions = dict(restrictions or {})
+        self._by_symbol: dict[tuple[str, str], Listing] = {}
+        self._by_token: dict[int, Listing] = {}
+        self._derivatives: defaultdict[str, list[Listing]] = defaultdict(list)
+        for each in listings:
+            self._add(each)
+        for rows in self._derivatives.values():
+            rows.sort(key=lambda row: (row.expiry or date.max, row.strike, row.kind, row.exchange))
+
+    @classmethod
+    def union(cls, parts: Iterable["Instruments"]) -> Self:
+        """Return the instruments of several exchanges as one; raise `DataError` where the days differ."""
+        found = list(parts)
+        days = sorted({part.day for part in found})
+        if len(days) != 1:
+            raise DataError(f"instruments of {len(days)} days cannot be one list: {', '.join(map(str, days))}")
+        merged: dict[str, tuple[str, ...]] = {}
+        for part in found:
+            for name, why in part.restrictions.items():
+                merged[name] = (*merged.get(name, ()), *(each for each in why if each not in merged.get(name, ())))
+        return cls(days[0], (each for part in found for each in part), merged)
+
+    def __iter__(self) -> Iterator[Listing]:
+        return iter(self._by_symbol.values())
+
+    def __len__(self) -> int:
+        return len(self._by_symbol)
+
+    def find(self, exchange: str, symbol: str) -> Listing | None:
+        """Return an instrument by its symbol, None where the exchange lists none."""
+        return self._by_symbol.get((exchange, symbol))
+
+    def get(self, exchange: str, symbol: str) -> Listing:
+        """Return an instrument by its symbol; raise `DataError` naming the nearest one."""
+        found = self.find(exchange, symbol)
+        if found is None:
+            near = difflib.get_close_matches(symbol, (each.symbol for each in self if each.exchange == exchange), 1)
+            hint = f"; the nearest is {near[0]}" if near else ""
+            raise DataError(f"{exchange} lists no {symbol} on {self.day}{hint}")
+        return found
+
+    def by_token(self, token: int) -> Listing | None:
+        """Return an instrument by the token it has on this day."""
+        return self._by_token.get(token)
+
+    def search(self, text: str) -> list[Listing]:
+        """Return the instruments whose symbol begins with `text`, then those whose name holds it; shares first."""
+        wanted = text.upper()
+        hits = [each for each in self if each.symbol.startswith(wanted) or wanted in each.name.upper()]
+        return sorted(hits, key=lambda each: (not each.symbol.startswith(wanted), each.kind in DERIVATIVES))
+
+    def derivatives(
+        self, name: str, kind: str = "", expiry: date | None = None, strike: float | None = None, exchange: str = ""
+    ) -> list[Listing]:
+        """Return the contracts on an underlying, by expiry, strike and kind; empty or None asks for all."""
+        return [
+            each
+            for each in self._derivatives.get(name, [])
+            if kind in {"", each.kind}
+            and expiry in {None, each.expiry}
+            and strike in {None, each.strike}
+            and exchange in {"", each.exchange}
+        ]
+
+    def has_derivatives(self, name: str) -> bool:
+        """Tell whether a contract on the underlying is listed."""
+        return name in self._derivatives
+
+    def underlying(self, contract: Listing) -> Listing | None:
+        """Return the share or index a contract is on, None where no dump at hand lists it."""
+        home = {"BFO": "BSE"}.get(contract.exchange, "NSE")
+        return self.find(*INDICES.get(contract.name, (home, contract.name)))
+
+    def expiries(self, name: str, kind: str = "", exchange: str = "") -> list[date]:
+        """Return the expiries of the contracts on an underlying, nearest first."""
+        return sorted({each.expiry for each in self.derivatives(name, kind, exchange=exchange) if each.expiry})
+
+    def monthly_expiries(self, name: str, kind: str = "", exchange: str = "") -> list[date]:
+        """Return the last listed expiry of each month."""
+        last = {(day.year, day.month): day for day in self.expiries(name, kind, exchange)}
+        return list(last.values())
+
+    def nearest_expiry(self, name: str, kind: str = "", on: date | None = None) -> date:
+        """Return the first expiry on or after `on` (the dump's day); raise `DataError` where there is none."""
+        on = on or self.day
+        for expiry in self.expiries(name, kind):
+            if expiry >= on:
+                return expiry
+        raise DataError(f"no {kind or 'contract'} on {name} expires on {on} or later in the dump of {self.day}")
+
+    def chain(self, name: str, expiry: date, exchange: str = "") -> list[Strike]:
+        """Return the option chain of one expiry, lowest strike first."""
+        options = self.derivatives(name, expiry=expiry, exchange=exchange)
+        sides = {(each.strike, each.kind): each for each in options if each.kind != "FUT"}
+        return [Strike(at, sides.get((at, "CE")), sides.get((at, "PE"))) for at in sorted({at for at, _ in sides})]
+
+    def held_against(self, listing: Listing) -> tuple[str, ...]:
+        """Return what the day's lists hold against an instrument; an F&O ban concerns the derivatives alone."""
+        if listing.kind in DERIVATIVES:
+            return self.restrictions.get(listing.name, ())
+        return tuple(why for why in self.restrictions.get(listing.symbol, ()) if why != BANNED)
+
+    def changes_since(self, before: "Instruments") -> list[Change]:
+        """Return what is new, gone, or has another token, tick or lot than in an earlier dump, in order of symbol.
+
+        Only exchanges that both days have are compared.
+        """
+        exchanges = {each.exchange for each in self} & {each.exchange for each in before}
+        found: list[Change] = []
+        for exchange, symbol in sorted({(each.exchange, each.symbol) for part in (self, before) for each in part}):
+            if exchange in exchanges:
+                found += _changes(before.find(exchange, symbol), self.find(exchange, symbol))
+        return found
+
+    def reused_tokens(self, before: "Instruments") -> dict[int, tuple[Listing, Listing]]:
+        """Return the tokens that meant another instrument in an earlier dump: (then, now)."""
+        pairs = ((each.token, before.by_token(each.token), each) for each in self)
+        return {
+            token: (then, now)
+            for token, then, now in pairs
+            if then is not None and (then.exchange, then.symbol) != (now.exchange, now.symbol)
+        }
+
+    def _add(self, each: Listing) -> None:
+        key = (each.exchange, each.symbol)
+        for there in (self._by_symbol.get(key), self._by_token.get(each.token)):
+            if there is not None:
+                raise DataError(
+                    f"instruments of {self.day}: {each.exchange}:{each.symbol} (token {each.token}) and "
+                    f"{there.exchange}:{there.symbol} (token {there.token}) exclude each other"
+                )
+        self._by_symbol[key] = self._by_token[each.token] = each
+        if each.kind in DERIVATIVES:
+            self._derivatives[each.name].append(each)
+
+
+BANNED = "F&O ban"
+"""No new positions in the derivatives of the underlying: its market-wide position limit is used up."""
+
+
+def _changes(then: Listing | None, now: Listing | None) -> Iterator[Change]:
+    there = now or then
+    assert there is not None
+    if then is None or now is None:
+        yield Change("listed" if now else "gone", there.exchange, there.symbol, 0.0, 0.0)
+        return
+    pairs = (("token", then.token, now.token), ("tick", then.tick, now.tick), ("lot", then.lot, now.lot))
+    for what, old, new in pairs:
+        if old != new:
+            yield Change(what, now.exchange, now.symbol, old, new)
+
+
+def read(text: str, source: str) -> list[Listing]:
+    """Return the rows of a Kite dump (CSV); raise `DataError` naming `source`, the line and what is wrong with it.
+
+    An index, which Kite lists with tick and lot 0, gets 0.01 and 1.
+    """
+    rows = csv.DictReader(io.StringIO(text))
+    lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+    if lacking:
+        raise DataError(f"{source}: no instrument dump, it lacks {', '.join(lacking)}")
+    found: list[Listing] = []
+    for row in rows:
+        try:
+            found.append(_listing(row))
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(f"{source}, line {rows.line_num}: {error}") from error
+    if not found:
+        raise DataError(f"{source}: the dump lists nothing")
+    return found
+
+
+def _listing(row: dict[str, str]) -> Listing:
+    return Listing(
+        int(row["instrument_token"]),
+        row["exchange"],
+        row["tradingsymbol"],
+        row["name"],
+        "INDEX" if row["segment"] == "INDICES" else row["instrument_type"],
+        float(row["tick_size"]) or 0.01,
+        int(row["lot_size"]) or 1,
+        date.fromisoformat(row["expiry"]) if row["expiry"] else None,
+        float(row["strike"] or 0.0),
+    )

@@ -1,0 +1,72 @@
+"""Whole runs of the desk: through the command line in a process of its own, and what they leave behind."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+REPLAY_DAY = "2024-06-04"
+REPLAY_SYMBOLS = ("CANBK", "BEL")
+
+
+def search_path():
+    """Return the module search path of this run, absolute, the checkout last: it decides which build is tested."""
+    parts = [str(Path(part).resolve()) for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    return os.pathsep.join(dict.fromkeys([*parts, str(ROOT)]))
+
+
+class Patang:
+    """The command line, with a state folder of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environment = {
+            **os.environ, "XDG_STATE_HOME": str(home / "state"), "HOME": str(home), "PYTHONPATH": search_path(),
+        }  # fmt: skip
+
+    def command(self, *arguments):
+        return [sys.executable, "-c", "from tui.cli import main; main()", *map(str, arguments)]
+
+    def run(self, *arguments, timeout=110, environment=None):
+        return subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, timeout=timeout, cwd=self.home, check=False,
+            env=self.environment | (environment or {}), stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def start(self, *arguments, **options):
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.home,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            **options,
+        )
+
+    def replay(self, folder, *arguments, **options):
+        done = self.run(
+            "replay", folder, "--date", REPLAY_DAY, "--symbols", ",".join(REPLAY_SYMBOLS),
+            "--no-ui", "--speed", "max", "--json", *arguments, **options,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def state(self, mode="sandbox"):
+        return self.home / "state" / "patang" / mode
+
+
+def rows(database, query, *parameters):
+    """Return the rows of a query on a desk's database as dictionaries."""
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(query, parameters)]
+
+
+def get(url):
+    """Return what a JSON route answers."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.loads(answer.read())

@@ -1,0 +1,117 @@
+"""A recorded day through the whole desk: the same every time, in both builds, and right to the paisa."""
+
+import json
+import os
+
+import pyarrow.parquet as pq
+import pytest
+
+from engine.config import load
+from store.bars.parquet import ParquetBars
+from tests.desk.support import REPLAY_DAY, REPLAY_SYMBOLS, ROOT, get, rows
+from tui.wiring import Run, Station
+
+VARIES = ("wall_s", "peak_rss_mb")
+FIELDS = {
+    "digest", "orders", "fills", "round_trips", "gross", "charges", "net", "start_cash", "end_cash", "open_positions",
+    "naked_positions", "halted", "refused", "unknown", "ticks", "bars", "wall_s", "peak_rss_mb",
+}  # fmt: skip
+pytestmark = [pytest.mark.real_data, pytest.mark.xdist_group("replay")]
+
+
+def paise(rupees):
+    return round(rupees * 100)
+
+
+def test_the_same_replay_twice_in_processes_of_their_own_gives_the_same_day(patang, market_data):
+    first = patang.replay(market_data / "nse_1min")
+    second = patang.replay(market_data / "nse_1min")
+    assert first.keys() >= FIELDS
+    assert first["fills"] > 10
+    assert {k: v for k, v in first.items() if k not in VARIES} == {k: v for k, v in second.items() if k not in VARIES}
+
+
+def test_the_interpreted_and_the_native_core_give_the_same_day(patang, market_data):
+    native = ROOT / "build" / "native"
+    if not list(native.glob("*.so")):
+        pytest.skip("no native build to compare with")
+    days = []
+    for path in (str(ROOT), f"{native}{os.pathsep}{ROOT}"):
+        environment = {"PYTHONPATH": path}
+        version = json.loads(patang.run("version", "--json", environment=environment).stdout)
+        days.append((version["native"], patang.replay(market_data / "nse_1min", environment=environment)))
+    assert [was_native for was_native, _ in days] == [False, True]
+    assert days[0][1]["digest"] == days[1][1]["digest"]
+    assert days[0][1]["net"] == days[1][1]["net"]
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory, market_data):
+    """Return a finished replay: (station, desk, the exchange's own books)."""
+    home = tmp_path_factory.mktemp("day")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(home / "state"))
+        made = Station(load(None).values, Run("replay", market_data / "nse_1min", REPLAY_DAY, REPLAY_SYMBOLS, 0.0))
+        desk = made.open()
+        assert desk.done.wait(110)
+        assert desk.error is None
+        books = get(made.endpoint.rest + "/sandbox/books")
+        made.close()
+    return made, desk, books
+
+
+def test_cash_positions_and_protection_agree_with_the_exchange_to_the_paisa(day):
+    made, desk, books = day
+    ledger = desk.kernel.ledger
+    bought = sum(paise(t["average_price"] * t["quantity"]) for t in books["trades"] if t["transaction_type"] == "BUY")
+    sold = sum(paise(t["average_price"] * t["quantity"]) for t in books["trades"] if t["transaction_type"] == "SELL")
+    assert bought > sold > 0
+    assert ledger.cash == ledger.start_cash + sold - bought - ledger.charges
+    assert ledger.charges == sum(row["charges"] for row in rows(made.database, "SELECT charges FROM fills"))
+
+    theirs = {p["instrument_token"]: p["quantity"] for p in books["positions"]}
+    ours = {int(p.token): int(p.quantity) for p in ledger.account_positions()}
+    assert ours == theirs
+    assert any(ours.values())
+
+    held = {token: quantity for token, quantity in ours.items() if quantity}
+    guarded = dict.fromkeys(held, 0)
+    for gtt in books["gtts"]:
+        if gtt["status"] == "active":
+            guarded[gtt["condition"]["instrument_token"]] += gtt["orders"][0]["quantity"]
+    assert guarded == held
+    assert desk.kernel.naked() == 0
+
+
+def test_every_share_at_the_exchange_is_in_the_fills_once(day):
+    made, _, books = day
+    kept = rows(made.database, "SELECT trade_id, quantity, price FROM fills ORDER BY trade_id")
+    told = sorted((t["trade_id"], t["quantity"], t["average_price"]) for t in books["trades"])
+    assert [(row["trade_id"], row["quantity"], row["price"]) for row in kept] == told
+
+
+def test_pnl_on_the_screen_equals_pnl_in_the_export(day, patang):
+    made, desk, _ = day
+    done = patang.run("export", "trades", "--format", "json", "--database", made.database)
+    trades = json.loads(done.stdout)
+    total = sum(paise(float(trade["pnl"])) for trade in trades)
+    assert total == desk.board.header.pnl == paise(made.summary()["net"])
+    shown = {row.key: row.pnl for row in desk.board.positions.rows}
+    exported = {str(trade["trade_id"]): paise(float(trade["pnl"])) for trade in trades if trade["status"] == "open"}
+    assert shown == exported
+    assert exported
+
+
+def test_the_bars_the_desk_stores_are_the_bars_that_were_recorded(day, market_data):
+    made, _, _ = day
+    store = ParquetBars(made.state / "bars")
+    for symbol in REPLAY_SYMBOLS:
+        table = pq.read_table(market_data / "nse_1min" / f"{symbol}.parquet").to_pandas()
+        table = table[table["timestamp"].dt.strftime("%Y-%m-%d") == REPLAY_DAY].drop_duplicates(
+            "timestamp", keep="last"
+        )
+        recorded = [
+            (row.timestamp.value, row.open, row.high, row.low, row.close, row.volume) for row in table.itertuples()
+        ]
+        kept = store.read(symbol, 60, 0, 2**62, "live")
+        assert [(b.start, b.open, b.high, b.low, b.close, b.volume) for b in kept] == recorded
