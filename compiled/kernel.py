@@ -25,7 +25,7 @@ from compiled.events import (
     Trade,
     Verb,
 )
-from compiled.ladder import Ladder, LadderPlan, Rung, RungState
+from compiled.ladder import Ladder, LadderPlan, Rung, RungState, raise_high
 from compiled.ledger import Ledger, Position
 from compiled.model import (
     MINUTE,
@@ -45,7 +45,7 @@ from compiled.model import (
 )
 from compiled.orders import apply, move
 from compiled.outbox import Fill, Outbox
-from compiled.protection import confirm, leave, tend, triggered_by
+from compiled.protection import NO_PRICE, confirm, idle, leave, tend, triggered_by
 from compiled.risk import Limits, Reason, Usage, check_order, check_usage, halting, size
 from compiled.strategy import Context, Quote, Request, Strategy
 
@@ -243,8 +243,7 @@ class Kernel:
             return
         self.quote(market, tick.ltp, tick.bid, tick.ask, tick.volume)
         self.bars.update(tick.token, tick.ts, tick.ltp, tick.volume)
-        if self.bars.waiting:
-            self._take_bars()
+        self.take_bars()
         for slot in market.tickers:
             if not slot.stopped:
                 self._call_tick(slot, tick)
@@ -268,7 +267,10 @@ class Kernel:
         if market.held is not None:
             self.ledger.revalue(market.held, ltp)
 
-    def _take_bars(self) -> None:
+    def take_bars(self) -> None:
+        """Show the bars that have closed to the strategies."""
+        if not self.bars.waiting:
+            return
         for bar in self.bars.take():
             self.bar_count += 1
             self.closed_bars.append(bar)
@@ -284,9 +286,55 @@ class Kernel:
                 slot.context.warming = False
                 self._call_bar(slot, bar)
 
+    # recorded market data (compiled/replay.py): what ticks and timers do, without an event for each
+
+    def step(self, ts: i64, market: Market, ltp: float, volume: i64) -> list[Command]:
+        """Take in one price of a bar's path, as a tick would be; the bar itself comes whole, through `hear`."""
+        self.begin(ts)
+        self.quote(market, ltp, 0.0, 0.0, volume)
+        if market.tickers:
+            tick = Tick(market.instrument.token, ts, ltp, volume)
+            for slot in market.tickers:
+                if not slot.stopped:
+                    self._call_tick(slot, tick)
+        if market.ladders:
+            self._follow(market)
+        return self.out.commands
+
+    def print(self, ts: i64, market: Market, ltp: float, bid: float, ask: float, volume: i64) -> list[Command]:
+        """Take in a tick for an instrument whose strategies hear bars only."""
+        self.begin(ts)
+        self.quote(market, ltp, bid, ask, volume)
+        self.bars.update(market.instrument.token, ts, ltp, volume)
+        self.take_bars()
+        if market.ladders:
+            self._follow(market)
+        return self.out.commands
+
+    def sleeps(self, market: Market, high: float, low: float) -> bool:
+        """Tell whether a bar between these prices calls for nothing on the ladders of an instrument."""
+        for ladder in market.ladders:
+            if not idle(ladder, high, low):
+                return False
+        return not market.tickers
+
+    def skip(self, ts: i64, market: Market, high: float, low: float, close: float, volume: i64) -> None:
+        """Take in a bar's path of four prices through which an instrument `sleeps`."""
+        self.ticks += 3
+        market.version += 3
+        self._at(ts)
+        self.quote(market, close, 0.0, 0.0, volume)
+        for ladder in market.ladders:
+            raise_high(ladder, high if ladder.side is Side.BUY else low)
+
+    def begin(self, ts: i64) -> None:
+        """Move the kernel's time on, with nothing asked for yet."""
+        self._at(ts)
+        self.out.commands = []
+
     def _timer(self) -> None:
         self.bars.advance(self.out.now - self.grace)
-        self._take_bars()
+        self.take_bars()
         self.turn()
 
     def turn(self) -> None:
@@ -301,7 +349,8 @@ class Kernel:
                     slot.context.warming = False
                     self._call_timer(slot, now)
         for ladder in list(self.ladders.values()):
-            self._tend(ladder)
+            if not idle(ladder, 0.0, NO_PRICE):
+                self._tend(ladder)
         self._watch_limits()
 
     def _feed_status(self, event: FeedStatus) -> None:
@@ -476,10 +525,9 @@ class Kernel:
     def _follow(self, market: Market) -> None:
         ltp = market.ltp
         for ladder in list(market.ladders):
-            sign = float(ladder.sign)
-            for rung in ladder.rungs:
-                if rung.bought and rung.state is not RungState.CLOSED and sign * (ltp - rung.high) > 0.0:
-                    rung.high = ltp
+            raise_high(ladder, ltp)
+            if idle(ladder, ltp, ltp):
+                continue
             if not ladder.leaving and not self.halted:
                 waiting = ladder.next_rung(ltp)
                 if waiting is not None and self.out.now >= waiting.retry_at:

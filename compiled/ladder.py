@@ -182,6 +182,14 @@ class Ladder:
         return None
 
 
+def raise_high(ladder: Ladder, price: float) -> None:
+    """Let every rung that holds shares know a price; `Rung.high` is the most favourable one."""
+    sign = float(ladder.sign)
+    for rung in ladder.rungs:
+        if rung.bought and rung.state is not RungState.CLOSED and sign * (price - rung.high) > 0.0:
+            rung.high = price
+
+
 def stop_at(ladder: Ladder, rung: Rung, extreme: float) -> float:
     """Return the stop that belongs to the most favourable price, on the grid, never nearer than the plan says."""
     away = rung.plan.stop_percent / 100.0

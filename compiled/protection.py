@@ -18,6 +18,8 @@ EXIT_SECONDS: Final = 10
 LINK_SECONDS: Final = 10
 """How long a triggered GTT may go without showing its order before the rung leaves at the market."""
 RETRY_SECONDS: Final = 2
+NO_PRICE: Final = 1e300
+"""No new low for `idle`; its counterpart, no new high, is 0.0."""
 NEAREST_PERCENT: Final = 0.3
 """Kite refuses a trigger nearer than 0.25 % to the last price; stay clear of it."""
 
@@ -61,7 +63,7 @@ def idle(ladder: Ladder, high: float, low: float) -> bool:
 
 def _idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
     entry = rung.entry
-    if rung.state is not RungState.OPEN or rung.leaving or rung.exit is not None:
+    if rung.state is not RungState.OPEN or rung.quantity <= 0 or rung.leaving or rung.exit is not None:
         return False
     if entry is not None and not settled(entry):
         return False

@@ -37,6 +37,14 @@ def book(floor: Floor, depth: bytes, offset: i64) -> bool:
     return seen
 
 
+def touch(floor: Floor, depth: bytes, offset: i64) -> tuple[float, float]:
+    """Return the best bid and ask of Kite's block of ten levels at `offset` in rupees, 0.0 for none."""
+    scale = divisor(floor.instrument.token)
+    bid = float(i64(read_i32_be(depth, offset + 4)) & U32) / scale
+    ask = float(i64(read_i32_be(depth, offset + 64)) & U32) / scale
+    return bid, ask
+
+
 def best(floor: Floor, bid: float, bid_size: i64, ask: float, ask_size: i64) -> bool:
     """Take a book of one level a side, prices in rupees; return whether there is a level in it."""
     floor.visible = 1

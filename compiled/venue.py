@@ -23,7 +23,7 @@ from compiled.events import (
 )
 from compiled.floor import Floor, Rules
 from compiled.model import Gtt, GttLeg, Instrument, Order, OrderStatus, Tick
-from compiled.resting import Reports, Waiting, resting, worth
+from compiled.resting import NEVER, Reports, Waiting, resting, worth
 from compiled.slippage import Slippage
 
 PLACE: Final[i64] = 1
@@ -208,7 +208,18 @@ class Venue:
         floor = self.floors[int(token)]
         path.walk(floor, ts, floor.instrument.ticks(price))
 
+    def without_latency(self) -> None:
+        """Let requests and reports take no time from here on: inside a bar there is no finer clock."""
+        self.advance(NEVER)
+        self._delay = 0
+        self.reports.delay = 0
+
     # reports
+
+    @property
+    def pending(self) -> bool:
+        """Tell whether a request or a report is on its way."""
+        return len(self._sent) > 0 or self.reports.due != NEVER
 
     @property
     def due(self) -> i64:

@@ -18,7 +18,7 @@ from compiled.kernel import Kernel, Setup, Slot
 from compiled.model import MINUTE, SECOND, Bar, Instrument, Product
 from compiled.risk import Limits
 from compiled.strategy import Strategy
-from engine.errors import BusyError, DataError, OperatorError, PatangError, RetryableError
+from engine.errors import BusyError, DataError, PatangError, RetryableError
 from engine.market.calendar import Calendar, ist_day, midnight
 from engine.market.charges import segment
 from engine.ports import Broker, Clock, Failure, Feed, Journal, Pacer
@@ -102,6 +102,7 @@ class Desk:
         self._stopping = False
         self._state = "starting"
         self._frame_at = -1
+        self._opened = False
         self._published = 0
         self._next_poll = 0
         self._level = ""
@@ -199,7 +200,7 @@ class Desk:
     def _die(self, error: BaseException) -> None:
         self.error = error
         self._state = "failed"
-        if not isinstance(error, OperatorError):
+        if self._opened:
             self.ports.kill.trigger(HALT, f"the engine died: {type(error).__name__}: {error}", "engine")
         self._failure("engine", error)
 
@@ -353,6 +354,7 @@ class Desk:
         latch = ports.kill.latch
         if latch is not None:
             self._operate(latch)
+        self._opened = True
         if self._differences:
             self._state = "read-only"
         else:

@@ -18,10 +18,8 @@ from tui.panes.events import latest
 from tui.panes.orders import ENDED, state
 from tui.panes.positions import naked
 from tui.screens.desk import DeskScreen
-from tui.screens.frame import Frame, FullScreen
-from tui.screens.help import help_text
-from tui.screens.palette import Palette
-from tui.screens.question import Help, Modal, Question
+from tui.screens.frame import Drawn, Frame, FullScreen
+from tui.screens.question import Help, Question
 from tui.theme import DIRECTIONS, THEMES, Tones
 from tui.widgets.live_table import LiveTable
 from tui.widgets.view import Cell
@@ -114,7 +112,7 @@ class PatangApp(App[None]):
         self._hear_answers()
         frame = self._now()
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, FullScreen | Modal | Palette):
+            if isinstance(screen, Drawn):
                 screen.draw(frame)
             if not screen.is_modal:
                 break
@@ -320,6 +318,8 @@ class PatangApp(App[None]):
 
     def action_help(self) -> None:
         """Explain the focused pane and list every key."""
+        from tui.screens.help import help_text  # noqa: PLC0415 - not before the first paint
+
         if self.screen.is_modal:
             return
         view = self.screen.current.table.view if isinstance(self.screen, DeskScreen) else None
@@ -334,6 +334,8 @@ class PatangApp(App[None]):
 
     def action_command_palette(self) -> None:
         """Open the palette, unless a question stands."""
+        from tui.screens.palette import Palette  # noqa: PLC0415 - not before the first paint
+
         if not self.screen.is_modal:
             self.push_screen(Palette(self.face.board.header.mode))
             self.frame()

@@ -114,10 +114,10 @@ class Station:
             self._closers.pop()()
 
     def fail(self, name: str, error: BaseException) -> None:
-        """Log what killed a thread and latch the kill switch; only the engine's own refusals to start do not latch."""
+        """Log what killed a thread and latch the kill switch; the engine latches it itself, once it has opened."""
         logs.log_failure(name, error)
         self.failures.append((name, error))
-        if not isinstance(error, OperatorError) or name != "engine":
+        if name != "engine":
             self.kill.trigger(HALT, f"{name} died: {error}", name)
 
     def summary(self) -> dict[str, object]:

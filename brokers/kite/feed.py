@@ -1,14 +1,15 @@
 """Market data over our own asyncio WebSocket client: up to three connections that keep themselves alive.
 
 Liveness is by data: a connection from which nothing comes, heartbeats included, is dropped and made anew. Pings
-alone do not count, for a server that answers them may still have forgotten its subscribers. Decoding happens
-elsewhere (`compiled/frames.py`). All waiting is on the event loop's clock; `clock` only stamps what is received.
+alone do not count, for a server that answers them may still have forgotten its subscribers; where heartbeats come but
+no ticks, its tokens are asked for again. Decoding happens elsewhere (`compiled/frames.py`). All waiting is on the event
+loop's clock; `clock` only stamps what is received.
 """
 
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Literal
 
@@ -22,6 +23,8 @@ from aiohttp import (
     WSServerHandshakeError,
 )
 
+from brokers.kite.conflate import Conflation
+from brokers.kite.gaps import Gap, Silence
 from brokers.kite.outcome import SessionExpired
 from engine.errors import OperatorError
 from engine.ports import Clock, FeedSink
@@ -33,6 +36,10 @@ CONNECTIONS: Final = 3
 _BATCH: Final = 500
 _HANDSHAKE: Final = 10.0
 _TEXT_LIMIT: Final = 300
+_BEAT: Final = 0.05
+"""Seconds between two looks at how late the event loop runs."""
+_DRAIN: Final = 0.001, 0.1
+"""Seconds without a new frame after which held ones are released, and the longest they are held."""
 
 
 Socket = ClientWebSocketResponse[Literal[False]]
@@ -40,7 +47,7 @@ Socket = ClientWebSocketResponse[Literal[False]]
 
 
 class Connection:
-    """One connection: the tokens it serves, and its socket while it has one."""
+    """One connection: the tokens it serves, its socket while it has one, and when it was last heard."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -48,6 +55,13 @@ class Connection:
         self.wanted = asyncio.Event()
         self.socket: Socket | None = None
         self.failures = 0
+        self.silence = Silence()
+        self.heard = 0
+        """ns UTC of the last market data, 0 before the first."""
+        self.ticked, self.asked = 0.0, 0.0
+        """Loop time of the last data, and of the last request for some."""
+        self.unanswered = 0
+        self.closing: asyncio.Future[bool] | None = None
 
 
 class KiteFeed:
@@ -55,8 +69,14 @@ class KiteFeed:
 
     After `stale_after` seconds without a message a connection is dropped (infinity: never, for an exchange whose
     clock may stand still); every `ping_every` seconds of silence it is pinged. Reconnection waits `first_delay`
-    seconds, doubled with each failure up to `longest_delay`, half of it drawn from `rng`. On a dead token (HTTP 403)
-    it tells the sink, calls `on_token_death` and ends `run`: only a new token can help.
+    seconds, doubled with each failure up to `longest_delay`, half of it drawn from `rng`. Tokens without a tick for
+    `ask_after` seconds after they were asked for, and all those of a connection without any tick for so long, are asked
+    for again. On a dead token (HTTP 403) it tells the sink, calls `on_token_death`, and waits for `renew` if it is
+    `renewable`, else ends `run`.
+
+    When the event loop runs more than `late_after` seconds late, frames are held until the sockets are empty and only
+    the newest packet of each token goes on; `conflation` counts the others. `on_gap` hears of each token's silence
+    after a lost connection, when it ends. With an infinite `stale_after` nothing is held and nothing asked for again.
     """
 
     def __init__(
@@ -73,8 +93,13 @@ class KiteFeed:
         longest_delay: float = 30.0,
         per_connection: int = PER_CONNECTION,
         on_token_death: Callable[[], None] | None = None,
+        renewable: bool = False,
+        ask_after: float = 30.0,
+        late_after: float = 0.05,
+        on_gap: Callable[[Sequence[Gap]], None] | None = None,
     ) -> None:
         self.frames_received = 0
+        self.conflation = Conflation()
         self._ws = ws
         self._secrets = {"api_key": api_key, "access_token": access_token}
         self._clock = clock
@@ -85,24 +110,45 @@ class KiteFeed:
         self._longest_delay = longest_delay
         self._per_connection = per_connection
         self._on_token_death = on_token_death
+        self._renewable = renewable
+        self._renewed = asyncio.Event()
+        self._ask_after = ask_after
+        self._late_after = late_after
+        self._on_gap = on_gap
+        self._holding = False
         self._connections = [Connection(number) for number in range(1, CONNECTIONS + 1)]
         self._connections[0].wanted.set()  # it brings the order updates even where no token is asked for
         self._placed: set[int] = set()
         self._up = False
 
     async def run(self, sink: FeedSink) -> None:
-        """Connect, subscribe, deliver, and reconnect until cancelled, or until the token is dead."""
-        dead = False
+        """Connect, subscribe, deliver, and reconnect until cancelled, or until the token is dead and none will follow."""
+        await self._serve(sink)
+        while self._renewable:
+            await self._renewed.wait()
+            await self._serve(sink)
+
+    def renew(self, access_token: str) -> None:
+        """Go on with another access token: every connection is made anew with it."""
+        self._secrets["access_token"] = access_token
+        self._renewed.set()
+        for connection in self._connections:
+            if connection.socket is not None:
+                connection.closing = asyncio.ensure_future(connection.socket.close())
+
+    async def _serve(self, sink: FeedSink) -> None:
+        """Run the connections; return when their token is dead."""
         try:
             async with ClientSession(timeout=ClientTimeout(total=None)) as session, asyncio.TaskGroup() as group:
                 for connection in self._connections:
                     group.create_task(self._keep(connection, session, sink))
+                if self._stale_after != float("inf"):
+                    group.create_task(self._watch(sink))
         except* SessionExpired as expired:
-            dead = True
             sink.notice("alarm", str(expired.exceptions[0]))
         finally:
             self._link(sink)
-        if dead and self._on_token_death is not None:
+        if self._on_token_death is not None:
             self._on_token_death()
 
     async def subscribe(self, tokens: Iterable[int]) -> None:
@@ -119,8 +165,9 @@ class KiteFeed:
             part, new = new[:room], new[room:]
             if part:
                 connection.tokens.update(dict.fromkeys(part))
+                connection.silence.expect(part, 0)
                 connection.wanted.set()
-                await _ask(connection.socket, part)
+                await self._ask(connection, part)
 
     async def _keep(self, connection: Connection, session: ClientSession, sink: FeedSink) -> None:
         await connection.wanted.wait()
@@ -145,24 +192,29 @@ class KiteFeed:
     async def _live(self, connection: Connection, session: ClientSession, sink: FeedSink) -> str:
         """Serve one connection from handshake to end, and return what ended it."""
         stale = None if self._stale_after == float("inf") else self._stale_after
+        token = self._secrets["access_token"]
         silence, late = asyncio.timeout(_HANDSHAKE), "no answer"
         try:
             async with silence, self._opened(connection, session) as socket:
                 silence.reschedule(_after(stale))
                 late = f"silent for {self._stale_after:g} s"
-                await _ask(socket, list(connection.tokens))
+                connection.silence.expect(connection.tokens, connection.heard)
+                await self._ask(connection, list(connection.tokens))
                 self._link(sink)
                 async for message in socket:
                     if message.type == WSMsgType.ERROR:
                         return f"broken ({type(message.data).__name__})"
                     silence.reschedule(_after(stale))
                     connection.failures = 0
-                    self._deliver(message.type, message.data, sink)
+                    self._deliver(connection, message.type, message.data, sink)
+                if token != self._secrets["access_token"]:
+                    return "made anew with another token"
                 return f"closed by the server ({socket.close_code})"
         except TimeoutError:
             return late
         except WSServerHandshakeError as error:  # its text holds the URL, and so the token
-            if error.status == 403:
+            if error.status == 403 and token == self._secrets["access_token"]:
+                self._renewed.clear()
                 raise SessionExpired from None
             return f"refused with HTTP {error.status}"
         except (ClientError, OSError) as error:
@@ -184,31 +236,81 @@ class KiteFeed:
             finally:
                 connection.socket = None
 
-    def _deliver(self, kind: WSMsgType, data: bytes, sink: FeedSink) -> None:
+    def _deliver(self, connection: Connection, kind: WSMsgType, data: bytes, sink: FeedSink) -> None:
         if kind == WSMsgType.BINARY:
             self.frames_received += len(data) != 1
             if len(data) > 1:
-                sink.frame(data, self._clock.now())
+                self._frame(connection, data, sink)
         elif kind == WSMsgType.TEXT:
             self.frames_received += 1
             _tell(data, sink)
 
+    def _frame(self, connection: Connection, data: bytes, sink: FeedSink) -> None:
+        now = connection.heard = self._clock.now()
+        connection.ticked = asyncio.get_running_loop().time()
+        gaps = connection.silence.heard(data, now)
+        if self._holding:
+            self.conflation.add(data)
+        else:
+            sink.frame(data, now)
+        if gaps and self._on_gap is not None:
+            self._on_gap(gaps)
+
+    async def _watch(self, sink: FeedSink) -> None:
+        """Hold frames back while the desk is behind, and ask again for what stays silent."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _BEAT
+            await asyncio.sleep(_BEAT)
+            if loop.time() - due > self._late_after:
+                await self._drain(sink)
+            for connection in self._connections:
+                await self._ask_again(connection, loop.time() - self._ask_after, sink)
+
+    async def _drain(self, sink: FeedSink) -> None:
+        """Hold frames until none comes any more, but not for long; then let the newest packets go."""
+        loop = asyncio.get_running_loop()
+        pause, longest = _DRAIN
+        until, before = loop.time() + longest, -1
+        self._holding = True
+        try:
+            while loop.time() < until and self.frames_received != before:
+                before = self.frames_received
+                await asyncio.sleep(pause)
+        finally:
+            self._holding = False
+            for frame in self.conflation.release():
+                sink.frame(frame, self._clock.now())
+
+    async def _ask_again(self, connection: Connection, before: float, sink: FeedSink) -> None:
+        """Ask for what has been silent since `before` (loop time), unless it was asked for since."""
+        tokens = connection.silence.tokens or (list(connection.tokens) if connection.ticked < before else [])
+        if not tokens:
+            connection.unanswered = 0
+        elif connection.socket is not None and connection.asked < before:
+            connection.unanswered += 1
+            if connection.unanswered == 2:
+                text = f"no tick of {len(tokens)} instruments, although they were asked for again"
+                sink.notice("warn", f"feed connection {connection.number}: {text}")
+            await self._ask(connection, tokens)
+
+    async def _ask(self, connection: Connection, tokens: list[int]) -> None:
+        """Ask for tokens in full mode; where there is no socket, or it dies, the next connection asks."""
+        connection.asked = asyncio.get_running_loop().time()
+        socket = connection.socket
+        if socket is None:
+            return
+        for first in range(0, len(tokens), _BATCH):
+            part = tokens[first : first + _BATCH]
+            try:
+                await socket.send_str(json.dumps({"a": "subscribe", "v": part}))
+                await socket.send_str(json.dumps({"a": "mode", "v": ["full", part]}))
+            except (ClientError, OSError):
+                return
+
 
 def _after(seconds: float | None) -> float | None:
     return None if seconds is None else asyncio.get_running_loop().time() + seconds
-
-
-async def _ask(socket: Socket | None, tokens: list[int]) -> None:
-    """Ask for tokens in full mode; where there is no socket, or it dies, the next connection asks."""
-    if socket is None:
-        return
-    for first in range(0, len(tokens), _BATCH):
-        part = tokens[first : first + _BATCH]
-        try:
-            await socket.send_str(json.dumps({"a": "subscribe", "v": part}))
-            await socket.send_str(json.dumps({"a": "mode", "v": ["full", part]}))
-        except (ClientError, OSError):
-            return
 
 
 def _tell(text: bytes, sink: FeedSink) -> None:

@@ -45,8 +45,8 @@ class Redirect:
         """
         until = monotonic() + seconds
         while (left := until - monotonic()) > 0:
-            ready, _, _ = select.select([self._server, *([pasted] if pasted else [])], [], [], left)
-            if self._server in ready:
+            ready = select.select([self._server.fileno(), *([pasted.fileno()] if pasted else [])], [], [], left)[0]
+            if self._server.fileno() in ready:
                 self._server.handle_request()
             elif ready and pasted is not None:
                 line = pasted.readline()
@@ -70,8 +70,8 @@ class Redirect:
         class Handler(BaseHTTPRequestHandler):
             timeout = REQUEST_SECONDS
 
-            def do_GET(self) -> None:  # noqa: N802 (http.server's name)
-                status, text = redirect._answer(self.path)  # noqa: SLF001 (its own handler)
+            def do_GET(self) -> None:
+                status, text = redirect._answer(self.path)
                 body = PAGE.format(text).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "text/html; charset=utf-8")

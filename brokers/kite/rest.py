@@ -9,13 +9,18 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from brokers.kite import outcome
 from brokers.kite.pace import HISTORY, OTHERS, QUOTES, Pace
+from brokers.kite.terms import PLAIN, SLICED, Slices, Terms, slices
 from brokers.kite.translation import (
+    PLAIN_ACCOUNT,
+    Account,
+    Change,
     Row,
     bar,
+    change_fields,
     gtt_fields,
     gtt_update,
     instrument,
@@ -26,7 +31,7 @@ from brokers.kite.translation import (
     trade,
 )
 from compiled.events import GttUpdate, OrderUpdate, Trade
-from compiled.model import SECOND, Bar, Gtt, Instrument, Order, nearest
+from compiled.model import SECOND, Bar, Gtt, Instrument, Order, OrderType, nearest
 from engine.errors import DataError, OrderRefused, PatangError, RetryableError
 from engine.ports import BrokerPosition, Clock
 
@@ -36,10 +41,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DAY: Final = 86_400 * SECOND
-_INTERVALS: Final = {
+INTERVALS: Final = {
     60: ("minute", 60),
     180: ("3minute", 100),
     300: ("5minute", 100),
+    600: ("10minute", 100),
     900: ("15minute", 200),
     1800: ("30minute", 200),
     3600: ("60minute", 400),
@@ -48,6 +54,15 @@ _INTERVALS: Final = {
 """Span in seconds → Kite's interval and the most days one request may cover."""
 
 _QUOTES_PER_CALL: Final = 500
+_DUMP_HEAD: Final = b"instrument_token,"
+
+
+class Known(NamedTuple):
+    """What has to be known of an order to change it."""
+
+    token: int
+    variety: str = "regular"
+    parent: str | None = None
 
 
 class KiteBroker:
@@ -56,8 +71,10 @@ class KiteBroker:
     Instruments become known by `instruments()` or `know()`; an order in an unknown one is refused here. `timeout`
     (seconds) bounds each wait for the network and the wait for a free thread. Half of the `workers` serve reads; with
     two workers changes reach Kite in the order they were asked for. `limits` keeps the documented read
-    rates on `clock`; the rate of changes is the governor's. `on_token_death` is called once, on the event loop, when
-    Kite first says that the token is dead.
+    rates on `clock`; the rate of changes is the governor's. `on_token_death` is called once for each token, on the
+    event loop, when Kite first says that it is dead. Every order carries what `standing` says. `source` is the local
+    address that requests leave from, for a machine with several ("": the system chooses): Kite takes orders from
+    registered addresses only.
     """
 
     def __init__(
@@ -71,8 +88,11 @@ class KiteBroker:
         *,
         limits: bool = True,
         on_token_death: Callable[[], None] | None = None,
+        standing: Account = PLAIN_ACCOUNT,
+        source: str = "",
     ) -> None:
-        self._session = (rest, api_key, access_token, timeout)
+        self._session = (rest, api_key, access_token, timeout, source)
+        self._standing = standing
         self._clock = clock
         self._timeout = timeout
         self._limits = limits
@@ -85,8 +105,9 @@ class KiteBroker:
         self._closed = False
         self._known: dict[int, Instrument] = {}
         self._tokens: dict[tuple[str, str], int] = {}
-        self._varieties: dict[str, tuple[str, str | None]] = {}
-        """Order id → variety and parent, for orders that are not "regular" (others' orders)."""
+        self._orders: dict[str, Known] = {}
+        """By order id: those placed here, and those of any order book read; a day has a few thousand at most."""
+        self._dead = False
 
     def know(self, instruments: Iterable[Instrument]) -> None:
         """Take note of instruments: their names, grids and tokens."""
@@ -98,14 +119,55 @@ class KiteBroker:
         """Return the account's user id; raise `ConnectionFailed` where there is nobody, `OperatorError` on a dead token."""
         return await self._read(lambda kite: _name(kite.profile()["user_id"]), failure=outcome.of_greeting)
 
-    async def place(self, order: Order) -> str:
+    def renew(self, access_token: str) -> None:
+        """Go on with another access token; calls under way end with the old one."""
+        rest, api_key, _, timeout, source = self._session
+        self._session = (rest, api_key, access_token, timeout, source)
+        self._dead = False
+
+    async def place(self, order: Order, terms: Terms = PLAIN) -> str:
         """Send a new order and return the broker's order id."""
-        fields = order_fields(order, self._instrument(order.token))
-        return await self._change(lambda kite: _name(kite.place_order(**fields)))
+        if terms.autoslice:
+            raise OrderRefused("AUTOSLICE", "a sliced order has several ids: use place_sliced")
+        fields = order_fields(order, self._instrument(order.token), terms, self._standing)
+        order_id = await self._change(lambda kite: _name(kite.place_order(**fields)))
+        self._orders[order_id] = Known(int(order.token), terms.variety)
+        return order_id
+
+    async def place_sliced(self, order: Order, terms: Terms = SLICED) -> Slices:
+        """Send a new order that Kite cuts at the freeze quantity; Kite refuses one that is not above it.
+
+        Returns once at least one slice exists; the others may have been refused, or be unknown.
+        """
+        fields = order_fields(order, self._instrument(order.token), terms, self._standing)
+        placed = await self._change(lambda kite: slices(kite.place_autoslice_order(**fields)))
+        self._orders.update(dict.fromkeys(placed.order_ids, Known(int(order.token))))
+        return placed
+
+    async def modify(
+        self,
+        order_id: str,
+        quantity: int | None = None,
+        price: float | None = None,
+        trigger: float | None = None,
+        order_type: OrderType | None = None,
+    ) -> None:
+        """Change a working order; None leaves a value as it is, `quantity` is the new total.
+
+        Kite allows 25 modifications of one order, which is the governor's to count.
+        """
+        known = self._orders.get(order_id)
+        if known is None:
+            raise OrderRefused("ORDER", f"order {order_id} stands in no order book that was read")
+        change = Change(quantity, price, trigger, order_type)
+        fields = change_fields(change, self._instrument(known.token), self._standing)
+        variety, parent = known.variety, known.parent
+        await self._change(lambda kite: _name(kite.modify_order(variety, order_id, parent_order_id=parent, **fields)))
 
     async def cancel(self, order_id: str) -> None:
         """Cancel a working order."""
-        variety, parent = self._varieties.get(order_id, ("regular", None))
+        known = self._orders.get(order_id, Known(0))
+        variety, parent = known.variety, known.parent
         await self._change(lambda kite: _name(kite.cancel_order(variety, order_id, parent_order_id=parent)))
 
     async def place_gtt(self, gtt: Gtt) -> int:
@@ -126,16 +188,13 @@ class KiteBroker:
         """Return today's order book, ours and others', in the order of Kite's rows: oldest first."""
         now = self._clock.now()
 
-        def book(kite: Any) -> tuple[list[OrderUpdate], dict[str, tuple[str, str | None]]]:
+        def book(kite: Any) -> tuple[list[OrderUpdate], dict[str, Known]]:
             rows = _rows(kite.orders())
-            odd = {
-                str(row["order_id"]): (str(row["variety"]), row.get("parent_order_id"))
-                for row in rows
-                if row.get("variety", "regular") != "regular"
-            }
-            return [order_update(row, now) for row in rows], odd
+            updates = [order_update(row, now) for row in rows]
+            return updates, {update.order_id: _known(row) for update, row in zip(updates, rows, strict=True)}
 
-        updates, self._varieties = await self._read(book)
+        updates, orders = await self._read(book)
+        self._orders.update(orders)
         return updates
 
     async def trades(self) -> list[Trade]:
@@ -166,6 +225,18 @@ class KiteBroker:
         self.know(found)
         return found
 
+    async def dump(self, exchange: str = "") -> bytes:
+        """Return Kite's instrument list as it comes (CSV), of one exchange or of all; Kite makes it anew at 08:00 IST."""
+
+        def fetch(kite: Any) -> bytes:
+            route = ("market.instruments", {"exchange": exchange}) if exchange else ("market.instruments.all", None)
+            content = kite._get(*route)  # noqa: SLF001 (the public call parses it; what is kept must be Kite's own text)
+            if not isinstance(content, bytes) or not content.startswith(_DUMP_HEAD):
+                raise TypeError("no instrument list")
+            return content
+
+        return await self._read(fetch)
+
     async def bands(self, instruments: Sequence[Instrument]) -> None:
         """Fill in each instrument's price band and previous close; one that has no quote is left as it is."""
         for first in range(0, len(instruments), _QUOTES_PER_CALL):
@@ -176,9 +247,9 @@ class KiteBroker:
 
     async def history(self, token: int, start: int, end: int, span: int) -> list[Bar]:
         """Return stored bars of `span` seconds that start in [start, end); a day's bar starts at 00:00 IST."""
-        if span not in _INTERVALS:
-            raise DataError(f"Kite has no bars of {span} s; it has {', '.join(map(str, _INTERVALS))}")
-        interval, days = _INTERVALS[span]
+        if span not in INTERVALS:
+            raise DataError(f"Kite has no bars of {span} s; it has {', '.join(map(str, INTERVALS))}")
+        interval, days = INTERVALS[span]
         bars: list[Bar] = []
         for since in range(start, end, days * _DAY):
             until = min(since + days * _DAY, end)
@@ -233,13 +304,18 @@ class KiteBroker:
     async def _call(
         self, pool: ThreadPoolExecutor, work: Callable[[Any], T], failure: Callable[[outcome.CallFailed], PatangError]
     ) -> T:
+        session = self._session
         try:
             return await self._wait(pool, work)
         except outcome.CallFailed as failed:
-            if failed.error == outcome.TOKEN_EXCEPTION and self._on_token_death is not None:
-                died, self._on_token_death = self._on_token_death, None
-                died()
+            if failed.error == outcome.TOKEN_EXCEPTION and session is self._session:
+                self._mourn()
             raise failure(failed) from None
+
+    def _mourn(self) -> None:
+        told, self._dead = self._dead, True
+        if not told and self._on_token_death is not None:
+            self._on_token_death()
 
     async def _wait(self, pool: ThreadPoolExecutor, work: Callable[[Any], T]) -> T:
         if self._closed:
@@ -255,13 +331,23 @@ class KiteBroker:
             job.cancel()
 
     def _wire(self) -> "Wire":
-        wire: Wire | None = getattr(self._thread, "wire", None)
-        if wire is None:
-            from brokers.kite.wire import Wire as Official  # noqa: PLC0415 (Twisted comes with it: only where it is used)
+        session = self._session
+        known: tuple[object, Wire] | None = getattr(self._thread, "known", None)
+        if known is not None and known[0] is session:
+            return known[1]
+        from brokers.kite.wire import Wire as Official  # noqa: PLC0415 (Twisted comes with it: only where it is used)
 
-            wire = self._thread.wire = Official(*self._session)
-            self._wires.append(wire)
+        wire = Official(*session)
+        if known is not None:
+            self._wires.remove(known[1])
+            known[1].close()
+        self._thread.known = session, wire
+        self._wires.append(wire)
         return wire
+
+
+def _known(row: Row) -> Known:
+    return Known(int(row["instrument_token"]), str(row.get("variety") or "regular"), row.get("parent_order_id"))
 
 
 def _rows(answer: Any) -> list[Row]:

@@ -6,8 +6,9 @@ A row that lacks what it must have raises `KeyError`, `TypeError` or `ValueError
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from brokers.kite.terms import Terms
 from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import (
     SECOND,
@@ -53,6 +54,28 @@ _ORDER_TYPE: Final = {
     OrderType.SL: "SL",
     OrderType.SLM: "SL-M",
 }
+_PRICED: Final = frozenset({OrderType.LIMIT, OrderType.SL})
+_TRIGGERED: Final = frozenset({OrderType.SL, OrderType.SLM})
+_PROTECTED: Final = frozenset({OrderType.MARKET, OrderType.SLM})
+
+
+class Account(NamedTuple):
+    """What every order of an account carries: the market protection in percent (-1: Kite's bands), and an algo id."""
+
+    protection: float = -1
+    algo_id: str = ""
+
+
+PLAIN_ACCOUNT: Final = Account()
+
+
+class Change(NamedTuple):
+    """What a modification changes; None: left as it is."""
+
+    quantity: int | None = None
+    price: float | None = None
+    trigger: float | None = None
+    order_type: OrderType | None = None
 
 
 def order_status(text: str) -> OrderStatus:
@@ -171,7 +194,7 @@ def bar(row: Row, token: int, span: int) -> Bar:
     )
 
 
-def order_fields(order: Order, instrument: Instrument) -> Row:
+def order_fields(order: Order, instrument: Instrument, terms: Terms, account: Account) -> Row:
     """Return the request of a new order, or raise `OrderRefused` for what Kite could only reject.
 
     MARKET and SL-M always carry a market protection: without one Kite refuses them since April 2026; -1 lets Kite
@@ -179,10 +202,7 @@ def order_fields(order: Order, instrument: Instrument) -> Row:
     """
     if not order.tag or len(order.tag) > TAG_LIMIT:
         raise OrderRefused("TAG", f"the tag {order.tag!r} must have 1 to {TAG_LIMIT} characters")
-    if order.validity == Validity.TTL:
-        raise OrderRefused("VALIDITY", "a TTL order needs its minutes, which our orders do not carry")
     fields: Row = {
-        "variety": "regular",
         "exchange": instrument.exchange,
         "tradingsymbol": instrument.symbol,
         "transaction_type": Side(order.side).name,
@@ -192,12 +212,37 @@ def order_fields(order: Order, instrument: Instrument) -> Row:
         "validity": Validity(order.validity).name,
         "tag": order.tag,
     }
-    if order.order_type in {OrderType.LIMIT, OrderType.SL}:
+    if order.order_type in _PRICED:
         fields["price"] = _on_grid(instrument, order.price, "price")
-    if order.order_type in {OrderType.SL, OrderType.SLM}:
+    if order.order_type in _TRIGGERED or terms.variety == "co":
         fields["trigger_price"] = _on_grid(instrument, order.trigger, "trigger")
-    if order.order_type in {OrderType.MARKET, OrderType.SLM}:
-        fields["market_protection"] = order.protection if order.protection > 0.0 else -1
+    if order.order_type in _PROTECTED:
+        fields["market_protection"] = order.protection if order.protection > 0.0 else account.protection
+    if account.algo_id:
+        fields["algo_id"] = account.algo_id
+    return fields | terms.fields(order, instrument)
+
+
+def change_fields(change: Change, instrument: Instrument, account: Account) -> Row:
+    """Return the request of a modification: only what changes, for Kite takes the rest as it stands.
+
+    A quantity is the order's new total. Turning an order into MARKET or SL-M needs a market protection.
+    """
+    if change == Change():
+        raise OrderRefused("CHANGE", "a modification must change something")
+    if change.quantity is not None and change.quantity <= 0:
+        raise OrderRefused("QUANTITY", f"an order cannot be modified to {change.quantity} shares; cancel it")
+    fields: Row = {}
+    if change.quantity is not None:
+        fields["quantity"] = int(change.quantity)
+    if change.price is not None:
+        fields["price"] = _on_grid(instrument, change.price, "price")
+    if change.trigger is not None:
+        fields["trigger_price"] = _on_grid(instrument, change.trigger, "trigger")
+    if change.order_type is not None:
+        fields["order_type"] = _ORDER_TYPE[change.order_type]
+        if change.order_type in _PROTECTED:
+            fields["market_protection"] = account.protection
     return fields
 
 

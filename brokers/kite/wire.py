@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from kiteconnect import KiteConnect
 from kiteconnect.exceptions import KiteException
 from requests import Response
+from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, MissingSchema, ReadTimeout
 from urllib3.exceptions import HTTPError, NewConnectionError
@@ -40,12 +41,24 @@ _UNREADABLE = (
 """What the client raises: its own errors, the socket's, and whatever an odd body trips it into."""
 
 
+class _From(HTTPAdapter):
+    """Connects from one local address."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, source_address=(self._source, 0), **options)
+
+
 class Wire:
     """An official client with one HTTP session; belongs to one thread.
 
     The client maps margin and holding refusals to GeneralException and takes a 5xx without an error type for success,
     so a response hook keeps the raw answer and the wire decides by that. The hook also reads the body: the client's
-    `timeout` bounds each wait for a byte, the hook bounds the whole (four times `timeout`, 64 MiB).
+    `timeout` bounds each wait for a byte, the hook bounds the whole (four times `timeout`, 64 MiB). `source` is the
+    local address connections are made from ("": the system chooses).
     """
 
     def __init__(
@@ -54,10 +67,14 @@ class Wire:
         api_key: str,
         access_token: str,
         timeout: float,
+        source: str = "",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = KiteConnect(api_key, access_token=access_token, root=rest, timeout=timeout)
         self._client.reqsession.hooks["response"].append(self._keep)
+        if source:
+            for scheme in ("https://", "http://"):
+                self._client.reqsession.mount(scheme, _From(source))
         self._timeout = timeout
         self._monotonic = monotonic
         self._answer: Response | None = None

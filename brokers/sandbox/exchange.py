@@ -22,6 +22,7 @@ from brokers.sandbox.market import Crowd, Market
 from brokers.sandbox.order_desk import OrderDesk
 from brokers.sandbox.orders import Ask, ClientOrder
 from brokers.sandbox.portfolio import Portfolio
+from brokers.sandbox.stream import Connection
 from brokers.sandbox.wire import invalid, refused
 from compiled.model import SECOND
 from engine.errors import ConfigError
@@ -73,6 +74,10 @@ class Exchange:
                 raise ConfigError(f"holding {symbol!r}: the sandbox does not list it")
             held.append((listing, quantity, average))
         return held
+
+    def connect(self) -> Connection:
+        """Open a client connection; raise `ApiError` where there are far too many."""
+        return self.clients.connect()
 
     def next_instant(self) -> int:
         """Return when something happens next: the market moves, something falls due, a client is owed its first ticks."""

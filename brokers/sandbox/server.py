@@ -170,7 +170,7 @@ class Service:
             return self._http(refusal(fault))
         if not exchange.session.valid(http.query.get("api_key", ""), http.query.get("access_token", "")):
             raise ApiError(403, "TokenException", "Incorrect `api_key` or `access_token`.")
-        connection, waker = exchange.clients.connect(), asyncio.Event()
+        connection, waker = exchange.connect(), asyncio.Event()
         socket = web.WebSocketResponse(autoping=True)
         try:
             await socket.prepare(http)

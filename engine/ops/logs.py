@@ -7,9 +7,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-import structlog
-
 from engine.ports import Failure
+
+# structlog imports rich where it is installed, for a console it does not get here: a headless desk loads no screen
+_screenless = "rich" not in sys.modules
+if _screenless:
+    sys.modules["rich"] = None  # type: ignore[assignment]  # the documented way to have an import fail
+try:
+    import structlog
+finally:
+    if _screenless:
+        del sys.modules["rich"]
 
 _kept: list[TextIO] = []
 

@@ -139,5 +139,5 @@ def test_a_halted_desk_is_still_halted_after_a_restart(patang, exchange):
     second.send_signal(signal.SIGTERM)
     assert second.wait(20) == 0
     kept = rows(patang.state() / "desk.db", "SELECT act, reason FROM kill_log ORDER BY seq")
-    assert ("resume" in {row["act"] for row in kept})
+    assert "resume" in {row["act"] for row in kept}
     assert "enough" in {row["reason"] for row in kept}

@@ -7,7 +7,8 @@ import pytest
 from engine.trading.board import WatchRow
 from tests.tui.fake import FakeDesk
 from tui.app import PatangApp
-from tui.widgets.live_table import FLASH
+from tui.panes.watchlist import Watchlist
+from tui.widgets.live_table import FLASH, LiveTable
 
 LTP = 1
 """The column of the last price."""
@@ -157,11 +158,14 @@ async def test_markup_and_escapes_from_outside_are_shown_as_text():
 
 async def test_a_frame_that_comes_before_its_resize_event_is_drawn():
     async with watching(symbols=20) as (app, pilot, table):
-        fresh = type(table)(table.view, app.tones)
+        view = Watchlist()
+        view.name = "late"
+        fresh = LiveTable(view, app.tones)
         handled = []
         fresh.on_resize = handled.append
-        await app.screen.panes["watch"].mount(fresh, before=table)
-        await table.remove()
+        table.display = False
+        await app.screen.panes["watch"].mount(fresh)
+        await pilot.pause()
         fresh.pull(app.face.board, 1)
         assert fresh.size.width > 0
         assert "RELIANCE" in fresh.render_line(1).text

@@ -32,8 +32,16 @@ def show_bands(bands: Bands, frame: Frame) -> None:
     bands.show(frame.board.header.mode, note, frame.kill, frame.reason, confirmed=frame.confirmed)
 
 
-class FullScreen(Screen[None]):
-    """A screen that fills the terminal; it subclasses `draw`."""
+class Drawn:
+    """A screen that shows every frame."""
+
+    def draw(self, frame: Frame) -> None:
+        """Show one frame."""
+        raise NotImplementedError
+
+
+class FullScreen(Drawn, Screen[None]):
+    """A screen that fills the terminal."""
 
     ALLOW_SELECT: ClassVar[bool] = False
 
@@ -41,10 +49,6 @@ class FullScreen(Screen[None]):
     def scopes(self) -> set[str]:
         """The scopes of actions in reach."""
         return {"anywhere"}
-
-    def draw(self, frame: Frame) -> None:
-        """Show one frame."""
-        raise NotImplementedError
 
     def restyle(self) -> None:
         """Paint everything anew in the theme of now."""

@@ -3,11 +3,11 @@
 from textual.app import ComposeResult
 from textual.command import CommandPalette
 
-from tui.screens.frame import Frame, show_bands
+from tui.screens.frame import Drawn, Frame, show_bands
 from tui.widgets.bands import Bands
 
 
-class Palette(CommandPalette):
+class Palette(Drawn, CommandPalette):
     """Textual's palette, which leaves the bands in sight."""
 
     def __init__(self, mode: str) -> None:

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from tui.numbers import plain
-from tui.screens.frame import Frame, show_bands
+from tui.screens.frame import Drawn, Frame, show_bands
 from tui.widgets.bands import Bands
 
 _BOX = """
@@ -28,7 +28,7 @@ _BOX = """
 """
 
 
-class Modal(ModalScreen[bool]):
+class Modal(Drawn, ModalScreen[bool]):
     """A modal that leaves the bands in sight."""
 
     ALLOW_SELECT: ClassVar[bool] = False

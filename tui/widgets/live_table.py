@@ -258,20 +258,24 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
 
     def _paint(self, tones: Tones, line: _Line[Row], width: int, backdrop: str) -> Strip:
         segments: list[Segment] = []
-        used = 0
         blank = tones.style("", backdrop)
+        text, style, used = "", blank, 0
         for slot in self._slots:
             cell = line.cells[slot.column]
-            text = place(cell.text, slot.width, slot.right)
             flash = line.backdrops.get(slot.column)
+            ink = tones.style(cell.tone, flash or backdrop)
             if flash:
-                segments.append(Segment(" " * slot.gap, blank))
-                segments.append(Segment(text, tones.style(cell.tone, flash)))
+                segments += (Segment(text, style), Segment(" " * slot.gap, blank))
+                text, style = "", ink
+            elif ink is not style:
+                segments.append(Segment(text, style))
+                text, style = " " * slot.gap, ink
             else:
-                segments.append(Segment(" " * slot.gap + text, tones.style(cell.tone, backdrop)))
+                text += " " * slot.gap
+            text += place(cell.text, slot.width, slot.right)
             used += slot.gap + slot.width
-        segments.append(Segment(" " * (width - used), blank))
-        return Strip(segments, width)
+        segments += (Segment(text, style), Segment(" " * (width - used), blank))
+        return Strip([segment for segment in segments if segment.text], width)
 
     # keys, mouse, size
 

@@ -1,0 +1,61 @@
+"""The newest packet of each token, for a desk that has fallen behind: what it missed is counted, not queued.
+
+Prices and the day's volume are cumulative in a packet, so the newest one stands for those before it; what is lost are
+the prices in between.
+"""
+
+from typing import Final, final
+
+from compiled.frames import Decoder
+
+PER_FRAME: Final = 1_000
+"""Packets in one released frame: some milliseconds of the kernel's time."""
+MOST_TOKENS: Final = 20_000
+"""More than three connections can serve; a server that invents tokens fills no memory."""
+ODD_KEPT: Final = 16
+
+
+@final
+class Conflation:
+    """Holds at most one packet per token; `conflated` counts those that a newer one replaced, `lost` those without room."""
+
+    def __init__(self) -> None:
+        self.conflated = 0
+        self.lost = 0
+        self._latest: dict[bytes, bytes] = {}
+        self._odd: list[bytes] = []
+        self._decoder = Decoder()
+
+    def __len__(self) -> int:
+        """Return how many packets are held."""
+        return len(self._latest)
+
+    def add(self, frame: bytes) -> None:
+        """Take a frame; one that cannot be read is kept whole, for the desk's decoder to judge."""
+        bad = self._decoder.bad_frames + self._decoder.bad_packets
+        found = self._decoder.split(frame)
+        if self._decoder.bad_frames + self._decoder.bad_packets != bad:
+            self._keep_odd(frame)
+            return
+        latest = self._latest
+        for at in found:
+            token, packet = frame[at : at + 4], frame[at - 2 : at + int.from_bytes(frame[at - 2 : at], "big")]
+            if latest.pop(token, None) is not None:
+                self.conflated += 1
+            elif len(latest) >= MOST_TOKENS:
+                self.lost += 1
+                continue
+            latest[token] = packet
+
+    def _keep_odd(self, frame: bytes) -> None:
+        if len(self._odd) < ODD_KEPT:
+            self._odd.append(frame)
+        else:
+            self.lost += 1
+
+    def release(self) -> list[bytes]:
+        """Return what is held as frames, in the order in which the packets came, and hold nothing any more."""
+        packets, odd = list(self._latest.values()), self._odd
+        self._latest, self._odd = {}, []
+        parts = [packets[first : first + PER_FRAME] for first in range(0, len(packets), PER_FRAME)]
+        return odd + [len(part).to_bytes(2, "big") + b"".join(part) for part in parts]

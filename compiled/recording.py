@@ -1,0 +1,136 @@
+"""Recorded bars and ticks of several instruments on one clock, as packed columns."""
+
+from typing import Final, final
+
+from librt.strings import read_f64_le, read_i64_le
+from librt.vecs import vec
+from mypy_extensions import i64
+
+from compiled.model import SECOND
+
+WORD: Final[i64] = 8
+DEPTH: Final[i64] = 120
+
+
+@final
+class BarColumns:
+    """Bars of one span, in order of (start, slot), as columns of little-endian 8-byte values.
+
+    A slot is an index into `tokens`; slots number the instruments in the order in which they first appear. Starts are
+    ns UTC, prices rupees (f64), volumes shares (i64).
+    """
+
+    def __init__(
+        self,
+        tokens: list[int],
+        slots: bytes,
+        starts: bytes,
+        opens: bytes,
+        highs: bytes,
+        lows: bytes,
+        closes: bytes,
+        volumes: bytes,
+    ) -> None:
+        """Raise `ValueError` naming the first row that is out of order, or whose prices are no bar."""
+        self.tokens = tokens
+        self.slots = slots
+        self.starts = starts
+        self.opens = opens
+        self.highs = highs
+        self.lows = lows
+        self.closes = closes
+        self.volumes = volumes
+        self.count: i64 = len(starts) // WORD
+        for column in (slots, starts, opens, highs, lows, closes, volumes):
+            if len(column) != len(starts) or len(column) % WORD:
+                raise ValueError("the columns differ in length")
+        self._check()
+
+    def _check(self) -> None:
+        before: i64 = -1
+        newest: i64 = -1
+        last: i64 = -1
+        at: i64 = 0
+        while at < self.count * WORD:
+            start = read_i64_le(self.starts, at)
+            slot = read_i64_le(self.slots, at)
+            if start < before or (start == before and slot <= last):
+                raise ValueError(f"row {at // WORD}: not in order of start and slot")
+            if slot < 0 or slot > newest + 1 or slot >= len(self.tokens):
+                raise ValueError(f"row {at // WORD}: slot {slot} out of turn")
+            newest = max(newest, slot)
+            low = read_f64_le(self.lows, at)
+            high = read_f64_le(self.highs, at)
+            # written so that a NaN fails it
+            if not (
+                0.0 < low <= read_f64_le(self.opens, at) <= high and low <= read_f64_le(self.closes, at) <= high < 1e9
+            ):
+                raise ValueError(f"row {at // WORD}: these prices are no bar")
+            before = start
+            last = slot
+            at += WORD
+
+
+@final
+class TickColumns:
+    """Ticks in order of time, as columns of little-endian 8-byte values; `depth` is empty or 120 bytes a tick.
+
+    A slot is an index into `tokens`. Times are ns UTC, last prices rupees (f64), volumes the day's cumulative shares
+    (i64, -1: unknown); depth is Kite's block of ten levels.
+    """
+
+    def __init__(
+        self, tokens: list[int], slots: bytes, times: bytes, prices: bytes, volumes: bytes, depth: bytes = b""
+    ) -> None:
+        """Raise `ValueError` naming the first row that is out of order, or of no known slot."""
+        self.tokens = tokens
+        self.slots = slots
+        self.times = times
+        self.prices = prices
+        self.volumes = volumes
+        self.depth = depth
+        self.count: i64 = len(times) // WORD
+        for column in (slots, times, prices, volumes):
+            if len(column) != len(times) or len(column) % WORD:
+                raise ValueError("the columns differ in length")
+        if depth and len(depth) != self.count * DEPTH:
+            raise ValueError(f"{len(depth)} bytes of depth for {self.count} ticks")
+        before: i64 = -1
+        for row in range(self.count):
+            ts = read_i64_le(times, row * WORD)
+            slot = read_i64_le(slots, row * WORD)
+            if ts < before:
+                raise ValueError(f"row {row}: older than the one before")
+            if slot < 0 or slot >= len(tokens):
+                raise ValueError(f"row {row}: no token for slot {slot}")
+            before = ts
+
+
+@final
+class Sessions:
+    """Sessions one after another, [open, close) each, ns UTC; a day's row is looked up from the last one found."""
+
+    def __init__(self, opens: list[int], closes: list[int]) -> None:
+        """Raise `ValueError` unless every session ends after it opens, and before the next one opens."""
+        if len(opens) != len(closes) or not opens:
+            raise ValueError(f"{len(opens)} opens and {len(closes)} closes are no sessions")
+        for i in range(len(opens)):
+            if opens[i] >= closes[i] or (i > 0 and opens[i] < closes[i - 1]):
+                raise ValueError(f"session {i} does not follow the one before")
+        self.opens = vec[i64](opens)
+        self.closes = vec[i64](closes)
+        self.index: i64 = -1
+
+    def find(self, ts: i64, at_close: bool) -> i64:
+        """Return which session a time lies in (its close included if `at_close`), from the present one on.
+
+        Raises `ValueError` where it lies in none.
+        """
+        index = max(0, self.index)
+        while index < len(self.opens):
+            if ts < self.closes[index] or (at_close and ts == self.closes[index]):
+                break
+            index += 1
+        if index == len(self.opens) or ts < self.opens[index]:
+            raise ValueError(f"{ts} ({ts // SECOND} s) lies in no session")
+        return index

@@ -1,0 +1,334 @@
+"""The tight loop of backtests: recorded bars or ticks, one kernel, one venue; `docs/fills.md` states what happens when.
+
+A bar-driven run gives the commands, fills and digest that a kernel and a venue give when they are handed the four
+points of every bar's path as ticks and a timer at its end, only without those events where nothing can come of them.
+"""
+
+from typing import Final, final
+
+from librt.strings import read_f64_le, read_i64_le
+from librt.vecs import append, vec
+from mypy_extensions import i64
+
+from compiled import path, queue
+from compiled.events import Act, Command, Operate, Ticks, Timer
+from compiled.floor import Floor
+from compiled.kernel import Kernel, Market
+from compiled.ledger import Ledger
+from compiled.model import SECOND, Bar, Tick
+from compiled.outbox import Fill
+from compiled.recording import DEPTH, WORD, BarColumns, Sessions, TickColumns
+from compiled.venue import Venue
+
+DAY: Final[i64] = 86_400
+
+
+@final
+class Result:
+    """What a run made: its fills, its ledger, the digest, and the P&L after charges over time.
+
+    `times` are ns UTC, `equity` paise; both are packed and have the buffer interface. `rows` counts what was replayed.
+    """
+
+    def __init__(self, kernel: Kernel, rows: i64, times: vec[i64], equity: vec[i64]) -> None:
+        self.fills: list[Fill] = kernel.out.fills
+        self.ledger: Ledger = kernel.ledger
+        self.digest: str = kernel.digest()
+        self.rows = rows
+        self.times = times
+        self.equity = equity
+
+
+class Replay:
+    """One kernel and one venue, and the way between them."""
+
+    def __init__(self, kernel: Kernel, venue: Venue, tokens: list[int], sessions: Sessions) -> None:
+        """Raise `KeyError` for a token that the kernel or the venue does not know."""
+        self.kernel = kernel
+        self.venue = venue
+        self.sessions = sessions
+        self.markets: list[Market] = [kernel.markets[token] for token in tokens]
+        self.floors: list[Floor] = [venue.floors[token] for token in tokens]
+        self.day = vec[i64]([0 for _ in tokens])
+        self.times = vec[i64]()
+        self.equity = vec[i64]()
+        self.close: i64 = 0
+
+    def enter(self, index: i64) -> None:
+        """Begin the session of that index: the operator is there, and lifts what halted the day before."""
+        sessions = self.sessions
+        opened = sessions.opens[index]
+        self.close = sessions.closes[index]
+        sessions.index = index
+        self.kernel.session(opened, self.close)
+        self.venue.session(opened, self.close)
+        self.do(self.kernel.handle(Operate(opened, Act.READY)), opened)
+        if self.kernel.halted:
+            self.do(self.kernel.handle(Operate(opened, Act.RESUME)), opened)
+        for slot in range(i64(len(self.day))):
+            self.day[slot] = 0
+
+    def leave(self) -> None:
+        """End the session at its close: the last timer, then the orders of the day expire."""
+        if self.close == 0:
+            return
+        self.hear(self.close)
+        self.do(self.kernel.handle(Timer(self.close)), self.close)
+        self.venue.finish(self.close)
+        self.hear(self.close)
+
+    def do(self, commands: list[Command], now: i64) -> None:
+        """Pass on what the kernel asked for."""
+        if commands:
+            self.venue.take(commands, now)
+
+    def hear(self, until: i64) -> None:
+        """Let the kernel hear, each at its time, everything the exchange has to tell it by `until`."""
+        venue = self.venue
+        while True:
+            venue.advance(until)
+            due = venue.reports.due
+            if due > until:
+                return
+            self.do(self.kernel.handle(venue.reports.take()), due)
+
+    def sample(self, ts: i64) -> None:
+        """Add a point to the curve."""
+        self.times = append(self.times, ts)
+        self.equity = append(self.equity, self.kernel.ledger.net)
+
+
+@final
+class BarReplay(Replay):
+    """Bars of one span; strategies of that span hear them as they are, longer ones are built from them."""
+
+    def __init__(self, kernel: Kernel, venue: Venue, bars: BarColumns, span: i64, sessions: Sessions) -> None:
+        super().__init__(kernel, venue, bars.tokens, sessions)
+        self.bars = bars
+        self.span = span
+        self.built = False
+        for slot in kernel.slots:
+            if slot.span != span:
+                self.built = True
+        self.awake = vec[i64]([0 for _ in bars.tokens])
+
+    def run(self, curve: bool) -> None:
+        """Replay every bar, all those of one start together."""
+        starts = self.bars.starts
+        size: i64 = self.bars.count * WORD
+        first: i64 = 0
+        while first < size:
+            start = read_i64_le(starts, first)
+            if start >= self.close:
+                index = self.sessions.find(start, at_close=False)
+                self.leave()
+                self.enter(index)
+            last = first + WORD
+            while last < size and read_i64_le(starts, last) == start:
+                last += WORD
+            end = self.close if self.span == DAY else min(start + self.span * SECOND, self.close)
+            if self._sleeps(first, last, end):
+                self._walk(first, last, start, end)
+            self._turn(first, last, start, end)
+            if curve:
+                self.sample(end)
+            first = last
+        self.leave()
+
+    def _sleeps(self, first: i64, last: i64, end: i64) -> bool:
+        """Take in the bars that nothing can come of; return whether there are others, marked in `awake`."""
+        bars = self.bars
+        kernel = self.kernel
+        awake = self.awake
+        some = False
+        at = first
+        while at < last:
+            slot = read_i64_le(bars.slots, at)
+            market = self.markets[slot]
+            floor = self.floors[slot]
+            high = read_f64_le(bars.highs, at)
+            low = read_f64_le(bars.lows, at)
+            instrument = floor.instrument
+            if (floor.orders or floor.gtts) and not path.quiet(floor, instrument.ticks(high), instrument.ticks(low)):
+                awake[slot] = 1
+                some = True
+            elif (market.ladders or market.tickers) and not kernel.sleeps(market, high, low):
+                awake[slot] = 1
+                some = True
+            else:
+                awake[slot] = 0
+                close = read_f64_le(bars.closes, at)
+                self.day[slot] += read_i64_le(bars.volumes, at)
+                kernel.skip(end - 1, market, high, low, close, self.day[slot])
+                floor.at = instrument.ticks(close)
+            at += WORD
+        return some
+
+    def _walk(self, first: i64, last: i64, start: i64, end: i64) -> None:
+        """Walk the paths of all bars that are awake, point by point."""
+        for k in range(path.POINTS):
+            ts = path.time(k, start, end)
+            at = first
+            while at < last:
+                slot = read_i64_le(self.bars.slots, at)
+                if self.awake[slot]:
+                    self._step(k, at, slot, ts)
+                at += WORD
+
+    def _step(self, k: i64, at: i64, slot: i64, ts: i64) -> None:
+        bars = self.bars
+        floor = self.floors[slot]
+        instrument = floor.instrument
+        begun = read_f64_le(bars.opens, at)
+        high = read_f64_le(bars.highs, at)
+        low = read_f64_le(bars.lows, at)
+        volume = read_i64_le(bars.volumes, at)
+        price = path.point(k, begun, high, low, read_f64_le(bars.closes, at))
+        if k == 0:
+            path.begin(floor, ts, instrument.ticks(begun), instrument.ticks(high), instrument.ticks(low), volume)
+        else:
+            path.walk(floor, ts, instrument.ticks(price))
+        if k == path.POINTS - 1:
+            self.day[slot] += volume
+        self.do(self.kernel.step(ts, self.markets[slot], price, self.day[slot]), ts)
+        self.hear(ts)
+
+    def _turn(self, first: i64, last: i64, start: i64, end: i64) -> None:
+        """Reach the end of the bars: strategies hear them, the clock turns, and what is asked for is passed on."""
+        kernel = self.kernel
+        kernel.begin(end)
+        if self.built:
+            self._build(first, last, start, end)
+        else:
+            self._show(first, last, start)
+        kernel.turn()
+        self.do(kernel.out.commands, end)
+        if self.venue.reports.due <= end:
+            self.hear(end)
+
+    def _show(self, first: i64, last: i64, start: i64) -> None:
+        bars = self.bars
+        kernel = self.kernel
+        at = first
+        while at < last:
+            market = self.markets[read_i64_le(bars.slots, at)]
+            kernel.bar_count += 1
+            if market.listeners:
+                bar = Bar(
+                    market.instrument.token, start, self.span, read_f64_le(bars.opens, at),
+                    read_f64_le(bars.highs, at), read_f64_le(bars.lows, at), read_f64_le(bars.closes, at),
+                    read_i64_le(bars.volumes, at), path.POINTS,
+                )  # fmt: skip
+                kernel.hear(market, bar)
+            at += WORD
+
+    def _build(self, first: i64, last: i64, start: i64, end: i64) -> None:
+        bars = self.bars
+        kernel = self.kernel
+        at = first
+        while at < last:
+            slot = read_i64_le(bars.slots, at)
+            token = self.markets[slot].instrument.token
+            begun = read_f64_le(bars.opens, at)
+            high = read_f64_le(bars.highs, at)
+            low = read_f64_le(bars.lows, at)
+            close = read_f64_le(bars.closes, at)
+            before = self.day[slot] - read_i64_le(bars.volumes, at)
+            for k in range(path.POINTS):
+                volume = self.day[slot] if k == path.POINTS - 1 else before
+                kernel.bars.update(token, path.time(k, start, end), path.point(k, begun, high, low, close), volume)
+            at += WORD
+        kernel.bars.advance(end)
+        kernel.take_bars()
+
+
+@final
+class TickReplay(Replay):
+    """Ticks with or without depth; a timer every second of the session, before the tick of the same time."""
+
+    def __init__(self, kernel: Kernel, venue: Venue, ticks: TickColumns, sessions: Sessions) -> None:
+        super().__init__(kernel, venue, ticks.tokens, sessions)
+        self.ticks = ticks
+        self.timer: i64 = 0
+
+    def run(self, every: i64) -> None:
+        """Replay every tick; take a point of the curve every so many seconds (0: never)."""
+        ticks = self.ticks
+        for row in range(ticks.count):
+            ts = read_i64_le(ticks.times, row * WORD)
+            if ts > self.close or self.close == 0:
+                index = self.sessions.find(ts, at_close=True)
+                self._until(self.close, every)
+                self.leave()
+                self.enter(index)
+                self.timer = self.sessions.opens[index]
+            if ts >= self.timer:
+                self._until(ts, every)
+            if self.venue.pending:
+                self.hear(ts - 1)
+                self.venue.advance(ts)
+            self._tick(row, ts)
+            if self.venue.pending:
+                self.hear(ts)
+        self._until(self.close, every)
+        self.leave()
+
+    def _until(self, ts: i64, every: i64) -> None:
+        """Let the timers of the session up to `ts` go off, and everything be heard that comes before them."""
+        while self.timer <= ts and self.timer < self.close:
+            now = self.timer
+            self.hear(now)
+            self.do(self.kernel.handle(Timer(now)), now)
+            self.hear(now)
+            self.timer = now + SECOND
+            if every > 0 and (now - self.sessions.opens[self.sessions.index]) // SECOND % every == 0:
+                self.sample(now)
+
+    def _tick(self, row: i64, ts: i64) -> None:
+        ticks = self.ticks
+        slot = read_i64_le(ticks.slots, row * WORD)
+        price = read_f64_le(ticks.prices, row * WORD)
+        volume = read_i64_le(ticks.volumes, row * WORD)
+        floor = self.floors[slot]
+        market = self.markets[slot]
+        instrument = floor.instrument
+        seen = False
+        bid = 0.0
+        ask = 0.0
+        if ticks.depth:
+            bid, ask = queue.touch(floor, ticks.depth, row * DEPTH)
+            if floor.orders:
+                seen = queue.book(floor, ticks.depth, row * DEPTH)
+        queue.trade(floor, ts, instrument.ticks(price), volume, seen)
+        if market.tickers:
+            depth = ticks.depth[row * DEPTH : (row + 1) * DEPTH] if ticks.depth else b""
+            tick = Tick(instrument.token, ts, price, volume, bid=bid, ask=ask, depth=depth)
+            self.do(self.kernel.handle(Ticks(ts, [tick])), ts)
+        else:
+            self.do(self.kernel.print(ts, market, price, bid, ask, volume), ts)
+
+
+def run_bars(
+    kernel: Kernel, venue: Venue, bars: BarColumns, span: i64, sessions: Sessions, curve: bool = True
+) -> Result:
+    """Replay bars of `span` seconds (86400: one a session) and return what came of it.
+
+    Latencies do not apply inside bars: the venue's are set to zero. `kernel.closed_bars` is not filled. Raises
+    `ValueError` for a kernel whose bars wait for late ticks, and for a bar outside every session.
+    """
+    if kernel.grace != 0:
+        raise ValueError("recorded bars wait for no late ticks: Setup.grace must be 0")
+    venue.without_latency()
+    replay = BarReplay(kernel, venue, bars, span, sessions)
+    replay.run(curve)
+    return Result(kernel, bars.count, replay.times, replay.equity)
+
+
+def run_ticks(kernel: Kernel, venue: Venue, ticks: TickColumns, sessions: Sessions, every: i64 = 60) -> Result:
+    """Replay ticks and return what came of it, with a point of the curve every so many seconds (0: none).
+
+    Raises `ValueError` for a tick outside every session.
+    """
+    replay = TickReplay(kernel, venue, ticks, sessions)
+    replay.run(every)
+    return Result(kernel, ticks.count, replay.times, replay.equity)

@@ -1,0 +1,198 @@
+"""Matches sales with purchases, first in first out: delivery by share, intraday by day, derivatives by contract.
+
+What is bought and sold on one day is intraday, up to the smaller quantity. The rest of a share is delivery: purchases
+wait as lots, over all exchanges, and corporate actions change them (a split multiplies the shares, a bonus adds lots
+that cost nothing, a demerger moves a part of the cost to the new share). Derivatives wait in both directions.
+All amounts are paise; what a lot gives up is rounded so that its parts add up to the whole.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from math import floor
+from typing import NamedTuple
+
+from compiled.model import Side
+from engine.errors import DataError
+from engine.market.action_text import Kind
+from engine.market.actions import SHARES, Action, Actions
+from engine.market.deals import OPTIONS, Deal
+
+DELIVERY, INTRADAY, DERIVATIVES = "delivery", "intraday", "derivatives"
+
+
+class Line(NamedTuple):
+    """One closed part: `cost` was paid, `proceeds` came in; a short one is closed by its purchase.
+
+    `charges` are those of both sides and include `stt`; `option` says that the contract is one.
+    """
+
+    section: str
+    exchange: str
+    symbol: str
+    direction: str
+    quantity: int
+    opened: date
+    closed: date
+    cost: int
+    proceeds: int
+    charges: int
+    stt: int
+    option: bool = False
+
+    @property
+    def difference(self) -> int:
+        """Return the profit before all charges."""
+        return self.proceeds - self.cost
+
+
+@dataclass(slots=True)
+class Lot:
+    """What has been opened and waits to be closed."""
+
+    exchange: str
+    symbol: str
+    side: Side
+    day: date
+    quantity: int
+    value: int
+    charges: int
+    stt: int
+
+    def take(self, quantity: int) -> "Lot":
+        """Give up a part, at most all that is left."""
+        part = Lot(self.exchange, self.symbol, self.side, self.day, quantity, 0, 0, 0)
+        for name in ("value", "charges", "stt"):
+            whole = getattr(self, name)
+            share = (whole * quantity * 2 + self.quantity) // (2 * self.quantity)
+            setattr(part, name, share)
+            setattr(self, name, whole - share)
+        self.quantity -= quantity
+        return part
+
+
+class Matched(NamedTuple):
+    """What closed, what is still open, and what was sold without a purchase on record."""
+
+    lines: list[Line]
+    open: list[Lot]
+    unmatched: list[Lot]
+
+
+Waiting = defaultdict[str, deque[Lot]]
+
+
+def match(deals: Iterable[Deal], actions: Actions | None = None, until: date = date.max) -> Matched:
+    """Match the deals up to `until`, in any order; without `actions` no corporate action is looked for.
+
+    Raises `DataError` for a corporate action on shares in hand whose effect is not known.
+    """
+    known = sorted((deal for deal in deals if deal.day <= until), key=lambda deal: (deal.day, str(deal.ts)))
+    by_day: defaultdict[date, list[Deal]] = defaultdict(list)
+    for deal in known:
+        by_day[deal.day].append(deal)
+    events = _events({deal.symbol for deal in known if deal.equity}, actions)
+    shares: Waiting = defaultdict(deque)
+    contracts: Waiting = defaultdict(deque)
+    found = Matched([], [], [])
+    for day in sorted({*by_day, *(ex for ex in events if ex <= until)}):
+        for action in events.get(day, []):
+            assert actions is not None
+            _act(action, actions, shares)
+        _equity([deal for deal in by_day.get(day, []) if deal.equity], shares, found)
+        for deal in by_day.get(day, []):
+            if not deal.equity:
+                _close(_lot(deal), contracts[f"{deal.exchange}:{deal.symbol}"], DERIVATIVES, found, deal.segment)
+    found.open.extend(lot for waiting in (shares, contracts) for lots in waiting.values() for lot in lots)
+    return found
+
+
+def _events(symbols: set[str], actions: Actions | None) -> dict[date, list[Action]]:
+    """Return by ex-date what can happen to these shares, and to those that come out of them."""
+    events: defaultdict[date, list[Action]] = defaultdict(list)
+    ahead = sorted(symbols) if actions else []
+    while ahead and actions:
+        for action in actions.of(ahead.pop()):
+            if action.kind in SHARES or action.kind is Kind.DEMERGER:
+                events[action.ex].append(action)
+            into = actions.child(action)
+            if into and into not in symbols:
+                symbols = symbols | {into}
+                ahead.append(into)
+    return events
+
+
+def _equity(deals: list[Deal], shares: Waiting, found: Matched) -> None:
+    """Match one day's deals in shares: within the day first, then with the lots."""
+    today: defaultdict[tuple[str, str], deque[Lot]] = defaultdict(deque)
+    for deal in deals:
+        _close(_lot(deal), today[deal.exchange, deal.symbol], INTRADAY, found)
+    for rest in today.values():
+        for lot in rest:
+            if lot.side is Side.BUY:
+                shares[lot.symbol].append(lot)
+            elif left := _close(lot, shares[lot.symbol], DELIVERY, found, wait=False):
+                found.unmatched.append(left)
+
+
+def _close(
+    lot: Lot, waiting: deque[Lot], section: str, found: Matched, segment: str = "", *, wait: bool = True
+) -> Lot | None:
+    """Close the oldest lots of the other side; what is left waits, or is returned."""
+    while lot.quantity and waiting and waiting[0].side is not lot.side:
+        quantity = min(lot.quantity, waiting[0].quantity)
+        found.lines.append(_line(section, waiting[0].take(quantity), lot.take(quantity), segment in OPTIONS))
+        if not waiting[0].quantity:
+            waiting.popleft()
+    if lot.quantity and wait:
+        waiting.append(lot)
+    return lot if lot.quantity else None
+
+
+def _line(section: str, first: Lot, second: Lot, option: bool) -> Line:
+    bought, sold = (first, second) if first.side is Side.BUY else (second, first)
+    return Line(
+        section, second.exchange, second.symbol, "long" if first.side is Side.BUY else "short", first.quantity,
+        first.day, second.day, bought.value, sold.value, first.charges + second.charges, first.stt + second.stt, option,
+    )  # fmt: skip
+
+
+def _lot(deal: Deal) -> Lot:
+    return Lot(deal.exchange, deal.symbol, deal.side, deal.day, deal.quantity, deal.value, deal.charges, deal.stt)
+
+
+def _act(action: Action, actions: Actions, shares: Waiting) -> None:
+    lots = shares.get(action.symbol)
+    if not lots:
+        return
+    if action.kind is Kind.DEMERGER:
+        _demerge(action, actions, lots, shares)
+        return
+    if action.ratio <= 0:
+        raise DataError(f"{action.symbol} on {action.ex}: no ratio in {action.text!r}")
+    if action.kind is Kind.BONUS:
+        extra = floor(sum(lot.quantity for lot in lots) * (action.ratio - 1.0) + 1e-9)
+        if extra:
+            lots.append(Lot(lots[0].exchange, action.symbol, Side.BUY, action.ex, extra, 0, 0, 0))
+        return
+    for lot, quantity in zip(lots, _multiplied(lots, action.ratio), strict=True):
+        lot.quantity = quantity
+
+
+def _demerge(action: Action, actions: Actions, lots: deque[Lot], shares: Waiting) -> None:
+    row = actions.demerger(action)
+    for lot, quantity in zip(list(lots), _multiplied(lots, row.ratio), strict=True):
+        moved = [round(amount * (1.0 - row.share)) for amount in (lot.value, lot.charges, lot.stt)]
+        lot.value, lot.charges, lot.stt = lot.value - moved[0], lot.charges - moved[1], lot.stt - moved[2]
+        if quantity:
+            shares[row.into].append(Lot(lot.exchange, row.into, Side.BUY, lot.day, quantity, *moved))
+
+
+def _multiplied(lots: Iterable[Lot], ratio: float) -> list[int]:
+    """Return each lot's shares after a ratio; what is no whole share of the sum is lost, as it is paid out in cash."""
+    before, after = 0, [0]
+    for lot in lots:
+        before += lot.quantity
+        after.append(floor(before * ratio + 1e-9))
+    return [later - earlier for earlier, later in zip(after, after[1:], strict=False)]

@@ -1,0 +1,203 @@
+"""The kill switch from every side: after the latch no entry leaves, working entries are cancelled, protection stays."""
+
+import fcntl
+import json
+import os
+import pty
+import signal
+import struct
+import termios
+import threading
+import time
+
+import pytest
+
+from engine.config import load
+from tests.desk.support import rows
+from tui.wiring import Run, Station
+
+# wants to enter all the time, so that an entry that could leave would
+EAGER = """
+[strategy.momentum_ladder]
+momentum_percent = 0.01
+cooldown_s = 0
+scan_s = 5
+[risk]
+max_positions_per_symbol = 100
+max_exposure = 10000000
+{risk}
+"""
+WIDTH, HEIGHT = 120, 40
+
+
+def eager(patang, risk="", more=""):
+    (patang.home / "config.toml").write_text(EAGER.format(risk=risk) + more)
+
+
+def database(patang, mode="sandbox"):
+    return max(patang.state(mode).glob("run-*.db"), key=lambda path: path.stat().st_mtime)
+
+
+def wait_for(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def status(patang):
+    done = patang.run("status", "--json")
+    return json.loads(done.stdout) if done.returncode == 0 else {}
+
+
+def bought(patang):
+    return status(patang).get("orders", 0) >= 3
+
+
+def held_back(file):
+    """Return entries that were asked for after the latch, entries that still work, and how often KILLED was the answer."""
+    killed = rows(file, "SELECT ts FROM events WHERE name = 'killed' ORDER BY seq LIMIT 1")[0]["ts"]
+    late = rows(file, "SELECT * FROM intents WHERE purpose = 'ENTRY' AND kind = 'order' AND created > ?", killed)
+    working = rows(
+        file, "SELECT * FROM intents WHERE purpose = 'ENTRY' AND status IN ('INTENT', 'SENT', 'OPEN', 'UNKNOWN')"
+    )
+    refused = rows(file, "SELECT * FROM events WHERE name = 'refused' AND text LIKE '%KILLED' AND ts > ?", killed)
+    return late, working, len(refused)
+
+
+def check_held_back(patang):
+    wait_for(lambda: held_back(database(patang))[2], 20, "a strategy asks after the latch and is refused")
+    late, working, _ = held_back(database(patang))
+    assert late == []
+    assert working == []
+
+
+class Screen:
+    """The program under a pseudo-terminal; its output is read away unless stalled."""
+
+    def __init__(self, patang, *arguments) -> None:
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.chdir(patang.home)
+            os.environ.update(patang.environment, TERM="xterm-256color")
+            command = patang.command(*arguments)
+            os.execv(command[0], command)
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
+        self.reading = threading.Event()
+        self.reading.set()
+        self.seen = bytearray()
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        while True:
+            self.reading.wait()
+            try:
+                data = os.read(self.terminal, 65_536)
+            except OSError:
+                return
+            if not data:
+                return
+            self.seen += data
+            del self.seen[:-200_000]
+
+    def type(self, text):
+        os.write(self.terminal, text.encode())
+
+    def close(self):
+        self.reading.set()
+        os.kill(self.pid, signal.SIGTERM)
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            if os.waitpid(self.pid, os.WNOHANG)[0]:
+                return
+            time.sleep(0.1)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        raise AssertionError("the program did not leave within 20 s of SIGTERM")
+
+
+@pytest.fixture
+def screen(patang):
+    eager(patang)
+    opened = Screen(patang, "demo", "--speed", 20)
+    yield opened
+    opened.close()
+
+
+def test_the_key_kills_while_a_text_field_has_the_focus(patang, screen):
+    wait_for(lambda: bought(patang), 60, "the desk trades")
+    screen.type("/")
+    time.sleep(0.5)
+    screen.type("IN")
+    time.sleep(0.5)
+    screen.type("\x0b")
+    wait_for(lambda: status(patang).get("kill") == "halt", 10, "ctrl+k halts")
+    check_held_back(patang)
+
+
+def test_the_key_kills_over_an_open_dialog(patang, screen):
+    wait_for(lambda: bought(patang), 60, "the desk trades")
+    screen.type("\x11")
+    wait_for(lambda: b"Quit with open positions" in screen.seen, 10, "the quit guard asks")
+    screen.type("\x1b[24~")
+    wait_for(lambda: status(patang).get("kill") == "halt", 10, "f12 halts")
+    check_held_back(patang)
+
+
+def test_another_terminal_kills_while_the_screen_is_stalled(patang, screen):
+    wait_for(lambda: bought(patang), 60, "the desk trades")
+    screen.reading.clear()
+    time.sleep(4.0)
+    began = time.monotonic()
+    assert patang.run("kill", "--reason", "stalled").returncode == 0
+    assert status(patang)["kill"] == "halt"
+    assert time.monotonic() - began < 10
+    check_held_back(patang)
+
+
+def test_sigusr1_and_the_flag_file_halt_a_headless_desk(patang):
+    eager(patang, more="[sandbox]\nspeed = 20\n")
+    for act in (lambda desk: desk.send_signal(signal.SIGUSR1), lambda desk: (patang.state() / "KILL").touch()):
+        desk = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
+        wait_for(lambda: bought(patang), 60, "the desk trades")
+        act(desk)
+        wait_for(lambda: status(patang).get("kill") == "halt", 10, "halted")
+        check_held_back(patang)
+        desk.send_signal(signal.SIGTERM)
+        assert desk.wait(20) == 4
+        assert patang.run("resume", "--reason", "next").returncode == 0
+
+
+def test_flatten_squares_off_and_takes_the_protection_away(patang):
+    eager(patang, more="[sandbox]\nspeed = 20\n")
+    desk = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
+    wait_for(lambda: status(patang).get("positions", 0) >= 2, 60, "the desk holds something")
+    assert patang.run("kill", "--flatten", "--reason", "out").returncode == 0
+    wait_for(lambda: status(patang).get("positions") == 0, 30, "flat")
+    desk.send_signal(signal.SIGTERM)
+    assert desk.wait(20) == 4
+    file = database(patang)
+    assert rows(file, "SELECT * FROM gtts WHERE status IN ('ACTIVE', 'SENT', 'INTENT', 'UNKNOWN')") == []
+    net = "SELECT SUM(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) AS net FROM fills GROUP BY symbol"
+    assert {row["net"] for row in rows(file, net)} == {0}
+
+
+def test_the_daily_loss_limit_halts_and_the_halt_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    (tmp_path / "config.toml").write_text(EAGER.format(risk="max_daily_loss = 20\n"))
+    made = Station(load(tmp_path / "config.toml").values, Run(seed=3, speed=0.0))
+    desk = made.open()
+    try:
+        wait_for(lambda: made.kill.latched, 100, "twenty rupees are lost")
+        limit = made.kill.latch
+        time.sleep(1.0)
+    finally:
+        made.close()
+    assert (limit.reason, limit.who) == ("daily loss limit", "limit")
+    assert json.loads((made.state / "KILL").read_text())["reason"] == "daily loss limit"
+    late, working, _ = held_back(made.database)
+    assert (late, working) == ([], [])
+    assert desk.kernel.naked() == 0
