@@ -34,6 +34,7 @@ class Act(IntEnum):
     EXIT = 4
     CANCEL = 5
     READY = 6
+    HOLD = 7
 
 
 @final

@@ -262,7 +262,7 @@ class Kernel:
         market.heard = self.out.now
         market.live = True
         market.version += 1
-        if market.held is None:
+        if market.held is None and market.ladders:
             market.held = self.ledger.held(market.instrument.token)
         if market.held is not None:
             self.ledger.revalue(market.held, ltp)
@@ -330,7 +330,8 @@ class Kernel:
     def begin(self, ts: i64) -> None:
         """Move the kernel's time on, with nothing asked for yet."""
         self._at(ts)
-        self.out.commands = []
+        if self.out.commands:
+            self.out.commands = []
 
     def _timer(self) -> None:
         self.bars.advance(self.out.now - self.grace)
@@ -348,9 +349,10 @@ class Kernel:
                     slot.context.now = now
                     slot.context.warming = False
                     self._call_timer(slot, now)
-        for ladder in list(self.ladders.values()):
-            if not idle(ladder, 0.0, NO_PRICE):
-                self._tend(ladder)
+        if self.ladders:
+            for ladder in list(self.ladders.values()):
+                if not idle(ladder, 0.0, NO_PRICE):
+                    self._tend(ladder)
         self._watch_limits()
 
     def _feed_status(self, event: FeedStatus) -> None:
@@ -661,8 +663,7 @@ class Kernel:
         order.charged = total
         self.ledger.charge(order.strategy, order.token, charges)
         self.out.changed(order)
-        self.out.fills.append(Fill(ts, trade_id, order, quantity, price, charges, realised))
-        self.out.note(f"fill {ts} {trade_id} {order.intent} {quantity} {price:.4f} {charges} {realised}")
+        self.out.filled(Fill(ts, trade_id, order, quantity, price, charges, realised))
         self._book_rung(order, ts, quantity, value, charges)
 
     def rebook(self, order: Order, ts: i64, quantity: i64, price: float, charges: i64, today: bool) -> None:
@@ -836,6 +837,8 @@ class Kernel:
     def _operate(self, event: Operate) -> None:
         if event.act is Act.READY:
             self.ready = True
+        elif event.act is Act.HOLD:
+            self.ready = False
         elif event.act is Act.RESUME:
             self.halted = False
         elif event.act is Act.HALT:
@@ -871,6 +874,20 @@ class Kernel:
         if reason:
             self.out.commands.append(Halt(self.out.now, reason))
             self._halt()
+
+    def working(self) -> bool:
+        """Tell whether an order is at work, or a rung waits for its protection or its exit."""
+        for ladder in self.ladders.values():
+            for rung in ladder.rungs:
+                if not rung.live:
+                    continue
+                entry = rung.entry
+                gtt = rung.gtt
+                if rung.leaving or rung.exit is not None or (entry is not None and entry.live):
+                    return True
+                if rung.plan.stop_percent > 0.0 and (gtt is None or not gtt.gtt_id or not gtt.live):
+                    return True
+        return False
 
     def naked(self) -> i64:
         """Return how many open rungs have less live protection than shares; those without a stop by plan do not count."""

@@ -1,12 +1,19 @@
 """What the kernel has asked for: orders and GTTs by number and by the broker's ids, commands to send, rows to keep."""
 
-import hashlib
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import i64
 
+from compiled.digest import Digest
 from compiled.events import Alert, CancelOrder, Command, DeleteGtt, ModifyGtt, PlaceGtt, PlaceOrder
 from compiled.model import Gtt, GttLeg, Order, OrderType, Product, Purpose, Side
+
+PLACED: Final[i64] = 1
+CANCELLED: Final[i64] = 2
+GTT_PLACED: Final[i64] = 3
+GTT_MODIFIED: Final[i64] = 4
+GTT_DELETED: Final[i64] = 5
+FILLED: Final[i64] = 6
 
 
 @final
@@ -47,16 +54,27 @@ class Outbox:
         self.changed_orders: dict[int, Order] = {}
         self.changed_gtts: dict[int, Gtt] = {}
         self.fills: list[Fill] = []
-        self._hash = hashlib.sha256()
+        self._digest = Digest()
 
     def digest(self) -> str:
         """Return the running hash over every command and every fill so far."""
-        return self._hash.hexdigest()
+        return self._digest.hex()
 
-    def note(self, line: str) -> None:
-        """Take a line into the digest."""
-        self._hash.update(line.encode())
-        self._hash.update(b"\n")
+    def _note(self, what: i64, intent: i64) -> None:
+        """Take the beginning of a record into the digest."""
+        self._digest.put(what)
+        self._digest.put(self.now)
+        self._digest.put(intent)
+
+    def _note_legs(self, legs: list[GttLeg]) -> None:
+        """Take legs into the digest."""
+        digest = self._digest
+        digest.put(len(legs))
+        for leg in legs:
+            digest.put(leg.side)
+            digest.put(leg.quantity)
+            digest.price(leg.trigger)
+            digest.price(leg.price)
 
     def number(self) -> i64:
         """Return the next intent number."""
@@ -86,10 +104,29 @@ class Outbox:
         self.register(order)
         self.changed_orders[intent] = order
         self.commands.append(PlaceOrder(order))
-        self.note(
-            f"place {self.now} {intent} {strategy} {token} {side} {quantity} {order_type} {product} {purpose} {price:.4f}"
-        )
+        digest = self._digest
+        self._note(PLACED, intent)
+        digest.put(token)
+        digest.put(side)
+        digest.put(quantity)
+        digest.put(order_type)
+        digest.put(product)
+        digest.put(purpose)
+        digest.price(price)
+        digest.text(strategy)
         return order
+
+    def filled(self, fill: Fill) -> None:
+        """Keep a fill as it was booked."""
+        self.fills.append(fill)
+        digest = self._digest
+        self._note(FILLED, fill.order.intent)
+        digest.put(fill.ts)
+        digest.put(fill.quantity)
+        digest.price(fill.price)
+        digest.put(fill.charges)
+        digest.put(fill.realised)
+        digest.text(fill.trade_id)
 
     def register(self, order: Order) -> None:
         """Make an order findable by number, tag and the broker's id."""
@@ -112,7 +149,7 @@ class Outbox:
         order.cancelling = True
         self.changed_orders[order.intent] = order
         self.commands.append(CancelOrder(order))
-        self.note(f"cancel {self.now} {order.intent}")
+        self._note(CANCELLED, order.intent)
 
     def place_gtt(
         self, strategy: str, token: i64, product: Product, rung: i64, last_price: float, legs: list[GttLeg]
@@ -122,7 +159,9 @@ class Outbox:
         self.register_gtt(gtt)
         self.changed_gtts[gtt.intent] = gtt
         self.commands.append(PlaceGtt(gtt))
-        self.note(f"gtt {self.now} {gtt.intent} {token} {spell(legs)}")
+        self._note(GTT_PLACED, gtt.intent)
+        self._digest.put(token)
+        self._note_legs(legs)
         return gtt
 
     def register_gtt(self, gtt: Gtt) -> None:
@@ -145,7 +184,8 @@ class Outbox:
         gtt.modifies += 1
         self.changed_gtts[gtt.intent] = gtt
         self.commands.append(ModifyGtt(gtt))
-        self.note(f"modify {self.now} {gtt.intent} {spell(legs)}")
+        self._note(GTT_MODIFIED, gtt.intent)
+        self._note_legs(legs)
 
     def delete_gtt(self, gtt: Gtt) -> None:
         """Ask for the deletion of a live GTT, once."""
@@ -155,13 +195,8 @@ class Outbox:
         gtt.asked = True
         self.changed_gtts[gtt.intent] = gtt
         self.commands.append(DeleteGtt(gtt))
-        self.note(f"delete {self.now} {gtt.intent}")
+        self._note(GTT_DELETED, gtt.intent)
 
     def alert(self, level: str, name: str, text: str, token: i64 = 0) -> None:
         """Tell the operator."""
         self.commands.append(Alert(self.now, level, name, text, token))
-
-
-def spell(legs: list[GttLeg]) -> str:
-    """Return the legs as one line for the digest."""
-    return " ".join([f"{leg.side}:{leg.quantity}:{leg.trigger:.4f}:{leg.price:.4f}" for leg in legs])

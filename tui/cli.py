@@ -153,6 +153,34 @@ def resume(
 
 
 @app.command
+def login(
+    *,
+    port: Annotated[int, Parameter(help="Port on the loopback interface that the browser comes back to.")] = 8765,
+    wait: Annotated[float, Parameter(help="Seconds to wait for the browser.")] = 300.0,
+    keep_secret: Annotated[bool, Parameter(negative="", help="Also keep the API secret for the next login.")] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Log in to Kite in the browser and keep the day's token in the keyring, or in an encrypted file."""
+    from tui.login import login as log_in
+
+    return log_in(config, port, wait, keep_secret=keep_secret, as_json=as_json)
+
+
+@app.command
+def doctor(
+    *,
+    static_ip: Annotated[str, Parameter(help="The address registered with Kite for orders.")] = "",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Look at token, clock, address, disk, database, instruments and feed; exit with 1 if one of them fails."""
+    from tui.login import doctor as examine
+
+    return examine(config, static_ip, as_json=as_json)
+
+
+@app.command
 def export(
     what: Literal["trades", "orders", "fills", "positions", "bars"],
     *,

@@ -26,6 +26,7 @@ from engine.market import charges
 from engine.market.calendar import Calendar
 from engine.ops import logs
 from engine.ops.control import Door, socket_path
+from engine.trading.board import Board
 from engine.trading.clock import ScaledClock, SteppedClock
 from engine.trading.gateway import Patience
 from engine.trading.governor import Rates
@@ -61,6 +62,8 @@ class Station:
         self.run = run
         self.state = state_folder(config, run.mode)
         self.began = time.monotonic()
+        self.board = Board(run.mode.upper())
+        self.spans = tuple(config.feed.spans_s)
         self.failures: list[tuple[str, BaseException]] = []
         self._closers: list[Callable[[], None]] = []
         self._closed = False
@@ -93,7 +96,7 @@ class Station:
         ports = Ports(
             broker, feed, journal, clock, self.kill, Calendar.load(), charges.load(), pacer, keep,
         )  # fmt: skip
-        self.desk = Desk(self._settings(salt), ports, strategies_of(self.config), self.fail)
+        self.desk = Desk(self._settings(salt), ports, strategies_of(self.config), self.fail, self.board)
         door = Door(socket_path(self.state), self.desk, self.kill, self.fail)
         self._closers.append(door.close)
         logs.hook(self.fail)

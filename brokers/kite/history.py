@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, final
 
@@ -158,17 +158,20 @@ async def download(
 
     async def lane() -> None:
         for window in todo:
-            bars = await _patiently(archive, window, clock.sleep_until, clock)
+            bars = await _patiently(archive, window, clock)
             if bars is not None:
                 keep(window.wanted, bars)
                 progress.add(window, len(bars), missing(calendar, window, bars))
 
+    fatal: list[OperatorError] = []
     try:
         async with asyncio.TaskGroup() as lanes:
             for _ in range(LANES):
                 lanes.create_task(lane())
     except* OperatorError as errors:
-        raise errors.exceptions[0] from None
+        fatal += [each for each in errors.exceptions if isinstance(each, OperatorError)]
+    if fatal:
+        raise fatal[0]
     return [progress.result(each) for each in wanted]
 
 
@@ -177,9 +180,7 @@ def _closed(now: int, span: int) -> int:
     return midnight(ist_day(now)) if span * SECOND >= DAY else now - max(span, 60) * SECOND
 
 
-async def _patiently(
-    archive: Archive, window: Window, sleep: Callable[[int], Awaitable[None]], clock: Clock
-) -> list[Bar] | None:
+async def _patiently(archive: Archive, window: Window, clock: Clock) -> list[Bar] | None:
     delay = FIRST_DELAY
     for attempt in range(TRIES):
         try:
@@ -188,7 +189,7 @@ async def _patiently(
             )
         except RetryableError:
             if attempt < TRIES - 1:
-                await sleep(clock.now() + delay)
+                await clock.sleep_until(clock.now() + delay)
             delay *= 2
     return None
 
@@ -200,7 +201,7 @@ def missing(calendar: Calendar, window: Window, bars: Sequence[Bar]) -> list[Gap
     left out.
     """
     wanted = window.wanted
-    exchange, kind = wanted.instrument.exchange, _kind(wanted.instrument)
+    exchange, kind = wanted.instrument.exchange, wanted.instrument.kind
     daily = wanted.span * SECOND >= DAY
     there = {int(bar.start) for bar in bars}
     gaps: list[Gap] = []
@@ -214,7 +215,3 @@ def missing(calendar: Calendar, window: Window, bars: Sequence[Bar]) -> list[Gap
             known = expected if daily and midnight(day) in there else [*there, *beyond]
             gaps += calendar.missing_bars(known, day, wanted.span, exchange, kind, wanted.cas)
     return gaps
-
-
-def _kind(instrument: Instrument) -> str:
-    return "EQ" if instrument.kind == "INDEX" else instrument.kind

@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from brokers.kite import outcome
@@ -25,6 +26,7 @@ from brokers.kite.translation import (
     gtt_update,
     instrument,
     ist,
+    nanoseconds,
     order_fields,
     order_update,
     position,
@@ -118,6 +120,15 @@ class KiteBroker:
     async def account(self) -> str:
         """Return the account's user id; raise `ConnectionFailed` where there is nobody, `OperatorError` on a dead token."""
         return await self._read(lambda kite: _name(kite.profile()["user_id"]), failure=outcome.of_greeting)
+
+    async def server_time(self) -> int:
+        """Return the time Kite gives its answers, whole seconds in ns UTC."""
+
+        def ask(kite: Any) -> int:
+            kite.profile()
+            return nanoseconds(parsedate_to_datetime(self._wire().date))
+
+        return await self._read(ask)
 
     def renew(self, access_token: str) -> None:
         """Go on with another access token; calls under way end with the old one."""

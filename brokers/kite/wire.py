@@ -91,6 +91,11 @@ class Wire:
             raise CallFailed(f"HTTP {self._answer.status_code}", sent=True, status=self._answer.status_code)
         return value
 
+    @property
+    def date(self) -> str:
+        """Return when the server says it gave the last answer (the Date header), empty where it does not say."""
+        return "" if self._answer is None else self._answer.headers.get("Date", "")
+
     def close(self) -> None:
         """Close the HTTP session."""
         self._client.reqsession.close()

@@ -1,24 +1,14 @@
-"""Who is logged in, and what can be spent.
+"""Who is logged in."""
 
-Funds: delivery buys take their full value, delivery sales give it back at once; intraday takes a fifth of the value of
-what is open; MTF half. Realised intraday P&L moves the balance, unrealised does not. Charges are not booked during the
-day (they come with the contract note).
-"""
-
-from collections.abc import Iterable
 from hashlib import sha256
 from http import HTTPStatus
 from typing import final
 
 from brokers.sandbox import ist
 from brokers.sandbox.config import SandboxConfig
-from brokers.sandbox.orders import Ask, ClientOrder
-from brokers.sandbox.portfolio import Portfolio
 from brokers.sandbox.wire import ApiError
 
-PRODUCTS = ("CNC", "MIS", "MTF")
-SHARE_OF_VALUE = {"CNC": 1.0, "MTF": 0.5, "MIS": 0.2}
-DELIVERY = ("CNC", "MTF")
+PRODUCTS = ("CNC", "NRML", "MIS", "MTF")
 APP_ID = 1201
 
 
@@ -28,6 +18,8 @@ class Session:
 
     def __init__(self, config: SandboxConfig) -> None:
         self.user_id = config.user
+        self._exchanges = config.exchanges
+        self._consent = config.consent
         self._seed = f"{config.seed}|{config.date}|{self.user_id}"
         self._issued = 0
         self._requests: set[str] = set()
@@ -97,104 +89,31 @@ class Session:
             "user_shortname": "Sandbox",
             "email": "trader@sandbox.invalid",
             "broker": "ZERODHA",
-            "exchanges": ["NSE"],
+            "exchanges": list(self._exchanges),
             "products": list(PRODUCTS),
             "order_types": ["MARKET", "LIMIT", "SL", "SL-M"],
             "avatar_url": None,
-            "meta": {"demat_consent": "consent"},
+            "meta": {"demat_consent": "consent" if self._consent else "physical"},
         }
+
+    def full_profile(self) -> dict[str, object]:
+        """Return everything Kite keeps of a user; what would be personal is made up."""
+        return self.profile() | {
+            "phone": "*0000",
+            "pan": "*000S",
+            "twofa_type": "totp",
+            "twofa_timestamp": "2020-01-01 00:00:00",
+            "password_timestamp": "2020-01-01 00:00:00",
+            "dp_ids": ["1200000000000000"],
+            "bank_accounts": [{"name": "SANDBOX BANK", "branch": "NOWHERE", "account": "*0000"}],
+            "tags": ["sandbox"],
+            "meta": {"poa": "physical" if self._consent else "", "silo": "x", "account_blocks": []},
+        }
+
+    def renew(self, refresh_token: str) -> dict[str, object]:
+        """Refuse: only approved platforms are given a refresh token."""
+        raise _forbidden(f"Invalid `refresh_token`{'' if refresh_token else ': it is empty'}.")
 
 
 def _forbidden(message: str) -> ApiError:
     return ApiError(HTTPStatus.FORBIDDEN, "TokenException", message)
-
-
-@final
-class Funds:
-    """The account's money, paise."""
-
-    def __init__(self, cash: int, portfolio: Portfolio) -> None:
-        self.cash = cash
-        self._portfolio = portfolio
-
-    def required(self, ask: Ask, price: float, live: Iterable[ClientOrder]) -> int:
-        """Return what an order at `price` would block, paise: only the part that opens or adds counts."""
-        opening = self.opening(ask, live)
-        return round(opening * price * 100 * SHARE_OF_VALUE[ask.product])
-
-    def opening(self, ask: Ask, live: Iterable[ClientOrder]) -> int:
-        """Return the shares of an order that no position, holding or older closing order stands against."""
-        token = int(ask.listing.instrument.token)
-        against = -ask.side * self._portfolio.quantity(token, ask.product)
-        if ask.product == "CNC" and not ask.buys:
-            against += self._portfolio.held(token)
-        if ask.product in DELIVERY and ask.buys:
-            against = 0
-        closing = sum(
-            order.pending
-            for order in live
-            if order.ask.listing is ask.listing and order.ask.product == ask.product and order.ask.side == ask.side
-        )
-        return ask.quantity - min(ask.quantity, max(0, against - closing))
-
-    def blocked(self, live: Iterable[ClientOrder]) -> int:
-        """Return what open orders block, paise."""
-        total = 0
-        older: list[ClientOrder] = []
-        for order in live:
-            left = order.ask._replace(quantity=order.pending)
-            total += self.required(left, reserve_price(left), older)
-            older.append(order)
-        return total
-
-    def used(self, live: Iterable[ClientOrder]) -> int:
-        """Return what positions and open orders use, paise; negative after profitable sales."""
-        total = self.blocked(live) * 100
-        for position in self._portfolio.positions.values():
-            if position.product == "CNC":
-                total += position.buy_value - position.sell_value
-            else:
-                total += round(abs(position.cost) * SHARE_OF_VALUE[position.product]) - position.realised
-        return -(-total // 100)
-
-    def available(self, live: Iterable[ClientOrder]) -> int:
-        """Return what can be spent, paise."""
-        return self.cash - self.used(live)
-
-    def segment(self, live: list[ClientOrder], *, enabled: bool) -> dict[str, object]:
-        """Return one segment of `GET /user/margins`; commodity stands there empty."""
-        cash = self.cash if enabled else 0
-        debits = self.used(live) if enabled else 0
-        intraday = [p for p in self._portfolio.positions.values() if p.product == "MIS"] if enabled else []
-        delivery = [p for p in self._portfolio.positions.values() if p.product in DELIVERY] if enabled else []
-        return {
-            "enabled": enabled,
-            "net": (cash - debits) / 100,
-            "available": {
-                "adhoc_margin": 0,
-                "cash": cash / 100,
-                "opening_balance": cash / 100,
-                "live_balance": (cash - debits) / 100,
-                "collateral": 0,
-                "intraday_payin": 0,
-            },
-            "utilised": {
-                "debits": debits / 100,
-                "exposure": 0,
-                "m2m_realised": sum(p.realised for p in intraday) / 1e4,
-                "m2m_unrealised": sum(p.unrealised for p in intraday) / 1e4,
-                "option_premium": 0,
-                "payout": 0,
-                "span": 0,
-                "holding_sales": 0,
-                "turnover": 0,
-                "liquid_collateral": 0,
-                "stock_collateral": 0,
-                "delivery": sum(max(0, p.buy_value - p.sell_value) for p in delivery) / 1e4,
-            },
-        }
-
-
-def reserve_price(ask: Ask) -> float:
-    """Return the price at which an order reserves funds: its limit, else its trigger, else the last price."""
-    return ask.price or ask.trigger or ask.listing.ltp

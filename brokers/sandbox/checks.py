@@ -3,50 +3,99 @@
 from collections.abc import Mapping
 
 from brokers.sandbox.listing import Index, Listing
-from brokers.sandbox.orders import Ask
+from brokers.sandbox.orders import Ask, Iceberg
 from brokers.sandbox.wire import Form, choice, decimal, invalid, refused, required, whole
 
+VARIETIES = ("regular", "amo", "co", "iceberg", "auction")
 PRODUCTS = ("CNC", "MIS", "NRML", "MTF")
 TYPES = ("MARKET", "LIMIT", "SL", "SL-M")
 SIDES = {"BUY": 1, "SELL": -1}
+VALIDITIES = ("DAY", "IOC", "TTL")
 TAG_LENGTH = 20
+LEGS = (2, 50)
 UNPROTECTED = (
     "Market orders without market protection are not allowed via API. "
     "Please set market protection or use a Limit order."
 )
 UNKNOWN_INSTRUMENT = "The instrument you are placing an order for has either expired or does not exist."
+NO_TRIGGER = "Invalid trigger price entered"
 
 Listings = Mapping[str, Listing | Index]
 """By "EXCHANGE:SYMBOL"."""
 
 
 def listing(listings: Listings, form: Form) -> Listing:
-    """Return the share an order names."""
+    """Return the instrument an order names."""
     found = listings.get(f"{required(form, 'exchange')}:{required(form, 'tradingsymbol')}")
     if not isinstance(found, Listing):
         raise invalid(UNKNOWN_INSTRUMENT)
     return found
 
 
-def read(listings: Listings, form: Form, variety: str) -> Ask:
-    """Read the form of a new order."""
-    if variety != "regular":
+def read(listings: Listings, form: Form, variety: str, *, frozen: bool = True) -> Ask:
+    """Read the form of a new order; `frozen`: no more than the exchange takes in one order."""
+    if variety not in VARIETIES:
         raise invalid("Invalid `variety`.")
     ask = Ask(
         listing=listing(listings, form),
         side=SIDES[choice(form, "transaction_type", tuple(SIDES))],
         quantity=whole(form, "quantity"),
         order_type=choice(form, "order_type", TYPES),
-        product=choice(form, "product", PRODUCTS),
+        product=choice(form, "product", (*PRODUCTS, "CO") if variety == "co" else PRODUCTS),
         price=decimal(form, "price"),
         trigger=decimal(form, "trigger_price"),
-        validity=choice(form, "validity", ("DAY", "IOC"), "DAY"),
+        validity=choice(form, "validity", VALIDITIES, "DAY"),
         disclosed=whole(form, "disclosed_quantity"),
         protection=decimal(form, "market_protection"),
         tag=form.get("tag") or None,
         variety=variety,
+        ttl=whole(form, "validity_ttl"),
     )
-    return checked(ask)
+    if variety == "co":
+        ask = _cover(ask)
+    if variety == "auction":
+        ask = _auction(ask, required(form, "auction_number"))
+    if variety == "iceberg":
+        return checked(_iceberg(ask, whole(form, "iceberg_legs"), whole(form, "iceberg_quantity")))
+    return checked(ask, frozen=frozen)
+
+
+def _cover(ask: Ask) -> Ask:
+    """Turn the form of a cover order into its first leg; the trigger is that of the second."""
+    if ask.order_type not in {"MARKET", "LIMIT"}:
+        raise invalid("Invalid `order_type`. Only MARKET and LIMIT orders are allowed in CO.")
+    if ask.listing.instrument.kind == "EQ" and ask.product not in {"MIS", "CO"}:
+        raise invalid("Invalid `product`. Cover orders are intraday orders.")
+    if ask.validity != "DAY" or ask.disclosed:
+        raise invalid("Invalid `validity`.")
+    if ask.trigger <= 0.0:
+        raise invalid(NO_TRIGGER)
+    on_grid(ask.listing, ask.trigger)
+    entry = ask.price if ask.order_type == "LIMIT" else ask.listing.ltp
+    if ask.side * (entry - ask.trigger) <= 0:
+        raise invalid(NO_TRIGGER)
+    return ask._replace(product="CO", stop=ask.trigger, trigger=0.0)
+
+
+def _auction(ask: Ask, number: str) -> Ask:
+    if ask.order_type != "LIMIT" or ask.buys or ask.product != "CNC" or ask.validity != "DAY":
+        raise invalid("Only LIMIT SELL orders of CNC holdings are allowed in the auction.")
+    return ask._replace(auction=number)
+
+
+def _iceberg(ask: Ask, legs: int, quantity: int) -> Ask:
+    """Return the first leg; the quantity of a leg follows from the number of legs where it is not given."""
+    if not LEGS[0] <= legs <= LEGS[1]:
+        raise invalid(f"Invalid `iceberg_legs`. It should be between {LEGS[0]} and {LEGS[1]}.")
+    if ask.order_type == "MARKET" or ask.validity == "IOC":
+        raise invalid("Market and IOC orders are not allowed in iceberg.")
+    if ask.disclosed:
+        raise invalid("Disclosed quantity is not allowed in iceberg.")
+    lot = int(ask.listing.instrument.lot)
+    leg = quantity or -(-ask.quantity // legs // lot) * lot
+    if leg < 1 or leg * (legs - 1) >= ask.quantity or leg * legs < ask.quantity:
+        raise invalid("Invalid `iceberg_quantity`.")
+    return ask._replace(quantity=leg, iceberg=Iceberg(1, legs, leg, ask.quantity))
 
 
 def revised(ask: Ask, form: Form) -> Ask:
@@ -57,20 +106,20 @@ def revised(ask: Ask, form: Form) -> Ask:
             order_type=choice(form, "order_type", TYPES, ask.order_type),
             price=decimal(form, "price", ask.price),
             trigger=decimal(form, "trigger_price", ask.trigger),
-            validity=choice(form, "validity", ("DAY", "IOC"), ask.validity),
+            validity=choice(form, "validity", VALIDITIES, ask.validity),
             disclosed=whole(form, "disclosed_quantity", ask.disclosed),
             protection=decimal(form, "market_protection", ask.protection),
         )
     )
 
 
-def checked(ask: Ask) -> Ask:
+def checked(ask: Ask, *, frozen: bool = True) -> Ask:
     """Return the request with the prices its type does not use taken out; raise `ApiError` for a bad one."""
     if ask.tag is not None and len(ask.tag) > TAG_LENGTH:
         raise invalid("Invalid `tag`. It should be at most 20 characters long.")
-    if ask.product == "NRML":
-        raise invalid("Trading in NSE is not allowed using NRML product type. Try placing an order in CNC/MIS.")
-    _quantity(ask)
+    _product(ask)
+    _validity(ask)
+    _quantity(ask, frozen=frozen)
     if ask.order_type in {"MARKET", "SL-M"}:
         if not ask.protection:
             raise invalid(UNPROTECTED)
@@ -86,25 +135,60 @@ def checked(ask: Ask) -> Ask:
     on_grid(ask.listing, ask.price)
     on_grid(ask.listing, ask.trigger)
     most = ask.listing.rules.orders.max_value
-    if (ask.price or ask.listing.ltp) * ask.quantity > most:
+    if frozen and (ask.price or ask.listing.ltp) * ask.quantity > most:
         raise invalid(f"The order value exceeds the maximum of Rs. {most} allowed per order.")
     return ask
 
 
-def _quantity(ask: Ask) -> None:
+def _product(ask: Ask) -> None:
+    instrument = ask.listing.instrument
+    if instrument.kind == "EQ" and ask.product == "NRML":
+        raise invalid(
+            f"Trading in {instrument.exchange} is not allowed using NRML product type. "
+            "Try placing an order in CNC/MIS."
+        )
+    if instrument.kind != "EQ" and ask.product in {"CNC", "MTF"}:
+        raise invalid(
+            f"Trading in {instrument.exchange} is not allowed using {ask.product} product type. "
+            "Try placing an order in NRML/MIS."
+        )
+
+
+def _validity(ask: Ask) -> None:
+    longest = ask.listing.rules.orders.ttl_minutes
+    if ask.validity == "TTL" and not 1 <= ask.ttl <= longest:
+        raise invalid(f"Invalid `validity_ttl`. It should be between 1 and {longest} minutes.")
+    if ask.validity == "IOC" and ask.listing.instrument.exchange == "MCX":
+        raise invalid("IOC orders are not allowed on MCX.")
+
+
+def _quantity(ask: Ask, *, frozen: bool) -> None:
     instrument = ask.listing.instrument
     if ask.quantity < 1:
         raise invalid("Invalid `quantity`.")
     if ask.quantity % instrument.lot:
         raise invalid(f"Invalid `quantity`. It should be a multiple of the lot size {instrument.lot}.")
-    if ask.quantity > instrument.freeze:
+    if frozen and ask.quantity > instrument.freeze:
+        lots = ("", "") if instrument.lot == 1 else tuple(
+            f" ({quantity // instrument.lot} lots)" for quantity in (ask.quantity, instrument.freeze)
+        )  # fmt: skip
         raise invalid(
-            f"The order quantity {ask.quantity} is higher than the maximum quantity of {instrument.freeze} "
+            f"The order quantity {ask.quantity}{lots[0]} is higher than the maximum quantity of "
+            f"{instrument.freeze}{lots[1]} "
             "allowed by the exchanges. Please reduce the order quantity or use iceberg orders."
         )
-    if ask.disclosed and not 0.1 * ask.quantity <= ask.disclosed <= ask.quantity:
-        raise invalid("Disclosed quantity should be at least 10% of the order quantity.")
-    if ask.disclosed and ask.validity == "IOC":
+    if ask.disclosed:
+        _disclosed(ask)
+
+
+def _disclosed(ask: Ask) -> None:
+    exchange = ask.listing.instrument.exchange
+    if exchange in {"NFO", "BFO"}:
+        raise invalid(f"Disclosed quantity is not allowed on {exchange}.")
+    percent = 25 if exchange == "MCX" else 10
+    if not percent / 100 * ask.quantity <= ask.disclosed <= ask.quantity:
+        raise invalid(f"Disclosed quantity should be at least {percent}% of the order quantity.")
+    if ask.validity == "IOC":
         raise invalid("Disclosed quantity is not allowed for IOC orders.")
 
 
@@ -121,7 +205,7 @@ def on_grid(listing: Listing, price: float) -> None:
 def _trigger(ask: Ask) -> None:
     instrument, ltp = ask.listing.instrument, ask.listing.ltp
     if ask.trigger <= 0.0:
-        raise invalid("Invalid trigger price entered")
+        raise invalid(NO_TRIGGER)
     side = "buy" if ask.buys else "sell"
     if ask.trigger < instrument.lower:
         raise refused(
@@ -145,7 +229,8 @@ def _trigger(ask: Ask) -> None:
 
 def protection_percent(ask: Ask) -> float:
     """Return the market protection in percent: the given one, or the day's slab for the last price."""
-    return ask.protection if ask.protection > 0 else ask.listing.rules.protection(ask.listing.ltp)
+    kind = ask.listing.instrument.kind
+    return ask.protection if ask.protection > 0 else ask.listing.rules.protection(ask.listing.ltp, kind)
 
 
 def protected_price(ask: Ask) -> float:

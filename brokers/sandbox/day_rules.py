@@ -4,7 +4,11 @@ from datetime import date
 from functools import lru_cache
 from typing import final
 
-from engine.market.rules import Rules
+from engine.errors import DataError
+from engine.market.rules import Rules, TickClass
+
+OLD_TICK = 0.05
+LOT_VALUE = 750_000.0
 
 
 @final
@@ -17,13 +21,32 @@ class DayRules:
         self.orders = self._rules.order_limits(self._day)
         self.gtt = self._rules.gtt_limits(self._day)
 
-    def tick(self, price: float) -> float:
-        """Return the tick of an NSE share in rupees."""
-        return self._rules.tick_size(self._day, price)
+    def tick(self, price: float, kind: TickClass = "stock") -> float:
+        """Return the tick of an NSE share or an NFO contract in rupees; before the table's rows 0.05."""
+        try:
+            return self._rules.tick_size(self._day, price, "NSE" if kind == "stock" else "NFO", kind)
+        except DataError:
+            if kind == "stock":
+                raise
+            return OLD_TICK
 
-    def protection(self, price: float) -> float:
-        """Return the automatic market protection of a share in percent."""
-        return self._rules.protection_percent(self._day, price)
+    def lot(self, name: str, price: float) -> int:
+        """Return the lot of the contracts on an underlying: the table's, else about ₹7.5 lakh's worth."""
+        try:
+            return self._rules.lot_size(self._day, name)
+        except DataError:
+            return max(1, round(LOT_VALUE / price / 25)) * 25
+
+    def freeze(self, name: str, lot: int) -> int:
+        """Return the largest quantity of one order in the contracts on an underlying: the table's, else forty lots."""
+        try:
+            return self._rules.freeze_quantity(self._day, name)
+        except DataError:
+            return 40 * lot
+
+    def protection(self, price: float, kind: str = "EQ") -> float:
+        """Return the automatic market protection in percent."""
+        return self._rules.protection_percent(self._day, price, kind)
 
 
 @lru_cache(maxsize=1)

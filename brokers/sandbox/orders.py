@@ -8,7 +8,32 @@ from brokers.sandbox import ist
 if TYPE_CHECKING:
     from brokers.sandbox.listing import Listing
 
-LIVE = ("OPEN", "TRIGGER PENDING")
+AMO = "AMO REQ RECEIVED"
+LIVE = ("OPEN", "TRIGGER PENDING", AMO)
+
+
+class Iceberg(NamedTuple):
+    """Which leg of an iceberg an order is."""
+
+    leg: int
+    legs: int
+    leg_quantity: int
+    total: int
+
+    @property
+    def remaining(self) -> int:
+        """Return the quantity of the legs that come after this one."""
+        return max(0, self.total - self.leg * self.leg_quantity)
+
+    def row(self) -> dict[str, object]:
+        """Return it as Kite shows it in `meta`."""
+        return {
+            "leg": self.leg,
+            "legs": self.legs,
+            "leg_quantity": self.leg_quantity,
+            "total_quantity": self.total,
+            "remaining_quantity": self.remaining,
+        }
 
 
 class Ask(NamedTuple):
@@ -27,6 +52,18 @@ class Ask(NamedTuple):
     """Percent, -1.0: the exchange's own slab; only where `order_type` is MARKET or SL-M."""
     tag: str | None = None
     variety: str = "regular"
+    ttl: int = 0
+    """Minutes; only where `validity` is TTL."""
+    iceberg: Iceberg | None = None
+    stop: float = 0.0
+    """CO: the trigger of its second leg."""
+    auction: str = ""
+    """Number of the auction it is offered in."""
+    parent: str | None = None
+    labels: tuple[str, ...] = ()
+    """Tags the system puts beside the user's."""
+    by: str = ""
+    """Who placed it, if not the user."""
 
     @property
     def buys(self) -> bool:
@@ -108,16 +145,17 @@ class ClientOrder:
 
     def row(self) -> dict[str, object]:
         """Return the order as the order book shows it."""
-        tags = ([self.ask.tag] if self.ask.tag else []) + self.protected
+        extra = {"auction_number": self.ask.auction} if self.ask.auction else {}
+        tags = ([self.ask.tag] if self.ask.tag else []) + [*self.ask.labels, *self.protected]
         exchanged = None if self.exchanged is None else ist.text(self.exchanged)
-        return self._core() | {
+        return self._core() | extra | {
             "account_id": self.user_id,
             "modified": self.modifications > 0,
             "status_message_raw": self.message,
             "exchange_update_timestamp": exchanged,
-            "validity_ttl": 0,
+            "validity_ttl": self.ask.ttl,
             "market_protection": 0,
-            "meta": {},
+            "meta": {"iceberg": self.ask.iceberg.row()} if self.ask.iceberg else {},
             "tags": tags,
             "guid": self._guid(),
         }
@@ -141,10 +179,10 @@ class ClientOrder:
     def _core(self) -> dict[str, object]:
         ask, instrument = self.ask, self.ask.listing.instrument
         return {
-            "placed_by": self.user_id,
+            "placed_by": ask.by or self.user_id,
             "order_id": self.order_id,
             "exchange_order_id": self.exchange_order_id,
-            "parent_order_id": None,
+            "parent_order_id": ask.parent,
             "status": self.status,
             "status_message": self.message,
             "order_timestamp": ist.text(self.placed),
@@ -160,7 +198,7 @@ class ClientOrder:
             "quantity": ask.quantity,
             "disclosed_quantity": ask.disclosed,
             "price": ask.price,
-            "trigger_price": ask.trigger,
+            "trigger_price": ask.trigger or ask.stop,
             "average_price": self.average,
             "filled_quantity": self.filled,
             "pending_quantity": self.pending,

@@ -19,6 +19,7 @@ from compiled.model import Bar
 from engine.errors import DataError
 from engine.market.action_text import Kind, effects
 from engine.market.calendar import midnight
+from engine.market.dated import Row, on, read
 
 FILE = Path(__file__).with_name("corporate_actions.json")
 
@@ -84,15 +85,8 @@ class Demerger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     note: str = ""
 
 
-class _Extraordinary(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"first": "from", "last": "until"}
-):
-    first: date
-    last: date = date.max
+class _Extraordinary(Row, frozen=True, kw_only=True):
     percent: float
-    source: list[str]
-    confidence: Literal["high", "medium", "low"]
-    note: str = ""
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -112,7 +106,7 @@ class Actions:
     """The corporate actions of all shares."""
 
     def __init__(self, actions: Iterable[Action], file: Path = FILE) -> None:
-        self._table = _read(file)
+        self._table = read(file, _File)
         self._demergers = {(row.symbol, row.ex): row for row in self._table.demergers}
         self._by_symbol: defaultdict[str, list[Action]] = defaultdict(list)
         for action in sorted(set(actions), key=lambda each: (each.ex, each.kind.value, each.text)):
@@ -131,10 +125,13 @@ class Actions:
         equity = (row for row in rows if row["series"] == "EQ" and row["exDate"] is not None)
         return cls(each for row in equity for each in parsed(row["symbol"], row["exDate"].date(), row["subject"]))
 
+    def name(self, symbol: str) -> str:
+        """Return what a share is called today, as NSE's list calls it on every day."""
+        return self._table.renamed.get(symbol, symbol)
+
     def of(self, symbol: str, first: date = date.min, last: date = date.max) -> list[Action]:
         """Return the actions of a share with an ex-date from `first` to `last`, both included, oldest first."""
-        now = self._table.renamed.get(symbol, symbol)
-        return [action for action in self._by_symbol.get(now, []) if first <= action.ex <= last]
+        return [action for action in self._by_symbol.get(self.name(symbol), []) if first <= action.ex <= last]
 
     def on(self, day: date) -> list[Action]:
         """Return all actions with this ex-date, in order of symbol."""
@@ -233,10 +230,7 @@ class Actions:
         return Step(action.ex, close / (close - action.amount), 1.0)
 
     def _percent(self, day: date) -> float:
-        for row in self._table.extraordinary:
-            if row.first <= day <= row.last:
-                return row.percent
-        raise DataError(f"no rule on extraordinary dividends for {day}: add a row to {FILE}")
+        return on(self._table.extraordinary, day, "rule on extraordinary dividends", FILE).percent
 
 
 def parsed(symbol: str, ex: date, subject: str) -> list[Action]:
@@ -262,10 +256,3 @@ def adjusted(bars: Sequence[Bar], steps: Sequence[Step]) -> list[Bar]:
             volume = int(volume * shares[at] + 0.5)
         found.append(Bar(bar.token, bar.start, bar.span, opening, high, low, close, volume, bar.ticks))
     return found
-
-
-def _read(file: Path) -> _File:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=_File)
-    except (OSError, msgspec.DecodeError) as error:
-        raise DataError(f"{file}: {error}") from error

@@ -10,6 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from math import floor
 from typing import NamedTuple
 
@@ -88,7 +89,8 @@ def match(deals: Iterable[Deal], actions: Actions | None = None, until: date = d
 
     Raises `DataError` for a corporate action on shares in hand whose effect is not known.
     """
-    known = sorted((deal for deal in deals if deal.day <= until), key=lambda deal: (deal.day, str(deal.ts)))
+    named = (deal._replace(symbol=actions.name(deal.symbol)) if actions and deal.equity else deal for deal in deals)
+    known = sorted((deal for deal in named if deal.day <= until), key=lambda deal: (deal.day, str(deal.ts)))
     by_day: defaultdict[date, list[Deal]] = defaultdict(list)
     for deal in known:
         by_day[deal.day].append(deal)
@@ -195,4 +197,4 @@ def _multiplied(lots: Iterable[Lot], ratio: float) -> list[int]:
     for lot in lots:
         before += lot.quantity
         after.append(floor(before * ratio + 1e-9))
-    return [later - earlier for earlier, later in zip(after, after[1:], strict=False)]
+    return [later - earlier for earlier, later in pairwise(after)]

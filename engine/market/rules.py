@@ -7,11 +7,11 @@ day has the last word on tick size and lot: these rules serve days without one.
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self
 
 import msgspec
 
-from engine.errors import DataError
+from engine.market.dated import Row, on, read
 
 FILE = Path(__file__).with_name("rules.json")
 
@@ -19,18 +19,6 @@ TickClass = Literal["stock", "etf", "stock future", "index future", "option"]
 
 Step = tuple[float | None, float]
 """A price below the first number takes the second; None bounds nothing."""
-
-
-class Row(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"first": "from", "last": "until"}
-):
-    """One dated row of the table, with where it comes from and how sure it is."""
-
-    first: date
-    last: date = date.max
-    source: list[str]
-    confidence: Literal["high", "medium", "low"]
-    note: str = ""
 
 
 class OrderLimits(Row, frozen=True, kw_only=True):
@@ -99,9 +87,6 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     gtt: list[GttLimits]
 
 
-Dated = TypeVar("Dated", bound=Row)
-
-
 class Rules:
     """The order rules of every day the table covers."""
 
@@ -111,44 +96,34 @@ class Rules:
     @classmethod
     def load(cls, file: Path = FILE) -> Self:
         """Read the table; raise `DataError` where it is missing or malformed."""
-        try:
-            return cls(msgspec.json.decode(file.read_bytes(), type=_File))
-        except (OSError, msgspec.DecodeError) as error:
-            raise DataError(f"{file}: {error}") from error
+        return cls(read(file, _File))
 
     def tick_size(self, day: date, price: float, exchange: str = "NSE", kind: TickClass = "stock") -> float:
         """Return the tick in rupees; `price` is the close of the last trading day of the month before (or the index)."""
         rows = (row for row in self._table.ticks if exchange in row.exchanges and row.tick_class == kind)
-        return _step(_on(rows, day, f"tick size of a {kind} on {exchange}").steps, price)
+        return _step(on(rows, day, f"tick size of a {kind} on {exchange}", FILE).steps, price)
 
     def lot_size(self, day: date, name: str) -> int:
         """Return the lot of an index's derivatives, in units."""
-        return _on((row for row in self._table.lots if row.name == name), day, f"lot of {name}").lot
+        return on((row for row in self._table.lots if row.name == name), day, f"lot of {name}", FILE).lot
 
     def freeze_quantity(self, day: date, name: str) -> int:
         """Return the largest quantity of one order in an index's derivatives."""
         rows = (row for row in self._table.freezes if row.name == name)
-        return _on(rows, day, f"freeze quantity of {name}").quantity
+        return on(rows, day, f"freeze quantity of {name}", FILE).quantity
 
     def protection_percent(self, day: date, price: float, kind: str = "EQ") -> float:
         """Return how far from `price` a market order with market_protection -1 may trade, in percent."""
         rows = (row for row in self._table.protection if kind in row.kinds)
-        return _step(_on(rows, day, f"protection band of {kind}").steps, price)
+        return _step(on(rows, day, f"protection band of {kind}", FILE).steps, price)
 
     def order_limits(self, day: date) -> OrderLimits:
         """Return Zerodha's limits on orders."""
-        return _on(self._table.orders, day, "order limits")
+        return on(self._table.orders, day, "order limits", FILE)
 
     def gtt_limits(self, day: date) -> GttLimits:
         """Return Zerodha's limits on GTTs."""
-        return _on(self._table.gtt, day, "GTT limits")
-
-
-def _on(rows: Iterable[Dated], day: date, what: str) -> Dated:
-    for row in rows:
-        if row.first <= day <= row.last:
-            return row
-    raise DataError(f"no {what} for {day}: add a row to {FILE}")
+        return on(self._table.gtt, day, "GTT limits", FILE)
 
 
 def _step(steps: Iterable[Step], price: float) -> float:

@@ -5,25 +5,16 @@ import sys
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 from engine.ports import Failure
-
-# structlog imports rich where it is installed, for a console it does not get here: a headless desk loads no screen
-_screenless = "rich" not in sys.modules
-if _screenless:
-    sys.modules["rich"] = None  # type: ignore[assignment]  # the documented way to have an import fail
-try:
-    import structlog
-finally:
-    if _screenless:
-        del sys.modules["rich"]
 
 _kept: list[TextIO] = []
 
 
 def open_log(path: Path) -> None:
     """Send structlog's events to `path` as JSON lines, and the interpreter's last words beside them."""
+    structlog = _structlog()
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a", encoding="utf-8", buffering=1)
     _kept.append(file)
@@ -40,9 +31,22 @@ def open_log(path: Path) -> None:
     )
 
 
+def _structlog() -> Any:
+    """Import structlog late (it pulls Twisted) and without rich: a headless desk loads no screen."""
+    alone = "rich" not in sys.modules
+    if alone:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # the documented way to have an import fail
+    try:
+        import structlog  # noqa: PLC0415  see above
+    finally:
+        if alone:
+            del sys.modules["rich"]
+    return structlog
+
+
 def log_failure(name: str, error: BaseException) -> None:
     """Write down what killed a thread."""
-    structlog.get_logger().error("thread_died", thread=name, exc_info=error)
+    _structlog().get_logger().error("thread_died", thread=name, exc_info=error)
 
 
 def hook(failure: Failure) -> None:

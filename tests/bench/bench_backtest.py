@@ -40,7 +40,9 @@ class Workload:
         high = np.maximum(opened, close) + rng.integers(0, 6, (bars, symbols))
         low = np.minimum(opened, close) - rng.integers(0, 6, (bars, symbols))
         self.symbols, self.bars = symbols, bars
-        self.open, self.high, self.low, self.close = (np.round(column * 0.05, 2) for column in (opened, high, low, close))
+        self.open, self.high, self.low, self.close = (
+            np.round(column * 0.05, 2) for column in (opened, high, low, close)
+        )
         self.volume: NDArray[np.int64] = rng.integers(1_000, 100_000, (bars, symbols))
         self.start = START + np.arange(bars, dtype=np.int64) * MINUTE
         self.tokens = [(n + 1) * 256 + 1 for n in range(symbols)]
@@ -115,9 +117,9 @@ def bars(work: Workload, strategy: Callable[[], Strategy]) -> tuple[float, Resul
     """Return seconds and result of one run."""
     columns, sessions = work.columns(), work.sessions()
     kernel, venue = desk(work.tokens, [strategy()], START + work.bars * MINUTE)
-    begun = time.perf_counter()
+    begun = time.process_time()
     result = run_bars(kernel, venue, columns, 60, sessions)
-    return time.perf_counter() - begun, result
+    return time.process_time() - begun, result
 
 
 def cross() -> Strategy:

@@ -1,14 +1,13 @@
-"""Measure the order book against a tight C++ ladder, interpreted against native, and from an interpreted caller.
+"""Measure the order book against a tight C++ ladder, and from an interpreted caller against the books of `book_peers.py`.
 
-`run()` returns the figures; `messages(mix)` is the seeded workload and `fill_hash(fills)` the proof of equal trades, so
-that another contender needs only the two. Run it as a script for JSON.
+`run()` returns the section of the report; `messages(mix)` is the seeded workload and `fill_hash(fills)` the proof of equal
+trades: a contender that makes other trades is not measured, it ends the run.
 """
 
 import json
 import os
 import random
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
@@ -16,14 +15,16 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import compiled
+import book_peers
+from book_peers import CANCEL, IOC, LIMIT, MARKET, MODIFY, RECORD, fill_hash
+from contender import OWN, PEERS, PEERS_312, contend, passes, ratio
+from report import goal, plural, section, table
+
 from compiled import book as module
 from compiled.book import Book
 
 HERE = Path(__file__).resolve().parent
 LOW, HIGH = 27_000, 33_000
-LIMIT, CANCEL, MODIFY, IOC, MARKET = 1, 2, 3, 4, 5
-RECORD = struct.Struct("<BBHIii")
 MIXES = {
     "busy": {"add": 0.55, "cancel": 0.35, "modify": 0.05, "take": 0.05, "spread": 40.0, "jump": 0.02},
     "calm": {"add": 0.44, "cancel": 0.42, "modify": 0.12, "take": 0.02, "spread": 12.0, "jump": 0.005},
@@ -72,15 +73,6 @@ def messages(mix: str, count: int = 1_000_000, seed: int = 42) -> list[Message]:
 def packed(stream: Iterable[Message]) -> bytes:
     """Return messages as the buffer that `Book.run` and the C++ ladder read."""
     return b"".join(RECORD.pack(*message) for message in stream)
-
-
-def fill_hash(fills: Iterable[tuple[int, int, int, int]]) -> int:
-    """Return the FNV-style hash of fills (maker, taker, tick, quantity) in order, as the C++ ladder computes it."""
-    digest = 0xCBF29CE484222325
-    for fill in fills:
-        for value in fill:
-            digest = ((digest ^ value) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
-    return digest
 
 
 def call(book: Book, stream: Iterable[Message]) -> None:
@@ -183,12 +175,12 @@ def prefixes(count: int) -> dict[str, dict[str, int]]:
     return told
 
 
-def run(count: int = 1_000_000, repeats: int = 5, prefix: int = 20_000) -> dict[str, object]:
-    """Return the figures of both mixes and of an interpreted run of their first `prefix` messages."""
+def kernel(count: int, repeats: int, prefix: int) -> dict[str, dict[str, object]]:
+    """Return the figures of both mixes, and of a run of the plain files over their first `prefix` messages."""
     with tempfile.TemporaryDirectory() as folder:
         program = ladder(Path(folder))
         here, interpreted = prefixes(prefix), plain(Path(folder), prefix)
-        figures: dict[str, object] = {"native": compiled.NATIVE}
+        figures = {}
         for mix in MIXES:
             assert here[mix]["hash"] == interpreted[mix]["hash"], "the plain files made other trades"
             figures[mix] = {
@@ -196,6 +188,95 @@ def run(count: int = 1_000_000, repeats: int = 5, prefix: int = 20_000) -> dict[
                 "interpreted_per_second": interpreted[mix]["per_second"],
             }
         return figures
+
+
+# the whole stream, or as much of it as a slow book gets through in a second or two
+SHARES = {"lightmatchingengine": 0.03}
+HOMES = {"patang": OWN, "pure Python": OWN, "matching-engine": PEERS_312}
+
+
+def peers(mix: str, count: int, repeats: int) -> list[dict[str, object]]:
+    """Return a row for each book that Python can call, the median of `repeats` passes; assert that all trade alike."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / mix
+        stream = book_peers.plain(messages(mix, count))
+        book_peers.save(stream, path)
+        sizes = {name: int(len(stream) * SHARES.get(name, 1)) for name in book_peers.CONTENDERS}
+        wanted = set(sizes.items()) | {("patang", size) for size in sizes.values()}
+
+        def one(name: str, size: int) -> dict[str, object]:
+            return contend("book_peers", name, HOMES.get(name, PEERS), path=str(path), count=size, rounds=1)
+
+        told = passes(repeats, {key: lambda key=key: one(*key) for key in sorted(wanted)})
+    return [row(name, sizes[name], told[name, sizes[name]], told["patang", sizes[name]]) for name in sizes]
+
+
+def row(name: str, size: int, theirs: list[dict[str, object]], ours: list[dict[str, object]]) -> dict[str, object]:
+    """Return one book's figures beside ours on the same messages."""
+    if "absent" in theirs[0]:
+        return {"book": name, "absent": theirs[0]["absent"]}
+    proof = "hash" if "hash" in theirs[0] else "final"
+    assert theirs[0][proof] == ours[0][proof], f"{name} made other trades"
+    rates = [[report["per_second"] for report in side] for side in (ours, theirs)]
+    return {
+        "book": name,
+        "version": theirs[0]["version"],
+        "messages": size,
+        "M calls/s": round(sorted(rates[1])[len(rates[1]) // 2] / 1e6, 3),
+        "patang is": round(ratio(*rates), 2),
+        "checked": "same trades" if proof == "hash" else "same final book",
+        "peak MB": max(report["rss_mb"] for report in theirs),
+    }
+
+
+def run(*, quick: bool = False) -> dict[str, object]:
+    """Return the section of the report."""
+    count, repeats = (60_000, 1) if quick else (1_000_000, 3)
+    figures = kernel(count, 3 if quick else 5, 20_000)
+    tables = [
+        table(
+            "From a packed message buffer",
+            [
+                {
+                    "mix": mix,
+                    "messages": told["messages"],
+                    "fills": told["fills"],
+                    "patang M/s": told["book_per_second"] / 1e6,
+                    "C++ ladder M/s": told["cpp_per_second"] / 1e6,
+                    "of C++ (median)": told["of_cpp_median"],
+                    "plain files M/s": told["interpreted_per_second"] / 1e6,
+                    "M calls/s from Python": told["calls_per_second"] / 1e6,
+                    "without the loop": told["calls_per_second_without_loop"] / 1e6,
+                }
+                for mix, told in figures.items()
+            ],
+        )
+    ]
+    rows = {mix: peers(mix, count, repeats) for mix in MIXES}
+    tables += [table(f"Called from interpreted Python, {mix} mix", rows[mix]) for mix in MIXES]
+    of_cpp = min(told["of_cpp_median"] for told in figures.values())
+    calls = min(told["calls_per_second"] for told in figures.values()) / 1e6
+    return section(
+        "Order book",
+        f"Two seeded mixes of {plural(count, 'message')}; CPU time. The C++ ladder has the same semantics, is compiled by this run"
+        " (g++ -O3) and makes the same fills. The other books get the mix with each modification as a cancellation and a"
+        " new order.",
+        tables,
+        [
+            goal("matcher from a message buffer, of the C++ ladder", "≥ 0.6", of_cpp, of_cpp >= 0.6),
+            goal("matcher called from interpreted Python, M calls/s", "≥ 5", calls, calls >= 5),
+            beyond("bourse", "≥ 3", rows),
+            beyond("pure Python", "≥ 6", rows),
+        ],
+    )
+
+
+def beyond(name: str, wanted: str, rows: dict[str, list[dict[str, object]]]) -> dict[str, object]:
+    """Return how the goal "so many times another book" stands, by the worse mix."""
+    told = [row["patang is"] for table in rows.values() for row in table if row["book"] == name and "patang is" in row]
+    measured = min(told, default=None)
+    met = None if measured is None else measured >= float(wanted.removeprefix("≥ "))
+    return goal(f"matcher called from Python, times {name}", wanted, measured, met)
 
 
 if __name__ == "__main__":

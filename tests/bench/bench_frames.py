@@ -1,17 +1,16 @@
 """Measure the frame decoder against the official client's parser, on the same frames in the same run.
 
-`run()` returns packets per second and ratios; run it as a script for JSON. Rounds of the contenders alternate and the
-best of each counts, so that a busy machine slows all alike.
+Rounds of the contenders alternate and the best of each counts, so that a busy machine slows all alike.
 """
 
-import json
 import random
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 
 from kiteconnect import KiteTicker
+from report import goal, section, table
 
-import compiled
 from compiled.frames import FULL, LTP, QUOTE, Columns, Decoder, encode, pack_depth
 from compiled.model import SECOND, Tick
 
@@ -58,26 +57,70 @@ def best(call: Callable[[], object], repeats: int) -> float:
     return shortest
 
 
-def run(rounds: int = 12) -> dict[str, object]:
-    """Return, for every frame, microseconds a frame of each contender and how often ours beats the official one."""
+def same(frame: bytes, official: list[dict[str, object]]) -> bool:
+    """Tell whether the decoder and the columns give the official parser's prices, volumes and depth."""
+    theirs = [
+        (
+            t["instrument_token"],
+            t["last_price"],
+            t.get("volume_traded", -1),
+            t.get("total_buy_quantity", 0),
+            best_bid(t),
+        )
+        for t in official
+    ]
+    decoder, columns = Decoder(), Columns()
+    ours = [(t.token, t.ltp, t.volume, t.buy_quantity, t.bid) for t in decoder.decode(frame, STAMP)]
+    columns.update(frame, STAMP)
+    states = [columns.tick(token) for token, *_ in theirs]
+    packed = [(t.token, t.ltp, t.volume, t.buy_quantity, t.bid) for t in states if t is not None]
+    return ours == theirs == packed
+
+
+def best_bid(tick: dict[str, object]) -> float:
+    """Return the price of the first buyer of an official tick, 0.0 without depth."""
+    return tick["depth"]["buy"][0]["price"] if "depth" in tick else 0.0
+
+
+def measure(frame: bytes, rounds: int) -> dict[str, float]:
+    """Return the microseconds each contender takes for one frame; assert that all read the same from it."""
     official, decoder, columns = KiteTicker("key", "token")._parse_binary, Decoder(), Columns()
-    result: dict[str, object] = {"native": compiled.NATIVE}
-    for name, frame in frames().items():
-        contenders: dict[str, tuple[Callable[[], object], int]] = {
-            "official": (lambda frame=frame: official(frame), 3),
-            "ticks": (lambda frame=frame: decoder.decode(frame, STAMP), 100),
-            "columns": (lambda frame=frame: columns.update(frame, STAMP), 100),
-        }
-        times = dict.fromkeys(contenders, float("inf"))
-        for _ in range(rounds):
-            for key, (call, repeats) in contenders.items():
-                times[key] = min(times[key], best(call, repeats))
-        result[name] = {key: round(seconds * 1e6, 2) for key, seconds in times.items()} | {
-            "ticks ratio": round(times["official"] / times["ticks"], 1),
-            "columns ratio": round(times["official"] / times["columns"], 1),
-        }
-    return result
+    assert same(frame, official(frame)), "the official parser read other values"
+    contenders: dict[str, tuple[Callable[[], object], int]] = {
+        "official": (lambda: official(frame), 3),
+        "ticks": (lambda: decoder.decode(frame, STAMP), 100),
+        "columns": (lambda: columns.update(frame, STAMP), 100),
+    }
+    times = dict.fromkeys(contenders, float("inf"))
+    for _ in range(rounds):
+        for key, (call, repeats) in contenders.items():
+            times[key] = min(times[key], best(call, repeats))
+    return {key: seconds * 1e6 for key, seconds in times.items()}
 
 
-if __name__ == "__main__":
-    print(json.dumps(run(), indent=2))
+def run(*, quick: bool = False) -> dict[str, object]:
+    """Return the section of the report."""
+    figures = {name: measure(frame, 3 if quick else 12) for name, frame in frames().items()}
+    rows = [
+        {
+            "frame": name,
+            "official µs": times["official"],
+            "into ticks µs": times["ticks"],
+            "into columns µs": times["columns"],
+            "ticks, times official": times["official"] / times["ticks"],
+            "columns, times official": times["official"] / times["columns"],
+        }
+        for name, times in figures.items()
+    ]
+    full = figures["full"]
+    beyond = full["official"] / full["columns"]
+    return section(
+        "Frame decoder",
+        f"Frames of {PACKETS} packets (the last of 8); the peer is `KiteTicker._parse_binary` of kiteconnect"
+        f" {version('kiteconnect')}. Ticks are native objects with their depth, columns the last state of each token.",
+        [table("One frame", rows)],
+        [
+            goal("decoder on full frames, times the official parser", "≥ 150", beyond, beyond >= 150),
+            goal("one full frame, µs", "≤ 20", full["columns"], full["columns"] <= 20),
+        ],
+    )

@@ -136,9 +136,7 @@ class Bourse:
 
     def apply(self, stream: list[Message]) -> None:
         tell_time, place, cancel = self.book.set_time, self.book.place_order, self.book.cancel_order
-        clock = 0
-        for kind, side, order, price, quantity in stream:
-            clock += 1
+        for clock, (kind, side, order, price, quantity) in enumerate(stream):
             tell_time(clock)
             if kind == LIMIT:
                 place(side == 0, quantity, 0, price)
@@ -232,9 +230,7 @@ class MatchingEngine:
         sides, none = (domain.Side.BUY, domain.Side.SELL), domain.SelfTradePrevention.NONE
         limit, gtc, ioc = domain.OrderType.LIMIT, domain.TimeInForce.GTC, domain.TimeInForce.IOC
         kinds = {LIMIT: (limit, gtc), IOC: (limit, ioc), MARKET: (domain.OrderType.MARKET, ioc)}
-        seq = 0
-        for kind, side, order, price, quantity in stream:
-            seq += 1
+        for seq, (kind, side, order, price, quantity) in enumerate(stream, 1):
             if kind == CANCEL:
                 process(stamped(seq, 0, cancel(order, 1)))
                 continue

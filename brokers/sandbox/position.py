@@ -1,0 +1,133 @@
+"""One product of one instrument, with the identities Kite's rows keep (value, pnl, m2m)."""
+
+from typing import final
+
+from brokers.sandbox.listing import Listing
+
+
+@final
+class Position:
+    """Money inside in ten-thousandths of a rupee, exact; `overnight` shares (signed) came at `carried` from before."""
+
+    def __init__(self, listing: Listing, product: str, overnight: int = 0, carried: int = 0) -> None:
+        self.listing = listing
+        self.product = product
+        self.overnight = overnight
+        self.carried = carried
+        self.bought = self.sold = 0
+        self.buy_value = self.sell_value = 0
+        self.cost = carried
+        """Signed cost of the open quantity, average method."""
+        self.realised = 0
+
+    @property
+    def quantity(self) -> int:
+        """Return the net quantity."""
+        return self.overnight + self.bought - self.sold
+
+    @property
+    def traded(self) -> bool:
+        """Tell whether anything happened in it today."""
+        return bool(self.bought or self.sold)
+
+    def fill(self, side: int, ticks: int, quantity: int) -> None:
+        """Add a trade; what closes is realised against the average cost."""
+        self.add(side, quantity, quantity * int(self.listing.instrument.tick_e4) * ticks)
+
+    def add(self, side: int, quantity: int, value: int) -> None:
+        """Add a quantity bought (1) or sold (-1) for a value."""
+        held = self.quantity
+        closing = min(quantity, abs(held)) if held * side < 0 else 0
+        closed = value * closing // quantity
+        if closing:
+            cost = round(self.cost * closing / abs(held)) if closing < abs(held) else self.cost
+            self.realised += -side * closed - cost
+            self.cost -= cost
+        self.cost += side * (value - closed)
+        if side > 0:
+            self.bought += quantity
+            self.buy_value += value
+        else:
+            self.sold += quantity
+            self.sell_value += value
+
+    def convert(self, quantity: int, into: "Position", *, overnight: bool) -> None:
+        """Move part of the open quantity, at its average cost, into another product."""
+        side = 1 if self.quantity > 0 else -1
+        cost = round(self.cost * quantity / abs(self.quantity))
+        self.cost -= cost
+        if overnight:
+            self.carried -= cost
+            self.overnight -= side * quantity
+            into.overnight += side * quantity
+            into.carried += cost
+            into.cost += cost
+            return
+        if side > 0:
+            self.bought -= quantity
+            self.buy_value -= cost
+        else:
+            self.sold -= quantity
+            self.sell_value += cost
+        into.add(side, quantity, abs(cost))
+
+    @property
+    def unrealised(self) -> int:
+        """Return the open quantity's gain at the last price."""
+        return self.quantity * self.listing.last * int(self.listing.instrument.tick_e4) - self.cost
+
+    def row(self, *, day: bool = False) -> dict[str, object]:
+        """Return the position as Kite lists it; `day`: of today's trades alone."""
+        instrument, last = self.listing.instrument, self.listing.ltp
+        overnight = 0 if day else self.overnight
+        carried = 0 if day else self.carried
+        quantity = overnight + self.bought - self.sold
+        bought, sold = self.bought + max(0, overnight), self.sold - min(0, overnight)
+        buy_value, sell_value = (self.buy_value + max(0, carried)) / 1e4, (self.sell_value - min(0, carried)) / 1e4
+        day_buy, day_sell = self.buy_value / 1e4, self.sell_value / 1e4
+        close = instrument.close if overnight else 0.0
+        buy_m2m, sell_m2m = max(0, overnight) * close + day_buy, -min(0, overnight) * close + day_sell
+        value = sell_value - buy_value
+        pnl = value + quantity * last
+        return {
+            "tradingsymbol": instrument.symbol,
+            "exchange": instrument.exchange,
+            "instrument_token": instrument.token,
+            "product": self.product,
+            "quantity": quantity,
+            "overnight_quantity": overnight,
+            "multiplier": 1,
+            "average_price": abs(self._cost(day) / 1e4 / quantity) if quantity else 0.0,
+            "close_price": close,
+            "last_price": last,
+            "value": value,
+            "pnl": pnl,
+            "m2m": sell_m2m - buy_m2m + quantity * last,
+            "unrealised": pnl,
+            "realised": 0.0,
+            "buy_quantity": bought,
+            "buy_price": _ratio(buy_value, bought),
+            "buy_value": buy_value,
+            "buy_m2m": buy_m2m,
+            "sell_quantity": sold,
+            "sell_price": _ratio(sell_value, sold),
+            "sell_value": sell_value,
+            "sell_m2m": sell_m2m,
+            "day_buy_quantity": self.bought,
+            "day_buy_price": _ratio(day_buy, self.bought),
+            "day_buy_value": day_buy,
+            "day_sell_quantity": self.sold,
+            "day_sell_price": _ratio(day_sell, self.sold),
+            "day_sell_value": day_sell,
+        }
+
+    def _cost(self, day: bool) -> float:
+        """Return the cost of the open quantity; of today's part of it, what its own side was traded at."""
+        if not (day and self.overnight):
+            return self.cost
+        net = self.bought - self.sold
+        return _ratio(self.buy_value, self.bought) * net if net > 0 else _ratio(self.sell_value, self.sold) * net
+
+
+def _ratio(value: float, quantity: int) -> float:
+    return value / quantity if quantity else 0.0

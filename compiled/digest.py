@@ -1,0 +1,45 @@
+"""A running hash over what was decided, cheap enough to be taken of every order."""
+
+import hashlib
+from typing import Final, final
+
+from librt.strings import BytesWriter, write_i64_le
+from mypy_extensions import i64
+
+from compiled.model import E4, nearest
+
+FULL: Final[i64] = 16_384
+
+
+@final
+class Digest:
+    """SHA-256 over numbers (8 bytes, little-endian), prices (in ten-thousandths of a rupee) and texts (length first)."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._tape = BytesWriter()
+
+    def put(self, number: i64) -> None:
+        """Take in a number."""
+        write_i64_le(self._tape, number)
+
+    def price(self, price: float) -> None:
+        """Take in a price in rupees."""
+        write_i64_le(self._tape, nearest(price * E4))
+
+    def text(self, text: str) -> None:
+        """Take in a text."""
+        encoded = text.encode()
+        write_i64_le(self._tape, len(encoded))
+        self._tape.write(encoded)
+        if len(self._tape) > FULL:
+            self._drain()
+
+    def hex(self) -> str:
+        """Return the hash over everything so far; more may follow."""
+        self._drain()
+        return self._hash.hexdigest()
+
+    def _drain(self) -> None:
+        self._hash.update(self._tape.getvalue())
+        self._tape.truncate(0)

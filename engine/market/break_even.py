@@ -1,0 +1,22 @@
+"""How far a price must move until a round trip has paid for itself."""
+
+from compiled.charges import Rates, order_charges
+from compiled.model import Side, nearest, paise
+
+
+def break_even_ticks(rates: Rates, side: Side, quantity: int, price: float, tick: float) -> int | None:
+    """Return the fewest ticks in one's favour that pay the charges of entry and exit; None where zero comes first.
+
+    `price` and `tick` are rupees; both orders fill whole, on one day, at their price.
+    """
+    entry = order_charges(rates, side, quantity, paise(price, quantity))
+    leaving = Side.SELL if side is Side.BUY else Side.BUY
+    ticks = -(-int(entry) // max(int(paise(tick, quantity)), 1))
+    while True:
+        away = float(nearest((price + side * ticks * tick) * 1e4)) / 1e4
+        if away <= 0:
+            return None
+        gained = side * (int(paise(away, quantity)) - int(paise(price, quantity)))
+        if gained >= entry + order_charges(rates, leaving, quantity, paise(away, quantity)):
+            return ticks
+        ticks += 1

@@ -1,0 +1,43 @@
+"""Tables of dated rows: each says from when to when it holds, where it comes from, and how sure that is."""
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from engine.errors import DataError
+
+Table = TypeVar("Table")
+
+
+class Row(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"first": "from", "last": "until"}
+):
+    """One dated row of a table; it holds from `first` to `last`, both included."""
+
+    first: date
+    last: date = date.max
+    source: list[str]
+    confidence: Literal["high", "medium", "low"]
+    note: str = ""
+
+
+Dated = TypeVar("Dated", bound=Row)
+
+
+def read(file: Path, table: type[Table]) -> Table:
+    """Read a table; raise `DataError` where it is missing or malformed."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=table)
+    except (OSError, msgspec.DecodeError) as error:
+        raise DataError(f"{file}: {error}") from error
+
+
+def on(rows: Iterable[Dated], day: date, what: str, file: Path) -> Dated:
+    """Return the row that holds on a day; raise `DataError` naming what is not known and the file to extend."""
+    for row in rows:
+        if row.first <= day <= row.last:
+            return row
+    raise DataError(f"no {what} for {day}: add a row to {file}")

@@ -1,0 +1,192 @@
+"""Dated rules that stop or bound trading: market-wide halts, price bands, LPP, the closing auction, expiry days.
+
+Prices are rupees. A date before the first row of a rule raises `DataError`. A quote's own price band has the last word.
+"""
+
+from datetime import date, timedelta
+from math import ceil, floor
+from pathlib import Path
+from typing import Literal, NamedTuple, Self
+
+import msgspec
+
+from engine.market.calendar import Calendar
+from engine.market.dated import Row, on, read
+
+FILE = Path(__file__).with_name("safeguards.json")
+
+BandClass = Literal["fixed", "derivative stock", "etf"]
+Underlying = Literal["index", "stock"]
+
+
+class Halt(NamedTuple):
+    """A market-wide halt: `minutes` long (None: the rest of the day), then a pre-open of `pre_open_minutes`."""
+
+    percent: float
+    minutes: int | None
+    pre_open_minutes: int
+
+
+class Flex(NamedTuple):
+    """A price band that has given way: its percent, and how many minutes it takes, later in the day or in its end."""
+
+    percent: float
+    minutes: int
+    late_minutes: int
+
+
+class _Halt(Row, frozen=True, kw_only=True):
+    percent: float
+    since: str
+    before: str
+    minutes: int | None
+    pre_open_minutes: int = 0
+
+
+class _Band(Row, frozen=True, kw_only=True, rename={"first": "from", "last": "until", "band_class": "class"}):
+    band_class: BandClass
+    start: list[float]
+    flex: tuple[tuple[float, int, int], ...] = ()
+    ceiling: float = 0.0
+
+
+class _Auction(Row, frozen=True, kw_only=True, rename={"first": "from", "last": "until", "but": "except"}):
+    percent: float
+    but: frozenset[str]
+
+
+class _Distance(Row, frozen=True, kw_only=True):
+    kinds: list[str]
+    percent: float
+    rupees: float
+
+    def at(self, price: float) -> float:
+        return max(price * self.percent / 100.0, self.rupees)
+
+
+class _Protection(_Distance, frozen=True, kw_only=True):
+    exchange: str
+    on: list[Underlying]
+
+
+class _Expiry(Row, frozen=True, kw_only=True):
+    exchange: str
+    names: list[str]
+    weekday: int
+    weekly: bool
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    about: str
+    read: date
+    sources: dict[str, str]
+    halts: list[_Halt]
+    bands: list[_Band]
+    auction: list[_Auction]
+    protection: list[_Protection]
+    stop_gap: list[_Distance]
+    expiries: list[_Expiry]
+
+
+class Safeguards:
+    """The rules of every day the table covers."""
+
+    def __init__(self, table: _File) -> None:
+        self._table = table
+
+    @classmethod
+    def load(cls, file: Path = FILE) -> Self:
+        """Read the table; raise `DataError` where it is missing or malformed."""
+        return cls(read(file, _File))
+
+    def halt(self, day: date, percent: float, clock: str) -> Halt | None:
+        """Return the halt when NIFTY 50 or SENSEX has moved by `percent` (either way) at `clock` (IST, HH:MM)."""
+        on(self._table.halts, day, "market-wide halts", FILE)
+        hit = None
+        for row in self._table.halts:
+            there = row.first <= day <= row.last and row.since <= clock < row.before
+            if there and abs(percent) >= row.percent and (hit is None or row.percent > hit.percent):
+                hit = row
+        return Halt(hit.percent, hit.minutes, hit.pre_open_minutes) if hit else None
+
+    def band_percents(self, day: date, kind: BandClass) -> list[float]:
+        """Return the price bands a share of this class can begin the day with, in percent of the close before."""
+        return self._band(day, kind).start
+
+    def flexes(self, day: date, count: int, kind: BandClass = "derivative stock") -> list[Flex]:
+        """Return how the band widens when it is hit `count` times; empty for a band that stays."""
+        row = self._band(day, kind)
+        percent, found = row.start[0], []
+        for number in range(count if row.flex else 0):
+            more, minutes, late = row.flex[min(number, len(row.flex) - 1)]
+            percent += more
+            found.append(Flex(percent, minutes, late))
+        return found
+
+    def auction_percent(self, day: date) -> float:
+        """Return how far from its reference price the closing auction may end."""
+        return on(self._table.auction, day, "closing auction", FILE).percent
+
+    def closes_by_auction(self, day: date, exchange: str, symbol: str, *, has_derivatives: bool) -> bool:
+        """Tell whether a share's day ends in the closing auction: what the calendar calls `cas`."""
+        rows = (row for row in self._table.auction if row.first <= day <= row.last)
+        return has_derivatives and any(f"{exchange}:{symbol}" not in row.but for row in rows)
+
+    def execution_range(
+        self, day: date, exchange: str, kind: str, underlying: Underlying, reference: float
+    ) -> tuple[float, float]:
+        """Return where limit price protection lets a contract trade, around the average of the last 30 seconds."""
+        rows = (
+            row
+            for row in self._table.protection
+            if row.exchange == exchange and kind in row.kinds and underlying in row.on
+        )
+        distance = on(rows, day, f"limit price protection of {underlying} {kind} on {exchange}", FILE).at(reference)
+        return max(reference - distance, 0.0), reference + distance
+
+    def stop_limit_gap(self, day: date, kind: str, trigger: float) -> float:
+        """Return the largest distance between the trigger and the limit of a stop order in an index contract."""
+        rows = (row for row in self._table.stop_gap if kind in row.kinds)
+        return on(rows, day, f"stop-limit gap of {kind}", FILE).at(trigger)
+
+    def expiries(
+        self, calendar: Calendar, name: str, first: date, last: date, exchange: str = "NFO", *, monthly: bool = False
+    ) -> list[date]:
+        """Return the days from `first` to `last` on which contracts on an underlying expire: all, or the monthly ones.
+
+        An expiry on a holiday is on the trading day before (one that so moves into the month before is not seen from
+        there). Raises `DataError` beyond the holiday lists.
+        """
+        found = set()
+        end = _month_end(last)
+        for ordinal in range(first.toordinal(), end.toordinal() + 1):
+            day = date.fromordinal(ordinal)
+            row = self._expiry(day, name, exchange)
+            last_of_month = (day + timedelta(days=7)).month != day.month
+            if day.weekday() == row.weekday and (last_of_month or (row.weekly and not monthly)):
+                found.add(calendar.latest_trading_day(day, exchange))
+        return sorted(day for day in found if first <= day <= last)
+
+    def _expiry(self, day: date, name: str, exchange: str) -> _Expiry:
+        rows = [
+            row for row in self._table.expiries if row.exchange == exchange and (name in row.names or not row.names)
+        ]
+        rows.sort(key=lambda row: not row.names)
+        return on(rows, day, f"expiry day of {name} on {exchange}", FILE)
+
+    def _band(self, day: date, kind: BandClass) -> _Band:
+        rows = (row for row in self._table.bands if row.band_class == kind)
+        return on(rows, day, f"price band of a {kind}", FILE)
+
+
+def band(close: float, percent: float, tick: float) -> tuple[float, float]:
+    """Return the lowest and the highest price on the grid that stand within `percent` of a close."""
+    grid = tick * 100.0
+    lowest = ceil(round(close * (100.0 - percent) / grid, 6))
+    highest = floor(round(close * (100.0 + percent) / grid, 6))
+    return round(lowest * tick, 4), round(highest * tick, 4)
+
+
+def _month_end(day: date) -> date:
+    following = day.replace(day=28) + timedelta(days=4)
+    return following - timedelta(days=following.day)

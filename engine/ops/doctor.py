@@ -1,0 +1,242 @@
+"""What stands between the desk and a trading day: each thing looked at once, with the mend where it is not well.
+
+Nothing here trades, and nothing is repaired. What is looked at comes through the ports and plain callables, so that
+the same checks serve the sandbox and a broker.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from compiled.model import SECOND
+from engine.errors import ConnectionFailed, OperatorError, PatangError
+from engine.ports import Broker, Clock, Feed
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+IST: Final = timezone(timedelta(hours=5, minutes=30))
+GIB: Final = 1024**3
+LITTLE_SPACE: Final = GIB // 5
+SOME_SPACE: Final = 2 * GIB
+"""Bytes: below the first a day's journal and bars may not fit, below the second the month's."""
+SKEW_WARN, SKEW_FAIL = 1.5, 10.0
+"""Seconds between this machine's clock and the broker's, whose answers carry whole seconds."""
+FEW_INSTRUMENTS: Final = 1_000
+FEED_PATIENCE: Final = 12.0
+
+Address = IPv4Address | IPv6Address
+
+
+class Check(NamedTuple):
+    """One line of the report: `state` is ok, warn or fail, `mend` what to do about it (empty when well)."""
+
+    name: str
+    state: str
+    text: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is examined. `expires` (ns UTC, 0: never) ends the session, `server_time` asks the broker for its clock (ns).
+
+    `outgoing` is the local address requests leave from, `registered` the one Kite takes orders from (None: not known).
+    `sandbox`: an exchange of our own, with few instruments, a clock of its own, and no registered address.
+    """
+
+    broker: Broker
+    feed: Feed
+    clock: Clock
+    state: Path
+    database: Path
+    server_time: Callable[[], Awaitable[int]]
+    expires: int = 0
+    outgoing: Address | None = None
+    registered: Address | None = None
+    sandbox: bool = False
+
+
+async def examine(patient: Patient) -> list[Check]:
+    """Look at everything; one thing that is ill keeps no other from being looked at."""
+    checks = [check_disk(patient.state), check_database(patient.database)]
+    token = await check_token(patient)
+    checks.append(token)
+    if not patient.sandbox:
+        checks += [await check_clock(patient), check_address(patient.outgoing, patient.registered)]
+    if token.state == FAIL:
+        skipped = "not looked at: the token comes first"
+        return [*checks, Check("instruments", WARN, skipped), Check("feed", WARN, skipped)]
+    return [*checks, await check_instruments(patient), await check_feed(patient)]
+
+
+def worst(checks: list[Check]) -> str:
+    """Return the worst state among the checks."""
+    states = {check.state for check in checks}
+    return FAIL if FAIL in states else WARN if WARN in states else OK
+
+
+def check_disk(folder: Path) -> Check:
+    """Look whether the state folder takes a file that reaches the disk, and how much space there is."""
+    mend = "free some space, or name another folder in desk.state_dir"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"0" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Check("disk", FAIL, f"{folder}: {error.strerror}", mend)
+    text = f"{free / GIB:.1f} GiB free in {folder}"
+    if free < LITTLE_SPACE:
+        return Check("disk", FAIL, text, mend)
+    return Check("disk", WARN, text, mend) if free < SOME_SPACE else Check("disk", OK, text)
+
+
+def check_database(path: Path) -> Check:
+    """Look whether the database is whole, and whether a desk holds it. None yet is well: the first run makes one."""
+    if not path.exists():
+        return Check("database", OK, f"none yet at {path}")
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2.0)) as db:
+            verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.Error as error:
+        return Check("database", FAIL, f"{path}: {error}", "move it away and restore it from a backup")
+    if verdict != "ok":
+        return Check("database", FAIL, f"{path} is damaged: {verdict}", "move it away and restore it from a backup")
+    holder = _holder(path.with_name(path.name + ".lock"))
+    return Check("database", OK, f"{path} is whole" + (f"; process {holder} trades on it" if holder else ""))
+
+
+def _holder(lock: Path) -> str:
+    """Return the process that holds a lock file, empty where none does."""
+    try:
+        with lock.open("rb") as file:
+            name = file.read(32).decode(errors="replace").strip()
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return name or "unknown"
+    except OSError:
+        return ""
+    return ""
+
+
+async def check_token(patient: Patient) -> Check:
+    """Ask the broker who we are."""
+    try:
+        user = await patient.broker.account()
+    except ConnectionFailed as error:
+        return Check("token", FAIL, str(error), "check the network, and broker.rest")
+    except OperatorError as error:
+        return Check("token", FAIL, str(error), "patang login")
+    except PatangError as error:
+        return Check("token", FAIL, str(error), "try again in a moment")
+    if not patient.expires:
+        return Check("token", OK, f"account {user}")
+    until = datetime.fromtimestamp(patient.expires // SECOND, IST)
+    return Check("token", OK, f"account {user}, until {until:%d %b %H:%M} IST")
+
+
+async def check_clock(patient: Patient) -> Check:
+    """Compare this machine's clock with the broker's, to half the time the question took."""
+    mend = "set the clock by NTP (chrony, systemd-timesyncd)"
+    asked = patient.clock.now()
+    try:
+        told = await patient.server_time()
+    except PatangError as error:
+        return Check("clock", WARN, f"the broker tells no time: {error}")
+    doubt = (patient.clock.now() - asked) / SECOND / 2
+    skew = (asked + (patient.clock.now() - asked) / 2 - (told + SECOND / 2)) / SECOND
+    text = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} the broker, to {doubt + 0.5:.1f} s"
+    if abs(skew) > SKEW_FAIL + doubt:
+        return Check("clock", FAIL, text, mend)
+    return Check("clock", WARN, text, mend) if abs(skew) > SKEW_WARN + doubt else Check("clock", OK, text)
+
+
+def check_address(outgoing: Address | None, registered: Address | None) -> Check:
+    """Compare the address that requests leave from with the one Kite takes orders from; behind NAT it cannot be seen."""
+    where = "register this machine's static address with Kite, and name it in broker.static_ip"
+    if outgoing is None:
+        return Check("address", WARN, "no way out of this machine is known", "check the network")
+    if registered is None:
+        return Check("address", WARN, "no static address is configured: Kite takes orders from a registered one", where)
+    if outgoing == registered:
+        return Check("address", OK, f"orders leave from {outgoing}, as registered")
+    if outgoing.is_private:
+        text = f"this machine is {outgoing} behind a router; orders must leave as {registered}"
+        return Check("address", WARN, text, "compare with the router's address")
+    text = f"orders leave from {outgoing}, {registered} is registered"
+    return Check("address", FAIL, text, "name the right one of this machine's addresses in broker.bind_ip, or " + where)
+
+
+async def check_instruments(patient: Patient) -> Check:
+    """Read NSE's instruments."""
+    try:
+        found = await patient.broker.instruments("NSE")
+    except PatangError as error:
+        return Check("instruments", FAIL, str(error), "try again; Kite makes the list anew at about 08:00 IST")
+    text = f"{len(found)} on NSE"
+    if len(found) < FEW_INSTRUMENTS and not patient.sandbox:
+        return Check("instruments", WARN, f"only {text}", "the list is incomplete: try again after 08:30 IST")
+    return Check("instruments", OK, text)
+
+
+class _Ear:
+    """Listens until the feed is connected, or says why not."""
+
+    def __init__(self) -> None:
+        self.up = asyncio.Event()
+        self.notices: list[str] = []
+
+    def frame(self, payload: bytes, received: int) -> None:
+        """Let it go."""
+
+    def hint(self, order_id: str) -> None:
+        """Let it go."""
+
+    def notice(self, level: str, text: str) -> None:
+        """Keep what goes wrong."""
+        if level != "info":
+            self.notices.append(text)
+
+    def link(self, up: bool) -> None:
+        """Take note."""
+        if up:
+            self.up.set()
+
+
+async def check_feed(patient: Patient) -> Check:
+    """Connect the feed, and let it go."""
+    ear = _Ear()
+    running = asyncio.ensure_future(patient.feed.run(ear))
+    connected = asyncio.ensure_future(ear.up.wait())
+    try:
+        await asyncio.wait({running, connected}, timeout=FEED_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        running.cancel()
+        connected.cancel()
+        await asyncio.gather(running, connected, return_exceptions=True)
+    if ear.up.is_set():
+        return Check("feed", OK, "connected")
+    why = ear.notices[-1] if ear.notices else f"no connection within {FEED_PATIENCE:.0f} s"
+    return Check("feed", FAIL, why, "check broker.ws, the network, and that the plan includes market data")
+
+
+def lines(checks: list[Check]) -> Iterator[str]:
+    """Yield one line for each check, and one for each mend."""
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        yield f"{check.state:<4}  {check.name:<{width}}  {check.text}"
+        if check.mend:
+            yield f"      {'':<{width}}  → {check.mend}"

@@ -1,0 +1,242 @@
+"""The loop's one turn: what has come in goes to the kernel, what it asks for goes to the journal and the gateway."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from compiled.events import Act, Alert, Command, Halt, Operate, Ticks, Timer
+from compiled.frames import Decoder
+from compiled.kernel import Kernel
+from compiled.model import SECOND, Bar
+from engine.market.calendar import Calendar, Session
+from engine.ports import Clock, Journal
+from engine.trading.board import Board, Header
+from engine.trading.books import Books
+from engine.trading.gateway import Gateway
+from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
+from engine.trading.publish import Publisher
+from engine.trading.records import Recorder
+
+FRAME = SECOND // 10
+LEVELS = ("info", "fill", "warn", "alarm")
+
+
+class Ask(NamedTuple):
+    """A command from outside, waiting for the engine."""
+
+    number: int
+    act: str
+    token: int
+    detail: str
+
+
+class Log:
+    """The event log: the journal, and the board as soon as there is a publisher."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self.publisher: Publisher | None = None
+        self._journal = journal
+        self._clock = clock
+
+    def tell(self, level: str, name: str, text: str, ts: int | None = None) -> None:
+        """Add one line; `level` is info, fill, warn or alarm."""
+        at = self._clock.now() if ts is None else ts
+        self._journal.append("events", {"ts": at, "level": level, "name": name, "text": text})
+        if self.publisher is not None:
+            self.publisher.event(at, level, text)
+
+
+class Loop:
+    """One opened day. Everything here runs on the engine's event loop, except appending to `asks`.
+
+    It is the feed's sink. `stamped` says whether frames carry their own time of receipt; in lockstep they happen when
+    the exchange's clock says.
+    """
+
+    def __init__(
+        self, kernel: Kernel, gateway: Gateway, books: Books, inbox: deque[object], board: Board, log: Log,
+        journal: Journal, clock: Clock, kill: KillSwitch, calendar: Calendar, session: Session, stale_after: int,
+        keep_bars: Callable[[list[Bar]], None] | None, *, stamped: bool,
+    ) -> None:  # fmt: skip
+        self.kernel = kernel
+        self.gateway = gateway
+        self.books = books
+        self.inbox = inbox
+        self.board = board
+        self.log = log
+        self.journal = journal
+        self.clock = clock
+        self.kill = kill
+        self.calendar = calendar
+        self.session = session
+        self.recorder = Recorder(kernel, journal)
+        self.publisher = log.publisher = Publisher(board, kernel, gateway, stale_after)
+        self.wake = asyncio.Event()
+        self.asks: deque[Ask] = deque()
+        self.state = "reconciling"
+        self.differences: tuple[str, ...] = ()
+        self.hinted = False
+        self.stopping = False
+        self._keep_bars = keep_bars
+        self._stamped = stamped
+        self._decoder = Decoder()
+        self._frames: deque[tuple[bytes, int]] = deque()
+        self._frame_at = -1
+        self._level = ""
+        self._published = 0
+
+    # FeedSink
+
+    def frame(self, payload: bytes, received: int) -> None:
+        """Take one market data frame."""
+        self._frames.append((payload, received))
+        self.wake.set()
+
+    def hint(self, order_id: str) -> None:
+        """Look at the books soon: something happened to this order."""
+        del order_id
+        self.hinted = True
+        self.wake.set()
+
+    def notice(self, level: str, text: str) -> None:
+        """Show what the broker or the feed has to tell."""
+        self.log.tell(level if level in LEVELS else "warn", "feed", text)
+
+    def link(self, up: bool) -> None:
+        """Look at the books when the feed is back: hints may have been missed."""
+        self.log.tell("info" if up else "warn", "feed", "feed connected" if up else "feed lost")
+        self.hinted = self.hinted or up
+        self.wake.set()
+
+    # turning
+
+    def turn(self) -> None:
+        """Hand everything that has come in to the kernel, and pass on what it asks for."""
+        while self.asks:
+            self._answer(self.asks.popleft())
+        self.watch_latch()
+        self._decode()
+        while self.inbox:
+            self._do(self.kernel.handle(self.inbox.popleft()))
+        bars, self.kernel.closed_bars = self.kernel.closed_bars, []
+        if bars:
+            self.publisher.bars(bars)
+            if self._keep_bars is not None:
+                self._keep_bars(bars)
+
+    def _decode(self) -> None:
+        while self._frames:
+            payload, received = self._frames.popleft()
+            self._frame_at = received if self._stamped else self.clock.now()
+            ticks = self._decoder.decode(payload, self._frame_at)
+            if ticks:
+                self.inbox.append(Ticks(self._frame_at, ticks))
+
+    def _do(self, commands: list[Command]) -> None:
+        """Write down what changed, then queue the requests that follow from it."""
+        for order in self.kernel.out.changed_orders.values():
+            self.publisher.order(order)
+        for fill in self.recorder.flush():
+            self.publisher.fill(fill)
+        for command in commands:
+            if isinstance(command, Alert):
+                self.log.tell(command.level, command.name, command.text, int(command.ts))
+            elif isinstance(command, Halt):
+                self.kill.trigger(HALT, command.reason, "limit")
+            else:
+                self.gateway.put(command)
+
+    # the operator
+
+    def watch_latch(self) -> None:
+        """Bring the kernel in line with the kill switch."""
+        latch = self.kill.latch
+        level = latch.level if latch is not None else ""
+        if level == self._level:
+            return
+        self._level = level
+        now = self.clock.now()
+        if latch is None:
+            self.inbox.append(Operate(now, Act.RESUME))
+            return
+        self.inbox.append(Operate(now, Act.FLATTEN if level == FLATTEN else Act.HALT, reason=latch.reason))
+        self._log_kill("latch", latch)
+        self.log.tell("alarm", "killed", f"{level}: {latch.reason} ({latch.who})")
+
+    def _log_kill(self, act: str, latch: Latch) -> None:
+        row: dict[str, object] = {
+            "ts": latch.ts, "act": act, "level": latch.level, "reason": latch.reason, "who": latch.who,
+        }  # fmt: skip
+        self.journal.append("kill_log", row)
+
+    def _answer(self, ask: Ask) -> None:
+        now = self.clock.now()
+        self.journal.append("audit", {
+            "ts": now, "who": "operator", "act": ask.act, "detail": f"{ask.token} {ask.detail}".strip(),
+        })  # fmt: skip
+        self.board.answers[ask.number] = self._operate(ask, now)
+
+    def _operate(self, ask: Ask, now: int) -> str:
+        if ask.act == "exit":
+            self.inbox.append(Operate(now, Act.EXIT, token=ask.token, reason="operator"))
+            return "done: leaving"
+        if ask.act == "cancel" and ask.detail.isdecimal():
+            self.inbox.append(Operate(now, Act.CANCEL, intent=int(ask.detail)))
+            return "done: cancelling"
+        if ask.act == "resumed":
+            self._log_kill("resume", Latch("", ask.detail, "operator", now))
+            self.log.tell("warn", "resumed", f"resumed by {ask.detail}")
+            return "done: resumed"
+        return f"refused: no such act: {ask.act}"
+
+    def reconciled(self, found: tuple[str, ...]) -> None:
+        """Open for entries when the broker's positions and ours agree, and only show the desk while they do not."""
+        now = self.clock.now()
+        for text in found:
+            if text not in self.differences:
+                self.log.tell("alarm", "difference", text)
+        if self.differences and not found:
+            self.log.tell("info", "difference", "the positions agree again")
+        self.differences = found
+        self.state = "read-only" if found else "running"
+        self.inbox.append(Operate(now, Act.HOLD if found else Act.READY))
+        self.wake.set()
+
+    # showing and closing
+
+    def publish(self, *, final: bool = False) -> None:
+        """Bring the board up to date, at most ten times a second of the machine's time."""
+        beat = int(asyncio.get_running_loop().time() * SECOND)
+        self.board.heartbeat = beat
+        if beat - self._published < FRAME and not final:
+            return
+        self._published = beat
+        self.publisher.publish(self._header(self.clock.now()))
+
+    def _header(self, now: int) -> Header:
+        kernel, latch = self.kernel, self.kill.latch
+        phase = self.calendar.phase(now)
+        return self.board.header._replace(
+            state=self.state, now=now, phase=phase.name, phase_ends=phase.end, pnl=int(kernel.ledger.net),
+            charges=int(kernel.ledger.charges), naked=int(kernel.naked()),
+            feed_age=now - self._frame_at if self._frame_at >= 0 else -1, kill=latch.level if latch else "",
+            kill_reason=latch.reason if latch else "", cash=int(kernel.ledger.cash),
+        )  # fmt: skip
+
+    def end_of_day(self) -> None:
+        """Close the last bars, once, and say so."""
+        if self.board.header.day_over:
+            return
+        end = max(self.clock.now(), int(self.session.close + self.kernel.grace))
+        self.inbox.append(Timer(end))
+        self.turn()
+        self.board.header = self.board.header._replace(day_over=True)
+        self.log.tell("info", "day_over", "the session is over")
+
+    async def finish(self) -> None:
+        """Write the last rows, every open rung at its last price, and wait until they are on disk."""
+        self.turn()
+        self.recorder.mark()
+        self.publish(final=True)
+        await self.journal.commit()

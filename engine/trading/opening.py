@@ -1,0 +1,126 @@
+"""What a desk does before it may trade: whose account, which instruments, how much cash, what charges, which history."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+
+from compiled.charges import Rates, RateTable
+from compiled.kernel import Kernel
+from compiled.model import SECOND, Bar, Instrument, Product
+from engine.errors import BusyError, DataError, RetryableError
+from engine.market.calendar import Calendar, ist_day
+from engine.market.charges import segment
+from engine.ports import Broker, Journal
+
+PRODUCTS = (Product.CNC, Product.MIS)
+MINUTE_SPAN = 60
+
+
+def check_account(journal: Journal, account: str) -> None:
+    """Bind the database to the account on first use; raise `BusyError` where it belongs to another."""
+    owner = _meta(journal).get("account")
+    if owner is None:
+        journal.append("meta", {"key": "account", "value": account})
+    elif owner != account:
+        raise BusyError(f"this database belongs to account {owner}, the broker says {account}; name another one")
+
+
+def choose(instruments: Iterable[Instrument], watch: Sequence[str], wanted: Iterable[str]) -> list[Instrument]:
+    """Return the shares to watch: `watch` and what the strategies name, or all where `watch` is empty.
+
+    Raises `DataError` for a symbol the broker does not have.
+    """
+    by_symbol = {i.symbol: i for i in instruments if i.kind == "EQ"}
+    named = dict.fromkeys([*watch, *wanted])
+    missing = [symbol for symbol in named if symbol not in by_symbol]
+    if missing:
+        raise DataError(f"no such symbol on NSE: {', '.join(missing)}")
+    return [by_symbol[symbol] for symbol in named] if watch else list(by_symbol.values())
+
+
+async def start_cash(journal: Journal, broker: Broker, day: date) -> int:
+    """Return the day's first cash in paise: what the broker said when the day was opened for the first time."""
+    key = f"start_cash:{day}"
+    known = _meta(journal)
+    if key in known:
+        return int(known[key])
+    cash = await broker.funds()
+    journal.append("meta", {"key": key, "value": str(cash)})
+    return cash
+
+
+def rates(table: RateTable, instruments: Iterable[Instrument], day: date) -> dict[int, Rates]:
+    """Return the day's charges by 8 * token + product."""
+    number = int(f"{day:%Y%m%d}")
+    return {
+        int(i.token) * 8 + int(product): table.rates(segment(i, product), i.exchange, number)
+        for i in instruments
+        for product in PRODUCTS
+    }
+
+
+async def history(
+    broker: Broker,
+    calendar: Calendar,
+    instruments: Iterable[Instrument],
+    spans: Iterable[int],
+    now: int,
+    tell: Callable[[str, str, str], None],
+) -> list[Bar]:
+    """Return the bars since the last trading day's open, oldest first: minutes from the broker, folded here."""
+    today = ist_day(now)
+    sessions = [calendar.session(day) for day in (calendar.previous_trading_day(today), today)]
+    opens = [session.open for session in sessions if session is not None]
+    bars: list[Bar] = []
+    for instrument in instruments:
+        try:
+            minutes = await broker.history(int(instrument.token), opens[0], now, MINUTE_SPAN)
+        except RetryableError as error:
+            tell("warn", "history", f"{instrument.symbol}: no history ({error})")
+            continue
+        for span in sorted({MINUTE_SPAN, *spans}):
+            bars += [bar for bar in fold(minutes, span, opens) if bar.end <= now]
+    bars.sort(key=lambda bar: (bar.end, bar.span, bar.token))
+    return bars
+
+
+def fold(minutes: Iterable[Bar], span: int, opens: Sequence[int]) -> list[Bar]:
+    """Fold one-minute bars into bars of `span` seconds that are aligned to each day's open (ns), oldest first."""
+    folded: dict[int, Bar] = {}
+    for bar in minutes:
+        opened = max((open_ for open_ in opens if open_ <= bar.start), default=int(bar.start))
+        start = opened + (bar.start - opened) // (span * SECOND) * span * SECOND
+        known = folded.get(start)
+        if known is None:
+            folded[start] = Bar(bar.token, start, span, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.ticks)
+            continue
+        known.high, known.low = max(known.high, bar.high), min(known.low, bar.low)
+        known.close = bar.close
+        known.volume += bar.volume
+        known.ticks += bar.ticks
+    return list(folded.values())
+
+
+async def differences(broker: Broker, kernel: Kernel) -> tuple[str, ...]:
+    """Return each difference between the broker's net positions and ours; unreadable positions are one, too."""
+    try:
+        theirs = await broker.positions()
+    except RetryableError as error:
+        return (f"positions unreadable: {error}",)
+    held: dict[int, int] = {}
+    for position in theirs:
+        held[position.token] = held.get(position.token, 0) + position.quantity
+    ours = {int(p.token): int(p.quantity) for p in kernel.ledger.account_positions()}
+    return tuple(
+        f"{_symbol(kernel, token)}: the broker holds {held.get(token, 0)}, our ledger {ours.get(token, 0)}"
+        for token in sorted(held.keys() | ours.keys())
+        if held.get(token, 0) != ours.get(token, 0)
+    )
+
+
+def _symbol(kernel: Kernel, token: int) -> str:
+    market = kernel.markets.get(token)
+    return market.instrument.symbol if market else str(token)
+
+
+def _meta(journal: Journal) -> dict[str, str]:
+    return {str(row["key"]): str(row["value"]) for row in journal.load("meta")}

@@ -1,0 +1,168 @@
+"""The two ways a day passes: with the clock, or in lockstep with an exchange that waits for the desk."""
+
+import asyncio
+from collections.abc import Coroutine
+
+from compiled.events import Timer
+from compiled.model import MINUTE, SECOND
+from engine.ports import Broker, Feed, Pacer
+from engine.trading.clock import SteppedClock
+from engine.trading.loop import Loop
+from engine.trading.opening import differences
+
+START_PATIENCE_S = 20.0
+BEAT_S = 0.1
+
+
+async def run_live(loop: Loop, broker: Broker, poll: int, compare: int) -> None:
+    """Turn until told to stop: on frames and hints as they come, and on a timer every second.
+
+    The books are read every `poll` ns, positions are compared every `compare` ns.
+    """
+    watch = Watch(loop, broker, poll, compare)
+    next_timer = loop.clock.now() // SECOND * SECOND + SECOND
+    beat = asyncio.create_task(_beat(loop))
+    try:
+        while not loop.stopping:
+            await loop.wake.wait()
+            loop.wake.clear()
+            now = loop.clock.now()
+            if now >= next_timer:
+                loop.inbox.append(Timer(now))
+                next_timer = now // SECOND * SECOND + SECOND
+            loop.turn()
+            watch.start_if_due(now)
+            if now >= loop.session.close + MINUTE:
+                loop.end_of_day()
+            loop.publish()
+    finally:
+        beat.cancel()
+        watch.cancel()
+
+
+class Watch:
+    """Looks at the broker's books beside the loop, one look at a time: hints, the poll, the unknown, the positions."""
+
+    def __init__(self, loop: Loop, broker: Broker, poll: int, compare: int) -> None:
+        self._loop = loop
+        self._broker = broker
+        self._poll = poll
+        self._compare = compare
+        self._next_poll = loop.clock.now() + poll
+        self._next_compare = loop.clock.now() + compare
+        self._suspect: tuple[str, ...] = ()
+        self._task: asyncio.Task[None] | None = None
+
+    def start_if_due(self, now: int) -> None:
+        """Begin a look if there is a reason for one and none is under way; raise what the last one died of."""
+        loop = self._loop
+        if self._task is not None:
+            if not self._task.done():
+                return
+            self._task.result()
+            self._task = None
+        unknown = loop.gateway.look_due()
+        polled = now >= self._next_poll
+        if loop.hinted or polled or (unknown is not None and now >= unknown):
+            loop.hinted = False
+            self._next_poll = now + self._poll
+            self._task = asyncio.create_task(self._look(gtts=polled))
+        elif now >= self._next_compare and not loop.kernel.working() and not loop.gateway.unresolved:
+            self._next_compare = now + self._compare
+            self._task = asyncio.create_task(self._compare_positions())
+
+    def cancel(self) -> None:
+        """Give up the look under way."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _look(self, *, gtts: bool) -> None:
+        await self._loop.books.look(gtts=gtts)
+        self._loop.wake.set()
+
+    async def _compare_positions(self) -> None:
+        """Compare positions; what differs twice in a row, with the same figures, is a difference."""
+        loop = self._loop
+        found = await differences(self._broker, loop.kernel)
+        if found == self._suspect and found != loop.differences:
+            loop.reconciled(found)
+        elif found and found != self._suspect:
+            self._next_compare = loop.clock.now() + SECOND
+        self._suspect = found
+
+
+async def _beat(loop: Loop) -> None:
+    """Wake the loop ten times a second, whatever the market does."""
+    while True:
+        await asyncio.sleep(BEAT_S)
+        loop.wake.set()
+
+
+class Lockstep:
+    """Takes turns with the exchange: its clock moves on only when nothing is in flight here."""
+
+    def __init__(self, loop: Loop, pacer: Pacer, feed: Feed, clock: SteppedClock) -> None:
+        self._loop = loop
+        self._pacer = pacer
+        self._feed = feed
+        self._clock = clock
+        self._next_poll = 0
+
+    async def run(self, tokens: int) -> None:
+        """Run the day to its end, or until told to stop; `tokens` instruments are being subscribed."""
+        loop = self._loop
+        await self._within(self._subscribed(tokens))
+        over = False
+        while not over and not loop.stopping:
+            now, sent, over = await self._pacer.advance(self._next_time())
+            self._clock.set(now)
+            await self._received(sent)
+            if now % SECOND == 0:
+                loop.inbox.append(Timer(now))
+            loop.turn()
+            await self._settle()
+            loop.publish()
+        if over:
+            loop.end_of_day()
+
+    async def _within(self, wait: Coroutine[None, None, None]) -> None:
+        async with asyncio.timeout(START_PATIENCE_S):
+            await wait
+
+    async def _subscribed(self, tokens: int) -> None:
+        """Wait, with the exchange's clock at rest, until it has taken our subscription."""
+        while await self._pacer.listening() < tokens:  # noqa: ASYNC110  the other end has no event to wait for
+            await asyncio.sleep(0.005)
+
+    def _next_time(self) -> int:
+        """Return when the desk wants to hear the clock next: every second while orders work, else when bars close."""
+        loop, now = self._loop, self._clock.now()
+        if loop.gateway.waiting or loop.kernel.working():
+            return (now // SECOND + 1) * SECOND
+        closing = now // MINUTE * MINUTE + int(loop.kernel.grace)
+        return min(closing if closing > now else closing + MINUTE, (now // (10 * SECOND) + 1) * 10 * SECOND)
+
+    async def _received(self, sent: int) -> None:
+        """Wait until every message the exchange has sent is here."""
+        loop = self._loop
+        while self._feed.frames_received < sent:
+            await loop.wake.wait()
+            loop.wake.clear()
+
+    async def _settle(self) -> None:
+        """Send, look and decide until nothing is left to do at this instant."""
+        loop = self._loop
+        while not loop.stopping:
+            moved = await loop.gateway.drain()
+            if moved:
+                await self._received(await self._pacer.sent())
+            now = self._clock.now()
+            unknown = loop.gateway.look_due()
+            polled = now >= self._next_poll
+            if loop.hinted or polled or (unknown is not None and unknown <= now):
+                loop.hinted = False
+                self._next_poll = (now // MINUTE + 1) * MINUTE
+                moved = await loop.books.look(gtts=polled) or moved
+            if not moved and not loop.inbox:
+                return
+            loop.turn()

@@ -1,0 +1,199 @@
+"""The instrument dumps from the command line: keep a day's, look into it, compare two."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from engine.config import paths
+from engine.errors import DataError
+from engine.market.actions import Action, Actions
+from engine.market.calendar import Calendar
+from engine.market.dumps import Dumps
+from engine.market.instruments import Instruments, Listing
+from engine.market.safeguards import Safeguards
+from tui.market_commands import AsJson, Day, a_day
+
+DONE = 0
+SHOWN = 50
+"""Lines on a terminal; --json tells all."""
+
+Folder = Annotated[Path | None, Parameter(help="Folder of the dumps instead of the desk's own.")]
+ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
+
+instruments = App(name="instruments", help="Keep and look into the daily instrument dumps.", help_format="plaintext")
+
+
+@instruments.command
+def keep(
+    file: Annotated[Path, Parameter(help="Kite's instrument dump, CSV, gzipped or not.")],
+    *,
+    day: Day = "",
+    folder: Folder = None,
+    config: ConfigFile = None,
+) -> int:
+    """Store the dump of a day; nothing that is stored is ever overwritten."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{file}: {error.strerror}") from error
+    for version in _dumps(folder, config).keep(a_day(day), content):
+        sys.stdout.write(f"{version.path}\n")
+    return DONE
+
+
+@instruments.command
+def find(
+    text: Annotated[str, Parameter(help="Beginning of a symbol, part of a name, or a token.")],
+    *,
+    exchange: Annotated[str, Parameter(help="Only this exchange.")] = "",
+    day: Day = "",
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Find instruments in the last dump on or before a day."""
+    book = _latest(folder, config, day)
+    token = book.by_token(int(text)) if text.isdigit() else None
+    found = [token] if token else [each for each in book.search(text) if exchange in {"", each.exchange}]
+    if not found:
+        raise DataError(f"the dump of {book.day} lists nothing like {text}")
+    _write([_fields(book, each) for each in found], as_json=as_json)
+    return DONE
+
+
+@instruments.command
+def chain(
+    name: Annotated[str, Parameter(help="The underlying, as NIFTY.")],
+    *,
+    expiry: Annotated[str, Parameter(help="YYYY-MM-DD; empty: the nearest.")] = "",
+    day: Day = "",
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """List the option chain of one expiry."""
+    book = _latest(folder, config, day)
+    on = a_day(expiry) if expiry else book.nearest_expiry(name, "CE", a_day(day) if day else None)
+    rows = [
+        {
+            "strike": each.price,
+            "call": each.call.symbol if each.call else "",
+            "put": each.put.symbol if each.put else "",
+        }
+        for each in book.chain(name, on)
+    ]
+    if not rows:
+        raise DataError(f"the dump of {book.day} lists no options on {name} of {on}")
+    _write(rows, as_json=as_json)
+    return DONE
+
+
+@instruments.command
+def expiries(
+    name: Annotated[str, Parameter(help="The underlying, as NIFTY.")],
+    *,
+    exchange: Annotated[str, Parameter(help="NFO or BFO.")] = "NFO",
+    by_rule: Annotated[bool, Parameter(negative="", help="By the dated rules: the rest of the year.")] = False,
+    day: Day = "",
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """List the days on which contracts on an underlying expire."""
+    if by_rule:
+        first = a_day(day)
+        calendar, rules, last = Calendar.load(), Safeguards.load(), date(first.year, 12, 31)
+        days = rules.expiries(calendar, name, first, last, exchange)
+        monthly = rules.expiries(calendar, name, first, last, exchange, monthly=True)
+    else:
+        book = _latest(folder, config, day)
+        days, monthly = book.expiries(name, exchange=exchange), book.monthly_expiries(name, exchange=exchange)
+    if not days:
+        raise DataError(f"no contract on {name} at {exchange}")
+    _write([{"expiry": str(each), "monthly": each in monthly} for each in days], as_json=as_json)
+    return DONE
+
+
+@instruments.command
+def changes(
+    before: Annotated[str, Parameter(help="The earlier day, YYYY-MM-DD.")],
+    after: Annotated[str, Parameter(help="The later day, YYYY-MM-DD.")],
+    *,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Compare the dumps of two days: what is new, gone, or has another token, tick or lot."""
+    dumps = _dumps(folder, config)
+    then, now = dumps.load(a_day(before)), dumps.load(a_day(after))
+    reused = {key.symbol for _, key in now.reused_tokens(then).values()}
+    rows = [each._asdict() | {"reused": each.symbol in reused} for each in now.changes_since(then)]
+    _write(rows, as_json=as_json)
+    return DONE
+
+
+@instruments.command
+def actions(
+    file: Annotated[Path, Parameter(help="NSE's corporate actions (Parquet).")],
+    symbol: str = "",
+    *,
+    day: Day = "",
+    as_json: AsJson = False,
+) -> int:
+    """List the corporate actions of a share, or of all shares whose ex-date is the day."""
+    book = Actions.load(file)
+    found = book.of(symbol) if symbol else book.on(a_day(day))
+    _write([_action(each) for each in found], as_json=as_json)
+    return DONE
+
+
+def _action(each: Action) -> dict[str, object]:
+    return {
+        "symbol": each.symbol, "ex": str(each.ex), "kind": each.kind.value, "ratio": each.ratio,
+        "amount": each.amount, "text": each.text,
+    }  # fmt: skip
+
+
+def _fields(book: Instruments, each: Listing) -> dict[str, object]:
+    return {
+        "exchange": each.exchange, "symbol": each.symbol, "token": each.token, "kind": each.kind, "name": each.name,
+        "expiry": str(each.expiry or ""), "strike": each.strike, "tick": each.tick, "lot": each.lot,
+        "restrictions": "; ".join(book.held_against(each)),
+    }  # fmt: skip
+
+
+def _dumps(folder: Path | None, config: Path | None) -> Dumps:
+    if folder is not None:
+        return Dumps(folder)
+    from tui.launch import configuration  # noqa: PLC0415  only the desk's own folder needs the configuration
+
+    return Dumps(paths(configuration(config), os.environ).state / "instruments")
+
+
+def _latest(folder: Path | None, config: Path | None, day: str) -> Instruments:
+    return _dumps(folder, config).latest(a_day(day))
+
+
+def _write(rows: Sequence[dict[str, object]], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(list(rows)) + "\n")
+        return
+    if not rows:
+        sys.stderr.write("nothing\n")
+        return
+    lines = [list(rows[0]), *([_said(value) for value in row.values()] for row in rows[:SHOWN])]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
+    for line in lines:
+        sys.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")
+    if len(rows) > SHOWN:
+        sys.stderr.write(f"and {len(rows) - SHOWN} more: see --json\n")
+
+
+def _said(value: object) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

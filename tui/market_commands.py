@@ -1,0 +1,286 @@
+"""What the market's rules say, from the command line: the calendar, and what a trade costs."""
+
+import csv
+import difflib
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, get_args
+
+from cyclopts import Parameter
+
+from compiled.charges import CHARGES, HOME, Charges, RateTable, estimate, note
+from compiled.model import SECOND, Side, paise
+from engine.errors import ConfigError, DataError
+from engine.market import charges as rate_tables
+from engine.market.break_even import break_even_ticks
+from engine.market.calendar import Calendar, ist_day
+from engine.market.deals import rates_of
+from engine.market.rules import Rules, TickClass
+
+DONE = 0
+IST = timezone(timedelta(hours=5, minutes=30))
+KINDS = {"NSE": "EQ", "BSE": "EQ"}
+TICK_CLASSES: dict[str, tuple[str, TickClass]] = {
+    "EQ_DELIVERY": ("", "stock"),
+    "EQ_INTRADAY": ("", "stock"),
+    "EQ_MTF": ("", "stock"),
+    "ETF_EQUITY_DELIVERY": ("", "etf"),
+    "OPT": ("NFO", "option"),
+}
+"""Exchange and class of a segment's tick; a future's goes by what it is on, which a segment does not tell."""
+COLUMNS = ("exchange", "segment", "side", "qty", "price")
+
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
+Many = Parameter(negative="", consume_multiple=False)
+Day = Annotated[str, Parameter(name="--date", help="YYYY-MM-DD, IST; empty: today.")]
+
+
+def calendar(
+    *,
+    day: Day = "",
+    exchange: Literal["NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX"] = "NSE",
+    kind: Annotated[Literal["", "EQ", "INDEX", "FUT", "CE", "PE"], Parameter(help="EQ or FUT where empty.")] = "",
+    cas: Annotated[bool, Parameter(name="--cas", negative="", help="A stock with derivatives.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Tell when the market trades on a day: its phases, square-off, after-market window and neighbours."""
+    book, on = Calendar.load(), a_day(day)
+    kind = kind or ("EQ" if exchange in KINDS else "FUT")
+    facts: dict[str, object] = {"date": str(on), "weekday": f"{on:%A}", "exchange": exchange, "kind": kind, "cas": cas}
+    session = book.session(on, exchange, kind, cas)
+    facts["trading_day"] = session is not None
+    if session is not None:
+        facts["open"], facts["close"] = clock(session.open), clock(session.close)
+        facts["square_off"] = clock(book.square_off(on, exchange, kind, cas))
+        window = book.amo(on, exchange, kind)
+        facts["after_market_orders"] = [moment(at) for at in window] if window else None
+        facts["phases"] = [{"name": p.name, "start": clock(p.start), "end": clock(p.end)} for p in session.phases]
+    facts["previous_trading_day"] = _known(lambda: str(book.previous_trading_day(on, exchange)))
+    facts["next_trading_day"] = _known(lambda: str(book.next_trading_day(on, exchange)))
+    if not day:
+        now = int(datetime.now(IST).timestamp()) * SECOND
+        phase = book.phase(now, exchange, kind, cas)
+        facts["now"], facts["until"] = phase.name, moment(phase.end)
+    if as_json:
+        sys.stdout.write(json.dumps(facts) + "\n")
+    else:
+        sys.stdout.write(_spoken(facts))
+    return DONE
+
+
+class Leg(NamedTuple):
+    """One executed order whose charges are asked for; price in rupees."""
+
+    exchange: str
+    segment: str
+    side: Side
+    quantity: int
+    price: float
+
+
+def charges(
+    *,
+    exchange: Annotated[tuple[str, ...], Many] = (),
+    segment: Annotated[tuple[str, ...], Many] = (),
+    side: Annotated[tuple[str, ...], Many] = (),
+    qty: Annotated[tuple[str, ...], Many] = (),
+    price: Annotated[tuple[str, ...], Many] = (),
+    day: Day = "",
+    tick: Annotated[float, Parameter(help="Tick in rupees; 0: by the dated rules.")] = 0.0,
+    file: Annotated[Path | None, Parameter(help="CSV of legs: exchange,segment,side,qty,price.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Work out what trades cost: exact per order, as the contract note of the day, and the ticks to break even.
+
+    Several legs: repeat the options (one that is given once holds for all legs), or name a file.
+    """
+    on = a_day(day)
+    legs = legs_of(file) if file else named_legs(exchange, segment, side, qty, price)
+    facts = cost(legs, on, tick)
+    if as_json:
+        sys.stdout.write(json.dumps(facts) + "\n")
+    else:
+        sys.stdout.write(_bill(facts))
+    return DONE
+
+
+def named_legs(*columns: Sequence[str]) -> list[Leg]:
+    """Return the legs of repeated options; raise `ConfigError` where their numbers do not fit."""
+    count = max(map(len, columns))
+    for name, values in zip(COLUMNS, columns, strict=True):
+        if len(values) not in {1, count}:
+            what = f"{len(values)} times" if values else "not at all"
+            raise ConfigError(f"--{name} is given {what}: name each leg's, or one for all (or legs in a --file)")
+    wide = [list(values) * count if len(values) == 1 else list(values) for values in columns]
+    return [_leg(dict(zip(COLUMNS, row, strict=True)), "") for row in zip(*wide, strict=True)]
+
+
+def legs_of(file: Path) -> list[Leg]:
+    """Return the legs of a CSV file; raise `ConfigError` naming the line."""
+    try:
+        rows = csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: {error}") from error
+    lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+    if lacking:
+        raise ConfigError(f"{file}: the legs lack {', '.join(lacking)}")
+    legs = [_leg(row, f"{file}, line {rows.line_num}: ") for row in rows]
+    if not legs:
+        raise ConfigError(f"{file}: there is no leg in it")
+    return legs
+
+
+def _leg(row: Mapping[str, str], where: str) -> Leg:
+    segments, exchanges = get_args(rate_tables.Segment), ("NSE", "BSE", "MCX", *HOME)
+    segment = _one_of(row["segment"].upper(), segments, f"{where}segment")
+    exchange = _one_of(row["exchange"].upper(), exchanges, f"{where}exchange")
+    side = Side[_one_of(row["side"].upper(), ("BUY", "SELL"), f"{where}side")]
+    quantity, price = (_above_zero(row[name], f"{where}{name}") for name in ("qty", "price"))
+    if quantity != int(quantity):
+        raise ConfigError(f"{where}qty {row['qty']}: expected a whole number")
+    return Leg(exchange, segment, side, int(quantity), price)
+
+
+def cost(legs: Sequence[Leg], on: date, tick: float) -> dict[str, object]:
+    """Return what the legs of one day cost; raise `DataError` where the table does not cover one."""
+    table = rate_tables.load()
+    told, parts = [], []
+    for leg in legs:
+        rates = rates_of(table, leg.segment, leg.exchange, on)
+        part = estimate(rates, leg.side, leg.quantity, leg.price)
+        grid = tick or _tick(leg, on)
+        ticks = break_even_ticks(rates, leg.side, leg.quantity, leg.price, grid) if grid else None
+        parts.append(part)
+        told.append({
+            "exchange": leg.exchange, "segment": leg.segment, "side": leg.side.name, "quantity": leg.quantity,
+            "price": leg.price, "tick": grid or None, "estimate": _items([part]), "break_even_ticks": ticks,
+        })  # fmt: skip
+    known = [leg["break_even_ticks"] for leg in told]
+    return {
+        "date": str(on),
+        "legs": told,
+        "estimate": _items(parts),
+        "note": _items(_notes(legs, table, on)),
+        "break_even_ticks": None if None in known else max(int(str(each)) for each in known),
+    }
+
+
+def _notes(legs: Sequence[Leg], table: RateTable, on: date) -> list[Charges]:
+    """Return one contract note per exchange and segment, each leg an order of its own."""
+    groups: defaultdict[tuple[str, str], list[Leg]] = defaultdict(list)
+    for leg in legs:
+        groups[HOME.get(leg.exchange, leg.exchange), leg.segment].append(leg)
+    found = []
+    for (exchange, segment), group in groups.items():
+        values = {side: [int(paise(leg.price, leg.quantity)) for leg in group if leg.side is side] for side in Side}
+        try:
+            found.append(note(rates_of(table, segment, exchange, on), values[Side.BUY], values[Side.SELL]))
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+    return found
+
+
+def _tick(leg: Leg, on: date) -> float:
+    """Return the tick by the dated rules, 0.0 where they do not tell."""
+    home, kind = TICK_CLASSES.get(leg.segment, ("", None))
+    if kind is None or (home and HOME.get(leg.exchange, leg.exchange) != HOME[home]):
+        return 0.0
+    try:
+        return Rules.load().tick_size(on, leg.price, home or leg.exchange, kind)
+    except DataError:
+        return 0.0
+
+
+def _items(parts: Sequence[Charges]) -> dict[str, float]:
+    names = ("brokerage", "tax", "txn", "ipft", "sebi", "gst", "stamp", "total")
+    return {name: round(sum(float(getattr(part, name)) for part in parts), 10) for name in names}
+
+
+def _bill(facts: dict[str, object]) -> str:
+    """Return the bill as lines of text."""
+    exact, billed, legs = facts["estimate"], facts["note"], facts["legs"]
+    assert isinstance(exact, dict)
+    assert isinstance(billed, dict)
+    assert isinstance(legs, list)
+    lines = [
+        f"{leg['side']} {leg['quantity']} at {leg['price']:,.2f}, {leg['exchange']} {leg['segment']}: "
+        f"{leg['estimate']['total']:,.4f}, {_ticks(leg)}"
+        for leg in legs
+    ]
+    lines += ["", f"{'':<10} {'estimate':>14} {'note':>14}"]
+    lines += [f"{name:<10} {exact[name]:>14,.4f} {billed[name]:>14,.2f}" for name in (*CHARGES, "total")]
+    return "\n".join(lines) + "\n"
+
+
+def _ticks(leg: Mapping[str, object]) -> str:
+    if leg["tick"] is None:
+        return "break-even not known: name the --tick"
+    if leg["break_even_ticks"] is None:
+        return "no price breaks even"
+    return f"breaks even after {leg['break_even_ticks']} ticks of {leg['tick']}"
+
+
+# shared with the other market commands
+
+
+def a_day(text: str) -> date:
+    """Return a day as it is written, today (IST) where it is not; raise `ConfigError`."""
+    if not text:
+        return datetime.now(IST).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"date {text}: expected YYYY-MM-DD, a day that exists") from None
+
+
+def clock(ts: int | None) -> str | None:
+    """Return the time of day in IST, None for none."""
+    return None if ts is None else f"{datetime.fromtimestamp(ts // SECOND, IST):%H:%M}"
+
+
+def moment(ts: int) -> str:
+    """Return day and time in IST."""
+    return f"{ist_day(ts)} {clock(ts)}"
+
+
+def _known(ask: Callable[[], str]) -> str | None:
+    try:
+        return ask()
+    except DataError:
+        return None
+
+
+def _spoken(facts: dict[str, object]) -> str:
+    lines = []
+    for name, value in facts.items():
+        if name == "phases":
+            assert isinstance(value, list)
+            lines += [f"  {phase['start']}-{phase['end']}  {phase['name']}" for phase in value]
+        elif isinstance(value, list):
+            lines.append(f"{name:<21} {' to '.join(map(str, value))}")
+        else:
+            said = "not known" if value is None else ("no", "yes")[value] if isinstance(value, bool) else value
+            lines.append(f"{name:<21} {said}")
+    return "\n".join(lines) + "\n"
+
+
+def _one_of(given: str, known: Sequence[str], what: str) -> str:
+    if given not in known:
+        near = difflib.get_close_matches(given, known, 1)
+        hint = f"the nearest is {near[0]}" if near else f"there are {', '.join(known)}"
+        raise ConfigError(f"{what} {given!r}: {hint}")
+    return given
+
+
+def _above_zero(text: str, what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e12:
+        raise ConfigError(f"{what} {text!r}: expected a number above 0")
+    return value

@@ -1,0 +1,228 @@
+"""The tax and account statements of a financial year, from the command line."""
+
+import csv
+import io
+import json
+import sqlite3
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from cyclopts import Parameter
+
+from compiled.charges import RateTable
+from engine.errors import ConfigError, DataError, OperatorError
+from engine.market import charges as rate_tables
+from engine.market.actions import Actions
+from engine.market.deals import Deal, deals_of, read_tradebook
+from engine.market.lots import Matched, match
+from engine.market.statement import Posting, statement
+from engine.market.tax import Entry, Report, TaxRules, financial_year
+from store.files import replacing
+from store.schema import connect, refusal
+
+DONE = 0
+Mode = Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"]
+
+FILLS = """
+SELECT f.trade_id, f.order_id, f.ts, f.exchange, f.symbol, f.side, f.quantity, f.price, f.charges, i.product
+FROM fills AS f LEFT JOIN intents AS i ON i.intent = f.intent
+ORDER BY f.ts, f.trade_id
+"""
+
+
+class Sheet(NamedTuple):
+    """One table of a statement: its name, its columns, its rows; money in rupees."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: list[tuple[object, ...]]
+
+
+def tax(
+    *,
+    fy: Annotated[str, Parameter(help="Financial year, April to March, as 2025-26.")],
+    view: Annotated[
+        Literal["trades", "summary", "open", "account"], Parameter(help="Which table csv writes; xlsx holds all.")
+    ] = "trades",
+    format: Annotated[Literal["csv", "xlsx"], Parameter(help="How to write it.")] = "csv",
+    out: Annotated[Path | None, Parameter(help="File to write; without one, stdout.")] = None,
+    trades: Annotated[
+        tuple[Path, ...], Parameter(negative="", consume_multiple=False, help="Tradebook (CSV) to read as well.")
+    ] = (),
+    actions: Annotated[Path | None, Parameter(help="NSE's corporate actions (Parquet).")] = None,
+    mode: Annotated[Mode, Parameter(help="Whose fills: the last database of this mode.")] = "live",
+    database: Annotated[Path | None, Parameter(help="Database to read instead.")] = None,
+    config: Annotated[Path | None, Parameter(help="Configuration file instead of ./config.toml.")] = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")] = False,
+) -> int:
+    """State capital gains, intraday and derivatives of a financial year, first in first out, and the account.
+
+    Reads the desk's fills, or the tradebooks that are named (both, if --database is given with them).
+    """
+    year = financial_year(fy)
+    if format == "xlsx" and (out is None or as_json):
+        raise ConfigError("xlsx is no text: name a file with --out, and leave --json out")
+    table = rate_tables.load()
+    deals = [deal for file in trades for deal in _tradebook(file, table)]
+    if database is not None or not trades:
+        deals += _fills(database or _latest(mode, config), table)
+    matched = match(deals, Actions.load(actions) if actions else None, year.last)
+    report = TaxRules.load().report(matched, year)
+    postings = statement(deals, table, year.first, year.last)
+    sheets = {sheet.name: sheet for sheet in sheets_of(report, matched, postings)}
+    _warn(report)
+    if as_json:
+        _put(out, json.dumps(_object(report, list(sheets.values())), default=str) + "\n")
+    elif format == "csv":
+        _put(out, as_csv(sheets[view]))
+    elif out is not None:
+        write_workbook(out, list(sheets.values()))
+    return DONE
+
+
+def sheets_of(report: Report, matched: Matched, postings: Sequence[Posting]) -> list[Sheet]:
+    """Return the tables of a year; money is in rupees."""
+    waiting = [*(("open", lot) for lot in matched.open), *(("no purchase", lot) for lot in matched.unmatched)]
+    return [
+        Sheet(
+            "trades",
+            ("section", "exchange", "symbol", "direction", "quantity", "opened", "closed", "days", "cost", "proceeds",
+             "charges", "stt", "gain", "term", "percent", "turnover"),
+            [_trade(entry) for entry in report.entries],
+        ),
+        Sheet("summary", ("item", "percent", "amount"), _summary(report)),
+        Sheet(
+            "open",
+            ("state", "exchange", "symbol", "side", "quantity", "day", "value"),
+            [
+                (state, lot.exchange, lot.symbol, lot.side.name, lot.quantity, lot.day, _rupees(lot.value))
+                for state, lot in waiting
+            ],
+        ),
+        Sheet(
+            "account",
+            ("day", "exchange", "segment", "what", "bought", "sold", "charges", "amount", "balance"),
+            [(p.day, p.exchange, p.segment, p.what, *map(_rupees, p[4:])) for p in postings],
+        ),
+    ]  # fmt: skip
+
+
+def _trade(entry: Entry) -> tuple[object, ...]:
+    line = entry.line
+    return (
+        line.section, line.exchange, line.symbol, line.direction, line.quantity, line.opened, line.closed,
+        (line.closed - line.opened).days, _rupees(line.cost), _rupees(line.proceeds), _rupees(line.charges),
+        _rupees(line.stt), _rupees(entry.gain), entry.term, entry.percent or "", _rupees(entry.turnover),
+    )  # fmt: skip
+
+
+def _summary(report: Report) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = [
+        (f"{bucket.term}-term gains", bucket.percent, _rupees(bucket.gain)) for bucket in report.gains
+    ]
+    rows.append(("long-term gains that are free", "", _rupees(report.exemption)))
+    rows += [(f"{bucket.term}-term gains taxed", bucket.percent, _rupees(bucket.gain)) for bucket in report.taxable]
+    rows.append(("tax on gains, before surcharge and cess", "", _rupees(report.tax)))
+    for business in report.business:
+        rows += [
+            (f"{business.section} {name}", "", _rupees(getattr(business, name)))
+            for name in ("turnover", "difference", "charges", "profit")
+        ]
+    return rows
+
+
+def as_csv(sheet: Sheet) -> str:
+    """Return a table as CSV with a header."""
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(sheet.columns)
+    lines.writerows(sheet.rows)
+    return text.getvalue()
+
+
+def write_workbook(out: Path, sheets: Sequence[Sheet]) -> None:
+    """Write all tables as the sheets of one workbook, whole or not at all; raise `OperatorError`."""
+    try:
+        import openpyxl  # noqa: PLC0415  an extra: only a workbook needs it
+    except ImportError:
+        raise OperatorError(
+            'xlsx needs openpyxl: install the extra, pip install "patang[xlsx]", or write csv'
+        ) from None
+    book = openpyxl.Workbook(write_only=True)
+    for sheet in sheets:
+        page = book.create_sheet(sheet.name)
+        page.append(sheet.columns)
+        for row in sheet.rows:
+            page.append(row)
+    try:
+        with replacing(out) as fresh:
+            book.save(fresh)
+    except OSError as error:
+        raise OperatorError(f"cannot write {out}: {error.strerror or error}") from error
+
+
+def _object(report: Report, sheets: Sequence[Sheet]) -> dict[str, object]:
+    facts: dict[str, object] = {"fy": report.year.name, "unmatched": report.unmatched}
+    for sheet in sheets:
+        facts[sheet.name] = [
+            {
+                name: float(value) if isinstance(value, Decimal) else value
+                for name, value in zip(sheet.columns, row, strict=True)
+            }
+            for row in sheet.rows
+        ]
+    return facts
+
+
+def _warn(report: Report) -> None:
+    if report.unmatched:
+        sys.stderr.write(
+            f"{report.unmatched} shares were sold without a purchase on record: they are not in the gains; "
+            "name the tradebooks of earlier years with --trades\n"
+        )
+
+
+def _put(out: Path | None, text: str) -> None:
+    if out is None:
+        sys.stdout.write(text)
+        return
+    try:
+        with replacing(out) as fresh:
+            fresh.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OperatorError(f"cannot write {out}: {error.strerror or error}") from error
+
+
+def _tradebook(file: Path, table: RateTable) -> list[Deal]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: {error}") from error
+    return read_tradebook(text, str(file), table)
+
+
+def _fills(database: Path, table: RateTable) -> list[Deal]:
+    if not database.is_file():
+        raise DataError(f"there is no database {database}; start the desk once, or name another")
+    try:
+        with closing(connect(database, write=False)) as connection:
+            cursor = connection.execute(FILLS)
+            names = [name for name, *_ in cursor.description]
+            return deals_of((dict(zip(names, row, strict=True)) for row in cursor), table)
+    except sqlite3.DatabaseError as error:
+        raise refusal(database, error) from error
+
+
+def _latest(mode: str, config: Path | None) -> Path:
+    from tui.launch import configuration  # noqa: PLC0415  only the desk's own database needs the configuration
+    from tui.wiring import latest_database  # noqa: PLC0415
+
+    return latest_database(configuration(config), mode)
+
+
+def _rupees(value: int) -> Decimal:
+    return Decimal(value).scaleb(-2)
