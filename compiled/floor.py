@@ -66,7 +66,7 @@ class Rules:
 class Floor:
     """Our orders and GTTs on one instrument, in the order of their arrival, and the last price.
 
-    `room` is what our orders may still take of this bar's or tick's volume (-1: no limit), `prices` and `sizes` the book
+    `at` is the last price, unless `close` (rupees, 0.0: no) has come after it. `room` is what our orders may still take of this bar's or tick's volume (-1: no limit), `prices` and `sizes` the book
     as `compiled/queue.py` reads it, `visible` how many levels a side it can show.
     """
 
@@ -78,6 +78,7 @@ class Floor:
         self.orders: list[Resting] = []
         self.gtts: list[Waiting] = []
         self.at: i64 = 0
+        self.close = 0.0
         self.low: i64 = 0
         self.high: i64 = 0
         self.gap = False
@@ -88,6 +89,17 @@ class Floor:
         self.visible: i64 = 5
         self.prices = vec[i64]([0] * 10)
         self.sizes = vec[i64]([0] * 10)
+
+    def rest(self, close: float) -> None:
+        """Take the last price (rupees) of a bar that touched nothing here."""
+        self.close = close
+
+    def last(self) -> i64:
+        """Return the last price."""
+        if self.close > 0.0:
+            self.at = self.instrument.ticks(self.close)
+            self.close = 0.0
+        return self.at
 
     def refusal(self, order: Order) -> str:
         """Return why the exchange refuses an order, or an empty string."""
@@ -128,7 +140,8 @@ class Floor:
             return "trigger " + reason
         trigger = instrument.ticks(order.trigger)
         sign: i64 = int(order.side)
-        if self.at > 0 and sign * (trigger - self.at) <= 0:
+        last = self.last()
+        if last > 0 and sign * (trigger - last) <= 0:
             return "trigger on the wrong side of the last price"
         if order.order_type is OrderType.SL and sign * (instrument.ticks(order.price) - trigger) < 0:
             return "trigger beyond the limit price"
@@ -137,7 +150,7 @@ class Floor:
     def gtt_refusal(self, waiting: Waiting) -> str:
         """Return why the broker refuses a GTT with these legs, or an empty string."""
         instrument = self.instrument
-        last = instrument.price(self.at)
+        last = instrument.price(self.last())
         rules = self.rules
         away = rules.gtt_distance if last < rules.gtt_cheap else last * rules.gtt_percent / 100.0
         if not waiting.legs or len(waiting.legs) > 2:
@@ -148,7 +161,7 @@ class Floor:
                 return reason
             if leg.quantity < 1 or leg.trigger <= 0.0 or not instrument.on_grid(leg.trigger):
                 return "trigger is not on the tick grid"
-            if self.at > 0 and abs(leg.trigger - last) < away - 1e-9:
+            if last > 0.0 and abs(leg.trigger - last) < away - 1e-9:
                 return "trigger too near to the last price"
         if len(waiting.legs) == 2 and (waiting.falling[0] == 0 or waiting.falling[1] == 1):
             return "the last price is not between the triggers"

@@ -58,6 +58,7 @@ def begin(floor: Floor, ts: i64, open: i64, high: i64, low: i64, volume: i64) ->
     floor.traded = volume
     floor.room = floor.slippage.share(volume)
     floor.at = open
+    floor.close = 0.0
     for order in floor.orders:
         if order.fresh:
             order.fresh = False

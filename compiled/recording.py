@@ -17,7 +17,7 @@ class BarColumns:
     """Bars of one span, in order of (start, slot), as columns of little-endian 8-byte values.
 
     A slot is an index into `tokens`; slots number the instruments in the order in which they first appear. Starts are
-    ns UTC, prices rupees (f64), volumes shares (i64).
+    ns UTC, prices rupees (f64), volumes shares (i64). `moments` counts the different starts.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class BarColumns:
         for column in (slots, starts, opens, highs, lows, closes, volumes):
             if len(column) != len(starts) or len(column) % WORD:
                 raise ValueError("the columns differ in length")
+        self.moments: i64 = 0
         self._check()
 
     def _check(self) -> None:
@@ -66,6 +67,8 @@ class BarColumns:
                 0.0 < low <= read_f64_le(self.opens, at) <= high and low <= read_f64_le(self.closes, at) <= high < 1e9
             ):
                 raise ValueError(f"row {at // WORD}: these prices are no bar")
+            if start != before:
+                self.moments += 1
             before = start
             last = slot
             at += WORD

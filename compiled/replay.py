@@ -92,6 +92,11 @@ class Replay:
                 return
             self.do(self.kernel.handle(venue.reports.take()), due)
 
+    def expect(self, points: i64) -> None:
+        """Make room for a curve of so many points."""
+        self.times = vec[i64](capacity=points)
+        self.equity = vec[i64](capacity=points)
+
     def sample(self, ts: i64) -> None:
         """Add a point to the curve."""
         self.times = append(self.times, ts)
@@ -114,6 +119,8 @@ class BarReplay(Replay):
 
     def run(self, curve: bool) -> None:
         """Replay every bar, all those of one start together."""
+        if curve:
+            self.expect(self.bars.moments)
         starts = self.bars.starts
         size: i64 = self.bars.count * WORD
         first: i64 = 0
@@ -140,6 +147,7 @@ class BarReplay(Replay):
         bars = self.bars
         kernel = self.kernel
         awake = self.awake
+        day = self.day
         some = False
         at = first
         while at < last:
@@ -148,8 +156,9 @@ class BarReplay(Replay):
             floor = self.floors[slot]
             high = read_f64_le(bars.highs, at)
             low = read_f64_le(bars.lows, at)
-            instrument = floor.instrument
-            if (floor.orders or floor.gtts) and not path.quiet(floor, instrument.ticks(high), instrument.ticks(low)):
+            if (floor.orders or floor.gtts) and not path.quiet(
+                floor, floor.instrument.ticks(high), floor.instrument.ticks(low)
+            ):
                 awake[slot] = 1
                 some = True
             elif (market.ladders or market.tickers) and not kernel.sleeps(market, high, low):
@@ -158,9 +167,9 @@ class BarReplay(Replay):
             else:
                 awake[slot] = 0
                 close = read_f64_le(bars.closes, at)
-                self.day[slot] += read_i64_le(bars.volumes, at)
-                kernel.skip(end - 1, market, high, low, close, self.day[slot])
-                floor.at = instrument.ticks(close)
+                day[slot] += read_i64_le(bars.volumes, at)
+                kernel.skip(end - 1, market, high, low, close, day[slot])
+                floor.rest(close)
             at += WORD
         return some
 

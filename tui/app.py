@@ -42,7 +42,7 @@ class PatangApp(App[None]):
 
     `clock` gives monotonic ns (for the second press of the kill key and the engine's heartbeat), `fps` is the frame
     rate (0: `frame` is called by hand), `direction` names one of `theme.DIRECTIONS`, `keymap` remaps actions by id,
-    `tune_gc` freezes the heap once everything is mounted.
+    `tune_gc` freezes the heap once everything is mounted, `on_picture` is called when the first frame has been shown.
     """
 
     TITLE = "patang"
@@ -63,8 +63,10 @@ class PatangApp(App[None]):
         direction: str = "green-up",
         keymap: Mapping[str, str] | None = None,
         tune_gc: bool = True,
+        on_picture: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
+        self._on_picture = on_picture
         self.face = face
         self._clock = clock or time.monotonic_ns
         self._fps = fps
@@ -100,6 +102,8 @@ class PatangApp(App[None]):
 
     def _settle(self) -> None:
         self.frame()
+        if self._on_picture is not None:
+            self.call_after_refresh(self._on_picture)
         if self._tune_gc:
             gc.collect()
             gc.freeze()

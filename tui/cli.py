@@ -56,7 +56,7 @@ def run(
 ) -> int:
     """Run the desk: with its screen in a terminal, without one headless."""
     from tui.launch import configuration, launch
-    from tui.wiring import Run
+    from tui.station import Run
 
     values = configuration(config)
     return launch(values, Run(mode or values.desk.mode), no_ui=no_ui, as_json=as_json)
@@ -73,7 +73,7 @@ def demo(
 ) -> int:
     """Open the workstation on a simulated market; without a terminal, run its whole day headless."""
     from tui.launch import configuration, has_screen, launch
-    from tui.wiring import Run
+    from tui.station import Run
 
     headless = no_ui or not has_screen()
     pace = speed_of(speed or ("max" if headless else "10"))
@@ -93,7 +93,7 @@ def replay(
 ) -> int:
     """Run a recorded day through the whole desk."""
     from tui.launch import configuration, launch, recorded_day
-    from tui.wiring import Run
+    from tui.station import Run
 
     names = tuple(name.strip() for name in symbols.split(",") if name.strip())
     plan = Run("replay", path, recorded_day(date), names, speed_of(speed))
@@ -195,6 +195,12 @@ def export(
     from tui.remote import export as write
 
     return write(what, format, out, mode, database, symbol, config)
+
+
+app.command("tui.market_commands:calendar", name="calendar", help="Tell when the market trades on a day.")
+app.command("tui.market_commands:charges", name="charges", help="Work out what trades cost.")
+app.command("tui.tax_commands:tax", name="tax", help="State gains, turnover and the account of a financial year.")
+app.command("tui.instrument_commands:instruments", name="instruments", help="Keep and look into instrument dumps.")
 
 
 @config_app.command(name="check")

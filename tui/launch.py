@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from engine import config as settings
 from engine.config import Config, Configuration
-from engine.desk import Desk
 from engine.errors import ConfigError, DataError, PatangError
 from engine.trading.killswitch import FLATTEN, HALT
-from tui.wiring import Run, Station
+from tui.station import Run, Station
+
+if TYPE_CHECKING:
+    from engine.desk import Desk
 
 IST = timezone(timedelta(hours=5, minutes=30))
 DONE, FAILED, KILLED, INTERRUPTED = 0, 1, 4, 130
@@ -64,34 +67,48 @@ def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
     if run.tape is not None and not run.tape.is_dir():
         raise DataError(f"{run.tape}: no such folder")
     screen = not no_ui and has_screen()
-    if screen:
-        import tui.app  # noqa: F401, PLC0415  while the exchange starts, nobody waits for this import
     station = Station(config, run)
-    desk = station.open()
     interrupted = False
     try:
         if screen:
-            show(station, desk)
+            desk = show(station)
         else:
+            desk = station.open()
             interrupted = wait(station, desk)
     finally:
         station.close()
     return report(station, desk, interrupted=interrupted, as_json=as_json, screen=screen)
 
 
-def show(station: Station, desk: Desk) -> None:
-    """Put the screen on the desk until the operator leaves it."""
+def show(station: Station) -> "Desk":
+    """Put up the screen, open the desk behind it, and return the desk when the operator leaves."""
     from tui.app import PatangApp  # noqa: PLC0415  a headless run has no screen
+    from tui.opening import Opening  # noqa: PLC0415
+
+    def leave() -> None:
+        app.call_later(app.exit)
+
+    def failed() -> None:
+        loop = app._loop  # noqa: SLF001  the one thread-safe way in
+        if loop is not None:
+            loop.call_soon_threadsafe(app.exit)
 
     ui = station.config.ui
-    app = PatangApp(desk, fps=ui.fps, direction=ui.colours, keymap=ui.keys)
-    with signals(station, desk, lambda: app.call_later(app.exit)):
+    opening = Opening(station, failed)
+    app = PatangApp(opening, fps=ui.fps, direction=ui.colours, keymap=ui.keys, on_picture=opening.begin)
+    with signals(station, opening.stop, leave):
         app.run()
+    desk = opening.wait()
+    if opening.error is not None:
+        raise opening.error
+    if desk is None:
+        raise KeyboardInterrupt
+    return desk
 
 
-def wait(station: Station, desk: Desk) -> bool:
+def wait(station: Station, desk: "Desk") -> bool:
     """Wait headless for the end of the day, with progress on stderr; return whether it was interrupted."""
-    with signals(station, desk, lambda: None) as caught:
+    with signals(station, desk.stop, lambda: None) as caught:
         every = 1.0 if sys.stderr.isatty() else 5.0
         while not desk.done.wait(every):
             progress(desk)
@@ -102,7 +119,7 @@ def wait(station: Station, desk: Desk) -> bool:
     return signal.SIGINT in caught
 
 
-def progress(desk: Desk) -> None:
+def progress(desk: "Desk") -> None:
     """Write one line on how far the day is."""
     header = desk.board.header
     if not header.now:
@@ -118,7 +135,7 @@ def progress(desk: Desk) -> None:
 
 
 @contextlib.contextmanager
-def signals(station: Station, desk: Desk, leave: Callable[[], object]) -> Iterator[list[int]]:
+def signals(station: Station, halt: Callable[[], object], leave: Callable[[], object]) -> Iterator[list[int]]:
     """Map the process's signals: INT and TERM stop in order, USR1 kills, HUP follows the policy for a lost terminal.
 
     Yields the list of those that have asked to stop.
@@ -128,7 +145,7 @@ def signals(station: Station, desk: Desk, leave: Callable[[], object]) -> Iterat
     def stop(number: int, frame: FrameType | None) -> None:
         del frame
         caught.append(number)
-        desk.stop()
+        halt()
         leave()
 
     def kill(number: int, frame: FrameType | None) -> None:
@@ -151,7 +168,7 @@ def signals(station: Station, desk: Desk, leave: Callable[[], object]) -> Iterat
             signal.signal(number, handler)
 
 
-def report(station: Station, desk: Desk, *, interrupted: bool, as_json: bool, screen: bool) -> int:
+def report(station: Station, desk: "Desk", *, interrupted: bool, as_json: bool, screen: bool) -> int:
     """Print the day's summary on stdout and return the exit code; raise what the engine refused to start with."""
     if desk.error is not None:
         if isinstance(desk.error, PatangError):

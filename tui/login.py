@@ -195,7 +195,7 @@ def _with_token(place: Place, config: Config) -> Place:
 async def _examine(config: Config, place: Place, registered: ops.Address | None) -> list[ops.Check]:
     from brokers.kite.feed import KiteFeed  # noqa: PLC0415  Twisted comes with the client below it
     from brokers.kite.rest import KiteBroker  # noqa: PLC0415
-    from tui.wiring import latest_database, state_folder  # noqa: PLC0415
+    from tui.station import latest_database, state_folder  # noqa: PLC0415
 
     clock = ScaledClock.real()
     broker = KiteBroker(place.rest, place.api_key, place.token or "none", clock, 2, config.broker.timeout_s)

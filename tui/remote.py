@@ -41,7 +41,7 @@ def status(file: Path | None, *, as_json: bool) -> int:
 def kill(file: Path | None, reason: str, *, flatten: bool, as_json: bool) -> int:
     """Latch every desk of this user, running or not: through its door, else through its kill file."""
     from tui.launch import configuration  # noqa: PLC0415
-    from tui.wiring import state_folder  # noqa: PLC0415
+    from tui.station import state_folder  # noqa: PLC0415
 
     config = configuration(file)
     for folder in folders(config) or [state_folder(config, config.desk.mode)]:
@@ -90,7 +90,7 @@ def export(
     from store.export import BarRange  # noqa: PLC0415
     from store.export import export as write  # noqa: PLC0415
     from tui.launch import configuration  # noqa: PLC0415
-    from tui.wiring import bars_folder, latest_database  # noqa: PLC0415
+    from tui.station import bars_folder, latest_database  # noqa: PLC0415
 
     config = configuration(file)
     bars = BarRange(ParquetBars(bars_folder(config, mode)), symbol, 60, 0, END_OF_TIME) if what == "bars" else None

@@ -1,6 +1,7 @@
 """The tax and account statements of a financial year, from the command line."""
 
 import csv
+import importlib
 import io
 import json
 import sqlite3
@@ -54,7 +55,7 @@ def tax(
         tuple[Path, ...], Parameter(negative="", consume_multiple=False, help="Tradebook (CSV) to read as well.")
     ] = (),
     actions: Annotated[Path | None, Parameter(help="NSE's corporate actions (Parquet).")] = None,
-    mode: Annotated[Mode, Parameter(help="Whose fills: the last database of this mode.")] = "live",
+    mode: Annotated[Mode | None, Parameter(help="Whose fills, instead of desk.mode: the last database of it.")] = None,
     database: Annotated[Path | None, Parameter(help="Database to read instead.")] = None,
     config: Annotated[Path | None, Parameter(help="Configuration file instead of ./config.toml.")] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")] = False,
@@ -147,7 +148,7 @@ def as_csv(sheet: Sheet) -> str:
 def write_workbook(out: Path, sheets: Sequence[Sheet]) -> None:
     """Write all tables as the sheets of one workbook, whole or not at all; raise `OperatorError`."""
     try:
-        import openpyxl  # noqa: PLC0415  an extra: only a workbook needs it
+        openpyxl = importlib.import_module("openpyxl")
     except ImportError:
         raise OperatorError(
             'xlsx needs openpyxl: install the extra, pip install "patang[xlsx]", or write csv'
@@ -217,11 +218,14 @@ def _fills(database: Path, table: RateTable) -> list[Deal]:
         raise refusal(database, error) from error
 
 
-def _latest(mode: str, config: Path | None) -> Path:
+def _latest(mode: str | None, config: Path | None) -> Path:
     from tui.launch import configuration  # noqa: PLC0415  only the desk's own database needs the configuration
-    from tui.wiring import latest_database  # noqa: PLC0415
+    from tui.station import latest_database  # noqa: PLC0415
 
-    return latest_database(configuration(config), mode)
+    values = configuration(config)
+    found = latest_database(values, mode or values.desk.mode)
+    sys.stderr.write(f"fills of {found}\n")
+    return found
 
 
 def _rupees(value: int) -> Decimal:

@@ -116,6 +116,8 @@ class KiteFeed:
         self._late_after = late_after
         self._on_gap = on_gap
         self._holding = False
+        self._due = float("inf")
+        """Loop time at which `_watch` looks next; past it, the event loop runs late."""
         self._connections = [Connection(number) for number in range(1, CONNECTIONS + 1)]
         self._connections[0].wanted.set()  # it brings the order updates even where no token is asked for
         self._placed: set[int] = set()
@@ -249,6 +251,7 @@ class KiteFeed:
         now = connection.heard = self._clock.now()
         connection.ticked = asyncio.get_running_loop().time()
         gaps = connection.silence.heard(data, now)
+        self._holding = self._holding or connection.ticked > self._due + self._late_after
         if self._holding:
             self.conflation.add(data)
         else:
@@ -260,9 +263,10 @@ class KiteFeed:
         """Hold frames back while the desk is behind, and ask again for what stays silent."""
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + _BEAT
+            self._due = loop.time() + _BEAT
             await asyncio.sleep(_BEAT)
-            if loop.time() - due > self._late_after:
+            late, self._due = loop.time() - self._due, float("inf")
+            if self._holding or late > self._late_after:
                 await self._drain(sink)
             for connection in self._connections:
                 await self._ask_again(connection, loop.time() - self._ask_after, sink)

@@ -150,7 +150,8 @@ class FileVault:
                 os.fsync(file.fileno())
             fresh.replace(self._file)
         except OSError as error:
-            fresh.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                fresh.unlink()
             raise OperatorError(f"cannot write {self._file}: {error.strerror}") from None
 
     def _cipher(self, salt: bytes, *, new: bool) -> Any:

@@ -1,6 +1,7 @@
 """One instrument as it trades today: its book, what has printed, and the tick that shows both."""
 
-from typing import NamedTuple, final
+from datetime import date
+from typing import NamedTuple, Protocol, final
 
 from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.orders import ClientOrder
@@ -10,6 +11,27 @@ from compiled.model import MINUTE, SECOND, Instrument, Tick
 
 LEVELS = 5
 DEEP = 10
+
+
+CLOSED = "closed"
+
+
+class Spot(Protocol):
+    """Something with a price: a share, or an index."""
+
+    @property
+    def ltp(self) -> float:
+        """Return the last price in rupees."""
+        ...
+
+
+class Contract(NamedTuple):
+    """What makes an instrument a derivative; `strike` 0.0: a future. `underlying` None: nothing that is listed."""
+
+    name: str
+    expiry: date
+    strike: float = 0.0
+    underlying: Spot | None = None
 
 
 class Hit(NamedTuple):
@@ -25,15 +47,26 @@ class Listing:
     """A tradable instrument; prices inside are grid indices.
 
     `prints`: fills in the book are the day's trades (a crowd); otherwise the day is recorded and only `trade` counts.
+    The book is made when it is first asked for: until then `lit` is False and the depth is a picture.
     """
 
-    def __init__(self, instrument: Instrument, rules: DayRules, *, prints: bool) -> None:
+    def __init__(
+        self, instrument: Instrument, rules: DayRules, *, prints: bool, contract: Contract | None = None
+    ) -> None:
         self.instrument = instrument
         self.rules = rules
         self.prints = prints
+        self.contract = contract
+        self.phase = CLOSED
+        """Which phase of the session it is in."""
+        self.calling = False
+        """In the call phase of an auction: orders only rest."""
+        self.reference = 0
+        """Grid index of the closing auction's reference price; 0 outside it."""
+        self.oi = 0
         low, high = instrument.ticks(instrument.lower), instrument.ticks(instrument.upper)
         self.low_band, self.high_band = low, high
-        self.book = Book(low, high)
+        self._book: Book | None = None
         self.own: dict[int, ClientOrder] = {}
         self.last = instrument.ticks(instrument.close)
         self.open = self.high = self.low = 0
@@ -55,6 +88,39 @@ class Listing:
     def ltp(self) -> float:
         """Return the last traded price in rupees; the previous close before the first trade."""
         return self.instrument.price(self.last)
+
+    @property
+    def spot(self) -> float:
+        """Return the price of what it stands for: its underlying's, or its own."""
+        underlying = self.contract.underlying if self.contract else None
+        return underlying.ltp if underlying else self.ltp
+
+    @property
+    def lit(self) -> bool:
+        """Tell whether there is a book."""
+        return self._book is not None
+
+    @property
+    def book(self) -> Book:
+        """Return the book."""
+        if self._book is None:
+            self._book = Book(self.low_band, self.high_band)
+        return self._book
+
+    def depth(self, side: int) -> list[tuple[int, int, int]]:
+        """Return the best levels of a side as (tick, quantity, orders); without a book, what a crowd would show."""
+        if self._book is not None:
+            return self._book.depth(side, DEEP)
+        token, last, lot = int(self.instrument.token), self.last, int(self.instrument.lot)
+        levels = range(1, LEVELS + 1)
+        picture = [(last - side * away, lot * (1 + (token + last * 31 + away * 17) % 97), 1 + away) for away in levels]
+        return [level for level in picture if self.low_band <= level[0] <= self.high_band]
+
+    def vwap(self, since: int) -> float:
+        """Return the volume-weighted average price of the minutes from `since` on in rupees, 0.0 without a trade."""
+        minutes = [minute for minute in self.minutes if minute[0] >= since]
+        volume = sum(minute[5] for minute in minutes)
+        return self.instrument.price(1) * sum(minute[6] for minute in minutes) / volume if volume else 0.0
 
     def number(self) -> int:
         """Return a fresh order number for the book."""
@@ -82,17 +148,20 @@ class Listing:
     def _candle(self, ticks: int, quantity: int, now: int) -> None:
         start = now - now % MINUTE
         if not self.minutes or self.minutes[-1][0] != start:
-            self.minutes.append([start, ticks, ticks, ticks, ticks, quantity])
+            self.minutes.append([start, ticks, ticks, ticks, ticks, quantity, ticks * quantity])
             return
         bar = self.minutes[-1]
         bar[2] = max(bar[2], ticks)
         bar[3] = min(bar[3], ticks)
         bar[4] = ticks
         bar[5] += quantity
+        bar[6] += ticks * quantity
 
     def settle(self, now: int) -> list[Hit]:
         """Take the fills off the book: print them, and return those of our orders in the order they happened."""
-        book, own = self.book, self.own
+        if self._book is None:
+            return []
+        book, own = self._book, self.own
         hits: list[Hit] = []
         for index in range(book.fills()):
             maker, taker, ticks, quantity = book.fill(index)
@@ -106,8 +175,8 @@ class Listing:
     def snapshot(self, now: int) -> Tick:
         """Return the tick of this moment, depth included; the totals count the ten best levels of a side."""
         price = self.instrument.price
-        bids = [(price(t), quantity, orders) for t, quantity, orders in self.book.depth(1, DEEP)]
-        asks = [(price(t), quantity, orders) for t, quantity, orders in self.book.depth(-1, DEEP)]
+        bids = [(price(t), quantity, orders) for t, quantity, orders in self.depth(1)]
+        asks = [(price(t), quantity, orders) for t, quantity, orders in self.depth(-1)]
         bid, ask = bids[0] if bids else (0.0, 0, 0), asks[0] if asks else (0.0, 0, 0)
         return Tick(
             token=self.instrument.token,
@@ -123,6 +192,9 @@ class Listing:
             low=price(self.low),
             close=self.instrument.close,
             last_trade_ts=self.last_trade - self.last_trade % SECOND,
+            oi=self.oi,
+            oi_high=self.oi,
+            oi_low=self.oi,
             bid=bid[0],
             bid_quantity=bid[1],
             ask=ask[0],

@@ -1,14 +1,19 @@
 """The seeded crowd: market makers who quote around a moving fair value, and takers who trade against them.
 
 Fair values share an index factor, breathe with the time of day, trend for five to twenty minutes at a time and jump now
-and then. Everything a client sees (depth, last price, volume, average, range) comes out of trades in the book.
+and then. Takers arrive in self-exciting bursts (each trade makes the next likelier for a few seconds, as in a Hawkes
+process). Everything a client sees (depth, last price, volume, average, range) comes out of trades in the book; an
+instrument nobody has traded has no book yet, and prints its fair value instead.
 """
 
 import math
 from random import Random
 from typing import Protocol, final
 
+from brokers.sandbox.fair import INDEX_SIGMA, Drift, Fair
 from brokers.sandbox.listing import Listing
+from brokers.sandbox.sessions import CALLING, CONTINUOUS, POST_CLOSE
+from compiled.book import IOC
 from compiled.model import SECOND
 
 LEVELS = 6
@@ -16,13 +21,10 @@ HALF_SPREAD = 0.00008
 LEVEL_VALUE = 500_000.0
 """Rupees a market maker shows per level, on average."""
 TAKER_VALUE = 120_000.0
-INDEX_SIGMA = 0.00002
-"""Per root second, in the quiet middle of the day; an eighth to a half of what a share does by itself."""
-OWN_SIGMA = 0.00005
-JUMP_CHANCE = 1 / 6_000
-JUMP_SIGMA = 0.006
-REACH = 0.085
-"""Fair values stay this close to the previous close, inside the price band."""
+CALL_SIGMA = 0.004
+"""How far from the fair value auction orders are priced."""
+DIM_CHANCE = 0.95
+"""Of a print, each second, in an instrument without a book."""
 
 
 class Market(Protocol):
@@ -30,9 +32,9 @@ class Market(Protocol):
 
     listings: list[Listing]
     opens: int
-    """First instant of the session, ns UTC."""
+    """First instant of continuous trading, ns UTC."""
     closes: int
-    """End of the session, ns UTC."""
+    """End of continuous trading, ns UTC."""
 
     def next(self, after: int) -> int:
         """Return the first instant later than `after` at which it moves."""
@@ -42,90 +44,104 @@ class Market(Protocol):
         """Move at an instant that `next` has named; return the listings it touched, in a fixed order."""
         ...
 
+    def leave(self, listing: Listing) -> None:
+        """Withdraw every order of its own from a listing's book: a call phase begins, or has ended."""
+        ...
+
 
 @final
 class Crowd:
-    """Twenty names and their traders; moves once a second."""
+    """Every name and its traders; moves once a second while anything trades (`windows`: [start, end) in ns UTC)."""
 
-    def __init__(self, listings: list[Listing], betas: list[float], seed: int, opens: int, closes: int) -> None:
+    def __init__(
+        self,
+        listings: list[Listing],
+        traders: list["Traders"],
+        seed: int,
+        windows: list[tuple[int, int]],
+        hours: tuple[int, int],
+    ) -> None:
         self.listings = listings
-        self.opens = opens
-        self.closes = closes
+        self.opens, self.closes = hours
+        self._windows = windows
         self._random = Random(f"{seed}:index")  # noqa: S311 a simulation, not a secret
-        self._traders = [
-            Traders(listing, beta, Random(f"{seed}:{listing.instrument.symbol}"))  # noqa: S311 a simulation, not a secret
-            for listing, beta in zip(listings, betas, strict=True)
-        ]
+        self._traders = traders
+        self._by_token = {int(trader.listing.instrument.token): trader for trader in traders}
 
     def next(self, after: int) -> int:
-        """Return the next whole second of the session."""
-        return max(self.opens, after - after % SECOND + SECOND)
+        """Return the next whole second in which something trades; after the last, the second after."""
+        second = after - after % SECOND + SECOND
+        for start, end in self._windows:
+            if second < end:
+                return max(start, second)
+        return second
 
     def step(self, now: int) -> list[Listing]:
         """Let everybody trade for one second."""
-        if now >= self.closes:
-            return []
-        heat = intensity((now - self.opens) // SECOND, (self.closes - now) // SECOND)
+        heat = intensity((now - self.opens) // SECOND, max(0, self.closes - now) // SECOND)
         market = self._random.gauss(0.0, INDEX_SIGMA * heat)
+        touched = []
         for traders in self._traders:
-            traders.step(market, heat)
-        return self.listings
+            if traders.act(market, heat, now):
+                touched.append(traders.listing)
+        return touched
+
+    def leave(self, listing: Listing) -> None:
+        """Withdraw the crowd's orders."""
+        self._by_token[int(listing.instrument.token)].leave()
 
 
 def intensity(since_open: int, to_close: int) -> float:
     """Return the U-shape of the day: about 2 at the open, 0.8 at noon, 1.4 at the close."""
-    return 0.8 + 1.2 * math.exp(-since_open / 1_500) + 0.6 * math.exp(-to_close / 1_800)
+    return 0.8 + 1.2 * math.exp(-max(0, since_open) / 1_500) + 0.6 * math.exp(-to_close / 1_800)
 
 
 @final
 class Traders:
-    """The agents of one name."""
+    """The agents of one instrument."""
 
-    def __init__(self, listing: Listing, beta: float, random: Random) -> None:
+    def __init__(self, listing: Listing, fair: Fair, random: Random) -> None:
         self.listing = listing
-        self.beta = beta
+        self._fair = fair
         self._random = random
-        self._close = listing.instrument.close
-        self._level = 0.0
-        self._trend = 0.0
-        self._slow = 0.0
-        self._left = 0
         self._excited = 0.0
-        self._opening = True
         self._bids: dict[int, int] = {}
         self._asks: dict[int, int] = {}
+        self._calls: list[int] = []
         self._top = (0, 0)
-        self._clip = max(1.0, TAKER_VALUE / self._close)
-        self._size = max(1.0, LEVEL_VALUE / self._close)
+        close, lot = listing.instrument.close, int(listing.instrument.lot)
+        self._lot = lot
+        self._clip = max(1.0, TAKER_VALUE / close / lot)
+        self._size = max(1.0, LEVEL_VALUE / close / lot)
 
-    def step(self, market: float, heat: float) -> None:
-        """Move the fair value, requote, take."""
-        self._drift(market, heat)
-        self._quote()
-        self._take(heat)
+    def act(self, market: float, heat: float, now: int) -> bool:
+        """Do what the phase of the session allows; tell whether anything may have changed."""
+        phase = self.listing.phase
+        if phase == CONTINUOUS:
+            price = self._fair.step(market, heat)
+            if self.listing.lit:
+                self._quote(price)
+                self._take(heat)
+            else:
+                self._print(price, now)
+            return True
+        if phase in CALLING and self.listing.lit:
+            self._call()
+            return True
+        if phase == POST_CLOSE and self.listing.own:
+            self._serve()
+            return True
+        return False
 
-    def _drift(self, market: float, heat: float) -> None:
-        random = self._random
-        if self._left <= 0:
-            self._regime(opening=self._opening)
-            self._opening = False
-        self._left -= 1
-        step = self.beta * market + self._trend + random.gauss(0.0, OWN_SIGMA * heat)
-        if random.random() < JUMP_CHANCE:
-            step += random.gauss(0.0, JUMP_SIGMA)
-        self._level = min(REACH, max(-REACH, self._level + step))
-        self._slow += (self._level - self._slow) / 30
+    def _print(self, price: float, now: int) -> None:
+        random, listing = self._random, self.listing
+        if random.random() < DIM_CHANCE:
+            ticks = int(listing.instrument.ticks(price)) + random.randrange(3) - 1
+            quantity = (int(random.expovariate(1.0 / self._clip)) + 1) * self._lot
+            listing.trade(min(listing.high_band, max(listing.low_band, ticks)), quantity, now)
 
-    def _regime(self, *, opening: bool) -> None:
-        random = self._random
-        up = 0.5 - min(0.45, max(-0.45, self._level / 0.08))
-        sign = 1.0 if random.random() < up else -1.0
-        trending = random.random() < (0.65 if opening else 0.55)
-        self._left = random.randrange(300, 600 if opening else 1_200)
-        self._trend = sign * random.uniform(0.015, 0.032) / self._left if trending else 0.0
-
-    def _quote(self) -> None:
-        fair = self._close * (1.0 + self._level) / self.listing.instrument.price(1)
+    def _quote(self, price: float) -> None:
+        fair = price / self.listing.instrument.price(1)
         half = max(0.5, fair * HALF_SPREAD)
         top = (math.floor(fair - half + 0.5), math.ceil(fair + half - 0.5))
         if top[0] >= top[1]:
@@ -150,7 +166,8 @@ class Traders:
             if ticks in held or not listing.low_band <= ticks <= listing.high_band:
                 continue
             number = listing.number()
-            listing.book.limit(number, side, ticks, int(size * (0.4 + random.random() * (1.0 + 0.3 * distance))) + 1)
+            lots = int(size * (0.4 + random.random() * (1.0 + 0.3 * distance))) + 1
+            listing.book.limit(number, side, ticks, lots * self._lot)
             held[ticks] = number
 
     def _take(self, heat: float) -> None:
@@ -159,13 +176,12 @@ class Traders:
         self._excited = self._excited * 0.8
         while random.random() < min(chance, 0.9):
             chance -= 0.6
-            push = min(0.4, max(-0.4, (self._level - self._slow) * 250.0))
-            side = 1 if random.random() < 0.5 + push else -1
-            quantity = int(random.expovariate(1.0 / self._clip)) + 1
-            listing.book.market(listing.number(), side, quantity)
+            side = 1 if random.random() < 0.5 + self._fair.lean else -1
+            lots = int(random.expovariate(1.0 / self._clip)) + 1
+            listing.book.market(listing.number(), side, lots * self._lot)
             self._excited = min(0.5, self._excited + 0.12)
         if not listing.open and not listing.book.fills():
-            listing.book.market(listing.number(), 1, int(self._clip) + 1)
+            listing.book.market(listing.number(), 1, (int(self._clip) + 1) * self._lot)
         if listing.book.fills():
             self._forget(self._bids)
             self._forget(self._asks)
@@ -174,3 +190,40 @@ class Traders:
         remaining = self.listing.book.remaining
         for ticks in [ticks for ticks, number in held.items() if not remaining(number)]:
             del held[ticks]
+
+    def _call(self) -> None:
+        """Enter auction orders on both sides of what the crowd thinks it is worth."""
+        random, listing = self._random, self.listing
+        if not self._calls and not listing.volume and isinstance(self._fair, Drift):
+            self._fair.gap()
+        around = self._fair.step(0.0, 0.1) / listing.instrument.price(1)
+        for side in (1, -1):
+            if random.random() < 0.5:
+                ticks = round(around * (1.0 + side * 0.001 + random.gauss(0.0, CALL_SIGMA)))
+                lots = int(random.expovariate(0.5 / self._size)) + 1
+                number = listing.number()
+                listing.book.limit(
+                    number, side, min(listing.high_band, max(listing.low_band, ticks)), lots * self._lot
+                )
+                self._calls.append(number)
+        listing.dirty = True
+
+    def _serve(self) -> None:
+        """Trade after the close with whoever wants to, at the closing price."""
+        listing, book = self.listing, self.listing.book
+        for order in list(listing.own.values()):
+            if order.live and book.remaining(order.number):
+                ticks = int(listing.instrument.ticks(order.ask.price))
+                book.limit(listing.number(), -order.ask.side, ticks, order.pending, 0, IOC)
+
+    def leave(self) -> None:
+        """Withdraw every order."""
+        if not self.listing.lit:
+            return
+        cancel = self.listing.book.cancel
+        for number in (*self._bids.values(), *self._asks.values(), *self._calls):
+            cancel(number)
+        self._bids.clear()
+        self._asks.clear()
+        self._calls.clear()
+        self._top = (0, 0)

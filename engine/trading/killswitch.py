@@ -96,6 +96,7 @@ class KillSwitch:
     def _write(self, latch: Latch) -> None:
         """Keep the latch on disk; a disk that refuses must not keep the latch from holding."""
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self.path.with_suffix(".new")
             temporary.write_text(json.dumps(latch._asdict()), encoding="utf-8")
             temporary.replace(self.path)

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -53,7 +54,8 @@ def pair(fills: list[tuple[int, int, int]]) -> list[Trip]:
     return trips
 
 
-def patang(data: Columns, strategy: str) -> list[Trip]:
+def patang(data: Columns, strategy: str) -> tuple[Callable[[], float], Callable[[], list[Trip]]]:
+    """Run our kernel and venue over the same bars, which its own workload makes in rupees: a tick is 5 paise."""
     ours = import_module("bench_backtest")
     bars, symbols = data["close"].shape
     work = ours.Workload(symbols, bars)
@@ -171,7 +173,8 @@ def backtrader(data: Columns) -> tuple[Callable[[], float], Callable[[], list[Tr
 
         def notify_order(self, order: object) -> None:
             if order.status == order.Completed:
-                fills.append((self.datas.index(order.data), len(order.data) - 1, int(order.executed.price)))
+                place = next(n for n, feed in enumerate(self.datas) if feed is order.data)
+                fills.append((place, len(order.data) - 1, int(order.executed.price)))
 
     def run() -> float:
         fills.clear()
@@ -228,8 +231,6 @@ def nautilus(data: Columns) -> tuple[Callable[[], float], Callable[[], list[Trip
     bars, symbols = data["close"].shape
     fills: list[tuple[int, int, int]] = []
     venue = names.Venue("NSE")
-    from decimal import Decimal
-
     fee = Decimal(str(FEE))
     instruments = [
         equity(

@@ -4,7 +4,7 @@ import pytest
 
 from engine.config import load
 from tests.desk.support import Patang
-from tui.wiring import Station
+from tui.station import Station
 
 
 @pytest.fixture

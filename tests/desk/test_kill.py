@@ -14,7 +14,7 @@ import pytest
 
 from engine.config import load
 from tests.desk.support import rows
-from tui.wiring import Run, Station
+from tui.station import Run, Station
 
 # wants to enter all the time, so that an entry that could leave would
 EAGER = """

@@ -9,7 +9,7 @@ import pytest
 from engine.config import load
 from store.bars.parquet import ParquetBars
 from tests.desk.support import REPLAY_DAY, REPLAY_SYMBOLS, ROOT, get, rows
-from tui.wiring import Run, Station
+from tui.station import Run, Station
 
 VARIES = ("wall_s", "peak_rss_mb")
 FIELDS = {

@@ -299,15 +299,25 @@ def test_a_changed_byte_anywhere_in_the_file_is_noticed(tmp_path):
         FileVault(file, words("right")[0]).get("a")
 
 
-def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
-    if os.geteuid() == 0:
-        (tmp_path / "file").write_text("in the way")
-        with pytest.raises(OperatorError, match="cannot write"):
-            FileVault(tmp_path / "file" / "credentials", words("right")[0])._write({})
-        return
-    tmp_path.chmod(0o500)
-    with pytest.raises(OperatorError, match="cannot write"):
-        FileVault(tmp_path / "credentials", words("right")[0]).put("a", "b")
+def test_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
+    file = tmp_path / "credentials"
+    vault = FileVault(file, words("right")[0])
+    vault.put("a", "old")
+
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OperatorError, match=r"cannot write .*No space left"):
+        vault.put("a", "new")
+    assert list(tmp_path.iterdir()) == [file]
+    assert FileVault(file, words("right")[0]).get("a") == "old"
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "way").write_text("in the way")
+    with pytest.raises(OperatorError, match="way/credentials"):
+        FileVault(tmp_path / "way" / "credentials", words("right")[0]).put("a", "b")
 
 
 def test_todays_token_comes_from_the_vault_and_every_lack_names_the_mend():

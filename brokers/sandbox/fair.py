@@ -1,0 +1,134 @@
+"""What an instrument is worth from second to second: a drifting share, or what follows from another price."""
+
+import math
+from random import Random
+from typing import Protocol, final
+
+from brokers.sandbox.listing import Spot
+
+INDEX_SIGMA = 0.00002
+"""Per root second, in the quiet middle of the day; an eighth to a half of what a share does by itself."""
+OWN_SIGMA = 0.00005
+JUMP_CHANCE = 1 / 6_000
+JUMP_SIGMA = 0.006
+REACH = 0.085
+"""Fair values stay this close to the previous close, inside the price band."""
+RUN_REACH = 0.11
+"""Where the fair value of a name that runs into its circuit limit goes."""
+RUN_SECONDS = 900
+RATE = 0.065
+"""Yearly interest, of the cost of carry."""
+
+
+class Fair(Protocol):
+    """A fair value that moves once a second."""
+
+    lean: float
+    """How far takers lean to the buying side, -0.4 to 0.4."""
+
+    def step(self, market: float, heat: float) -> float:
+        """Move by one second and return the fair price in rupees; `market`: the index factor's step."""
+        ...
+
+
+@final
+class Drift:
+    """A share: index factor, own noise, trends that last for minutes, jumps, and rarely a run into the circuit."""
+
+    def __init__(self, close: float, beta: float, random: Random, runs_at: int = -1, runs_to: float = 0.0) -> None:
+        self.lean = 0.0
+        self._close = close
+        self._beta = beta
+        self._random = random
+        self._level = 0.0
+        self._trend = 0.0
+        self._slow = 0.0
+        self._left = 0
+        self._opening = True
+        self._second = 0
+        self._runs_at = runs_at
+        self._runs_to = runs_to
+
+    def step(self, market: float, heat: float) -> float:
+        """Move by one second."""
+        random = self._random
+        if self._left <= 0:
+            self._regime(opening=self._opening)
+            self._opening = False
+        self._left -= 1
+        step = self._beta * market + self._trend + random.gauss(0.0, OWN_SIGMA * heat)
+        if random.random() < JUMP_CHANCE:
+            step += random.gauss(0.0, JUMP_SIGMA)
+        self._level = min(REACH, max(-REACH, self._level + step))
+        self._slow += (self._level - self._slow) / 30
+        self.lean = min(0.4, max(-0.4, (self._level - self._slow) * 250.0))
+        self._second += 1
+        return self._close * (1.0 + self._level + self._run())
+
+    def _run(self) -> float:
+        """Return what a run adds: it takes a quarter of an hour to the limit and stays there."""
+        since = self._second - self._runs_at
+        if self._runs_at < 0 or since < 0:
+            return 0.0
+        return self._runs_to * RUN_REACH * min(1.0, since / RUN_SECONDS)
+
+    def gap(self) -> None:
+        """Open away from the previous close."""
+        self._level = self._random.gauss(0.0, 0.004)
+
+    def _regime(self, *, opening: bool) -> None:
+        random = self._random
+        up = 0.5 - min(0.45, max(-0.45, self._level / 0.08))
+        sign = 1.0 if random.random() < up else -1.0
+        trending = random.random() < (0.65 if opening else 0.55)
+        self._left = random.randrange(300, 600 if opening else 1_200)
+        self._trend = sign * random.uniform(0.015, 0.032) / self._left if trending else 0.0
+
+
+@final
+class Follow:
+    """A future, or the twin on another exchange: the price of something else times the cost of carry."""
+
+    def __init__(self, spot: Spot, years: float = 0.0) -> None:
+        self.lean = 0.0
+        self._spot = spot
+        self._carry = math.exp(RATE * years)
+
+    def step(self, market: float, heat: float) -> float:
+        """Return the price it stands for now."""
+        del market, heat
+        return self._spot.ltp * self._carry
+
+
+@final
+class Option:
+    """A European option by Black and Scholes at one volatility; `sign` 1: a call, -1: a put."""
+
+    def __init__(self, spot: Spot, strike: float, years: float, sigma: float, sign: int) -> None:
+        self.lean = 0.0
+        self._spot = spot
+        self._strike = strike
+        self._sign = sign
+        self._root = sigma * math.sqrt(years)
+        self._discounted = strike * math.exp(-RATE * years)
+        self._seen = 0.0
+        self._price = 0.0
+
+    def step(self, market: float, heat: float) -> float:
+        """Return the premium at the underlying's price now."""
+        del market, heat
+        spot = self._spot.ltp
+        if spot != self._seen:
+            self._seen = spot
+            self._price = premium(spot, self._discounted, self._root, self._sign)
+        return self._price
+
+
+def premium(spot: float, discounted: float, root: float, sign: int) -> float:
+    """Return Black and Scholes' price; `discounted`: the strike's present value, `root`: volatility × √time."""
+    d1 = math.log(spot / discounted) / root + root / 2
+    return sign * (spot * _normal(sign * d1) - discounted * _normal(sign * (d1 - root)))
+
+
+def _normal(x: float) -> float:
+    return 0.5 * (1.0 + math.erf(x / math.sqrt(2.0)))

@@ -1,0 +1,185 @@
+"""The phases of the day, and what an instrument takes in each of them."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import lru_cache
+from random import Random
+from typing import NamedTuple, final
+
+from brokers.sandbox import ist
+from brokers.sandbox.listing import CLOSED, Listing
+from brokers.sandbox.orders import Ask
+from brokers.sandbox.wire import refused
+from compiled.model import SECOND
+from engine.errors import DataError
+from engine.market.calendar import Calendar, Phase
+
+CONTINUOUS = "continuous"
+REFERENCE = "auction reference"
+POST_CLOSE = "post-close"
+CALLING = ("pre-open", "pre-open entry", "pre-open limit-only", "auction entry", "auction limit-only")
+"""Orders are collected, and none is matched."""
+LIMIT_ONLY = ("pre-open limit-only", "auction limit-only")
+MATCHING = ("pre-open match", "auction match")
+FROZEN = "frozen"
+"""The call phase has ended, at a random second before its time."""
+RANDOM_CLOSE = 120
+"""Seconds before the match in which the call phase may end."""
+AUCTION_BAND = 0.03
+"""Of the reference price, in the closing auction."""
+REFERENCE_SPAN = 900 * SECOND
+"""The reference price is the average of the last quarter of an hour of continuous trading."""
+SHUT = "Markets are closed right now. Orders are accepted again in the next session."
+NOT_NOW = "Orders cannot be placed, modified or cancelled in this phase of the session."
+
+Turn = Callable[["Group", str], None]
+"""Let the listings of a group enter a phase."""
+
+
+class Group(NamedTuple):
+    """Instruments that keep the same hours; `square_off` and `amo` in ns UTC, None where there is none."""
+
+    listings: list[Listing]
+    phases: tuple[Phase, ...]
+    square_off: int | None = None
+    amo: tuple[int, int] | None = None
+
+    @property
+    def opens(self) -> int:
+        """Return when continuous trading begins."""
+        return next(phase.start for phase in self.phases if phase.name == CONTINUOUS)
+
+    @property
+    def last_match(self) -> int:
+        """Return when the last continuous phase or auction ends; day orders die then."""
+        return max(phase.end for phase in self.phases if phase.name in {CONTINUOUS, "auction match"})
+
+    @property
+    def trading(self) -> list[tuple[int, int]]:
+        """Return the stretches in which a crowd has something to do."""
+        busy = (CONTINUOUS, POST_CLOSE, *CALLING)
+        return [(phase.start, phase.end) for phase in self.phases if phase.name in busy]
+
+
+@lru_cache(maxsize=1)
+def _calendar() -> Calendar:
+    return Calendar.load()
+
+
+def hours(day: date, exchange: str, kind: str, *, cas: bool) -> Group:
+    """Return the hours of a class of instruments, with no listings yet; raise `DataError` for a day without trading."""
+    calendar = _calendar()
+    session = calendar.session(day, exchange, kind, cas)
+    if session is None:
+        raise DataError(f"{day} is no trading day of {exchange}")
+    square_off = calendar.square_off(day, exchange, kind, cas)
+    return Group([], session.phases, square_off, calendar.amo(day, exchange, kind))
+
+
+def next_amo(day: date, exchange: str, kind: str) -> tuple[int, int] | None:
+    """Return when after-market orders for the next trading day are taken."""
+    calendar = _calendar()
+    return calendar.amo(calendar.next_trading_day(day, exchange), exchange, kind)
+
+
+def windows(groups: Sequence[Group]) -> list[tuple[int, int]]:
+    """Return the stretches in which anything trades, merged, oldest first."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(stretch for group in groups for stretch in group.trading):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def changes(group: Group, begin: int, seed: int) -> list[tuple[int, str]]:
+    """Return (instant, phase) of every change from `begin` on: gaps are closed, call phases end at a random second."""
+    found: list[tuple[int, str]] = []
+    for phase, after in zip(group.phases, (*group.phases[1:], None), strict=True):
+        if phase.end <= begin:
+            continue
+        found.append((max(begin, phase.start), phase.name))
+        if phase.name in CALLING and after is not None and after.name in MATCHING:
+            span = min(RANDOM_CLOSE, (phase.end - phase.start) // SECOND // 2)
+            early = Random(f"{seed}:{phase.name}:{phase.end}").randrange(1, span)  # noqa: S311 a simulation
+            found.append((max(begin, phase.end - early * SECOND), FROZEN))
+        if after is None or after.start > phase.end:
+            found.append((phase.end, CLOSED))
+    return found
+
+
+def admit(ask: Ask) -> None:
+    """Raise `ApiError` for an order that the present phase of its instrument does not take."""
+    phase = ask.listing.phase
+    if phase == CONTINUOUS:
+        return
+    if phase == POST_CLOSE:
+        _admit_late(ask)
+    elif phase in CALLING:
+        _admit_to_call(ask, phase)
+    elif phase == CLOSED:
+        raise refused(SHUT)
+    else:
+        raise refused(NOT_NOW)
+
+
+def _admit_to_call(ask: Ask, phase: str) -> None:
+    if ask.order_type not in {"MARKET", "LIMIT"} or ask.validity != "DAY" or ask.disclosed or ask.iceberg or ask.stop:
+        raise refused("Only plain MARKET and LIMIT orders for the day are allowed in the auction.")
+    if phase in LIMIT_ONLY and ask.order_type == "MARKET":
+        raise refused("Market orders are currently not allowed.")
+    reference = ask.listing.reference
+    if reference and ask.price:
+        away = abs(int(ask.listing.instrument.ticks(ask.price)) - reference)
+        if away > reference * AUCTION_BAND:
+            raise refused("The price is outside 3% of the reference price of the closing auction.")
+
+
+def _admit_late(ask: Ask) -> None:
+    closing = ask.listing.instrument.price(ask.listing.last)
+    if ask.order_type not in {"MARKET", "LIMIT"} or ask.product not in {"CNC", "MTF"}:
+        raise refused("Only CNC orders at the closing price are allowed in the post-close session.")
+    if ask.price and abs(ask.price - closing) > 1e-6:
+        raise refused(f"Orders in the post-close session are allowed at the closing price {closing:.2f} only.")
+
+
+def frozen(listing: Listing) -> bool:
+    """Tell whether working orders cannot be touched."""
+    return listing.phase in {FROZEN, REFERENCE, "pre-open buffer", *MATCHING}
+
+
+@final
+class Auctioneer:
+    """Takes listings from phase to phase: collects, finds the one price, matches."""
+
+    def __init__(self, leave: Callable[[Listing], None], drop: Callable[[Listing], None]) -> None:
+        self._leave = leave
+        self._drop = drop
+
+    def turn(self, listing: Listing, phase: str, now: int) -> None:
+        """Let a listing enter a phase; `drop` cancels what cannot stay in an auction."""
+        calling = phase in CALLING or phase in {REFERENCE, FROZEN}
+        if phase == REFERENCE:
+            average = listing.vwap(now - REFERENCE_SPAN) or listing.ltp
+            listing.reference = int(listing.instrument.ticks(average))
+        if calling and not listing.calling and listing.volume + len(listing.own) > 0:
+            self._drop(listing)
+        if calling and not listing.calling:
+            self._leave(listing)
+            if listing.lit:
+                listing.book.collect()
+        elif listing.calling and not calling and listing.lit:
+            listing.book.uncross(listing.reference or listing.last)
+        listing.calling = calling
+        listing.phase = phase
+
+    def settled(self, listing: Listing) -> None:
+        """Clear the crowd's part of a book that has just been matched."""
+        self._leave(listing)
+
+
+def ist_date(day: str) -> date:
+    """Return the date of "YYYY-MM-DD"; raise `ConfigError`."""
+    ist.midnight(day)
+    return date.fromisoformat(day)

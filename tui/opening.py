@@ -1,0 +1,70 @@
+"""The desk as the screen meets it: first its board alone, then the engine, once there is a picture to watch it on."""
+
+import itertools
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from engine.trading.killswitch import FLATTEN, HALT
+from tui.station import Station
+
+if TYPE_CHECKING:
+    from engine.desk import Desk
+
+
+class Opening:
+    """A `DeskFace` that exists before its desk: `begin` opens the station in a thread of its own.
+
+    The kill switch works from the first moment. Acts before the desk runs are refused. `failed` is called, in that
+    thread, when the station cannot be opened; `error` holds why.
+    """
+
+    def __init__(self, station: Station, failed: Callable[[], None]) -> None:
+        self.board = station.board
+        self.spans = station.spans
+        self.error: BaseException | None = None
+        self._station = station
+        self._failed = failed
+        self._desk: Desk | None = None
+        self._stopping = False
+        self._numbers = itertools.count(-1, -1)
+        self._thread = threading.Thread(target=self._main, name="opening")
+
+    def begin(self) -> None:
+        """Open the station; returns at once."""
+        self._thread.start()
+
+    def wait(self) -> "Desk | None":
+        """Wait until the station is open; return the desk, None if it could not be opened."""
+        if self._thread.ident is not None:
+            self._thread.join()
+        return self._desk
+
+    def _main(self) -> None:
+        try:
+            desk = self._station.open()
+        except Exception as error:  # noqa: BLE001  a thread's main: the launcher raises it again
+            self.error = error
+            self._failed()
+            return
+        self._desk = desk
+        if self._stopping:
+            desk.stop()
+
+    def kill(self, flatten: bool, reason: str) -> None:
+        """Latch the kill switch at once."""
+        self._station.kill.trigger(FLATTEN if flatten else HALT, reason, "screen")
+
+    def submit(self, act: str, token: int = 0, detail: str = "") -> int:
+        """Pass an act on to the desk."""
+        if self._desk is not None:
+            return self._desk.submit(act, token, detail)
+        number = next(self._numbers)
+        self.board.answers[number] = "refused: the desk is still opening"
+        return number
+
+    def stop(self) -> None:
+        """Begin an orderly stop."""
+        self._stopping = True
+        if self._desk is not None:
+            self._desk.stop()

@@ -1,0 +1,122 @@
+"""One run of the desk with everything around it; light to make, so that a screen can stand before the engine does."""
+
+import os
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.config import Config, paths
+from engine.errors import ConfigError, OperatorError
+from engine.trading.board import Board
+from engine.trading.killswitch import HALT, KillSwitch
+
+if TYPE_CHECKING:
+    from engine.desk import Desk
+
+BUILT = ("sandbox", "replay")
+JOIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run adds to the configuration: a tape to replay, a day, its symbols, a pace (0: lockstep), a seed."""
+
+    mode: str = "sandbox"
+    tape: Path | None = None
+    day: str = ""
+    symbols: tuple[str, ...] = ()
+    speed: float | None = None
+    seed: int | None = None
+    start: str = ""
+
+
+class Station:
+    """A desk to be: its board and its kill switch exist at once, `open` starts the rest, `close` ends it."""
+
+    def __init__(self, config: Config, run: Run) -> None:
+        if run.mode not in BUILT:
+            raise ConfigError(f"mode {run.mode} is not built yet; built: {', '.join(BUILT)}")
+        self.config = config
+        self.run = run
+        self.state = state_folder(config, run.mode)
+        self.kill = KillSwitch(self.state / "KILL")
+        self.board = Board(run.mode.upper())
+        self.spans = tuple(config.feed.spans_s)
+        self.failures: list[tuple[str, BaseException]] = []
+        self.closers: list[Callable[[], None]] = []
+        """What to undo at the end, last first."""
+        self.desk: Desk
+        self.endpoint: Any
+        self.database: Path
+        self._began = time.monotonic()
+        self._closed = False
+
+    def open(self) -> "Desk":
+        """Start the exchange, the journal, the door and the desk; return the desk once its thread runs."""
+        from tui.wiring import wire  # noqa: PLC0415  the engine is imported when it is started
+
+        try:
+            self.desk = wire(self)
+        except BaseException:
+            self._undo()
+            raise
+        return self.desk
+
+    def close(self) -> None:
+        """Stop the desk, wait for it, and let go of everything; nothing happens where it was never opened."""
+        if self._closed:
+            return
+        self._closed = True
+        if hasattr(self, "desk"):
+            self.desk.stop()
+            self.desk.join(JOIN_S)
+        self._undo()
+
+    def _undo(self) -> None:
+        while self.closers:
+            self.closers.pop()()
+
+    def fail(self, name: str, error: BaseException) -> None:
+        """Log what killed a thread and latch the kill switch; the engine latches it itself, once it has opened."""
+        from engine.ops import logs  # noqa: PLC0415  see open
+
+        logs.log_failure(name, error)
+        self.failures.append((name, error))
+        if name != "engine":
+            self.kill.trigger(HALT, f"{name} died: {error}", name)
+
+    def summary(self) -> dict[str, object]:
+        """Return the day in figures, money in rupees."""
+        facts = self.desk.facts()
+        for key in ("gross", "charges", "net", "start_cash", "end_cash"):
+            facts[key] = int(str(facts[key])) / 100
+        return facts | {
+            "wall_s": round(time.monotonic() - self._began, 3),
+            "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        }
+
+
+def state_folder(config: Config, mode: str) -> Path:
+    """Return where the desk of a mode keeps its things."""
+    return paths(config, os.environ).state / mode
+
+
+def bars_folder(config: Config, mode: str) -> Path:
+    """Return where the bars of a mode are kept."""
+    if config.store.bars_dir:
+        return paths(config, os.environ).bars
+    return state_folder(config, mode) / "bars"
+
+
+def latest_database(config: Config, mode: str) -> Path:
+    """Return the database to read: the configured one, the desk's own, or the last run's; raise `OperatorError`."""
+    if config.store.database:
+        return paths(config, os.environ).database
+    folder = state_folder(config, mode)
+    found = sorted([*folder.glob("desk.db"), *folder.glob("run-*.db")], key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise OperatorError(f"nothing has run yet: no database in {folder}")
+    return found[-1]
