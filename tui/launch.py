@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+import compiled
 from engine import config as settings
 from engine.config import Config, Configuration
 from engine.errors import ConfigError, DataError, PatangError
@@ -66,6 +67,7 @@ def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
     """Run a desk to its end and return the exit code."""
     if run.tape is not None and not run.tape.is_dir():
         raise DataError(f"{run.tape}: no such folder")
+    warn_of_a_stale_core()
     screen = not no_ui and has_screen()
     station = Station(config, run)
     interrupted = False
@@ -78,6 +80,17 @@ def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
     finally:
         station.close()
     return report(station, desk, interrupted=interrupted, as_json=as_json, screen=screen)
+
+
+def warn_of_a_stale_core() -> None:
+    """Say so when the native core that runs is older than the sources beside it."""
+    checkout = Path(__file__).resolve().parent.parent / "compiled"
+    running = Path(compiled.__file__ or "").resolve()
+    if not compiled.NATIVE or not checkout.is_dir() or running.parent == checkout:
+        return
+    built = running.stat().st_mtime
+    if any(source.stat().st_mtime > built for source in checkout.glob("*.py")):
+        sys.stderr.write("patang: the native core is older than compiled/: run make native\n")
 
 
 def show(station: Station) -> "Desk":

@@ -45,6 +45,11 @@ class Broadcast:
         return any(connection.waiting for connection in self.connections)
 
     @property
+    def wanted(self) -> set[int]:
+        """Return every token that somebody subscribes."""
+        return set().union(*(connection.tokens for connection in self.connections))
+
+    @property
     def heard(self) -> bool:
         """Tell whether anybody listens to order updates."""
         return bool(self.connections) or self.postbacks is not None

@@ -1,7 +1,9 @@
 """What a sandbox is made from, and where a started one is reached."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 from zlib import crc32
 
 from brokers.sandbox import faults, ist
@@ -9,6 +11,10 @@ from brokers.sandbox.faults import Fault
 from engine.errors import ConfigError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+EXCHANGES = ("NSE", "NFO", "BSE", "MCX")
+MOST_INSTRUMENTS = 9_000
+SANDBOX_USER = re.compile(r"SB\w*|SANDBOX\w*")
+"""Real ones are two letters and four digits; none begins like this one's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,10 @@ class SandboxConfig:
     """Virtual seconds per second; None: lockstep, time moves only by `POST /sandbox/advance`."""
     symbols: tuple[str, ...] = ()
     """What is listed; empty: the twenty names of `universe.py`, or every symbol of the tape."""
+    exchanges: tuple[str, ...] = ("NSE",)
+    """Where the crowd trades besides NSE: NFO (futures and options on what is listed), BSE (the same shares), MCX."""
+    size: int = 0
+    """How many instruments are listed in all, up to 9,000; 0: what the names and exchanges give."""
     tape: Path | None = None
     """Folder of SYMBOL.parquet with recorded 1-minute bars; None: the seeded crowd."""
     instruments: Path | None = None
@@ -32,10 +42,26 @@ class SandboxConfig:
     host: str = "127.0.0.1"
     port: int = 0
     """0: any free one."""
+    public: bool = False
+    """Let `host` be an address that other machines reach; the admin routes stay on this one."""
     cash: int = 10_00_000_00
     """Opening balance, paise."""
     holdings: tuple[tuple[str, int, float], ...] = ()
     """Shares brought over from earlier days: (symbol, quantity, average price in rupees)."""
+    unsettled: tuple[tuple[str, int, float], ...] = ()
+    """Shares bought the day before (T1), likewise."""
+    positions: tuple[tuple[str, str, int, float], ...] = ()
+    """Positions carried overnight: ("EXCHANGE:SYMBOL", product, signed quantity, average price in rupees)."""
+    consent: bool = True
+    """Shares can be sold without an authorisation at the depository; False: the sale needs one (428)."""
+    square_off: bool = True
+    """Close intraday positions at Zerodha's time for the day."""
+    post_close: bool = False
+    """Keep the day open for the post-close session; False: it is over when the last order has been matched."""
+    postback: str = ""
+    """Where order updates are posted as well, http://… on this machine."""
+    state: Path | None = None
+    """SQLite file that keeps the account, so that a restart goes on where it was and a later date carries it over."""
     user_id: str = ""
     """Empty: derived from seed, date, tape and symbols."""
     redirect: str = ""
@@ -53,8 +79,17 @@ class SandboxConfig:
         ist.time_of_day(self.start)
         if self.speed is not None and not self.speed > 0:
             raise ConfigError(f"sandbox speed {self.speed}: it must be above 0, or None for lockstep")
-        if self.host not in LOOPBACK:
+        if self.host not in LOOPBACK and not self.public:
             raise ConfigError(f"sandbox host {self.host!r}: the sandbox serves this machine only, use 127.0.0.1")
+        for exchange in self.exchanges:
+            if exchange not in EXCHANGES:
+                raise ConfigError(f"sandbox exchange {exchange!r}: expected {', '.join(EXCHANGES)}")
+        if not 0 <= self.size <= MOST_INSTRUMENTS:
+            raise ConfigError(f"sandbox size {self.size}: at most {MOST_INSTRUMENTS} instruments")
+        if self.postback and urlsplit(self.postback).hostname not in LOOPBACK:
+            raise ConfigError(f"sandbox postback {self.postback!r}: updates are posted to this machine only")
+        if self.user_id and not SANDBOX_USER.fullmatch(self.user_id):
+            raise ConfigError(f"sandbox user {self.user_id!r}: it looks like a real one; begin it with SB")
         if self.cash < 0:
             raise ConfigError(f"sandbox cash {self.cash}: it cannot be negative")
 

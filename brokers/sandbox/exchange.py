@@ -6,74 +6,119 @@ Nothing here reads a clock or a socket. The market moves at instants it names it
 
 from typing import final
 
-from brokers.sandbox import ist, tape, universe
-from brokers.sandbox.account import APP_ID, Funds, Session
-from brokers.sandbox.agenda import Agenda
+from brokers.sandbox import carry, ist, sessions
+from brokers.sandbox.account import APP_ID, Session
+from brokers.sandbox.agenda import Action, Agenda
+from brokers.sandbox.alerts import AlertDesk
 from brokers.sandbox.broadcast import Broadcast
+from brokers.sandbox.carry import Carried
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.faults import Faults
+from brokers.sandbox.funds import Funds
 from brokers.sandbox.gtt import GttDesk
-from brokers.sandbox.history import Past, Recorded, Walk
 from brokers.sandbox.limits import Limits
+from brokers.sandbox.listed import begin, listed
 from brokers.sandbox.listing import Index, Listing
 from brokers.sandbox.margins import Estimates
-from brokers.sandbox.market import Crowd, Market
 from brokers.sandbox.order_desk import OrderDesk
-from brokers.sandbox.orders import Ask, ClientOrder
-from brokers.sandbox.portfolio import Portfolio
+from brokers.sandbox.orders import AMO, Ask, ClientOrder
+from brokers.sandbox.sessions import Auctioneer, Group
 from brokers.sandbox.stream import Connection
-from brokers.sandbox.wire import invalid, refused
+from brokers.sandbox.varieties import Varieties
+from brokers.sandbox.wire import ApiError, invalid
 from compiled.model import SECOND
-from engine.errors import ConfigError
 from engine.market.charges import load
-
-CLOSED = "Markets are closed right now. Orders are accepted again in the next session."
-SESSION = (33_300 * SECOND, 55_800 * SECOND)
-"""09:15 and 15:30 since midnight, ns."""
 
 
 @final
 class Exchange:
-    """One virtual trading day."""
+    """One virtual trading day; `carried` is what the account brings from the day before."""
 
-    def __init__(self, config: SandboxConfig) -> None:
+    def __init__(self, config: SandboxConfig, carried: Carried | None = None) -> None:
         config.check()
         self.config = config
-        self.market, self.past = _market(config)
-        shares = self.market.listings
-        self.index = Index(universe.nifty(), shares)
-        listed: list[Listing | Index] = [*shares, self.index]
-        self.listings = {listing.key: listing for listing in listed}
-        self.tokens = {int(listing.instrument.token): listing for listing in listed}
+        day = listed(config)
+        self.market, self.past, self.index = day.market, day.past, day.index
+        every: list[Listing | Index] = [*self.market.listings, self.index]
+        self.listings = {listing.key: listing for listing in every}
+        self.tokens = {int(listing.instrument.token): listing for listing in every}
         self.today = ist.midnight(config.date)
         self.agenda = Agenda()
         self.faults = Faults(config.seed, self.today, config.all_faults())
         self.clients = Broadcast(self.tokens, self.faults, self.agenda, conflate=config.speed is not None)
+        if config.postback:
+            self.clients.postbacks = []
         self.session = Session(config)
-        self.portfolio = Portfolio(self._holdings())
-        self.funds = Funds(config.cash, self.portfolio)
+        carried = carried or carry.configured(config)
+        self.portfolio = carry.portfolio(carried, self.listings, consent=config.consent)
+        self.funds = Funds(carried.cash, self.portfolio)
         self.orders = OrderDesk(
             self.session.user_id, config.date, self.portfolio, self.funds, self._notify, self.faults, self.agenda
         )
+        self.varieties = Varieties(
+            self.orders, self.portfolio, self.agenda, day.groups, (config.date, self.today), config.seed
+        )
         self.gtts = GttDesk(self.session.user_id, self.listings, self._send)
+        self.alerts = AlertDesk(self.session.user_id, config.seed, self.listings, self._basket)
         self.estimates = Estimates(self.listings, load(), config.date, self.funds)
         self.limits = Limits(DayRules(config.date).orders, enabled=config.limits, frozen=config.speed is None)
         self.over = False
-        self.start = max(self.market.opens, self.today + ist.time_of_day(config.start))
-        self._next = self.market.next(self.market.opens - 1)
-        while self._next < min(self.start, self.market.closes):
-            self._step(self._next)
+        self._auctioneer = Auctioneer(self.market.leave, self._drop_from_auction)
+        self.start = begin(config, self.market)
+        self.closes = self._plan(day.groups)
+        self.now = min(self.start, self.market.opens)
+        carry.restore(carried, self)
+        self._next = self.market.next(min(self.start, self.market.opens) - 1)
+        while (due := self.next_instant()) < min(self.start, self.closes):
+            self._instant(due)
         self.now = self.start
+        self._run_agenda()
 
-    def _holdings(self) -> list[tuple[Listing, int, float]]:
-        held = []
-        for symbol, quantity, average in self.config.holdings:
-            listing = self.listings.get(f"NSE:{symbol}")
-            if not isinstance(listing, Listing):
-                raise ConfigError(f"holding {symbol!r}: the sandbox does not list it")
-            held.append((listing, quantity, average))
-        return held
+    def _plan(self, groups: list[Group]) -> int:
+        """Put the day's phases on the agenda and return when it is over."""
+        ends = []
+        first = min(self.start, self.market.opens)
+        for group in groups:
+            for due, phase in sessions.changes(group, first, self.config.seed):
+                self.agenda.add(due, self._turning(group, phase, due))
+            self.agenda.add(group.last_match, self._ending(group))
+            if self.config.square_off and group.square_off is not None:
+                self.agenda.add(group.square_off, self._squaring(group))
+            late = [phase.end for phase in group.phases if phase.name == sessions.POST_CLOSE]
+            ends.append(max([group.last_match, *(late if self.config.post_close else [])]))
+        self.agenda.add(self.varieties.next_auction(), lambda: self.varieties.settle_auctions(self.now))
+        return max(ends)
+
+    def _turning(self, group: Group, phase: str, due: int) -> Action:
+        def turn() -> None:
+            for listing in group.listings:
+                called = listing.calling
+                self._auctioneer.turn(listing, phase, due)
+                if called and not listing.calling:
+                    self.react(listing)
+                    self.market.leave(listing)
+
+        return turn
+
+    def _ending(self, group: Group) -> Action:
+        def end() -> None:
+            mine = {id(listing) for listing in group.listings}
+            for order in self.orders.live():
+                if id(order.ask.listing) in mine and order.status != AMO:
+                    self.orders.drop(order, self.now)
+
+        return end
+
+    def _squaring(self, group: Group) -> Action:
+        return lambda: self.varieties.square_off(group, self.now, self.react)
+
+    def _drop_from_auction(self, listing: Listing) -> None:
+        for order in self.orders.live():
+            ask = order.ask
+            plain = ask.order_type == "LIMIT" and not ask.disclosed and not ask.iceberg and order.status != AMO
+            if ask.listing is listing and not plain and order.status != AMO:
+                self.orders.drop(order, self.now, "Cancelled by the exchange before the auction.")
 
     def connect(self) -> Connection:
         """Open a client connection; raise `ApiError` where there are far too many."""
@@ -81,7 +126,7 @@ class Exchange:
 
     def next_instant(self) -> int:
         """Return when something happens next: the market moves, something falls due, a client is owed its first ticks."""
-        due = min(self._next, self.market.closes)
+        due = min(self._next, self.closes)
         if self.agenda.next is not None:
             due = min(due, self.agenda.next)
         if self.clients.waiting:
@@ -106,21 +151,26 @@ class Exchange:
 
     def _instant(self, due: int) -> None:
         self.now = max(self.now, due)
-        if self.agenda.run(self.now):
-            for listing in self.market.listings:
-                self.react(listing)
+        self._run_agenda()
         if self._next <= due:
             self._step(due)
-        if due >= self.market.closes:
+        if due >= self.closes:
             self.orders.cancel_all(self.now)
             self.over = True
         self._emit()
+
+    def _run_agenda(self) -> None:
+        if self.agenda.run(self.now):
+            for listing in self.market.listings:
+                if listing.lit:
+                    self.react(listing)
 
     def _step(self, due: int) -> None:
         self.now = due
         for listing in self.market.step(due):
             self.react(listing)
         self.index.update()
+        self.alerts.check(self.now)
         self._next = self.market.next(due)
 
     def react(self, listing: Listing) -> None:
@@ -133,11 +183,11 @@ class Exchange:
 
     def _emit(self) -> None:
         changed = {}
-        stamp = self.stamp
+        stamp, wanted = self.stamp, self.clients.wanted
         for token, listing in self.tokens.items():
             if listing.dirty:
                 listing.dirty = False
-                if self.clients.connections:
+                if token in wanted:
                     changed[token] = listing.snapshot(stamp)
         self.clients.ticks(changed, self.now)
 
@@ -146,16 +196,17 @@ class Exchange:
         """Return the time as the exchange's clock writes it: off by a fault's skew."""
         return self.now + self.faults.skew(self.now) if self.faults else self.now
 
-    def place(self, ask: Ask) -> ClientOrder:
-        """Take an order, from a request or a GTT."""
-        if self.over:
-            raise refused(CLOSED)
-        order = self.orders.place(ask, self.now)
+    def place(self, ask: Ask, *, slices: bool = False) -> list[ClientOrder | ApiError]:
+        """Take an order, or the parts it is sliced into."""
+        parts = self.varieties.place(ask, self.now, slices=slices)
         self.react(ask.listing)
-        return order
+        return parts
 
     def _send(self, ask: Ask, now: int) -> ClientOrder:
         return self.orders.place(ask, now)
+
+    def _basket(self, asks: list[Ask]) -> list[ClientOrder]:
+        return [self.orders.place_by_system(ask, self.now) for ask in asks]
 
     def _notify(self, order: ClientOrder, status: str) -> None:
         if self.clients.heard:
@@ -170,29 +221,11 @@ class Exchange:
 
     def clock(self) -> dict[str, object]:
         """Return the clock as the admin route shows it."""
-        speed = self.config.speed
-        full = sum(connection.full for connection in self.clients.connections)
-        clock: dict[str, object] = {
+        return {
             "now": self.now,
-            "speed": speed,
+            "speed": self.config.speed,
             "start": self.start,
             "sent": self.clients.sent,
             "over": self.over,
+            "full": sum(connection.full for connection in self.clients.connections),
         }
-        return clock | {"full": full}
-
-
-def _market(config: SandboxConfig) -> tuple[Market, Past]:
-    dump, rules = universe.read_dump(config.instruments), DayRules(config.date)
-    if config.tape is None:
-        names = config.symbols or tuple(universe.NAMES)
-        listings = [Listing(universe.default_share(name, rules, dump), rules, prints=True) for name in names]
-        midnight = ist.midnight(config.date)
-        betas = [universe.NAMES[name].beta for name in names]
-        crowd = Crowd(listings, betas, config.seed, midnight + SESSION[0], midnight + SESSION[1])
-        return crowd, Walk(config.seed, config.date)
-    records = tape.recorded(config.tape, config.symbols, config.date)
-    shares = [tape.listed(symbol, config.date, record, rules, dump) for symbol, record in records.items()]
-    days = [record.day(config.date) for record in records.values()]
-    past = {int(share.token): record for share, record in zip(shares, records.values(), strict=True)}
-    return tape.Tape([Listing(share, rules, prints=False) for share in shares], days), Recorded(past)

@@ -105,6 +105,8 @@ class Listing:
         """Return the book."""
         if self._book is None:
             self._book = Book(self.low_band, self.high_band)
+            if self.calling:
+                self._book.collect()
         return self._book
 
     def depth(self, side: int) -> list[tuple[int, int, int]]:

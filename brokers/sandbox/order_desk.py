@@ -5,23 +5,26 @@ from http import HTTPStatus
 from itertools import count
 from typing import final
 
-from brokers.sandbox import checks
-from brokers.sandbox.account import Funds, reserve_price
+from brokers.sandbox import checks, sessions
 from brokers.sandbox.agenda import Agenda
 from brokers.sandbox.faults import FILLS, ORDERS, Fault, Faults
+from brokers.sandbox.funds import Funds, reserve_price
 from brokers.sandbox.listing import Hit, Listing
-from brokers.sandbox.orders import Ask, ClientOrder, Trade
+from brokers.sandbox.orders import AMO, Ask, ClientOrder, Trade
 from brokers.sandbox.portfolio import Portfolio
-from brokers.sandbox.wire import ApiError, Form, invalid, not_found, refused
+from brokers.sandbox.wire import ApiError, Form, decimal, invalid, not_found, refused
 from compiled.book import DAY, IOC, Refusal
-from compiled.model import SECOND
+from compiled.model import MINUTE, SECOND
 
 OFF_BAND = "17070 : The Price is out of the current execution range"
 SLOW_SECONDS = 1.0
 NO_RETURN = "Order cannot be {} as it is being processed. Try later."
+NO_TRADE = "There is no trade in this instrument yet. Please use a limit order."
 
 Notify = Callable[[ClientOrder, str], None]
 """Called with an order and the status of an event that Kite posts."""
+Follow = Callable[[ClientOrder, int, int], None]
+"""Called after a fill with the order, the quantity filled, and now: what a variety does next."""
 
 
 @final
@@ -42,6 +45,7 @@ class OrderDesk:
         self.trades: list[Trade] = []
         self.stops: dict[int, list[ClientOrder]] = {}
         """Orders that wait for their trigger, by token."""
+        self.follow: Follow | None = None
         self._live: dict[str, ClientOrder] = {}
         self._user_id = user_id
         self._date = date.replace("-", "")[2:]
@@ -65,30 +69,71 @@ class OrderDesk:
             raise not_found("order_id")
         return order
 
+    # placing
+
     def place(self, ask: Ask, now: int) -> ClientOrder:
-        """Accept an order that has passed the checks; raise `ApiError` where funds or shares are missing."""
-        if ask.order_type == "MARKET" and not ask.listing.open:
-            raise refused("There is no trade in this instrument yet. Please use a limit order.")
+        """Accept an order that has passed the checks; raise `ApiError` where funds, shares or the session forbid it."""
+        sessions.admit(ask)
+        if ask.order_type == "MARKET" and not ask.listing.open and ask.listing.phase == sessions.CONTINUOUS:
+            raise refused(NO_TRADE)
         self.cover(ask, self.live())
+        order = self._new(ask, now)
+        self._proceed(order, now)
+        return order
+
+    def place_by_system(self, ask: Ask, now: int) -> ClientOrder:
+        """Place an order nobody waits for: what forbids it becomes its rejection."""
+        try:
+            return self.place(ask, now)
+        except ApiError as error:
+            order = self._new(ask, now)
+            self._reject(order, error.message)
+            return order
+
+    def queue(self, ask: Ask, now: int) -> ClientOrder:
+        """Take an after-market order; `release` sends it."""
+        self.cover(ask, self.live())
+        order = self._new(ask, now)
+        order.move(AMO)
+        self._live[order.order_id] = order
+        return order
+
+    def release(self, order: ClientOrder, now: int) -> None:
+        """Send an after-market order, if it is still there."""
+        if order.status == AMO:
+            self._live.pop(order.order_id, None)
+            self._proceed(order, now)
+
+    def _new(self, ask: Ask, now: int) -> ClientOrder:
         order = ClientOrder(f"{self._date}{next(self._numbers):09d}", self._user_id, ask, now)
         self.orders[order.order_id] = order
         order.move("PUT ORDER REQ RECEIVED")
         order.move("VALIDATION PENDING")
+        return order
+
+    def _proceed(self, order: ClientOrder, now: int) -> None:
+        ask = order.ask
         if ask.price and not ask.listing.instrument.lower <= ask.price <= ask.listing.instrument.upper:
-            order.message = OFF_BAND
-            order.move("REJECTED")
-            self._notify(order, "REJECTED")
-            return order
+            self._reject(order, OFF_BAND)
+            return
         order.move("OPEN PENDING")
         order.exchange_order_id = f"11{next(self._exchange_numbers):014d}"
         order.exchanged = now
         self._live[order.order_id] = order
+        if ask.validity == "TTL":
+            self._agenda.add(now + ask.ttl * MINUTE, lambda: self._expire(order, now + ask.ttl * MINUTE))
         if ask.order_type in {"SL", "SL-M"}:
             order.move("TRIGGER PENDING")
             self.stops.setdefault(int(ask.listing.instrument.token), []).append(order)
+        elif ask.auction:
+            order.move("OPEN")
         else:
             self._open(order, now)
-        return order
+
+    def _reject(self, order: ClientOrder, message: str) -> None:
+        order.message = message
+        order.move("REJECTED")
+        self._notify(order, "REJECTED")
 
     def cover(self, ask: Ask, others: list[ClientOrder]) -> None:
         """Raise `ApiError` where the account cannot pay for an order, or has not the shares to sell."""
@@ -101,6 +146,8 @@ class OrderDesk:
                     f"Insufficient stock holding. Required quantity is {ask.quantity} "
                     f"but available quantity is {ask.quantity - missing}.",
                 )
+            if ask.product == "CNC":
+                self._portfolio.check_authorised(int(ask.listing.instrument.token), ask.quantity)
         price = checks.protected_price(ask) if ask.order_type == "MARKET" else reserve_price(ask)
         need, have = self._funds.required(ask, price, others), self._funds.available(others)
         if need > have:
@@ -110,12 +157,15 @@ class OrderDesk:
                 f"Insufficient funds. Required margin is {need / 100:.2f} but available margin is {have / 100:.2f}.",
             )
 
+    # in the book
+
     def _open(self, order: ClientOrder, now: int) -> None:
         """Send an order to the book; a market order becomes a limit order at its protection price first."""
         ask = order.ask
         if ask.order_type in {"MARKET", "SL-M"}:
             order.protected = ["mktp", f"mktp:{checks.protection_percent(ask):.2f}"]
-            order.ask = ask = ask._replace(order_type="LIMIT", price=checks.protected_price(ask))
+            price = ask.listing.ltp if ask.listing.phase == sessions.POST_CLOSE else checks.protected_price(ask)
+            order.ask = ask._replace(order_type="LIMIT", price=price)
         order.move("OPEN")
         fault = self._struck(ORDERS, order, now)
         if fault is None:
@@ -157,9 +207,10 @@ class OrderDesk:
     def settle(self, listing: Listing, now: int) -> None:
         """Book what the last trades in the book filled of our orders."""
         for hit in listing.settle(now):
-            self._fill(hit, now)
+            self.fill(hit, now)
 
-    def _fill(self, hit: Hit, now: int) -> None:
+    def fill(self, hit: Hit, now: int) -> None:
+        """Book a fill of one of our orders."""
         order = hit.order
         fault = self._struck(FILLS, order, now)
         if fault is not None:
@@ -171,17 +222,18 @@ class OrderDesk:
         order.trades.append(trade)
         self.trades.append(trade)
         self._portfolio.apply(trade)
-        if order.filled == order.ask.quantity:
+        complete = order.filled == order.ask.quantity
+        if complete:
             self._leave(order)
-            order.move("COMPLETE")
-        else:
-            order.move("OPEN")
-        event = "COMPLETE" if order.status == "COMPLETE" else "UPDATE"
+        order.move("COMPLETE" if complete else "OPEN")
+        event = "COMPLETE" if complete else "UPDATE"
         if fault is None:
             self._notify(order, event)
         else:
             due = now + int(fault.after(SLOW_SECONDS) * SECOND)
             self._agenda.add(due, lambda: self._unveil(order, event))
+        if self.follow is not None:
+            self.follow(order, hit.quantity, now)
 
     def _unveil(self, order: ClientOrder, event: str) -> None:
         order.veiled = None
@@ -194,18 +246,28 @@ class OrderDesk:
         if order in stops:
             stops.remove(order)
 
+    # cancelling
+
     def cancel(self, order_id: str, now: int) -> ClientOrder:
-        """Cancel a working order."""
-        order = self.find(order_id)
-        if not order.live:
-            raise refused(NO_RETURN.format("cancelled"))
+        """Cancel a working order at its owner's wish."""
+        order = self._working(order_id, "cancelled")
         order.placed = now
         order.note("CANCEL PENDING")
         self._cancel(order, now)
         return order
 
+    def drop(self, order: ClientOrder, now: int, message: str | None = None) -> None:
+        """Cancel an order by the system."""
+        if order.live:
+            order.message = message
+            self._cancel(order, now)
+
+    def _expire(self, order: ClientOrder, now: int) -> None:
+        if order.live and order.ask.validity == "TTL":
+            self._cancel(order, now)
+
     def _cancel(self, order: ClientOrder, now: int) -> None:
-        if order.status == "OPEN":
+        if order.status == "OPEN" and order.number:
             order.ask.listing.book.cancel(order.number)
         order.cancelled = order.pending
         order.exchanged = now
@@ -214,20 +276,35 @@ class OrderDesk:
         self._notify(order, "CANCELLED")
 
     def cancel_all(self, now: int) -> None:
-        """Cancel every working order: the day is over."""
+        """Cancel every working order that has been sent: the day is over."""
         for order in self.live():
-            self._cancel(order, now)
+            if order.status != AMO:
+                self._cancel(order, now)
+
+    # modifying
+
+    def _working(self, order_id: str, verb: str) -> ClientOrder:
+        order = self.find(order_id)
+        if not order.live:
+            raise refused(NO_RETURN.format(verb))
+        if order.status != AMO and sessions.frozen(order.ask.listing):
+            raise refused(sessions.NOT_NOW)
+        return order
 
     def modify(self, order_id: str, form: Form, now: int) -> ClientOrder:
         """Change a working order; a refused change leaves it as it was."""
-        order = self.find(order_id)
-        if not order.live:
-            raise refused(NO_RETURN.format("modified"))
+        order = self._working(order_id, "modified")
         if order.modifications >= order.ask.listing.rules.orders.modifications:
             raise refused("Maximum allowed order modifications exceeded.")
         ask = self._revised(order, form)
         order.modifications += 1
         order.placed = now
+        if order.status == AMO:
+            order.ask = ask
+            order.note("MODIFY AMO REQ RECEIVED")
+            order.move(AMO)
+            self._notify(order, "UPDATE")
+            return order
         order.note("MODIFY VALIDATION PENDING")
         order.note("MODIFY PENDING")
         order.exchanged = now
@@ -236,9 +313,18 @@ class OrderDesk:
         return order
 
     def _revised(self, order: ClientOrder, form: Form) -> Ask:
-        waiting = order.status == "TRIGGER PENDING"
+        waiting = order.status in {"TRIGGER PENDING", AMO}
         old = order.ask if waiting or order.ask.order_type != "SL" else order.ask._replace(order_type="LIMIT")
+        if old.stop:
+            stop = decimal(form, "trigger_price", old.stop)
+            checks.on_grid(old.listing, stop)
+            old = old._replace(stop=stop)
+            form = {key: value for key, value in form.items() if key == "price"}
+        if old.auction:
+            form = {key: value for key, value in form.items() if key in {"price", "quantity"}}
         ask = checks.revised(old, form)
+        if not waiting:
+            sessions.admit(ask)
         if ask.quantity <= order.filled:
             raise invalid("Quantity cannot be less than or equal to the filled quantity.")
         if ask.price and not ask.listing.instrument.lower <= ask.price <= ask.listing.instrument.upper:
@@ -255,7 +341,8 @@ class OrderDesk:
             order.move("OPEN")
             self._notify(order, "UPDATE")
             listing = ask.listing
-            listing.book.modify(order.number, listing.instrument.ticks(ask.price), order.pending)
+            if not ask.auction:
+                listing.book.modify(order.number, listing.instrument.ticks(ask.price), order.pending)
             self.settle(listing, now)
             return
         if was_open:
@@ -279,12 +366,22 @@ class OrderDesk:
         ticks = listing.instrument.ticks
         due = [o for o in stops if (high >= ticks(o.ask.trigger) if o.ask.buys else low <= ticks(o.ask.trigger))]
         for order in due:
-            stops.remove(order)
-            order.exchanged = now
-            order.status = "OPEN"
-            self._notify(order, "UPDATE")
-            self._open(order, now)
+            self.fire(order, now)
         return bool(due)
+
+    def fire(self, order: ClientOrder, now: int) -> None:
+        """Open a stop order, as its trigger does."""
+        self.stops[int(order.ask.listing.instrument.token)].remove(order)
+        order.exchanged = now
+        order.status = "OPEN"
+        self._notify(order, "UPDATE")
+        self._open(order, now)
+
+    def grow(self, order: ClientOrder, quantity: int) -> None:
+        """Give an order that waits for its trigger more to do."""
+        order.ask = order.ask._replace(quantity=order.ask.quantity + quantity)
+        order.move("TRIGGER PENDING")
+        self._notify(order, "UPDATE")
 
     def book_rows(self) -> list[dict[str, object]]:
         """Return the order book, oldest first."""

@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping
 from typing import final
 
 from brokers.sandbox.listing import Index, Listing
@@ -39,6 +39,11 @@ class Connection:
     def waiting(self) -> bool:
         """Tell whether it is owed a first tick of something."""
         return bool(self._fresh)
+
+    @property
+    def tokens(self) -> KeysView[int]:
+        """Return what it subscribes."""
+        return self._modes.keys()
 
     @property
     def full(self) -> int:

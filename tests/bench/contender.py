@@ -42,7 +42,7 @@ def contend(
             capture_output=True,
             text=True,
             timeout=timeout,
-            env=_surroundings(python),
+            env=surroundings(python),
         )
     except subprocess.TimeoutExpired:
         return {"absent": f"took more than {timeout:.0f} s"}
@@ -51,7 +51,7 @@ def contend(
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _surroundings(python: Path) -> dict[str, str]:
+def surroundings(python: Path) -> dict[str, str]:
     """Give our own contenders the core of this process, native or not, and the peers none of our paths."""
     surroundings = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     if python == OWN:

@@ -53,7 +53,7 @@ def status(patang):
 
 
 def bought(patang):
-    return status(patang).get("orders", 0) >= 3
+    return status(patang).get("positions", 0) >= 2
 
 
 def held_back(file):

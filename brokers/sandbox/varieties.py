@@ -1,0 +1,226 @@
+"""What the varieties do beyond a plain order: legs, slices, second legs, auctions, after-market orders."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from random import Random
+from typing import final
+
+from brokers.sandbox import ist, sessions
+from brokers.sandbox.agenda import Agenda
+from brokers.sandbox.listing import Hit, Listing
+from brokers.sandbox.order_desk import OrderDesk
+from brokers.sandbox.orders import AMO, Ask, ClientOrder, Iceberg
+from brokers.sandbox.portfolio import Portfolio, isin
+from brokers.sandbox.sessions import Group
+from brokers.sandbox.wire import ApiError, invalid, not_found, refused
+
+AUCTION_CLOSES = ist.time_of_day("15:00")
+AUCTION_REACH = 0.02
+"""How far above the previous close the buyers of the auction go, at most."""
+SQUARED_OFF = "Intraday orders (MIS, CO) are not accepted after the square-off time."
+SYSTEM = "ADMINSQF"
+NOT_AFTER_MARKET = "After market orders (AMO) are taken outside market hours only."
+
+React = Callable[[Listing], None]
+
+
+@final
+class Varieties:
+    """Orders of every variety, and the ones the system makes of them."""
+
+    def __init__(
+        self, desk: OrderDesk, portfolio: Portfolio, agenda: Agenda, groups: list[Group], day: tuple[str, int], seed: int
+    ) -> None:
+        self._desk = desk
+        self._portfolio = portfolio
+        self._agenda = agenda
+        self._date, self._midnight = day
+        self._seed = seed
+        self._seconds: dict[str, ClientOrder] = {}
+        """Second legs of cover orders, by the id of the first."""
+        self._hours = {int(listing.instrument.token): group for group in groups for listing in group.listings}
+        self._squared: set[int] = set()
+        desk.follow = self._follow
+
+    def place(self, ask: Ask, now: int, *, slices: bool = False) -> list[ClientOrder | ApiError]:
+        """Take an order; return it, or the parts it was sliced into, of which later ones may have been refused."""
+        if ask.product in {"MIS", "CO"} and self.squared(ask.listing):
+            raise refused(SQUARED_OFF)
+        if ask.variety == "amo":
+            return [self._after_market(ask, now)]
+        if ask.variety == "auction":
+            self._check_auction(ask, now)
+        if slices:
+            return self._sliced(ask, now)
+        return [self._desk.place(ask, now)]
+
+    def squared(self, listing: Listing) -> bool:
+        """Tell whether the intraday positions of an instrument have been squared off today."""
+        return int(listing.instrument.token) in self._squared
+
+    # slices
+
+    def _sliced(self, ask: Ask, now: int) -> list[ClientOrder | ApiError]:
+        instrument = ask.listing.instrument
+        freeze, lot = int(instrument.freeze), int(instrument.lot)
+        if ask.quantity <= freeze:
+            raise invalid(f"Quantity should be greater than or equal to {freeze + lot} for order slicing.")
+        most = ask.listing.rules.orders.slices
+        quantities = [freeze] * (ask.quantity // freeze) + [ask.quantity % freeze] * bool(ask.quantity % freeze)
+        if len(quantities) > most:
+            raise invalid(f"Order slicing is limited to {most} orders; the largest quantity is {most * freeze}.")
+        first = self._desk.place(ask._replace(quantity=quantities[0]), now)
+        labels = ("autoslice", f"autoslice:{first.order_id}")
+        first.ask = first.ask._replace(labels=labels)
+        parts: list[ClientOrder | ApiError] = [first]
+        for quantity in quantities[1:]:
+            try:
+                parts.append(self._desk.place(ask._replace(quantity=quantity, labels=labels), now))
+            except ApiError as error:
+                parts.append(error)
+        return parts
+
+    # iceberg and cover orders
+
+    def _follow(self, order: ClientOrder, quantity: int, now: int) -> None:
+        if order.ask.iceberg and order.status == "COMPLETE" and order.ask.iceberg.remaining:
+            self._next_leg(order.ask, order.ask.iceberg, now)
+        if order.ask.stop:
+            self._protect(order, quantity, now)
+
+    def _next_leg(self, ask: Ask, last: Iceberg, now: int) -> None:
+        iceberg = last._replace(leg=last.leg + 1)
+        quantity = min(last.leg_quantity, last.remaining)
+        self._desk.place_by_system(ask._replace(quantity=quantity, iceberg=iceberg), now)
+
+    def _protect(self, entry: ClientOrder, quantity: int, now: int) -> None:
+        """Make or grow the second leg by what the first has just traded."""
+        second = self._seconds.get(entry.order_id)
+        if second is not None and second.status == "TRIGGER PENDING":
+            self._desk.grow(second, quantity)
+            return
+        ask = entry.ask._replace(
+            side=-entry.ask.side, quantity=quantity, order_type="SL-M", price=0.0, trigger=entry.ask.stop, stop=0.0,
+            protection=-1.0, parent=entry.order_id,
+        )  # fmt: skip
+        self._seconds[entry.order_id] = self._desk.place_by_system(ask, now)
+
+    def cancel(self, order_id: str, variety: str, now: int) -> ClientOrder:
+        """Cancel an order; the second leg of a cover order is exited: it becomes a market order."""
+        order = self._desk.find(order_id)
+        if variety != order.ask.variety:
+            raise not_found("order_id")
+        if order.ask.variety == "co" and order.ask.parent and order.status == "TRIGGER PENDING":
+            self._desk.fire(order, now)
+            return order
+        return self._desk.cancel(order_id, now)
+
+    # after-market orders
+
+    def _after_market(self, ask: Ask, now: int) -> ClientOrder:
+        group = self._hours[int(ask.listing.instrument.token)]
+        if group.amo is not None and group.amo[0] <= now < group.amo[1]:
+            order = self._desk.queue(ask, now)
+            self._schedule(order, group)
+            return order
+        instrument = ask.listing.instrument
+        tomorrow = sessions.next_amo(sessions.ist_date(self._date), instrument.exchange, instrument.kind)
+        if tomorrow is None or not tomorrow[0] <= now < tomorrow[1]:
+            raise refused(NOT_AFTER_MARKET)
+        return self._desk.queue(ask, now)
+
+    def _schedule(self, order: ClientOrder, group: Group) -> None:
+        ask = order.ask
+        plain = ask.order_type in {"MARKET", "LIMIT"} and ask.validity == "DAY" and not ask.disclosed
+        due = group.phases[0].start if plain and ask.listing.instrument.kind == "EQ" else group.opens
+        self._agenda.add(due, lambda: self._desk.release(order, due))
+
+    def carry_in(self, asks: list[Ask], now: int) -> None:
+        """Take the after-market orders of the evening before."""
+        for ask in asks:
+            order = self._desk.queue(ask, now)
+            self._schedule(order, self._hours[int(ask.listing.instrument.token)])
+
+    def waiting(self) -> list[ClientOrder]:
+        """Return the after-market orders that are still to be sent."""
+        return [order for order in self._desk.live() if order.status == AMO]
+
+    # the auction of shares that were not delivered
+
+    def auction_rows(self) -> list[dict[str, object]]:
+        """Return what the account holds and the exchange buys in today's auction: half of its holdings, by the seed."""
+        rows = []
+        for row in self._portfolio.holding_rows():
+            token = int(str(row["instrument_token"]))
+            if Random(f"{self._seed}:{self._date}:auction:{token}").random() < 0.5:  # noqa: S311 a simulation
+                rows.append(row | {"auction_number": str(token % 1000 + 1)})
+        return rows
+
+    def _check_auction(self, ask: Ask, now: int) -> None:
+        number = {row["isin"]: row["auction_number"] for row in self.auction_rows()}.get(isin(ask.listing))
+        if number != ask.auction:
+            raise invalid("Invalid `auction_number`.")
+        if now >= self._midnight + AUCTION_CLOSES:
+            raise refused("The auction market is closed.")
+
+    def settle_auctions(self, now: int) -> None:
+        """Match the auction: what is offered at or below what its buyers pay trades at its own price."""
+        for order in [order for order in self._desk.live() if order.ask.auction and order.status == "OPEN"]:
+            instrument = order.ask.listing.instrument
+            draw = Random(f"{self._seed}:{self._date}:price:{instrument.symbol}").random()  # noqa: S311 a simulation
+            if order.ask.price <= instrument.close * (1.0 + AUCTION_REACH * draw):
+                self._desk.fill(Hit(order, int(instrument.ticks(order.ask.price)), order.pending), now)
+            else:
+                self._desk.drop(order, now, "Not matched in the auction.")
+
+    def next_auction(self) -> int:
+        """Return when the auction is matched."""
+        return self._midnight + AUCTION_CLOSES
+
+    # square-off
+
+    def square_off(self, group: Group, now: int, react: React) -> None:
+        """Cancel the intraday orders of a group and close its intraday positions at the market."""
+        tokens = {int(listing.instrument.token) for listing in group.listings}
+        self._squared |= tokens
+        for order in self._desk.live():
+            if order.ask.product in {"MIS", "CO"} and int(order.ask.listing.instrument.token) in tokens:
+                self._desk.drop(order, now, "Intraday orders are cancelled at the square-off time.")
+        for (token, product), position in list(self._portfolio.positions.items()):
+            if token in tokens and product in {"MIS", "CO"} and position.quantity:
+                self._close(position.listing, product, position.quantity, now)
+                react(position.listing)
+
+    def _close(self, listing: Listing, product: str, quantity: int, now: int) -> None:
+        freeze = int(listing.instrument.freeze)
+        left = abs(quantity)
+        while left:
+            part = min(left, freeze)
+            side = -1 if quantity > 0 else 1
+            ask = Ask(listing, side, part, "MARKET", product, protection=-1.0, by=SYSTEM)
+            self._desk.place_by_system(ask, now)
+            left -= part
+
+
+def sliced_answer(parts: list[ClientOrder | ApiError]) -> dict[str, object]:
+    """Return the answer to a sliced order: the first part's id, and a child per later part, refused ones as errors."""
+    first, *rest = parts
+    assert isinstance(first, ClientOrder)
+    children: list[dict[str, object]] = []
+    for part in rest:
+        if isinstance(part, ClientOrder):
+            children.append({"order_id": part.order_id})
+        else:
+            error = {"code": int(part.status), "error_type": part.error_type, "message": part.message, "data": None}
+            children.append({"error": error})
+    return {"order_id": first.order_id, "children": children}
+
+
+def whole_position(quantity: int, available: int) -> None:
+    """Raise `ApiError` where more is to be converted than there is."""
+    if quantity > available:
+        raise ApiError(
+            HTTPStatus.BAD_REQUEST,
+            "InputException",
+            f"Only {available} of the {quantity} requested are open in that position.",
+        )

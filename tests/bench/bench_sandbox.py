@@ -1,0 +1,179 @@
+"""Measure the local exchange under load: orders through the official client, quotes, ticks to many connections, memory."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import aiohttp
+from bench_feed import server
+from kiteconnect import KiteConnect
+from report import plural, section, table
+
+from compiled.frames import Decoder
+
+SECOND = 1_000_000_000
+
+
+class Account:
+    """The sandbox's one account, through the official client."""
+
+    def __init__(self, endpoint: dict[str, str]) -> None:
+        self.endpoint = endpoint
+        self.shares = self.client().instruments("NSE")
+        self.last = {key: row["last_price"] for key, row in self.client().quote(self.keys()).items()}
+
+    def client(self) -> KiteConnect:
+        """Return a client with connections of its own."""
+        return KiteConnect(
+            self.endpoint["api_key"], self.endpoint["access_token"], root=self.endpoint["rest"], timeout=30
+        )
+
+    def keys(self) -> list[str]:
+        """Return the shares' keys, without the indices."""
+        return [f"NSE:{row['tradingsymbol']}" for row in self.shares if row["segment"] == "NSE"]
+
+    def order(self, number: int) -> dict[str, object]:
+        """Return a LIMIT order for one share, a little below the market."""
+        key = self.keys()[number % len(self.keys())]
+        return {
+            "variety": "regular",
+            "exchange": "NSE",
+            "tradingsymbol": key.removeprefix("NSE:"),
+            "transaction_type": "BUY",
+            "quantity": 1,
+            "product": "MIS",
+            "order_type": "LIMIT",
+            "price": round(self.last[key] * 0.99 * 20) / 20,
+        }
+
+
+def timings(call: Callable[[int], object], count: int) -> dict[str, object]:
+    """Return calls a second and percentiles of one call in milliseconds."""
+    taken = []
+    begin = time.perf_counter()
+    for number in range(count):
+        start = time.perf_counter()
+        call(number)
+        taken.append((time.perf_counter() - start) * 1e3)
+    seconds = time.perf_counter() - begin
+    taken.sort()
+    return {
+        "calls": count,
+        "per second": count / seconds,
+        "p50 ms": taken[count // 2],
+        "p99 ms": taken[count * 99 // 100],
+    }
+
+
+def together(account: Account, clients: int, count: int) -> dict[str, object]:
+    """Return orders a second of several official clients at once."""
+    own = threading.local()
+
+    def place(number: int) -> None:
+        if not hasattr(own, "client"):
+            own.client = account.client()
+        own.client.place_order(**account.order(number))
+
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(place, range(count)))
+    return {"calls": count, "per second": count / (time.perf_counter() - begin)}
+
+
+async def stream(account: Account, connections: int, seconds: int) -> dict[str, object]:
+    """Return packets a second that reach many connections, each in full mode on everything, while the clock is moved."""
+    told = [0] * connections
+    tokens = [row["instrument_token"] for row in account.shares]
+    base, query = account.endpoint["ws"], {name: account.endpoint[name] for name in ("api_key", "access_token")}
+    async with aiohttp.ClientSession() as session:
+        sockets = [await session.ws_connect(base, params=query) for _ in range(connections)]
+
+        async def take(place: int) -> None:
+            decode = Decoder().decode
+            async for message in sockets[place]:
+                if message.type == aiohttp.WSMsgType.BINARY and len(message.data) > 1:
+                    told[place] += len(decode(message.data, 0))
+
+        takers = [asyncio.create_task(take(place)) for place in range(connections)]
+        for socket in sockets:
+            await socket.send_json({"a": "subscribe", "v": tokens})
+            await socket.send_json({"a": "mode", "v": ["full", tokens]})
+        begin = time.perf_counter()
+        until = (await (await session.get(account.endpoint["rest"] + "/sandbox/clock")).json())[
+            "now"
+        ] + seconds * SECOND
+        now = 0
+        while now < until:
+            answer = await session.post(account.endpoint["rest"] + "/sandbox/advance", json={"until": until})
+            now = (await answer.json())["now"]
+        await settle(told)
+        passed = time.perf_counter() - begin
+        for socket in sockets:
+            await socket.close()
+        await asyncio.gather(*takers)
+    assert min(told) == max(told) > 0, "connections got different streams"
+    return {
+        "connections": connections,
+        "market seconds": seconds,
+        "packets": sum(told),
+        "packets/s": sum(told) / passed,
+    }
+
+
+async def settle(told: list[int]) -> None:
+    """Return when nothing more arrives."""
+    before = -1
+    while before != sum(told):
+        before = sum(told)
+        await asyncio.sleep(0.02)
+
+
+def memory(process: int) -> float:
+    """Return the most memory a process has held, MB."""
+    text = Path(f"/proc/{process}/status").read_text()
+    return round(int(next(line for line in text.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024, 1)
+
+
+@contextmanager
+def exchange() -> Iterator[tuple[int, Account]]:
+    """Run a sandbox in lockstep, without limits on the rate of requests, in a process of its own."""
+    with server("-m", "tui.cli", "sandbox", "--json", "--speed", "max") as (process, line):
+        yield process.pid, Account(json.loads(line))
+
+
+def run(*, quick: bool = False) -> dict[str, object]:
+    """Return the section of the report."""
+    calls, widths, seconds = (50, (1, 10), 5) if quick else (1_000, (1, 10, 100), 60)
+    with exchange() as (process, account):
+        before, client = memory(process), account.client()
+        rest = [
+            {"call": "place a LIMIT order, one client"}
+            | timings(lambda n: client.place_order(**account.order(n)), calls),
+            {"call": "place a LIMIT order, eight clients"} | together(account, 8, calls),
+            {"call": "quote of one share"} | timings(lambda n: client.quote([account.keys()[n % 20]]), calls),
+            {"call": "all orders"} | timings(lambda _: client.orders(), calls // 10),
+        ]
+        socket = [asyncio.run(stream(account, width, seconds)) for width in widths]
+        after = memory(process)
+        kinds = plural(len(account.keys()), "share")
+    return section(
+        "Sandbox",
+        f"The exchange in a process of its own, {kinds} and a seeded crowd, in lockstep and without rate limits; the official"
+        f" client (kiteconnect {version('kiteconnect')}) in this one. Ticks go to"
+        " every connection in full mode; the figure includes the market that makes them.",
+        [
+            table("REST, through the official client", rest),
+            table("Ticks", socket),
+            table(
+                "Memory of the exchange, MB",
+                [{"when": "started", "peak": before}, {"when": "after all this", "peak": after}],
+            ),
+        ],
+        [],
+    )

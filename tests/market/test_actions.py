@@ -1,0 +1,202 @@
+"""Corporate actions: what the exchange's words mean, and what they do to prices, bars and waiting orders."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from compiled.model import Bar
+from engine.errors import DataError
+from engine.market.action_text import Effect, Kind, effects
+from engine.market.actions import FILE, Actions, Standing, Step, adjusted, parsed
+
+IST = ZoneInfo("Asia/Kolkata")
+EX = date(2025, 8, 26)
+
+
+def actions(*rows):
+    return Actions(each for symbol, ex, text in rows for each in parsed(symbol, date.fromisoformat(ex), text))
+
+
+def bar(day, price, volume, minute=15):
+    start = int(datetime.fromisoformat(f"{day} 09:{minute}").replace(tzinfo=IST).timestamp()) * 1_000_000_000
+    return Bar(1, start, 60, price, price + 2.0, price - 2.0, price + 1.0, volume, 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Bonus 1:1", [Effect(Kind.BONUS, 2.0)]),
+        ("Bonus- 1:2", [Effect(Kind.BONUS, 1.5)]),
+        (" Bonus 1:3", [Effect(Kind.BONUS, 4 / 3)]),
+        ("Face Value Split (Sub-Division) - From Rs 10/- Per Share To Re 1/- Per Share", [Effect(Kind.SPLIT, 10.0)]),
+        ("Face Value Split (Sub-Division) - From Rs10/- Per Share To Rs 2/- Per Share", [Effect(Kind.SPLIT, 5.0)]),
+        ("Consolidation Of Equity Shares From Re 1 Per Share To Rs 10 Per Share", [Effect(Kind.CONSOLIDATION, 0.1)]),
+        ("Dividend - Rs 10.5 Per Share", [Effect(Kind.DIVIDEND, 1.0, 10.5)]),
+        ("Annual General Meeting/Special Dividend - Rs 8 Per Share /Dividend - Rs 20 Per Share",
+         [Effect(Kind.DIVIDEND, 1.0, 28.0)]),
+        ("Annual General MeetingDividend - Rs 4 Per Share", [Effect(Kind.DIVIDEND, 1.0, 4.0)]),
+        ("Interim Dividned - Rs 135 Per Share", [Effect(Kind.DIVIDEND, 1.0, 135.0)]),
+        ("Interim Dividend", [Effect(Kind.DIVIDEND, 1.0, -1.0)]),
+        ("Interim Dividend - Rs 5 Per Share/Special Dividend", [Effect(Kind.DIVIDEND, 1.0, -1.0)]),
+        ("Demerger", [Effect(Kind.DEMERGER)]),
+        ("Rights 1:8 @ Premium Rs 358/-", [Effect(Kind.RIGHTS)]),
+        ("Scheme Of Arangement- Bonus - 1 Debenture For 1 Equity Share Held", [Effect(Kind.SCHEME)]),
+        ("Bonus Ncrps 1:116", [Effect(Kind.SCHEME)]),
+        ("Annual General Meeting", []),
+        ("Buy Back", []),
+    ],
+)  # fmt: skip
+def test_the_words_of_the_exchange_are_understood(text, expected):
+    assert effects(text) == expected
+
+
+def test_prices_before_a_bonus_are_halved_and_those_of_its_day_are_not():
+    book = actions(("X", "2025-08-26", "Bonus 1:1"))
+    assert book.factor("X", date(2025, 8, 25), date(2026, 1, 9)) == 2.0
+    assert book.factor("X", EX, date(2026, 1, 9)) == 1.0
+    assert book.factor("X", date(2025, 8, 1), date(2025, 8, 25)) == 1.0
+    assert book.factor("Y", date(2025, 8, 1), date(2026, 1, 9)) == 1.0
+
+
+def test_a_split_and_a_bonus_of_one_day_are_multiplied():
+    book = actions(
+        ("BAJFINANCE", "2025-06-16", "Bonus 4:1"),
+        ("BAJFINANCE", "2025-06-16", "Face Value Split (Sub-Division) - From Rs 2/- Per Share To Re 1/- Per Share"),
+    )
+    assert book.factor("BAJFINANCE", date(2025, 6, 13), date(2025, 7, 1)) == 10.0
+
+
+def test_the_same_line_twice_is_one_action():
+    book = actions(("X", "2025-08-26", "Bonus 1:1"), ("X", "2025-08-26", " Bonus  1:1"))
+    assert book.factor("X", date(2025, 8, 25), date(2026, 1, 9)) == 2.0
+
+
+def test_a_demerger_takes_the_share_of_the_cost_with_it():
+    book = actions(("ITC", "2025-01-06", "Demerger"))
+    assert book.factor("ITC", date(2025, 1, 3), date(2025, 4, 1)) == pytest.approx(1 / 0.8649)
+    assert book.steps("ITC", date(2025, 1, 3), date(2025, 4, 1), demergers=False) == []
+
+
+def test_a_demerger_without_a_known_share_is_refused_and_the_file_named():
+    book = actions(("HINDUNILVR", "2025-12-05", "Demerger"))
+    assert book.factor("HINDUNILVR", date(2025, 12, 5), date(2026, 1, 9)) == 1.0
+    with pytest.raises(DataError, match=r"HINDUNILVR on 2025-12-05.*corporate_actions\.json"):
+        book.factor("HINDUNILVR", date(2025, 12, 4), date(2026, 1, 9))
+
+
+def test_a_share_that_was_renamed_is_found_by_its_old_name():
+    book = actions(("TMPV", "2025-10-14", "Demerger"))
+    assert book.factor("TATAMOTORS", date(2025, 10, 13), date(2025, 10, 14)) == pytest.approx(1 / 0.6885)
+
+
+def test_a_dividend_of_two_percent_and_more_is_taken_out_and_a_smaller_one_is_not():
+    book = actions(("BPCL", "2024-08-09", "Dividend - Rs 10.5 Per Share"))
+    before, after = date(2024, 8, 8), date(2024, 8, 9)
+    assert book.factor("BPCL", before, after) == 1.0
+    assert book.factor("BPCL", before, after, {before: 338.5, after: 1.0}) == pytest.approx(338.5 / 328.0)
+    assert book.factor("BPCL", before, after, {before: 525.0}) == pytest.approx(525.0 / 514.5)
+    assert book.factor("BPCL", before, after, {before: 525.1}) == 1.0
+
+
+def test_a_dividend_that_cannot_be_judged_is_refused():
+    book = actions(("X", "2025-08-26", "Interim Dividend"))
+    with pytest.raises(DataError, match="no amount"):
+        book.factor("X", date(2025, 8, 25), EX, {date(2025, 8, 25): 100.0})
+    with pytest.raises(DataError, match="no close before"):
+        book.factor("X", date(2025, 8, 25), EX, {EX: 100.0})
+
+
+def test_rights_are_listed_as_not_adjusted():
+    book = actions(("UPL", "2024-11-26", "Rights 1:8 @ Premium Rs 358/-"))
+    assert book.factor("UPL", date(2024, 11, 25), date(2024, 11, 26)) == 1.0
+    assert [each.kind for each in book.not_adjusted("UPL", date(2024, 11, 25), date(2024, 11, 26))] == [Kind.RIGHTS]
+    assert book.not_adjusted("UPL", date(2024, 11, 26), date(2025, 1, 1)) == []
+
+
+def test_bars_before_the_ex_date_are_adjusted_and_the_raw_ones_stay():
+    raw = [bar("2025-06-13", 9000.0, 100), bar("2025-06-16", 900.0, 1100), bar("2025-08-25", 1000.0, 50)]
+    steps = [Step(date(2025, 6, 16), 10.0, 10.0), Step(EX, 2.0, 2.0)]
+    view = adjusted(raw, steps)
+    assert [(each.open, each.high, each.low, each.close, each.volume) for each in view] == [
+        (450.0, 450.1, 449.9, 450.05, 2000),
+        (450.0, 451.0, 449.0, 450.5, 2200),
+        (500.0, 501.0, 499.0, 500.5, 100),
+    ]
+    assert (raw[0].open, raw[0].volume) == (9000.0, 100)
+    assert [(each.token, each.start, each.span, each.ticks) for each in view] == [
+        (each.token, each.start, each.span, each.ticks) for each in raw
+    ]
+
+
+def test_a_demerger_moves_prices_and_leaves_volumes():
+    (view,) = adjusted([bar("2025-01-03", 1000.0, 10)], [Step(date(2025, 1, 6), 1 / 0.8649, 1.0)])
+    assert (view.open, view.volume) == (864.9, 10)
+
+
+def test_a_volume_beyond_exact_floats_is_kept_where_no_share_changes():
+    huge = 2**62 + 1
+    (view,) = adjusted([bar("2025-01-03", 1000.0, huge)], [Step(date(2025, 1, 6), 2.0, 1.0)])
+    assert view.volume == huge
+
+
+def test_what_waits_on_an_ex_date_is_flagged_with_its_new_prices():
+    book = actions(
+        ("X", "2025-08-26", "Bonus 1:1"),
+        ("Y", "2025-08-26", "Dividend - Rs 1 Per Share"),
+        ("Z", "2025-08-26", "Dividend - Rs 5 Per Share"),
+        ("W", "2025-08-26", "Demerger"),
+        ("V", "2025-08-27", "Bonus 1:1"),
+    )
+    standing = [Standing(f"GTT {name}", name, (95.0, 110.0)) for name in "XYZWV"]
+    found = book.flags(EX, standing, dict.fromkeys("XYZWV", 100.0))
+    assert [(each.what, each.action.kind, each.prices) for each in found] == [
+        ("GTT X", Kind.BONUS, (47.5, 55.0)),
+        ("GTT Z", Kind.DIVIDEND, (90.25, 104.5)),
+        ("GTT W", Kind.DEMERGER, ()),
+    ]
+    assert "disables" in found[0].consequence
+    assert "not known" in found[2].consequence
+
+
+def test_without_a_close_no_dividend_passes_for_ordinary():
+    book = actions(("Y", "2025-08-26", "Dividend - Rs 1 Per Share"))
+    (flag,) = book.flags(EX, [Standing("ladder 3", "Y", (95.0,))], {})
+    assert flag.prices == ()
+
+
+def test_the_actions_of_a_day_are_listed_by_symbol():
+    book = actions(("B", "2025-08-26", "Bonus 1:1"), ("A", "2025-08-26", "Demerger"), ("C", "2025-08-27", "Demerger"))
+    assert [each.symbol for each in book.on(EX)] == ["A", "B"]
+
+
+def test_the_list_is_read_for_shares_alone(tmp_path):
+    rows = [("X", "EQ", "Bonus 1:1"), ("Y", "GS", "Bonus 1:1")]
+    table = {
+        "symbol": [row[0] for row in rows], "series": [row[1] for row in rows],
+        "exDate": [datetime(2025, 8, 26)] * 2, "subject": [row[2] for row in rows],
+    }  # fmt: skip
+    pq.write_table(pa.table(table), tmp_path / "list.parquet")
+    book = Actions.load(tmp_path / "list.parquet")
+    assert [each.symbol for each in book.on(EX)] == ["X"]
+    with pytest.raises(DataError, match="absent"):
+        Actions.load(tmp_path / "absent.parquet")
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "other.parquet")
+    with pytest.raises(DataError, match="other"):
+        Actions.load(tmp_path / "other.parquet")
+
+
+def test_the_rows_of_the_table_name_known_sources_and_stay_within_a_share():
+    table = msgspec.json.decode(FILE.read_bytes())
+    for row in [*table["demergers"], *table["extraordinary"]]:
+        assert set(row["source"]) <= set(table["sources"])
+    assert all(0 < row["share"] < 1 and row["ratio"] > 0 for row in table["demergers"])
+
+
+def test_a_malformed_table_is_a_data_error(tmp_path):
+    (tmp_path / "corporate_actions.json").write_text('{"demergers": []}')
+    with pytest.raises(DataError, match=r"corporate_actions\.json"):
+        Actions([], tmp_path / "corporate_actions.json")

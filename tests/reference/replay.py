@@ -1,0 +1,53 @@
+"""The long way through a bar-driven run: every point of every path as an event, as rules 22 and 23 say it."""
+
+from compiled import path
+from compiled.events import Act, Operate, Ticks, Timer
+from compiled.model import SECOND, Tick
+
+
+class LongWay:
+    """Drives a kernel and a venue through rows (token, start, open, high, low, close, volume) by events alone."""
+
+    def __init__(self, kernel, venue):
+        self.kernel, self.venue = kernel, venue
+        self.curve = []
+
+    def tell(self, event, now):
+        self.venue.take(self.kernel.handle(event), now)
+
+    def hear(self, now):
+        while self.venue.due <= now:
+            self.tell(self.venue.event(), now)
+
+    def run(self, rows, span, sessions):
+        for begun, close in sessions:
+            of_day = [row for row in rows if begun <= row[1] < close]
+            if not of_day:
+                continue
+            self.kernel.session(begun, close)
+            self.venue.session(begun, close)
+            self.tell(Operate(begun, Act.READY), begun)
+            if self.kernel.halted:
+                self.tell(Operate(begun, Act.RESUME), begun)
+            day = {}
+            for start in sorted({row[1] for row in of_day}):
+                self.moment([row for row in of_day if row[1] == start], start, min(start + span * SECOND, close), day)
+            self.tell(Timer(close), close)
+            self.venue.finish(close)
+            self.hear(close)
+
+    def moment(self, rows, start, end, day):
+        for k in range(4):
+            ts = path.time(k, start, end)
+            for token, _, *prices, volume in rows:
+                price = path.point(k, *prices)
+                if k == 0:
+                    self.venue.open_bar(token, ts, *prices[:3], volume)
+                else:
+                    self.venue.move(token, ts, price)
+                day[token] = day.get(token, 0) + (volume if k == 3 else 0)
+                self.tell(Ticks(ts, [Tick(token, ts, price, day[token])]), ts)
+                self.hear(ts)
+        self.tell(Timer(end), end)
+        self.hear(end)
+        self.curve.append((end, self.kernel.ledger.net))

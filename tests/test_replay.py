@@ -1,0 +1,468 @@
+"""Replays: the shortcut against the long way, a naive loop to the paisa, both builds, refusals. Rules 22 to 26."""
+
+import json
+import os
+import random
+import struct
+import subprocess
+import sys
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+
+import pytest
+
+import compiled
+from compiled.charges import Rates, Row
+from compiled.events import Act, Operate, Ticks, Timer
+from compiled.floor import Rules, Slabs
+from compiled.frames import pack_depth
+from compiled.kernel import Kernel, Setup, Slot
+from compiled.ladder import LadderPlan, RungPlan
+from compiled.model import MINUTE, SECOND, Instrument, Product, Side, Tick
+from compiled.recording import BarColumns, Sessions, TickColumns
+from compiled.replay import run_bars, run_ticks
+from compiled.risk import Limits
+from compiled.samples import SmaCross
+from compiled.slippage import FixedTicks, Slippage, VolumeShare
+from compiled.strategy import Strategy
+from compiled.venue import Venue
+from tests.reference.replay import LongWay
+
+OPEN = 1_759_808_700 * SECOND
+DAY = 86_400 * SECOND
+LENGTH = 375 * MINUTE
+ROOT = Path(__file__).resolve().parent.parent
+PERCENT = 10_000_000  # of a turnover, in billionths
+
+
+def rates():
+    """Return STT 0.1 % both ways, brokerage 0.03 %, 18 % GST on it."""
+    rows = {"brokerage": 3 * PERCENT // 100, "tax": PERCENT // 10, "gst": 18 * PERCENT}
+    row = {name: Row(name, "EQ_DELIVERY", "NSE", 0, 99991231, rate, rate) for name, rate in rows.items()}
+    none = [Row(name, "EQ_DELIVERY", "NSE", 0, 99991231, 0, 0) for name in ("txn", "ipft", "sebi", "stamp")]
+    return Rates(row["brokerage"], row["tax"], none[0], none[1], none[2], none[3], row["gst"])
+
+
+def desk(strategies, tokens, slippage=None, spans=(60,), limits=None, grace=0, **rules):
+    """Return a kernel and a venue of that many instruments; cash ₹10 crore."""
+    instruments = [Instrument(token, "NSE", f"S{token}", 0.05) for token in tokens]
+    setup = Setup(OPEN, OPEN + LENGTH, 10**10, limits or Limits(), list(spans), grace=grace)
+    charged = {8 * token + Product.CNC: rates() for token in tokens}
+    kernel = Kernel(setup, instruments, [Slot(strategy, list(tokens)) for strategy in strategies], charged)
+    slabs = Slabs([100.0, 500.0], [2.0, 1.0, 0.5])
+    return kernel, Venue(instruments, Rules(slabs, slabs, gtt_percent=0.25, **rules), slippage or Slippage())
+
+
+def walk(seed, tokens, minutes, days=1, holes=0.0):
+    """Return rows (token, start, open, high, low, close, volume) of a random walk on the grid."""
+    rng = random.Random(seed)
+    price = {token: rng.randrange(1_500, 20_000) for token in tokens}
+    rows = []
+    for day in range(days):
+        for minute in range(minutes):
+            for token in tokens:
+                if rng.random() < holes and (day or minute):
+                    continue
+                begun = price[token] + rng.randrange(-8, 9)
+                close = begun + rng.randrange(-25, 26)
+                high, low = max(begun, close) + rng.randrange(15), min(begun, close) - rng.randrange(15)
+                price[token] = max(close, 500)
+                shown = [round(ticks * 0.05, 2) for ticks in (begun, high, low, close)]
+                rows.append((token, OPEN + day * DAY + minute * MINUTE, *shown, rng.randrange(200, 50_000)))
+    return rows
+
+
+def columns(rows, tokens):
+    """Return rows as columns."""
+    slot = {token: index for index, token in enumerate(tokens)}
+    rows = sorted(rows, key=lambda row: (row[1], slot[row[0]]))
+    packed = [struct.pack(f"<{len(rows)}q", *(slot[row[0]] for row in rows))]
+    for index, letter in ((1, "q"), (2, "d"), (3, "d"), (4, "d"), (5, "d"), (6, "q")):
+        packed.append(struct.pack(f"<{len(rows)}{letter}", *(row[index] for row in rows)))
+    return BarColumns(list(tokens), *packed)
+
+
+def days(count):
+    return [(OPEN + day * DAY, OPEN + day * DAY + LENGTH) for day in range(count)]
+
+
+def sessions(count=1):
+    return Sessions([begun for begun, _ in days(count)], [close for _, close in days(count)])
+
+
+class Restless(Strategy):
+    """Asks for something at random times: single positions, ladders, shorts, exits."""
+
+    def __init__(self, seed, span=60, every=0, ticks=False, stop=1.5):
+        super().__init__(f"restless{seed}", span, every, ticks)
+        self.rng = random.Random(seed)
+        self.stop = stop
+        self.bars = []
+        self.ticks = []
+
+    def on_bar(self, ctx, bar):
+        self.bars.append(bar)
+        self.act(ctx, bar.token)
+
+    def on_tick(self, ctx, tick):
+        self.ticks.append((tick.token, tick.ts, tick.ltp, tick.volume))
+        if self.rng.random() < 0.02:
+            self.act(ctx, tick.token)
+
+    def on_timer(self, ctx, ts):
+        for token in list(ctx.instruments):
+            self.act(ctx, token)
+
+    def act(self, ctx, token):
+        draw = self.rng.random()
+        if draw < 0.03:
+            ctx.enter(token, Side.BUY, 20_000_00, self.stop, 2.0 * self.stop if self.rng.random() < 0.5 else 0.0)
+        elif draw < 0.05:
+            plan = LadderPlan(
+                [RungPlan(0.0, 2.5, 3.0), RungPlan(0.25, 2.5), RungPlan(0.5, 4.0)], 10_000_00, trail_step_percent=0.1
+            )
+            ctx.ladder(token, Side.BUY, plan, "climb")
+        elif draw < 0.065:
+            ctx.exit(token, "enough")
+
+
+SET_UPS = {
+    "stops that trail": {"strategies": lambda: [Restless(1)]},
+    "many strategies on many spans": {
+        "strategies": lambda: [Restless(2), Restless(3, span=300), Restless(4, span=900, every=120)],
+        "spans": (60, 300, 900),
+    },
+    "ticks of the path": {"strategies": lambda: [Restless(5, ticks=True), Restless(6)]},
+    "no stops": {"strategies": lambda: [Restless(7, stop=0.0)]},
+    "a share of the volume": {"strategies": lambda: [Restless(8)], "slippage": lambda: VolumeShare(0.002, 0.1)},
+    "a limit that halts": {
+        "strategies": lambda: [Restless(9)],
+        "slippage": lambda: FixedTicks(2),
+        "limits": lambda: Limits(max_daily_loss=1_500_00, max_positions=4, max_consecutive_losses=6),
+    },
+}
+
+
+@pytest.mark.parametrize("name", SET_UPS)
+@pytest.mark.parametrize("seed", [11, 12])
+def test_23_the_shortcut_gives_what_the_long_way_gives(name, seed):
+    tokens = (257, 513, 769)
+    rows = walk(seed, tokens, 180, days=2, holes=0.1)
+    made = []
+    for _ in range(2):
+        given = {key: value() if callable(value) else value for key, value in SET_UPS[name].items()}
+        made.append((given["strategies"], *desk(tokens=tokens, **given)))
+    (short, kernel, venue), (long, reference, other) = made
+    result = run_bars(kernel, venue, columns(rows, tokens), 60, sessions(2))
+    way = LongWay(reference, other)
+    way.run(rows, 60, days(2))
+    assert len(result.fills) > 20
+    assert result.digest == reference.digest()
+    assert list(zip(result.times, result.equity, strict=True)) == way.curve
+    assert result.ledger.net == reference.ledger.net
+    assert [vars_of(strategy) for strategy in short] == [vars_of(strategy) for strategy in long]
+
+
+def vars_of(strategy):
+    """Return everything a strategy has heard."""
+    return [
+        (b.token, b.start, b.span, b.open, b.high, b.low, b.close, b.volume, b.ticks) for b in strategy.bars
+    ], strategy.ticks
+
+
+def test_22_an_entry_is_protected_in_the_bar_whose_open_filled_it():
+    class Once(Strategy):
+        def on_bar(self, ctx, bar):
+            if bar.start == OPEN:
+                ctx.enter(bar.token, Side.BUY, 10_000_00, 2.5, trail=False)
+
+    kernel, venue = desk([Once("once", 60)], (257,))
+    rows = [
+        (257, OPEN, 100.0, 100.5, 99.5, 100.0, 1_000),
+        (257, OPEN + MINUTE, 101.0, 101.5, 98.0, 99.0, 1_000),
+        (257, OPEN + 2 * MINUTE, 99.0, 99.5, 98.5, 99.0, 1_000),
+    ]
+    result = run_bars(kernel, venue, columns(rows, (257,)), 60, sessions())
+    # bought at the open of 101; the stop 2.5 % below on the grid is 98.45 and its bar falls to 98
+    assert [(f.order.side, f.quantity, f.price, f.ts) for f in result.fills] == [
+        (Side.BUY, 100, 101.0, OPEN + MINUTE), (Side.SELL, 100, 98.45, OPEN + MINUTE + 40 * SECOND),
+    ]  # fmt: skip
+
+
+def naive(rows, fast, slow, quantity):
+    """Return (trades, P&L in paise) of a cross of averages, long only, at the next open: integers and decimals."""
+    closes, trades, held, wanted, above = [], [], False, None, None
+    cash = Decimal(0)
+    for _, start, begun, _, _, close, _ in rows:
+        if wanted is not None:
+            value = Decimal(str(begun)) * quantity
+            brokerage = value * Decimal("0.0003")
+            charges = brokerage + value * Decimal("0.001") + brokerage * Decimal("0.18")
+            cash += (-value if wanted else value) - charges.quantize(Decimal("0.01"), ROUND_HALF_UP)
+            trades.append((start, 1 if wanted else -1, begun))
+            held, wanted = wanted, None
+        closes.append(Decimal(str(close)))
+        if len(closes) < slow:
+            continue
+        now = sum(closes[-fast:]) * slow > sum(closes[-slow:]) * fast
+        if above is not None and now != above and now != held:
+            wanted = now
+        above = now
+    if held:
+        cash += Decimal(str(rows[-1][5])) * quantity
+    return trades, int(cash * 100)
+
+
+class InterpretedCross(Strategy):
+    """The twin of `SmaCross` in plain Python."""
+
+    def __init__(self, fast, slow, quantity):
+        super().__init__("cross", 60)
+        self.fast, self.slow, self.quantity = fast, slow, quantity
+        self.closes, self.above = {}, {}
+
+    def on_bar(self, ctx, bar):
+        closes = self.closes.setdefault(bar.token, [])
+        closes.append(round(bar.close * 10_000))
+        if len(closes) < self.slow:
+            return
+        above = sum(closes[-self.fast :]) * self.slow > sum(closes[-self.slow :]) * self.fast
+        was = self.above.get(bar.token)
+        self.above[bar.token] = above
+        if was is None or was == above:
+            return
+        if above:
+            ctx.enter(bar.token, Side.BUY, 0, 0.0, trail=False, quantity=self.quantity)
+        elif ctx.position(bar.token):
+            ctx.exit(bar.token)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_cross_of_averages_trades_as_a_naive_loop_does_to_the_paisa(seed):
+    rows = walk(seed, (257,), 370)
+    trades, net = naive(rows, 5, 12, 100)
+    assert len(trades) > 10
+    for strategy in (SmaCross("cross", 60, 5, 12, 100), InterpretedCross(5, 12, 100)):
+        kernel, venue = desk([strategy], (257,))
+        result = run_bars(kernel, venue, columns(rows, (257,)), 60, sessions())
+        assert [(f.ts, int(f.order.side), f.price) for f in result.fills] == trades
+        assert result.ledger.net == net
+
+
+def test_compiled_and_interpreted_twins_trade_alike_on_many_instruments():
+    tokens = (257, 513, 769, 1025)
+    rows = walk(4, tokens, 370, holes=0.05)
+    results = []
+    for strategy in (SmaCross("cross", 60, 5, 12, 100), InterpretedCross(5, 12, 100)):
+        kernel, venue = desk([strategy], tokens)
+        results.append(run_bars(kernel, venue, columns(rows, tokens), 60, sessions()))
+    assert len(results[0].fills) > 50
+    assert results[0].digest == results[1].digest
+
+
+def test_a_bare_position_has_no_gtt_and_is_not_counted_as_naked():
+    rows = walk(1, (257,), 370)
+    kernel, venue = desk([SmaCross("cross", 60, 5, 12, 100)], (257,))
+    run_bars(kernel, venue, columns(rows, (257,)), 60, sessions())
+    assert kernel.out.gtts == {}
+    assert kernel.naked() == 0
+
+
+def test_25_a_session_ends_its_orders_and_lifts_the_halt_of_the_day_before():
+    class Daily(Strategy):
+        def __init__(self):
+            super().__init__("daily", 60)
+            self.held = []
+
+        def on_bar(self, ctx, bar):
+            self.held.append(ctx.position(bar.token))
+            ctx.enter(bar.token, Side.BUY, 10_000_00, 5.0)
+
+    rows = [(257, OPEN + day * DAY + m * MINUTE, 100.0, 100.0, 100.0, 100.0, 10) for day in (0, 1) for m in (0, 1, 2)]
+    rows[2] = (257, OPEN + 2 * MINUTE, 96.0, 96.0, 96.0, 96.0, 10)
+    strategy = Daily()
+    kernel, venue = desk([strategy], (257,), limits=Limits(max_daily_loss=100_00))
+    result = run_bars(kernel, venue, columns(rows, (257,)), 60, sessions(2))
+    assert strategy.held == [0, 100, 100, 100, 100, 100]
+    assert not kernel.halted
+    assert result.equity[2] < -400_00
+
+
+def test_determinism_the_same_run_gives_the_same_digest():
+    tokens = (257, 513)
+    rows = walk(21, tokens, 200)
+    digests = set()
+    for _ in range(3):
+        kernel, venue = desk([Restless(1)], tokens)
+        digests.add(run_bars(kernel, venue, columns(rows, tokens), 60, sessions()).digest)
+    assert len(digests) == 1
+
+
+# ticks
+
+
+def tape(seed, tokens, count, depth):
+    """Return rows (token, ts, ltp, volume, depth) of a random market with five levels a side."""
+    rng = random.Random(seed)
+    ticks = {token: rng.randrange(1_800, 2_200) for token in tokens}
+    day = dict.fromkeys(tokens, 0)
+    rows, ts = [], OPEN
+    for _ in range(count):
+        ts += rng.randrange(0, 2 * SECOND // len(tokens))
+        token = rng.choice(tokens)
+        ticks[token] += rng.choice((-6, -3, -2, -1, 0, 0, 0, 1, 2, 3, 6))
+        day[token] += rng.choice((0, 0, 10, 100, 500))
+        best = ticks[token]
+        bids = [(round((best - n) * 0.05, 2), rng.randrange(1, 400), 1) for n in range(1, 6)]
+        asks = [(round((best + n) * 0.05, 2), rng.randrange(1, 400), 1) for n in range(5)]
+        rows.append((token, ts, round(best * 0.05, 2), day[token], pack_depth(token, bids, asks) if depth else b""))
+    return rows
+
+
+def tick_columns(rows, tokens):
+    slots = struct.pack(f"<{len(rows)}q", *(tokens.index(row[0]) for row in rows))
+    packed = [
+        struct.pack(f"<{len(rows)}{letter}", *(row[k] for row in rows)) for k, letter in ((1, "q"), (2, "d"), (3, "q"))
+    ]
+    return TickColumns(list(tokens), slots, *packed, b"".join(row[4] for row in rows))
+
+
+def by_events(kernel, venue, rows):
+    """Drive the same day by events alone, as rule 26 says it."""
+
+    def tell(event, now):
+        venue.take(kernel.handle(event), now)
+
+    def hear(until):
+        while True:
+            venue.advance(until)
+            if venue.due > until:
+                return
+            due = venue.due
+            tell(venue.event(), due)
+
+    kernel.session(OPEN, OPEN + LENGTH)
+    venue.session(OPEN, OPEN + LENGTH)
+    tell(Operate(OPEN, Act.READY), OPEN)
+    timer = OPEN
+    for token, ts, ltp, volume, depth in [*rows, (0, OPEN + LENGTH - 1, 0.0, 0, b"")]:
+        while timer <= ts:
+            hear(timer)
+            tell(Timer(timer), timer)
+            hear(timer)
+            timer += SECOND
+        hear(ts - 1)
+        if token:
+            bid, ask = (struct.unpack_from(">i", depth, at)[0] / 100.0 for at in (4, 64)) if depth else (0.0, 0.0)
+            tick = Tick(token, ts, ltp, volume, bid=bid, ask=ask, depth=depth)
+            venue.tick(tick)
+            tell(Ticks(ts, [tick]), ts)
+            hear(ts)
+    hear(OPEN + LENGTH)
+    tell(Timer(OPEN + LENGTH), OPEN + LENGTH)
+    venue.finish(OPEN + LENGTH)
+    hear(OPEN + LENGTH)
+
+
+@pytest.mark.parametrize("depth", [True, False])
+@pytest.mark.parametrize("latency", [0, 30_000_000])
+@pytest.mark.parametrize("ticks", [True, False])
+def test_26_run_ticks_gives_what_the_events_give(depth, latency, ticks):
+    tokens = (257, 513)
+    rows = tape(31, tokens, 4_000, depth)
+    made = [
+        desk([Restless(41, ticks=ticks)], tokens, grace=SECOND, to_exchange=latency, from_exchange=latency)
+        for _ in range(2)
+    ]
+    result = run_ticks(*made[0], tick_columns(rows, tokens), sessions())
+    by_events(*made[1], rows)
+    assert len(result.fills) > 10
+    assert result.digest == made[1][0].digest()
+    assert result.ledger.net == made[1][0].ledger.net
+
+
+def test_26_a_tick_is_heard_before_the_fill_it_brings():
+    heard = []
+
+    class Watcher(Strategy):
+        def on_tick(self, ctx, tick):
+            heard.append((tick.ltp, ctx.position(tick.token)))
+            if tick.ltp == 100.0:
+                ctx.enter(tick.token, Side.BUY, 10_000_00, 5.0)
+
+    kernel, venue = desk([Watcher("watcher", 60, wants_ticks=True)], (257,))
+    rows = [(257, OPEN + k * SECOND, ltp, 10 * k, b"") for k, ltp in enumerate((100.0, 101.0, 102.0))]
+    run_ticks(kernel, venue, tick_columns(rows, (257,)), sessions())
+    assert heard == [(100.0, 0), (101.0, 0), (102.0, 100)]
+
+
+# what is refused
+
+
+def test_bars_out_of_order_are_refused_by_row():
+    rows = walk(1, (257,), 3)
+    good = columns(rows, (257,))
+    starts = struct.pack("<3q", rows[0][1], rows[2][1], rows[1][1])
+    with pytest.raises(ValueError, match="row 2: not in order"):
+        BarColumns([257], good.slots, starts, good.opens, good.highs, good.lows, good.closes, good.volumes)
+
+
+@pytest.mark.parametrize("high", [99.0, float("nan"), -1.0])
+def test_prices_that_are_no_bar_are_refused_by_row(high):
+    with pytest.raises(ValueError, match="row 0: these prices are no bar"):
+        columns([(257, OPEN, 100.0, high, 98.0, 100.0, 1)], (257,))
+
+
+def test_a_bar_outside_every_session_is_refused():
+    kernel, venue = desk([], (257,))
+    with pytest.raises(ValueError, match="lies in no session"):
+        run_bars(kernel, venue, columns([(257, OPEN - 1, 1.0, 1.0, 1.0, 1.0, 1)], (257,)), 60, sessions())
+
+
+def test_a_kernel_that_waits_for_late_ticks_is_refused():
+    kernel, venue = desk([], (257,), grace=SECOND)
+    with pytest.raises(ValueError, match="grace must be 0"):
+        run_bars(kernel, venue, columns(walk(1, (257,), 2), (257,)), 60, sessions())
+
+
+def test_ticks_that_go_back_in_time_are_refused_by_row():
+    rows = [(257, OPEN + 5, 1.0, 1, b""), (257, OPEN, 1.0, 1, b"")]
+    with pytest.raises(ValueError, match="row 1: older"):
+        tick_columns(rows, (257,))
+
+
+def test_sessions_that_overlap_are_refused():
+    with pytest.raises(ValueError, match="session 1"):
+        Sessions([0, 5], [10, 20])
+
+
+# both builds, and real bars
+
+SCRIPT = """
+import json, compiled
+from tests.test_replay import *
+tokens = (257, 513, 769)
+kernel, venue = desk([Restless(1), Restless(2, span=300)], tokens, spans=(60, 300))
+bars = run_bars(kernel, venue, columns(walk(5, tokens, 300, holes=0.1), tokens), 60, sessions())
+kernel, venue = desk([Restless(3, ticks=True)], tokens, grace=SECOND, to_exchange=5_000_000)
+ticks = run_ticks(kernel, venue, tick_columns(tape(6, tokens, 3_000, True), tokens), sessions())
+print(json.dumps([compiled.NATIVE, bars.digest, len(bars.fills), ticks.digest, len(ticks.fills)]))
+"""
+
+
+def test_both_builds_give_the_same_digest():
+    native = Path(compiled.__file__).parent.parent if compiled.NATIVE else ROOT / "build" / "native"
+    if not list(native.glob("compiled/replay.*.so")):
+        pytest.skip(f"no native build of this core in {native}: make native")
+    answers = []
+    for first in (native, ROOT):
+        environment = {**os.environ, "PYTHONPATH": f"{first}{os.pathsep}{ROOT}"}
+        run = subprocess.run(
+            [sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=environment, cwd=ROOT, check=True,
+            timeout=100,
+        )  # fmt: skip
+        answers.append(json.loads(run.stdout))
+    assert [answer[0] for answer in answers] == [True, False]
+    assert answers[0][1:] == answers[1][1:]
+    assert answers[0][2] > 20
+    assert answers[0][4] > 5
