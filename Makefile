@@ -1,11 +1,11 @@
 # The verbs of this repository. `make` lists them.
 
 PYTHON ?= python3
+PYTHON312 ?= python3.12
 BIN := .venv/bin
 CORE := $(wildcard compiled/*.py)
-EXPORTS := PYTHONDONTWRITEBYTECODE=
 .DEFAULT_GOAL := help
-.PHONY: help setup native demo run test lint types bench soak docs clean
+.PHONY: help setup native demo run test lint bench soak docs picture clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,8 +42,17 @@ test: lint native  ## the whole gate: lint, types, contracts, tests interpreted 
 soak: setup native  ## the long proofs
 	@PYTHONPATH=build/native PATANG_EXPECT_NATIVE=1 $(BIN)/pytest -m soak --timeout 7200
 
+bench: setup native .venv-bench/.ready  ## measure against the peers, into docs/benchmarks.md (ARGS=--quick: a minute)
+	@$(BIN)/patang bench --write $(ARGS)
+
+.venv-bench/.ready: tests/bench/peers.txt tests/bench/peers-312.txt
+	@PYTHON312=$(PYTHON312) sh .ci/peers
+
 docs: setup  ## write the generated pages anew
 	@sh .ci/docs
 
 clean:  ## remove what was built
-	@rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf build .venv .venv-bench .venv-bench-312 .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+picture: setup native  ## take the README's picture of the running demo
+	@PYTHONPATH=build/native:. $(BIN)/python .ci/picture.py docs/desk.svg

@@ -322,8 +322,8 @@ class Kernel:
         """Take in a bar's path of four prices through which an instrument `sleeps`."""
         self.ticks += 3
         market.version += 3
-        self._at(ts)
         self.quote(market, close, 0.0, 0.0, volume)
+        market.heard = ts
         for ladder in market.ladders:
             raise_high(ladder, high if ladder.side is Side.BUY else low)
 

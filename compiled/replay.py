@@ -123,6 +123,7 @@ class BarReplay(Replay):
             self.expect(self.bars.moments)
         starts = self.bars.starts
         size: i64 = self.bars.count * WORD
+        turned: i64 = 0
         first: i64 = 0
         while first < size:
             start = read_i64_le(starts, first)
@@ -130,6 +131,11 @@ class BarReplay(Replay):
                 index = self.sessions.find(start, at_close=False)
                 self.leave()
                 self.enter(index)
+                turned = self.sessions.opens[index]
+            if start > turned:
+                # nothing has traded for a while: longer bars that ended meanwhile are heard before these begin
+                self.do(self.kernel.handle(Timer(start)), start)
+                self.hear(start)
             last = first + WORD
             while last < size and read_i64_le(starts, last) == start:
                 last += WORD
@@ -137,41 +143,63 @@ class BarReplay(Replay):
             if self._sleeps(first, last, end):
                 self._walk(first, last, start, end)
             self._turn(first, last, start, end)
+            turned = end
             if curve:
                 self.sample(end)
             first = last
         self.leave()
 
     def _sleeps(self, first: i64, last: i64, end: i64) -> bool:
-        """Take in the bars that nothing can come of; return whether there are others, marked in `awake`."""
+        """Take in the bars that nothing can come of; return whether there are others, marked in `awake`.
+
+        While any is awake, so is every instrument with a position: the limits on an entry look at all their prices.
+        """
         bars = self.bars
-        kernel = self.kernel
         awake = self.awake
-        day = self.day
         some = False
+        drowsy = False
         at = first
         while at < last:
             slot = read_i64_le(bars.slots, at)
             market = self.markets[slot]
             floor = self.floors[slot]
-            high = read_f64_le(bars.highs, at)
-            low = read_f64_le(bars.lows, at)
-            if (floor.orders or floor.gtts) and not path.quiet(
-                floor, floor.instrument.ticks(high), floor.instrument.ticks(low)
-            ):
-                awake[slot] = 1
-                some = True
-            elif (market.ladders or market.tickers) and not kernel.sleeps(market, high, low):
-                awake[slot] = 1
-                some = True
-            else:
+            if not market.ladders and not market.tickers and not floor.orders and not floor.gtts:
                 awake[slot] = 0
-                close = read_f64_le(bars.closes, at)
-                day[slot] += read_i64_le(bars.volumes, at)
-                kernel.skip(end - 1, market, high, low, close, day[slot])
-                floor.rest(close)
+                self._skip(at, slot, market, floor, end)
+            elif self._quiet(at, market, floor):
+                awake[slot] = -1
+                drowsy = True
+            else:
+                awake[slot] = 1
+                some = True
+            at += WORD
+        at = first
+        while drowsy and at < last:
+            slot = read_i64_le(bars.slots, at)
+            if awake[slot] < 0:
+                awake[slot] = 1 if some else 0
+                if not some:
+                    self._skip(at, slot, self.markets[slot], self.floors[slot], end)
             at += WORD
         return some
+
+    def _quiet(self, at: i64, market: Market, floor: Floor) -> bool:
+        high = read_f64_le(self.bars.highs, at)
+        low = read_f64_le(self.bars.lows, at)
+        if not self.kernel.sleeps(market, high, low):
+            return False
+        if not floor.orders and not floor.gtts:
+            return True
+        return path.quiet(floor, floor.instrument.ticks(high), floor.instrument.ticks(low))
+
+    def _skip(self, at: i64, slot: i64, market: Market, floor: Floor, end: i64) -> None:
+        bars = self.bars
+        close = read_f64_le(bars.closes, at)
+        self.day[slot] += read_i64_le(bars.volumes, at)
+        high = read_f64_le(bars.highs, at) if market.ladders else close
+        low = read_f64_le(bars.lows, at) if market.ladders else close
+        self.kernel.skip(end - 1, market, high, low, close, self.day[slot])
+        floor.rest(close)
 
     def _walk(self, first: i64, last: i64, start: i64, end: i64) -> None:
         """Walk the paths of all bars that are awake, point by point."""

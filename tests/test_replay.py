@@ -147,7 +147,7 @@ SET_UPS = {
 @pytest.mark.parametrize("seed", [11, 12])
 def test_23_the_shortcut_gives_what_the_long_way_gives(name, seed):
     tokens = (257, 513, 769)
-    rows = walk(seed, tokens, 180, days=2, holes=0.1)
+    rows = walk(seed, tokens, 180, days=2, holes=0.3)
     made = []
     for _ in range(2):
         given = {key: value() if callable(value) else value for key, value in SET_UPS[name].items()}
@@ -156,7 +156,7 @@ def test_23_the_shortcut_gives_what_the_long_way_gives(name, seed):
     result = run_bars(kernel, venue, columns(rows, tokens), 60, sessions(2))
     way = LongWay(reference, other)
     way.run(rows, 60, days(2))
-    assert len(result.fills) > 20
+    assert len(result.fills) > 15
     assert result.digest == reference.digest()
     assert list(zip(result.times, result.equity, strict=True)) == way.curve
     assert result.ledger.net == reference.ledger.net
@@ -369,7 +369,7 @@ def by_events(kernel, venue, rows):
 @pytest.mark.parametrize("ticks", [True, False])
 def test_26_run_ticks_gives_what_the_events_give(depth, latency, ticks):
     tokens = (257, 513)
-    rows = tape(31, tokens, 4_000, depth)
+    rows = tape(31, tokens, 6_000, depth)
     made = [
         desk([Restless(41, ticks=ticks)], tokens, grace=SECOND, to_exchange=latency, from_exchange=latency)
         for _ in range(2)
@@ -458,7 +458,7 @@ def test_both_builds_give_the_same_digest():
     for first in (native, ROOT):
         environment = {**os.environ, "PYTHONPATH": f"{first}{os.pathsep}{ROOT}"}
         run = subprocess.run(
-            [sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=environment, cwd=ROOT, check=True,
+            [sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=environment, cwd=first, check=True,
             timeout=100,
         )  # fmt: skip
         answers.append(json.loads(run.stdout))

@@ -16,6 +16,7 @@ from engine.errors import ConfigError, PatangError
 DONE, FAILED, USAGE, UNREACHABLE, KILLED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 Mode = Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"]
+Benchmark = Literal["book", "frames", "bars", "charges", "backtest", "sandbox", "feed"]
 ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
 NoUi = Annotated[bool, Parameter(name="--no-ui", negative="", help="Run without the screen.")]
@@ -201,6 +202,19 @@ app.command("tui.market_commands:calendar", name="calendar", help="Tell when the
 app.command("tui.market_commands:charges", name="charges", help="Work out what trades cost.")
 app.command("tui.tax_commands:tax", name="tax", help="State gains, turnover and the account of a financial year.")
 app.command("tui.instrument_commands:instruments", name="instruments", help="Keep and look into instrument dumps.")
+
+
+@app.command
+def bench(
+    *names: Benchmark,
+    quick: Annotated[bool, Parameter(negative="", help="Small sizes, under a minute in all.")] = False,
+    write: Annotated[bool, Parameter(negative="", help="Write docs/benchmarks.md; runs everything.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Measure the core against its peers, in a checkout; without a name, everything."""
+    from tui.bench import bench as measure
+
+    return measure(names, quick=quick, write=write, as_json=as_json)
 
 
 @config_app.command(name="check")

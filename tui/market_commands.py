@@ -84,11 +84,15 @@ class Leg(NamedTuple):
 
 def charges(
     *,
-    exchange: Annotated[tuple[str, ...], Many] = (),
-    segment: Annotated[tuple[str, ...], Many] = (),
-    side: Annotated[tuple[str, ...], Many] = (),
-    qty: Annotated[tuple[str, ...], Many] = (),
-    price: Annotated[tuple[str, ...], Many] = (),
+    exchange: Annotated[
+        tuple[str, ...], Many, Parameter(help="NSE, BSE, MCX, or a derivatives market; repeat for further legs.")
+    ] = (),
+    segment: Annotated[
+        tuple[str, ...], Many, Parameter(help="As in charges.json: EQ_DELIVERY, EQ_INTRADAY, FUT, OPT ...")
+    ] = (),
+    side: Annotated[tuple[str, ...], Many, Parameter(help="BUY or SELL.")] = (),
+    qty: Annotated[tuple[str, ...], Many, Parameter(help="Shares, or units of the contract.")] = (),
+    price: Annotated[tuple[str, ...], Many, Parameter(help="Rupees; for an option the premium.")] = (),
     day: Day = "",
     tick: Annotated[float, Parameter(help="Tick in rupees; 0: by the dated rules.")] = 0.0,
     file: Annotated[Path | None, Parameter(help="CSV of legs: exchange,segment,side,qty,price.")] = None,

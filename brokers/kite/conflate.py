@@ -1,7 +1,7 @@
 """The newest packet of each token, for a desk that has fallen behind: what it missed is counted, not queued.
 
-Prices and the day's volume are cumulative in a packet, so the newest one stands for those before it; what is lost are
-the prices in between.
+A packet carries the last price, the day's range and the volume of the whole day, so the newest one stands for those
+before it; what is lost is the path in between.
 """
 
 from typing import Final, final

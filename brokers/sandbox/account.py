@@ -1,5 +1,6 @@
 """Who is logged in."""
 
+import re
 from hashlib import sha256
 from http import HTTPStatus
 from typing import final
@@ -10,6 +11,12 @@ from brokers.sandbox.wire import ApiError
 
 PRODUCTS = ("CNC", "NRML", "MIS", "MTF")
 APP_ID = 1201
+OWN = "sbx"
+"""How the sandbox's own API keys begin."""
+REAL = re.compile("[a-z0-9]{16}")
+REAL_KEY = (
+    "This looks like the key of a real account. Do not send real credentials to a sandbox; use the ones it printed."
+)
 
 
 @final
@@ -23,9 +30,13 @@ class Session:
         self._seed = f"{config.seed}|{config.date}|{self.user_id}"
         self._issued = 0
         self._requests: set[str] = set()
-        self.api_key = self._secret("key", 16)
+        self.api_key = OWN + self._secret("key", 16)[len(OWN) :]
         self.api_secret = self._secret("secret", 32)
         self.access_token = self._secret("access", 32)
+
+    def _refuse_real(self, api_key: str) -> None:
+        if api_key != self.api_key and not api_key.startswith(OWN) and REAL.fullmatch(api_key):
+            raise _forbidden(REAL_KEY)
 
     def _secret(self, what: str, length: int) -> str:
         self._issued += 1
@@ -33,6 +44,7 @@ class Session:
 
     def request_token(self, api_key: str) -> str:
         """Log in: mint a request token for one exchange."""
+        self._refuse_real(api_key)
         if api_key != self.api_key:
             raise ApiError(HTTPStatus.BAD_REQUEST, "InputException", "Invalid `api_key`.")
         token = self._secret("request", 32)
@@ -41,6 +53,7 @@ class Session:
 
     def exchange(self, api_key: str, request_token: str, checksum: str, now: int) -> dict[str, object]:
         """Trade a request token for an access token."""
+        self._refuse_real(api_key)
         expected = sha256((self.api_key + request_token + self.api_secret).encode()).hexdigest()
         if api_key != self.api_key or checksum != expected:
             raise _forbidden("Invalid `checksum`.")
@@ -66,6 +79,7 @@ class Session:
         """Check an `Authorization: token key:access` header."""
         scheme, _, pair = header.partition(" ")
         key, _, access = pair.partition(":")
+        self._refuse_real(key)
         if scheme != "token" or not self.valid(key, access):
             raise _forbidden("Incorrect `api_key` or `access_token`.")
 

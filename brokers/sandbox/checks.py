@@ -144,8 +144,7 @@ def _product(ask: Ask) -> None:
     instrument = ask.listing.instrument
     if instrument.kind == "EQ" and ask.product == "NRML":
         raise invalid(
-            f"Trading in {instrument.exchange} is not allowed using NRML product type. "
-            "Try placing an order in CNC/MIS."
+            f"Trading in {instrument.exchange} is not allowed using NRML product type. Try placing an order in CNC/MIS."
         )
     if instrument.kind != "EQ" and ask.product in {"CNC", "MTF"}:
         raise invalid(

@@ -39,7 +39,7 @@ class Exchange:
         config.check()
         self.config = config
         day = listed(config)
-        self.market, self.past, self.index = day.market, day.past, day.index
+        self.market, self.past, self.index = day.market, day.past, day.basket
         every: list[Listing | Index] = [*self.market.listings, self.index]
         self.listings = {listing.key: listing for listing in every}
         self.tokens = {int(listing.instrument.token): listing for listing in every}
@@ -200,6 +200,7 @@ class Exchange:
         """Take an order, or the parts it is sliced into."""
         parts = self.varieties.place(ask, self.now, slices=slices)
         self.react(ask.listing)
+        self.limits.more(len(parts) - 1 + (ask.iceberg.legs - 1 if ask.iceberg else 0), self.now)
         return parts
 
     def _send(self, ask: Ask, now: int) -> ClientOrder:

@@ -125,7 +125,7 @@ class Option:
 
 
 def premium(spot: float, discounted: float, root: float, sign: int) -> float:
-    """Return Black and Scholes' price; `discounted`: the strike's present value, `root`: volatility × √time."""
+    """Return Black and Scholes' price; `discounted`: the strike's present value, `root`: volatility times the root of time."""
     d1 = math.log(spot / discounted) / root + root / 2
     return sign * (spot * _normal(sign * d1) - discounted * _normal(sign * (d1 - root)))
 

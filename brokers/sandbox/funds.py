@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import final
 
 from brokers.sandbox.listing import Listing
-from brokers.sandbox.orders import AMO, Ask, ClientOrder
+from brokers.sandbox.orders import Ask, ClientOrder
 from brokers.sandbox.portfolio import Portfolio
 
 DELIVERY = ("CNC", "MTF")

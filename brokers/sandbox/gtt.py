@@ -12,6 +12,7 @@ from brokers.sandbox.orders import Ask, ClientOrder
 from brokers.sandbox.wire import ApiError, Form, invalid, not_found, required
 
 PRODUCTS = ("CNC", "NRML", "MTF")
+LISTED_DAYS = 7
 HIGHEST = 1e7
 """Rupees; no share trades anywhere near."""
 
@@ -32,8 +33,11 @@ class Condition(NamedTuple):
 class Trigger:
     """One GTT of the account."""
 
-    def __init__(self, trigger_id: int, user_id: str, condition: Condition, legs: list[Ask], now: int) -> None:
+    def __init__(
+        self, trigger_id: int, user_id: str, condition: Condition, legs: list[Ask], form: dict[str, str], now: int
+    ) -> None:
         self.trigger_id = trigger_id
+        self.form = form
         self.user_id = user_id
         self.condition = condition
         self.legs = legs
@@ -52,6 +56,14 @@ class Trigger:
                 return leg
         return -1
 
+    @property
+    def expires(self) -> int:
+        """Return when it dies: after a year, a contract's at the end of its last day."""
+        listing = self.condition.listing
+        if listing.contract is not None:
+            return ist.midnight(listing.contract.expiry.isoformat()) + ist.DAY
+        return self.created + listing.rules.gtt.days * ist.DAY
+
     def row(self) -> dict[str, object]:
         """Return the GTT as Kite shows it."""
         instrument = self.condition.listing.instrument
@@ -62,7 +74,7 @@ class Trigger:
             "type": self.condition.kind,
             "created_at": ist.text(self.created),
             "updated_at": ist.text(self.updated),
-            "expires_at": ist.text(self.created + self.condition.listing.rules.gtt.days * ist.DAY),
+            "expires_at": ist.text(self.expires),
             "status": self.status,
             "condition": {
                 "exchange": instrument.exchange,
@@ -106,10 +118,30 @@ class GttDesk:
         most = condition.listing.rules.gtt.active
         if sum(len(waiting) for waiting in self._active.values()) >= most:
             raise invalid(f"You can have at most {most} active GTTs.")
-        trigger = Trigger(next(self._numbers), self._user_id, condition, legs, now)
-        self.triggers[trigger.trigger_id] = trigger
-        self._active.setdefault(int(condition.listing.instrument.token), []).append(trigger)
+        trigger = Trigger(next(self._numbers), self._user_id, condition, legs, dict(form), now)
+        self._add(trigger)
         return trigger.trigger_id
+
+    def _add(self, trigger: Trigger) -> None:
+        self.triggers[trigger.trigger_id] = trigger
+        self._active.setdefault(int(trigger.condition.listing.instrument.token), []).append(trigger)
+
+    def restore(self, trigger_id: int, form: dict[str, str], created: int) -> None:
+        """Put a GTT of an earlier day back, whatever the price has done since."""
+        condition, legs = self._read(form, fresh=False)
+        self._add(Trigger(trigger_id, self._user_id, condition, legs, form, created))
+        self._numbers = count(max(self.triggers) + 1)
+
+    def expire(self, now: int) -> None:
+        """Retire the GTTs whose year, or whose contract, is over."""
+        for trigger in list(self.triggers.values()):
+            if trigger.status == "active" and now >= trigger.expires:
+                self._retire(trigger, "expired", now)
+
+    def rows(self, now: int) -> list[dict[str, object]]:
+        """Return the active GTTs, and what else there was in the last seven days."""
+        recent = now - LISTED_DAYS * ist.DAY
+        return [t.row() for t in self.triggers.values() if t.status == "active" or t.updated >= recent]
 
     def modify(self, trigger_id: str, form: Form, now: int) -> int:
         """Replace everything an active GTT says; a refused change leaves it as it was."""
@@ -117,7 +149,7 @@ class GttDesk:
         condition, legs = self._read(form)
         if condition.listing is not trigger.condition.listing:
             raise invalid("The instrument of a GTT cannot be changed.")
-        trigger.condition, trigger.legs, trigger.updated = condition, legs, now
+        trigger.condition, trigger.legs, trigger.updated, trigger.form = condition, legs, now, dict(form)
         trigger.results = [None] * len(legs)
         return trigger.trigger_id
 
@@ -176,17 +208,17 @@ class GttDesk:
             },
         }
 
-    def _read(self, form: Form) -> tuple[Condition, list[Ask]]:
+    def _read(self, form: Form, *, fresh: bool = True) -> tuple[Condition, list[Ask]]:
         kind = required(form, "type")
         if kind not in {"single", "two-leg"}:
             raise invalid("Invalid `type`.")
-        condition = self._condition(kind, _parsed(form, "condition"))
+        condition = self._condition(kind, _parsed(form, "condition"), fresh=fresh)
         orders = _parsed(form, "orders")
         if not isinstance(orders, list) or len(orders) != len(condition.triggers):
             raise invalid("Number of orders should match the number of trigger values.")
         return condition, [self._leg(condition, order) for order in orders]
 
-    def _condition(self, kind: str, given: object) -> Condition:
+    def _condition(self, kind: str, given: object, *, fresh: bool) -> Condition:
         if not isinstance(given, dict):
             raise invalid("Invalid `condition`.")
         fields = {key: str(value) for key, value in given.items()}
@@ -199,7 +231,8 @@ class GttDesk:
         if len(triggers) != (1 if kind == "single" else 2):
             raise invalid("Invalid `trigger_values`.")
         condition = Condition(checks.listing(self._listings, fields), kind, triggers, last)
-        _check_triggers(condition)
+        if fresh:
+            _check_triggers(condition)
         return condition
 
     @staticmethod
@@ -212,6 +245,8 @@ class GttDesk:
         if form.get("product") not in PRODUCTS:
             raise invalid("Invalid `product`. Only CNC, NRML and MTF are allowed in GTT.")
         instrument = condition.listing.instrument
+        if instrument.kind == "EQ" and condition.kind == "two-leg" and form.get("transaction_type") == "BUY":
+            raise invalid("Buy OCO orders are allowed in F&O only.")
         form |= {"exchange": instrument.exchange, "tradingsymbol": instrument.symbol, "tag": "", "validity": "DAY"}
         return checks.read({condition.listing.key: condition.listing}, form, "regular")
 

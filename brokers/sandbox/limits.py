@@ -27,6 +27,16 @@ class Limits:
         self._windows = windows if enabled else {}
         self._seen: dict[str, deque[int]] = {name: deque(maxlen=spans[-1][1]) for name, spans in windows.items()}
 
+    def counts(self, now: int) -> dict[str, int]:
+        """Return the order requests of the last second and minute, and of the day."""
+        seen = self._seen["order"]
+        spans = {"second": SECOND, "minute": MINUTE, "day": DAY}
+        return {name: sum(at > now - span for at in seen) for name, span in spans.items()}
+
+    def more(self, orders: int, now: int) -> None:
+        """Count the later legs or slices of an order towards the day, not the second."""
+        self._seen["order"].extendleft([now - MINUTE] * orders)
+
     def count(self, name: str, now: int) -> None:
         """Admit one request of a class, or raise the documented 429."""
         if name not in self._windows:

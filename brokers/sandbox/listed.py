@@ -14,6 +14,7 @@ from brokers.sandbox.history import Past, Recorded, Walk
 from brokers.sandbox.listing import Index, Listing
 from brokers.sandbox.market import Crowd, Market, Traders
 from brokers.sandbox.sessions import CONTINUOUS, Group
+from engine.errors import DataError
 from engine.market.calendar import Phase
 
 RUN_CHANCE = 0.02
@@ -27,7 +28,7 @@ class Listed(NamedTuple):
 
     market: Market
     past: Past
-    index: Index
+    basket: Index
     groups: list[Group]
 
 
@@ -108,7 +109,7 @@ def _known_hours(day: str) -> Group | None:
     """Return Zerodha's times for a recorded day; None where the calendar does not know the day."""
     try:
         return sessions.hours(date.fromisoformat(day), "NSE", "EQ", cas=False)
-    except sessions.DataError:
+    except DataError:
         return None
 
 

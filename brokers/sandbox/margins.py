@@ -1,17 +1,20 @@
 """Margins and charges of orders that are not placed: order margins, baskets, virtual contract notes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import final
 
 from brokers.sandbox import checks
-from brokers.sandbox.account import PRODUCTS, SHARE_OF_VALUE, Funds
 from brokers.sandbox.checks import Listings
-from brokers.sandbox.orders import Ask, ClientOrder
+from brokers.sandbox.funds import Funds, unit_margin
+from brokers.sandbox.orders import Ask, ClientOrder, Trade
 from brokers.sandbox.wire import Form, choice, decimal, invalid, whole
-from compiled.charges import RateTable, estimate
+from compiled.charges import Charges, RateTable, estimate
 from compiled.model import Side
 
-SEGMENT = {"CNC": "EQ_DELIVERY", "MTF": "EQ_DELIVERY", "MIS": "EQ_INTRADAY"}
+SEGMENT = {"CNC": "EQ_DELIVERY", "MTF": "EQ_DELIVERY", "MIS": "EQ_INTRADAY", "CO": "EQ_INTRADAY", "NRML": "EQ_DELIVERY"}
+CONTRACTS = {"FUT": "FUT", "CE": "OPT", "PE": "OPT"}
+PRODUCTS = (*checks.PRODUCTS, "CO")
+PARTS = ("span", "option_premium", "var", "total")
 NOTHING = {
     "exposure": 0,
     "option_premium": 0,
@@ -44,8 +47,7 @@ class Estimates:
         final = dict(initial)
         if consider:
             asks = [self._ask(form, "price") for form in forms]
-            final["var"] = sum(self._funds.required(ask, ask.price, live) for ask in asks) / 100
-            final["total"] = final["var"]
+            final |= _sum([_parts(ask, self._funds.required(ask, ask.price, live) / 100) for ask in asks])
         return {"initial": initial, "final": final, "orders": orders, "charges": _no_charges()}
 
     def contract_note(self, body: object) -> list[dict[str, object]]:
@@ -73,17 +75,17 @@ class Estimates:
 
     def _margin(self, form: Form) -> dict[str, object]:
         ask = self._ask(form, "price")
-        share = SHARE_OF_VALUE[ask.product]
-        value = ask.price * ask.quantity * share
-        return NOTHING | {
-            "type": "equity",
-            "tradingsymbol": ask.listing.instrument.symbol,
-            "exchange": ask.listing.instrument.exchange,
-            "span": 0,
-            "var": value,
-            "leverage": round(1 / share),
+        instrument = ask.listing.instrument
+        unit = unit_margin(ask.listing, ask.product, ask.side, ask.price)
+        value = unit * ask.quantity
+        return {
+            **NOTHING,
+            **_parts(ask, value),
+            "type": "commodity" if instrument.exchange == "MCX" else "equity",
+            "tradingsymbol": instrument.symbol,
+            "exchange": instrument.exchange,
+            "leverage": max(1, round(ask.price / unit)),
             "charges": self._charges(ask),
-            "total": value,
         }
 
     def _ask(self, form: Form, price: str) -> Ask:
@@ -102,11 +104,10 @@ class Estimates:
         )
 
     def _charges(self, ask: Ask) -> dict[str, object]:
-        rates = self._rates.rates(SEGMENT[ask.product], ask.listing.instrument.exchange, self._day)
-        charges = estimate(rates, Side(ask.side), ask.quantity, ask.price)
+        charges = self._estimate(ask)
         return {
             "transaction_tax": charges.tax,
-            "transaction_tax_type": "stt",
+            "transaction_tax_type": "ctt" if ask.listing.instrument.exchange == "MCX" else "stt",
             "exchange_turnover_charge": charges.txn + charges.ipft,
             "sebi_turnover_charge": charges.sebi,
             "brokerage": charges.brokerage,
@@ -115,6 +116,20 @@ class Estimates:
             "total": charges.total,
         }
 
+    def _estimate(self, ask: Ask) -> Charges:
+        instrument = ask.listing.instrument
+        segment = CONTRACTS.get(instrument.kind) or SEGMENT[ask.product]
+        if instrument.exchange == "MCX":
+            segment = f"COM_{segment}"
+        rates = self._rates.rates(segment, instrument.exchange, self._day)
+        return estimate(rates, Side(ask.side), ask.quantity, ask.price)
+
+    def of_day(self, trades: Iterable[Trade]) -> int:
+        """Return the charges of a day's trades, order by order, in paise."""
+        orders = {trade.order.order_id: trade.order for trade in trades}
+        filled = (order.ask._replace(quantity=order.filled, price=order.average) for order in orders.values())
+        return sum(round(self._estimate(ask).total * 100) for ask in filled)
+
 
 def _items(body: object) -> list[Form]:
     if not isinstance(body, list) or not body or not all(isinstance(item, Mapping) for item in body):
@@ -122,10 +137,17 @@ def _items(body: object) -> list[Form]:
     return [{str(k): "" if v is None else str(v) for k, v in item.items()} for item in body]
 
 
+def _parts(ask: Ask, value: float) -> dict[str, object]:
+    """Return a margin under the name it goes by: span, option premium, or the share's value at risk."""
+    kind = ask.listing.instrument.kind
+    name = "var" if kind == "EQ" else "option_premium" if kind != "FUT" and ask.buys else "span"
+    return {"span": 0, "option_premium": 0, "var": 0, name: value, "total": value}
+
+
 def _sum(orders: list[dict[str, object]]) -> dict[str, object]:
-    total = sum(float(str(order["total"])) for order in orders)
-    empty = {"type": "", "tradingsymbol": "", "exchange": "", "span": 0, "leverage": 0}
-    return NOTHING | empty | {"var": total, "charges": _no_charges(), "total": total}
+    totals = {key: sum(float(str(order[key])) for order in orders) for key in PARTS}
+    empty = {"type": "", "tradingsymbol": "", "exchange": "", "leverage": 0}
+    return {**NOTHING, **empty, "charges": _no_charges(), **totals}
 
 
 def _no_charges() -> dict[str, object]:

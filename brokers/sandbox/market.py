@@ -80,11 +80,7 @@ class Crowd:
         """Let everybody trade for one second."""
         heat = intensity((now - self.opens) // SECOND, max(0, self.closes - now) // SECOND)
         market = self._random.gauss(0.0, INDEX_SIGMA * heat)
-        touched = []
-        for traders in self._traders:
-            if traders.act(market, heat, now):
-                touched.append(traders.listing)
-        return touched
+        return [traders.listing for traders in self._traders if traders.act(market, heat, now)]
 
     def leave(self, listing: Listing) -> None:
         """Withdraw the crowd's orders."""
@@ -202,9 +198,7 @@ class Traders:
                 ticks = round(around * (1.0 + side * 0.001 + random.gauss(0.0, CALL_SIGMA)))
                 lots = int(random.expovariate(0.5 / self._size)) + 1
                 number = listing.number()
-                listing.book.limit(
-                    number, side, min(listing.high_band, max(listing.low_band, ticks)), lots * self._lot
-                )
+                listing.book.limit(number, side, min(listing.high_band, max(listing.low_band, ticks)), lots * self._lot)
                 self._calls.append(number)
         listing.dirty = True
 

@@ -148,17 +148,21 @@ class ClientOrder:
         extra = {"auction_number": self.ask.auction} if self.ask.auction else {}
         tags = ([self.ask.tag] if self.ask.tag else []) + [*self.ask.labels, *self.protected]
         exchanged = None if self.exchanged is None else ist.text(self.exchanged)
-        return self._core() | extra | {
-            "account_id": self.user_id,
-            "modified": self.modifications > 0,
-            "status_message_raw": self.message,
-            "exchange_update_timestamp": exchanged,
-            "validity_ttl": self.ask.ttl,
-            "market_protection": 0,
-            "meta": {"iceberg": self.ask.iceberg.row()} if self.ask.iceberg else {},
-            "tags": tags,
-            "guid": self._guid(),
-        }
+        return (
+            self._core()
+            | extra
+            | {
+                "account_id": self.user_id,
+                "modified": self.modifications > 0,
+                "status_message_raw": self.message,
+                "exchange_update_timestamp": exchanged,
+                "validity_ttl": self.ask.ttl,
+                "market_protection": 0,
+                "meta": {"iceberg": self.ask.iceberg.row()} if self.ask.iceberg else {},
+                "tags": tags,
+                "guid": self._guid(),
+            }
+        )
 
     def update(self, status: str, app_id: int, api_secret: str) -> dict[str, object]:
         """Return the order as a postback shows it, under the status of the event."""

@@ -9,7 +9,7 @@ from brokers.sandbox.checks import Listings
 from brokers.sandbox.listing import LEVELS, Index, Listing
 from brokers.sandbox.wire import Request, invalid
 from compiled.frames import levels
-from compiled.model import Tick
+from compiled.model import Instrument, Tick
 
 COLUMNS = (
     "instrument_token",
@@ -25,6 +25,7 @@ COLUMNS = (
     "segment",
     "exchange",
 )
+COVER_PERCENT = 10.0
 MOST = {"quote": 500, "ohlc": 1000, "ltp": 1000}
 
 
@@ -38,10 +39,34 @@ def instruments(listings: Iterable[Listing | Index], exchange: str) -> bytes:
         if exchange not in {"", instrument.exchange}:
             continue
         token = int(instrument.token)
-        tick, lot, segment = (0.0, 0, "INDICES") if index else (instrument.tick, instrument.lot, instrument.exchange)
-        row = (token, token >> 8, instrument.symbol, instrument.name, 0.0, "", 0.0, tick, lot, "EQ", segment)
+        tick, lot, segment = (0.0, 0, "INDICES") if index else (instrument.tick, instrument.lot, _segment(instrument))
+        contract = None if isinstance(listing, Index) else listing.contract
+        expiry, strike = (contract.expiry.isoformat(), contract.strike) if contract else ("", 0.0)
+        kind = "EQ" if index else instrument.kind
+        row = (token, token >> 8, instrument.symbol, instrument.name, 0.0, expiry, strike, tick, lot, kind, segment)
         writer.writerow((*row, instrument.exchange))
     return out.getvalue().encode()
+
+
+def _segment(instrument: Instrument) -> str:
+    if instrument.kind == "EQ" or instrument.exchange == "MCX":
+        return instrument.exchange
+    return f"{instrument.exchange}-{'FUT' if instrument.kind == 'FUT' else 'OPT'}"
+
+
+def trigger_range(listings: Listings, request: Request) -> dict[str, object]:
+    """Return how far a cover order's stop may stand from the last price; unknown instruments are left out."""
+    found = ((key, listings.get(key)) for key in request.values("i"))
+    return {
+        key: {
+            "instrument_token": listing.instrument.token,
+            "lower": listing.instrument.snap(listing.ltp * (1 - COVER_PERCENT / 100)),
+            "upper": listing.instrument.snap(listing.ltp * (1 + COVER_PERCENT / 100)),
+            "percentage": COVER_PERCENT,
+        }
+        for key, listing in found
+        if listing is not None
+    }
 
 
 def quotes(kind: str, listings: Listings, request: Request, now: int) -> dict[str, object]:
@@ -82,9 +107,9 @@ def _market(listing: Listing, tick: Tick) -> dict[str, object]:
         "sell_quantity": tick.sell_quantity,
         "volume": tick.volume,
         "average_price": tick.average_price,
-        "oi": 0,
-        "oi_day_high": 0,
-        "oi_day_low": 0,
+        "oi": tick.oi,
+        "oi_day_high": tick.oi_high,
+        "oi_day_low": tick.oi_low,
         "lower_circuit_limit": listing.instrument.lower,
         "upper_circuit_limit": listing.instrument.upper,
         "depth": {"buy": _side(bids), "sell": _side(asks)},

@@ -1,54 +1,24 @@
 """The routing table: which request means what."""
 
-import json
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import NamedTuple, final
+from typing import final
 
-from brokers.sandbox import checks, faults, quotes
-from brokers.sandbox.exchange import CLOSED, Exchange
+from brokers.sandbox import checks, quotes
+from brokers.sandbox.admin import ADMIN, admin_table
+from brokers.sandbox.convert import convert
+from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.faults import REQUEST
 from brokers.sandbox.history import candles
-from brokers.sandbox.orders import trade_row
+from brokers.sandbox.mutual_funds import MutualFunds, closed
+from brokers.sandbox.orders import AMO, ClientOrder, trade_row
 from brokers.sandbox.sabotage import struck
+from brokers.sandbox.sessions import SHUT
+from brokers.sandbox.table import Parts, Route, matched, route
+from brokers.sandbox.varieties import SQUARED_OFF, sliced_answer
 from brokers.sandbox.wire import CSV, ApiError, Request, Response, invalid, not_found, refused, required, success
-from engine.errors import ConfigError
 
-NO_ROUTE = ApiError(HTTPStatus.NOT_FOUND, "GeneralException", "Route not found")
-
-ADMIN = "/sandbox/"
-ADVANCE = "/sandbox/advance"
-
-Parts = dict[str, str]
-Action = Callable[[Request, Parts], object]
-
-
-class Route(NamedTuple):
-    """One entry: `{name}` in the pattern catches a segment; `rate` names the class it counts to ("": none)."""
-
-    method: str
-    pattern: tuple[str, ...]
-    action: Action
-    rate: str = "other"
-    public: bool = False
-    """Needs no session."""
-
-    def match(self, method: str, segments: tuple[str, ...]) -> Parts | None:
-        """Return the caught segments, or None where this is another request."""
-        if method != self.method or len(segments) != len(self.pattern):
-            return None
-        parts = {}
-        for mine, given in zip(self.pattern, segments, strict=True):
-            if mine.startswith("{"):
-                parts[mine[1:-1]] = given
-            elif mine != given:
-                return None
-        return parts
-
-
-def route(method: str, path: str, action: Action, rate: str = "other", *, public: bool = False) -> Route:
-    """Make a table entry from a path like "/orders/{variety}"."""
-    return Route(method, _segments(path), action, rate, public)
+SEGMENTS = ("equity", "commodity")
 
 
 @final
@@ -56,21 +26,25 @@ class Api:
     """Kite's REST face of an exchange, plus the sandbox's admin routes."""
 
     def __init__(self, exchange: Exchange) -> None:
+        self.performed: Callable[[Request, int], None] | None = None
+        """Hears of every request that changed something, and when: whoever keeps the state."""
         self._exchange = exchange
-        self._routes = self._table()
+        self._routes = [*self._table(), *admin_table(exchange)]
 
     def respond(self, request: Request) -> Response:
         """Answer a request at the exchange's present instant; never raises for a bad one."""
-        if not request.path.startswith(ADMIN):
-            fault = self._exchange.faults.strike(REQUEST, request.text, request.fields, self._exchange.now)
+        exchange = self._exchange
+        if exchange.faults and not request.path.startswith(ADMIN):
+            fault = exchange.faults.strike(REQUEST, request.text, request.fields, exchange.now)
             if fault is not None:
-                frozen = self._exchange.config.speed is None
-                return struck(fault, lambda: self._perform(request), self._exchange.session, frozen=frozen)
-        return self._perform(request)
+                frozen = exchange.config.speed is None
+                return struck(fault, lambda: self.perform(request), exchange.session, frozen=frozen)
+        return self.perform(request)
 
-    def _perform(self, request: Request) -> Response:
+    def perform(self, request: Request) -> Response:
+        """Answer a request, faults aside."""
         try:
-            entry, parts = self._find(request)
+            entry, parts = matched(self._routes, request)
             if not entry.public:
                 self._exchange.session.authorise(request.authorization)
             if entry.rate:
@@ -78,17 +52,9 @@ class Api:
             answer = entry.action(request, parts)
         except ApiError as error:
             return error.response()
-        if isinstance(answer, Response):
-            return answer
-        return success(answer)
-
-    def _find(self, request: Request) -> tuple[Route, Parts]:
-        segments = _segments(request.path)
-        for entry in self._routes:
-            parts = entry.match(request.method, segments)
-            if parts is not None:
-                return entry, parts
-        raise NO_ROUTE
+        if self.performed is not None and entry.changes:
+            self.performed(request, self._exchange.now)
+        return answer if isinstance(answer, Response) else success(answer)
 
     def _table(self) -> list[Route]:
         x = self._exchange
@@ -97,10 +63,10 @@ class Api:
             route("GET", "/connect/finish", self._finish, "", public=True),
             route("POST", "/session/token", self._session, public=True),
             route("DELETE", "/session/token", self._logout, public=True),
+            route("POST", "/session/refresh_token", self._renew, public=True),
             route("GET", "/user/profile", lambda _r, _p: x.session.profile()),
-            route(
-                "GET", "/user/margins", lambda _r, _p: {name: self._segment(name) for name in ("equity", "commodity")}
-            ),
+            route("GET", "/user/profile/full", lambda _r, _p: x.session.full_profile()),
+            route("GET", "/user/margins", lambda _r, _p: {name: self._segment(name) for name in SEGMENTS}),
             route("GET", "/user/margins/{segment}", lambda _r, p: self._segment(p["segment"])),
             route("POST", "/orders/{variety}", self._place, "order"),
             route("PUT", "/orders/{variety}/{order_id}", self._modify),
@@ -110,28 +76,34 @@ class Api:
             route("GET", "/orders/{order_id}/trades", self._order_trades),
             route("GET", "/trades", lambda _r, _p: [trade_row(trade) for trade in x.orders.trades]),
             route("GET", "/portfolio/positions", lambda _r, _p: x.portfolio.position_rows()),
+            route("PUT", "/portfolio/positions", self._convert),
             route("GET", "/portfolio/holdings", lambda _r, _p: x.portfolio.holding_rows()),
+            route("GET", "/portfolio/holdings/summary", lambda _r, _p: x.portfolio.summary()),
+            route("GET", "/portfolio/holdings/compact", lambda _r, _p: x.portfolio.compact_rows()),
+            route("POST", "/portfolio/holdings/authorise", self._authorise),
+            route("GET", "/portfolio/holdings/auctions", lambda _r, _p: x.varieties.auction_rows()),
             route("GET", "/instruments", self._instruments),
             route("GET", "/instruments/{exchange}", self._instruments),
+            route("GET", "/instruments/trigger_range/{side}", self._trigger_range),
             route("GET", "/instruments/historical/{token}/{interval}", self._history, "historical"),
             route("GET", "/quote", lambda r, _p: quotes.quotes("quote", x.listings, r, x.stamp), "quote"),
             route("GET", "/quote/ohlc", lambda r, _p: quotes.quotes("ohlc", x.listings, r, x.stamp), "quote"),
             route("GET", "/quote/ltp", lambda r, _p: quotes.quotes("ltp", x.listings, r, x.stamp), "quote"),
-            route("GET", "/gtt/triggers", lambda _r, _p: [trigger.row() for trigger in x.gtts.triggers.values()]),
+            route("GET", "/gtt/triggers", lambda _r, _p: x.gtts.rows(x.now)),
             route("POST", "/gtt/triggers", lambda r, _p: {"trigger_id": self._opened().gtts.place(r.form, x.now)}),
             route("GET", "/gtt/triggers/{id}", lambda _r, p: x.gtts.find(p["id"]).row()),
             route("PUT", "/gtt/triggers/{id}", lambda r, p: {"trigger_id": x.gtts.modify(p["id"], r.form, x.now)}),
             route("DELETE", "/gtt/triggers/{id}", lambda _r, p: {"trigger_id": x.gtts.delete(p["id"], x.now)}),
-            route("POST", "/margins/orders", lambda r, _p: x.estimates.margins(r.body)),
-            route("POST", "/margins/basket", self._basket),
-            route("POST", "/charges/orders", lambda r, _p: x.estimates.contract_note(r.body)),
-            route("GET", "/sandbox/clock", lambda _r, _p: _bare(x.clock()), "", public=True),
-            route("POST", ADVANCE, self._advance, "", public=True),
-            route("GET", "/sandbox/books", lambda _r, _p: _bare(self._books()), "", public=True),
-            route("GET", "/sandbox/faults", lambda _r, _p: _bare(x.faults.rows()), "", public=True),
-            route("POST", "/sandbox/faults", self._add_faults, "", public=True),
-            route("DELETE", "/sandbox/faults", lambda _r, _p: _bare({"removed": x.faults.remove()}), "", public=True),
-            route("DELETE", "/sandbox/faults/{id}", self._remove_fault, "", public=True),
+            route("POST", "/alerts", lambda r, _p: x.alerts.create(r.form, x.now)),
+            route("GET", "/alerts", lambda _r, _p: x.alerts.rows()),
+            route("DELETE", "/alerts", lambda r, _p: x.alerts.delete(r.values("uuid"), x.now)),
+            route("GET", "/alerts/{uuid}", lambda _r, p: x.alerts.row(p["uuid"])),
+            route("PUT", "/alerts/{uuid}", lambda r, p: x.alerts.modify(p["uuid"], r.form, x.now)),
+            route("GET", "/alerts/{uuid}/history", lambda _r, p: x.alerts.find(p["uuid"]).history),
+            route("POST", "/margins/orders", lambda r, _p: x.estimates.margins(r.body), changes=False),
+            route("POST", "/margins/basket", self._basket, changes=False),
+            route("POST", "/charges/orders", lambda r, _p: x.estimates.contract_note(r.body), changes=False),
+            *_mutual_funds(MutualFunds(x.today)),
         ]
 
     def _login(self, request: Request, _parts: Parts) -> Response:
@@ -156,28 +128,65 @@ class Api:
         return self._exchange.session.logout(request.value("api_key"), request.value("access_token"))
 
     def _segment(self, name: str) -> dict[str, object]:
-        if name not in {"equity", "commodity"}:
+        if name not in SEGMENTS:
             raise invalid("Invalid `segment`.")
         return self._exchange.funds.segment(self._exchange.orders.live(), enabled=name == "equity")
 
     def _opened(self) -> Exchange:
         if self._exchange.over:
-            raise refused(CLOSED)
+            raise refused(SHUT)
         return self._exchange
 
     def _place(self, request: Request, parts: Parts) -> object:
-        exchange = self._opened()
-        order = exchange.place(checks.read(exchange.listings, request.form, parts["variety"]))
-        return {"order_id": order.order_id}
+        exchange = self._exchange
+        if parts["variety"] != "amo":
+            self._opened()
+        slices = request.form.get("autoslice", "").lower() == "true"
+        ask = checks.read(exchange.listings, request.form, parts["variety"], frozen=not slices)
+        placed = exchange.place(ask, slices=slices)
+        if slices:
+            return sliced_answer(placed)
+        assert isinstance(placed[0], ClientOrder)
+        return {"order_id": placed[0].order_id}
 
     def _modify(self, request: Request, parts: Parts) -> object:
-        exchange = self._opened()
-        order = exchange.orders.modify(parts["order_id"], request.form, exchange.now)
+        exchange = self._exchange
+        order = exchange.orders.find(parts["order_id"])
+        if order.ask.variety != parts["variety"]:
+            raise not_found("order_id")
+        if exchange.over and order.status != AMO:
+            raise refused(SHUT)
+        exchange.orders.modify(order.order_id, request.form, exchange.now)
         exchange.react(order.ask.listing)
         return {"order_id": order.order_id}
 
     def _cancel(self, _request: Request, parts: Parts) -> object:
-        return {"order_id": self._exchange.orders.cancel(parts["order_id"], self._exchange.now).order_id}
+        exchange = self._exchange
+        order = exchange.varieties.cancel(parts["order_id"], parts["variety"], exchange.now)
+        exchange.react(order.ask.listing)
+        return {"order_id": order.order_id}
+
+    def _convert(self, request: Request, _parts: Parts) -> object:
+        exchange = self._opened()
+        listing = checks.listing(exchange.listings, request.form)
+        if exchange.varieties.squared(listing):
+            raise refused(SQUARED_OFF)
+        live = exchange.orders.live()
+        return convert(exchange.listings, exchange.portfolio, exchange.funds, request.form, live)
+
+    def _authorise(self, request: Request, _parts: Parts) -> object:
+        exchange = self._exchange
+        given = request.form.get("isin", "")
+        exchange.portfolio.authorise(exchange.now, [given] if given else [])
+        return {"request_id": f"sandbox{exchange.now % 10**12}"}
+
+    def _trigger_range(self, request: Request, parts: Parts) -> object:
+        if parts["side"] not in {"buy", "sell"}:
+            raise invalid("Invalid `transaction_type`.")
+        return quotes.trigger_range(self._exchange.listings, request)
+
+    def _renew(self, request: Request, _parts: Parts) -> object:
+        return self._exchange.session.renew(request.form.get("refresh_token", ""))
 
     def _order_trades(self, _request: Request, parts: Parts) -> object:
         return [trade_row(trade) for trade in self._exchange.orders.find(parts["order_id"]).trades]
@@ -195,45 +204,21 @@ class Api:
         consider = request.value("consider_positions", "true").lower() == "true"
         return self._exchange.estimates.basket(request.body, self._exchange.orders.live(), consider=consider)
 
-    def _advance(self, request: Request, _parts: Parts) -> Response:
-        if self._exchange.config.speed is not None:
-            raise invalid("The clock runs by itself; only a sandbox in lockstep can be advanced.")
-        until = request.body.get("until") if isinstance(request.body, dict) else None
-        if not isinstance(until, int):
-            raise invalid("Missing or empty field `until`")
-        self._exchange.advance(until)
-        return _bare({key: self._exchange.clock()[key] for key in ("now", "sent", "over")})
 
-    def _add_faults(self, request: Request, _parts: Parts) -> Response:
-        given = request.body if isinstance(request.body, list) else [request.body]
-        try:
-            rules = [faults.read(one, "fault") for one in given]
-        except ConfigError as error:
-            raise invalid(str(error)) from None
-        return _bare([self._exchange.faults.add(rule, self._exchange.now).row() for rule in rules])
+def _mutual_funds(funds: MutualFunds) -> list[Route]:
+    def shut(_request: Request, _parts: Parts) -> object:
+        raise closed()
 
-    def _remove_fault(self, _request: Request, parts: Parts) -> Response:
-        number = parts["id"]
-        if not number.isdecimal() or not self._exchange.faults.remove(int(number)):
-            raise not_found("fault")
-        return _bare({"removed": 1})
-
-    def _books(self) -> dict[str, object]:
-        x = self._exchange
-        return {
-            "now": x.now,
-            "cash": x.funds.cash,
-            "available": x.funds.available(x.orders.live()),
-            "orders": x.orders.book_rows(),
-            "trades": [trade_row(trade) for trade in x.orders.trades],
-            "positions": x.portfolio.position_rows()["net"],
-            "gtts": [trigger.row() for trigger in x.gtts.triggers.values()],
-        }
-
-
-def _segments(path: str) -> tuple[str, ...]:
-    return tuple(part for part in path.split("/") if part)
-
-
-def _bare(data: object) -> Response:
-    return Response(HTTPStatus.OK, json.dumps(data).encode())
+    return [
+        route("GET", "/mf/orders", lambda _r, _p: funds.orders()),
+        route("GET", "/mf/orders/{id}", lambda _r, p: funds.order(p["id"])),
+        route("GET", "/mf/sips", lambda _r, _p: funds.plans()),
+        route("GET", "/mf/sips/{id}", lambda _r, p: funds.plan(p["id"])),
+        route("GET", "/mf/holdings", lambda _r, _p: funds.holdings()),
+        route("GET", "/mf/instruments", lambda _r, _p: Response(HTTPStatus.OK, funds.instruments(), CSV)),
+        route("POST", "/mf/orders", shut),
+        route("DELETE", "/mf/orders/{id}", shut),
+        route("POST", "/mf/sips", shut),
+        route("PUT", "/mf/sips/{id}", shut),
+        route("DELETE", "/mf/sips/{id}", shut),
+    ]

@@ -11,10 +11,11 @@ from typing import final
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from brokers.sandbox import ist
+from brokers.sandbox.admin import ADVANCE
 from brokers.sandbox.config import Endpoint, SandboxConfig
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.faults import SOCKET
-from brokers.sandbox.routes import ADVANCE, Api
+from brokers.sandbox.routes import Api
 from brokers.sandbox.sabotage import refusal
 from brokers.sandbox.stream import HEARTBEAT, Connection
 from brokers.sandbox.wire import ApiError, Request, Response, invalid

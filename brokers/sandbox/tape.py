@@ -173,10 +173,7 @@ class Tape:
     def _play(self, row: Print, now: int) -> None:
         listing, book = row.listing, row.listing.book
         listing.trade(row.ticks, row.quantity, now)
-        quotes = self._quotes[listing.instrument.token]
-        for number in quotes:
-            book.cancel(number)
-        quotes.clear()
+        self.leave(listing)
         if listing.own and row.quantity:
             bought = book.limit(listing.number(), -1, row.ticks, row.quantity, 0, IOC)
             if bought < row.quantity:
@@ -187,6 +184,13 @@ class Tape:
         for distance in range(LEVELS):
             self._quote(listing, 1, highest - distance, row.quote)
             self._quote(listing, -1, lowest + distance, row.quote)
+
+    def leave(self, listing: Listing) -> None:
+        """Withdraw the replay agent's quotes."""
+        quotes = self._quotes[listing.instrument.token]
+        for number in quotes:
+            listing.book.cancel(number)
+        quotes.clear()
 
     def _quote(self, listing: Listing, side: int, ticks: int, quantity: int) -> None:
         if listing.low_band <= ticks <= listing.high_band:

@@ -29,7 +29,13 @@ class Varieties:
     """Orders of every variety, and the ones the system makes of them."""
 
     def __init__(
-        self, desk: OrderDesk, portfolio: Portfolio, agenda: Agenda, groups: list[Group], day: tuple[str, int], seed: int
+        self,
+        desk: OrderDesk,
+        portfolio: Portfolio,
+        agenda: Agenda,
+        groups: list[Group],
+        day: tuple[str, int],
+        seed: int,
     ) -> None:
         self._desk = desk
         self._portfolio = portfolio

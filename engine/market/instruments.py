@@ -147,6 +147,11 @@ class Instruments:
         """Tell whether a contract on the underlying is listed."""
         return name in self._derivatives
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the underlyings on which a contract is listed."""
+        return frozenset(self._derivatives)
+
     def underlying(self, contract: Listing) -> Listing | None:
         """Return the share or index a contract is on, None where no dump at hand lists it."""
         home = {"BFO": "BSE"}.get(contract.exchange, "NSE")

@@ -1,6 +1,5 @@
 """Measure the market data feed over a socket: our client against the official ticker, on the same frames."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,10 +18,13 @@ KITE_MOST = 9_000
 def server(*command: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run a server for a while; give the process and the first line it prints."""
     process = subprocess.Popen(
-        [sys.executable, *command], stdout=subprocess.PIPE, text=True, env=os.environ | surroundings(OWN)
+        [sys.executable, *command], stdout=subprocess.PIPE, text=True, env=surroundings(OWN), cwd=HERE
     )
     try:
-        yield process, process.stdout.readline()
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{' '.join(map(str, command))} did not start")
+        yield process, line
     finally:
         process.terminate()
         process.wait(30)

@@ -10,6 +10,8 @@ HOW = (
     " is that process's."
 )
 
+MET = {True: "yes", False: "**no**", None: "-"}
+
 
 def table(title: str, rows: list[Row]) -> dict[str, object]:
     """Return a table; a contender that could not be measured has a row with "absent": why."""
@@ -70,29 +72,18 @@ def page(result: dict[str, object]) -> str:
         f"Written by `make bench` on {result['day']}{size}; do not edit. {HOW}",
         "",
         *lines([{"machine": name, "": value} for name, value in result["machine"].items()]),
-        "",
-        "## Goals",
-        "",
-        *lines(
-            [
-                {
-                    "what": each["what"],
-                    "goal": each["goal"],
-                    "measured": each["measured"],
-                    "met": {True: "yes", False: "**no**", None: "-"}[each["met"]],
-                }
-                for part in result["sections"].values()
-                for each in part["goals"]
-            ]
-        ),
     ]
+    goals = [each for part in result["sections"].values() for each in part["goals"]]
+    if goals:
+        made += ["", "## Goals", "", *lines([each | {"met": MET[each["met"]]} for each in goals])]
     for part in result["sections"].values():
-        made += [
-            "",
-            f"## {part['title']}",
-            "",
-            part["about"] + ("" if part["native"] else " **The core ran interpreted.**"),
-        ]
+        made += ["", f"## {part['title']}", "", _about(part)]
         for each in part["tables"]:
             made += ["", f"### {each['title']}", "", *lines(each["rows"])]
     return "\n".join(made) + "\n"
+
+
+def _about(part: dict[str, object]) -> str:
+    if "error" in part:
+        return f"**Not measured:** {part['error']}"
+    return str(part["about"]) + ("" if part["native"] else " **The core ran interpreted.**")

@@ -72,6 +72,26 @@ async def test_instruments_come_from_the_csv_and_an_index_is_an_index(stub, brok
     assert stub.requests[1].form["tradingsymbol"] == "TCS"
 
 
+async def test_the_instrument_dump_is_handed_on_as_kite_wrote_it(stub, broker, script):
+    body = (HEADER + "2953217,11536,TCS,,0.0,,0.0,0.1,1,EQ,NSE,NSE\n").encode()
+    for route in ("GET /instruments/NSE", "GET /instruments"):
+        stub.on(route, script.http(200, body, "text/csv"))
+    assert [await broker.dump("NSE"), await broker.dump()] == [body, body]
+    for answer in (script.http(200, b"<html>", "text/csv"), script.ok([]), script.error(503, "NetworkException")):
+        stub.on("GET /instruments", answer)
+        with pytest.raises(RetryableError):
+            await broker.dump()
+
+
+async def test_kites_clock_is_read_from_its_answers(stub, broker, script):
+    answer = script.ok({"user_id": "AB1234"})
+    stub.on("GET /user/profile", answer.replace(b"\r\n", b"\r\nDate: Fri, 02 Jan 2026 03:45:07 GMT\r\n", 1))
+    assert await broker.server_time() == OPEN_NS + 7 * SECOND
+    stub.on("GET /user/profile", answer)
+    with pytest.raises(RetryableError):
+        await broker.server_time()
+
+
 async def test_a_list_without_instruments_is_no_list(stub, broker, script):
     stub.on("GET /instruments/NSE", script.http(200, HEADER.encode(), "text/csv"))
     with pytest.raises(RetryableError):
@@ -129,6 +149,7 @@ async def test_history_is_read_in_the_documented_windows_three_a_second(stub, br
         (60, "minute", 60),
         (180, "3minute", 100),
         (300, "5minute", 100),
+        (600, "10minute", 100),
         (900, "15minute", 200),
         (1800, "30minute", 200),
         (3600, "60minute", 400),

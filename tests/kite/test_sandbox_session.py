@@ -51,14 +51,18 @@ def log_in(endpoint, now):
 
 async def test_a_desk_whose_token_died_goes_on_after_the_next_login(endpoint, sink):
     clock, stored, told, lives = ScaledClock.real(), [], [], []
+
+    def died():
+        keeper.died()
+
     session = await asyncio.to_thread(log_in, endpoint, clock.now())
     broker = KiteBroker(
         endpoint.rest, endpoint.api_key, session.access_token, clock, limits=False,
-        on_token_death=lambda: keeper.died(),
+        on_token_death=died,
     )  # fmt: skip
     feed = KiteFeed(
         endpoint.ws, endpoint.api_key, session.access_token, clock, rng=random.Random(1), first_delay=0.05,
-        renewable=True, on_token_death=lambda: keeper.died(),
+        renewable=True, on_token_death=died,
     )  # fmt: skip
     keeper = Keeper(
         session, broker, feed, clock, lambda: stored[-1] if stored else None, lambda *text: told.append(text), lives.append

@@ -165,10 +165,10 @@ def test_expiries_beyond_the_holiday_lists_and_before_the_rules_are_refused():
 def test_the_rows_of_the_table_name_known_sources_and_do_not_overlap():
     table = RULES._table
     groups = [
-        ([row for row in table.halts], lambda row: (row.percent, row.since)),
+        (table.halts, lambda row: (row.percent, row.since)),
         (table.bands, lambda row: row.band_class),
         (table.auction, lambda row: ""),
-        ([row for row in table.protection], lambda row: (row.exchange, tuple(row.kinds), tuple(row.on))),
+        (table.protection, lambda row: (row.exchange, tuple(row.kinds), tuple(row.on))),
         (table.stop_gap, lambda row: tuple(row.kinds)),
         (table.expiries, lambda row: (row.exchange, tuple(row.names))),
     ]

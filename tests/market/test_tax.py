@@ -1,6 +1,7 @@
 """Tax and account statements against examples worked out by hand; amounts in paise."""
 
 from datetime import date
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -271,7 +272,7 @@ def test_the_rows_of_the_table_meet_and_name_known_sources():
     table = RULES._table
     for rows in (table.gains, table.exemption, table.turnover):
         assert all(row.source and set(row.source) <= set(table.sources) for row in rows)
-        assert all((two.first - one.last).days == 1 for one, two in zip(rows, rows[1:], strict=False))
+        assert all((two.first - one.last).days == 1 for one, two in pairwise(rows))
         assert rows[-1].last == date.max
 
 

@@ -30,8 +30,13 @@ class LongWay:
             if self.kernel.halted:
                 self.tell(Operate(begun, Act.RESUME), begun)
             day = {}
+            turned = begun
             for start in sorted({row[1] for row in of_day}):
-                self.moment([row for row in of_day if row[1] == start], start, min(start + span * SECOND, close), day)
+                if start > turned:
+                    self.tell(Timer(start), start)
+                    self.hear(start)
+                turned = min(start + span * SECOND, close)
+                self.moment([row for row in of_day if row[1] == start], start, turned, day)
             self.tell(Timer(close), close)
             self.venue.finish(close)
             self.hear(close)

@@ -120,10 +120,10 @@ def test_an_order_update_counts_as_sent_at_once_and_ticks_come_with_the_next_sec
 
 
 def test_the_day_ends_and_says_so(start):
-    _, endpoint = start(start="15:29:55", symbols=("INFY", "SBIN", "HDFCBANK"))
+    _, endpoint = start(start="15:29:55", date="2026-07-31", symbols=("INFY", "SBIN", "HDFCBANK"))
 
     async def play(desk, now):
-        resting = await desk.call("POST", "/orders/regular", **order(order_type="LIMIT", price=1400))
+        resting = await desk.call("POST", "/orders/regular", **order(order_type="LIMIT", price=1400, product="CNC"))
         over, turns = False, 0
         while not over:
             now, over = await desk.turn(now + 60 * SECOND)

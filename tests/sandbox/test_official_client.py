@@ -85,9 +85,6 @@ def test_refusals_arrive_as_the_clients_own_exceptions(kite):
         buy(kite, market_protection=None)
     with pytest.raises(exceptions.GeneralException, match=r"Insufficient funds\. Required margin is"):
         buy(kite, quantity=50_000, order_type="LIMIT", price=1500)
-    with pytest.raises(exceptions.GeneralException) as lost:
-        kite.trigger_range("BUY", "NSE:INFY")
-    assert (str(lost.value), lost.value.code) == ("Route not found", 404)
 
 
 def test_unknown_routes_get_the_documented_body(session):

@@ -1,0 +1,65 @@
+"""The sandbox's own routes: its clock, its books, and its faults; for this machine only."""
+
+from brokers.sandbox import faults
+from brokers.sandbox.exchange import Exchange
+from brokers.sandbox.orders import trade_row
+from brokers.sandbox.table import Parts, Route, bare, route
+from brokers.sandbox.wire import Request, Response, invalid, not_found
+from engine.errors import ConfigError
+
+ADMIN = "/sandbox/"
+ADVANCE = "/sandbox/advance"
+
+
+def admin_table(x: Exchange) -> list[Route]:
+    """Return the admin routes of an exchange."""
+    return [
+        route("GET", "/sandbox/clock", lambda _r, _p: bare(x.clock()), "", public=True),
+        route("POST", ADVANCE, lambda r, _p: _advance(x, r), "", public=True, changes=False),
+        route("GET", "/sandbox/books", lambda _r, _p: bare(_books(x)), "", public=True),
+        route("GET", "/sandbox/faults", lambda _r, _p: bare(x.faults.rows()), "", public=True),
+        route("POST", "/sandbox/faults", lambda r, _p: _add_faults(x, r), "", public=True),
+        route("DELETE", "/sandbox/faults", lambda _r, _p: bare({"removed": x.faults.remove()}), "", public=True),
+        route("DELETE", "/sandbox/faults/{id}", lambda _r, p: _remove_fault(x, p), "", public=True),
+    ]
+
+
+def _advance(x: Exchange, request: Request) -> Response:
+    if x.config.speed is not None:
+        raise invalid("The clock runs by itself; only a sandbox in lockstep can be advanced.")
+    until = request.body.get("until") if isinstance(request.body, dict) else None
+    if not isinstance(until, int):
+        raise invalid("Missing or empty field `until`")
+    x.advance(until)
+    clock = x.clock()
+    return bare({key: clock[key] for key in ("now", "sent", "over")})
+
+
+def _books(x: Exchange) -> dict[str, object]:
+    return {
+        "now": x.now,
+        "cash": x.funds.cash,
+        "available": x.funds.available(x.orders.live()),
+        "orders": x.orders.book_rows(),
+        "trades": [trade_row(trade) for trade in x.orders.trades],
+        "positions": x.portfolio.position_rows()["net"],
+        "holdings": x.portfolio.holding_rows(),
+        "gtts": [trigger.row() for trigger in x.gtts.triggers.values()],
+        "counts": x.limits.counts(x.now),
+    }
+
+
+def _add_faults(x: Exchange, request: Request) -> Response:
+    given = request.body if isinstance(request.body, list) else [request.body]
+    try:
+        rules = [faults.read(one, "fault") for one in given]
+    except ConfigError as error:
+        raise invalid(str(error)) from None
+    return bare([x.faults.add(rule, x.now).row() for rule in rules])
+
+
+def _remove_fault(x: Exchange, parts: Parts) -> Response:
+    number = parts["id"]
+    if not number.isdecimal() or not x.faults.remove(int(number)):
+        raise not_found("fault")
+    return bare({"removed": 1})

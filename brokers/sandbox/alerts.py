@@ -1,0 +1,201 @@
+"""Price alerts: simple ones that count, and ATO ones that place a basket of orders.
+
+An alert fires when its condition becomes true, and again after it has been false. An ATO alert fires once.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from itertools import count
+from operator import eq, ge, gt, le, lt
+from typing import final
+from uuid import UUID, uuid5
+
+from brokers.sandbox import checks, ist
+from brokers.sandbox.checks import Listings
+from brokers.sandbox.listing import Index, Listing
+from brokers.sandbox.orders import Ask, ClientOrder
+from brokers.sandbox.wire import ApiError, Form, choice, decimal, invalid, not_found, required
+
+MOST = 500
+NAMESPACE = UUID("6f1f4f2e-6f0b-4a59-9c5a-53414e44424f")
+ATTRIBUTE = "LastTradedPrice"
+INDICES = "INDICES"
+"""How alerts name the exchange of an index."""
+OPERATORS: Mapping[str, Callable[[float, float], bool]] = {"<=": le, ">=": ge, "<": lt, ">": gt, "==": eq}
+STATUSES = ("enabled", "disabled", "deleted")
+
+Place = Callable[[list[Ask]], list[ClientOrder]]
+
+
+@final
+class Alert:
+    """One alert of the account."""
+
+    def __init__(self, uuid: str, form: Form, now: int) -> None:
+        self.uuid = uuid
+        self.form = dict(form)
+        self.status = "enabled"
+        self.created = self.updated = now
+        self.count = 0
+        self.true = False
+        self.history: list[dict[str, object]] = []
+
+    def row(self, user_id: str) -> dict[str, object]:
+        """Return the alert as Kite shows it."""
+        form = self.form
+        constant = form.get("rhs_type") == "constant"
+        row: dict[str, object] = {
+            "uuid": self.uuid,
+            "user_id": user_id,
+            "name": form["name"],
+            "type": form["type"],
+            "status": self.status,
+            "disabled_reason": "",
+            "lhs_attribute": form["lhs_attribute"],
+            "lhs_exchange": form["lhs_exchange"],
+            "lhs_tradingsymbol": form["lhs_tradingsymbol"],
+            "operator": form["operator"],
+            "rhs_type": form["rhs_type"],
+            "rhs_constant": float(form["rhs_constant"]) if constant else 0,
+            "rhs_attribute": form.get("rhs_attribute", ""),
+            "rhs_exchange": form.get("rhs_exchange", ""),
+            "rhs_tradingsymbol": form.get("rhs_tradingsymbol", ""),
+            "alert_count": self.count,
+            "created_at": ist.text(self.created),
+            "updated_at": ist.text(self.updated),
+        }
+        return row | ({"basket": json.loads(form["basket"])} if form["type"] == "ato" else {})
+
+
+@final
+class AlertDesk:
+    """The account's alerts."""
+
+    def __init__(self, user_id: str, seed: int, listings: Listings, place: Place) -> None:
+        self.alerts: dict[str, Alert] = {}
+        self._user_id = user_id
+        self._seed = seed
+        self._listings = listings
+        self._place = place
+        self._numbers = count(1)
+
+    def create(self, form: Form, now: int) -> dict[str, object]:
+        """Make an alert."""
+        self._check(form)
+        if sum(alert.status == "enabled" for alert in self.alerts.values()) >= MOST:
+            raise invalid(f"You can have at most {MOST} active alerts.")
+        uuid = str(uuid5(NAMESPACE, f"{self._seed}:{self._user_id}:{next(self._numbers)}"))
+        self.alerts[uuid] = alert = Alert(uuid, form, now)
+        return alert.row(self._user_id)
+
+    def modify(self, uuid: str, form: Form, now: int) -> dict[str, object]:
+        """Replace what an alert says, its status too where one is given."""
+        alert = self.find(uuid)
+        status = choice(form, "status", STATUSES[:2], alert.status)
+        merged = alert.form | {key: value for key, value in form.items() if key != "status"}
+        self._check(merged)
+        alert.form, alert.status, alert.updated, alert.true = merged, status, now, False
+        return alert.row(self._user_id)
+
+    def delete(self, uuids: list[str], now: int) -> None:
+        """Delete alerts; they stay visible under their uuid."""
+        if not uuids:
+            raise invalid("Missing or empty field `uuid`")
+        for alert in [self.find(uuid) for uuid in uuids]:
+            alert.status, alert.updated = "deleted", now
+
+    def find(self, uuid: str) -> Alert:
+        """Return an alert."""
+        if uuid not in self.alerts:
+            raise not_found("uuid")
+        return self.alerts[uuid]
+
+    def rows(self) -> list[dict[str, object]]:
+        """Return every alert that is not deleted."""
+        return [alert.row(self._user_id) for alert in self.alerts.values() if alert.status != "deleted"]
+
+    def row(self, uuid: str) -> dict[str, object]:
+        """Return one alert."""
+        return self.find(uuid).row(self._user_id)
+
+    def forms(self) -> list[dict[str, str]]:
+        """Return the requests that make the enabled alerts again."""
+        return [alert.form for alert in self.alerts.values() if alert.status == "enabled"]
+
+    def check(self, now: int) -> None:
+        """Fire every alert whose condition has become true."""
+        for alert in self.alerts.values():
+            if alert.status != "enabled":
+                continue
+            true = self._true(alert.form)
+            if true and not alert.true:
+                self._fire(alert, now)
+            alert.true = true
+
+    def _true(self, form: Form) -> bool:
+        left = self._priced(form, "lhs").ltp
+        right = float(form["rhs_constant"]) if form["rhs_type"] == "constant" else self._priced(form, "rhs").ltp
+        return OPERATORS[form["operator"]](left, right)
+
+    def _fire(self, alert: Alert, now: int) -> None:
+        alert.count += 1
+        listing = self._priced(alert.form, "lhs")
+        orders: list[ClientOrder] = []
+        if alert.form["type"] == "ato":
+            alert.status = "disabled"
+            orders = self._place(self._basket(alert.form))
+        meta = {
+            "instrument_token": listing.instrument.token,
+            "exchange": listing.instrument.exchange,
+            "tradingsymbol": listing.instrument.symbol,
+            "timestamp": ist.text(now),
+            "last_price": listing.ltp,
+        }
+        alert.history.append(
+            {
+                "uuid": alert.uuid,
+                "type": alert.form["type"],
+                "meta": [meta],
+                "condition": f"{ATTRIBUTE}({listing.key}) {alert.form['operator']} {alert.form.get('rhs_constant', '')}",
+                "created_at": ist.text(now),
+                "order_meta": [{"order_id": order.order_id, "status": order.status} for order in orders] or None,
+            }
+        )
+
+    def _priced(self, form: Form, side: str) -> Listing | Index:
+        exchange, symbol = required(form, f"{side}_exchange"), required(form, f"{side}_tradingsymbol")
+        found = self._listings.get(f"{'NSE' if exchange == INDICES else exchange}:{symbol}")
+        if found is None or isinstance(found, Index) != (exchange == INDICES):
+            raise invalid(f"Invalid `{side}_tradingsymbol`.")
+        return found
+
+    def _check(self, form: Form) -> None:
+        required(form, "name")
+        choice(form, "type", ("simple", "ato"))
+        choice(form, "lhs_attribute", (ATTRIBUTE,))
+        choice(form, "operator", tuple(OPERATORS))
+        self._priced(form, "lhs")
+        if choice(form, "rhs_type", ("constant", "instrument")) == "constant":
+            required(form, "rhs_constant")
+            decimal(form, "rhs_constant")
+        else:
+            self._priced(form, "rhs")
+        if form["type"] == "ato":
+            self._basket(form)
+
+    def _basket(self, form: Form) -> list[Ask]:
+        try:
+            items = json.loads(required(form, "basket"))["items"]
+            forms = [
+                {"exchange": item["exchange"], "tradingsymbol": item["tradingsymbol"]}
+                | {key: str(value) for key, value in item["params"].items()}
+                for item in items
+            ]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise invalid("Invalid `basket`.") from None
+        if not forms:
+            raise invalid("Invalid `basket`.")
+        try:
+            return [checks.read(self._listings, {k: str(v) for k, v in one.items()}, "regular") for one in forms]
+        except ApiError as error:
+            raise invalid(f"Invalid `basket`: {error.message}") from None

@@ -1,0 +1,166 @@
+"""What an account takes from one day into the next: cash, shares, carried positions, GTTs, alerts, evening orders."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from brokers.sandbox import checks
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.listing import Index, Listing
+from brokers.sandbox.orders import Ask
+from brokers.sandbox.portfolio import Holding, Portfolio
+from brokers.sandbox.position import Position
+from brokers.sandbox.wire import ApiError
+from engine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from brokers.sandbox.exchange import Exchange
+
+
+class HeldShares(msgspec.Struct, frozen=True):
+    """A holding: settled and unsettled (T1) shares, average price in rupees."""
+
+    key: str
+    quantity: int
+    average: float
+    unsettled: int = 0
+
+
+class OpenPosition(msgspec.Struct, frozen=True):
+    """A carried position: signed quantity, signed cost in ten-thousandths of a rupee."""
+
+    key: str
+    product: str
+    quantity: int
+    cost: int
+
+
+class OldTrigger(msgspec.Struct, frozen=True):
+    """A GTT that is still active: its request, id, and when it was made (ns UTC)."""
+
+    trigger_id: int
+    form: dict[str, str]
+    created: int
+
+
+class Carried(msgspec.Struct, frozen=True):
+    """An account in the morning; `cash` in paise."""
+
+    cash: int
+    holdings: list[HeldShares] = []
+    positions: list[OpenPosition] = []
+    gtts: list[OldTrigger] = []
+    after_market: list[dict[str, str]] = []
+    alerts: list[dict[str, str]] = []
+
+
+def configured(config: SandboxConfig) -> Carried:
+    """Return the account a configuration begins with."""
+    settled = {symbol: HeldShares(f"NSE:{symbol}", quantity, price) for symbol, quantity, price in config.holdings}
+    for symbol, quantity, price in config.unsettled:
+        old = settled.get(symbol, HeldShares(f"NSE:{symbol}", 0, 0.0))
+        average = (old.average * old.quantity + price * quantity) / (old.quantity + quantity)
+        settled[symbol] = HeldShares(old.key, old.quantity, average, quantity)
+    positions = [
+        OpenPosition(key, product, quantity, round(quantity * price * 10_000))
+        for key, product, quantity, price in config.positions
+    ]
+    return Carried(config.cash, list(settled.values()), positions)
+
+
+def portfolio(carried: Carried, listings: Mapping[str, Listing | Index], *, consent: bool) -> Portfolio:
+    """Return the account's portfolio in the morning; raise `ConfigError` for what is not listed."""
+    holdings = [Holding(_find(listings, one.key), one.quantity, one.average, one.unsettled) for one in carried.holdings]
+    positions = [Position(_find(listings, one.key), one.product, one.quantity, one.cost) for one in carried.positions]
+    return Portfolio(holdings, positions, consent=consent)
+
+
+def _find(listings: Mapping[str, Listing | Index], key: str) -> Listing:
+    found = listings.get(key)
+    if not isinstance(found, Listing):
+        raise ConfigError(f"holding {key.removeprefix('NSE:')!r}: the sandbox does not list it")
+    return found
+
+
+def restore(carried: Carried, exchange: "Exchange") -> None:
+    """Put GTTs, alerts and evening orders back; what the new day refuses is gone."""
+    for trigger in carried.gtts:
+        exchange.gtts.restore(trigger.trigger_id, trigger.form, trigger.created)
+    for alert in carried.alerts:
+        exchange.alerts.create(alert, exchange.now)
+    asks = []
+    for form in carried.after_market:
+        try:
+            asks.append(checks.read(exchange.listings, form, "amo"))
+        except ApiError:
+            continue
+    exchange.varieties.carry_in(asks, exchange.now)
+
+
+def collect(exchange: "Exchange") -> Carried:
+    """Return what a day that is over leaves: T+1 shares, settled profits, the day's charges taken off."""
+    positions = [one for one in exchange.portfolio.positions.values() if one.quantity or one.traded]
+    bought = {int(p.listing.instrument.token): p for p in positions if p.product == "CNC" and p.quantity > 0}
+    cash = exchange.funds.cash - exchange.estimates.of_day(exchange.orders.trades)
+    kept = []
+    for one in positions:
+        value, stays = _overnight(one, exchange.config.date)
+        cash += value // 100
+        if stays:
+            kept.append(OpenPosition(one.listing.key, one.product, one.quantity, one.cost))
+    return Carried(
+        cash,
+        _holdings(exchange.portfolio, bought),
+        kept,
+        [OldTrigger(t.trigger_id, t.form, t.created) for t in exchange.gtts.triggers.values() if t.status == "active"],
+        [as_form(order.ask) for order in exchange.varieties.waiting()],
+        exchange.alerts.forms(),
+    )
+
+
+def _overnight(one: Position, day: str) -> tuple[int, bool]:
+    """Return what a position adds to cash (e4) and whether it is carried; intraday leftovers settle at the last price."""
+    if one.product == "CNC":
+        return one.sell_value - one.buy_value, False
+    contract = one.listing.contract
+    ended = contract is not None and contract.expiry.isoformat() <= day
+    if one.product in {"MIS", "CO"} or ended:
+        return one.realised + one.unrealised, False
+    return one.realised, bool(one.quantity)
+
+
+def _holdings(portfolio: Portfolio, bought: dict[int, Position]) -> list[HeldShares]:
+    held = []
+    for token, holding in portfolio.holdings.items():
+        left = holding.total - portfolio.sold(holding)
+        new = bought.pop(token, None)
+        added, cost = (new.quantity, new.cost / 1e4) if new else (0, 0.0)
+        if left + added:
+            average = (left * holding.average + cost) / (left + added)
+            held.append(HeldShares(holding.listing.key, left, average, added))
+    for position in bought.values():
+        average = position.cost / 1e4 / position.quantity
+        held.append(HeldShares(position.listing.key, 0, average, position.quantity))
+    return held
+
+
+def as_form(ask: Ask) -> dict[str, str]:
+    """Return the request that makes an order."""
+    instrument = ask.listing.instrument
+    fields: dict[str, object] = {
+        "exchange": instrument.exchange,
+        "tradingsymbol": instrument.symbol,
+        "transaction_type": "BUY" if ask.buys else "SELL",
+        "quantity": ask.quantity,
+        "order_type": ask.order_type,
+        "product": ask.product,
+        "price": ask.price,
+        "trigger_price": ask.trigger,
+        "validity": ask.validity,
+        "validity_ttl": ask.ttl,
+        "disclosed_quantity": ask.disclosed,
+        "market_protection": ask.protection,
+        "tag": ask.tag or "",
+    }
+    return {key: str(value) for key, value in fields.items() if value}

@@ -1,0 +1,64 @@
+"""How a route is written down, and how a request finds its own."""
+
+import json
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import NamedTuple
+
+from brokers.sandbox.wire import ApiError, Request, Response
+
+NO_ROUTE = ApiError(HTTPStatus.NOT_FOUND, "GeneralException", "Route not found")
+
+Parts = dict[str, str]
+Action = Callable[[Request, Parts], object]
+
+
+class Route(NamedTuple):
+    """One entry: `{name}` in the pattern catches a segment; `rate` names the class it counts to ("": none)."""
+
+    method: str
+    pattern: tuple[str, ...]
+    action: Action
+    rate: str = "other"
+    public: bool = False
+    """Needs no session."""
+    changes: bool = False
+    """Changes something, so that a kept state must remember it."""
+
+    def match(self, method: str, segments: tuple[str, ...]) -> Parts | None:
+        """Return the caught segments, or None where this is another request."""
+        if method != self.method or len(segments) != len(self.pattern):
+            return None
+        parts = {}
+        for mine, given in zip(self.pattern, segments, strict=True):
+            if mine.startswith("{"):
+                parts[mine[1:-1]] = given
+            elif mine != given:
+                return None
+        return parts
+
+
+def route(
+    method: str, path: str, action: Action, rate: str = "other", *, public: bool = False, changes: bool | None = None
+) -> Route:
+    """Make a table entry from a path like "/orders/{variety}"; what is no GET changes something unless it says not."""
+    return Route(method, _segments(path), action, rate, public, method != "GET" if changes is None else changes)
+
+
+def matched(routes: Iterable[Route], request: Request) -> tuple[Route, Parts]:
+    """Return the first entry a request matches, with what it catches; raise the documented 404."""
+    segments = _segments(request.path)
+    for entry in routes:
+        parts = entry.match(request.method, segments)
+        if parts is not None:
+            return entry, parts
+    raise NO_ROUTE
+
+
+def bare(data: object) -> Response:
+    """Return an answer outside Kite's envelope, as the admin routes give it."""
+    return Response(HTTPStatus.OK, json.dumps(data).encode())
+
+
+def _segments(path: str) -> tuple[str, ...]:
+    return tuple(part for part in path.split("/") if part)
