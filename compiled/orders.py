@@ -32,9 +32,13 @@ LEGAL: Final[dict[OrderStatus, tuple[OrderStatus, ...]]] = {
 """Status → statuses that may follow it."""
 
 
+_STATUSES: Final = len(OrderStatus) + 1
+_LEGAL: Final = [new in LEGAL.get(OrderStatus(max(1, old)), ()) for old in range(_STATUSES) for new in range(_STATUSES)]
+
+
 def legal(old: OrderStatus, new: OrderStatus) -> bool:
     """Tell whether `new` may follow `old`."""
-    return new in LEGAL[old]
+    return _LEGAL[old * _STATUSES + new]
 
 
 def move(order: Order, status: OrderStatus, reason: str = "") -> bool:

@@ -92,6 +92,14 @@ class Replay:
                 return
             self.do(self.kernel.handle(venue.reports.take()), due)
 
+    def forget(self) -> None:
+        """Drop what has changed: nobody writes it down here, and small tables are fast ones."""
+        kernel = self.kernel
+        kernel.out.changed_orders.clear()
+        kernel.out.changed_gtts.clear()
+        kernel.changed_rungs.clear()
+        kernel.changed_ladders.clear()
+
     def expect(self, points: i64) -> None:
         """Make room for a curve of so many points."""
         self.times = vec[i64](capacity=points)
@@ -239,9 +247,10 @@ class BarReplay(Replay):
         else:
             self._show(first, last, start)
         kernel.turn()
-        self.do(kernel.out.commands, end)
-        if self.venue.reports.due <= end:
+        if kernel.out.commands:
+            self.do(kernel.out.commands, end)
             self.hear(end)
+            self.forget()
 
     def _show(self, first: i64, last: i64, start: i64) -> None:
         bars = self.bars
@@ -318,6 +327,7 @@ class TickReplay(Replay):
             self.do(self.kernel.handle(Timer(now)), now)
             self.hear(now)
             self.timer = now + SECOND
+            self.forget()
             if every > 0 and (now - self.sessions.opens[self.sessions.index]) // SECOND % every == 0:
                 self.sample(now)
 

@@ -47,9 +47,7 @@ class Place(NamedTuple):
     sandbox: bool = False
 
 
-def login(
-    file: Path | None, port: int, seconds: float, *, keep_secret: bool, as_json: bool, stdin: TextIO | None = None
-) -> int:
+def login(file: Path | None, port: int, seconds: float, *, keep_secret: bool, as_json: bool) -> int:
     """Let the operator log in, in a browser, and keep the token of the day; no secret is printed."""
     from brokers.kite.redirect import Redirect  # noqa: PLC0415  only a login listens
     from tui.launch import configuration  # noqa: PLC0415
@@ -60,7 +58,7 @@ def login(
     state = kite.new_state()
     with Redirect(port, state) as redirect:
         _invite(kite.login_url(place.api_key, state, place.page), redirect.url)
-        token = redirect.wait(seconds, _readable(stdin or sys.stdin), _say)
+        token = redirect.wait(seconds, _readable(sys.stdin), _say)
     session = kite.exchange(place.rest, place.api_key, secret, token, time.time_ns())
     kite.keep(vault, session)
     if keep_secret:

@@ -131,7 +131,7 @@ class KiteFeed:
             await self._serve(sink)
 
     def renew(self, access_token: str) -> None:
-        """Go on with another access token: every connection is made anew with it."""
+        """Go on with another access token: every connection is made anew with it. On the event loop."""
         self._secrets["access_token"] = access_token
         self._renewed.set()
         for connection in self._connections:
@@ -201,6 +201,7 @@ class KiteFeed:
                 silence.reschedule(_after(stale))
                 late = f"silent for {self._stale_after:g} s"
                 connection.silence.expect(connection.tokens, connection.heard)
+                connection.unanswered = 0
                 await self._ask(connection, list(connection.tokens))
                 self._link(sink)
                 async for message in socket:
@@ -288,15 +289,15 @@ class KiteFeed:
 
     async def _ask_again(self, connection: Connection, before: float, sink: FeedSink) -> None:
         """Ask for what has been silent since `before` (loop time), unless it was asked for since."""
-        tokens = connection.silence.tokens or (list(connection.tokens) if connection.ticked < before else [])
-        if not tokens:
-            connection.unanswered = 0
-        elif connection.socket is not None and connection.asked < before:
-            connection.unanswered += 1
-            if connection.unanswered == 2:
-                text = f"no tick of {len(tokens)} instruments, although they were asked for again"
-                sink.notice("warn", f"feed connection {connection.number}: {text}")
-            await self._ask(connection, tokens)
+        unheard = connection.silence.tokens
+        tokens = unheard or (list(connection.tokens) if connection.ticked < before else [])
+        if not tokens or connection.socket is None or connection.asked >= before:
+            return
+        connection.unanswered += 1
+        if connection.unanswered == 2 and unheard:
+            text = f"no tick of {len(unheard)} instruments, although they were asked for again"
+            sink.notice("warn", f"feed connection {connection.number}: {text}")
+        await self._ask(connection, tokens)
 
     async def _ask(self, connection: Connection, tokens: list[int]) -> None:
         """Ask for tokens in full mode; where there is no socket, or it dies, the next connection asks."""

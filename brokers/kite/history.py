@@ -69,14 +69,20 @@ class _Done(NamedTuple):
 
 @final
 class Progress:
-    """The file that says what has been stored; a line torn by a crash counts as not written."""
+    """The file that says what has been stored; a line torn by a crash counts as not written.
+
+    Raises `OperatorError` for a file that cannot be read.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._done: dict[tuple[int, int], list[_Done]] = {}
-        with contextlib.suppress(FileNotFoundError):
-            for line in file.read_bytes().splitlines():
-                self._read(line)
+        try:
+            lines = file.read_bytes().splitlines() if file.exists() else []
+        except OSError as error:
+            raise OperatorError(f"cannot read {file}: {error.strerror}") from None
+        for line in lines:
+            self._read(line)
 
     def _read(self, line: bytes) -> None:
         try:

@@ -9,10 +9,11 @@ from typing import Self, TextIO
 from urllib.parse import urlsplit
 
 from brokers.kite.session import request_token
-from engine.errors import BusyError, OperatorError
+from engine.errors import BusyError, ConfigError, OperatorError
 
 PAGE = "<!doctype html><meta charset=utf-8><title>patang</title><p>{}</p>"
 DONE = "Logged in. You can close this window."
+LOOK_SECONDS = 60.0
 REQUEST_SECONDS = 5.0
 """Patience with one request; browsers open connections they never use."""
 
@@ -20,7 +21,7 @@ REQUEST_SECONDS = 5.0
 class Redirect:
     """Listens at `url` until left; answers nobody but the browser that comes back with `state`.
 
-    Raises `BusyError` where the port is taken. The redirect address registered with Kite must be this `url`.
+    Raises `BusyError` where the port is taken, `ConfigError` where there is no such port. The redirect address registered with Kite must be this `url`.
     """
 
     def __init__(self, port: int, state: str) -> None:
@@ -28,6 +29,8 @@ class Redirect:
         self._state = state
         try:
             self._server = HTTPServer(("127.0.0.1", port), self._handler())
+        except OverflowError:
+            raise ConfigError(f"port {port}: expected 0 to 65535") from None
         except OSError as error:
             raise BusyError(f"port {port} is taken ({error.strerror}); name another with --port") from None
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
@@ -45,7 +48,8 @@ class Redirect:
         """
         until = monotonic() + seconds
         while (left := until - monotonic()) > 0:
-            ready = select.select([self._server.fileno(), *([pasted.fileno()] if pasted else [])], [], [], left)[0]
+            watched = [self._server.fileno(), *([pasted.fileno()] if pasted else [])]
+            ready = select.select(watched, [], [], min(left, LOOK_SECONDS))[0]
             if self._server.fileno() in ready:
                 self._server.handle_request()
             elif ready and pasted is not None:

@@ -69,6 +69,7 @@ class Exchange:
         self.closes = self._plan(day.groups)
         self.now = min(self.start, self.market.opens)
         carry.restore(carried, self)
+        self.gtts.expire(self.now)
         self._next = self.market.next(min(self.start, self.market.opens) - 1)
         while (due := self.next_instant()) < min(self.start, self.closes):
             self._instant(due)

@@ -11,13 +11,16 @@ from typing import final
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from brokers.sandbox import ist
-from brokers.sandbox.admin import ADVANCE
-from brokers.sandbox.config import Endpoint, SandboxConfig
+from brokers.sandbox.admin import ADMIN, ADVANCE
+from brokers.sandbox.config import LOOPBACK, Endpoint, SandboxConfig
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.faults import SOCKET
 from brokers.sandbox.routes import Api
+from brokers.sandbox.postback import post_updates
 from brokers.sandbox.sabotage import refusal
+from brokers.sandbox.state import State
 from brokers.sandbox.stream import HEARTBEAT, Connection
+from brokers.sandbox.table import NO_ROUTE
 from brokers.sandbox.wire import ApiError, Request, Response, invalid
 from compiled.model import SECOND
 from engine.errors import BusyError, ConnectionFailed
@@ -43,20 +46,21 @@ class Pace:
         self._exchange = exchange
         self._wall = wall
         self._began = wall()
+        self._origin = exchange.now
         self._speed = exchange.config.speed
 
     def catch_up(self) -> None:
         """Let everything happen that is due by now."""
         if self._speed is not None and not self._exchange.over:
             passed = (self._wall() - self._began) * self._speed
-            self._exchange.run(min(self._exchange.start + int(passed * SECOND), self._exchange.market.closes))
+            self._exchange.run(min(self._origin + int(passed * SECOND), self._exchange.closes))
 
     async def run(self, wake: Callable[[], None]) -> None:
         """Drive the market until the day is over."""
         if self._speed is None:
             return
         while not self._exchange.over:
-            due = (self._exchange.next_instant() - self._exchange.start) / SECOND / self._speed
+            due = (self._exchange.next_instant() - self._origin) / SECOND / self._speed
             await asyncio.sleep(min(LONGEST_SLEEP, max(0.0, due - (self._wall() - self._began))))
             self.catch_up()
             wake()
@@ -66,10 +70,14 @@ class Pace:
 class Service:
     """One exchange behind one port: REST, WebSocket and admin routes."""
 
-    def __init__(self, exchange: Exchange, on_failure: Failure | None = None) -> None:
+    def __init__(
+        self, exchange: Exchange, on_failure: Failure | None = None, api: Api | None = None, state: State | None = None
+    ) -> None:
         self.exchange = exchange
         self.on_failure = on_failure
-        self._api = Api(exchange)
+        self._api = api or Api(exchange)
+        self._state = state
+        self._posting: asyncio.Task[None] | None = None
         self._wakers: dict[Connection, asyncio.Event] = {}
         self._pace: Pace | None = None
         self._pacing: asyncio.Task[None] | None = None
@@ -94,6 +102,8 @@ class Service:
         host = f"[{config.host}]" if ":" in config.host else config.host
         self._pace = Pace(self.exchange, asyncio.get_running_loop().time)
         self._pacing = asyncio.create_task(self._pace.run(self._wake))
+        if self.exchange.clients.postbacks is not None:
+            self._posting = asyncio.create_task(post_updates(config.postback, self.exchange.clients.postbacks))
         return Endpoint(
             rest=f"http://{host}:{port}",
             ws=f"ws://{host}:{port}",
@@ -115,13 +125,23 @@ class Service:
             self._pacing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._pacing
+        if self._posting is not None:
+            self._posting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._posting
+        self._remember()
         for connection, waker in self._wakers.items():
             connection.closing = True
             waker.set()
         if self._runner is not None:
             await self._runner.cleanup()
 
+    def _remember(self) -> None:
+        if self._state is not None:
+            self._state.tick(self.exchange.config.date, self.exchange.now)
+
     def _wake(self) -> None:
+        self._remember()
         for connection, waker in self._wakers.items():
             if connection.outbox or connection.closing:
                 waker.set()
@@ -147,6 +167,8 @@ class Service:
         if http.headers.get("Upgrade", "").lower() == "websocket":
             return await self._stream(http)
         request = await _request(http)
+        if request.path.startswith(ADMIN) and http.remote not in LOOPBACK:
+            raise NO_ROUTE
         if request.path == ADVANCE:
             for _ in range(READER_TURNS):
                 await asyncio.sleep(0)
@@ -303,15 +325,23 @@ class Sandbox:
     async def _serve(self, started: Callable[[Endpoint], None] | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        service = Service(Exchange(self.config), self._failed)
-        self.endpoint = await service.start()
-        if started is not None:
-            started(self.endpoint)
-        self._ready.set()
-        try:
-            await _first(self._stopping.wait(), service.finish())
-        finally:
-            await service.stop()
+        with contextlib.ExitStack() as stack:
+            service = self._service(stack)
+            self.endpoint = await service.start()
+            if started is not None:
+                started(self.endpoint)
+            self._ready.set()
+            try:
+                await _first(self._stopping.wait(), service.finish())
+            finally:
+                await service.stop()
+
+    def _service(self, stack: contextlib.ExitStack) -> Service:
+        if self.config.state is None:
+            return Service(Exchange(self.config), self._failed)
+        state = stack.enter_context(State(self.config.state))
+        exchange, api = state.open(self.config)
+        return Service(exchange, self._failed, api, state)
 
 
 async def _first(*waits: Awaitable[object]) -> None:

@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
+import depth_peers
 import numpy as np
 from bench_backtest import Workload
 from contender import OWN, PEERS, contend, passes, ratio
@@ -75,6 +76,39 @@ def beyond(told: Reports, name: str, ours: str) -> float | None:
     return ratio(seconds(told[name]), seconds(told[ours]))
 
 
+def with_depth(count: int, repeats: int) -> tuple[list[dict[str, object]], float]:
+    """Return a row for each tick backtester, and our M ticks/s; assert that all filled at the same prices."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ticks.npz"
+        np.savez(path, **depth_peers.workload(count))
+
+        def one(name: str) -> dict[str, object]:
+            python = OWN if name == "patang" else PEERS
+            return contend("depth_peers", name, python, path=str(path), rounds=3)
+
+        told = passes(repeats, {name: lambda name=name: one(name) for name in depth_peers.CONTENDERS})
+    made = []
+    for name, reports in told.items():
+        if "absent" in reports[0]:
+            made.append({"backtester": name, "absent": reports[0]["absent"]})
+            continue
+        assert reports[0]["fills"] == told["patang"][0]["fills"], f"{name} filled at other prices"
+        made.append(
+            {
+                "backtester": name,
+                "version": reports[0]["version"],
+                "seconds": median(seconds(reports)),
+                "first run in its process": median([report["first"] for report in reports]),
+                "M ticks/s": count / median(seconds(reports)) / 1e6,
+                "M events/s": reports[0]["events"] / median(seconds(reports)) / 1e6,
+                "patang is": beyond(told, name, "patang"),
+                "fills": len(reports[0]["fills"]),
+                "peak MB": max(report["rss_mb"] for report in reports),
+            }
+        )
+    return made, made[0]["M ticks/s"]
+
+
 def first_result(bars: int) -> float:
     """Return the seconds from the start of a process to the result of its first backtest, over stored columns."""
     with tempfile.TemporaryDirectory() as folder:
@@ -108,6 +142,9 @@ def run(*, quick: bool = False) -> dict[str, object]:
     ]
     count = plans["long"][1]
     rates = {name: count / median(seconds(told["long"][name])) / 1e6 for name in OURS}
+    tick_count = 20_000 if quick else 400_000
+    tick_rows, tick_rate = with_depth(tick_count, 1)
+    tables.append(table(f"{plural(tick_count, 'tick')} with five levels a side", tick_rows))
     start = first_result(plans["short"][1])
     peers = {
         "backtesting.py": ("long", "≥ 15"),
@@ -123,13 +160,15 @@ def run(*, quick: bool = False) -> dict[str, object]:
         measured = beyond(told[plan], name, PYTHON)
         met = None if measured is None else measured >= float(wanted.removeprefix("≥ "))
         goals.append(goal(f"backtest, Python strategy, times {name}", wanted, measured, met))
+    goals.append(goal("tick backtest with depth, M events/s", "≥ 8", tick_rate, tick_rate >= 8))
     return section(
         "Backtests",
         "A cross of the averages of 10 and 30 closes: 100 shares bought at the next open, sold at the open after the cross"
         " back, 0.03 % a side; every contender makes the same trades, bar and price. Ours run the kernel of the live desk"
         " (risk, order life cycle, ledger, charges) on the simulated venue, with an equity curve. vectorbt compiles in its"
         " first run. backtesting.py runs symbol by symbol. nautilus_trader fills at the close of the bar an order comes"
-        " from, so it gets bars that close at the next open. Slow contenders get shorter data.",
+        " from, so it gets bars that close at the next open. Slow contenders get shorter data. With depth, a market order"
+        " a minute; a tick is one event to us and twelve rows to hftbacktest, which compiles in its first run.",
         tables,
         goals,
     )

@@ -40,7 +40,7 @@ def levels(ticks: Columns) -> NDArray[np.int64]:
     return np.concatenate([ticks["bid"][:, None] - away, ticks["bid"][:, None] + 1 + away], axis=1)
 
 
-def patang(ticks: Columns) -> tuple[Callable[[], float], Callable[[], list[int]]]:
+def patang(ticks: Columns) -> tuple[Callable[[], float], Callable[[], list[int]], int]:
     """Run the kernel of the live desk on the venue; the strategy is plain Python, called once a minute."""
     ours, strategies = import_module("bench_backtest"), import_module("compiled.strategy")
     recording, replay = import_module("compiled.recording"), import_module("compiled.replay")
@@ -59,7 +59,9 @@ def patang(ticks: Columns) -> tuple[Callable[[], float], Callable[[], list[int]]
                 ctx.enter(token, buy, 0, 0.0, trail=False, quantity=QUANTITY)
 
     count = len(ticks["ts"])
-    block = np.zeros((count, 2 * LEVELS), dtype=[("quantity", ">i4"), ("price", ">i4"), ("orders", ">i2"), ("pad", ">i2")])
+    block = np.zeros(
+        (count, 2 * LEVELS), dtype=[("quantity", ">i4"), ("price", ">i4"), ("orders", ">i2"), ("pad", ">i2")]
+    )
     block["quantity"], block["price"], block["orders"] = ticks["quantity"], levels(ticks) * 5, 1
     columns = [
         np.zeros(count, dtype=np.int64),
@@ -77,18 +79,21 @@ def patang(ticks: Columns) -> tuple[Callable[[], float], Callable[[], list[int]]
         sessions = recording.Sessions([START], [end])
         return timed(lambda: made.append(replay.run_ticks(kernel, venue, packed, sessions)))
 
-    return run, lambda: [round(fill.price / TICK) for fill in made[-1].fills]
+    return run, lambda: [round(fill.price / TICK) for fill in made[-1].fills], count
 
 
 def rows(ticks: Columns) -> NDArray[np.void]:
     """Return the ticks as hftbacktest reads them: ten levels, the two that a move left behind, and the trade."""
     types = import_module("hftbacktest.types")
     here = types.EXCH_EVENT | types.LOCAL_EVENT
-    bids, asks, trade = (here | kind for kind in (
-        types.BUY_EVENT | types.DEPTH_EVENT,
-        types.SELL_EVENT | types.DEPTH_EVENT,
-        types.SELL_EVENT | types.TRADE_EVENT,
-    ))
+    bids, asks, trade = (
+        here | kind
+        for kind in (
+            types.BUY_EVENT | types.DEPTH_EVENT,
+            types.SELL_EVENT | types.DEPTH_EVENT,
+            types.SELL_EVENT | types.TRADE_EVENT,
+        )
+    )
     count, width = len(ticks["ts"]), 2 * LEVELS + 3
     price = levels(ticks)
     before = np.vstack([price[:1], price[:-1]])
@@ -107,7 +112,7 @@ def rows(ticks: Columns) -> NDArray[np.void]:
     return made[kept]
 
 
-def hftbacktest(ticks: Columns) -> tuple[Callable[[], float], Callable[[], list[int]]]:
+def hftbacktest(ticks: Columns) -> tuple[Callable[[], float], Callable[[], list[int]], int]:
     """Run hftbacktest's hash-map book with its risk-averse queue model, no latency; prices are whole ticks."""
     library = import_module("hftbacktest")
     njit = import_module("numba").njit
@@ -154,17 +159,18 @@ def hftbacktest(ticks: Columns) -> tuple[Callable[[], float], Callable[[], list[
         told.append([int(price) for price in prices[:made]])
         return seconds
 
-    return run, lambda: told[-1]
+    return run, lambda: told[-1], len(data)
 
 
 def contender(make: Callable[..., object], package: str) -> Callable[..., dict[str, object]]:
     """Return a contender: first and best run, and its fills in ticks."""
 
     def run(path: str, rounds: int) -> dict[str, object]:
-        once, fills = make(dict(np.load(path)))
+        once, fills, events = make(dict(np.load(path)))
         first = once()
         warm = min(once() for _ in range(rounds))
-        return {"first": first, "seconds": warm, "fills": fills(), "version": version(package) if package else ""}
+        named = version(package) if package else ""
+        return {"first": first, "seconds": warm, "fills": fills(), "events": events, "version": named}
 
     return run
 

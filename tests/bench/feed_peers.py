@@ -2,8 +2,8 @@
 
 Each client reports wall and CPU seconds from the first frame to the last, and what it counted.
 
-As a script it is the server: `feed_peers.py FRAMES` prints its port, and sends every subscriber so many full frames.
-Frames come one by one as the socket takes them, so a client's own pace is what is measured.
+As a script it is the server: `feed_peers.py FRAMES RATE` prints its port, and sends every subscriber so many full frames,
+RATE a second, or (0) as the socket takes them, so that a client's own pace is what is measured.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class Clock:
         return STAMP
 
 
-async def serve(count: int) -> None:
+async def serve(count: int, rate: float) -> None:
     """Listen until killed; answer the first message of each client with all frames."""
     from aiohttp import web
     from bench_frames import frames
@@ -44,7 +44,11 @@ async def serve(count: int) -> None:
         socket = web.WebSocketResponse(max_msg_size=0)
         await socket.prepare(request)
         await socket.receive()
-        for _ in range(count):
+        clock = asyncio.get_running_loop().time
+        begin = clock()
+        for number in range(count):
+            if rate:
+                await asyncio.sleep(begin + number / rate - clock())
             await socket.send_bytes(frame)
         async for _ in socket:
             pass
@@ -134,4 +138,4 @@ def official(port: int, count: int) -> dict[str, object]:
 CONTENDERS = {"patang": patang, "official": official}
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(int(sys.argv[1]), float(sys.argv[2])))

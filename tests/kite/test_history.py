@@ -201,7 +201,14 @@ def test_a_window_in_the_middle_of_a_day_misses_nothing_beyond_it():
     assert missing(Calendar.load(), window, []) == [Gap(window.start, window.end, 5)]
 
 
-async def test_a_disk_that_refuses_ends_the_download_and_says_where(run, tmp_path):
-    (tmp_path / "progress").mkdir()
-    with pytest.raises((OperatorError, OSError)):
+async def test_a_disk_that_refuses_ends_the_download_and_says_where(run, tmp_path, monkeypatch):
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OperatorError, match=r"progress: No space left"):
         await run(Archive(), a_week())
+    monkeypatch.undo()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OperatorError, match=r"cannot read .*folder"):
+        Progress(tmp_path / "folder")

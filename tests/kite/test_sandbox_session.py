@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import urllib.error
 import urllib.request
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +16,7 @@ from brokers.kite.outcome import SessionExpired
 from brokers.kite.rest import KiteBroker
 from brokers.kite.terms import Terms
 from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.faults import Fault
 from compiled.model import Order, OrderStatus, OrderType, Product, Purpose, Side, Validity
 from engine.errors import OrderRefused
 from engine.trading.clock import ScaledClock
@@ -22,7 +24,7 @@ from engine.trading.clock import ScaledClock
 
 @pytest.fixture
 def endpoint():
-    sandbox = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits=False))
+    sandbox = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits=False, cash=10**15))
     yield sandbox.start()
     sandbox.stop()
 
@@ -132,8 +134,69 @@ async def test_ttl_and_iceberg_orders_are_taken(market):
     assert {each.status for each in book} == {OrderStatus.OPEN}
 
 
-async def test_a_sliced_order_that_is_not_above_the_freeze_quantity_is_refused(market):
-    broker, infy = market
-    with pytest.raises(OrderRefused, match="slicing"):
+async def freeze_of(broker, infy):
+    """Learn the freeze quantity the way everybody must: from the refusal."""
+    with pytest.raises(OrderRefused, match="slicing") as refused:
         await broker.place_sliced(a_bid(infy, 8))
     assert await broker.orders() == []
+    return int(re.search(r"equal to (\d+) for", refused.value.reason)[1]) - 1
+
+
+async def test_a_sliced_order_is_several_with_one_tag_and_one_not_above_the_freeze_quantity_is_refused(market):
+    broker, infy = market
+    freeze = await freeze_of(broker, infy)
+    placed = await broker.place_sliced(a_bid(infy, 8, 2 * freeze + 5))
+    book = {each.order_id: each for each in await broker.orders()}
+    assert (placed.refused, placed.unknown) == ((), ())
+    assert [book[order_id].quantity for order_id in placed.order_ids] == [freeze, freeze, 5]
+    assert {each.tag for each in book.values()} == {"tag-7"}
+
+
+async def test_slices_the_account_cannot_pay_for_are_refused_one_by_one(market):
+    broker, infy = market
+    freeze = await freeze_of(broker, infy)
+    order = a_bid(infy, 8, 3 * freeze)
+    poor = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits=False, cash=int(order.price * freeze * 150)))
+    endpoint = poor.start()
+    broker = KiteBroker(endpoint.rest, endpoint.api_key, endpoint.access_token, ScaledClock.real(), limits=False)
+    broker.know([infy])
+    try:
+        placed = await broker.place_sliced(order)
+        working = [each.order_id for each in await broker.orders() if each.status == OrderStatus.OPEN]
+    finally:
+        await broker.close()
+        poor.stop()
+    assert (len(placed.order_ids), placed.unknown) == (1, ())
+    assert [each.code for each in placed.refused] == ["MarginException"] * 2
+    assert working == [*placed.order_ids]
+
+
+@pytest.mark.parametrize(
+    ("fault", "links", "says"),
+    [
+        (Fault("close", skip=1), [True, False, True], "closed by the server"),
+        (Fault("poison", skip=1), [True], ""),
+        (Fault("503", on="socket", times=2), [True], "refused with HTTP 503"),
+        (Fault("silent"), [True, False, True], "silent for 1 s"),
+        (Fault("duplicate", on="ticks"), [True], ""),
+    ],
+)
+async def test_each_fault_of_the_stream_is_survived_and_said(sink, fault, links, says):
+    sandbox = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits=False, speed=20.0, faults=(fault,)))
+    endpoint = sandbox.start()
+    feed = KiteFeed(
+        endpoint.ws, endpoint.api_key, endpoint.access_token, ScaledClock.real(), rng=random.Random(1),
+        stale_after=1.0, first_delay=0.05, longest_delay=0.1,
+    )  # fmt: skip
+    await feed.subscribe([408065, 2953217])
+    task = asyncio.ensure_future(feed.run(sink))
+    try:
+        await until(lambda: sink.links[: len(links)] == links and (fault.kind == "silent" or len(sink.frames) > 10))
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        sandbox.stop()
+    assert says in " ".join(text for _, text in sink.notices)
+    if not says:
+        assert sink.notices == []

@@ -16,7 +16,7 @@ from brokers.kite import session as kite
 from brokers.kite.redirect import Redirect
 from brokers.kite.vault import FileVault, KeyringVault, open_vault
 from brokers.sandbox import Sandbox, SandboxConfig
-from engine.errors import BusyError, ConnectionFailed, OperatorError
+from engine.errors import BusyError, ConfigError, ConnectionFailed, OperatorError
 
 NOON = 1_767_335_400_000_000_000  # 2026-01-02 12:00 IST
 SIX_NEXT_DAY = 1_767_400_200_000_000_000  # 2026-01-03 06:00 IST
@@ -133,6 +133,8 @@ def test_nobody_coming_back_and_a_taken_port_are_told():
             redirect.wait(0.05)
         with pytest.raises(BusyError, match="taken"):
             Redirect(int(redirect.url.split(":")[2].strip("/")), "s")
+    with pytest.raises(ConfigError, match="65535"):
+        Redirect(99_999, "s")
 
 
 def test_a_closed_terminal_does_not_end_the_wait():

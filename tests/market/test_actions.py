@@ -132,6 +132,16 @@ def test_bars_before_the_ex_date_are_adjusted_and_the_raw_ones_stay():
     ]
 
 
+def test_the_day_bar_of_the_ex_date_which_begins_at_midnight_is_not_adjusted():
+    midnight = int(datetime(2025, 8, 26, tzinfo=IST).timestamp()) * 1_000_000_000
+    days = [
+        Bar(1, midnight - 86_400_000_000_000, 86_400, 9.0, 9.0, 9.0, 9.0, 5),
+        Bar(1, midnight, 86_400, 9.0, 9.0, 9.0, 9.0, 5),
+    ]
+    view = adjusted(days, [Step(EX, 2.0, 2.0)])
+    assert [(each.close, each.volume) for each in view] == [(4.5, 10), (9.0, 5)]
+
+
 def test_a_demerger_moves_prices_and_leaves_volumes():
     (view,) = adjusted([bar("2025-01-03", 1000.0, 10)], [Step(date(2025, 1, 6), 1 / 0.8649, 1.0)])
     assert (view.open, view.volume) == (864.9, 10)
