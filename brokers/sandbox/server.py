@@ -15,8 +15,8 @@ from brokers.sandbox.admin import ADMIN, ADVANCE
 from brokers.sandbox.config import LOOPBACK, Endpoint, SandboxConfig
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.faults import SOCKET
-from brokers.sandbox.routes import Api
 from brokers.sandbox.postback import post_updates
+from brokers.sandbox.routes import Api
 from brokers.sandbox.sabotage import refusal
 from brokers.sandbox.state import State
 from brokers.sandbox.stream import HEARTBEAT, Connection

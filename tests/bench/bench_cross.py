@@ -30,7 +30,13 @@ def measure(symbols: int, bars: int, names: tuple[str, ...], repeats: int) -> Re
 
         def one(name: str) -> dict[str, object]:
             python = OWN if name in OURS else PEERS
-            return contend("backtest_peers", name, python, path=str(path), rounds=1 if name in SLOW_ONES else 3)
+            return contend(
+                "backtest_peers",
+                name,
+                python,
+                path=str(path),
+                rounds=1 if name in (*SLOW_ONES, "backtesting.py") else 3,
+            )
 
         told = passes(repeats, {name: lambda name=name: one(name) for name in names})
     wanted = told[COMPILED][0]
