@@ -318,6 +318,14 @@ class Kernel:
                 return False
         return not market.tickers
 
+    def climbs(self, market: Market) -> bool:
+        """Tell whether a price of an instrument may bring an entry: a rung waits, or a strategy hears ticks."""
+        for ladder in market.ladders:
+            for rung in ladder.rungs:
+                if rung.state is RungState.WAITING:
+                    return True
+        return len(market.tickers) > 0
+
     def skip(self, ts: i64, market: Market, high: float, low: float, close: float, volume: i64) -> None:
         """Take in a bar's path of four prices through which an instrument `sleeps`."""
         self.ticks += 3

@@ -9,7 +9,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from compiled.ladder import Ladder, Rung, RungState, legs, stop_at, target_at, trailed_stop
-from compiled.model import SECOND, Gtt, GttStatus, OrderType, Purpose, Side
+from compiled.model import SECOND, Gtt, GttStatus, OrderStatus, OrderType, Purpose, Side
 from compiled.orders import settled
 from compiled.outbox import Outbox
 
@@ -63,9 +63,14 @@ def idle(ladder: Ladder, high: float, low: float) -> bool:
 
 def _idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
     entry = rung.entry
-    if rung.state is not RungState.OPEN or rung.quantity <= 0 or rung.leaving or rung.exit is not None:
+    # the first two conditions only spare the slow one: they hold for every entry but a new one
+    if (
+        entry is not None
+        and (entry.status is not OrderStatus.COMPLETE or entry.traded < entry.filled)
+        and not settled(entry)
+    ):
         return False
-    if entry is not None and not settled(entry):
+    if rung.state is not RungState.OPEN or rung.quantity <= 0 or rung.leaving or rung.exit is not None:
         return False
     if rung.plan.stop_percent <= 0.0:
         return True

@@ -160,11 +160,13 @@ class BarReplay(Replay):
     def _sleeps(self, first: i64, last: i64, end: i64) -> bool:
         """Take in the bars that nothing can come of; return whether there are others, marked in `awake`.
 
-        While any is awake, so is every instrument with a position: the limits on an entry look at all their prices.
+        While one is awake that may enter on its way, so is every instrument with a position: the limits on an entry
+        look at all their prices.
         """
         bars = self.bars
         awake = self.awake
         some = False
+        entering = False
         drowsy = False
         at = first
         while at < last:
@@ -180,13 +182,14 @@ class BarReplay(Replay):
             else:
                 awake[slot] = 1
                 some = True
+                entering = entering or self.kernel.climbs(market)
             at += WORD
         at = first
         while drowsy and at < last:
             slot = read_i64_le(bars.slots, at)
             if awake[slot] < 0:
-                awake[slot] = 1 if some else 0
-                if not some:
+                awake[slot] = 1 if entering else 0
+                if not entering:
                     self._skip(at, slot, self.markets[slot], self.floors[slot], end)
             at += WORD
         return some

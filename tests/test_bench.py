@@ -1,6 +1,7 @@
 """The benchmarks' own proof: contenders that disagree are not timed, goals that are missed are shown as missed."""
 
 import json
+import platform
 from pathlib import Path
 
 import pytest
@@ -45,11 +46,28 @@ def test_a_benchmark_that_fails_does_not_cost_the_others_their_figures(monkeypat
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(run, "MODULES", {"wrong": "bench_wrong", "right": "bench_right"})
-    monkeypatch.setattr(run, "PAGE", run.ROOT / "docs" / "nowhere" / "page.md")
+    monkeypatch.setattr(run, "PAGE", tmp_path / "page.md")
     assert run.main(["--quick", "--json", "--write"]) == 1
     sections = json.loads(capsys.readouterr().out)["sections"]
     assert sections["wrong"]["error"] == "other trades"
     assert sections["right"]["about"] == "It ran."
+    assert not (tmp_path / "page.md").exists()
+
+
+def test_a_run_of_everything_writes_the_page_with_the_machine(monkeypatch, tmp_path, capsys):
+    import run
+
+    (tmp_path / "bench_whole.py").write_text(
+        "from report import section\n\ndef run(*, quick):\n    return section('Whole', 'It ran.', [], [])\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(run, "MODULES", {"whole": "bench_whole"})
+    monkeypatch.setattr(run, "PAGE", tmp_path / "page.md")
+    assert run.main(["--write"]) == 0
+    written = (tmp_path / "page.md").read_text()
+    assert written == capsys.readouterr().out
+    assert f"| Python | {platform.python_version()} |" in written
+    assert "## Whole" in written
 
 
 def test_a_run_in_part_never_writes_the_page(capsys):

@@ -5,6 +5,7 @@ open; MTF half; futures and sold options 15 % of what they stand for; bought opt
 P&L moves the balance, unrealised does not. Charges are booked overnight (they come with the contract note).
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import final
 
@@ -41,27 +42,27 @@ class Funds:
 
     def opening(self, ask: Ask, live: Iterable[ClientOrder]) -> int:
         """Return the shares of an order that no position, holding or older closing order stands against."""
+        key = _key(ask)
+        return self._opening(ask, sum(order.pending for order in live if _key(order.ask) == key))
+
+    def _opening(self, ask: Ask, closing: int) -> int:
         token = int(ask.listing.instrument.token)
         against = -ask.side * self._portfolio.quantity(token, ask.product)
         if ask.product == "CNC" and not ask.buys:
             against += self._portfolio.held(token)
         if ask.product in DELIVERY and ask.buys:
             against = 0
-        closing = sum(
-            order.pending
-            for order in live
-            if order.ask.listing is ask.listing and order.ask.product == ask.product and order.ask.side == ask.side
-        )
         return ask.quantity - min(ask.quantity, max(0, against - closing))
 
     def blocked(self, live: Iterable[ClientOrder]) -> int:
         """Return what open orders block, paise."""
         total = 0
-        older: list[ClientOrder] = []
+        closing: Counter[tuple[int, str, int]] = Counter()
         for order in live:
-            left = order.ask._replace(quantity=order.pending)
-            total += self.required(left, reserve_price(left), older)
-            older.append(order)
+            ask, key = order.ask._replace(quantity=order.pending), _key(order.ask)
+            unit = unit_margin(ask.listing, ask.product, ask.side, reserve_price(ask))
+            total += round(self._opening(ask, closing[key]) * unit * 100)
+            closing[key] += order.pending
         return total
 
     def used(self, live: Iterable[ClientOrder]) -> int:
@@ -119,6 +120,10 @@ class Funds:
                 "delivery": sum(max(0, p.buy_value - p.sell_value) for p in delivery) / 1e4,
             },
         }
+
+
+def _key(ask: Ask) -> tuple[int, str, int]:
+    return id(ask.listing), ask.product, ask.side
 
 
 def reserve_price(ask: Ask) -> float:

@@ -4,8 +4,10 @@
 bars, a cross of the averages of 10 and 30 closes, 100 shares at the next bar's open.
 """
 
+import gc
 import json
-import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -14,9 +16,10 @@ from numpy.typing import NDArray
 
 import compiled
 from compiled.charges import Rates, Row
+from compiled.events import CancelOrder, PlaceOrder
 from compiled.floor import Rules, Slabs
 from compiled.kernel import Kernel, Setup, Slot
-from compiled.model import MINUTE, SECOND, Bar, Instrument, Product, Side
+from compiled.model import MINUTE, SECOND, Bar, Instrument, Order, OrderType, Product, Purpose, Side, Tick
 from compiled.recording import BarColumns, Sessions, TickColumns
 from compiled.replay import Result, run_bars, run_ticks
 from compiled.risk import Limits
@@ -59,36 +62,45 @@ class Workload:
         return Sessions([START], [START + self.bars * MINUTE])
 
 
+class Track:
+    """The last closes of one instrument in ten-thousandths of a rupee, and their sums."""
+
+    __slots__ = ("above", "closes", "fast", "seen", "slow")
+
+    def __init__(self) -> None:
+        self.closes = [0] * SLOW
+        self.seen = self.fast = self.slow = 0
+        self.above = -1
+
+
 class Interpreted(Strategy):
     """The same cross in plain Python."""
 
     def __init__(self) -> None:
         super().__init__("cross", 60)
-        self.closes: dict[int, list[int]] = {}
-        self.sums: dict[int, list[int]] = {}
-        self.above: dict[int, bool] = {}
+        self.tracks: dict[int, Track] = {}
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
+        """Keep running sums of the closes."""
         token = bar.token
-        closes = self.closes.setdefault(token, [])
-        sums = self.sums.setdefault(token, [0, 0])
-        close = round(bar.close * 10_000)
-        closes.append(close)
-        sums[0] += close
-        sums[1] += close
-        seen = len(closes)
-        if seen > FAST:
-            sums[0] -= closes[-1 - FAST]
-        if seen > SLOW:
-            sums[1] -= closes[-1 - SLOW]
-            if seen > 4 * SLOW:
-                del closes[: seen - SLOW]
-        if seen < SLOW:
+        track = self.tracks.get(token)
+        if track is None:
+            track = self.tracks[token] = Track()
+        close = int(bar.close * 10_000 + 0.5)
+        closes = track.closes
+        place = track.seen % SLOW
+        fast = track.fast = track.fast + close - closes[place - FAST]
+        slow = track.slow = track.slow + close - closes[place]
+        closes[place] = close
+        track.seen += 1
+        if track.seen < SLOW:
             return
-        above = sums[0] * SLOW > sums[1] * FAST
-        was = self.above.get(token, above)
-        self.above[token] = above
+        above = fast * SLOW > slow * FAST
+        was = track.above
         if above == was:
+            return
+        track.above = above
+        if was < 0:
             return
         if above:
             ctx.enter(token, Side.BUY, 0, 0.0, trail=False, quantity=QUANTITY)
@@ -117,9 +129,9 @@ def bars(work: Workload, strategy: Callable[[], Strategy]) -> tuple[float, Resul
     """Return seconds and result of one run."""
     columns, sessions = work.columns(), work.sessions()
     kernel, venue = desk(work.tokens, [strategy()], START + work.bars * MINUTE)
-    begun = time.process_time()
+    begun = time.perf_counter()
     result = run_bars(kernel, venue, columns, 60, sessions)
-    return time.process_time() - begun, result
+    return time.perf_counter() - begun, result
 
 
 def cross() -> Strategy:
@@ -142,9 +154,113 @@ def best(work: Workload, strategy: Callable[[], Strategy], rounds: int) -> dict[
     }
 
 
+LEVEL = np.dtype([("quantity", ">u4"), ("price", ">u4"), ("orders", ">u2"), ("pad", ">u2")])
+
+
+class Tape:
+    """Ticks of one instrument with five levels a side, ten a second, on a 0.05 grid."""
+
+    def __init__(self, count: int, seed: int = 42) -> None:
+        rng = np.random.default_rng(seed)
+        self.count = count
+        self.token = 257
+        best = 20_000 + np.cumsum(rng.integers(-1, 2, count))
+        side = rng.integers(0, 2, count)
+        offsets = np.concatenate([-1 - np.arange(5), np.arange(5)])
+        depth = np.zeros((count, 10), LEVEL)
+        depth["quantity"] = rng.integers(1, 2_000, (count, 10))
+        depth["price"] = (best[:, None] + offsets) * 5
+        depth["orders"] = 1
+        self.depth = depth.tobytes()
+        self.time = START + np.arange(count, dtype=np.int64) * (SECOND // 10)
+        self.price = np.round((best - side) * 0.05, 2)
+        self.volume = np.cumsum(rng.integers(0, 300, count))
+        self.end = START + (count // 10 + 60) * SECOND
+
+    def columns(self) -> TickColumns:
+        """Return the ticks as the replay takes them."""
+        slots = np.zeros(self.count, dtype=np.int64).tobytes()
+        return TickColumns(
+            [self.token], slots, self.time.tobytes(), self.price.tobytes(), self.volume.tobytes(), self.depth
+        )
+
+
+def ticks(tape: Tape, stop: float) -> tuple[float, Result]:
+    """Return seconds and result of the cross on minutes built from ticks, fills against the depth."""
+    columns, sessions = tape.columns(), Sessions([START], [tape.end])
+    strategy = SmaCross("cross", 60, FAST, SLOW, QUANTITY, stop)
+    kernel, venue = desk([tape.token], [strategy], tape.end)
+    begun = time.perf_counter()
+    result = run_ticks(kernel, venue, columns, sessions)
+    return time.perf_counter() - begun, result
+
+
+def quoting(tape: Tape, every: int) -> tuple[float, int]:
+    """Return seconds and reports of a venue that holds a bid and an offer at the touch, renewed every so many ticks.
+
+    The ticks are handed in one by one from Python, as objects made beforehand.
+    """
+    _, venue = desk([tape.token], [], tape.end)
+    venue.session(START, tape.end)
+    told = [
+        Tick(tape.token, int(ts), float(price), int(volume), depth=tape.depth[row * 120 : row * 120 + 120])
+        for row, (ts, price, volume) in enumerate(zip(tape.time, tape.price, tape.volume, strict=True))
+    ]
+    reports, intent, working = 0, 0, list[Order]()
+    begun = time.perf_counter()
+    for row, tick in enumerate(told):
+        if row % every == 0:
+            venue.take([CancelOrder(order) for order in working], tick.ts)
+            working = []
+            for side in (Side.BUY, Side.SELL):
+                intent += 1
+                order = Order(
+                    intent, f"P{intent}", "quote", tape.token, side, QUANTITY, OrderType.LIMIT, Product.MIS,
+                    Purpose.ENTRY, round(tick.ltp - side * 0.05, 2),
+                )  # fmt: skip
+                venue.take([PlaceOrder(order)], tick.ts)
+                working.append(order)
+            while venue.pending:
+                event = venue.event()
+                reports += 1
+                for order in working:
+                    if getattr(event, "intent", 0) == order.intent:
+                        order.order_id = event.broker_id  # type: ignore[attr-defined]  # an Answer
+        venue.tick(tick)
+    return time.perf_counter() - begun, reports
+
+
+def first_result() -> float:
+    """Return seconds from the start of a process to the end of a small backtest in it."""
+    code = "import bench_backtest as b; b.bars(b.Workload(1, 1_000), b.cross)"
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=__file__.rsplit("/", 1)[0])
+    return time.perf_counter() - begun
+
+
+def run(rounds: int = 3, scale: float = 1.0) -> dict[str, object]:
+    """Return the figures, the best of several rounds; `scale` shortens the workloads."""
+    gc.disable()  # as a backtest's own process does: what a run makes, it keeps
+    one, many = Workload(1, int(1_000_000 * scale)), Workload(50, int(75_000 * scale))
+    tape = Tape(int(2_000_000 * scale))
+    depth = min(ticks(tape, 1.0)[0] for _ in range(rounds))
+    quote = Tape(int(300_000 * scale))
+    figures: dict[str, object] = {
+        "native": compiled.NATIVE,
+        "1 symbol, no strategy": best(one, lambda: Strategy("none", 60), rounds),
+        "1 symbol, compiled": best(one, cross, rounds),
+        "1 symbol, interpreted": best(one, Interpreted, rounds),
+        "50 symbols, compiled": best(many, cross, rounds),
+        "50 symbols, interpreted": best(many, Interpreted, 1),
+        "ticks with depth, through the kernel, million a second": round(tape.count / depth / 1e6, 2),
+        "ticks with depth, venue alone, a bid and an offer resting, from Python, million a second": round(
+            quote.count / min(quoting(quote, 100)[0] for _ in range(rounds)) / 1e6, 2
+        ),
+        "first result, s": round(min(first_result() for _ in range(rounds)), 3),
+    }
+    gc.enable()
+    return figures
+
+
 if __name__ == "__main__":
-    work = Workload(1, 1_000_000 if compiled.NATIVE else 50_000)
-    print(json.dumps(best(work, cross, 3)))
-    print(json.dumps(best(work, Interpreted, 1)))
-    work = Workload(50, 75_000 if compiled.NATIVE else 1000)
-    print(json.dumps(best(work, cross, 1)))
+    print(json.dumps(run(scale=1.0 if compiled.NATIVE else 0.01), indent=2))

@@ -191,7 +191,7 @@ def kernel(count: int, repeats: int, prefix: int) -> dict[str, dict[str, object]
 
 
 # the whole stream, or as much of it as a slow book gets through in a second or two
-SHARES = {"lightmatchingengine": 0.03}
+SHARES = {"lightmatchingengine": 0.03, "matching-engine": 0.25, "cython-orderbook": 0.25}
 HOMES = {"patang": OWN, "pure Python": OWN, "matching-engine": PEERS_312}
 
 

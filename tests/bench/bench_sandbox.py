@@ -15,6 +15,10 @@ from bench_feed import server
 from kiteconnect import KiteConnect
 from report import plural, section, table
 
+from brokers.sandbox import SandboxConfig
+from brokers.sandbox.config import EXCHANGES
+from brokers.sandbox.exchange import Exchange
+from brokers.sandbox.stream import MOST_TOKENS
 from compiled.frames import Decoder
 
 SECOND = 1_000_000_000
@@ -149,9 +153,31 @@ def exchange() -> Iterator[tuple[int, Account]]:
         yield process.pid, Account(json.loads(line))
 
 
+def market(size: int, seconds: int) -> dict[str, object]:
+    """Return what a market second costs with so many instruments, streamed in full mode over three connections."""
+    begin = time.perf_counter()
+    exchange = Exchange(SandboxConfig(speed=None, exchanges=EXCHANGES if size else ("NSE",), size=size))
+    built = time.perf_counter() - begin
+    tokens = list(exchange.tokens)
+    for first in range(0, len(tokens), MOST_TOKENS):
+        connection = exchange.connect()
+        part = tokens[first : first + MOST_TOKENS]
+        connection.receive(json.dumps({"a": "subscribe", "v": part}))
+        connection.receive(json.dumps({"a": "mode", "v": ["full", part]}))
+    begin = time.process_time()
+    exchange.run(exchange.now + seconds * SECOND)
+    return {
+        "instruments": len(tokens),
+        "ms a market second": (time.process_time() - begin) / seconds * 1e3,
+        "built in s": built,
+        "bytes a market second": sum(len(m) for c in exchange.clients.connections for m in c.outbox) // seconds,
+    }
+
+
 def run(*, quick: bool = False) -> dict[str, object]:
     """Return the section of the report."""
-    calls, widths, seconds = (50, (1, 10), 5) if quick else (1_000, (1, 10, 100), 60)
+    calls, widths, seconds = (50, (1, 10), 5) if quick else (300, (1, 3, 10), 120)
+    sizes = (0, 1_000) if quick else (0, 1_000, 9_000)
     with exchange() as (process, account):
         before, client = memory(process), account.client()
         rest = [
@@ -159,7 +185,7 @@ def run(*, quick: bool = False) -> dict[str, object]:
             | timings(lambda n: client.place_order(**account.order(n)), calls),
             {"call": "place a LIMIT order, eight clients"} | together(account, 8, calls),
             {"call": "quote of one share"} | timings(lambda n: client.quote([account.keys[n % 5]]), calls),
-            {"call": "all orders"} | timings(lambda _: client.orders(), calls // 10),
+            {"call": "all orders"} | timings(lambda _: client.orders(), max(5, calls // 50)),
         ]
         socket = [asyncio.run(stream(account, width, seconds)) for width in widths]
         after = memory(process)
@@ -172,6 +198,7 @@ def run(*, quick: bool = False) -> dict[str, object]:
         [
             table("REST, through the official client", rest),
             table("Ticks", socket),
+            table("The market alone, in process, every instrument moving", [market(size, 5) for size in sizes]),
             table(
                 "Memory of the exchange, MB",
                 [{"when": "started", "peak": before}, {"when": "after all this", "peak": after}],

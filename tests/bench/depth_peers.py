@@ -5,6 +5,7 @@ difference: the fills must be the same to the tick. One tick is one Kite packet 
 reads it as one row a level and one for the trade.
 """
 
+import gc
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -166,6 +167,7 @@ def contender(make: Callable[..., object], package: str) -> Callable[..., dict[s
     """Return a contender: first and best run, and its fills in ticks."""
 
     def run(path: str, rounds: int) -> dict[str, object]:
+        gc.disable()  # for all alike: what a backtest makes, it keeps
         once, fills, events = make(dict(np.load(path)))
         first = once()
         warm = min(once() for _ in range(rounds))

@@ -216,3 +216,48 @@ def test_margins_and_contract_notes_go_through_the_client(kite):
     (note,) = kite.get_virtual_contract_note([order | {"order_id": "x", "average_price": 1500}])
     assert note["charges"]["transaction_tax"] == pytest.approx(15.0)
     assert note["charges"]["stamp_duty"] == pytest.approx(2.25)
+
+
+def test_what_few_programs_call_goes_through_the_client_too(start):
+    _, endpoint = start(limits=False, holdings=(("INFY", 50, 1500.0), ("SBIN", 40, 900.0)), seed=9, cash=10**13)
+    made = Session(endpoint)
+    made.advance(MINUTE)
+    kite = made.kite
+    buy(kite, product="MIS")
+    assert kite.convert_position("NSE", "INFY", "BUY", "day", 4, "MIS", "CNC") is True
+    sliced = kite.place_autoslice_order(
+        "regular",
+        "NSE",
+        "WIPRO",
+        "BUY",
+        200_001,
+        "CNC",
+        "LIMIT",
+        price=kite.ltp("NSE:WIPRO")["NSE:WIPRO"]["last_price"],
+    )
+    assert [set(child) for child in sliced["children"]] == [{"order_id"}, {"order_id"}]
+    entry = kite.place_order("co", "NSE", "INFY", "BUY", 5, "MIS", "MARKET", trigger_price=1500, market_protection=-1)
+    second = next(row for row in kite.orders() if row["parent_order_id"] == entry)
+    assert kite.exit_order("co", second["order_id"], parent_order_id=entry) == second["order_id"]
+    berg = kite.place_order("iceberg", "NSE", "INFY", "BUY", 20, "CNC", "LIMIT", price=1450, iceberg_legs=2,
+                            iceberg_quantity=10, validity="TTL", validity_ttl=5)  # fmt: skip
+    assert kite.order_history(berg)[-1]["status"] == "OPEN"
+    assert {row["tradingsymbol"] for row in kite.get_auction_instruments()} == {"INFY", "SBIN"}
+    assert kite.trigger_range("BUY", "NSE:INFY")["NSE:INFY"]["percentage"] == 10
+    [order], [plan] = kite.mf_orders(), kite.mf_sips()
+    assert kite.mf_orders(order["order_id"])["order_id"] == order["order_id"]
+    assert kite.mf_sips(plan["sip_id"])["sip_id"] == plan["sip_id"]
+    assert kite.mf_holdings()[0]["tradingsymbol"] in {row["tradingsymbol"] for row in kite.mf_instruments()}
+    for placing in (
+        lambda: kite.place_mf_order("INF000S01010", "BUY", amount=1000),
+        lambda: kite.cancel_mf_order("1"),
+        lambda: kite.place_mf_sip("INF000S01010", 1000, 12, "monthly"),
+        lambda: kite.modify_mf_sip("1", amount=5),
+        lambda: kite.cancel_mf_sip("1"),
+    ):
+        with pytest.raises(exceptions.InputException, match="Order placement can't be done"):
+            placing()
+    with pytest.raises(exceptions.TokenException):
+        kite.renew_access_token("none", endpoint.api_secret)
+    with pytest.raises(exceptions.TokenException):
+        kite.invalidate_refresh_token("none")

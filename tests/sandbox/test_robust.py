@@ -28,6 +28,11 @@ ORDERS = st.fixed_dictionaries(
         "validity": WORDS,
         "disclosed_quantity": NUMBERS,
         "tag": WORDS,
+        "validity_ttl": NUMBERS,
+        "iceberg_legs": st.just("3") | NUMBERS,
+        "iceberg_quantity": NUMBERS,
+        "auction_number": NUMBERS,
+        "autoslice": st.sampled_from(["true", "false", "x"]),
     },
 )
 JSON = st.recursive(
@@ -51,13 +56,18 @@ def envelope(status, answer):
 
 
 @settings(max_examples=300, deadline=None)
-@given(orders=st.lists(ORDERS, min_size=1, max_size=4), changes=ORDERS)
-def test_no_order_however_odd_breaks_the_exchange(busy, orders, changes):
+@given(
+    orders=st.lists(ORDERS, min_size=1, max_size=4),
+    changes=ORDERS,
+    variety=st.just("regular") | st.sampled_from(["amo", "co", "iceberg", "auction", "bo"]),
+)
+def test_no_order_however_odd_breaks_the_exchange(busy, orders, changes, variety):
     for form in orders:
-        status, answer = busy.call("POST", "/orders/regular", form)
+        status, answer = busy.call("POST", f"/orders/{variety}", form)
         envelope(status, answer)
         if status == 200:
-            envelope(*busy.call("PUT", f"/orders/regular/{answer['data']['order_id']}", changes))
+            envelope(*busy.call("PUT", f"/orders/{variety}/{answer['data']['order_id']}", changes))
+            envelope(*busy.call("DELETE", f"/orders/{variety}/{answer['data']['order_id']}"))
     busy.seconds(1)
     envelope(*busy.call("GET", "/orders"))
     envelope(*busy.call("GET", "/user/margins"))
@@ -82,3 +92,21 @@ def test_no_price_of_a_gtt_breaks_the_exchange(busy, values, last, prices):
     form = {"type": kind, "condition": json.dumps(condition), "orders": json.dumps(orders)}
     envelope(*busy.call("POST", "/gtt/triggers", form))
     busy.seconds(1)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    form=st.dictionaries(st.sampled_from(["name", "type", "operator", "basket", "rhs_type", "rhs_constant"]), WORDS),
+    basket=JSON,
+    fault=JSON,
+)
+def test_no_alert_conversion_or_fault_however_odd_breaks_the_exchange(busy, form, basket, fault):
+    base = {"name": "n", "type": "ato", "lhs_exchange": "NSE", "lhs_tradingsymbol": "INFY", "operator": ">=",
+            "lhs_attribute": "LastTradedPrice", "rhs_type": "constant", "rhs_constant": "1"}  # fmt: skip
+    envelope(*busy.call("POST", "/alerts", base | {"basket": json.dumps(basket)} | form))
+    envelope(*busy.call("PUT", "/portfolio/positions", {**form, "exchange": "NSE", "tradingsymbol": "INFY"}))
+    status, _ = busy.call("POST", "/sandbox/faults", body=fault)
+    assert status in {200, 400}
+    busy.call("DELETE", "/sandbox/faults")
+    busy.seconds(1)
+    envelope(*busy.call("GET", "/alerts"))

@@ -94,7 +94,9 @@ def test_the_closing_auction_drops_stops_keeps_limits_and_trades_at_one_price(ma
     volume = client.share().volume
     to(client, "15:20:01")
     assert client.share().volume == volume, "nothing trades between 15:15 and the auction print"
-    assert "outside 3%" in client.refused(price=client.at(4), product="CNC")[2]
+    share = client.share()
+    outside = share.instrument.price(round(share.reference * 1.031))
+    assert "outside 3%" in client.refused(price=outside, product="CNC")[2]
     buyer = client.place(price=client.at(2.5), product="CNC")
     to(client, "15:30")
     row = client.order(buyer)

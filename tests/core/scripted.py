@@ -1,0 +1,164 @@
+"""A kernel of two instruments and a strategy that asks for what a test tells it to; time moves only when told."""
+
+from compiled.charges import Rates, Row
+from compiled.events import (
+    Act,
+    Alert,
+    Answer,
+    GttUpdate,
+    Operate,
+    OrderUpdate,
+    Outcome,
+    PlaceGtt,
+    PlaceOrder,
+    Ticks,
+    Timer,
+    Trade,
+    Verb,
+)
+from compiled.kernel import Kernel, Setup, Slot
+from compiled.model import MINUTE, SECOND, Instrument, OrderStatus, Product, Purpose, Side, Tick
+from compiled.risk import Limits
+from compiled.strategy import Strategy
+
+OPEN = 1_759_808_700 * SECOND  # 2025-10-07 09:15 IST
+CLOSE = OPEN + 375 * MINUTE
+CANBK, BEL, STRANGER = 257, 513, 1025
+
+
+def instruments():
+    return [Instrument(CANBK, "NSE", "CANBK", 0.05), Instrument(BEL, "NSE", "BEL", 0.05)]
+
+
+def no_charges():
+    row = Row("tax", "EQ_DELIVERY", "NSE", 0, 99991231, 0, 0)
+    return Rates(row, row, row, row, row, row, row)
+
+
+class Script(Strategy):
+    """Does at the next tick whatever was put on `todo`."""
+
+    def __init__(self):
+        super().__init__("script", 60, wants_ticks=True)
+        self.todo = []
+
+    def on_tick(self, ctx, tick):
+        del tick
+        todo, self.todo = self.todo, []
+        for act in todo:
+            act(ctx)
+
+
+class Scene:
+    """A desk's kernel one minute after the open, ready, with CANBK at ₹100.00; `act` asks through the strategy."""
+
+    def __init__(self, now=OPEN + MINUTE, close=CLOSE, limits=None, first=1):
+        self.script = Script()
+        self.now = now
+        listed = instruments()
+        charged = {8 * int(each.token) + int(Product.CNC): no_charges() for each in listed}
+        setup = Setup(OPEN, close, 10**10, limits or Limits(), [60], "T", first)
+        self.kernel = Kernel(setup, listed, [Slot(self.script, [CANBK, BEL])], charged)
+        self.asked = []
+        self.after = lambda: None
+        """Called after each event, as the loop calls the recorder."""
+        self.tell(Operate(now, Act.READY))
+        self.tick(100.0)
+
+    # what happens
+
+    def tell(self, event):
+        found = self.kernel.handle(event)
+        self.asked += found
+        self.after()
+        return found
+
+    def tick(self, price, token=CANBK, after=0.0):
+        self.now += int(after * SECOND)
+        return self.tell(Ticks(self.now, [Tick(token, self.now, price)]))
+
+    def timer(self, after=1.0):
+        self.now += int(after * SECOND)
+        return self.tell(Timer(self.now))
+
+    def seconds(self, count):
+        return [command for _ in range(count) for command in self.timer()]
+
+    def act(self, what):
+        self.script.todo.append(what)
+        return self.tick(self.kernel.markets[CANBK].ltp)
+
+    def operate(self, act, **what):
+        return self.tell(Operate(self.now, act, **what))
+
+    def answer(self, intent, outcome, broker_id="", verb=Verb.PLACE, reason=""):
+        return self.tell(Answer(self.now, intent, verb, outcome, broker_id, reason))
+
+    def accept(self, order, order_id):
+        return self.answer(order.intent, Outcome.ACCEPTED, order_id)
+
+    def book(self, order_id, status, filled=0, tag="", quantity=100, price=0.0, side=Side.BUY):
+        return self.tell(OrderUpdate(self.now, order_id, tag, CANBK, side, status, quantity, filled, price))
+
+    def trade(self, trade_id, order_id, quantity, price, side=Side.BUY):
+        return self.tell(Trade(self.now, trade_id, order_id, CANBK, side, quantity, price))
+
+    def gtt(self, gtt, status, order_ids=(), reason=""):
+        legs = list(gtt.legs)
+        return self.tell(GttUpdate(self.now, gtt.gtt_id, CANBK, status, legs, list(order_ids), reason))
+
+    # whole stretches of a day
+
+    def enter(self, quantity=100, target=0.0, stop=2.0):
+        """Ask for a position and return its order, not answered yet."""
+        found = self.act(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, stop, target, quantity=quantity))
+        return only(found, PlaceOrder).order
+
+    def fill(self, order, order_id="B1", price=100.0):
+        """Have an order accepted and filled; return what that calls for."""
+        quantity = int(order.quantity)
+        self.accept(order, order_id)
+        self.book(order_id, OrderStatus.COMPLETE, quantity, order.tag, quantity, side=order.side)
+        return self.trade("t" + order_id, order_id, quantity, price, order.side)
+
+    def hold(self, quantity=100, target=0.0, stop=2.0):
+        """Return the GTT, active as number 7, of a position bought at ₹100.00."""
+        gtt = only(self.fill(self.enter(quantity, target, stop)), PlaceGtt).gtt
+        self.answer(gtt.intent, Outcome.ACCEPTED, "7")
+        return gtt
+
+    def leave(self):
+        """Have the operator leave the position and its GTT deleted; return the exit."""
+        gtt = self.rung.gtt
+        self.operate(Act.EXIT, token=CANBK)
+        found = self.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL)
+        return only(found, PlaceOrder).order
+
+    # how it stands
+
+    @property
+    def rung(self):
+        return self.kernel.rungs[min(self.kernel.rungs)]
+
+    @property
+    def account(self):
+        position = self.kernel.ledger.account(CANBK)
+        return 0 if position is None else int(position.quantity)
+
+    def exits(self):
+        return [c.order for c in self.asked if isinstance(c, PlaceOrder) and c.order.purpose is Purpose.EXIT]
+
+    def alarms(self):
+        return [c.name for c in self.asked if isinstance(c, Alert) and c.level == "alarm"]
+
+
+def only(commands, kind):
+    """Return the one command of a kind."""
+    found = [command for command in commands if isinstance(command, kind)]
+    assert len(found) == 1, f"{len(found)} {kind.__name__} in {commands}"
+    return found[0]
+
+
+def some(commands, kind):
+    """Return the commands of a kind."""
+    return [command for command in commands if isinstance(command, kind)]

@@ -1,0 +1,377 @@
+"""The order path, event by event: late, twice, out of order, lost, and two things that cross."""
+
+import pytest
+
+from compiled.events import (
+    Act,
+    CancelOrder,
+    DeleteGtt,
+    ModifyGtt,
+    Outcome,
+    PlaceGtt,
+    PlaceOrder,
+    Verb,
+)
+from compiled.model import MINUTE, GttStatus, OrderStatus, OrderType, Product, Purpose, Side
+from tests.core.scripted import CANBK, STRANGER, Scene, only, some
+
+
+@pytest.fixture
+def scene():
+    return Scene()
+
+
+# protection
+
+
+def test_an_entry_is_protected_from_the_average_of_its_fills(scene):
+    order = scene.enter(100)
+    scene.accept(order, "B1")
+    scene.trade("t1", "B1", 40, 100.0)
+    gtt = only(scene.asked, PlaceGtt).gtt
+    assert [(leg.trigger, leg.quantity) for leg in gtt.legs] == [(98.0, 40)]
+    assert scene.kernel.naked() == 1
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    assert scene.kernel.naked() == 0
+
+
+def test_shares_that_fill_after_the_gtt_stands_are_protected_within_seconds(scene):
+    order = scene.enter(100)
+    scene.accept(order, "B1")
+    gtt = only(scene.trade("t1", "B1", 40, 100.0), PlaceGtt).gtt
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    scene.trade("t2", "B1", 60, 100.0)
+    assert scene.kernel.naked() == 1
+    asked = only(scene.seconds(6), ModifyGtt).gtt
+    assert [leg.quantity for leg in asked.pending] == [100]
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    assert scene.kernel.naked() == 0
+
+
+def test_shares_that_fill_when_the_price_is_at_the_stop_are_not_left_naked(scene):
+    order = scene.enter(100)
+    scene.accept(order, "B1")
+    gtt = only(scene.trade("t1", "B1", 40, 100.0), PlaceGtt).gtt
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    scene.trade("t2", "B1", 60, 100.0)
+    scene.tick(98.10)
+    scene.seconds(30)
+    assert some(scene.asked, ModifyGtt) or some(scene.asked, DeleteGtt)
+
+
+def test_a_gtt_the_broker_has_cancelled_is_placed_again(scene):
+    gtt = scene.hold()
+    again = only(scene.gtt(gtt, GttStatus.CANCELLED), PlaceGtt).gtt
+    assert [(leg.trigger, leg.quantity) for leg in again.legs] == [(98.0, 100)]
+    assert scene.kernel.naked() == 1
+
+
+def test_refusals_that_were_overcome_do_not_count_against_the_next_gtt(scene):
+    gtt = only(scene.fill(scene.enter()), PlaceGtt).gtt
+    for _ in range(2):
+        scene.answer(gtt.intent, Outcome.REFUSED, reason="InputException: odd")
+        gtt = only(scene.seconds(4), PlaceGtt).gtt
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    scene.seconds(600)
+    gtt = only(scene.gtt(gtt, GttStatus.CANCELLED), PlaceGtt).gtt
+    scene.answer(gtt.intent, Outcome.REFUSED, reason="InputException: odd")
+    scene.seconds(30)
+    assert scene.exits() == []
+
+
+def test_a_gtt_status_nobody_has_heard_of_does_not_keep_the_position_from_leaving(scene):
+    gtt = scene.hold()
+    scene.gtt(gtt, GttStatus.UNKNOWN)
+    scene.gtt(gtt, GttStatus.ACTIVE)
+    scene.operate(Act.EXIT, token=CANBK)
+    assert some(scene.asked, DeleteGtt)
+
+
+def test_a_modification_answered_after_the_gtt_has_fired_leaves_its_legs_alone(scene):
+    gtt = scene.hold()
+    scene.tick(103.0, after=6)
+    assert only(scene.asked, ModifyGtt).gtt is gtt
+    scene.gtt(gtt, GttStatus.TRIGGERED, ["S1"])
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    assert [(leg.trigger, leg.quantity) for leg in gtt.legs] == [(98.0, 100)]
+
+
+# what a GTT has sent
+
+
+def test_a_position_is_sold_only_when_its_gtt_is_gone(scene):
+    gtt = scene.hold()
+    found = scene.operate(Act.EXIT, token=CANBK)
+    assert only(found, DeleteGtt).gtt is gtt
+    assert scene.exits() == []
+    found = scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL)
+    order = only(found, PlaceOrder).order
+    assert (order.side, order.quantity, order.order_type, order.purpose) == (
+        Side.SELL, 100, OrderType.MARKET, Purpose.EXIT,
+    )  # fmt: skip
+
+
+def test_a_gtt_that_fires_while_its_deletion_is_refused_is_the_exit(scene):
+    gtt = scene.hold()
+    scene.operate(Act.EXIT, token=CANBK)
+    scene.answer(gtt.intent, Outcome.REFUSED, "7", Verb.CANCEL, "GeneralException: not active")
+    scene.gtt(gtt, GttStatus.TRIGGERED, ["S1"])
+    scene.trade("t9", "S1", 100, 97.95, Side.SELL)
+    scene.book("S1", OrderStatus.COMPLETE, 100, side=Side.SELL)
+    scene.seconds(30)
+    assert scene.account == 0
+    assert scene.exits() == []
+    assert scene.kernel.open_positions() == 0
+
+
+def test_a_gtt_that_had_fired_before_its_deletion_was_answered_still_counts(scene):
+    gtt = scene.hold()
+    scene.leave()
+    scene.gtt(gtt, GttStatus.TRIGGERED, ["S1"])
+    scene.trade("t9", "S1", 100, 97.95, Side.SELL)
+    assert scene.account == 0
+
+
+def test_a_triggered_gtt_whose_order_is_not_shown_yet_is_waited_for(scene):
+    gtt = scene.hold()
+    scene.gtt(gtt, GttStatus.TRIGGERED)
+    scene.seconds(2)
+    assert scene.exits() == []
+    scene.gtt(gtt, GttStatus.TRIGGERED, ["S1"])
+    scene.trade("t9", "S1", 100, 97.95, Side.SELL)
+    assert scene.account == 0
+
+
+def test_a_triggered_gtt_whose_order_failed_is_left_at_the_market(scene):
+    gtt = scene.hold()
+    found = scene.gtt(gtt, GttStatus.TRIGGERED, reason="circuit limit")
+    assert only(found, PlaceOrder).order.order_type is OrderType.MARKET
+    assert scene.rung.exit_reason == "trigger failed: circuit limit"
+
+
+def test_a_target_that_fired_is_not_called_a_stop_though_its_price_is_known_later(scene):
+    gtt = scene.hold(target=4.0)
+    assert [leg.price for leg in gtt.legs] == [97.5, 104.0]
+    scene.gtt(gtt, GttStatus.TRIGGERED, ["S1"])
+    scene.book("S1", OrderStatus.COMPLETE, 100, price=104.0, side=Side.SELL)
+    scene.trade("t9", "S1", 100, 104.0, Side.SELL)
+    assert scene.rung.exit_reason == "target"
+
+
+# entries and exits
+
+
+def test_a_trade_told_twice_is_booked_once(scene):
+    order = scene.enter()
+    scene.accept(order, "B1")
+    scene.trade("t1", "B1", 40, 100.0)
+    scene.trade("t1", "B1", 40, 100.0)
+    assert scene.account == 40
+
+
+def test_one_trade_number_on_two_orders_is_two_trades(scene):
+    scene.hold()
+    order = scene.leave()
+    scene.accept(order, "S1")
+    scene.trade("tB1", "S1", 100, 99.0, Side.SELL)
+    assert scene.account == 0
+
+
+def test_a_fill_that_arrives_before_its_order_is_kept(scene):
+    order = scene.enter()
+    scene.trade("t1", "B1", 100, 100.0)
+    assert scene.account == 0
+    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
+    scene.book("B1", OrderStatus.COMPLETE, 100, order.tag)
+    assert scene.account == 100
+    assert len(some(scene.asked, PlaceGtt)) == 1
+
+
+def test_an_old_status_does_not_bring_a_finished_order_back(scene):
+    order = scene.enter()
+    scene.book("B1", OrderStatus.COMPLETE, 100, order.tag)
+    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
+    scene.book("B1", OrderStatus.OPEN, 0, order.tag)
+    scene.accept(order, "B1")
+    assert (order.status, order.filled) == (OrderStatus.COMPLETE, 100)
+
+
+def test_an_order_that_stands_twice_at_the_broker_is_told(scene):
+    order = scene.enter()
+    scene.accept(order, "B1")
+    scene.book("B2", OrderStatus.OPEN, 0, order.tag)
+    assert scene.alarms()
+
+
+def test_an_entry_given_up_as_lost_that_trades_after_all_is_protected(scene):
+    order = scene.enter()
+    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
+    scene.answer(order.intent, Outcome.LOST, reason="not in the broker's books")
+    assert scene.kernel.open_positions() == 0
+    scene.book("B1", OrderStatus.COMPLETE, 100, order.tag)
+    gtt = only(scene.trade("t1", "B1", 100, 100.0), PlaceGtt).gtt
+    assert gtt.legs[0].quantity == 100
+
+
+def test_an_entry_given_up_as_lost_that_works_after_all_is_cancelled_by_the_halt(scene):
+    order = scene.enter()
+    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
+    scene.answer(order.intent, Outcome.LOST, reason="not in the broker's books")
+    scene.book("B1", OrderStatus.OPEN, 0, order.tag)
+    scene.operate(Act.HALT)
+    scene.seconds(2)
+    assert [command.order for command in some(scene.asked, CancelOrder)] == [order]
+
+
+def test_an_exit_of_unknown_outcome_is_not_sent_again(scene):
+    scene.hold()
+    order = scene.leave()
+    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
+    scene.seconds(60)
+    assert scene.exits() == [order]
+    assert scene.kernel.naked() == 1
+
+
+def test_an_exit_given_up_as_lost_that_works_after_all_does_not_sell_beside_its_successor(scene):
+    scene.hold()
+    first = scene.leave()
+    scene.answer(first.intent, Outcome.UNKNOWN, reason="timeout")
+    scene.answer(first.intent, Outcome.LOST, reason="not in the broker's books")
+    scene.seconds(3)
+    assert len(scene.exits()) == 2
+    scene.accept(scene.exits()[1], "S2")
+    scene.book("S1", OrderStatus.OPEN, 0, first.tag, side=Side.SELL)
+    cancelled = [command.order.order_id for command in some(scene.asked, CancelOrder)]
+    assert len(set(cancelled) & {"S1", "S2"}) == 1
+
+
+def test_an_exit_turned_away_as_busy_is_sent_again_within_seconds(scene):
+    scene.hold()
+    order = scene.leave()
+    for _ in range(5):
+        scene.answer(order.intent, Outcome.REFUSED, reason="busy: Too many requests")
+        order = only(scene.seconds(3), PlaceOrder).order
+
+
+def test_an_exit_the_exchange_rejects_is_told_and_tried_ever_less_often(scene):
+    scene.hold()
+    order = scene.leave()
+    for number in range(300):
+        if order.live:
+            scene.accept(order, f"S{number}")
+            scene.book(f"S{number}", OrderStatus.REJECTED, 0, order.tag, side=Side.SELL)
+        scene.timer()
+        order = scene.exits()[-1]
+    assert "order_refused" in scene.alarms()
+    assert 3 < len(scene.exits()) < 20
+
+
+def test_a_refused_cancel_is_not_asked_for_again_at_the_same_instant(scene):
+    order = scene.enter()
+    scene.accept(order, "B1")
+    only(scene.timer(31), CancelOrder)
+    found = scene.answer(order.intent, Outcome.REFUSED, "B1", Verb.CANCEL, "OrderException: already complete")
+    assert some(found, CancelOrder) == []
+    assert len(some(scene.timer(), CancelOrder)) == 1
+
+
+def test_what_a_partly_filled_exit_has_left_is_sold_with_the_next_one(scene):
+    scene.hold()
+    order = scene.leave()
+    scene.accept(order, "S1")
+    scene.trade("t5", "S1", 30, 99.0, Side.SELL)
+    only(scene.seconds(11), CancelOrder)
+    scene.book("S1", OrderStatus.CANCELLED, 30, order.tag, side=Side.SELL)
+    scene.answer(order.intent, Outcome.ACCEPTED, "S1", Verb.CANCEL)
+    assert [each.quantity for each in scene.exits()] == [100, 70]
+
+
+def test_a_cancelled_exit_waits_for_the_trade_its_book_tells_of(scene):
+    scene.hold()
+    order = scene.leave()
+    scene.accept(order, "S1")
+    scene.seconds(11)
+    scene.book("S1", OrderStatus.CANCELLED, 30, order.tag, side=Side.SELL)
+    scene.seconds(5)
+    assert len(scene.exits()) == 1
+    scene.trade("t5", "S1", 30, 99.0, Side.SELL)
+    assert [each.quantity for each in scene.exits()] == [100, 70]
+
+
+def test_shares_sold_twice_are_a_naked_position(scene):
+    scene.hold()
+    first = scene.leave()
+    scene.answer(first.intent, Outcome.UNKNOWN, reason="timeout")
+    scene.answer(first.intent, Outcome.LOST, reason="not in the broker's books")
+    scene.seconds(3)
+    scene.fill(scene.exits()[1], "S2", 99.0)
+    scene.book("S1", OrderStatus.COMPLETE, 100, first.tag, side=Side.SELL)
+    scene.trade("tS1", "S1", 100, 99.0, Side.SELL)
+    assert scene.account == -100
+    assert "oversold" in scene.alarms()
+    assert scene.kernel.naked() == 1
+
+
+# the operator, the session, the strategy
+
+
+def test_the_halt_cancels_an_entry_whose_id_comes_late(scene):
+    order = scene.enter()
+    assert some(scene.operate(Act.HALT), CancelOrder) == []
+    scene.accept(order, "B1")
+    assert only(scene.timer(), CancelOrder).order is order
+
+
+def test_after_the_halt_nothing_enters_and_protection_stays(scene):
+    gtt = scene.hold()
+    scene.operate(Act.HALT)
+    scene.asked.clear()
+    scene.act(lambda ctx: ctx.enter(513, Side.BUY, 0, 2.0, quantity=5))
+    scene.seconds(5)
+    assert some(scene.asked, PlaceOrder) == []
+    assert some(scene.asked, DeleteGtt) == []
+    assert gtt.status is GttStatus.ACTIVE
+
+
+def test_a_flatten_while_the_entry_is_unknown_sells_what_it_turns_out_to_have_bought(scene):
+    order = scene.enter()
+    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
+    scene.operate(Act.FLATTEN)
+    scene.seconds(5)
+    scene.book("B1", OrderStatus.COMPLETE, 100, order.tag)
+    scene.trade("t1", "B1", 100, 100.0)
+    assert [each.quantity for each in scene.exits()] == [100]
+    assert some(scene.asked, PlaceGtt) == []
+
+
+def test_a_flatten_also_sells_an_entry_that_was_given_up_as_lost_before_it(scene):
+    order = scene.enter()
+    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
+    scene.answer(order.intent, Outcome.LOST, reason="not in the broker's books")
+    scene.operate(Act.FLATTEN)
+    scene.book("B1", OrderStatus.COMPLETE, 100, order.tag)
+    scene.trade("t1", "B1", 100, 100.0)
+    scene.seconds(3)
+    assert [each.quantity for each in scene.exits()] == [100]
+
+
+def test_no_protection_is_taken_away_before_the_market_opens(scene):
+    scene.hold()
+    scene.kernel.session(scene.now + 60 * MINUTE, scene.now + 400 * MINUTE)
+    scene.asked.clear()
+    scene.operate(Act.FLATTEN)
+    scene.seconds(3)
+    assert some(scene.asked, DeleteGtt) == []
+    assert scene.exits() == []
+
+
+def test_an_entry_in_a_product_without_charges_is_refused_before_it_is_sent(scene):
+    found = scene.act(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, product=Product.MTF, quantity=5))
+    assert some(found, PlaceOrder) == []
+
+
+def test_a_strategy_that_asks_for_an_instrument_it_does_not_hear_stops_alone(scene):
+    gtt = scene.hold()
+    scene.act(lambda ctx: ctx.enter(STRANGER, Side.BUY, 0, 2.0, quantity=5))
+    assert scene.alarms() == ["strategy_stopped"]
+    assert only(scene.operate(Act.EXIT, token=CANBK), DeleteGtt).gtt is gtt

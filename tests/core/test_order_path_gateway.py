@@ -1,0 +1,312 @@
+"""The order path between the kernel and the broker: what is unknown, what has vanished, what must not wait."""
+
+import asyncio
+import threading
+
+import pytest
+
+from brokers.kite.rest import KiteBroker
+from compiled.events import Act, Answer, DeleteGtt, GttUpdate, OrderUpdate, Outcome, PlaceGtt, PlaceOrder, Verb
+from compiled.model import SECOND, GttStatus, OrderStatus, OrderType, Product, Purpose, Side
+from engine.desk import LANES
+from engine.errors import OrderRefused, OrderUnknown
+from engine.trading.books import Books
+from engine.trading.clock import SteppedClock
+from engine.trading.gateway import Gateway, Patience
+from engine.trading.governor import Governor, Rates
+from engine.trading.killswitch import HALT, KillSwitch
+from tests.core.scripted import BEL, CANBK, Scene, instruments, only, some
+
+
+class Disk:
+    """A journal that is always done."""
+
+    def append(self, table, row):
+        pass
+
+    async def commit(self):
+        pass
+
+
+class Broker:
+    """Answers from lists that a test fills; `place` does what `outcome` says."""
+
+    def __init__(self):
+        self.placed = []
+        self.book = []
+        self.listed = []
+        self.outcome = self.accept
+
+    async def accept(self, order):
+        return f"N{order.intent}"
+
+    async def place(self, order):
+        self.placed.append(order)
+        return await self.outcome(order)
+
+    async def place_gtt(self, gtt):
+        raise OrderUnknown(f"GTT {gtt.intent} timed out")
+
+    async def orders(self):
+        return list(self.book)
+
+    async def trades(self):
+        return []
+
+    async def gtts(self):
+        return list(self.listed)
+
+
+class Engine:
+    """A scene whose commands go through a real gateway, on a clock that stands."""
+
+    def __init__(self, folder):
+        self.scene = Scene()
+        self.broker = Broker()
+        self.clock = SteppedClock(self.scene.now)
+        self.kill = KillSwitch(folder / "KILL")
+        self.inbox = []
+        self.gateway = Gateway(
+            self.scene.kernel, self.broker, Disk(), self.clock, Governor(Rates()), self.kill, Patience(),
+            self.inbox.append,
+        )  # fmt: skip
+        self.books = Books(self.scene.kernel, self.broker, self.gateway, self.inbox.append)
+
+    def turn(self):
+        """Hand what has come in to the kernel; return what it asks for."""
+        found = []
+        while self.inbox:
+            found += self.scene.tell(self.inbox.pop(0))
+        return found
+
+    async def look(self, times=1):
+        """Look at the books that often, two seconds apart; return what the kernel asks for."""
+        found = []
+        for _ in range(times):
+            self.scene.now += 2 * SECOND
+            self.clock.set(self.scene.now)
+            await self.books.look(gtts=True)
+            found += self.turn()
+        return found
+
+    def list_gtt(self, gtt, gtt_id, status):
+        return GttUpdate(self.scene.now, gtt_id, CANBK, status, list(gtt.legs), [])
+
+
+@pytest.fixture
+def engine(tmp_path):
+    return Engine(tmp_path)
+
+
+async def unknown_gtt(engine):
+    """Return the GTT of a position, sent and unanswered."""
+    gtt = only(engine.scene.fill(engine.scene.enter()), PlaceGtt).gtt
+    engine.broker.book = [OrderUpdate(engine.scene.now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, 100, 100)]
+    engine.gateway.put(PlaceGtt(gtt))
+    await engine.gateway.drain()
+    engine.turn()
+    assert gtt.status is GttStatus.UNKNOWN
+    return gtt
+
+
+def test_an_order_of_unknown_outcome_is_found_by_its_tag_and_sent_once(engine):
+    async def story():
+        async def time_out(order):
+            raise OrderUnknown("timed out")
+
+        engine.broker.outcome = time_out
+        order = engine.scene.enter()
+        engine.gateway.put(PlaceOrder(order))
+        await engine.gateway.drain()
+        engine.turn()
+        assert order.status is OrderStatus.UNKNOWN
+        engine.broker.book = [OrderUpdate(0, "B1", order.tag, CANBK, Side.BUY, OrderStatus.OPEN, 100, 0)]
+        await engine.look()
+        assert (order.status, order.order_id) == (OrderStatus.OPEN, "B1")
+        assert engine.broker.placed == [order]
+        assert engine.gateway.unresolved == {}
+
+    asyncio.run(story())
+
+
+def test_an_order_is_given_up_only_after_five_looks(engine):
+    async def story():
+        async def time_out(order):
+            raise OrderUnknown("timed out")
+
+        engine.broker.outcome = time_out
+        order = engine.scene.enter()
+        engine.gateway.put(PlaceOrder(order))
+        await engine.gateway.drain()
+        engine.turn()
+        await engine.look(4)
+        assert order.status is OrderStatus.UNKNOWN
+        await engine.look(1)
+        assert order.status is OrderStatus.LOST
+
+    asyncio.run(story())
+
+
+def test_a_latched_switch_stops_entries_in_the_queue_and_lets_exits_pass(engine):
+    async def story():
+        entry = engine.scene.enter()
+        engine.gateway.put(PlaceOrder(entry))
+        engine.kill.trigger(HALT, "test", "test")
+        exit_ = engine.scene.kernel.out.place(
+            "script", CANBK, Side.SELL, 5, entry.order_type, entry.product, Purpose.EXIT, 0
+        )
+        engine.gateway.put(PlaceOrder(exit_))
+        await engine.gateway.drain()
+        assert engine.broker.placed == [exit_]
+        engine.turn()
+        assert entry.status is OrderStatus.REJECTED
+
+    asyncio.run(story())
+
+
+def test_an_exit_does_not_wait_behind_entries_whose_answers_hang(engine):
+    async def story():
+        never = asyncio.Event()
+
+        async def hang(order):
+            if order.purpose is Purpose.ENTRY:
+                await never.wait()
+            return f"N{order.intent}"
+
+        engine.broker.outcome = hang
+        sending = asyncio.create_task(engine.gateway.run(3))
+        out = engine.scene.kernel.out
+        entry = engine.scene.enter()
+        for _ in range(3):
+            engine.gateway.put(PlaceOrder(out.place(
+                "script", BEL, Side.BUY, 5, entry.order_type, entry.product, Purpose.ENTRY, 0
+            )))  # fmt: skip
+        await asyncio.sleep(0.05)
+        leaving = out.place("script", CANBK, Side.SELL, 5, entry.order_type, entry.product, Purpose.EXIT, 0)
+        engine.gateway.put(PlaceOrder(leaving))
+        await asyncio.sleep(0.2)
+        sending.cancel()
+        assert leaving in engine.broker.placed
+
+    asyncio.run(story())
+
+
+class Kite(KiteBroker):
+    """The real broker port with a client that answers nothing until `free` is set."""
+
+    def __init__(self, clock):
+        super().__init__("http://nowhere", "key", "token", clock)
+        self.know(instruments())
+        self.free = threading.Event()
+        self.tags = []
+
+    def _wire(self):
+        return self
+
+    def call(self, work):
+        return work(self)
+
+    def place_order(self, **fields):
+        self.tags.append(fields["tag"])
+        self.free.wait(5.0)
+        return "N" + fields["tag"]
+
+
+def test_an_entry_that_waits_for_a_thread_does_not_leave_after_the_latch(engine):
+    async def story():
+        engine.gateway.broker = broker = Kite(engine.clock)
+        sending = asyncio.create_task(engine.gateway.run(LANES))
+        out = engine.scene.kernel.out
+        for _ in range(3):
+            engine.gateway.put(PlaceOrder(out.place(
+                "script", BEL, Side.BUY, 5, OrderType.MARKET, Product.CNC, Purpose.ENTRY, 0
+            )))  # fmt: skip
+        await asyncio.sleep(0.1)
+        left = list(broker.tags)
+        engine.kill.trigger(HALT, "test", "test")
+        broker.free.set()
+        await asyncio.sleep(0.3)
+        sending.cancel()
+        await broker.close()
+        assert left
+        assert broker.tags == left
+
+    asyncio.run(story())
+
+
+def test_a_gtt_of_unknown_outcome_is_found_by_what_it_asks_for(engine):
+    async def story():
+        gtt = await unknown_gtt(engine)
+        engine.broker.listed = [engine.list_gtt(gtt, 9, GttStatus.ACTIVE)]
+        await engine.look()
+        assert (gtt.gtt_id, gtt.status, engine.scene.kernel.naked()) == (9, GttStatus.ACTIVE, 0)
+
+    asyncio.run(story())
+
+
+def test_a_dead_gtt_that_asked_for_the_same_is_not_taken_for_ours(engine):
+    async def story():
+        gtt = await unknown_gtt(engine)
+        engine.broker.listed = [engine.list_gtt(gtt, 8, GttStatus.DELETED), engine.list_gtt(gtt, 9, GttStatus.ACTIVE)]
+        await engine.look()
+        assert (gtt.gtt_id, gtt.status) == (9, GttStatus.ACTIVE)
+
+    asyncio.run(story())
+
+
+def test_a_gtt_given_up_as_lost_that_stands_after_all_does_not_guard_the_shares_twice(engine):
+    async def story():
+        first = await unknown_gtt(engine)
+        await engine.look(6)
+        assert first.status is GttStatus.LOST
+        second = only(engine.scene.seconds(5), PlaceGtt).gtt
+        engine.scene.answer(second.intent, Outcome.ACCEPTED, "10")
+        engine.broker.listed = [
+            engine.list_gtt(first, 9, GttStatus.ACTIVE), engine.list_gtt(second, 10, GttStatus.ACTIVE),
+        ]  # fmt: skip
+        deleted = [command.gtt.gtt_id for command in some(await engine.look(3), DeleteGtt)]
+        assert deleted in ([9], [10])
+
+    asyncio.run(story())
+
+
+def test_a_gtt_that_has_vanished_from_the_brokers_list_is_not_taken_for_protection(engine):
+    async def story():
+        engine.scene.hold()
+        engine.broker.book = [
+            OrderUpdate(engine.scene.now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, 100, 100)
+        ]
+        engine.broker.listed = []
+        found = await engine.look(5)
+        assert some(found, PlaceGtt) or engine.scene.kernel.naked() == 1
+
+    asyncio.run(story())
+
+
+def test_a_position_can_be_left_when_its_deleted_gtt_has_vanished_from_the_list(engine):
+    async def story():
+        gtt = engine.scene.hold()
+        engine.scene.operate(Act.EXIT, token=CANBK)
+        engine.inbox.append(Answer(engine.scene.now, gtt.intent, Verb.CANCEL, Outcome.UNKNOWN, "7", "timed out"))
+        engine.turn()
+        engine.broker.listed = []
+        found = await engine.look(10)
+        assert some(found, PlaceOrder)
+
+    asyncio.run(story())
+
+
+def test_a_refused_order_ends_its_rung(engine):
+    async def story():
+        async def refuse(order):
+            raise OrderRefused("MarginException", "insufficient funds")
+
+        engine.broker.outcome = refuse
+        order = engine.scene.enter()
+        engine.gateway.put(PlaceOrder(order))
+        await engine.gateway.drain()
+        engine.turn()
+        assert (order.status, order.reason) == (OrderStatus.REJECTED, "MarginException: insufficient funds")
+        assert not engine.scene.kernel.working()
+
+    asyncio.run(story())

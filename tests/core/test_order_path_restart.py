@@ -1,0 +1,183 @@
+"""The order path over a death: what the journal brings back, and what the next run does with it."""
+
+import pytest
+
+from compiled.events import Act, DeleteGtt, Outcome, PlaceGtt, PlaceOrder, Verb
+from compiled.model import MINUTE, SECOND, GttStatus, OrderStatus, Side
+from engine.trading.records import Recorder
+from engine.trading.restore import restore
+from store.sqlite import SqliteJournal
+from tests.core.scripted import CANBK, OPEN, Scene, only, some
+
+DAY = 86_400 * SECOND
+MIDNIGHT = OPEN - (9 * 60 + 15) * MINUTE
+
+
+class Life:
+    """Runs of a desk on one database; a run is a `Scene` whose every change is recorded before the next event."""
+
+    def __init__(self, path):
+        self.path = path
+        self.failures = []
+
+    def open(self):
+        return SqliteJournal(self.path, lambda name, error: self.failures.append((name, error)))
+
+    def run(self, act):
+        """Live one run until it dies: `act` gets the scene."""
+        journal = self.open()
+        scene = Scene()
+        scene.after = Recorder(scene.kernel, journal).flush
+        act(scene)
+        journal.close()
+        assert self.failures == []
+
+    def again(self, day=0, **options):
+        """Return the next run's scene, restored, and what it does not know, `day` days later."""
+        journal = self.open()
+        scene = Scene(**options)
+        unknown = restore(scene.kernel, journal, MIDNIGHT + day * DAY)
+        journal.close()
+        scene.asked.clear()
+        return scene, unknown
+
+
+@pytest.fixture
+def life(tmp_path):
+    return Life(tmp_path / "desk.db")
+
+
+def tomorrow(scene):
+    """Have a restored scene live on the next day."""
+    scene.kernel.session(OPEN + DAY, OPEN + DAY + 375 * MINUTE)
+    scene.now = OPEN + DAY + MINUTE
+    scene.tick(100.0)
+
+
+def trade_and_finish(scene):
+    scene.hold()
+    scene.fill(scene.leave(), "S1", 101.0)
+
+
+def test_a_protected_position_comes_back_as_it_was(life):
+    life.run(lambda scene: scene.hold(target=4.0))
+    scene, unknown = life.again()
+    scene.seconds(30)
+    assert unknown == []
+    assert (scene.account, scene.kernel.naked(), scene.rung.stop, scene.rung.target) == (100, 0, 98.0, 104.0)
+    assert scene.asked == []
+
+
+def test_a_fill_without_its_gtt_is_protected_after_the_restart(life):
+    def die_before_the_gtt(scene):
+        order = scene.enter()
+        scene.accept(order, "B1")
+        scene.book("B1", OrderStatus.COMPLETE, 100, order.tag)
+
+    life.run(die_before_the_gtt)
+    scene, unknown = life.again()
+    assert unknown == []
+    gtt = only(scene.trade("t1", "B1", 100, 100.0), PlaceGtt).gtt
+    assert gtt.legs[0].quantity == 100
+
+
+def test_an_exit_that_died_unanswered_is_looked_for_and_not_sent_again(life):
+    def die_selling(scene):
+        scene.hold()
+        scene.leave()
+
+    life.run(die_selling)
+    scene, unknown = life.again()
+    scene.seconds(60)
+    assert len(unknown) == 1
+    assert some(scene.asked, PlaceOrder) == []
+    assert some(scene.asked, PlaceGtt) == []
+    order = scene.rung.exit
+    scene.book("S1", OrderStatus.COMPLETE, 100, order.tag, side=Side.SELL)
+    scene.trade("tS1", "S1", 100, 99.0, Side.SELL)
+    assert (scene.account, scene.kernel.open_positions()) == (0, 0)
+
+
+def test_a_trade_booked_before_the_death_is_not_booked_again(life):
+    life.run(lambda scene: scene.hold())
+    scene, _ = life.again()
+    scene.trade("tB1", "B1", 100, 100.0)
+    assert scene.account == 100
+
+
+def test_an_exit_asked_for_before_the_death_is_carried_out_after_it(life):
+    def die_leaving(scene):
+        gtt = scene.hold()
+        scene.operate(Act.EXIT, token=CANBK)
+        scene.answer(gtt.intent, Outcome.UNKNOWN, "7", Verb.CANCEL, "timeout")
+
+    life.run(die_leaving)
+    scene, _ = life.again()
+    scene.gtt(scene.rung.gtt, GttStatus.ACTIVE)
+    scene.seconds(2)
+    assert some(scene.asked, DeleteGtt)
+
+
+def test_an_exit_that_rested_at_yesterdays_close_does_not_keep_todays_protection_away(life):
+    def die_with_a_resting_exit(scene):
+        gtt = scene.hold()
+        scene.gtt(gtt, GttStatus.TRIGGERED, ["S1"])
+        scene.book("S1", OrderStatus.OPEN, 0, price=97.5, side=Side.SELL)
+
+    life.run(die_with_a_resting_exit)
+    scene, _ = life.again(day=1, close=OPEN + DAY)
+    tomorrow(scene)
+    scene.seconds(30)
+    assert some(scene.asked, PlaceGtt) or some(scene.asked, PlaceOrder)
+
+
+def test_a_ladder_that_was_over_stays_over_and_its_symbol_is_free(life):
+    life.run(trade_and_finish)
+    scene, _ = life.again()
+    assert len(some(scene.act(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=5)), PlaceOrder)) == 1
+
+
+def test_entries_of_earlier_days_are_not_counted_today(life):
+    life.run(lambda scene: scene.hold())
+    scene, _ = life.again(day=1)
+    assert scene.kernel.entries == 0
+
+
+def test_a_ladder_keeps_its_number_of_shares(life):
+    life.run(lambda scene: scene.hold(quantity=100))
+    scene, _ = life.again()
+    ladder = next(iter(scene.kernel.ladders.values()))
+    assert ladder.plan.quantity == 100
+
+
+def test_a_finished_ladder_in_a_symbol_that_is_no_longer_watched_does_not_stop_the_desk(life):
+    life.run(trade_and_finish)
+    journal = life.open()
+    scene = Scene()
+    del scene.kernel.markets[CANBK]
+    try:
+        restore(scene.kernel, journal, MIDNIGHT)
+    finally:
+        journal.close()
+
+
+def test_an_order_is_recorded_before_its_fills(life):
+    rows = []
+    journal = life.open()
+    append = journal.append
+
+    def listen(table, row):
+        rows.append((table, row.get("intent")))
+        append(table, row)
+
+    journal.append = listen
+    scene = Scene()
+    scene.after = Recorder(scene.kernel, journal).flush
+    gtt = scene.hold()
+    scene.trade("t9", "S1", 100, 97.95, Side.SELL)
+    scene.gtt(gtt, GttStatus.TRIGGERED, ["S1"])
+    journal.close()
+    fills = [index for index, (table, _) in enumerate(rows) if table == "fills"]
+    assert len(fills) == 2
+    for index in fills:
+        assert ("intents", rows[index][1]) in rows[:index]

@@ -1,0 +1,242 @@
+"""Holdings, carried positions, conversion, profile, alerts, mutual funds, and whom the sandbox lets in."""
+
+import json
+
+import pytest
+
+from brokers.sandbox import Sandbox, SandboxConfig
+from engine.errors import ConfigError
+
+HELD = {"holdings": (("INFY", 50, 1500.0),), "unsettled": (("INFY", 10, 1530.0), ("SBIN", 4, 900.0))}
+
+
+@pytest.fixture
+def holder(make_client):
+    client = make_client(**HELD)
+    client.seconds(60)
+    return client
+
+
+def test_holdings_show_settled_and_unsettled_shares_with_kites_identities(holder):
+    infy, sbin = holder.ok("GET", "/portfolio/holdings")
+    assert (infy["quantity"], infy["t1_quantity"], infy["opening_quantity"]) == (50, 10, 60)
+    assert (sbin["quantity"], sbin["t1_quantity"]) == (0, 4)
+    assert infy["average_price"] == pytest.approx((50 * 1500 + 10 * 1530) / 60)
+    for row in (infy, sbin):
+        shares = row["quantity"] + row["t1_quantity"]
+        assert row["pnl"] == pytest.approx((row["last_price"] - row["average_price"]) * shares)
+        assert row["day_change"] == pytest.approx(row["last_price"] - row["close_price"])
+        assert row["day_change_percentage"] == pytest.approx(row["day_change"] / row["close_price"] * 100)
+
+
+def test_a_sale_takes_settled_shares_first_and_never_more_than_there_are(holder):
+    holder.buy(55, side="SELL", product="CNC")
+    infy = holder.ok("GET", "/portfolio/holdings")[0]
+    assert (infy["quantity"], infy["t1_quantity"], infy["used_quantity"]) == (0, 5, 55)
+    refusal = holder.refused(side="SELL", product="CNC", quantity=6, price=holder.at(-1))
+    assert refusal[1] == "HoldingException"
+    assert holder.ok("GET", "/portfolio/holdings/compact")[0]["t1_quantity"] == 5
+
+
+def test_the_summary_adds_up_what_the_rows_say(holder):
+    rows, summary = holder.ok("GET", "/portfolio/holdings"), holder.ok("GET", "/portfolio/holdings/summary")
+    shares = [row["quantity"] + row["t1_quantity"] for row in rows]
+    invested = sum(n * row["average_price"] for n, row in zip(shares, rows, strict=True))
+    current = sum(n * row["last_price"] for n, row in zip(shares, rows, strict=True))
+    today = sum(n * row["day_change"] for n, row in zip(shares, rows, strict=True))
+    assert summary["invested_amount"] == pytest.approx(invested)
+    assert summary["current_value"] == pytest.approx(current)
+    assert summary["total_pnl"] == pytest.approx(current - invested)
+    assert summary["total_pnl_percent"] == pytest.approx((current - invested) / invested * 100)
+    assert summary["today_pnl_percent"] == pytest.approx(today / (current - today) * 100)
+
+
+def test_without_consent_a_sale_of_holdings_needs_an_authorisation(make_client):
+    client = make_client(consent=False, **HELD)
+    client.seconds(60)
+    assert client.ok("GET", "/user/profile")["meta"]["demat_consent"] == "physical"
+    sale = {"side": "SELL", "product": "CNC", "quantity": 10, "price": client.at(-0.3)}
+    assert client.refused(**sale) == (428, "HoldingException", "10 quantity needs authorisation at depository.")
+    assert set(client.ok("POST", "/portfolio/holdings/authorise")) == {"request_id"}
+    row = client.ok("GET", "/portfolio/holdings")[0]
+    assert (row["authorised_quantity"], row["authorised_date"]) == (60, "2026-11-20 09:16:00")
+    client.place(**sale)
+
+
+def test_a_carried_position_keeps_its_identities_and_shows_its_day_apart(make_client):
+    client = make_client(positions=(("NSE:INFY", "MTF", 20, 1500.0),))
+    client.seconds(60)
+    client.buy(5, product="MTF")
+    client.buy(10, side="SELL", product="MTF")
+    positions = client.ok("GET", "/portfolio/positions")
+    [net], [day] = positions["net"], positions["day"]
+    fills = {row["transaction_type"]: row for row in client.ok("GET", "/trades")}
+    bought, sold = 5 * fills["BUY"]["average_price"], 10 * fills["SELL"]["average_price"]
+    close, last = client.share().instrument.close, net["last_price"]
+    assert (net["quantity"], net["overnight_quantity"], net["buy_quantity"], net["sell_quantity"]) == (15, 20, 25, 10)
+    assert net["buy_value"] == pytest.approx(20 * 1500 + bought)
+    assert net["value"] == pytest.approx(sold - 20 * 1500 - bought)
+    assert net["pnl"] == pytest.approx(net["value"] + 15 * last)
+    assert net["buy_m2m"] == pytest.approx(20 * close + bought)
+    assert net["m2m"] == pytest.approx(sold - 20 * close - bought + 15 * last)
+    assert (net["close_price"], net["day_buy_value"]) == (close, pytest.approx(bought))
+    assert (day["quantity"], day["overnight_quantity"], day["close_price"]) == (-5, 0, 0)
+    assert day["pnl"] == pytest.approx(sold - bought - 5 * last)
+
+
+def convert(client, quantity=6, old="MIS", new="CNC", side="BUY", kind="day"):
+    return {
+        "exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": side, "position_type": kind,
+        "quantity": str(quantity), "old_product": old, "new_product": new,
+    }  # fmt: skip
+
+
+def test_a_conversion_moves_shares_at_their_average_price(client):
+    client.buy(10)
+    before = client.ok("GET", "/user/margins/equity")["net"]
+    assert client.ok("PUT", "/portfolio/positions", convert(client)) is True
+    rows = {row["product"]: row for row in client.ok("GET", "/portfolio/positions")["net"]}
+    price = client.ok("GET", "/trades")[0]["average_price"]
+    assert {product: row["quantity"] for product, row in rows.items()} == {"MIS": 4, "CNC": 6}
+    assert [row["average_price"] for row in rows.values()] == pytest.approx([price, price])
+    assert rows["MIS"]["pnl"] + rows["CNC"]["pnl"] == pytest.approx(10 * (rows["MIS"]["last_price"] - price), abs=1e-6)
+    after = client.ok("GET", "/user/margins/equity")["net"]
+    assert before - after == pytest.approx(6 * price * 0.8, abs=0.02), "delivery takes all, intraday took a fifth"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"quantity": 11}, "10 are open in MIS"),
+        ({"quantity": 0}, "quantity"),
+        ({"side": "SELL"}, "0 are open"),
+        ({"kind": "overnight"}, "0 are open"),
+        ({"new": "MIS"}, "old one"),
+        ({"new": "NRML"}, "new_product"),
+    ],
+)
+def test_a_conversion_of_what_is_not_there_is_refused(client, change, words):
+    client.buy(10)
+    status, kind, message = client.refusal("PUT", "/portfolio/positions", convert(client, **change))
+    assert (status, kind) == (400, "InputException")
+    assert words in message
+    assert client.ok("GET", "/portfolio/positions")["net"][0]["quantity"] == 10
+
+
+def test_a_conversion_needs_funds_and_shorts_cannot_be_delivered(make_client):
+    client = make_client(cash=6_000_00)
+    client.seconds(60)
+    client.buy(15)
+    assert client.refusal("PUT", "/portfolio/positions", convert(client, 15))[1] == "MarginException"
+    rich = make_client()
+    rich.seconds(60)
+    rich.buy(10, side="SELL")
+    refusal = rich.refusal("PUT", "/portfolio/positions", convert(rich, 5, side="SELL"))
+    assert refusal[2] == "Short positions cannot be converted into delivery."
+
+
+def test_the_full_profile_holds_the_short_one(client):
+    short, full = client.ok("GET", "/user/profile"), client.ok("GET", "/user/profile/full")
+    assert {key: full[key] for key in short if key != "meta"} == {k: v for k, v in short.items() if k != "meta"}
+    assert {"bank_accounts", "dp_ids", "pan", "phone", "twofa_type"} <= set(full)
+
+
+ALERT = {
+    "name": "up", "type": "simple", "lhs_exchange": "NSE", "lhs_tradingsymbol": "INFY", "lhs_attribute":
+    "LastTradedPrice", "operator": ">=", "rhs_type": "constant",
+}  # fmt: skip
+
+
+def test_an_alert_fires_when_its_condition_becomes_true_and_again_after_it_was_false(client):
+    share = client.share()
+    line = share.ltp
+    made = client.ok("POST", "/alerts", ALERT | {"rhs_constant": str(line)})
+    above, crossings = False, 0
+    for _ in range(240):
+        client.seconds(1)
+        crossings += share.ltp >= line and not above
+        above = share.ltp >= line
+    row = client.ok("GET", f"/alerts/{made['uuid']}")
+    assert crossings > 0
+    assert row["alert_count"] == crossings == len(client.ok("GET", f"/alerts/{made['uuid']}/history"))
+    assert row["status"] == "enabled"
+
+
+def test_an_alert_of_orders_places_them_once(client):
+    params = {"transaction_type": "BUY", "product": "MIS", "order_type": "LIMIT", "quantity": 3,
+              "price": client.at(-2, "SBIN"), "validity": "DAY"}  # fmt: skip
+    basket = {"name": "b", "type": "alert", "items": [{"exchange": "NSE", "tradingsymbol": "SBIN", "params": params}]}
+    form = ALERT | {"type": "ato", "rhs_constant": "1", "basket": json.dumps(basket)}
+    uuid = client.ok("POST", "/alerts", form)["uuid"]
+    client.seconds(5)
+    [order] = client.ok("GET", "/orders")
+    assert (order["tradingsymbol"], order["quantity"], order["status"]) == ("SBIN", 3, "OPEN")
+    [entry] = client.ok("GET", f"/alerts/{uuid}/history")
+    assert entry["order_meta"] == [{"order_id": order["order_id"], "status": "OPEN"}]
+    assert client.ok("GET", f"/alerts/{uuid}")["status"] == "disabled"
+
+
+def test_alerts_are_changed_listed_and_deleted(client):
+    one, two = (client.ok("POST", "/alerts", ALERT | {"rhs_constant": "9999", "name": n})["uuid"] for n in "ab")
+    changed = client.ok("PUT", f"/alerts/{one}", {"operator": "<=", "status": "disabled"})
+    assert (changed["operator"], changed["status"], changed["name"]) == ("<=", "disabled", "a")
+    assert [row["uuid"] for row in client.ok("GET", "/alerts")] == [one, two]
+    assert client.ok("DELETE", "/alerts", query=[("uuid", one), ("uuid", two)]) is None
+    assert client.ok("GET", "/alerts") == []
+    assert client.ok("GET", f"/alerts/{one}")["status"] == "deleted"
+    assert client.refusal("GET", "/alerts/none")[0] == 404
+    index = {"lhs_exchange": "INDICES", "lhs_tradingsymbol": "NIFTY 50", "rhs_constant": "1"}
+    assert client.ok("POST", "/alerts", ALERT | index)["lhs_exchange"] == "INDICES"
+    for wrong in ({"operator": "!="}, {"lhs_tradingsymbol": "GONE"}, {"rhs_type": "instrument"}, {"type": "ato"}):
+        assert client.refusal("POST", "/alerts", ALERT | {"rhs_constant": "1"} | wrong)[1] == "InputException"
+
+
+def test_mutual_funds_can_be_read_and_not_placed(client):
+    [order] = client.ok("GET", "/mf/orders")
+    assert client.ok("GET", f"/mf/orders/{order['order_id']}") == order
+    [plan] = client.ok("GET", "/mf/sips")
+    assert client.ok("GET", f"/mf/sips/{plan['sip_id']}") == plan
+    [held] = client.ok("GET", "/mf/holdings")
+    assert held["quantity"] * held["average_price"] == pytest.approx(order["amount"], rel=1e-4)
+    status, kind, message = client.refusal("POST", "/mf/orders", {"tradingsymbol": held["tradingsymbol"]})
+    assert (status, kind) == (400, "InputException")
+    assert message.startswith("Order placement can't be done")
+    assert client.refusal("GET", "/mf/orders/none")[0] == 404
+
+
+def test_a_key_that_looks_real_is_told_apart_from_a_wrong_one(client):
+    api = client.api
+    session = client.exchange.session
+    from brokers.sandbox.wire import Request
+
+    def answer(key):
+        header = f"token {key}:{session.access_token}"
+        return json.loads(api.respond(Request("GET", "/orders", authorization=header)).content)["message"]
+
+    assert "real account" in answer("abcdefgh12345678")
+    assert answer("x") == answer("sbx0000000000000") == "Incorrect `api_key` or `access_token`."
+    assert session.api_key.startswith("sbx")
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"user_id": "AB1234"}, "looks like a real one"),
+        ({"exchanges": ("NSE", "NYSE")}, "'NYSE'"),
+        ({"size": 9_001}, "9000"),
+        ({"postback": "http://example.com/"}, "this machine only"),
+    ],
+)
+def test_a_configuration_that_reaches_too_far_is_refused(config, words):
+    with pytest.raises(ConfigError, match=words):
+        Sandbox(SandboxConfig(**config)).start()
+
+
+def test_order_counts_tell_the_last_second_the_minute_and_the_day(client):
+    for _ in range(3):
+        client.place(price=client.at(-2))
+    client.refused(price=client.at(-2), quantity=0)
+    client.seconds(1)
+    client.place(price=client.at(-2))
+    counts = client.call("GET", "/sandbox/books")[1]["counts"]
+    assert counts == {"second": 1, "minute": 5, "day": 5}, "refused ones count too"

@@ -1,0 +1,148 @@
+"""Futures, options, other exchanges, and thousands of instruments."""
+
+import csv
+import datetime as dt
+import io
+import math
+
+import pytest
+
+from brokers.sandbox.contracts import expiries
+from brokers.sandbox.fair import premium
+
+ALL = ("NSE", "NFO", "BSE", "MCX")
+
+
+@pytest.fixture
+def wide(make_client):
+    client = make_client(exchanges=ALL, cash=10**11)
+    client.seconds(60)
+    return client
+
+
+def dump(client, exchange=""):
+    path = "/instruments" + (f"/{exchange}" if exchange else "")
+    session = client.exchange.session
+    from brokers.sandbox.wire import Request
+
+    header = f"token {session.api_key}:{session.access_token}"
+    answer = client.api.respond(Request("GET", path, authorization=header))
+    return list(csv.DictReader(io.StringIO(answer.content.decode())))
+
+
+def test_the_dump_has_every_exchange_and_its_tokens_carry_the_segment(wide):
+    rows = dump(wide)
+    segments = {"NSE": 1, "INDICES": 1, "NFO-FUT": 2, "NFO-OPT": 2, "BSE": 4, "MCX": 7}
+    assert {row["segment"] for row in rows} == set(segments)
+    tokens = [int(row["instrument_token"]) for row in rows]
+    assert len(set(tokens)) == len(tokens)
+    for row in rows:
+        token = int(row["instrument_token"])
+        if row["segment"] != "INDICES":
+            assert (token & 0xFF, str(token >> 8)) == (segments[row["segment"]], row["exchange_token"])
+    assert {row["exchange"] for row in dump(wide, "NFO")} == {"NFO"}
+
+
+def test_contracts_carry_expiry_strike_and_lot(wide):
+    by_symbol = {row["tradingsymbol"]: row for row in dump(wide, "NFO")}
+    future = by_symbol["NIFTY26NOVFUT"]
+    assert (future["expiry"], future["lot_size"], future["instrument_type"]) == ("2026-11-24", "65", "FUT")
+    option = by_symbol["NIFTY26NOV26000CE"]
+    assert (option["strike"], option["instrument_type"], option["tick_size"]) == ("26000.0", "CE", "0.05")
+    assert all(float(row["tick_size"]) > 0 for row in by_symbol.values())
+
+
+def test_monthly_contracts_expire_on_the_last_tuesday():
+    found = expiries(dt.date(2026, 11, 25), 3, 1)
+    assert found == [dt.date(2026, 12, 29), dt.date(2027, 1, 26), dt.date(2027, 2, 23)]
+
+
+def test_calls_less_puts_are_worth_the_forward():
+    for strike in (900.0, 1_000.0, 1_100.0):
+        call, put = (premium(1_000.0, strike, 0.1, sign) for sign in (1, -1))
+        assert call - put == pytest.approx(1_000.0 - strike)
+    # at the money a call is worth about 0.4 of spot times the root of variance
+    assert premium(1_000.0, 1_000.0, 0.1, 1) == pytest.approx(1_000 * 0.1 / math.sqrt(2 * math.pi), rel=1e-3)
+
+
+def test_a_future_follows_its_underlying(wide):
+    wide.seconds(300)
+    for name in ("NSE:INFY", "NSE:SBIN"):
+        symbol = name.split(":")[1]
+        future = wide.exchange.listings[f"NFO:{symbol}26NOVFUT"]
+        assert future.ltp == pytest.approx(wide.exchange.listings[name].ltp, rel=0.003)
+
+
+def test_contracts_are_traded_in_lots_as_nrml_and_blocked_by_their_kind(wide):
+    future = wide.exchange.listings["NFO:INFY26NOVFUT"]
+    lot = int(future.instrument.lot)
+    form = wide.form("INFY26NOVFUT", exchange="NFO", product="NRML", quantity=lot, order_type="MARKET",
+                     market_protection=-1)  # fmt: skip
+    wide.ok("POST", "/orders/regular", form)
+    wide.seconds(3)
+    [position] = wide.ok("GET", "/portfolio/positions")["net"]
+    assert (position["quantity"], position["exchange"], position["product"]) == (lot, "NFO", "NRML")
+    used = wide.ok("GET", "/user/margins/equity")["utilised"]
+    assert used["span"] == pytest.approx(0.15 * lot * position["average_price"])
+    refusals = (
+        ({"quantity": str(lot + 1)}, "multiple of the lot size"),
+        ({"product": "CNC"}, "Trading in NFO is not allowed using CNC product type. Try placing an order in NRML/MIS."),
+        ({"disclosed_quantity": str(lot)}, "not allowed on NFO"),
+    )
+    for change, words in refusals:
+        assert words in wide.refusal("POST", "/orders/regular", form | change)[2]
+
+
+def test_an_option_costs_its_premium_to_buy_and_a_margin_to_sell(wide):
+    symbol = "NIFTY26NOV26000CE"
+    option = wide.exchange.listings[f"NFO:{symbol}"]
+    lot, price = int(option.instrument.lot), option.ltp
+    item = {"exchange": "NFO", "tradingsymbol": symbol, "variety": "regular", "product": "NRML", "order_type": "LIMIT",
+            "quantity": lot, "price": price}  # fmt: skip
+    bought, sold = wide.ok(
+        "POST", "/margins/orders", body=[item | {"transaction_type": side} for side in ("BUY", "SELL")]
+    )
+    assert (bought["option_premium"], bought["span"]) == (pytest.approx(lot * price), 0)
+    assert sold["span"] == pytest.approx(0.15 * lot * wide.exchange.index.ltp)
+    assert bought["charges"]["transaction_tax"] == 0, "STT on options is the seller's"
+    assert sold["charges"]["transaction_tax"] == pytest.approx(0.0015 * lot * price, rel=1e-6)
+
+
+def test_mcx_trades_into_the_night_and_takes_no_ioc(make_client):
+    client = make_client(exchanges=("NSE", "MCX"), symbols=("INFY",))
+    client.exchange.run(client.exchange.today + 16 * 3_600_000_000_000)
+    assert not client.exchange.over
+    gold = client.exchange.listings["MCX:GOLD26DECFUT"]
+    form = client.form("GOLD26DECFUT", exchange="MCX", product="NRML", quantity=1, price=gold.instrument.snap(gold.ltp))
+    assert "not allowed on MCX" in client.refusal("POST", "/orders/regular", form | {"validity": "IOC"})[2]
+    client.ok("POST", "/orders/regular", form)
+    assert client.refused(price=client.at(-1), product="CNC")[0] == 400, "shares are done for the day"
+
+
+def test_thousands_of_instruments_move_at_once_and_only_what_is_traded_has_a_book(make_client):
+    client = make_client(size=2_000)
+    client.seconds(3)
+    listings = client.exchange.market.listings
+    assert len(listings) + 1 == 2_000
+    assert sum(listing.volume > 0 for listing in listings) > 1_900
+    assert sum(listing.lit for listing in listings) == 2
+    dim = client.exchange.listings["NSE:SBX00001"]
+    quote = client.ok("GET", "/quote", query=[("i", "NSE:SBX00001")])["NSE:SBX00001"]
+    assert quote["depth"]["buy"][0]["price"] < quote["last_price"] < quote["depth"]["sell"][0]["price"]
+    order = client.buy(5, symbol="SBX00001")
+    client.seconds(5)
+    assert dim.lit
+    assert client.order(order)["status"] == "COMPLETE"
+
+
+def test_a_name_that_runs_into_its_circuit_has_no_sellers_left(make_client):
+    from random import Random
+
+    seed = next(s for s in range(10_000) if Random(f"{s}:INFY:circuit").random() < 0.02)
+    client = make_client(seed=seed, start="14:55")
+    client.seconds(60)
+    share = client.share()
+    up = share.last > share.instrument.ticks(share.instrument.close)
+    assert abs(share.ltp / share.instrument.close - 1) == pytest.approx(0.1, abs=0.025)
+    if share.last in {share.low_band, share.high_band}:
+        assert share.book.best(-1 if up else 1) == -1
