@@ -131,6 +131,7 @@ class Kernel:
         self.rates = rates
         self.out = Outbox(setup.tag_prefix, setup.first)
         self.ledger = Ledger(setup.cash)
+        self.out.open = setup.open
         self.out.close = setup.close
         self.bars = Bars(setup.spans)
         self.bars.session(setup.open, setup.close)
@@ -148,6 +149,7 @@ class Kernel:
         self.next_number: i64 = setup.first
         self.ready = False
         self.halted = False
+        self.flattening = False
         self.peak: i64 = 0
         self.before: i64 = 0
         self.losses: i64 = 0
@@ -167,6 +169,7 @@ class Kernel:
         """Begin another session [open, close), ns UTC: entries, losses and the P&L of the day count anew."""
         self.open = open
         self.close = close
+        self.out.open = open
         self.out.close = close
         self.bars.session(open, close)
         self.entries = 0
@@ -406,6 +409,9 @@ class Kernel:
         for request in requests:
             slot.signals += 1
             slot.last_signal = request.reason
+            if int(request.token) not in slot.context.instruments:
+                self._stop(slot, KeyError(int(request.token)))
+                return
             if request.plan is None:
                 self._exit_all(slot, request.token, request.reason)
             else:
@@ -417,9 +423,11 @@ class Kernel:
 
     def _leave(self, ladder: Ladder, reason: str) -> None:
         ladder.leaving = True
+        self.changed_ladders[ladder.ladder_id] = ladder
         for rung in ladder.rungs:
             if rung.live:
                 leave(rung, reason)
+                self.changed_rungs[rung.rung_id] = rung
         self._tend(ladder)
 
     # entries
@@ -495,6 +503,8 @@ class Kernel:
             return Reason.STALE_DATA
         if ladder.side is Side.SELL and ladder.plan.product is Product.CNC:
             return Reason.SHORT_DELIVERY
+        if int(market.instrument.token) * 8 + int(ladder.plan.product) not in self.rates:
+            return Reason.PRODUCT
         return Reason.OK
 
     def _usage(self, candidate: Ladder) -> Usage:
@@ -599,7 +609,9 @@ class Kernel:
             # what became of the order, its book says
             if event.outcome is not Outcome.ACCEPTED:
                 order.cancelling = False
-        elif event.outcome is Outcome.ACCEPTED:
+            self.out.changed(order)
+            return  # what is still to be done, the next timer asks for
+        if event.outcome is Outcome.ACCEPTED:
             order.order_id = event.broker_id
             move(order, OrderStatus.OPEN)
         elif event.outcome is Outcome.REFUSED:
@@ -611,7 +623,23 @@ class Kernel:
             move(order, OrderStatus.LOST, event.reason)
             self.out.alert("warn", "order_lost", order.tag + " never reached the broker", order.token)
         self.out.changed(order)
+        self._follow_up(order)
+
+    def _follow_up(self, order: Order) -> None:
+        """Give an order that lives its place: the rung's exit, a stray to cancel, or the reason to open the rung again."""
         self._link_orphans(order)
+        if order.unwanted:
+            self.out.cancel(order)
+        rung = self.rungs.get(int(order.rung))
+        if rung is not None and order.live:
+            if order.purpose is Purpose.EXIT and rung.exit is not order:
+                if rung.exit is None:
+                    rung.exit = order
+                else:
+                    self.out.cancel(order)
+            if rung.state is RungState.CLOSED:
+                rung.state = RungState.ENTERING
+                self._reopen(rung)
         self._tend_rung(order.rung)
 
     def _order_refused(self, order: Order, reason: str) -> None:
@@ -619,8 +647,10 @@ class Kernel:
         level = "warn"
         rung = self.rungs.get(int(order.rung))
         if rung is not None and order.purpose is Purpose.EXIT:
-            rung.refusals += 1
-            patience = rung.refusals * rung.refusals * SECOND
+            patience: i64 = SECOND
+            if not reason.startswith("busy"):
+                rung.refusals += 1
+                patience = rung.refusals * rung.refusals * SECOND
             rung.retry_at = self.out.now + (patience if patience < MINUTE else MINUTE)
             level = "alarm"
         self.out.alert(level, "order_refused", order.strategy + ": " + reason, order.token)
@@ -632,12 +662,29 @@ class Kernel:
         if order is None:
             self.externals[event.order_id] = event
             return
+        if order.order_id and order.order_id != event.order_id:
+            self.out.alert("alarm", "doubled", order.tag + " stands twice: " + event.order_id, order.token)
+            self.externals[event.order_id] = event
+            return
+        before = order.status
         if apply(order, event):
             self.out.changed(order)
-            self._link_orphans(order)
+            if order.status is OrderStatus.REJECTED and before is not OrderStatus.REJECTED:
+                self._order_refused(order, order.reason)
+            self._name_exit(order, event.price)
             if order.order_id in self.externals:
                 del self.externals[order.order_id]
-            self._tend_rung(order.rung)
+            self._follow_up(order)
+
+    def _name_exit(self, order: Order, price: float) -> None:
+        """Tell stop and target apart by the price of the order a GTT has sent."""
+        rung = self.rungs.get(int(order.rung))
+        if rung is None or rung.exit is not order or order.tag or rung.leaving or price <= 0.0:
+            return
+        ladder = self.owners[int(rung.ladder_id)]
+        gtt = rung.gtt
+        if gtt is not None:
+            rung.exit_reason = triggered_by(ladder, gtt, price)
 
     def _link_orphans(self, order: Order) -> None:
         if order.order_id in self.orphans:
@@ -645,7 +692,8 @@ class Kernel:
                 self._trade(trade)
 
     def _trade(self, event: Trade) -> None:
-        if event.trade_id in self.applied:
+        key = event.order_id + " " + event.trade_id
+        if key in self.applied:
             return
         order = self.out.by_order_id.get(event.order_id)
         if order is None:
@@ -653,7 +701,7 @@ class Kernel:
             if not any(trade.trade_id == event.trade_id for trade in waiting):
                 waiting.append(event)
             return
-        self.applied.add(event.trade_id)
+        self.applied.add(key)
         self._book(order, event.trade_id, event.ts, event.quantity, event.price)
         self._tend_rung(order.rung)
 
@@ -684,19 +732,25 @@ class Kernel:
         if today:
             self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
             self.ledger.charge(order.strategy, order.token, charges)
-        state = RungState.WAITING
         rung = self.rungs.get(int(order.rung))
         if rung is not None:
-            state = rung.state
-        self._book_rung(order, ts, quantity, value, charges)
-        if rung is not None:
-            rung.state = state
+            self._add_to(rung, order, ts, quantity, value, charges)
 
     def _book_rung(self, order: Order, ts: i64, quantity: i64, value: i64, charges: i64) -> None:
-        """Add a fill to the sums of its rung."""
+        """Book a fill on its rung, which it may open again."""
         rung = self.rungs.get(int(order.rung))
         if rung is None:
             return
+        self._add_to(rung, order, ts, quantity, value, charges)
+        if rung.state is RungState.CLOSED or (rung.state is RungState.WAITING and rung.bought):
+            rung.state = RungState.OPEN
+            self._reopen(rung)
+        self.changed_rungs[rung.rung_id] = rung
+        if rung.quantity < 0:
+            self.out.alert("alarm", "oversold", "more was sold than rung " + str(rung.rung_id) + " held", order.token)
+
+    def _add_to(self, rung: Rung, order: Order, ts: i64, quantity: i64, value: i64, charges: i64) -> None:
+        """Add a fill to the sums of its rung."""
         rung.charges += charges
         if order.purpose is Purpose.ENTRY:
             if not rung.bought:
@@ -706,18 +760,15 @@ class Kernel:
         else:
             rung.sold += quantity
             rung.sold_value += value
-        if rung.state is RungState.CLOSED or (rung.state is RungState.WAITING and rung.bought):
-            rung.state = RungState.OPEN
-            self._reopen(rung)
-        self.changed_rungs[rung.rung_id] = rung
-        if rung.quantity < 0:
-            self.out.alert("alarm", "oversold", "more was sold than rung " + str(rung.rung_id) + " held", order.token)
 
     def _reopen(self, rung: Rung) -> None:
         """Follow a rung again whose order, given up as lost, has traded after all."""
         ladder = self.owners[int(rung.ladder_id)]
         ladder.closed = 0
         self.adopt(ladder)
+        if self.flattening:
+            ladder.leaving = True
+            leave(rung, "flatten")
 
     def _tend_rung(self, rung_id: i64) -> None:
         rung = self.rungs.get(int(rung_id))
@@ -739,6 +790,10 @@ class Kernel:
         elif event.outcome is Outcome.ACCEPTED:
             gtt.gtt_id = i64(int(event.broker_id))
             self._gtt_status(gtt, GttStatus.ACTIVE)
+            if rung is not None:
+                rung.refusals = 0
+                if rung.gtt is not gtt:
+                    self.out.delete_gtt(gtt)
         elif event.outcome is Outcome.UNKNOWN:
             self._gtt_status(gtt, GttStatus.UNKNOWN)
         else:
@@ -770,7 +825,7 @@ class Kernel:
         # refused or unknown: the next look at the broker's list tells
 
     def _modify_answer(self, gtt: Gtt, rung: Rung | None, event: Answer) -> None:
-        if event.outcome is Outcome.ACCEPTED:
+        if event.outcome is Outcome.ACCEPTED and gtt.pending:
             gtt.legs = gtt.pending
             gtt.pending = []
             self._confirm(gtt, rung)
@@ -787,7 +842,13 @@ class Kernel:
 
     def _gtt_update(self, event: GttUpdate) -> None:
         gtt = self.out.by_gtt_id.get(int(event.gtt_id))
-        if gtt is None or gtt.status > GttStatus.ACTIVE:
+        if gtt is None:
+            return
+        late = event.status is GttStatus.TRIGGERED and not gtt.order_id
+        if gtt.status > GttStatus.ACTIVE and not late:
+            return
+        if event.status is GttStatus.UNKNOWN:
+            self.out.alert("warn", "gtt_unread", "a GTT has a status nobody knows", gtt.token)
             return
         rung = self.rungs.get(int(gtt.rung))
         if event.status is GttStatus.ACTIVE:
@@ -804,7 +865,7 @@ class Kernel:
             self._gtt_status(gtt, event.status)
             if event.status is GttStatus.TRIGGERED and event.order_ids:
                 self._gtt_fired(gtt, rung, event.order_ids[0])
-            elif rung is not None and event.status is GttStatus.TRIGGERED:
+            elif rung is not None and event.status is GttStatus.TRIGGERED and event.reason:
                 gtt.order_id = "none"
                 leave(rung, "trigger failed: " + event.reason)
             if rung is not None and event.status is not GttStatus.TRIGGERED:
@@ -832,6 +893,8 @@ class Kernel:
             apply(order, seen)
         self.out.changed(order)
         if rung is not None:
+            if rung.exit is not None:
+                self.out.cancel(rung.exit)
             rung.exit = order
             ladder = self.ladders.get(int(rung.ladder_id))
             if ladder is not None and not rung.leaving:
@@ -849,9 +912,11 @@ class Kernel:
             self.ready = False
         elif event.act is Act.RESUME:
             self.halted = False
+            self.flattening = False
         elif event.act is Act.HALT:
             self._halt()
         elif event.act is Act.FLATTEN:
+            self.flattening = True
             self._halt()
             for ladder in list(self.ladders.values()):
                 self._leave(ladder, "flatten")
@@ -902,7 +967,9 @@ class Kernel:
         count: i64 = 0
         for ladder in self.ladders.values():
             for rung in ladder.rungs:
-                if rung.quantity > 0 and rung.protected < rung.quantity and rung.plan.stop_percent > 0.0:
+                if rung.quantity < 0 or (
+                    rung.quantity > 0 and rung.protected < rung.quantity and rung.plan.stop_percent > 0.0
+                ):
                     count += 1
         return count
 

@@ -255,7 +255,8 @@ class Order:
     """One order of ours, from intent to its end.
 
     `intent` numbers it within the desk, `tag` is what the broker echoes (at most 20 characters), `order_id` is the
-    broker's, empty until known. `rung` names the rung it serves (0: none).
+    broker's, empty until known. `rung` names the rung it serves (0: none). `cancelling` while a cancellation has no
+    answer, `unwanted` when it was to be cancelled before its id was known.
     """
 
     def __init__(
@@ -299,6 +300,7 @@ class Order:
         self.charged: i64 = 0
         self.reason = ""
         self.cancelling = False
+        self.unwanted = False
 
     @property
     def average(self) -> float:

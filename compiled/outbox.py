@@ -44,6 +44,7 @@ class Outbox:
         self.tag_prefix = tag_prefix
         self.next_intent = first
         self.now: i64 = 0
+        self.open: i64 = 0
         self.close: i64 = 0
         self.commands: list[Command] = []
         self.orders: dict[int, Order] = {}
@@ -143,8 +144,11 @@ class Outbox:
         self.changed_orders[order.intent] = order
 
     def cancel(self, order: Order) -> None:
-        """Ask for the cancellation of a working order, once."""
-        if order.cancelling or not order.live or not order.order_id:
+        """Ask for the cancellation of a working order, once; one without an id is marked, and does not leave or goes later."""
+        if order.cancelling or not order.live:
+            return
+        if not order.order_id:
+            order.unwanted = True
             return
         order.cancelling = True
         self.changed_orders[order.intent] = order

@@ -106,7 +106,7 @@ def _finish(out: Outbox, rung: Rung) -> None:
         if rung.exit.live:
             out.cancel(rung.exit)
         return
-    if gtt is not None and gtt.live:
+    if (gtt is not None and gtt.live) or rung.quantity < 0:
         return
     rung.state = RungState.CLOSED
     rung.closed = out.now
@@ -135,12 +135,12 @@ def _exit_done(out: Outbox, rung: Rung) -> bool:
 def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt | None, last: float) -> None:
     """Take the GTT away first, then sell at the market: never two orders for the same shares."""
     if gtt is not None and gtt.live:
-        if gtt.status is GttStatus.ACTIVE and out.now < out.close:
+        if gtt.status is GttStatus.ACTIVE and out.now >= out.open and out.now < out.close:
             out.delete_gtt(gtt)
         return
     if gtt is not None and gtt.status is GttStatus.TRIGGERED and not gtt.order_id and _waiting(out, gtt):
         return
-    if out.now >= out.close:
+    if out.now < out.open or out.now >= out.close:
         _carry(out, ladder, rung, last)
         return
     if out.now < rung.retry_at:
@@ -213,7 +213,12 @@ def _follow(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> N
         return
     near = last * NEAREST_PERCENT / 100.0
     sign = float(ladder.sign)
-    if last <= 0.0 or sign * (last - stop) <= near or (rung.target > 0.0 and sign * (rung.target - last) <= near):
+    if last <= 0.0:
+        return
+    if sign * (last - stop) <= near or (rung.target > 0.0 and sign * (rung.target - last) <= near):
+        if resized:
+            leave(rung, "stop")
+            _leave_now(out, ladder, rung, gtt, last)
         return
     out.modify_gtt(gtt, last, legs(ladder, rung, stop, rung.quantity))
     rung.moved = out.now

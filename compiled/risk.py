@@ -32,6 +32,7 @@ class Reason(IntEnum):
     FUNDS = 18
     SHORT_DELIVERY = 19
     STRATEGY_STOPPED = 20
+    PRODUCT = 21
 
 
 @final
@@ -88,9 +89,7 @@ def size(instrument: Instrument, capital: i64, price: float) -> i64:
     return capital // one * lot
 
 
-def check_order(
-    instrument: Instrument, quantity: i64, price: float, reference: float, limits: Limits
-) -> Reason:
+def check_order(instrument: Instrument, quantity: i64, price: float, reference: float, limits: Limits) -> Reason:
     """Check an order by itself: quantity, grid, band, freeze quantity, value, distance from the last price."""
     if quantity <= 0:
         return Reason.SIZE_ZERO

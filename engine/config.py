@@ -78,7 +78,7 @@ class Broker(Struct, frozen=True, kw_only=True):
     ] = ""
     access_token_env: Annotated[str, _is("Environment variable that holds today's token, instead.")] = ""
     timeout_s: Annotated[float, _in(0.5, 60, "Patience with one request; afterwards its outcome is unknown.")] = 7.0
-    workers: Annotated[int, _in(1, 16, "Requests under way at the same time.")] = 4
+    workers: Annotated[int, _in(4, 16, "Requests under way at the same time, half of them changes, half reads.")] = 4
 
     def __repr__(self) -> str:
         return f"Broker(name={self.name!r}, rest={self.rest!r})"

@@ -28,7 +28,6 @@ from engine.trading.opening import check_account, choose, differences, history, 
 from engine.trading.pacing import Lockstep, run_live
 from engine.trading.restore import restore
 
-LANES = 3
 OPENING_TRIES = 5
 T = TypeVar("T")
 
@@ -45,6 +44,8 @@ class Settings:
     patience: Patience = field(default_factory=Patience)
     poll_s: float = 7.0
     positions_every_s: float = 45.0
+    lanes: int = 2
+    """Requests that may change something at the same time: as many as the broker has threads for them."""
     stale_after_s: float = 10.0
     subscriptions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tag_salt: str = "00"
@@ -166,7 +167,7 @@ class Desk:
                     if lockstep is not None and ports.pacer is not None:
                         await Lockstep(loop, ports.pacer, ports.feed, lockstep).run(len(watched))
                     else:
-                        helpers.append(tasks.create_task(self.gateway.run(LANES)))
+                        helpers.append(tasks.create_task(self.gateway.run(self.settings.lanes)))
                         await run_live(
                             loop, ports.broker, int(self.settings.poll_s * SECOND),
                             int(self.settings.positions_every_s * SECOND),
@@ -214,6 +215,9 @@ class Desk:
         loop = self._build(session)
         for intent in restore(self.kernel, journal, midnight(day)):
             self.gateway.look_for(intent)
+        start = midnight(day)
+        sent = [order for order in self.kernel.out.orders.values() if order.tag and order.created >= start]
+        self.gateway.governor.orders_today = len(sent)
         for order in self.kernel.out.orders.values():
             loop.publisher.order(order)
         spans = {int(slot.span) for slot in slots}
@@ -289,9 +293,9 @@ class Desk:
             "orders": len(kernel.out.orders),
             "fills": len(kernel.applied),
             "round_trips": int(kernel.round_trips),
-            "gross": int(ledger.realised + ledger.unrealised),
+            "gross": int(ledger.net - kernel.before + ledger.charges),
             "charges": int(ledger.charges),
-            "net": int(ledger.net),
+            "net": int(ledger.net - kernel.before),
             "start_cash": int(ledger.start_cash),
             "end_cash": int(ledger.cash),
             "open_positions": int(kernel.open_positions()),

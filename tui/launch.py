@@ -109,14 +109,26 @@ def show(station: Station) -> "Desk":
     ui = station.config.ui
     opening = Opening(station, failed)
     app = PatangApp(opening, fps=ui.fps, direction=ui.colours, keymap=ui.keys, on_picture=opening.begin)
-    with signals(station, opening.stop, leave):
+    with signals(station, opening.stop, leave) as caught:
         app.run()
-    desk = opening.wait()
-    if opening.error is not None:
-        raise opening.error
-    if desk is None:
-        raise KeyboardInterrupt
+        desk = opening.wait()
+        if opening.error is not None:
+            raise opening.error
+        if desk is None:
+            raise KeyboardInterrupt
+        if signal.SIGHUP in caught:
+            carry_on(desk)
     return desk
+
+
+def carry_on(desk: "Desk") -> None:
+    """Go on without a screen when the terminal is gone, until a signal stops the desk or the day is over."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nowhere, stream)
+    while not desk.done.wait(1.0):
+        if desk.board.header.day_over:
+            desk.stop()
 
 
 def wait(station: Station, desk: "Desk") -> bool:
@@ -151,7 +163,7 @@ def progress(desk: "Desk") -> None:
 def signals(station: Station, halt: Callable[[], object], leave: Callable[[], object]) -> Iterator[list[int]]:
     """Map the process's signals: INT and TERM stop in order, USR1 kills, HUP follows the policy for a lost terminal.
 
-    Yields the list of those that have asked to stop.
+    Yields the list of those that have come, USR1 left out.
     """
     caught: list[int] = []
 
@@ -166,7 +178,8 @@ def signals(station: Station, halt: Callable[[], object], leave: Callable[[], ob
         station.kill.trigger(HALT, "SIGUSR1", "signal")
 
     def hang_up(number: int, frame: FrameType | None) -> None:
-        del number, frame
+        del frame
+        caught.append(number)
         policy = station.config.desk.on_terminal_loss
         if policy != "continue":
             station.kill.trigger(FLATTEN if policy == "flatten" else HALT, "terminal lost", "signal")

@@ -217,6 +217,7 @@ def _settings(station: Station, salt: str) -> Settings:
         patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups),
         poll_s=gateway.poll_s,
         positions_every_s=gateway.positions_every_s,
+        lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
         subscriptions={name: symbols for name, symbols, _ in enabled(config)},
         tag_salt=salt,

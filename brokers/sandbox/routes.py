@@ -59,7 +59,7 @@ class Api:
     def _table(self) -> list[Route]:
         x = self._exchange
         return [
-            route("GET", "/connect/login", self._login, "", public=True),
+            route("GET", "/connect/login", self._login, "", public=True, changes=True),
             route("GET", "/connect/finish", self._finish, "", public=True),
             route("POST", "/session/token", self._session, public=True),
             route("DELETE", "/session/token", self._logout, public=True),

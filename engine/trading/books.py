@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from compiled.events import GttUpdate, OrderUpdate
+from compiled.events import Answer, GttUpdate, OrderUpdate, Outcome, Verb
 from compiled.kernel import Kernel
-from engine.errors import RetryableError
+from compiled.model import GttStatus
+from engine.errors import OperatorError, RetryableError
 from engine.ports import Broker
-from engine.trading.gateway import Gateway
+from engine.trading.gateway import Gateway, same_legs
 
 
 class Books:
@@ -23,8 +24,9 @@ class Books:
         self.post = post
         self.looks = 0
         self.failures = 0
+        self._gone: dict[int, int] = {}
         self._orders: dict[str, tuple[object, ...]] = {}
-        self._trades: set[str] = set()
+        self._trades: set[tuple[str, str]] = set()
         self._traded: dict[str, int] = {}
 
     async def look(self, *, gtts: bool = False) -> bool:
@@ -35,7 +37,8 @@ class Books:
             trades = await self.broker.trades() if self._short(orders) else []
             wanted = gtts or self._strangers(orders) or bool(self.gateway.unresolved)
             triggers = await self.broker.gtts() if wanted else None
-        except RetryableError:
+        except (RetryableError, OperatorError):
+            # a dead token latches the kill switch by itself; the desk stays, with what it knows
             self.failures += 1
             return False
         self.looks += 1
@@ -46,8 +49,8 @@ class Books:
                 self._orders[update.order_id] = state
                 self.post(update)
         for trade in trades:
-            if trade.trade_id not in self._trades:
-                self._trades.add(trade.trade_id)
+            if (trade.order_id, trade.trade_id) not in self._trades:
+                self._trades.add((trade.order_id, trade.trade_id))
                 self._traded[trade.order_id] = self._traded.get(trade.order_id, 0) + int(trade.quantity)
                 self.post(trade)
         self.gateway.resolve(orders, triggers)
@@ -71,5 +74,29 @@ class Books:
         out = self.kernel.out
         for update in updates or ():
             gtt = out.by_gtt_id.get(update.gtt_id)
-            if gtt is not None and gtt.live and self.gateway.touched.get(gtt.intent, -1) <= began:
+            if gtt is None and update.status is GttStatus.ACTIVE:
+                self._claim(update)
+            late = gtt is not None and update.status is GttStatus.TRIGGERED and not gtt.order_id
+            if gtt is not None and (gtt.live or late) and self.gateway.touched.get(gtt.intent, -1) <= began:
                 self.post(update)
+        if updates is not None:
+            self._miss({int(update.gtt_id) for update in updates}, began)
+
+    def _claim(self, update: GttUpdate) -> None:
+        """Take over a GTT that was given up as lost and stands after all."""
+        for gtt in self.kernel.out.gtts.values():
+            if gtt.status is GttStatus.LOST and gtt.token == update.token and same_legs(gtt.legs, update.legs):
+                self.post(Answer(update.ts, gtt.intent, Verb.PLACE, Outcome.ACCEPTED, str(update.gtt_id)))
+                return
+
+    def _miss(self, listed: set[int], began: int) -> None:
+        """Give up a GTT that two looks in a row did not find: Kite lists dead ones for seven days only."""
+        for gtt_id, gtt in self.kernel.out.by_gtt_id.items():
+            if not gtt.live or gtt_id in listed or self.gateway.touched.get(gtt.intent, -1) > began:
+                self._gone.pop(gtt_id, None)
+                continue
+            self._gone[gtt_id] = self._gone.get(gtt_id, 0) + 1
+            if self._gone[gtt_id] >= 2:
+                self.post(
+                    GttUpdate(self.kernel.out.now, gtt_id, gtt.token, GttStatus.DELETED, gtt.legs, [], "vanished")
+                )

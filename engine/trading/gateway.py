@@ -7,6 +7,7 @@ or by what they ask for (GTTs), never sent again, and given up only after repeat
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from compiled.events import (
     Answer,
@@ -23,7 +24,7 @@ from compiled.events import (
 )
 from compiled.kernel import Kernel
 from compiled.model import SECOND, GttLeg, GttStatus, Order, OrderStatus, Purpose
-from engine.errors import OrderRefused, OrderUnknown, RetryableError
+from engine.errors import OperatorError, OrderRefused, OrderUnknown, RetryableError
 from engine.ports import Broker, Clock, Journal
 from engine.trading.governor import Governor
 from engine.trading.killswitch import KillSwitch
@@ -81,6 +82,8 @@ class Gateway:
         self._queue: list[tuple[int, int, Command]] = []
         self._number = 0
         self._in_flight = 0
+        self._entering = 0
+        self._lanes = 1
 
     @property
     def waiting(self) -> int:
@@ -117,15 +120,18 @@ class Gateway:
         return self.governor.call_due(now)
 
     def _take(self) -> Command | None:
-        """Take the most urgent request that may leave now; one that must wait lets less urgent ones pass."""
+        """Take the most urgent request that may leave now; one that must wait lets less urgent ones pass.
+
+        Entries leave one lane free: an exit never waits behind entries that hang.
+        """
         now = self.clock.now()
         for _, _, command in sorted(self._queue, key=_order):
             due = self._due(command, now)
             if due < 0:
                 self._drop(command)
                 self._refuse(command, "the day's order limit is used up")
-                return self._take()
-            if due <= now:
+                continue
+            if due <= now and not (_is_entry(command) and 0 < self._lanes - 1 <= self._entering):
                 self._drop(command)
                 return command
         return None
@@ -143,6 +149,7 @@ class Gateway:
     async def run(self, lanes: int) -> None:
         """Send as requests come, `lanes` at a time, until cancelled."""
         free = asyncio.Semaphore(lanes)
+        self._lanes = lanes
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self.wake.clear()
@@ -153,7 +160,12 @@ class Gateway:
                     await self._nap()
                     continue
                 task = tasks.create_task(self._do(command))
-                task.add_done_callback(lambda _: free.release())
+                self._entering += _is_entry(command)
+                task.add_done_callback(partial(_done, self._freed, free, entry=_is_entry(command)))
+
+    def _freed(self, free: asyncio.Semaphore, *, entry: bool) -> None:
+        self._entering -= entry
+        free.release()
 
     async def _nap(self) -> None:
         due = self.due()
@@ -178,7 +190,7 @@ class Gateway:
         self._moves += 1
         try:
             if isinstance(command, PlaceOrder):
-                await self._place(command.order)
+                await self._try(command.order)
             elif isinstance(command, CancelOrder):
                 order = command.order
                 await self._call(order.intent, Verb.CANCEL, order.order_id, self.broker.cancel(order.order_id))
@@ -188,22 +200,37 @@ class Gateway:
             self._in_flight -= 1
             self._moves += 1
 
+    async def _try(self, order: Order) -> None:
+        """Place an order; an entry that cannot be kept on disk is refused, and the journal's owner latches the desk."""
+        try:
+            await self._place(order)
+        except OperatorError as error:
+            self._refuse_order(order, str(error))
+
     async def _place(self, order: Order) -> None:
+        await self._keep(order.purpose)
         if self._barred(order):
             self._refuse_order(order, "the kill switch is latched")
             return
-        await self.journal.commit()
-        if self._barred(order):
-            self._refuse_order(order, "the kill switch is latched")
+        if order.unwanted:
+            self._refuse_order(order, "cancelled before it was sent")
             return
         self.governor.order_sent(self.clock.now())
         order.status = OrderStatus.SENT
         await self._send(order.intent, self.broker.place(order), order.purpose)
 
+    async def _keep(self, purpose: Purpose) -> None:
+        """Have the intent on disk. An entry that cannot be kept is an error; exits and protection leave all the same."""
+        try:
+            await self.journal.commit()
+        except OperatorError:
+            if purpose is Purpose.ENTRY:
+                raise
+
     async def _gtt(self, command: PlaceGtt | ModifyGtt | DeleteGtt) -> None:
         gtt = command.gtt
         self.touched[gtt.intent] = self._moves
-        await self.journal.commit()
+        await self._keep(Purpose.PROTECT)
         if isinstance(command, PlaceGtt):
             self.governor.call_sent(self.clock.now())
             gtt.status = GttStatus.SENT
@@ -300,6 +327,8 @@ class Gateway:
             return None
         known = self.kernel.out.by_gtt_id
         for update in gtts:
+            if update.status not in {GttStatus.ACTIVE, GttStatus.TRIGGERED}:
+                continue
             if update.gtt_id in known or str(update.gtt_id) in taken or update.token != gtt.token:
                 continue
             if same_legs(update.legs, gtt.legs):
@@ -312,6 +341,15 @@ def same_legs(one: list[GttLeg], other: list[GttLeg]) -> bool:
     return [(leg.trigger, leg.price, leg.side, leg.quantity) for leg in one] == [
         (leg.trigger, leg.price, leg.side, leg.quantity) for leg in other
     ]
+
+
+def _done(freed: Callable[..., None], free: asyncio.Semaphore, task: asyncio.Task[None], *, entry: bool) -> None:
+    del task
+    freed(free, entry=entry)
+
+
+def _is_entry(command: Command) -> bool:
+    return isinstance(command, PlaceOrder) and command.order.purpose is Purpose.ENTRY
 
 
 def _urgency(command: Command) -> int:

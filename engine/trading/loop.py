@@ -218,11 +218,17 @@ class Loop:
         kernel, latch = self.kernel, self.kill.latch
         phase = self.calendar.phase(now)
         return self.board.header._replace(
-            state=self.state, now=now, phase=phase.name, phase_ends=phase.end, pnl=int(kernel.ledger.net),
+            state=self.state, now=now, phase=phase.name, phase_ends=phase.end, pnl=int(kernel.ledger.net - kernel.before),
             charges=int(kernel.ledger.charges), naked=int(kernel.naked()),
             feed_age=now - self._frame_at if self._frame_at >= 0 else -1, kill=latch.level if latch else "",
             kill_reason=latch.reason if latch else "", cash=int(kernel.ledger.cash),
         )  # fmt: skip
+
+    def at_rest(self) -> bool:
+        """Tell whether nothing is under way: no request, no working order, no rung without its protection."""
+        gateway = self.gateway
+        busy = gateway.waiting or gateway.in_flight or gateway.unresolved or self.inbox
+        return not busy and not self.kernel.working()
 
     def end_of_day(self) -> None:
         """Close the last bars, once, and say so."""

@@ -6,7 +6,7 @@ from datetime import date
 from compiled.charges import Rates, RateTable
 from compiled.kernel import Kernel
 from compiled.model import SECOND, Bar, Instrument, Product
-from engine.errors import BusyError, DataError, RetryableError
+from engine.errors import BusyError, DataError, OperatorError, RetryableError
 from engine.market.calendar import Calendar, ist_day
 from engine.market.charges import segment
 from engine.ports import Broker, Journal
@@ -104,7 +104,7 @@ async def differences(broker: Broker, kernel: Kernel) -> tuple[str, ...]:
     """Return each difference between the broker's net positions and ours; unreadable positions are one, too."""
     try:
         theirs = await broker.positions()
-    except RetryableError as error:
+    except (RetryableError, OperatorError) as error:
         return (f"positions unreadable: {error}",)
     held: dict[int, int] = {}
     for position in theirs:

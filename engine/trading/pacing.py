@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 
-from compiled.events import Timer
+from compiled.events import Act, Operate, Timer
 from compiled.model import MINUTE, SECOND
 from engine.ports import Broker, Feed, Pacer
 from engine.trading.clock import SteppedClock
@@ -11,22 +11,28 @@ from engine.trading.loop import Loop
 from engine.trading.opening import differences
 
 START_PATIENCE_S = 20.0
+STOP_PATIENCE_S = 15.0
 BEAT_S = 0.1
 
 
 async def run_live(loop: Loop, broker: Broker, poll: int, compare: int) -> None:
     """Turn until told to stop: on frames and hints as they come, and on a timer every second.
 
-    The books are read every `poll` ns, positions are compared every `compare` ns.
+    The books are read every `poll` ns, positions are compared every `compare` ns. A stop waits a while for what is under
+    way: working entries are cancelled, exits go out, and what was bought gets its protection.
     """
     watch = Watch(loop, broker, poll, compare)
+    ending = 0.0
     next_timer = loop.clock.now() // SECOND * SECOND + SECOND
     beat = asyncio.create_task(_beat(loop))
     try:
-        while not loop.stopping:
+        while True:
             await loop.wake.wait()
             loop.wake.clear()
             now = loop.clock.now()
+            if loop.stopping and not ending:
+                ending = _wall() + STOP_PATIENCE_S
+                loop.inbox.append(Operate(now, Act.HALT, reason="stopping"))
             if now >= next_timer:
                 loop.inbox.append(Timer(now))
                 next_timer = now // SECOND * SECOND + SECOND
@@ -35,9 +41,15 @@ async def run_live(loop: Loop, broker: Broker, poll: int, compare: int) -> None:
             if now >= loop.session.close + MINUTE:
                 loop.end_of_day()
             loop.publish()
+            if ending and (loop.at_rest() or _wall() >= ending):
+                return
     finally:
         beat.cancel()
         watch.cancel()
+
+
+def _wall() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class Watch:
@@ -152,7 +164,7 @@ class Lockstep:
     async def _settle(self) -> None:
         """Send, look and decide until nothing is left to do at this instant."""
         loop = self._loop
-        while not loop.stopping:
+        while True:
             moved = await loop.gateway.drain()
             if moved:
                 await self._received(await self._pacer.sent())

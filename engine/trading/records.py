@@ -24,7 +24,6 @@ class Recorder:
         kernel, out = self.kernel, self.kernel.out
         fills, out.fills = out.fills, []
         for fill in fills:
-            self.journal.append("fills", self._fill(fill))
             kernel.changed_rungs.setdefault(fill.order.rung, self.kernel.rungs[fill.order.rung])
         for ladder in kernel.changed_ladders.values():
             self.journal.append("ladders", self._ladder(ladder))
@@ -32,6 +31,8 @@ class Recorder:
             self._rung(rung)
         for order in out.changed_orders.values():
             self._order(order)
+        for fill in fills:
+            self.journal.append("fills", self._fill(fill))
         for gtt in out.changed_gtts.values():
             self._gtt(gtt)
         kernel.changed_ladders, kernel.changed_rungs = {}, {}
@@ -159,5 +160,5 @@ def plan_fields(plan: LadderPlan) -> dict[str, object]:
         "rungs": [[r.trigger_percent, r.stop_percent, r.target_percent] for r in plan.rungs],
         "capital": plan.capital, "product": plan.product.name, "stop_gap_percent": plan.stop_gap_percent,
         "trail": plan.trail, "trail_step_percent": plan.trail_step_percent, "trail_seconds": plan.trail_seconds,
-        "entry_seconds": plan.entry_seconds,
+        "entry_seconds": plan.entry_seconds, "quantity": int(plan.quantity),
     }  # fmt: skip

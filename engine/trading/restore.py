@@ -23,8 +23,10 @@ def restore(kernel: Kernel, journal: Journal, day_start: int) -> list[int]:
     """
     plans = {number(row, "ladder"): row for row in journal.load("ladders")}
     for row in journal.load("trades"):
+        if number(row, "token") not in kernel.markets and plans[number(row, "ladder")]["closed"]:
+            continue
         _rung(kernel, plans[number(row, "ladder")], row)
-    unknown = [intent for row in journal.load("intents") if (intent := _intent(kernel, row))]
+    unknown = [intent for row in journal.load("intents") if (intent := _intent(kernel, row, day_start))]
     fills = sorted(journal.load("fills"), key=lambda row: (number(row, "ts"), text(row, "trade_id")))
     for row in fills:
         if number(row, "ts") < day_start:
@@ -79,13 +81,13 @@ def _rung(kernel: Kernel, plan: Row, row: Row) -> None:
     rung.leaving = ladder.leaving and rung.live
 
 
-def _intent(kernel: Kernel, row: Row) -> int:
+def _intent(kernel: Kernel, row: Row, day_start: int) -> int:
     """Restore one intent; return its number if its outcome is unknown."""
     kernel.out.next_intent = max(kernel.out.next_intent, number(row, "intent") + 1)
-    return _gtt(kernel, row) if row["kind"] == "gtt" else _order(kernel, row)
+    return _gtt(kernel, row) if row["kind"] == "gtt" else _order(kernel, row, day_start)
 
 
-def _order(kernel: Kernel, row: Row) -> int:
+def _order(kernel: Kernel, row: Row, day_start: int) -> int:
     order = Order(
         number(row, "intent"), text(row, "tag"), text(row, "strategy"), number(row, "token"),
         Side[text(row, "side")], number(row, "quantity"), _TYPE[text(row, "order_type")],
@@ -97,11 +99,13 @@ def _order(kernel: Kernel, row: Row) -> int:
     unanswered = order.status in {OrderStatus.INTENT, OrderStatus.SENT, OrderStatus.UNKNOWN}
     if unanswered:
         order.status = OrderStatus.UNKNOWN
+    elif order.live and order.created < day_start:
+        order.status = OrderStatus.CANCELLED  # a day's order ends with the day
     kernel.out.register(order)
     rung = kernel.rungs.get(order.rung)
     if rung is not None and order.purpose is Purpose.ENTRY:
         rung.entry = order
-        kernel.entries += 1
+        kernel.entries += order.created >= day_start
     elif rung is not None and (order.live or order.order_id):
         rung.exit = order
     return order.intent if unanswered else 0
@@ -130,19 +134,21 @@ def _legs(rows: list[list[float]]) -> list[GttLeg]:
 
 
 def _carry(kernel: Kernel) -> None:
-    """Give the ledger what earlier days have left open."""
+    """Give the ledger what earlier days have left open; the day's P&L counts from the previous close."""
     for ladder in kernel.ladders.values():
         for rung in ladder.rungs:
             if rung.quantity:
                 token = ladder.instrument.token
                 kernel.ledger.carry(ladder.strategy, token, ladder.sign * rung.quantity, rung.average)
+                kernel.ledger.mark(token, ladder.instrument.close or rung.average)
+    kernel.before = kernel.ledger.net
 
 
 def _fill(kernel: Kernel, row: Row, *, today: bool) -> None:
     """Book a fill again: the same sums, without new charges, rows or digest."""
     order = kernel.out.orders[number(row, "intent")]
     quantity, price, charges = number(row, "quantity"), real(row, "price"), number(row, "charges")
-    kernel.applied.add(text(row, "trade_id"))
+    kernel.applied.add(order.order_id + " " + text(row, "trade_id"))
     kernel.rebook(order, number(row, "ts"), quantity, price, charges, today)
 
 

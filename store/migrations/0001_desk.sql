@@ -74,8 +74,8 @@ CREATE TABLE order_events (
 CREATE INDEX order_events_intent ON order_events (intent);
 
 CREATE TABLE fills (
-    trade_id TEXT NOT NULL PRIMARY KEY,
-    order_id TEXT,
+    trade_id TEXT NOT NULL,
+    order_id TEXT NOT NULL,
     intent INTEGER,
     rung INTEGER,
     strategy TEXT,
@@ -87,7 +87,9 @@ CREATE TABLE fills (
     price REAL,
     ts INTEGER,
     charges INTEGER,
-    realised INTEGER
+    realised INTEGER,
+    -- exchanges number their trades anew, day by day
+    PRIMARY KEY (trade_id, order_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX fills_order_id ON fills (order_id);
 CREATE INDEX fills_ts ON fills (ts);

@@ -8,7 +8,7 @@ import pytest
 from brokers.kite.rest import KiteBroker
 from compiled.events import Act, Answer, DeleteGtt, GttUpdate, OrderUpdate, Outcome, PlaceGtt, PlaceOrder, Verb
 from compiled.model import SECOND, GttStatus, OrderStatus, OrderType, Product, Purpose, Side
-from engine.desk import LANES
+from engine.desk import Settings
 from engine.errors import OrderRefused, OrderUnknown
 from engine.trading.books import Books
 from engine.trading.clock import SteppedClock
@@ -215,7 +215,7 @@ class Kite(KiteBroker):
 def test_an_entry_that_waits_for_a_thread_does_not_leave_after_the_latch(engine):
     async def story():
         engine.gateway.broker = broker = Kite(engine.clock)
-        sending = asyncio.create_task(engine.gateway.run(LANES))
+        sending = asyncio.create_task(engine.gateway.run(Settings.__dataclass_fields__["lanes"].default))
         out = engine.scene.kernel.out
         for _ in range(3):
             engine.gateway.put(PlaceOrder(out.place(

@@ -106,6 +106,9 @@ class Screen:
     def type(self, text):
         os.write(self.terminal, text.encode())
 
+    def hang_up(self):
+        os.close(self.terminal)
+
     def close(self):
         self.reading.set()
         os.kill(self.pid, signal.SIGTERM)
@@ -156,6 +159,15 @@ def test_another_terminal_kills_while_the_screen_is_stalled(patang, screen):
     assert status(patang)["kill"] == "halt"
     assert time.monotonic() - began < 10
     check_held_back(patang)
+
+
+def test_a_lost_terminal_leaves_the_engine_at_work(patang, screen):
+    wait_for(lambda: bought(patang), 60, "the desk trades")
+    screen.hang_up()
+    time.sleep(3.0)
+    before = wait_for(lambda: status(patang), 10, "the desk answers without a screen")
+    assert (before["state"], before["kill"]) == ("running", "")
+    wait_for(lambda: status(patang)["now"] > before["now"], 10, "its clock goes on")
 
 
 def test_sigusr1_and_the_flag_file_halt_a_headless_desk(patang):

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from random import Random
 
 import pytest
 
@@ -308,3 +309,59 @@ def test_a_rule_is_read_from_a_command_line():
     for text, words in (("", "kind"), ("504 chance", "key=value"), ("504 chanse=1", "'chance'")):
         with pytest.raises(ConfigError, match=words):
             faults.from_text(text)
+
+
+WILD = (
+    Fault("slow", chance=0.3, seconds=4),
+    Fault("partial", chance=0.4, share=0.4, seconds=7),
+    Fault("trade-first", chance=0.3, seconds=3),
+    Fault("504", on="POST /orders/*", chance=0.1, accept=True),
+    Fault("429", on="POST /orders/*", chance=0.1),
+    Fault("duplicate", on="POST /orders/*", chance=0.05),
+    Fault("reorder", on="updates", chance=0.2),
+    Fault("duplicate", on="updates", chance=0.2),
+    Fault("drop", on="updates", chance=0.2),
+    Fault("delay", on="ticks", chance=0.1, seconds=2),
+    Fault("close", chance=0.01, times=3),
+)
+
+
+def wild_hour(make_client, seed):
+    """Trade at random through every kind of fault; return the exchange and everything anybody was told."""
+    client = make_client(seed=seed, faults=WILD, limits=False)
+    connection = client.exchange.connect()
+    connection.receive('{"a": "subscribe", "v": [408065, 779521]}')
+    random, told = Random(seed), []
+    for _ in range(300):
+        client.seconds(random.randrange(1, 20))
+        price = client.at(random.uniform(-0.4, 0.4))
+        form = client.form(side=random.choice(("BUY", "SELL")), quantity=random.randrange(1, 30), price=price)
+        told.append(client.call("POST", "/orders/regular", form))
+        told.append(client.call("GET", "/orders"))
+    client.exchange.faults.remove()
+    client.seconds(30)
+    return client, (told, list(connection.outbox))
+
+
+def test_the_same_faults_strike_the_same_day_in_the_same_way(make_client):
+    first, again = wild_hour(make_client, 3), wild_hour(make_client, 3)
+    assert first[1] == again[1]
+    assert first[1] != wild_hour(make_client, 4)[1]
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_an_hour_of_random_faults_leaves_books_that_agree_with_each_other(make_client, seed):
+    client, _ = wild_hour(make_client, seed)
+    orders, trades = client.ok("GET", "/orders"), client.ok("GET", "/trades")
+    assert len(trades) > 100
+    assert len({trade["trade_id"] for trade in trades}) == len(trades)
+    for order in orders:
+        mine = [trade for trade in trades if trade["order_id"] == order["order_id"]]
+        assert order["filled_quantity"] == sum(trade["quantity"] for trade in mine) <= order["quantity"]
+        assert order["status"] != "COMPLETE" or order["filled_quantity"] == order["quantity"]
+        assert client.statuses(order["order_id"])[-1] == order["status"]
+    [position] = client.ok("GET", "/portfolio/positions")["net"]
+    signs = {"BUY": 1, "SELL": -1}
+    assert position["quantity"] == sum(signs[trade["transaction_type"]] * trade["quantity"] for trade in trades)
+    share = client.share()
+    assert share.volume == sum(minute[5] for minute in share.minutes)

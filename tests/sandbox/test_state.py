@@ -1,6 +1,7 @@
 """State that survives a restart, and goes on into the next day."""
 
 import json
+from hashlib import sha256
 
 import pytest
 import requests
@@ -68,6 +69,21 @@ def test_a_restart_finds_the_account_as_it_was(tmp_path):
         again.call("DELETE", f"/orders/regular/{resting}")
         later = again.order(order_type="LIMIT", price="1401.0")
     assert later > resting, "ids go on"
+
+
+def test_a_login_survives_a_restart(tmp_path):
+    file = tmp_path / "sandbox.db"
+    with State(file) as state:
+        account = Account(state, config(file))
+        session = account.exchange.session
+        location = account.api.respond(Request("GET", "/connect/login", [("api_key", session.api_key)])).location
+        token = location.split("request_token=")[1].split("&")[0]
+        checksum = sha256(f"{session.api_key}{token}{session.api_secret}".encode()).hexdigest()
+        form = {"api_key": session.api_key, "request_token": token, "checksum": checksum}
+        made = json.loads(account.api.respond(Request("POST", "/session/token", form=form)).content)["data"]
+    with State(file) as state:
+        again = Account(state, config(file))
+        assert again.exchange.session.access_token == made["access_token"]
 
 
 def test_a_started_sandbox_keeps_its_state_over_a_stop(tmp_path):

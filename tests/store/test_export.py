@@ -180,7 +180,7 @@ def test_an_export_sees_what_a_desk_committed_before_it_was_killed(database, tmp
     program = (
         "import asyncio, os, sys\nfrom pathlib import Path\nfrom store.sqlite import SqliteJournal\n"
         "async def main():\n    journal = SqliteJournal(Path(sys.argv[1]), print)\n"
-        "    journal.append('fills', {'trade_id': 'T9', 'side': 'BUY', 'quantity': 1})\n"
+        "    journal.append('fills', {'trade_id': 'T9', 'order_id': 'O9', 'side': 'BUY', 'quantity': 1})\n"
         "    await journal.commit()\n    os._exit(9)\nasyncio.run(main())\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT))}
