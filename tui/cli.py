@@ -110,12 +110,25 @@ def sandbox(
     date: Annotated[str, Parameter(help="The day it plays, YYYY-MM-DD; empty: the latest trading day.")] = "",
     start: Annotated[str, Parameter(help="When it begins, IST.")] = "09:15",
     tape: Annotated[Path | None, Parameter(help="Folder of recorded 1-minute bars to play instead.")] = None,
+    exchanges: Annotated[str, Parameter(help="NSE, NFO, BSE, MCX, with commas between.")] = "NSE",
+    size: Annotated[int, Parameter(help="Instruments in all, up to 9000; 0: the named ones.")] = 0,
+    fault: Annotated[
+        tuple[str, ...], Parameter(help="What goes wrong, as docs/sandbox.md has it; may be repeated.")
+    ] = (),
+    faults: Annotated[Path | None, Parameter(help="TOML file of timed faults.")] = None,
+    state: Annotated[Path | None, Parameter(help="SQLite file that keeps the account over restarts.")] = None,
+    postback: Annotated[str, Parameter(help="Where order updates are posted as well.")] = "",
     as_json: AsJson = False,
 ) -> int:
     """Serve the local exchange alone, until interrupted."""
-    from tui.launch import serve_sandbox
+    from tui.launch import exchange_day, serve_sandbox
 
-    return serve_sandbox(seed, port, speed_of(speed), date, start, tape, as_json=as_json)
+    fields = {
+        "seed": seed, "port": port, "speed": speed_of(speed) or None, "date": exchange_day(date), "start": start,
+        "tape": tape, "exchanges": tuple(filter(None, exchanges.split(","))), "size": size, "faults_file": faults,
+        "state": state, "postback": postback, "limits": speed != "max",
+    }  # fmt: skip
+    return serve_sandbox(fields, fault, as_json=as_json)
 
 
 @app.command

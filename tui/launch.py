@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import compiled
 from engine import config as settings
@@ -223,24 +223,27 @@ def _spell(value: object) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-def serve_sandbox(seed: int, port: int, speed: float, day: str, start: str, tape: Path | None, *, as_json: bool) -> int:
-    """Serve the exchange in the foreground until interrupted."""
+def exchange_day(text: str) -> str:
+    """Return the day an exchange shall play: the one asked for, or the latest trading day."""
+    from tui.wiring import latest_day  # noqa: PLC0415  only the default needs the calendar
+
+    return recorded_day(text) if text else latest_day()
+
+
+def serve_sandbox(fields: dict[str, Any], faults: tuple[str, ...], *, as_json: bool) -> int:
+    """Serve the exchange made of these `SandboxConfig` fields in the foreground until interrupted."""
     from brokers.sandbox.config import Endpoint, SandboxConfig  # noqa: PLC0415
+    from brokers.sandbox.faults import from_text  # noqa: PLC0415
     from brokers.sandbox.server import Sandbox  # noqa: PLC0415
-    from tui.wiring import latest_day  # noqa: PLC0415
 
     def started(endpoint: Endpoint) -> None:
         names = ("rest", "ws", "api_key", "api_secret", "access_token")
-        fields = {name: getattr(endpoint, name) for name in names}
+        told = {name: getattr(endpoint, name) for name in names}
         if as_json:
-            sys.stdout.write(json.dumps(fields) + "\n")
+            sys.stdout.write(json.dumps(told) + "\n")
         else:
-            sys.stdout.write("".join(f"{name:<12}  {value}\n" for name, value in fields.items()))
+            sys.stdout.write("".join(f"{name:<12}  {value}\n" for name, value in told.items()))
         sys.stdout.flush()
 
-    day = recorded_day(day) if day else latest_day()
-    exchange = SandboxConfig(
-        seed=seed, port=port, speed=speed or None, date=day, start=start, tape=tape, limits=bool(speed)
-    )
-    Sandbox(exchange).serve_forever(started)
+    Sandbox(SandboxConfig(faults=tuple(map(from_text, faults)), **fields)).serve_forever(started)
     return INTERRUPTED

@@ -80,12 +80,16 @@ class Station:
             self.closers.pop()()
 
     def fail(self, name: str, error: BaseException) -> None:
-        """Log what killed a thread and latch the kill switch; the engine latches it itself, once it has opened."""
+        """Log what killed a thread and latch the kill switch.
+
+        The engine latches it itself, once it has opened. The screen's own threads die with the terminal, and that is
+        what `desk.on_terminal_loss` is for.
+        """
         from engine.ops import logs  # noqa: PLC0415  see open
 
         logs.log_failure(name, error)
         self.failures.append((name, error))
-        if name != "engine":
+        if name != "engine" and not name.startswith("textual"):
             self.kill.trigger(HALT, f"{name} died: {error}", name)
 
     def summary(self) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """A local exchange that speaks Kite Connect v3, so that any program written on Kite runs without an account."""
 
 from brokers.sandbox.config import Endpoint, SandboxConfig
+from brokers.sandbox.faults import Fault
 from brokers.sandbox.server import Sandbox
 
-__all__ = ["Endpoint", "Sandbox", "SandboxConfig"]
+__all__ = ["Endpoint", "Fault", "Sandbox", "SandboxConfig"]

@@ -318,9 +318,10 @@ class Sandbox:
             self._ready.set()
 
     def _failed(self, name: str, error: BaseException) -> None:
-        if self.on_failure is None:
-            raise error
-        self.on_failure(name, error)
+        if self.on_failure is not None:
+            self.on_failure(name, error)
+        elif self._loop is not None:
+            self._loop.call_exception_handler({"message": name, "exception": error})
 
     async def _serve(self, started: Callable[[Endpoint], None] | None) -> None:
         self._loop = asyncio.get_running_loop()

@@ -166,7 +166,7 @@ def test_a_lost_terminal_leaves_the_engine_at_work(patang, screen):
     screen.hang_up()
     time.sleep(3.0)
     before = wait_for(lambda: status(patang), 10, "the desk answers without a screen")
-    assert (before["state"], before["kill"]) == ("running", "")
+    assert (before["state"], before["kill_reason"]) == ("running", "")
     wait_for(lambda: status(patang)["now"] > before["now"], 10, "its clock goes on")
 
 

@@ -178,10 +178,14 @@ def test_the_servers_date_header_shows_virtual_time_and_its_skew(start):
     assert requests.get(url, headers=header, timeout=5).headers["Date"] == "Fri, 20 Nov 2026 03:45:30 GMT"
 
 
-def test_an_exception_nobody_foresaw_reaches_the_owner_and_the_client_gets_kites_envelope(start, monkeypatch):
+@pytest.mark.parametrize("owned", [True, False])
+def test_an_exception_nobody_foresaw_reaches_the_owner_and_the_client_gets_kites_envelope(
+    start, monkeypatch, caplog, owned
+):
     sandbox, endpoint = start()
     heard = []
-    sandbox.on_failure = lambda name, error: heard.append((name, str(error)))
+    if owned:
+        sandbox.on_failure = lambda name, error: heard.append((name, str(error)))
 
     def broken(*_):
         raise RuntimeError("the book broke")
@@ -193,4 +197,5 @@ def test_an_exception_nobody_foresaw_reaches_the_owner_and_the_client_gets_kites
         timeout=5,
     )
     assert (answer.status_code, answer.json()["error_type"]) == (500, "GeneralException")
-    assert heard == [("sandbox", "the book broke")]
+    assert heard == [("sandbox", "the book broke")] * owned
+    assert ("the book broke" in caplog.text) is not owned
