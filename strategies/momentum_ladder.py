@@ -59,6 +59,7 @@ class MomentumLadder(Strategy):
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         """Bring the averages up to date."""
+        del ctx
         track = self.tracks.get(bar.token)
         if track is None:
             track = self.tracks[bar.token] = Track(self.fast, self.slow)
