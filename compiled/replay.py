@@ -13,10 +13,11 @@ from mypy_extensions import i64
 from compiled import path, queue
 from compiled.events import Act, Command, Operate, Ticks, Timer
 from compiled.floor import Floor
-from compiled.kernel import Kernel, Market
+from compiled.kernel import Kernel
 from compiled.ledger import Ledger
 from compiled.model import SECOND, Bar, Tick
 from compiled.outbox import Fill
+from compiled.positions import Market
 from compiled.recording import DEPTH, WORD, BarColumns, Sessions, TickColumns
 from compiled.venue import Venue
 

@@ -155,7 +155,7 @@ class Risk(Struct, frozen=True, kw_only=True):
     max_order_value: Annotated[int, _in(1, 10 * CRORE, "Rupees in one order.")] = 200_000
     max_exposure: Annotated[int, _in(1, 1_000 * CRORE, "Rupees in all positions together.")] = 240_000
     max_positions: Annotated[int, _in(1, 10_000, "Positions at the same time, each rung counted.")] = 90
-    max_positions_per_symbol: Annotated[int, _in(1, 100, "The same in one instrument.")] = 3
+    max_positions_per_symbol: Annotated[int, _in(1, 100, "The same in one instrument.")] = 6
     max_trades_per_day: Annotated[int, _in(1, 5_000, "Entries in a day.")] = 2_000
     max_daily_loss: Annotated[int, _in(1, 1_000 * CRORE, "Rupees lost today, charges included.")] = 10_000
     max_drawdown: Annotated[int, _in(1, 1_000 * CRORE, "Rupees below the day's highest P&L.")] = 20_000

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from compiled.charges import RateTable
-from compiled.kernel import Kernel, Setup, Slot
+from compiled.kernel import Kernel, Setup
 from compiled.model import SECOND, Bar, Instrument
+from compiled.positions import Slot
 from compiled.risk import Limits
 from compiled.strategy import Strategy
 from engine.errors import BusyError, DataError, PatangError, RetryableError

@@ -16,9 +16,10 @@ from compiled.charges import Rates, Row
 from compiled.events import Act, Operate, Ticks, Timer
 from compiled.floor import Rules, Slabs
 from compiled.frames import pack_depth
-from compiled.kernel import Kernel, Setup, Slot
+from compiled.kernel import Kernel, Setup
 from compiled.ladder import LadderPlan, RungPlan
 from compiled.model import MINUTE, SECOND, Instrument, Product, Side, Tick
+from compiled.positions import Slot
 from compiled.recording import BarColumns, Sessions, TickColumns
 from compiled.replay import run_bars, run_ticks
 from compiled.risk import Limits

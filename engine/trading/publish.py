@@ -2,10 +2,11 @@
 
 from collections import deque
 
-from compiled.kernel import Kernel, Market
+from compiled.kernel import Kernel
 from compiled.ladder import Ladder, Rung, RungState
 from compiled.model import Bar, Order
 from compiled.outbox import Fill
+from compiled.positions import Market
 from engine.trading.board import (
     BarRow,
     Board,

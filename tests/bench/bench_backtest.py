@@ -18,8 +18,9 @@ import compiled
 from compiled.charges import Rates, Row
 from compiled.events import CancelOrder, PlaceOrder
 from compiled.floor import Rules, Slabs
-from compiled.kernel import Kernel, Setup, Slot
+from compiled.kernel import Kernel, Setup
 from compiled.model import MINUTE, SECOND, Bar, Instrument, Order, OrderType, Product, Purpose, Side, Tick
+from compiled.positions import Slot
 from compiled.recording import BarColumns, Sessions, TickColumns
 from compiled.replay import Result, run_bars, run_ticks
 from compiled.risk import Limits

@@ -16,8 +16,9 @@ from compiled.events import (
     Trade,
     Verb,
 )
-from compiled.kernel import Kernel, Setup, Slot
+from compiled.kernel import Kernel, Setup
 from compiled.model import MINUTE, SECOND, Instrument, OrderStatus, Product, Purpose, Side, Tick
+from compiled.positions import Slot
 from compiled.risk import Limits
 from compiled.strategy import Strategy
 

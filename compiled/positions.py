@@ -1,0 +1,220 @@
+"""What the desk holds: ladders and their rungs, who follows them, and what they use of the limits."""
+
+from typing import final
+
+from mypy_extensions import i64
+
+from compiled.ladder import Ladder, Rung, RungState
+from compiled.ledger import Ledger, Position
+from compiled.model import SECOND, Instrument, paise
+from compiled.outbox import Outbox
+from compiled.protection import leave, tend
+from compiled.risk import Limits, Usage
+from compiled.strategy import Context, Quote, Strategy
+
+
+@final
+class Market(Quote):
+    """What the kernel knows of one instrument: last price, best bid and ask, when it last heard of it."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        super().__init__()
+        self.instrument = instrument
+        self.ltp = 0.0
+        self.bid = 0.0
+        self.ask = 0.0
+        self.volume: i64 = 0
+        self.heard: i64 = 0
+        self.live = True
+        self.version: i64 = 0
+        self.held: list[Position] | None = None
+        self.ladders: list[Ladder] = []
+        self.listeners: list[Slot] = []
+        self.tickers: list[Slot] = []
+
+
+@final
+class Slot:
+    """One strategy as the kernel runs it."""
+
+    def __init__(self, strategy: Strategy, tokens: list[int]) -> None:
+        self.strategy = strategy
+        self.name: str = strategy.name
+        self.span: i64 = strategy.span
+        self.every: i64 = strategy.every * SECOND
+        self.tokens = tokens
+        self.context = Context(strategy.name)
+        self.due: i64 = 0
+        self.stopped = ""
+        self.signals: i64 = 0
+        self.last_signal = ""
+
+
+class Positions:
+    """Every ladder of the desk by its number, its rungs, and the ones that have changed since the engine looked."""
+
+    def __init__(
+        self, out: Outbox, ledger: Ledger, limits: Limits, markets: dict[int, Market], slots: list[Slot], first: i64
+    ) -> None:
+        self.out = out
+        self.ledger = ledger
+        self.limits = limits
+        self.markets = markets
+        self.slots = slots
+        self.ladders: dict[int, Ladder] = {}
+        self.owners: dict[int, Ladder] = {}
+        self.rungs: dict[int, Rung] = {}
+        self.changed_rungs: dict[int, Rung] = {}
+        self.changed_ladders: dict[int, Ladder] = {}
+        self.next_number: i64 = first
+        self.halted = False
+        self.flattening = False
+        self.losses: i64 = 0
+        self.entries: i64 = 0
+        self.round_trips: i64 = 0
+
+    def _leave(self, ladder: Ladder, reason: str) -> None:
+        ladder.leaving = True
+        self.changed_ladders[ladder.ladder_id] = ladder
+        for rung in ladder.rungs:
+            if rung.live:
+                leave(rung, reason)
+                self.changed_rungs[rung.rung_id] = rung
+        self._tend(ladder)
+
+    def adopt(self, ladder: Ladder) -> None:
+        """Follow a ladder from here on: a new one, or one restored from the journal."""
+        token = int(ladder.instrument.token)
+        self.ladders[ladder.ladder_id] = ladder
+        self.owners[ladder.ladder_id] = ladder
+        self.changed_ladders[ladder.ladder_id] = ladder
+        market = self.markets[token]
+        if ladder not in market.ladders:
+            market.ladders.append(ladder)
+        for slot in self.slots:
+            if slot.name == ladder.strategy and ladder not in slot.context.held.setdefault(token, []):
+                slot.context.held[token].append(ladder)
+        for rung in ladder.rungs:
+            self.rungs[rung.rung_id] = rung
+            if rung.rung_id >= self.next_number:
+                self.next_number = rung.rung_id + 1
+
+    def _usage(self, candidate: Ladder) -> Usage:
+        usage = Usage()
+        pending: i64 = 0
+        for ladder in self.ladders.values():
+            last = self.markets[int(ladder.instrument.token)].ltp
+            for rung in ladder.rungs:
+                if not rung.live:
+                    continue
+                coming: i64 = 0
+                entry = rung.entry
+                if entry is not None and entry.live:
+                    coming = entry.quantity - entry.traded
+                value = paise(last, rung.quantity + coming)
+                pending += paise(last, coming)
+                usage.positions += 1
+                usage.exposure += value
+                if ladder.instrument.token == candidate.instrument.token:
+                    usage.symbol_positions += 1
+                if ladder.strategy == candidate.strategy:
+                    usage.strategy_exposure += value
+        usage.trades = self.entries
+        usage.funds = self.ledger.cash - pending
+        return usage
+
+    def _tend(self, ladder: Ladder) -> None:
+        market = self.markets[int(ladder.instrument.token)]
+        for rung in ladder.rungs:
+            if not rung.live:
+                continue
+            before = rung.state
+            moved = rung.moved
+            tend(self.out, ladder, rung, market.ltp)
+            if rung.state is not before or rung.moved != moved:
+                self.changed_rungs[rung.rung_id] = rung
+            if rung.state is RungState.CLOSED:
+                self._rung_closed(ladder, rung)
+        if not ladder.open:
+            ladder.closed = self.out.now
+            self.changed_ladders[ladder.ladder_id] = ladder
+            self.forget(ladder)
+
+    def _rung_closed(self, ladder: Ladder, rung: Rung) -> None:
+        if not rung.bought:
+            return
+        self.round_trips += 1
+        if rung.pnl(ladder.sign, 0.0) < 0:
+            self.losses += 1
+        else:
+            self.losses = 0
+
+    def forget(self, ladder: Ladder) -> None:
+        """Stop following a ladder that is over."""
+        market = self.markets[int(ladder.instrument.token)]
+        if ladder.ladder_id in self.ladders:
+            del self.ladders[ladder.ladder_id]
+        if ladder in market.ladders:
+            market.ladders.remove(ladder)
+        for slot in self.slots:
+            if slot.name == ladder.strategy:
+                held = slot.context.held.get(int(ladder.instrument.token), [])
+                if ladder in held:
+                    held.remove(ladder)
+
+    def _reopen(self, rung: Rung) -> None:
+        """Follow a rung again whose order, given up as lost, has traded after all."""
+        ladder = self.owners[int(rung.ladder_id)]
+        ladder.closed = 0
+        self.adopt(ladder)
+        if self.flattening:
+            ladder.leaving = True
+            leave(rung, "flatten")
+
+    def _tend_rung(self, rung_id: i64) -> None:
+        rung = self.rungs.get(int(rung_id))
+        if rung is not None:
+            ladder = self.ladders.get(int(rung.ladder_id))
+            if ladder is not None:
+                self._tend(ladder)
+
+    def _halt(self) -> None:
+        self.halted = True
+        for ladder in self.ladders.values():
+            for rung in ladder.rungs:
+                if rung.entry is not None and rung.entry.live:
+                    self.out.cancel(rung.entry)
+
+    def working(self) -> bool:
+        """Tell whether an order is at work, or a rung waits for its protection or its exit."""
+        for ladder in self.ladders.values():
+            for rung in ladder.rungs:
+                if not rung.live:
+                    continue
+                entry = rung.entry
+                gtt = rung.gtt
+                if rung.leaving or rung.exit is not None or (entry is not None and entry.live):
+                    return True
+                if rung.plan.stop_percent > 0.0 and (gtt is None or not gtt.gtt_id or not gtt.live):
+                    return True
+        return False
+
+    def naked(self) -> i64:
+        """Return how many open rungs have less live protection than shares; those without a stop by plan do not count."""
+        count: i64 = 0
+        for ladder in self.ladders.values():
+            for rung in ladder.rungs:
+                if rung.quantity < 0 or (
+                    rung.quantity > 0 and rung.protected < rung.quantity and rung.plan.stop_percent > 0.0
+                ):
+                    count += 1
+        return count
+
+    def open_positions(self) -> i64:
+        """Return how many rungs hold shares."""
+        count: i64 = 0
+        for ladder in self.ladders.values():
+            for rung in ladder.rungs:
+                if rung.quantity > 0:
+                    count += 1
+        return count
