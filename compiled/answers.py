@@ -224,6 +224,9 @@ class Answers(Positions):
             gtt.asked = False
         if event.verb is Verb.CANCEL:
             self._delete_answer(gtt, event)
+            if event.outcome is not Outcome.ACCEPTED:
+                self.out.changed_gtt(gtt)
+                return  # what is still to be done, the next timer asks for
         elif event.verb is Verb.MODIFY:
             self._modify_answer(gtt, rung, event)
         elif event.outcome is Outcome.ACCEPTED:
@@ -261,6 +264,8 @@ class Answers(Positions):
         if event.outcome is Outcome.ACCEPTED:
             gtt.deleting = False
             self._gtt_status(gtt, GttStatus.DELETED)
+        elif event.reason.startswith("busy"):
+            gtt.deleting = False
         # refused or unknown: the next look at the broker's list tells
 
     def _modify_answer(self, gtt: Gtt, rung: Rung | None, event: Answer) -> None:

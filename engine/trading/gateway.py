@@ -117,7 +117,7 @@ class Gateway:
             if self._barred(command.order):
                 return now
             return self.governor.order_due(command.order.purpose, now)
-        return self.governor.call_due(now)
+        return self.governor.call_due(now, urgent=_urgency(command) == 0)
 
     def _take(self) -> Command | None:
         """Take the most urgent request that may leave now; one that must wait lets less urgent ones pass.
@@ -265,8 +265,10 @@ class Gateway:
             await request
         except OrderRefused as error:
             self._answer(intent, verb, Outcome.REFUSED, broker_id, f"{error.code}: {error.reason}")
-        except (OrderUnknown, RetryableError) as error:
+        except OrderUnknown as error:
             self._answer(intent, verb, Outcome.UNKNOWN, broker_id, str(error))
+        except RetryableError as error:
+            self._answer(intent, verb, Outcome.REFUSED, broker_id, f"busy: {error}")
         else:
             self._answer(intent, verb, Outcome.ACCEPTED, broker_id)
 

@@ -40,11 +40,12 @@ class Governor:
         second = self.rates.per_second - (self.rates.reserve_per_second if entry else 0)
         minute = self.rates.per_minute - (10 * self.rates.reserve_per_second if entry else 0)
         due = max(_free(self._second, second, SECOND, now), _free(self._minute, minute, MINUTE, now))
-        return max(due, self._paused.get(purpose, 0), self.call_due(now))
+        return max(due, self._paused.get(purpose, 0), self.call_due(now, urgent=purpose is Purpose.EXIT))
 
-    def call_due(self, now: int) -> int:
-        """Return when any other request (cancel, GTT) may leave."""
-        return _free(self._calls, self.rates.per_second, SECOND, now)
+    def call_due(self, now: int, *, urgent: bool) -> int:
+        """Return when any other request (cancel, GTT) may leave; what is not urgent leaves the reserve to exits."""
+        most = self.rates.per_second - (0 if urgent else self.rates.reserve_per_second)
+        return _free(self._calls, most, SECOND, now)
 
     def order_sent(self, now: int) -> None:
         """Count a new order."""
