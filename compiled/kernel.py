@@ -414,8 +414,13 @@ class Kernel(Answers):
         stale = self.limits.stale_after
         if not market.live or market.ltp <= 0.0 or (stale > 0 and now - market.heard > stale):
             return Reason.STALE_DATA
+        for slot in self.slots:
+            if slot.name == ladder.strategy and slot.stopped:
+                return Reason.STRATEGY_STOPPED
         if ladder.side is Side.SELL and ladder.plan.product is Product.CNC:
             return Reason.SHORT_DELIVERY
+        if ladder.plan.product is Product.MIS and ladder.plan.rungs[0].stop_percent > 0.0:
+            return Reason.PRODUCT  # a GTT does not serve intraday positions
         if int(market.instrument.token) * 8 + int(ladder.plan.product) not in self.rates:
             return Reason.PRODUCT
         return Reason.OK

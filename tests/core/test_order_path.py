@@ -12,6 +12,7 @@ from compiled.events import (
     PlaceOrder,
     Verb,
 )
+from compiled.ladder import LadderPlan, RungPlan
 from compiled.model import MINUTE, GttStatus, OrderStatus, OrderType, Product, Purpose, Side
 from tests.core.scripted import CANBK, STRANGER, Scene, only, some
 
@@ -375,3 +376,27 @@ def test_a_strategy_that_asks_for_an_instrument_it_does_not_hear_stops_alone(sce
     scene.act(lambda ctx: ctx.enter(STRANGER, Side.BUY, 0, 2.0, quantity=5))
     assert scene.alarms() == ["strategy_stopped"]
     assert only(scene.operate(Act.EXIT, token=CANBK), DeleteGtt).gtt is gtt
+
+
+def test_a_stopped_strategys_ladder_adds_no_further_rung(scene):
+    plan = LadderPlan([RungPlan(0.0, 2.0), RungPlan(0.25, 2.0)], 1_000_000, quantity=5)
+    first = only(scene.act(lambda ctx: ctx.ladder(CANBK, Side.BUY, plan)), PlaceOrder).order
+    gtt = only(scene.fill(first), PlaceGtt).gtt
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    scene.act(lambda ctx: ctx.enter(STRANGER, Side.BUY, 0, 2.0, quantity=5))
+    assert some(scene.tick(101.0), PlaceOrder) == []
+    assert gtt.status is GttStatus.ACTIVE
+
+
+def test_the_same_ladder_of_a_healthy_strategy_adds_its_second_rung(scene):
+    plan = LadderPlan([RungPlan(0.0, 2.0), RungPlan(0.25, 2.0)], 1_000_000, quantity=5)
+    first = only(scene.act(lambda ctx: ctx.ladder(CANBK, Side.BUY, plan)), PlaceOrder).order
+    gtt = only(scene.fill(first), PlaceGtt).gtt
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    assert only(scene.tick(101.0), PlaceOrder).order.rung == gtt.rung + 1
+
+
+def test_an_intraday_position_with_a_stop_is_refused_since_no_gtt_serves_it(scene):
+    found = scene.act(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, product=Product.MIS, quantity=5))
+    assert some(found, PlaceOrder) == []
+    assert scene.kernel.refused == 1
