@@ -92,8 +92,7 @@ class Instrument:
     """One tradable instrument, with the grid its prices stand on.
 
     `tick` in rupees, `lot` and `freeze` in shares (freeze 0: not known), `lower` and `upper` the day's price band in
-    rupees (0.0: none known), `kind` one of EQ, FUT, CE, PE, INDEX, `segment` the charge segment of its delivery
-    trades (EQ_DELIVERY, FUT, OPT ...).
+    rupees (0.0: none known), `close` the previous close, `kind` one of EQ, FUT, CE, PE, INDEX.
     """
 
     def __init__(

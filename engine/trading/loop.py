@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from compiled.events import Act, Alert, Command, Halt, Operate, Ticks, Timer
+from compiled.events import Act, Alert, Command, FeedStatus, Halt, Operate, Ticks, Timer
 from compiled.frames import Decoder
 from compiled.kernel import Kernel
 from compiled.model import SECOND, Bar
@@ -104,7 +104,9 @@ class Loop:
         self.log.tell(level if level in LEVELS else "warn", "feed", text)
 
     def link(self, up: bool) -> None:
-        """Look at the books when the feed is back: hints may have been missed."""
+        """Hold entries back while the feed is lost; look at the books when it is back: hints may have been missed."""
+        if not up:
+            self.inbox.append(FeedStatus(self.clock.now(), 0, live=False))
         self.log.tell("info" if up else "warn", "feed", "feed connected" if up else "feed lost")
         self.hinted = self.hinted or up
         self.wake.set()

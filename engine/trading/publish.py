@@ -87,7 +87,7 @@ class Publisher:
         now = header.now
         for market in self.kernel.markets.values():
             self._watch(market, now)
-        self._positions(now)
+        self._positions()
         self._ladders()
         self._externals()
         self._risk(now)
@@ -108,8 +108,7 @@ class Publisher:
         )  # fmt: skip
         self.board.watch.put(instrument.token, row)
 
-    def _positions(self, now: int) -> None:
-        del now
+    def _positions(self) -> None:
         keys: set[object] = set()
         for ladder in self.kernel.ladders.values():
             last = self.kernel.markets[ladder.instrument.token].ltp
