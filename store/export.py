@@ -65,10 +65,10 @@ BAR_COLUMNS = ("symbol", "start", "open", "high", "low", "close", "volume", "tic
 
 
 class BarRange(NamedTuple):
-    """Which bars to export: those of a symbol and span (seconds) that start in [start, end) ns UTC."""
+    """Which bars to export: those of the symbols, in order, of a span (seconds), that start in [start, end) ns UTC."""
 
     store: BarStore
-    symbol: str
+    symbols: tuple[str, ...]
     span: int
     start: int
     end: int
@@ -110,8 +110,11 @@ def _check(name: str, given: str, known: Sequence[str]) -> None:
 @contextlib.contextmanager
 def _source(database: Path, what: str, bars: BarRange | None) -> Iterator[tuple[list[Column], Rows]]:
     if bars is not None and what == "bars":
-        found = bars.store.read(bars.symbol, bars.span, bars.start, bars.end, bars.version)
-        lines = ((bars.symbol, b.start, b.open, b.high, b.low, b.close, b.volume, b.ticks) for b in found)
+        lines = (
+            (symbol, b.start, b.open, b.high, b.low, b.close, b.volume, b.ticks)
+            for symbol in bars.symbols
+            for b in bars.store.read(symbol, bars.span, bars.start, bars.end, bars.version)
+        )
         yield [(name, KINDS.get(name, Kind.INT)) for name in BAR_COLUMNS], lines
         return
     if not database.is_file():

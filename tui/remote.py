@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 
 from engine.config import Config, paths
-from engine.errors import ConnectionFailed, OperatorError
+from engine.errors import ConnectionFailed, DataError, OperatorError
 from engine.ops.control import ask, socket_path
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch
 
 DONE = 0
 WHO = "terminal"
 END_OF_TIME = 2**62
+MINUTE_SPAN = 60
 
 
 def folders(config: Config) -> list[Path]:
@@ -93,7 +94,15 @@ def export(
     from tui.station import bars_folder, latest_database  # noqa: PLC0415
 
     config = configuration(file)
-    bars = BarRange(ParquetBars(bars_folder(config, mode)), symbol, 60, 0, END_OF_TIME) if what == "bars" else None
+    bars = None
+    if what == "bars":
+        store = ParquetBars(bars_folder(config, mode))
+        there = store.symbols(MINUTE_SPAN, "live")
+        if symbol and symbol not in there:
+            raise DataError(
+                f"no bars of {symbol} in {bars_folder(config, mode)}; there are {', '.join(there) or 'none'}"
+            )
+        bars = BarRange(store, (symbol,) if symbol else tuple(there), MINUTE_SPAN, 0, END_OF_TIME)
     source = database or (Path() if bars else latest_database(config, mode))
     count = write(source, what, out, format, bars)
     sys.stderr.write(f"{count} {what}{f' in {out}' if out else ''}\n")

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pyarrow as pa
@@ -68,6 +68,14 @@ class ParquetBars:
     def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
         """Return the bars of a symbol that start in [start, end), oldest first."""
         return to_bars(self.columns(symbol, span, start, end, version), span)
+
+    def symbols(self, span: int, version: str) -> list[str]:
+        """Return the symbols that have bars, in order."""
+        folder = self._folder(version, span)
+        found = {unquote(path.name.removeprefix("symbol=")) for path in folder.glob("symbol=*")}
+        for batch in _batches(folder):
+            found.update(batch.column("symbol").unique().to_pylist())
+        return sorted(found)
 
     def write_columns(self, symbol: str, span: int, version: str, columns: Columns) -> None:
         """Store many bars of one symbol, straight into its files."""

@@ -115,3 +115,17 @@ def test_the_bars_the_desk_stores_are_the_bars_that_were_recorded(day, market_da
         ]
         kept = store.read(symbol, 60, 0, 2**62, "live")
         assert [(b.start, b.open, b.high, b.low, b.close, b.volume) for b in kept] == recorded
+
+
+def test_bars_are_exported_for_every_symbol_or_for_one(day, patang):
+    made, _, _ = day
+    where = {"XDG_STATE_HOME": str(made.state.parent.parent)}
+    everything = json.loads(
+        patang.run("export", "bars", "--format", "json", "--mode", "replay", environment=where).stdout
+    )
+    assert {bar["symbol"] for bar in everything} == set(REPLAY_SYMBOLS)
+    one = patang.run("export", "bars", "--format", "json", "--mode", "replay", "--symbol", "BEL", environment=where)
+    assert [bar for bar in everything if bar["symbol"] == "BEL"] == json.loads(one.stdout)
+    missing = patang.run("export", "bars", "--mode", "replay", "--symbol", "NOSUCH", environment=where)
+    assert missing.returncode == 2
+    assert "NOSUCH" in missing.stderr

@@ -162,7 +162,7 @@ def test_bars_are_exported_with_their_prices(database, tmp_path):
     store = ParquetBars(tmp_path / "bars")
     store.write([Bar(1, OPEN, 60, 100.05, 101.0, 99.95, 100.5, 1_200, 9)], {1: "SBIN"}, "live")
     out = tmp_path / "bars.csv"
-    assert export(database, "bars", out, "csv", BarRange(store, "SBIN", 60, OPEN, OPEN + 1)) == 1
+    assert export(database, "bars", out, "csv", BarRange(store, ("SBIN",), 60, OPEN, OPEN + 1)) == 1
     assert out.read_text() == (
         "symbol,start,open,high,low,close,volume,ticks\nSBIN,2024-06-04T09:15:00+05:30,100.05,101.0,99.95,100.5,1200,9\n"
     )
