@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from compiled.bars import NEVER, Bars, batch
+from compiled.bars import Bars, batch
+from compiled.model import NEVER
 
 S = 1_000_000_000
 OPEN = 1_619_408_700 * S  # 2021-04-26 09:15 IST
