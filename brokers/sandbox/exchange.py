@@ -106,6 +106,8 @@ class Exchange:
                 called = listing.calling
                 self._auctioneer.turn(listing, phase, due)
                 if called and not listing.calling:
+                    if not listing.lit:
+                        self.market.match(listing, due)
                     self.react(listing)
                     self.market.leave(listing)
 
