@@ -1,35 +1,21 @@
-"""What the broker tells: answers to requests, the order book, trades and GTTs, each taken once, in any order."""
-
-from typing import Final
+"""What the broker tells of orders: answers to requests, the order book and trades, each taken once, in any order."""
 
 from mypy_extensions import i64
 
 from compiled.charges import Rates, order_charges
-from compiled.events import Answer, GttUpdate, OrderUpdate, Outcome, Trade, Verb
+from compiled.events import Answer, OrderUpdate, Outcome, Trade, Verb
 from compiled.ladder import Rung, RungState
 from compiled.ledger import Ledger
-from compiled.model import (
-    MINUTE,
-    SECOND,
-    Gtt,
-    GttStatus,
-    Order,
-    OrderStatus,
-    OrderType,
-    Purpose,
-    paise,
-)
+from compiled.model import MINUTE, SECOND, Order, OrderStatus, Purpose, paise
 from compiled.orders import apply, move
 from compiled.outbox import Fill, Outbox
 from compiled.positions import Market, Positions, Slot
-from compiled.protection import confirm, leave, triggered_by
+from compiled.protection import triggered_by
 from compiled.risk import Limits
-
-REFUSALS_BEFORE_LEAVING: Final = 3
 
 
 class Answers(Positions):
-    """Applies the broker's word to orders, GTTs and rungs. `rates` maps 8 * token + product to the day's charges.
+    """Applies the broker's word to orders and rungs. `rates` maps 8 * token + product to the day's charges.
 
     A trade whose order is not known yet waits among the orphans; an order that is not ours stands among the externals.
     """
@@ -49,15 +35,6 @@ class Answers(Positions):
         self.applied: set[str] = set()
         self.orphans: dict[str, list[Trade]] = {}
         self.externals: dict[str, OrderUpdate] = {}
-
-    def _answer(self, event: Answer) -> None:
-        order = self.out.orders.get(int(event.intent))
-        if order is not None:
-            self._order_answer(order, event)
-            return
-        gtt = self.out.gtts.get(int(event.intent))
-        if gtt is not None:
-            self._gtt_answer(gtt, event)
 
     def _order_answer(self, order: Order, event: Answer) -> None:
         if event.verb is Verb.CANCEL:
@@ -215,134 +192,3 @@ class Answers(Positions):
         else:
             rung.sold += quantity
             rung.sold_value += value
-
-    # GTTs
-
-    def _gtt_answer(self, gtt: Gtt, event: Answer) -> None:
-        rung = self.rungs.get(int(gtt.rung))
-        if event.verb is not Verb.PLACE:
-            gtt.asked = False
-        if event.verb is Verb.CANCEL:
-            self._delete_answer(gtt, event)
-            if event.outcome is not Outcome.ACCEPTED:
-                self.out.changed_gtt(gtt)
-                return  # what is still to be done, the next timer asks for
-        elif event.verb is Verb.MODIFY:
-            self._modify_answer(gtt, rung, event)
-        elif event.outcome is Outcome.ACCEPTED:
-            gtt.gtt_id = i64(int(event.broker_id))
-            self._gtt_status(gtt, GttStatus.ACTIVE)
-            if rung is not None:
-                rung.refusals = 0
-                if rung.gtt is not gtt:
-                    self.out.delete_gtt(gtt)
-        elif event.outcome is Outcome.UNKNOWN:
-            self._gtt_status(gtt, GttStatus.UNKNOWN)
-        else:
-            gtt.reason = event.reason
-            self._gtt_status(gtt, GttStatus.REJECTED if event.outcome is Outcome.REFUSED else GttStatus.LOST)
-            if rung is not None:
-                self._unprotected(gtt, rung, event.reason)
-        self.out.changed_gtt(gtt)
-        self._tend_rung(gtt.rung)
-
-    def _gtt_status(self, gtt: Gtt, status: GttStatus) -> None:
-        gtt.status = status
-        gtt.updated = self.out.now
-
-    def _unprotected(self, gtt: Gtt, rung: Rung, reason: str) -> None:
-        """Try again later, and after the third refusal leave at the market."""
-        busy = reason.startswith("busy")
-        if not busy:
-            rung.refusals += 1
-        rung.retry_at = self.out.now + (rung.refusals + 1) * SECOND
-        self.out.alert("warn" if busy else "alarm", "gtt_refused", "protection refused: " + reason, gtt.token)
-        if rung.refusals >= REFUSALS_BEFORE_LEAVING:
-            leave(rung, "unprotectable")
-
-    def _delete_answer(self, gtt: Gtt, event: Answer) -> None:
-        if event.outcome is Outcome.ACCEPTED:
-            gtt.deleting = False
-            self._gtt_status(gtt, GttStatus.DELETED)
-        elif event.reason.startswith("busy"):
-            gtt.deleting = False
-        # refused or unknown: the next look at the broker's list tells
-
-    def _modify_answer(self, gtt: Gtt, rung: Rung | None, event: Answer) -> None:
-        if event.outcome is Outcome.ACCEPTED and gtt.pending:
-            gtt.legs = gtt.pending
-            gtt.pending = []
-            self._confirm(gtt, rung)
-        elif event.outcome is Outcome.REFUSED:
-            gtt.pending = []
-            gtt.reason = event.reason
-
-    def _confirm(self, gtt: Gtt, rung: Rung | None) -> None:
-        if rung is None:
-            return
-        ladder = self.ladders.get(int(rung.ladder_id))
-        if ladder is not None and confirm(ladder, rung, gtt):
-            self.changed_rungs[rung.rung_id] = rung
-
-    def _gtt_update(self, event: GttUpdate) -> None:
-        gtt = self.out.by_gtt_id.get(int(event.gtt_id))
-        if gtt is None:
-            return
-        late = event.status is GttStatus.TRIGGERED and not gtt.order_id
-        if gtt.status > GttStatus.ACTIVE and not late:
-            return
-        if event.status is GttStatus.UNKNOWN:
-            self.out.alert("warn", "gtt_unread", "a GTT has a status nobody knows", gtt.token)
-            return
-        rung = self.rungs.get(int(gtt.rung))
-        if event.status is GttStatus.ACTIVE:
-            if gtt.asked:
-                return
-            gtt.deleting = False
-            gtt.pending = []
-            gtt.legs = event.legs
-            self._confirm(gtt, rung)
-        else:
-            gtt.deleting = False
-            gtt.pending = []
-            gtt.reason = event.reason
-            self._gtt_status(gtt, event.status)
-            if event.status is GttStatus.TRIGGERED and event.order_ids:
-                self._gtt_fired(gtt, rung, event.order_ids[0])
-            elif rung is not None and event.status is GttStatus.TRIGGERED and event.reason:
-                gtt.order_id = "none"
-                leave(rung, "trigger failed: " + event.reason)
-            if rung is not None and event.status is not GttStatus.TRIGGERED:
-                self.out.alert("alarm", "gtt_gone", "a GTT is " + event.status.name + " at the broker", gtt.token)
-        self.out.changed_gtt(gtt)
-        self._tend_rung(gtt.rung)
-
-    def _gtt_fired(self, gtt: Gtt, rung: Rung | None, order_id: str) -> None:
-        """Take over the order a GTT has sent as the exit of its rung."""
-        gtt.order_id = order_id
-        seen = self.externals.pop(order_id, None)
-        leg = gtt.legs[0]
-        if seen is not None:
-            for other in gtt.legs:
-                if abs(other.price - seen.price) < abs(leg.price - seen.price):
-                    leg = other
-        order = Order(
-            self.out.number(), "", gtt.strategy, gtt.token, leg.side, leg.quantity, OrderType.LIMIT, gtt.product,
-            Purpose.EXIT, leg.price, rung=gtt.rung, created=self.out.now,
-        )  # fmt: skip
-        order.order_id = order_id
-        move(order, OrderStatus.OPEN)
-        self.out.register(order)
-        if seen is not None:
-            apply(order, seen)
-        self.out.changed(order)
-        if rung is not None:
-            if rung.exit is not None:
-                self.out.cancel(rung.exit)
-            rung.exit = order
-            ladder = self.ladders.get(int(rung.ladder_id))
-            if ladder is not None and not rung.leaving:
-                rung.exit_reason = triggered_by(ladder, gtt, order.price)
-            self.changed_rungs[rung.rung_id] = rung
-        self.out.alert("info", "gtt_triggered", gtt.strategy + ": GTT " + str(gtt.gtt_id) + " triggered", gtt.token)
-        self._link_orphans(order)

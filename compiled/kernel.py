@@ -8,7 +8,6 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from compiled.answers import Answers
 from compiled.bars import Bars
 from compiled.charges import Rates
 from compiled.events import (
@@ -44,6 +43,7 @@ from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, idle
 from compiled.risk import Limits, Reason, check_order, check_usage, halting, size
 from compiled.strategy import Request
+from compiled.triggers import Triggers
 
 ENTRY_RETRY_SECONDS: Final = 30
 """How long a rung whose entry was refused waits before it is tried again."""
@@ -81,7 +81,7 @@ class Setup:
 
 
 @final
-class Kernel(Answers):
+class Kernel(Triggers):
     """The desk's decisions. `rates` maps 8 * token + product to the charges of the day."""
 
     def __init__(self, setup: Setup, instruments: list[Instrument], slots: list[Slot], rates: dict[int, Rates]) -> None:
