@@ -158,7 +158,8 @@ def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt | None, last: f
 
 def _carry(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     """Protect over night what could not be sold before the close: its old stop may lie beyond the price by now."""
-    if out.now < rung.retry_at or last <= 0.0 or ladder.instrument.hours.gathers(out.now):
+    hours = ladder.instrument.hours
+    if out.now < rung.retry_at or last <= 0.0 or hours.closes <= out.now < hours.auction:
         return
     if ladder.plan.product is Product.MIS or rung.plan.stop_percent <= 0.0:
         return  # no GTT serves it

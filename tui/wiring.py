@@ -219,6 +219,7 @@ def _settings(station: Station, salt: str) -> Settings:
         positions_every_s=gateway.positions_every_s,
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
+        square_off_before_s=config.risk.square_off_before_s,
         subscriptions={name: symbols for name, symbols, _ in enabled(config)},
         tag_salt=salt,
     )  # fmt: skip
