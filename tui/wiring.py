@@ -32,6 +32,7 @@ from engine.trading.clock import ScaledClock, SteppedClock
 from engine.trading.gateway import Patience
 from engine.trading.governor import Rates
 from engine.trading.killswitch import HALT
+from engine.trading.reconcile import Terms
 from store.bars.parquet import ParquetBars
 from store.bars.writer import BarWriter
 from store.sqlite import SqliteJournal
@@ -217,6 +218,7 @@ def _settings(station: Station, salt: str) -> Settings:
         patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups),
         poll_s=gateway.poll_s,
         positions_every_s=gateway.positions_every_s,
+        reconcile=Terms(config.reconcile.funds_bound * 100),
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
         subscriptions={name: symbols for name, symbols, _ in enabled(config)},
