@@ -211,6 +211,7 @@ def export(
     return write(what, format, out, mode, database, symbol, config)
 
 
+app.command("tui.trace_commands:trace", name="trace", help="Follow one id from tick to fill, or tell why not.")
 app.command("tui.market_commands:calendar", name="calendar", help="Tell when the market trades on a day.")
 app.command("tui.market_commands:charges", name="charges", help="Work out what trades cost.")
 app.command("tui.tax_commands:tax", name="tax", help="State gains, turnover and the account of a financial year.")

@@ -217,6 +217,7 @@ class Gateway:
             return
         self.governor.order_sent(self.clock.now())
         order.status = OrderStatus.SENT
+        self._note(order.intent, "SENT")
         await self._send(order.intent, self.broker.place(order), order.purpose)
 
     async def _keep(self, purpose: Purpose) -> None:
@@ -234,6 +235,7 @@ class Gateway:
         if isinstance(command, PlaceGtt):
             self.governor.call_sent(self.clock.now())
             gtt.status = GttStatus.SENT
+            self._note(gtt.intent, "SENT")
             await self._send(gtt.intent, self.broker.place_gtt(gtt), Purpose.PROTECT)
         elif isinstance(command, ModifyGtt):
             await self._call(gtt.intent, Verb.MODIFY, str(gtt.gtt_id), self.broker.modify_gtt(gtt))
@@ -271,6 +273,17 @@ class Gateway:
             self._answer(intent, verb, Outcome.REFUSED, broker_id, f"busy: {error}")
         else:
             self._answer(intent, verb, Outcome.ACCEPTED, broker_id)
+
+    def _note(self, intent: int, status: str) -> None:
+        """Write down when a request left; nobody waits for it."""
+        row: dict[str, object] = {
+            "ts": self.clock.now(),
+            "intent": intent,
+            "order_id": "",
+            "status": status,
+            "reason": "",
+        }
+        self.journal.append("order_events", row)
 
     def _answer(self, intent: int, verb: Verb, outcome: Outcome, broker_id: str = "", reason: str = "") -> None:
         self.post(Answer(self.clock.now(), intent, verb, outcome, broker_id, reason))

@@ -32,6 +32,8 @@ def restore(kernel: Kernel, journal: Journal, day_start: int) -> list[int]:
         if number(row, "ts") < day_start:
             _fill(kernel, row, today=False)
     _carry(kernel)
+    for row in journal.load("decisions", "decision = (SELECT max(decision) FROM decisions)"):
+        kernel.decisions.next_number = number(row, "decision") + 1
     for row in fills:
         if number(row, "ts") >= day_start:
             _fill(kernel, row, today=True)
