@@ -76,6 +76,8 @@ class Loop:
         self.asks: deque[Ask] = deque()
         self.state = "reconciling"
         self.differences: tuple[str, ...] = ()
+        self.holds: dict[str, str] = {}
+        """Why entries are held back besides, by name."""
         self.hinted = False
         self.stopping = False
         self._keep_bars = keep_bars
@@ -194,15 +196,30 @@ class Loop:
 
     def reconciled(self, found: tuple[str, ...]) -> None:
         """Open for entries when the broker's positions and ours agree, and only show the desk while they do not."""
-        now = self.clock.now()
         for text in found:
             if text not in self.differences:
                 self.log.tell("alarm", "difference", text)
         if self.differences and not found:
             self.log.tell("info", "difference", "the positions agree again")
         self.differences = found
-        self.state = "read-only" if found else "running"
-        self.inbox.append(Operate(now, Act.HOLD if found else Act.READY))
+        self._stand()
+
+    def hold(self, name: str, why: str) -> None:
+        """Hold entries back for a reason, until the same name comes without one; exits and protection still leave."""
+        if self.holds.get(name, "") == why:
+            return
+        if why:
+            self.holds[name] = why
+        else:
+            del self.holds[name]
+        if self.state in {"running", "read-only"}:
+            self._stand()
+
+    def _stand(self) -> None:
+        """Let the kernel enter, or not."""
+        held = bool(self.differences or self.holds)
+        self.state = "read-only" if held else "running"
+        self.inbox.append(Operate(self.clock.now(), Act.HOLD if held else Act.READY))
         self.wake.set()
 
     # showing and closing
