@@ -6,7 +6,7 @@ from brokers.market import MarketOnly
 from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import Gtt, Order
 from engine.errors import OrderRefused
-from engine.ports import Broker, BrokerPosition
+from engine.ports import Broker, BrokerHolding, BrokerPosition
 
 CODE: Final = "DRY_RUN"
 
@@ -52,6 +52,10 @@ class DryBroker(MarketOnly):
 
     async def positions(self) -> list[BrokerPosition]:
         """Return nothing: what the account holds is not this run's."""
+        return []
+
+    async def holdings(self) -> list[BrokerHolding]:
+        """Return nothing, likewise."""
         return []
 
     async def funds(self) -> int:

@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, Side, Tick
 
@@ -37,6 +37,7 @@ class Act(IntEnum):
     HOLD = 7
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Ticks:
     """The ticks of one frame, received at `ts`."""
@@ -46,6 +47,7 @@ class Ticks:
         self.ticks = ticks
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Timer:
     """The desk's clock has reached `ts`."""
@@ -54,6 +56,7 @@ class Timer:
         self.ts = ts
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Answer:
     """The broker's answer to a request about an intent; `broker_id` is an order id, or a GTT id as text."""
@@ -69,6 +72,7 @@ class Answer:
         self.reason = reason
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderUpdate:
     """How an order stands in the broker's book; ours by `tag`, else by `order_id`, else somebody else's."""
@@ -102,6 +106,7 @@ class OrderUpdate:
         self.reason = reason
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Trade:
     """One trade at the exchange; applied once by its `trade_id`, whenever it comes."""
@@ -118,6 +123,7 @@ class Trade:
         self.price = price
 
 
+@mypyc_attr(acyclic=True)
 @final
 class GttUpdate:
     """How a GTT stands at the broker; `order_ids` are the orders it has sent."""
@@ -141,6 +147,7 @@ class GttUpdate:
         self.reason = reason
 
 
+@mypyc_attr(acyclic=True)
 @final
 class FeedStatus:
     """The feed of one token went stale or live again (`token` 0: the whole feed)."""
@@ -151,6 +158,7 @@ class FeedStatus:
         self.live = live
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Operate:
     """An operator's act: on one token, on one order (`intent`), or (both 0) on everything."""
@@ -163,10 +171,12 @@ class Operate:
         self.reason = reason
 
 
+@mypyc_attr(acyclic=True)
 class Command:
     """One thing the kernel wants done."""
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class PlaceOrder(Command):
     """Send a new order."""
@@ -175,6 +185,7 @@ class PlaceOrder(Command):
         self.order = order
 
 
+@mypyc_attr(acyclic=True)
 @final
 class CancelOrder(Command):
     """Cancel a working order of ours."""
@@ -183,6 +194,7 @@ class CancelOrder(Command):
         self.order = order
 
 
+@mypyc_attr(acyclic=True)
 @final
 class PlaceGtt(Command):
     """Send a new GTT."""
@@ -191,6 +203,7 @@ class PlaceGtt(Command):
         self.gtt = gtt
 
 
+@mypyc_attr(acyclic=True)
 @final
 class ModifyGtt(Command):
     """Replace the legs of a live GTT by `gtt.pending`."""
@@ -199,6 +212,7 @@ class ModifyGtt(Command):
         self.gtt = gtt
 
 
+@mypyc_attr(acyclic=True)
 @final
 class DeleteGtt(Command):
     """Delete a live GTT."""
@@ -207,6 +221,7 @@ class DeleteGtt(Command):
         self.gtt = gtt
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Alert(Command):
     """Tell the operator; `level` is "info", "warn" or "alarm"."""
@@ -219,6 +234,7 @@ class Alert(Command):
         self.token = token
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Halt(Command):
     """Latch the kill switch: a limit was reached."""

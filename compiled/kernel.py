@@ -39,7 +39,7 @@ from compiled.model import (
 )
 from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
-from compiled.protection import NO_PRICE, idle
+from compiled.protection import NO_PRICE, calm, idle
 from compiled.risk import Limits, Reason, check_order, check_usage, halting, size
 from compiled.strategy import Request
 from compiled.triggers import Triggers
@@ -126,6 +126,7 @@ class Kernel(Triggers):
         market.listeners.append(slot)
         if slot.strategy.wants_ticks:
             market.tickers.append(slot)
+            market.calm = False
 
     def digest(self) -> str:
         """Return the hash over every command and fill so far: equal days have equal digests."""
@@ -204,10 +205,15 @@ class Kernel(Triggers):
         market.heard = self.out.now
         market.live = True
         market.version += 1
-        if market.held is None and market.ladders:
-            market.held = self.ledger.held(market.instrument.token)
+        if market.held is not None or market.ladders:
+            self._value(market)
+
+    def _value(self, market: Market) -> None:
+        """Value what is held of an instrument at its last price."""
+        if market.held is None:
+            market.held = self.ledger.held(market.token)
         if market.held is not None:
-            self.ledger.revalue(market.held, ltp)
+            self.ledger.revalue(market.held, market.ltp)
 
     def take_bars(self) -> None:
         """Show the bars that have closed to the strategies."""
@@ -260,6 +266,13 @@ class Kernel(Triggers):
                 return False
         return not market.tickers
 
+    def calm(self, market: Market) -> bool:
+        """Tell whether no price calls for anything on the ladders of an instrument, until one of them changes."""
+        for ladder in market.ladders:
+            if not calm(ladder):
+                return False
+        return not market.tickers
+
     def climbs(self, market: Market) -> bool:
         """Tell whether a price of an instrument may bring an entry: a rung waits, or a strategy hears ticks."""
         for ladder in market.ladders:
@@ -270,12 +283,19 @@ class Kernel(Triggers):
 
     def skip(self, ts: i64, market: Market, high: float, low: float, close: float, volume: i64) -> None:
         """Take in a bar's path of four prices through which an instrument `sleeps`."""
-        self.ticks += 3
-        market.version += 3
-        self.quote(market, close, 0.0, 0.0, volume)
+        self.ticks += 4
+        market.version += 4
+        market.ltp = close
+        market.last = close
+        market.bid = 0.0
+        market.ask = 0.0
+        market.volume = volume
         market.heard = ts
-        for ladder in market.ladders:
-            raise_high(ladder, high if ladder.side is Side.BUY else low)
+        market.live = True
+        if market.held is not None or market.ladders:
+            self._value(market)
+            for ladder in market.ladders:
+                raise_high(ladder, high if ladder.side is Side.BUY else low)
 
     def begin(self, ts: i64) -> None:
         """Move the kernel's time on, with nothing asked for yet."""
@@ -286,6 +306,7 @@ class Kernel(Triggers):
     def _timer(self) -> None:
         self.bars.advance(self.out.now - self.grace)
         self.take_bars()
+        self.still = False
         self.turn()
 
     def turn(self) -> None:
@@ -299,7 +320,8 @@ class Kernel(Triggers):
                     slot.context.now = now
                     slot.context.warming = False
                     self._call_timer(slot, now)
-        if self.ladders:
+        if not self.still:
+            self.still = True
             for ladder in list(self.ladders.values()):
                 if not idle(ladder, 0.0, NO_PRICE):
                     self._tend(ladder)

@@ -9,7 +9,7 @@ steps, never back. Percentages are of the price.
 from enum import IntEnum
 from typing import final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from compiled.model import Gtt, GttLeg, Instrument, Order, Product, Side, nearest
 
@@ -24,6 +24,7 @@ class RungState(IntEnum):
     CLOSED = 5
 
 
+@mypyc_attr(acyclic=True)
 @final
 class RungPlan:
     """One rung: enters when those before it are up `trigger_percent`; target 0.0 makes it a runner.
@@ -37,6 +38,7 @@ class RungPlan:
         self.target_percent = target_percent
 
 
+@mypyc_attr(acyclic=True)
 @final
 class LadderPlan:
     """What a strategy wants for one ladder; `capital` in paise per rung, `trail_seconds` the least time between moves.
@@ -68,6 +70,7 @@ class LadderPlan:
         self.quantity = quantity
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Rung:
     """One entry of a ladder and everything that belongs to it; `number` counts from 1."""
@@ -135,6 +138,7 @@ class Rung:
         return sign * (self.sold_value - self.bought_value + open_value) - self.charges
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Ladder:
     """Rungs on one instrument for one strategy; `side` is the direction of its entries."""

@@ -2,7 +2,7 @@
 
 from typing import Final, final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from compiled.digest import Digest
 from compiled.events import Alert, CancelOrder, Command, DeleteGtt, ModifyGtt, PlaceGtt, PlaceOrder
@@ -16,6 +16,7 @@ GTT_DELETED: Final[i64] = 5
 FILLED: Final[i64] = 6
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Fill:
     """One trade as it was booked: `charges` and `realised` in paise."""

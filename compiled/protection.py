@@ -61,6 +61,15 @@ def idle(ladder: Ladder, high: float, low: float) -> bool:
     return True
 
 
+def calm(ladder: Ladder) -> bool:
+    """Tell whether no price leaves anything to do, as long as the ladder does not change: it is `idle`, and no stop trails."""
+    if ladder.plan.trail:
+        for rung in ladder.rungs:
+            if rung.plan.stop_percent > 0.0:
+                return False
+    return idle(ladder, 0.0, NO_PRICE)
+
+
 def _idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
     entry = rung.entry
     # the first two conditions only spare the slow one: they hold for every entry but a new one

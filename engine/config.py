@@ -172,7 +172,15 @@ class Gateway(Struct, frozen=True, kw_only=True):
     lookup_every_s: Annotated[float, _in(0.5, 60, "Time between look-ups of such a request by its tag.")] = 2.0
     lookups: Annotated[int, _in(2, 100, "Look-ups without a trace before it is declared lost.")] = 5
     poll_s: Annotated[float, _in(1, 300, "Time between readings of the order and GTT books.")] = 7.0
-    positions_every_s: Annotated[float, _in(5, 3_600, "Time between comparisons of positions with the broker.")] = 45.0
+    positions_every_s: Annotated[float, _in(5, 3_600, "Time between comparisons of all books with the broker.")] = 45.0
+
+
+class Reconcile(Struct, frozen=True, kw_only=True):
+    """The comparison of the broker's books with ours."""
+
+    funds_bound: Annotated[
+        int, _in(1, 10 * CRORE, "Rupees by which the broker's cash may differ from ours before entries are held back.")
+    ] = 5_000
 
 
 class Risk(Struct, frozen=True, kw_only=True):
@@ -284,6 +292,7 @@ class Config(Struct, frozen=True, kw_only=True):
     feed: Feed = Feed()
     governor: Governor = Governor()
     gateway: Gateway = Gateway()
+    reconcile: Reconcile = Reconcile()
     risk: Risk = Risk()
     store: Store = Store()
     ui: Ui = Ui()

@@ -25,8 +25,9 @@ from engine.trading.gateway import Gateway, Patience
 from engine.trading.governor import Governor, Rates
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.loop import Ask, Log, Loop
-from engine.trading.opening import check_account, choose, differences, history, rates, start_cash
+from engine.trading.opening import also_held, check_account, choose, history, rates, start_cash
 from engine.trading.pacing import Lockstep, run_live
+from engine.trading.reconcile import SOON, Reconciler, Terms
 from engine.trading.restore import restore
 
 OPENING_TRIES = 5
@@ -45,6 +46,7 @@ class Settings:
     patience: Patience = field(default_factory=Patience)
     poll_s: float = 7.0
     positions_every_s: float = 45.0
+    reconcile: Terms = field(default_factory=Terms)
     lanes: int = 2
     """Requests that may change something at the same time: as many as the broker has threads for them."""
     stale_after_s: float = 10.0
@@ -174,7 +176,7 @@ class Desk:
                     else:
                         helpers.append(tasks.create_task(self.gateway.run(self.settings.lanes)))
                         await run_live(
-                            loop, ports.broker, int(self.settings.poll_s * SECOND),
+                            loop, int(self.settings.poll_s * SECOND),
                             int(self.settings.positions_every_s * SECOND),
                         )  # fmt: skip
                 finally:
@@ -208,10 +210,12 @@ class Desk:
             raise DataError(f"{day} is no trading day: the exchange is closed")
         named = [symbol for symbols in self.settings.subscriptions.values() for symbol in symbols]
         listed = await self._patiently(lambda: broker.instruments("NSE"))
-        watched = choose(listed, self.settings.watch, named)
+        chosen = choose(listed, self.settings.watch, named)
+        held = await also_held(broker, journal) - {int(i.token) for i in chosen}
+        watched = chosen + [i for i in listed if int(i.token) in held]
         await self._patiently(lambda: broker.bands(watched))
         cash = await self._patiently(lambda: start_cash(journal, broker, day))
-        slots = [Slot(strategy, self._tokens(strategy.name, watched)) for strategy in self.strategies]
+        slots = [Slot(strategy, self._tokens(strategy.name, chosen)) for strategy in self.strategies]
         setup = Setup(
             session.open, session.close, cash, self.settings.limits, list(self.settings.spans),
             f"P{self.settings.tag_salt}{day:%y%m%d}",
@@ -253,9 +257,11 @@ class Desk:
             settings.patience, inbox.append,
         )  # fmt: skip
         books = Books(self.kernel, ports.broker, self.gateway, inbox.append)
+        reconciler = Reconciler(self.kernel, ports.broker, ports.clock, self.board, settings.reconcile)
         loop = Loop(
             self.kernel, self.gateway, books, inbox, self.board, self._log, ports.journal, ports.clock, ports.kill,
-            ports.calendar, session, int(settings.stale_after_s * SECOND), ports.keep_bars, stamped=ports.pacer is None,
+            ports.calendar, session, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars,
+            stamped=ports.pacer is None,
         )  # fmt: skip
         loop.asks = self._asks
         loop.stopping = self._stopping
@@ -266,11 +272,19 @@ class Desk:
         return [int(i.token) for i in watched if not symbols or i.symbol in symbols]
 
     async def _reconcile(self, loop: Loop) -> None:
-        """Read the books until nothing is unknown, compare positions, and open the desk, or open it read-only."""
+        """Read the books until nothing is unknown, compare them, and open the desk, or open it read-only."""
         await self._resolve(loop)
         if loop.stopping:
             return
-        loop.reconciled(await differences(self.ports.broker, self.kernel))
+        clock = self.ports.clock
+        lockstep = self.ports.pacer is not None
+        if await loop.reconciler.look(at_once=lockstep) and not lockstep:
+            await clock.sleep_until(clock.now() + SOON)
+            await loop.books.look(gtts=True)
+            loop.turn()
+            await loop.reconciler.look()
+        loop.compare_soon = bool(loop.reconciler.unreadable)
+        loop.reconciled()
         self._opened = True
         loop.turn()
 

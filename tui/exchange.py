@@ -15,6 +15,7 @@ from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.lockstep import LockstepPacer
 from brokers.sandbox.server import Sandbox
 from engine.config import paths
+from engine.errors import DataError
 from engine.market.calendar import Calendar
 from engine.market.dumps import Dumps
 from engine.trading.clock import ScaledClock, SteppedClock
@@ -86,5 +87,12 @@ def connect(
 
 
 def latest_day() -> str:
-    """Return the latest trading day on or before today."""
-    return str(Calendar.load().latest_trading_day(datetime.now(IST).date()))
+    """Return the latest trading day on or before today whose hours are known."""
+    calendar, day = Calendar.load(), datetime.now(IST).date()
+    while True:
+        day = calendar.latest_trading_day(day)
+        try:
+            if calendar.session(day) is not None:
+                return str(day)
+        except DataError:  # a special session whose clock time nobody knows
+            day -= timedelta(days=1)

@@ -21,6 +21,7 @@ from engine.ops import logs
 from engine.ops.control import Door, socket_path
 from engine.trading.gateway import Patience
 from engine.trading.governor import Rates
+from engine.trading.reconcile import Terms
 from store.bars.parquet import ParquetBars
 from store.bars.writer import BarWriter
 from store.sqlite import SqliteJournal
@@ -33,6 +34,8 @@ IST = timezone(timedelta(hours=5, minutes=30))
 KEPT_RUNS = 20
 MINUTE_SPAN = 60
 LOCKSTEP_SALT = "0000"
+NOBODYS_CASH = 2**62
+"""Paise by which an account's cash may differ from that of a run which never touches it."""
 
 
 def wire(station: Station) -> Desk:
@@ -125,6 +128,7 @@ def _settings(station: Station, salt: str) -> Settings:
         patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups),
         poll_s=gateway.poll_s,
         positions_every_s=gateway.positions_every_s,
+        reconcile=Terms(NOBODYS_CASH if station.run.mode == "dry-run" else config.reconcile.funds_bound * 100),
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
         subscriptions={name: symbols for name, symbols, _ in enabled(config)},

@@ -1,7 +1,7 @@
 """The generated part of the universe: futures and options, BSE twins, commodities, and as many shares as asked for.
 
 Sizes and expiries are plausible, not the exchanges': NFO contracts expire on the last Tuesday of their month,
-commodities on its 20th; lots are those of `rules.json` or about ₹7.5 lakh's worth.
+commodities on its 20th, or the trading day before; lots are those of `rules.json` or about ₹7.5 lakh's worth.
 """
 
 import calendar
@@ -11,6 +11,7 @@ from itertools import count
 from random import Random
 from typing import Literal, NamedTuple
 
+from brokers.sandbox import sessions
 from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.fair import Drift, Fair, Follow, Option
 from brokers.sandbox.listing import Contract, Index, Listing, Spot
@@ -26,6 +27,21 @@ COMMODITIES: Mapping[str, tuple[float, float]] = {
     "COPPER": (1_012.35, 0.05),
 }
 """Name → previous close of the near month, and tick."""
+MULTIPLIERS: Mapping[str, int] = {
+    "GOLD": 100,
+    "GOLDM": 10,
+    "SILVER": 30,
+    "SILVERM": 5,
+    "CRUDEOIL": 100,
+    "CRUDEOILM": 10,
+    "NATURALGAS": 1_250,
+    "NATGASMINI": 250,
+    "COPPER": 2_500,
+    "ZINC": 5_000,
+    "LEAD": 5_000,
+    "ALUMINIUM": 5_000,
+}
+"""Units of the quoted price in a lot of MCX; any other contract: 1."""
 MONTHS = 3
 INDEX_SIGMA, SHARE_SIGMA = 0.13, 0.26
 STRIKES = 20
@@ -43,14 +59,18 @@ class Made(NamedTuple):
     fair: Fair
 
 
-def expiries(day: date, months: int, last_weekday: int | None) -> list[date]:
-    """Return the next monthly expiries: the last such weekday of the month (Monday 0), or its 20th."""
+def expiries(day: date, months: int, last_weekday: int | None, exchange: str) -> list[date]:
+    """Return the next monthly expiries: the last such weekday of the month (Monday 0), or its 20th.
+
+    One on a holiday of the exchange moves to the trading day before.
+    """
     found: list[date] = []
     year, month = day.year, day.month
     while len(found) < months:
         expiry = date(year, month, 20 if last_weekday is None else calendar.monthrange(year, month)[1])
         while last_weekday is not None and expiry.weekday() != last_weekday:
             expiry -= timedelta(days=1)
+        expiry = sessions.trading_day(expiry, exchange)
         if expiry >= day:
             found.append(expiry)
         year, month = (year, month + 1) if month < 12 else (year + 1, 1)
@@ -89,7 +109,8 @@ class Maker:
             made.lower, made.upper = tick, made.snap(made.close * OPTION_REACH + 10.0)
         else:
             made.lower, made.upper = made.snap(made.close * (1 - BAND), 1), made.snap(made.close * (1 + BAND), -1)
-        listing = Listing(made, self._rules, prints=True, contract=contract)
+        multiplier = MULTIPLIERS.get(name, 1) if exchange == "MCX" else 1
+        listing = Listing(made, self._rules, prints=True, contract=contract, multiplier=multiplier)
         listing.oi = lot * self._random(f"{symbol}:oi").randrange(500, 50_000) if contract else 0
         return listing
 
@@ -102,7 +123,7 @@ class Maker:
         return Made(
             self._listing(
                 "NFO", symbol, fair.step(0, 0), tick, "FUT", lot, self._rules.freeze(name, lot), name,
-                Contract(name, expiry, 0.0, spot),
+                Contract(name, expiry, 0.0, spot, self._years(expiry)),
             ),
             fair,
         )  # fmt: skip
@@ -117,7 +138,7 @@ class Maker:
         return Made(
             self._listing(
                 "NFO", symbol, fair.step(0, 0), tick, kind, lot, self._rules.freeze(name, lot), name,
-                Contract(name, expiry, strike, spot),
+                Contract(name, expiry, strike, spot, self._years(expiry), sigma),
             ),
             fair,
         )  # fmt: skip
@@ -170,11 +191,11 @@ def _contracts(
     if "BSE" in exchanges:
         yield from (maker.twin(share) for share in shares)
     if "MCX" in exchanges:
-        dates = expiries(day, 2, None)
+        dates = expiries(day, 2, None, "MCX")
         yield from (maker.commodity(name, expiry) for name in COMMODITIES for expiry in dates)
     if "NFO" not in exchanges:
         return
-    dates = expiries(day, MONTHS, 1)
+    dates = expiries(day, MONTHS, 1, "NFO")
     spots: list[tuple[str, Spot, float]] = [("NIFTY", index, index.instrument.close)]
     spots += [(share.instrument.symbol, share, share.instrument.close) for share in shares]
     for name, spot, close in spots:

@@ -100,7 +100,7 @@ class Api:
             route("GET", "/alerts/{uuid}", lambda _r, p: x.alerts.row(p["uuid"])),
             route("PUT", "/alerts/{uuid}", lambda r, p: x.alerts.modify(p["uuid"], r.form, x.now)),
             route("GET", "/alerts/{uuid}/history", lambda _r, p: x.alerts.find(p["uuid"]).history),
-            route("POST", "/margins/orders", lambda r, _p: x.estimates.margins(r.body), changes=False),
+            route("POST", "/margins/orders", self._margins, changes=False),
             route("POST", "/margins/basket", self._basket, changes=False),
             route("POST", "/charges/orders", lambda r, _p: x.estimates.contract_note(r.body), changes=False),
             *_mutual_funds(MutualFunds(x.today)),
@@ -200,9 +200,13 @@ class Api:
         listing = x.listing(parts["token"])
         return {"candles": candles(listing, parts["interval"], request, x.past, x.today, x.now)}
 
+    def _margins(self, request: Request, _parts: Parts) -> object:
+        return self._exchange.estimates.margins(request.body, compact=request.value("mode") == "compact")
+
     def _basket(self, request: Request, _parts: Parts) -> object:
         consider = request.value("consider_positions", "true").lower() == "true"
-        return self._exchange.estimates.basket(request.body, self._exchange.orders.live(), consider=consider)
+        live, compact = self._exchange.orders.live(), request.value("mode") == "compact"
+        return self._exchange.estimates.basket(request.body, live, consider=consider, compact=compact)
 
 
 def _mutual_funds(funds: MutualFunds) -> list[Route]:

@@ -16,6 +16,7 @@ from engine.trading.books import Books
 from engine.trading.gateway import Gateway
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.publish import Publisher
+from engine.trading.reconcile import Reconciler
 from engine.trading.records import Recorder
 
 FRAME = SECOND // 10
@@ -57,6 +58,7 @@ class Loop:
     def __init__(
         self, kernel: Kernel, gateway: Gateway, books: Books, inbox: deque[object], board: Board, log: Log,
         journal: Journal, clock: Clock, kill: KillSwitch, calendar: Calendar, session: Session, stale_after: int,
+        reconciler: Reconciler,
         keep_bars: Callable[[list[Bar]], None] | None, *, stamped: bool,
     ) -> None:  # fmt: skip
         self.kernel = kernel
@@ -75,10 +77,12 @@ class Loop:
         self.wake = asyncio.Event()
         self.asks: deque[Ask] = deque()
         self.state = "reconciling"
+        self.reconciler = reconciler
         self.differences: tuple[str, ...] = ()
         self.holds: dict[str, str] = {}
         """Why entries are held back besides, by name."""
         self.hinted = False
+        self.compare_soon = False
         self.stopping = False
         self._keep_bars = keep_bars
         self._stamped = stamped
@@ -106,11 +110,12 @@ class Loop:
         self.log.tell(level if level in LEVELS else "warn", "feed", text)
 
     def link(self, up: bool) -> None:
-        """Hold entries back while the feed is lost; look at the books when it is back: hints may have been missed."""
+        """Hold entries back while the feed is lost; look and compare when it is back: hints may have been missed."""
         if not up:
             self.inbox.append(FeedStatus(self.clock.now(), 0, live=False))
         self.log.tell("info" if up else "warn", "feed", "feed connected" if up else "feed lost")
         self.hinted = self.hinted or up
+        self.compare_soon = self.compare_soon or up
         self.wake.set()
 
     # turning
@@ -194,13 +199,14 @@ class Loop:
             return "done: resumed"
         return f"refused: no such act: {ask.act}"
 
-    def reconciled(self, found: tuple[str, ...]) -> None:
-        """Open for entries when the broker's positions and ours agree, and only show the desk while they do not."""
+    def reconciled(self) -> None:
+        """Open for entries when the broker's books and ours agree, and only show the desk while they do not."""
+        found = self.reconciler.open
         for text in found:
             if text not in self.differences:
                 self.log.tell("alarm", "difference", text)
         if self.differences and not found:
-            self.log.tell("info", "difference", "the positions agree again")
+            self.log.tell("info", "difference", "the books agree again")
         self.differences = found
         self._stand()
 

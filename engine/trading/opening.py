@@ -1,10 +1,10 @@
 """What a desk does before it may trade: whose account, which instruments, how much cash, what charges, which history."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import date
 
 from compiled.charges import Rates, RateTable
-from compiled.kernel import Kernel
 from compiled.model import SECOND, Bar, Instrument, Product
 from engine.errors import BusyError, DataError, OperatorError, RetryableError
 from engine.market.calendar import Calendar, ist_day
@@ -100,26 +100,16 @@ def fold(minutes: Iterable[Bar], span: int, opens: Sequence[int]) -> list[Bar]:
     return list(folded.values())
 
 
-async def differences(broker: Broker, kernel: Kernel) -> tuple[str, ...]:
-    """Return each difference between the broker's net positions and ours; unreadable positions are one, too."""
-    try:
-        theirs = await broker.positions()
-    except (RetryableError, OperatorError) as error:
-        return (f"positions unreadable: {error}",)
-    held: dict[int, int] = {}
-    for position in theirs:
-        held[position.token] = held.get(position.token, 0) + position.quantity
-    ours = {int(p.token): int(p.quantity) for p in kernel.ledger.account_positions()}
-    return tuple(
-        f"{_symbol(kernel, token)}: the broker holds {held.get(token, 0)}, our ledger {ours.get(token, 0)}"
-        for token in sorted(held.keys() | ours.keys())
-        if held.get(token, 0) != ours.get(token, 0)
-    )
+async def also_held(broker: Broker, journal: Journal) -> set[int]:
+    """Return the tokens of what the journal or the broker holds: the desk watches them, whatever it is told to watch.
 
-
-def _symbol(kernel: Kernel, token: int) -> str:
-    market = kernel.markets.get(token)
-    return market.instrument.symbol if market else str(token)
+    A broker that cannot be read adds nothing: the comparison that follows says so.
+    """
+    tokens = {int(str(row["token"])) for row in journal.load("ladders", "closed = 0")}
+    with suppress(RetryableError, OperatorError):
+        tokens |= {each.token for each in await broker.positions() if each.quantity}
+        tokens |= {each.token for each in await broker.holdings() if each.quantity}
+    return tokens
 
 
 def _meta(journal: Journal) -> dict[str, str]:
