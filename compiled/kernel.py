@@ -35,6 +35,7 @@ from compiled.model import (
     Purpose,
     Side,
     Tick,
+    TradingHours,
     paise,
 )
 from compiled.outbox import Outbox
@@ -52,7 +53,8 @@ ENTRY_RETRY_SECONDS: Final = 30
 class Setup:
     """What a day needs: session times (ns), starting cash (paise), limits, first free number, tag prefix, spans.
 
-    `grace` (ns) is how long a bar waits for late ticks after its end: Kite cuts its stamps to the second.
+    `grace` (ns) is how long a bar waits for late ticks after its end: Kite cuts its stamps to the second. `hours` are
+    those of the tokens that do not trade the whole session.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class Setup:
         tag_prefix: str = "P",
         first: i64 = 1,
         grace: i64 = SECOND,
+        hours: dict[int, TradingHours] | None = None,
     ) -> None:
         self.grace = grace
+        self.hours: dict[int, TradingHours] = {} if hours is None else hours
         self.open = open
         self.close = close
         self.cash = cash
@@ -83,14 +87,11 @@ class Kernel(Triggers):
     def __init__(self, setup: Setup, instruments: list[Instrument], slots: list[Slot], rates: dict[int, Rates]) -> None:
         markets: dict[int, Market] = {int(i.token): Market(i) for i in instruments}
         out = Outbox(setup.tag_prefix, setup.first)
-        out.open = setup.open
-        out.close = setup.close
         super().__init__(out, Ledger(setup.cash), setup.limits, markets, slots, setup.first, rates)
-        self.open = setup.open
-        self.close = setup.close
+        self.open: i64 = 0
+        self.close: i64 = 0
         self.grace = setup.grace
         self.bars = Bars(setup.spans)
-        self.bars.session(setup.open, setup.close)
         self.closed_bars: list[Bar] = []
         self.ready = False
         self.peak: i64 = 0
@@ -100,23 +101,36 @@ class Kernel(Triggers):
         self.bar_count: i64 = 0
         self._refusals: dict[str, i64] = {}
         for slot in slots:
-            slot.due = self.open + self.grace
             for token in slot.tokens:
                 self._subscribe(slot, token)
+        self._begin_hours(setup.open, setup.close, setup.hours)
 
-    def session(self, open: i64, close: i64) -> None:
-        """Begin another session [open, close), ns UTC: entries, losses and the P&L of the day count anew."""
-        self.open = open
-        self.close = close
-        self.out.open = open
-        self.out.close = close
-        self.bars.session(open, close)
+    def session(self, open: i64, close: i64, hours: dict[int, TradingHours] | None = None) -> None:
+        """Begin another session [open, close), ns UTC: entries, losses and the P&L of the day count anew.
+
+        `hours` are those of the tokens that do not trade the whole of it.
+        """
+        self._begin_hours(open, close, {} if hours is None else hours)
         self.entries = 0
         self.losses = 0
         self.before = self.ledger.net
         self.peak = 0
+
+    def _begin_hours(self, open: i64, close: i64, hours: dict[int, TradingHours]) -> None:
+        """Let every instrument, its bars and the timers of its strategies keep the hours of the day."""
+        self.open = open
+        self.close = close
+        self.bars.session(open, close)
+        whole = TradingHours(open, close)
+        for token, market in self.markets.items():
+            market.instrument.hours = hours.get(token, whole)
+            if token in hours:
+                self.bars.hours(token, hours[token])
         for slot in self.slots:
-            slot.due = open + self.grace
+            slot.opens = close if slot.tokens else open
+            for token in slot.tokens:
+                slot.opens = min(slot.opens, self.markets[token].instrument.hours.opens)
+            slot.due = slot.opens + self.grace
 
     def _subscribe(self, slot: Slot, token: int) -> None:
         market = self.markets[token]
@@ -314,8 +328,8 @@ class Kernel(Triggers):
         now = self.out.now
         if now >= self.open and now < self.close:
             for slot in self.slots:
-                if slot.every > 0 and now >= slot.due and not slot.stopped:
-                    begun = self.open + self.grace
+                if slot.every > 0 and now >= slot.due and not slot.stopped and self._trades(slot):
+                    begun = slot.opens + self.grace
                     slot.due = begun + ((now - begun) // slot.every + 1) * slot.every
                     slot.context.now = now
                     slot.context.warming = False
@@ -323,9 +337,23 @@ class Kernel(Triggers):
         if not self.still:
             self.still = True
             for ladder in list(self.ladders.values()):
+                if ladder.plan.product is Product.MIS and not ladder.leaving:
+                    self._square_off(ladder)
                 if not idle(ladder, 0.0, NO_PRICE):
                     self._tend(ladder)
         self._watch_limits()
+
+    def _trades(self, slot: Slot) -> bool:
+        """Tell whether continuous trading is on in something a strategy subscribes to."""
+        for token in slot.tokens:
+            if self.markets[token].instrument.hours.trading(self.out.now):
+                return True
+        return not slot.tokens
+
+    def _square_off(self, ladder: Ladder) -> None:
+        if ladder.instrument.hours.squares_off(self.out.now):
+            self.out.alert("info", "square_off", "intraday positions are over for today", ladder.instrument.token)
+            self._leave(ladder, "square-off")
 
     def _feed_status(self, event: FeedStatus) -> None:
         for market in self.markets.values():
@@ -431,8 +459,11 @@ class Kernel(Triggers):
             return Reason.KILLED
         if not self.ready:
             return Reason.NOT_READY
-        if now < self.open or now >= self.close:
+        hours = market.instrument.hours
+        if not hours.trading(now):
             return Reason.SESSION
+        if ladder.plan.product is Product.MIS and hours.squares_off(now):
+            return Reason.SQUARE_OFF
         stale = self.limits.stale_after
         if not market.live or market.ltp <= 0.0 or (stale > 0 and now - market.heard > stale):
             return Reason.STALE_DATA

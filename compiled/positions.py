@@ -49,6 +49,7 @@ class Slot:
         self.every: i64 = strategy.every * SECOND
         self.tokens = tokens
         self.context = Context(strategy.name)
+        self.opens: i64 = 0
         self.due: i64 = 0
         self.stopped = ""
         self.signals: i64 = 0

@@ -61,7 +61,7 @@ class Replay:
         opened = sessions.opens[index]
         self.close = sessions.closes[index]
         sessions.index = index
-        self.kernel.session(opened, self.close)
+        self.kernel.session(opened, self.close, sessions.hours[index])
         self.venue.session(opened, self.close)
         self.do(self.kernel.handle(Operate(opened, Act.READY)), opened)
         if self.kernel.halted:

@@ -14,7 +14,7 @@ from compiled.risk import Limits
 from compiled.strategy import Strategy
 from engine.config import Config, paths
 from engine.desk import Desk, Ports, Settings
-from engine.errors import OperatorError
+from engine.errors import DataError, OperatorError
 from engine.market import charges
 from engine.market.calendar import Calendar
 from engine.ops import logs
@@ -131,6 +131,7 @@ def _settings(station: Station, salt: str) -> Settings:
         reconcile=Terms(NOBODYS_CASH if station.run.mode == "dry-run" else config.reconcile.funds_bound * 100),
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
+        square_off_before_s=config.risk.square_off_before_s,
         subscriptions={name: symbols for name, symbols, _ in enabled(config)},
         tag_salt=salt,
     )  # fmt: skip

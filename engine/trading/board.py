@@ -30,6 +30,8 @@ class Header(NamedTuple):
     day_over: bool = False
     place: str = ""
     """Where prices and orders really go, where the mode's name does not say it: no Kite, but a sandbox."""
+    then: str = ""
+    """The phase after this one."""
 
 
 class WatchRow(NamedTuple):
