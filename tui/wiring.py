@@ -14,7 +14,7 @@ from compiled.risk import Limits
 from compiled.strategy import Strategy
 from engine.config import Config, paths
 from engine.desk import Desk, Ports, Settings
-from engine.errors import DataError, OperatorError
+from engine.errors import OperatorError
 from engine.market import charges
 from engine.market.calendar import Calendar
 from engine.ops import logs
