@@ -32,6 +32,15 @@ class BrokerPosition(NamedTuple):
     average: float
 
 
+class BrokerHolding(NamedTuple):
+    """Delivery shares that came from earlier days, waiting for settlement or not, today's sales still counted."""
+
+    token: int
+    symbol: str
+    quantity: int
+    average: float
+
+
 class Broker(Protocol):
     """Orders, GTTs, books and reference data at a broker.
 
@@ -78,6 +87,10 @@ class Broker(Protocol):
 
     async def positions(self) -> list[BrokerPosition]:
         """Return the net positions, flat ones included."""
+        ...
+
+    async def holdings(self) -> list[BrokerHolding]:
+        """Return the shares brought over from earlier days; what was sold of them today stands in `positions`."""
         ...
 
     async def funds(self) -> int:

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from brokers.kite import outcome
+from brokers.kite.listings import todays
 from brokers.kite.pace import HISTORY, OTHERS, QUOTES, Pace
 from brokers.kite.terms import PLAIN, SLICED, Slices, Terms, slices
 from brokers.kite.translation import (
@@ -24,6 +25,7 @@ from brokers.kite.translation import (
     change_fields,
     gtt_fields,
     gtt_update,
+    holding,
     instrument,
     ist,
     nanoseconds,
@@ -35,7 +37,8 @@ from brokers.kite.translation import (
 from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import SECOND, Bar, Gtt, Instrument, Order, OrderType, nearest
 from engine.errors import DataError, OrderRefused, PatangError, RetryableError
-from engine.ports import BrokerPosition, Clock
+from engine.market.dumps import Dumps, unpacked
+from engine.ports import BrokerHolding, BrokerPosition, Clock
 
 if TYPE_CHECKING:
     from brokers.kite.wire import Wire
@@ -76,7 +79,7 @@ class KiteBroker:
     rates on `clock`; the rate of changes is the governor's. `on_token_death` is called once for each token, on the
     event loop, when Kite first says that it is dead. Every order carries what `standing` says. `source` is the local
     address that requests leave from, for a machine with several ("": the system chooses): Kite takes orders from
-    registered addresses only.
+    registered addresses only. With `dumps` the day's instrument list is asked for once and kept there.
     """
 
     def __init__(
@@ -92,7 +95,9 @@ class KiteBroker:
         on_token_death: Callable[[], None] | None = None,
         standing: Account = PLAIN_ACCOUNT,
         source: str = "",
+        dumps: Dumps | None = None,
     ) -> None:
+        self._dumps = dumps
         self._session = (rest, api_key, access_token, timeout, source)
         self._standing = standing
         self._clock = clock
@@ -224,13 +229,22 @@ class KiteBroker:
         """Return the net positions, flat ones included."""
         return await self._read(lambda kite: [position(row) for row in _rows(kite.positions()["net"])])
 
+    async def holdings(self) -> list[BrokerHolding]:
+        """Return the shares brought over from earlier days; what was sold of them today stands in `positions`."""
+        return await self._read(lambda kite: [holding(row) for row in _rows(kite.holdings())])
+
     async def funds(self) -> int:
         """Return what can be spent on equity, in paise."""
         return await self._read(lambda kite: _available(kite.margins("equity")))
 
     async def instruments(self, exchange: str) -> list[Instrument]:
         """Return the exchange's instruments of today, and know them from now on."""
-        found = await self._read(lambda kite: [instrument(row) for row in _rows(kite.instruments(exchange))])
+        if self._dumps is None:
+            found = await self._read(lambda kite: [instrument(row) for row in _rows(kite.instruments(exchange))])
+        else:
+            kept = await todays(self._dumps, exchange, self._clock.now(), lambda: self.dump(exchange))
+            text = unpacked(kept, f"instruments of {exchange}")
+            found = await self._read(lambda kite: [instrument(row) for row in kite._parse_instruments(text)])  # noqa: SLF001 (the public call fetches)
         if not found:
             raise RetryableError(f"Kite lists no instruments on {exchange}")
         self.know(found)
