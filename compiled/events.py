@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, Side, Tick
 from compiled.terms import Change
@@ -39,6 +39,7 @@ class Act(IntEnum):
     HOLD = 7
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Ticks:
     """The ticks of one frame, received at `ts`."""
@@ -48,6 +49,7 @@ class Ticks:
         self.ticks = ticks
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Timer:
     """The desk's clock has reached `ts`."""
@@ -56,6 +58,7 @@ class Timer:
         self.ts = ts
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Answer:
     """The broker's answer to a request about an intent; `broker_id` is an order id, or a GTT id as text.
@@ -82,6 +85,7 @@ class Answer:
         self.parts = parts
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderUpdate:
     """How an order stands in the broker's book; ours by `tag`, else by `order_id`, else somebody else's.
@@ -120,6 +124,7 @@ class OrderUpdate:
         self.parent = parent
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Trade:
     """One trade at the exchange; applied once by its `trade_id`, whenever it comes."""
@@ -136,6 +141,7 @@ class Trade:
         self.price = price
 
 
+@mypyc_attr(acyclic=True)
 @final
 class GttUpdate:
     """How a GTT stands at the broker; `order_ids` are the orders it has sent."""
@@ -159,6 +165,7 @@ class GttUpdate:
         self.reason = reason
 
 
+@mypyc_attr(acyclic=True)
 @final
 class FeedStatus:
     """The feed of one token went stale or live again (`token` 0: the whole feed)."""
@@ -169,6 +176,7 @@ class FeedStatus:
         self.live = live
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Operate:
     """An operator's act: on one token, on one order (`intent`), or (both 0) on everything."""
@@ -181,10 +189,12 @@ class Operate:
         self.reason = reason
 
 
+@mypyc_attr(acyclic=True)
 class Command:
     """One thing the kernel wants done."""
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class PlaceOrder(Command):
     """Send a new order."""
@@ -193,6 +203,7 @@ class PlaceOrder(Command):
         self.order = order
 
 
+@mypyc_attr(acyclic=True)
 @final
 class ModifyOrder(Command):
     """Change a working order of ours."""
@@ -210,6 +221,7 @@ class CancelOrder(Command):
         self.order = order
 
 
+@mypyc_attr(acyclic=True)
 @final
 class PlaceGtt(Command):
     """Send a new GTT."""
@@ -218,6 +230,7 @@ class PlaceGtt(Command):
         self.gtt = gtt
 
 
+@mypyc_attr(acyclic=True)
 @final
 class ModifyGtt(Command):
     """Replace the legs of a live GTT by `gtt.pending`."""
@@ -226,6 +239,7 @@ class ModifyGtt(Command):
         self.gtt = gtt
 
 
+@mypyc_attr(acyclic=True)
 @final
 class DeleteGtt(Command):
     """Delete a live GTT."""
@@ -234,6 +248,7 @@ class DeleteGtt(Command):
         self.gtt = gtt
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Alert(Command):
     """Tell the operator; `level` is "info", "warn" or "alarm"."""
@@ -246,6 +261,7 @@ class Alert(Command):
         self.token = token
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Halt(Command):
     """Latch the kill switch: a limit was reached."""

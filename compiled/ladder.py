@@ -9,7 +9,7 @@ steps, never back. Percentages are of the price.
 from enum import IntEnum
 from typing import Final, final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from compiled.model import Gtt, GttLeg, Instrument, Order, OrderType, Product, Side, Validity, nearest
 from compiled.orders import outstanding
@@ -26,6 +26,7 @@ class RungState(IntEnum):
     CLOSED = 5
 
 
+@mypyc_attr(acyclic=True)
 @final
 class RungPlan:
     """One rung: enters when those before it are up `trigger_percent`; target 0.0 makes it a runner.
@@ -39,6 +40,7 @@ class RungPlan:
         self.target_percent = target_percent
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Entry:
     """How the first rung of a ladder enters: by default at the market, within `protection` percent (-1: the exchange's)."""
@@ -107,6 +109,7 @@ class LadderPlan:
         return self.entry.terms.variety is Variety.COVER
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Rung:
     """One entry of a ladder and everything that belongs to it; `number` counts from 1.
@@ -189,6 +192,7 @@ class Rung:
         return sign * (self.sold_value - self.bought_value + open_value) - self.charges
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Ladder:
     """Rungs on one instrument for one strategy; `side` is the direction of its entries."""

@@ -7,7 +7,7 @@ grid, times in nanoseconds since the epoch, UTC (i64).
 from enum import IntEnum
 from typing import Final, final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from compiled.terms import PLAIN, Change, Terms
 
@@ -89,6 +89,7 @@ class GttStatus(IntEnum):
     LOST = 11
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Instrument:
     """One tradable instrument, with the grid its prices stand on.
@@ -163,6 +164,7 @@ def paise(price: float, quantity: i64) -> i64:
     return -((50 - e4) // 100)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Tick:
     """One market data packet.
@@ -219,6 +221,7 @@ class Tick:
         self.depth = depth
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Bar:
     """One bar: `start` (ns) and `span` (seconds) say when, `ticks` how many prices made it."""
@@ -251,6 +254,7 @@ class Bar:
         return self.start + self.span * SECOND
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Order:
     """One order of ours, from intent to its end.
@@ -328,6 +332,7 @@ class Order:
         return self.status < OrderStatus.COMPLETE
 
 
+@mypyc_attr(acyclic=True)
 @final
 class GttLeg:
     """One leg of a GTT: reaching `trigger` sends a LIMIT order at `price`."""
@@ -339,6 +344,7 @@ class GttLeg:
         self.quantity = quantity
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Gtt:
     """One GTT of ours: a stop (one leg), or a stop and a target (two legs, lower trigger first).

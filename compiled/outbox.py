@@ -2,7 +2,7 @@
 
 from typing import Final, final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from compiled.digest import Digest
 from compiled.events import Alert, CancelOrder, Command, DeleteGtt, ModifyGtt, ModifyOrder, PlaceGtt, PlaceOrder
@@ -18,6 +18,7 @@ FILLED: Final[i64] = 6
 MODIFIED: Final[i64] = 7
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Fill:
     """One trade as it was booked: `charges` and `realised` in paise."""

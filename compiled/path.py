@@ -5,7 +5,7 @@
 
 from typing import Final, final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from compiled.floor import Floor
 from compiled.resting import NEVER, Resting, Waiting
@@ -30,6 +30,7 @@ def time(k: i64, start: i64, end: i64) -> i64:
     return start + (end - start) * k // 3
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Meeting:
     """What the price meets next: an order or a GTT's leg, at which level."""

@@ -3,7 +3,7 @@
 from typing import Final, final
 
 from librt.vecs import append, vec
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import Gtt, GttLeg, GttStatus, Instrument, Order, OrderStatus, OrderType, Side, Validity
@@ -12,6 +12,7 @@ NEVER: Final[i64] = 9_223_372_036_854_775_807
 UNKNOWN: Final[i64] = -1
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Resting:
     """One order at the exchange; `limit` and `trigger` are grid indexes, 0 for none.
@@ -58,6 +59,7 @@ def resting(order: Order, order_id: str, instrument: Instrument) -> Resting:
     return made
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Waiting:
     """One GTT at the broker: `levels` are its triggers as grid indexes, `falling` which of them are reached from above."""

@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from compiled.model import Instrument, paise
 
@@ -65,6 +65,7 @@ class Limits:
         self.budgets: dict[str, i64] = {}
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Usage:
     """What is used of the limits right now, orders in flight counted at their worst."""

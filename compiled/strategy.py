@@ -8,6 +8,7 @@ from compiled.ladder import Ladder, LadderPlan, RungPlan
 from compiled.model import Bar, Instrument, Product, Side, Tick
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Request:
     """What a strategy asked for: a ladder (`plan` given) or the exit of what it holds."""

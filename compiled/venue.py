@@ -7,7 +7,7 @@ and holdings are not checked; the kernel's risk checks stand before it.
 from typing import Final, final
 
 from librt.vecs import append, vec
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from compiled import path, queue
 from compiled.events import (
@@ -33,6 +33,7 @@ CANCEL: Final[i64] = 2
 MODIFY: Final[i64] = 3
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Errand:
     """A request about an order or a GTT on its way to the exchange; a GTT's `legs` and `last` as they were when sent."""

@@ -70,6 +70,11 @@ class Broadcast:
         self._gone += connection.sent
         self.connections.remove(connection)
 
+    def close(self) -> None:
+        """End every connection with a closing handshake."""
+        for connection in self.connections:
+            connection.closing = True
+
     def update(self, data: Mapping[str, object], now: int) -> None:
         """Send an order update."""
 

@@ -1,7 +1,7 @@
 """The generated part of the universe: futures and options, BSE twins, commodities, and as many shares as asked for.
 
 Sizes and expiries are plausible, not the exchanges': NFO contracts expire on the last Tuesday of their month,
-commodities on its 20th; lots are those of `rules.json` or about ₹7.5 lakh's worth.
+commodities on its 20th, or the trading day before; lots are those of `rules.json` or about ₹7.5 lakh's worth.
 """
 
 import calendar
@@ -11,6 +11,7 @@ from itertools import count
 from random import Random
 from typing import Literal, NamedTuple
 
+from brokers.sandbox import sessions
 from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.fair import Drift, Fair, Follow, Option
 from brokers.sandbox.listing import Contract, Index, Listing, Spot
@@ -43,14 +44,18 @@ class Made(NamedTuple):
     fair: Fair
 
 
-def expiries(day: date, months: int, last_weekday: int | None) -> list[date]:
-    """Return the next monthly expiries: the last such weekday of the month (Monday 0), or its 20th."""
+def expiries(day: date, months: int, last_weekday: int | None, exchange: str) -> list[date]:
+    """Return the next monthly expiries: the last such weekday of the month (Monday 0), or its 20th.
+
+    One on a holiday of the exchange moves to the trading day before.
+    """
     found: list[date] = []
     year, month = day.year, day.month
     while len(found) < months:
         expiry = date(year, month, 20 if last_weekday is None else calendar.monthrange(year, month)[1])
         while last_weekday is not None and expiry.weekday() != last_weekday:
             expiry -= timedelta(days=1)
+        expiry = sessions.trading_day(expiry, exchange)
         if expiry >= day:
             found.append(expiry)
         year, month = (year, month + 1) if month < 12 else (year + 1, 1)
@@ -170,11 +175,11 @@ def _contracts(
     if "BSE" in exchanges:
         yield from (maker.twin(share) for share in shares)
     if "MCX" in exchanges:
-        dates = expiries(day, 2, None)
+        dates = expiries(day, 2, None, "MCX")
         yield from (maker.commodity(name, expiry) for name in COMMODITIES for expiry in dates)
     if "NFO" not in exchanges:
         return
-    dates = expiries(day, MONTHS, 1)
+    dates = expiries(day, MONTHS, 1, "NFO")
     spots: list[tuple[str, Spot, float]] = [("NIFTY", index, index.instrument.close)]
     spots += [(share.instrument.symbol, share, share.instrument.close) for share in shares]
     for name, spot, close in spots:

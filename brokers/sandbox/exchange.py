@@ -30,6 +30,8 @@ from brokers.sandbox.wire import ApiError, invalid
 from compiled.model import SECOND
 from engine.market.charges import load
 
+TOKENS_DIE = ist.time_of_day("06:00")
+
 
 @final
 class Exchange:
@@ -89,7 +91,14 @@ class Exchange:
             late = [phase.end for phase in group.phases if phase.name == sessions.POST_CLOSE]
             ends.append(max([group.last_match, *(late if self.config.post_close else [])]))
         self.agenda.add(self.varieties.next_auction(), lambda: self.varieties.settle_auctions(self.now))
+        if self.start < self.today + TOKENS_DIE:
+            self.agenda.add(self.today + TOKENS_DIE, self._end_session)
         return max(ends)
+
+    def _end_session(self) -> None:
+        """Let the tokens of the day before die; who streams with one is shown the door."""
+        self.session.expire()
+        self.clients.close()
 
     def _turning(self, group: Group, phase: str, due: int) -> Action:
         def turn() -> None:
@@ -97,6 +106,8 @@ class Exchange:
                 called = listing.calling
                 self._auctioneer.turn(listing, phase, due)
                 if called and not listing.calling:
+                    if not listing.lit:
+                        self.market.match(listing, due)
                     self.react(listing)
                     self.market.leave(listing)
 

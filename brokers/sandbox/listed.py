@@ -78,17 +78,30 @@ def _random(seed: int, made: Made) -> Random:
 
 def _groups(day: date, named: Sequence[Listing], extra: Sequence[Listing]) -> list[Group]:
     """Return the listings by the hours they keep; the named shares have derivatives, generated ones have none."""
-    groups: dict[tuple[str, str, bool], Group] = {}
-    known = set(named)
+    groups: dict[tuple[str, str, bool, bool], Group] = {}
     twins = {one.instrument.symbol for one in named}
+    near = _near(extra)
     for one in (*named, *extra):
         exchange, kind = one.instrument.exchange, one.instrument.kind
-        cas = kind == "EQ" and (one in known or one.instrument.symbol in twins)
-        key = (exchange, "EQ" if kind == "EQ" else "FUT", cas)
+        cas = kind == "EQ" and one.instrument.symbol in twins
+        called = one.contract is None or (
+            kind == "FUT" and sessions.called_before_open(day, one.contract.expiry, near[exchange])
+        )
+        key = (exchange, kind if kind in {"EQ", "FUT"} else "CE", cas, called)
         if key not in groups:
-            groups[key] = sessions.hours(day, exchange, key[1], cas=cas)._replace(listings=[])
+            groups[key] = sessions.hours(day, exchange, key[1], cas=cas, called=called)
         groups[key].listings.append(one)
     return list(groups.values())
+
+
+def _near(listings: Sequence[Listing]) -> dict[str, date]:
+    """Return the first expiry of each exchange's futures."""
+    found: dict[str, date] = {}
+    for one in listings:
+        if one.contract and one.instrument.kind == "FUT":
+            exchange = one.instrument.exchange
+            found[exchange] = min(one.contract.expiry, found.get(exchange, date.max))
+    return found
 
 
 def _tape(config: SandboxConfig, rules: DayRules, dump: universe.Dump) -> Listed:

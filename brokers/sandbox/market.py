@@ -12,7 +12,7 @@ from typing import Protocol, final
 
 from brokers.sandbox.fair import INDEX_SIGMA, Drift, Fair
 from brokers.sandbox.listing import Listing
-from brokers.sandbox.sessions import CALLING, CONTINUOUS, POST_CLOSE
+from brokers.sandbox.sessions import AUCTION_BAND, CALLING, CONTINUOUS, POST_CLOSE
 from compiled.book import IOC
 from compiled.model import SECOND
 
@@ -46,6 +46,10 @@ class Market(Protocol):
 
     def leave(self, listing: Listing) -> None:
         """Withdraw every order of its own from a listing's book: a call phase begins, or has ended."""
+        ...
+
+    def match(self, listing: Listing, now: int) -> None:
+        """Print the auction of a listing that has no book."""
         ...
 
 
@@ -85,6 +89,10 @@ class Crowd:
     def leave(self, listing: Listing) -> None:
         """Withdraw the crowd's orders."""
         self._by_token[int(listing.instrument.token)].leave()
+
+    def match(self, listing: Listing, now: int) -> None:
+        """Print what an auction of the crowd alone would have found."""
+        self._by_token[int(listing.instrument.token)].match(now)
 
 
 def intensity(since_open: int, to_close: int) -> float:
@@ -133,8 +141,23 @@ class Traders:
         random, listing = self._random, self.listing
         if random.random() < DIM_CHANCE:
             ticks = int(listing.instrument.ticks(price)) + random.randrange(3) - 1
-            quantity = (int(random.expovariate(1.0 / self._clip)) + 1) * self._lot
-            listing.trade(min(listing.high_band, max(listing.low_band, ticks)), quantity, now)
+            self._trade(ticks, self._clip, now)
+
+    def _trade(self, ticks: int, lots: float, now: int) -> None:
+        listing = self.listing
+        quantity = (int(self._random.expovariate(1.0 / lots)) + 1) * self._lot
+        listing.trade(min(listing.high_band, max(listing.low_band, ticks)), quantity, now)
+
+    def match(self, now: int) -> None:
+        """Print one price for everybody: where it opens, or closes near the reference price."""
+        listing = self.listing
+        if not listing.volume and isinstance(self._fair, Drift):
+            self._fair.gap()
+        ticks = int(listing.instrument.ticks(self._fair.step(0.0, 0.1)))
+        if listing.reference:
+            reach = int(listing.reference * AUCTION_BAND)
+            ticks = min(listing.reference + reach, max(listing.reference - reach, ticks))
+        self._trade(ticks, self._size, now)
 
     def _quote(self, price: float) -> None:
         fair = price / self.listing.instrument.price(1)

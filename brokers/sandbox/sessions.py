@@ -1,7 +1,7 @@
 """The phases of the day, and what an instrument takes in each of them."""
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from random import Random
 from typing import NamedTuple, final
@@ -29,6 +29,8 @@ AUCTION_BAND = 0.03
 """Of the reference price, in the closing auction."""
 REFERENCE_SPAN = 900 * SECOND
 """The reference price is the average of the last quarter of an hour of continuous trading."""
+LAST_DAYS = 5
+"""Trading days before an expiry on which the next month's futures have a pre-open, too."""
 SHUT = "Markets are closed right now. Orders are accepted again in the next session."
 NOT_NOW = "Orders cannot be placed, modified or cancelled in this phase of the session."
 
@@ -66,14 +68,38 @@ def _calendar() -> Calendar:
     return Calendar.load()
 
 
-def hours(day: date, exchange: str, kind: str, *, cas: bool) -> Group:
-    """Return the hours of a class of instruments, with no listings yet; raise `DataError` for a day without trading."""
+def hours(day: date, exchange: str, kind: str, *, cas: bool, called: bool = True) -> Group:
+    """Return the hours of a class of instruments, with no listings yet; raise `DataError` for a day without trading.
+
+    `called`: it takes part in the pre-open, if its class has one.
+    """
     calendar = _calendar()
     session = calendar.session(day, exchange, kind, cas)
     if session is None:
         raise DataError(f"{day} is no trading day of {exchange}")
+    phases = session.phases if called else tuple(phase for phase in session.phases if phase.start >= session.open)
     square_off = calendar.square_off(day, exchange, kind, cas)
-    return Group([], session.phases, square_off, calendar.amo(day, exchange, kind))
+    return Group([], phases, square_off, calendar.amo(day, exchange, kind))
+
+
+def called_before_open(day: date, expiry: date, near: date) -> bool:
+    """Tell whether a future is in the pre-open: the near month's, on its last five trading days the next one's too.
+
+    Source: NSE's circular on the pre-open of futures, in force since 2025-12-08.
+    """
+    if expiry == near:
+        return True
+    last = _calendar().trading_days(day, near, "NFO") if near.year == day.year else []
+    following = near + timedelta(days=45)
+    return 0 < len(last) <= LAST_DAYS and expiry <= following
+
+
+def trading_day(day: date, exchange: str) -> date:
+    """Return a day, or the last one before it on which the exchange trades; itself where no holiday list reaches."""
+    try:
+        return _calendar().latest_trading_day(day, exchange)
+    except DataError:
+        return day
 
 
 def next_amo(day: date, exchange: str, kind: str) -> tuple[int, int] | None:

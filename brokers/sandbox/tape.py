@@ -192,6 +192,9 @@ class Tape:
             listing.book.cancel(number)
         quotes.clear()
 
+    def match(self, listing: Listing, now: int) -> None:
+        """Print nothing: what the auctions of the day found is in the record."""
+
     def _quote(self, listing: Listing, side: int, ticks: int, quantity: int) -> None:
         if listing.low_band <= ticks <= listing.high_band:
             number = listing.number()

@@ -11,6 +11,7 @@ from brokers.sandbox.contracts import expiries
 from brokers.sandbox.fair import premium
 
 ALL = ("NSE", "NFO", "BSE", "MCX")
+SECOND = 1_000_000_000
 
 
 @pytest.fixture
@@ -46,14 +47,15 @@ def test_the_dump_has_every_exchange_and_its_tokens_carry_the_segment(wide):
 def test_contracts_carry_expiry_strike_and_lot(wide):
     by_symbol = {row["tradingsymbol"]: row for row in dump(wide, "NFO")}
     future = by_symbol["NIFTY26NOVFUT"]
-    assert (future["expiry"], future["lot_size"], future["instrument_type"]) == ("2026-11-24", "65", "FUT")
+    # the last Tuesday, the 24th, is a holiday
+    assert (future["expiry"], future["lot_size"], future["instrument_type"]) == ("2026-11-23", "65", "FUT")
     option = by_symbol["NIFTY26NOV26000CE"]
     assert (option["strike"], option["instrument_type"], option["tick_size"]) == ("26000.0", "CE", "0.05")
     assert all(float(row["tick_size"]) > 0 for row in by_symbol.values())
 
 
 def test_monthly_contracts_expire_on_the_last_tuesday():
-    found = expiries(dt.date(2026, 11, 25), 3, 1)
+    found = expiries(dt.date(2026, 11, 25), 3, 1, "NFO")
     assert found == [dt.date(2026, 12, 29), dt.date(2027, 1, 26), dt.date(2027, 2, 23)]
 
 
@@ -146,3 +148,58 @@ def test_a_name_that_runs_into_its_circuit_has_no_sellers_left(make_client):
     assert abs(share.ltp / share.instrument.close - 1) == pytest.approx(0.1, abs=0.025)
     if share.last in {share.low_band, share.high_band}:
         assert share.book.best(-1 if up else 1) == -1
+
+
+@pytest.mark.parametrize(
+    ("month", "expiry"),
+    [
+        ("2026-11-02", "2026-11-23"),  # Tuesday the 24th is a holiday
+        ("2026-03-02", "2026-03-30"),  # Tuesday the 31st, too
+        ("2026-06-01", "2026-06-30"),
+    ],
+)
+def test_an_expiry_on_a_holiday_moves_to_the_trading_day_before(month, expiry):
+    assert expiries(dt.date.fromisoformat(month), 1, 1, "NFO") == [dt.date.fromisoformat(expiry)]
+
+
+def test_a_commodity_that_would_expire_on_a_sunday_does_so_on_the_friday():
+    assert expiries(dt.date(2026, 9, 1), 1, None, "MCX") == [dt.date(2026, 9, 18)]
+
+
+@pytest.mark.parametrize(
+    ("date", "called"),
+    [
+        ("2025-12-05", set()),
+        ("2025-12-08", {"INFY25DECFUT"}),
+        ("2026-11-16", {"INFY26NOVFUT"}),  # the expiry is six trading days away, itself counted
+        ("2026-11-17", {"INFY26NOVFUT", "INFY26DECFUT"}),
+    ],
+)
+def test_only_the_futures_the_date_says_have_a_pre_open_and_no_option_has(make_client, date, called):
+    client = make_client(date=date, start="09:04", symbols=("INFY",), exchanges=("NSE", "NFO"))
+    client.seconds(1)
+    derivatives = [one for one in client.exchange.market.listings if one.instrument.exchange == "NFO"]
+    named = {one.instrument.symbol for one in derivatives if one.calling and one.instrument.name == "INFY"}
+    assert named == called
+    assert any(one.instrument.kind == "CE" for one in derivatives)
+
+
+def test_a_share_without_a_book_prints_its_auctions(make_client):
+    client = make_client(start="09:04", size=40)
+    share = client.exchange.listings["NSE:SBX00001"]
+    client.exchange.run(client.exchange.today + (9 * 3600 + 9 * 60) * SECOND)
+    assert share.volume == 0
+    client.exchange.run(client.exchange.today + (9 * 3600 + 12 * 60) * SECOND)
+    assert share.open == share.last == share.high == share.low > 0
+    assert share.volume > 0
+    assert not share.lit
+
+
+def test_the_twin_on_bse_closes_in_an_auction_near_its_reference(make_client):
+    client = make_client(start="15:14", symbols=("INFY",), exchanges=("NSE", "BSE"))
+    client.exchange.run(client.exchange.today + (15 * 3600 + 29 * 60 + 59) * SECOND)
+    twin = client.exchange.listings["BSE:INFY"]
+    before = twin.volume
+    client.exchange.run(client.exchange.today + (15 * 3600 + 31 * 60) * SECOND)
+    assert twin.volume > before
+    assert abs(twin.last - twin.reference) <= twin.reference * 0.03
