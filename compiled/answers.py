@@ -80,9 +80,6 @@ class Answers(Positions):
         order.parts = max(order.parts, event.parts)
         if event.reason:
             self.out.alert("alarm", "slices", order.strategy + ": " + event.reason, order.token)
-        rung = self.rungs.get(int(order.rung))
-        if rung is not None and order.purpose is Purpose.PROTECT:
-            rung.refusals = 0
 
     def _modified(self, order: Order, event: Answer) -> None:
         """Take over a modification, or forget it; the newest wish goes out next. An exit that cannot be moved is cancelled."""
@@ -148,11 +145,12 @@ class Answers(Positions):
         self.out.alert(level, "order_refused", order.strategy + ": " + reason, order.token)
 
     def _count_refusal(self, rung: Rung, order: Order) -> i64:
-        """Count it, and return how often it was."""
+        """Count it, and return how often it was; 0 where the next request is to go at once."""
         if order.purpose is Purpose.PROTECT:
             rung.refusals += 1
             if rung.refusals >= REFUSALS_BEFORE_LEAVING:
                 leave(rung, "unprotectable")
+                return 0
             return rung.refusals
         rung.rejections += 1
         return rung.rejections

@@ -213,6 +213,7 @@ class ModifyOrder(Command):
         self.change = change
 
 
+@mypyc_attr(acyclic=True)
 @final
 class CancelOrder(Command):
     """Cancel a working order of ours."""

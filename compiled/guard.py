@@ -5,11 +5,16 @@ trails or the quantity changes, and cancelled before an exit is sent. Once trigg
 watched by the desk, for a second order at the exchange could sell the same shares again.
 """
 
+from typing import Final
+
 from compiled.ladder import Ladder, Rung, stop_limit, trailed_stop
 from compiled.model import SECOND, Order, OrderStatus, OrderType, Product, Purpose
 from compiled.orders import settled
 from compiled.outbox import Outbox
 from compiled.terms import Change
+
+PROVEN: Final = 10
+"""Seconds after which a stop that still waits has been taken by the exchange, too."""
 
 
 def watch(rung: Rung) -> None:
@@ -43,6 +48,8 @@ def place(out: Outbox, ladder: Ladder, rung: Rung) -> None:
 
 def follow(out: Outbox, ladder: Ladder, rung: Rung, order: Order) -> None:
     """Move the stop in the position's favour, and keep its quantity equal to the rung's."""
+    if out.now - order.created >= PROVEN * SECOND:
+        rung.refusals = 0
     if out.now - rung.moved < ladder.plan.trail_seconds * SECOND:
         return
     stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop
@@ -92,7 +99,7 @@ def reached(ladder: Ladder, rung: Rung, last: float) -> str:
 
 def confirm(rung: Rung, order: Order) -> bool:
     """Take over the trigger the broker has confirmed; return whether the stop moved."""
-    if rung.guard is not order or order.trigger <= 0.0 or order.trigger == rung.stop:
+    if rung.guard is not order or not order.live or order.trigger <= 0.0 or order.trigger == rung.stop:
         return False
     rung.trailed += rung.stop > 0.0
     rung.stop = order.trigger

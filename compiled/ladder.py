@@ -65,6 +65,7 @@ class Entry:
 AT_MARKET: Final = Entry()
 
 
+@mypyc_attr(acyclic=True)
 @final
 class LadderPlan:
     """What a strategy wants for one ladder; `capital` in paise per rung, `trail_seconds` the least time between moves.

@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Final, final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 
 class Variety(IntEnum):
@@ -65,6 +65,7 @@ class Exits:
         self.reach_percent = reach_percent
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Change:
     """What a modification asks for: the new total quantity, limit price and trigger (rupees); 0 leaves one as it is."""

@@ -68,6 +68,7 @@ class Triggers(Answers):
         self.out.alert("warn" if later else "alarm", "gtt_refused", "protection refused: " + reason, gtt.token)
         if rung.refusals >= REFUSALS_BEFORE_LEAVING:
             leave(rung, "unprotectable")
+            rung.retry_at = self.out.now
 
     def _delete_answer(self, gtt: Gtt, event: Answer) -> None:
         if event.outcome is Outcome.ACCEPTED:

@@ -149,6 +149,14 @@ class Gateway(Struct, frozen=True, kw_only=True):
     positions_every_s: Annotated[float, _in(5, 3_600, "Time between comparisons of positions with the broker.")] = 45.0
 
 
+class Exits(Struct, frozen=True, kw_only=True):
+    """How hard an exit that rests in the book is pressed; always within the day's band."""
+
+    patience_s: Annotated[int, _in(1, 600, "Rest of an exit before its limit is moved.")] = 10
+    widen_percent: Annotated[float, _in(0.1, 20, "Step by which it is moved away from the last price.")] = 1.0
+    reach_percent: Annotated[float, _in(0.1, 20, "Farthest it is moved from the last price.")] = 5.0
+
+
 class Risk(Struct, frozen=True, kw_only=True):
     """Limits checked before every entry; reaching a loss limit halts the desk."""
 
@@ -258,6 +266,7 @@ class Config(Struct, frozen=True, kw_only=True):
     feed: Feed = Feed()
     governor: Governor = Governor()
     gateway: Gateway = Gateway()
+    exits: Exits = Exits()
     risk: Risk = Risk()
     store: Store = Store()
     ui: Ui = Ui()
