@@ -22,7 +22,7 @@ def exit_done(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> bool:
     if working(order):
         each: Order | None = order
         while each is not None:
-            if each.live and each.order_id and out.now - each.moved >= out.exits.patience * SECOND:
+            if each.live and each.order_id and _rests(out, ladder, each):
                 _press(out, ladder, rung, each, last)
             each = each.sibling
         return False
@@ -37,12 +37,18 @@ def exit_done(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> bool:
     return True
 
 
+def _rests(out: Outbox, ladder: Ladder, order: Order) -> bool:
+    """Tell whether an exit has rested long enough; one that waits for an auction is left alone."""
+    return out.now - order.moved >= out.exits.patience * SECOND and not ladder.instrument.hours.gathers(out.now)
+
+
 def _press(out: Outbox, ladder: Ladder, rung: Rung, order: Order, last: float) -> None:
-    """Move an exit's limit further; a target that came to rest is taken back, for its price has gone by."""
+    """Move an exit's limit further; what rests at a target or after hours is taken back."""
     wanted = rung.leaving or rung.exit_reason == "stop"
+    open = ladder.instrument.hours.takes_exits(out.now)
     if order.pending is not None or order.cancelling:
         return
-    if not wanted:
+    if not wanted or not open:
         out.cancel(order)
         return
     if order.status is not OrderStatus.OPEN or last <= 0.0:

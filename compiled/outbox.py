@@ -50,8 +50,6 @@ class Outbox:
         self.modifies = modifies
         self.exits = exits
         self.now: i64 = 0
-        self.open: i64 = 0
-        self.close: i64 = 0
         self.commands: list[Command] = []
         self.orders: dict[int, Order] = {}
         self.gtts: dict[int, Gtt] = {}

@@ -83,6 +83,18 @@ def idle(ladder: Ladder, high: float, low: float) -> bool:
     return True
 
 
+def calm(ladder: Ladder) -> bool:
+    """Tell whether no price leaves anything to do, as long as the ladder does not change.
+
+    It is `idle`, no stop trails, and no target is watched.
+    """
+    if ladder.plan.trail or ladder.plan.resting:
+        for rung in ladder.rungs:
+            if rung.plan.stop_percent > 0.0:
+                return False
+    return idle(ladder, 0.0, NO_PRICE)
+
+
 def _idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
     entry = rung.entry
     # the first two conditions only spare the slow one: they hold for every entry but a new one
@@ -152,20 +164,21 @@ def _finish(out: Outbox, rung: Rung) -> None:
 def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     """Take the stop away first, then sell at the market: never two orders for the same shares."""
     gtt = rung.gtt
+    takes = ladder.instrument.hours.takes_exits(out.now)
     if rung.rejections >= REJECTIONS and out.now < rung.retry_at:
         _protect_anew(out, ladder, rung, last)
         return
     if gtt is not None and gtt.live:
-        if gtt.status is GttStatus.ACTIVE and out.now >= out.open and out.now < out.close:
+        if gtt.status is GttStatus.ACTIVE and takes:
             out.delete_gtt(gtt)
         return
     if gtt is not None and gtt.status is GttStatus.TRIGGERED and not gtt.order_id and _waiting(out, gtt):
         return
-    if not guard.gone(out, rung) or ladder.plan.cover:
-        return  # the second leg of a cover order turns into its exit
-    if out.now < out.open or out.now >= out.close:
+    if not takes:
         _carry(out, ladder, rung, last)
         return
+    if not guard.gone(out, rung) or ladder.plan.cover:
+        return  # the second leg of a cover order turns into its exit
     if out.now < rung.retry_at:
         return
     freeze = ladder.instrument.freeze
@@ -179,8 +192,11 @@ def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
 
 def _carry(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     """Protect over night what could not be sold before the close: its old stop may lie beyond the price by now."""
-    if out.now < rung.retry_at or last <= 0.0 or ladder.plan.resting:
+    hours = ladder.instrument.hours
+    if out.now < rung.retry_at or last <= 0.0 or hours.closes <= out.now < hours.auction:
         return
+    if ladder.plan.resting or rung.plan.stop_percent <= 0.0:
+        return  # no GTT serves it
     rung.stop = stop_at(ladder, rung, last)
     rung.target = 0.0
     out.alert("alarm", "carried", "an exit did not fill before the close; a new stop stands", ladder.instrument.token)

@@ -146,7 +146,15 @@ class Gateway(Struct, frozen=True, kw_only=True):
     lookup_every_s: Annotated[float, _in(0.5, 60, "Time between look-ups of such a request by its tag.")] = 2.0
     lookups: Annotated[int, _in(2, 100, "Look-ups without a trace before it is declared lost.")] = 5
     poll_s: Annotated[float, _in(1, 300, "Time between readings of the order and GTT books.")] = 7.0
-    positions_every_s: Annotated[float, _in(5, 3_600, "Time between comparisons of positions with the broker.")] = 45.0
+    positions_every_s: Annotated[float, _in(5, 3_600, "Time between comparisons of all books with the broker.")] = 45.0
+
+
+class Reconcile(Struct, frozen=True, kw_only=True):
+    """The comparison of the broker's books with ours."""
+
+    funds_bound: Annotated[
+        int, _in(1, 10 * CRORE, "Rupees by which the broker's cash may differ from ours before entries are held back.")
+    ] = 5_000
 
 
 class Exits(Struct, frozen=True, kw_only=True):
@@ -168,6 +176,10 @@ class Risk(Struct, frozen=True, kw_only=True):
     max_daily_loss: Annotated[int, _in(1, 1_000 * CRORE, "Rupees lost today, charges included.")] = 10_000
     max_drawdown: Annotated[int, _in(1, 1_000 * CRORE, "Rupees below the day's highest P&L.")] = 20_000
     max_consecutive_losses: Annotated[int, _in(0, 1_000, "Losing trades in a row; 0: not limited.")] = 0
+    square_off_before_s: Annotated[
+        float,
+        _in(0, 7_200, "Before the broker's own square-off, intraday (MIS) positions are left and no more are taken."),
+    ] = 120.0
     price_range_percent: Annotated[
         float, _in(0.1, 50, "Farthest an order's price may stand from the last price, in percent.")
     ] = 5.0
@@ -267,6 +279,7 @@ class Config(Struct, frozen=True, kw_only=True):
     governor: Governor = Governor()
     gateway: Gateway = Gateway()
     exits: Exits = Exits()
+    reconcile: Reconcile = Reconcile()
     risk: Risk = Risk()
     store: Store = Store()
     ui: Ui = Ui()

@@ -45,6 +45,15 @@ class Slices(NamedTuple):
     unknown: tuple[OrderUnknown, ...] = ()
 
 
+class BrokerHolding(NamedTuple):
+    """Delivery shares that came from earlier days, waiting for settlement or not, today's sales still counted."""
+
+    token: int
+    symbol: str
+    quantity: int
+    average: float
+
+
 class Broker(Protocol):
     """Orders, GTTs, books and reference data at a broker.
 
@@ -99,6 +108,10 @@ class Broker(Protocol):
 
     async def positions(self) -> list[BrokerPosition]:
         """Return the net positions, flat ones included."""
+        ...
+
+    async def holdings(self) -> list[BrokerHolding]:
+        """Return the shares brought over from earlier days; what was sold of them today stands in `positions`."""
         ...
 
     async def funds(self) -> int:

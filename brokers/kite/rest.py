@@ -23,6 +23,7 @@ from brokers.kite.translation import (
     change_fields,
     gtt_fields,
     gtt_update,
+    holding,
     instrument,
     ist,
     nanoseconds,
@@ -35,7 +36,7 @@ from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import SECOND, Bar, Gtt, Instrument, Order, nearest
 from compiled.terms import Change
 from engine.errors import DataError, OrderRefused, PatangError, RetryableError
-from engine.ports import BrokerPosition, Clock, Slices
+from engine.ports import BrokerHolding, BrokerPosition, Clock, Slices
 
 if TYPE_CHECKING:
     from brokers.kite.wire import Wire
@@ -212,6 +213,10 @@ class KiteBroker:
     async def positions(self) -> list[BrokerPosition]:
         """Return the net positions, flat ones included."""
         return await self._read(lambda kite: [position(row) for row in _rows(kite.positions()["net"])])
+
+    async def holdings(self) -> list[BrokerHolding]:
+        """Return the shares brought over from earlier days; what was sold of them today stands in `positions`."""
+        return await self._read(lambda kite: [holding(row) for row in _rows(kite.holdings())])
 
     async def funds(self) -> int:
         """Return what can be spent on equity, in paise."""

@@ -26,7 +26,7 @@ from compiled.model import (
 )
 from compiled.terms import Change, Variety
 from engine.errors import OrderRefused
-from engine.ports import BrokerPosition
+from engine.ports import BrokerHolding, BrokerPosition
 
 Row = dict[str, Any]
 
@@ -162,6 +162,17 @@ def position(row: Row) -> BrokerPosition:
     """Read a net position."""
     quantity, average = int(row["quantity"]), float(row["average_price"])
     return BrokerPosition(int(row["instrument_token"]), row["tradingsymbol"], row["product"], quantity, average)
+
+
+def holding(row: Row) -> BrokerHolding:
+    """Read a holding with what was sold of it today added back: Kite takes that off at once, and lists it as a position.
+
+    T1 shares, bought the day before, count: they are there and can be sold.
+    """
+    opening = row.get("opening_quantity")
+    if opening is None:
+        opening = int(row["quantity"]) + int(row["t1_quantity"]) + int(row.get("used_quantity") or 0)
+    return BrokerHolding(int(row["instrument_token"]), row["tradingsymbol"], int(opening), float(row["average_price"]))
 
 
 def instrument(row: Row) -> Instrument:

@@ -55,15 +55,15 @@ class Carried(msgspec.Struct, frozen=True):
     alerts: list[dict[str, str]] = []
 
 
-def configured(config: SandboxConfig) -> Carried:
-    """Return the account a configuration begins with."""
+def configured(config: SandboxConfig, listings: Mapping[str, Listing | Index]) -> Carried:
+    """Return the account a configuration begins with; raise `ConfigError` for what is not listed."""
     settled = {symbol: HeldShares(f"NSE:{symbol}", quantity, price) for symbol, quantity, price in config.holdings}
     for symbol, quantity, price in config.unsettled:
         old = settled.get(symbol, HeldShares(f"NSE:{symbol}", 0, 0.0))
         average = (old.average * old.quantity + price * quantity) / (old.quantity + quantity)
         settled[symbol] = HeldShares(old.key, old.quantity, average, quantity)
     positions = [
-        OpenPosition(key, product, quantity, round(quantity * price * 10_000))
+        OpenPosition(key, product, quantity, round(quantity * price * 10_000) * _find(listings, key).multiplier)
         for key, product, quantity, price in config.positions
     ]
     return Carried(config.cash, list(settled.values()), positions)

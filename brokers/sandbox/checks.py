@@ -135,7 +135,7 @@ def checked(ask: Ask, *, frozen: bool = True) -> Ask:
     on_grid(ask.listing, ask.price)
     on_grid(ask.listing, ask.trigger)
     most = ask.listing.rules.orders.max_value
-    if frozen and (ask.price or ask.listing.ltp) * ask.quantity > most:
+    if frozen and (ask.price or ask.listing.ltp) * ask.quantity * ask.listing.multiplier > most:
         raise invalid(f"The order value exceeds the maximum of Rs. {most} allowed per order.")
     return ask
 

@@ -2,7 +2,7 @@
 
 from brokers.sandbox import checks
 from brokers.sandbox.checks import Listings
-from brokers.sandbox.funds import Funds, unit_margin
+from brokers.sandbox.funds import Funds
 from brokers.sandbox.orders import ClientOrder
 from brokers.sandbox.portfolio import Portfolio
 from brokers.sandbox.position import Position
@@ -27,9 +27,8 @@ def convert(listings: Listings, portfolio: Portfolio, funds: Funds, form: Form, 
         raise invalid(f"Invalid `quantity`. {available} are open in {old}.")
     if new in {"CNC", "MTF"} and side < 0:
         raise invalid(SHORT)
-    price = abs(position.cost / position.quantity) / 1e4
-    frees = unit_margin(listing, old, side, price) * quantity
-    needs = unit_margin(listing, new, side, price) * quantity
+    frees = funds.unit_margin(listing, old, side, position.average) * quantity
+    needs = funds.unit_margin(listing, new, side, position.average) * quantity
     have = funds.available(live) / 100
     if needs - frees > have:
         raise ApiError(

@@ -52,7 +52,7 @@ class Exchange:
         if config.postback:
             self.clients.postbacks = []
         self.session = Session(config)
-        carried = carried or carry.configured(config)
+        carried = carried or carry.configured(config, self.listings)
         self.portfolio = carry.portfolio(carried, self.listings, consent=config.consent)
         self.funds = Funds(carried.cash, self.portfolio)
         self.orders = OrderDesk(

@@ -1,8 +1,9 @@
 """What can be spent.
 
 Delivery buys take their full value, delivery sales give it back at once; intraday takes a fifth of the value of what is
-open; MTF half; futures and sold options 15 % of what they stand for; bought options their premium. Realised intraday
-P&L moves the balance, unrealised does not. Charges are booked overnight (they come with the contract note).
+open; MTF half; bought options their premium; futures and sold options what `span.py` says of everything on their
+underlying together. Realised intraday P&L moves the balance, unrealised does not. Charges are booked overnight (they
+come with the contract note).
 """
 
 from collections import Counter
@@ -12,20 +13,11 @@ from typing import final
 from brokers.sandbox.listing import Listing
 from brokers.sandbox.orders import Ask, ClientOrder
 from brokers.sandbox.portfolio import Portfolio
+from brokers.sandbox.position import Position
+from brokers.sandbox.span import Spans
 
 DELIVERY = ("CNC", "MTF")
 SHARE_OF_VALUE = {"CNC": 1.0, "MTF": 0.5, "MIS": 0.2, "CO": 0.2, "NRML": 1.0}
-CONTRACT_SHARE = 0.15
-
-
-def unit_margin(listing: Listing, product: str, side: int, price: float) -> float:
-    """Return what one share opened at `price` blocks, rupees."""
-    kind = listing.instrument.kind
-    if kind == "FUT":
-        return price * CONTRACT_SHARE
-    if kind in {"CE", "PE"}:
-        return price if side > 0 else listing.spot * CONTRACT_SHARE
-    return price * SHARE_OF_VALUE[product]
 
 
 @final
@@ -34,11 +26,38 @@ class Funds:
 
     def __init__(self, cash: int, portfolio: Portfolio) -> None:
         self.cash = cash
+        self.spans = Spans()
         self._portfolio = portfolio
+
+    def unit_margin(self, listing: Listing, product: str, side: int, price: float) -> float:
+        """Return what one share or unit opened at `price` blocks by itself, rupees."""
+        if listing.contract is None:
+            return price * SHARE_OF_VALUE[product]
+        if side > 0 and listing.instrument.kind != "FUT":
+            return price * listing.multiplier
+        return self.spans.unit(listing, side)
 
     def required(self, ask: Ask, price: float, live: Iterable[ClientOrder]) -> int:
         """Return what an order at `price` would block, paise: only the part that opens or adds counts."""
-        return round(self.opening(ask, live) * unit_margin(ask.listing, ask.product, ask.side, price) * 100)
+        if ask.listing.contract is None:
+            return round(self.opening(ask, live) * self.unit_margin(ask.listing, ask.product, ask.side, price) * 100)
+        same = [
+            (order.ask.listing, order.ask.side * order.pending) for order in live if order.ask.listing is ask.listing
+        ]
+        return round(self._contract_margin(ask, price, [*self.legs(), *same], self.opening(ask, live)) * 100)
+
+    def legs(self) -> list[tuple[Listing, int]]:
+        """Return the contracts that are open, whatever their product."""
+        open_ones = (one for one in self._portfolio.positions.values() if one.listing.contract is not None)
+        return [(one.listing, one.quantity) for one in open_ones if one.quantity]
+
+    def _contract_margin(self, ask: Ask, price: float, legs: list[tuple[Listing, int]], opening: int) -> float:
+        """Return what an order adds to the margin of legs in rupees, and its premium where it buys an option."""
+        paid = opening * price * ask.listing.multiplier if ask.buys and ask.listing.instrument.kind != "FUT" else 0.0
+        name = ask.listing.contract.name if ask.listing.contract else ""
+        near = [leg for leg in legs if leg[0].contract and leg[0].contract.name == name]
+        after = self.spans.portfolio([*near, (ask.listing, ask.side * ask.quantity)]).total
+        return paid + max(0.0, after - self.spans.portfolio(near).total)
 
     def opening(self, ask: Ask, live: Iterable[ClientOrder]) -> int:
         """Return the shares of an order that no position, holding or older closing order stands against."""
@@ -58,11 +77,17 @@ class Funds:
         """Return what open orders block, paise."""
         total = 0
         closing: Counter[tuple[int, str, int]] = Counter()
+        legs, queued = self.legs(), dict[int, list[tuple[Listing, int]]]()
         for order in live:
             ask, key = order.ask._replace(quantity=order.pending), _key(order.ask)
-            unit = unit_margin(ask.listing, ask.product, ask.side, reserve_price(ask))
-            total += round(self._opening(ask, closing[key]) * unit * 100)
+            opening, price = self._opening(ask, closing[key]), reserve_price(ask)
             closing[key] += order.pending
+            if ask.listing.contract is None:
+                total += round(opening * self.unit_margin(ask.listing, ask.product, ask.side, price) * 100)
+            else:
+                earlier = queued.setdefault(id(ask.listing), [])
+                total += round(self._contract_margin(ask, price, [*legs, *earlier], opening) * 100)
+                earlier.append((ask.listing, ask.side * ask.quantity))
         return total
 
     def used(self, live: Iterable[ClientOrder]) -> int:
@@ -71,16 +96,11 @@ class Funds:
         for position in self._portfolio.positions.values():
             if position.product == "CNC":
                 total += position.buy_value - position.sell_value
-            elif position.listing.instrument.kind == "EQ":
+            elif position.listing.contract is None:
                 total += round(abs(position.cost) * SHARE_OF_VALUE[position.product]) - position.realised
-            elif position.quantity:
-                side = 1 if position.quantity > 0 else -1
-                price = abs(position.cost / position.quantity) / 1e4
-                unit = unit_margin(position.listing, position.product, side, price)
-                total += round(unit * abs(position.quantity) * 1e4) - position.realised
             else:
-                total -= position.realised
-        return -(-total // 100)
+                total += _premium_paid(position) - position.realised
+        return -(-(total + round(self.spans.portfolio(self.legs()).total * 1e4)) // 100)
 
     def available(self, live: Iterable[ClientOrder]) -> int:
         """Return what can be spent, paise."""
@@ -93,7 +113,7 @@ class Funds:
         positions = self._portfolio.positions.values() if enabled else []
         delivery = [one for one in positions if one.product in DELIVERY]
         others = [one for one in positions if one.product not in DELIVERY]
-        contracts = [one for one in others if one.listing.instrument.kind == "FUT"]
+        margin = self.spans.portfolio(self.legs() if enabled else [])
         return {
             "enabled": enabled,
             "net": (cash - debits) / 100,
@@ -107,12 +127,12 @@ class Funds:
             },
             "utilised": {
                 "debits": debits / 100,
-                "exposure": 0,
+                "exposure": margin.exposure,
                 "m2m_realised": sum(p.realised for p in others) / 1e4,
                 "m2m_unrealised": sum(p.unrealised for p in others) / 1e4,
-                "option_premium": sum(p.cost for p in others if p.listing.instrument.kind in {"CE", "PE"}) / 1e4,
+                "option_premium": sum(map(_premium_paid, positions)) / 1e4,
                 "payout": 0,
-                "span": sum(abs(p.cost) * CONTRACT_SHARE for p in contracts) / 1e4,
+                "span": margin.span,
                 "holding_sales": 0,
                 "turnover": 0,
                 "liquid_collateral": 0,
@@ -120,6 +140,11 @@ class Funds:
                 "delivery": sum(max(0, p.buy_value - p.sell_value) for p in delivery) / 1e4,
             },
         }
+
+
+def _premium_paid(position: Position) -> int:
+    """Return what bought options cost, in ten-thousandths of a rupee."""
+    return max(0, position.cost) if position.listing.instrument.kind in {"CE", "PE"} else 0
 
 
 def _key(ask: Ask) -> tuple[int, str, int]:

@@ -19,6 +19,8 @@ CLOSED = "closed"
 class Spot(Protocol):
     """Something with a price: a share, or an index."""
 
+    instrument: Instrument
+
     @property
     def ltp(self) -> float:
         """Return the last price in rupees."""
@@ -32,6 +34,10 @@ class Contract(NamedTuple):
     expiry: date
     strike: float = 0.0
     underlying: Spot | None = None
+    years: float = 0.0
+    """To its expiry."""
+    sigma: float = 0.0
+    """Yearly volatility of an option."""
 
 
 class Hit(NamedTuple):
@@ -51,9 +57,17 @@ class Listing:
     """
 
     def __init__(
-        self, instrument: Instrument, rules: DayRules, *, prints: bool, contract: Contract | None = None
+        self,
+        instrument: Instrument,
+        rules: DayRules,
+        *,
+        prints: bool,
+        contract: Contract | None = None,
+        multiplier: int = 1,
     ) -> None:
         self.instrument = instrument
+        self.multiplier = multiplier
+        """Units of the price in one of the quantity: a lot of MCX counts as one."""
         self.rules = rules
         self.prints = prints
         self.contract = contract
@@ -88,12 +102,6 @@ class Listing:
     def ltp(self) -> float:
         """Return the last traded price in rupees; the previous close before the first trade."""
         return self.instrument.price(self.last)
-
-    @property
-    def spot(self) -> float:
-        """Return the price of what it stands for: its underlying's, or its own."""
-        underlying = self.contract.underlying if self.contract else None
-        return underlying.ltp if underlying else self.ltp
 
     @property
     def lit(self) -> bool:

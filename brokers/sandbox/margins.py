@@ -5,7 +5,7 @@ from typing import final
 
 from brokers.sandbox import checks
 from brokers.sandbox.checks import Listings
-from brokers.sandbox.funds import Funds, unit_margin
+from brokers.sandbox.funds import Funds
 from brokers.sandbox.orders import Ask, ClientOrder, Trade
 from brokers.sandbox.wire import Form, choice, decimal, invalid, whole
 from compiled.charges import Charges, RateTable, estimate
@@ -14,10 +14,13 @@ from compiled.model import Side
 SEGMENT = {"CNC": "EQ_DELIVERY", "MTF": "EQ_DELIVERY", "MIS": "EQ_INTRADAY", "CO": "EQ_INTRADAY", "NRML": "EQ_DELIVERY"}
 CONTRACTS = {"FUT": "FUT", "CE": "OPT", "PE": "OPT"}
 PRODUCTS = (*checks.PRODUCTS, "CO")
-PARTS = ("span", "option_premium", "var", "total")
-NOTHING = {
+PARTS = ("span", "exposure", "option_premium", "var", "total")
+NOTHING: Mapping[str, object] = {
+    "span": 0,
     "exposure": 0,
     "option_premium": 0,
+    "var": 0,
+    "total": 0,
     "additional": 0,
     "bo": 0,
     "cash": 0,
@@ -35,20 +38,54 @@ class Estimates:
         self._day = int(date.replace("-", ""))
         self._funds = funds
 
-    def margins(self, body: object) -> list[dict[str, object]]:
-        """Answer `POST /margins/orders`."""
-        return [self._margin(form) for form in _items(body)]
+    def margins(self, body: object, *, compact: bool = False) -> list[dict[str, object]]:
+        """Answer `POST /margins/orders`; `compact`: the totals alone."""
+        rows = [self._margin(form) for form in _items(body)]
+        return [_compact(row) for row in rows] if compact else rows
 
-    def basket(self, body: object, live: list[ClientOrder], *, consider: bool) -> dict[str, object]:
+    def basket(
+        self, body: object, live: list[ClientOrder], *, consider: bool, compact: bool = False
+    ) -> dict[str, object]:
         """Answer `POST /margins/basket`; `consider` counts what positions and holdings already cover as free."""
         forms = _items(body)
         orders = [self._margin(form) for form in forms]
-        initial = _sum(orders)
-        final = dict(initial)
-        if consider:
-            asks = [self._ask(form, "price") for form in forms]
-            final |= _sum([_parts(ask, self._funds.required(ask, ask.price, live) / 100) for ask in asks])
-        return {"initial": initial, "final": final, "orders": orders, "charges": _no_charges()}
+        asks = [self._ask(form, "price") for form in forms]
+        final = self._together(asks, live, consider=consider)
+        rows = {"initial": _sum(orders), "final": _sum([final])}
+        if compact:
+            return {name: _compact(row) for name, row in rows.items()} | {"orders": [_compact(row) for row in orders]}
+        return rows | {"orders": orders, "charges": _no_charges()}
+
+    def _together(self, asks: list[Ask], live: list[ClientOrder], *, consider: bool) -> dict[str, object]:
+        """Return what a basket needs as one: contracts on one underlying offset each other."""
+        legs = self._funds.legs() if consider else []
+        contracts = [(ask.listing, ask.side * ask.quantity) for ask in asks if ask.listing.contract is not None]
+        before, after = self._funds.spans.portfolio(legs), self._funds.spans.portfolio([*legs, *contracts])
+        shares = [ask for ask in asks if ask.listing.contract is None]
+        parts = {
+            "span": max(0.0, after.span - before.span),
+            "exposure": max(0.0, after.exposure - before.exposure),
+            "option_premium": sum(self._premium(ask) for ask in asks if ask.listing.contract is not None),
+            "var": sum(
+                self._funds.required(ask, ask.price, live) / 100 if consider else self._value(ask) for ask in shares
+            ),
+        }
+        return {**parts, "total": sum(parts.values())}
+
+    def _value(self, ask: Ask) -> float:
+        return self._funds.unit_margin(ask.listing, ask.product, ask.side, ask.price) * ask.quantity
+
+    def _premium(self, ask: Ask) -> float:
+        return self._value(ask) if ask.buys and ask.listing.instrument.kind in {"CE", "PE"} else 0.0
+
+    def _parts(self, ask: Ask) -> dict[str, float]:
+        """Return the margin of one order by itself, under the names it goes by."""
+        if ask.listing.contract is None:
+            parts = {"var": self._value(ask)}
+        else:
+            margin = self._funds.spans.portfolio([(ask.listing, ask.side * ask.quantity)])
+            parts = {"span": margin.span, "exposure": margin.exposure, "option_premium": self._premium(ask)}
+        return parts | {"total": sum(parts.values())}
 
     def contract_note(self, body: object) -> list[dict[str, object]]:
         """Answer `POST /charges/orders`."""
@@ -76,15 +113,15 @@ class Estimates:
     def _margin(self, form: Form) -> dict[str, object]:
         ask = self._ask(form, "price")
         instrument = ask.listing.instrument
-        unit = unit_margin(ask.listing, ask.product, ask.side, ask.price)
-        value = unit * ask.quantity
+        parts = self._parts(ask)
+        value = ask.price * ask.quantity * ask.listing.multiplier
         return {
             **NOTHING,
-            **_parts(ask, value),
+            **parts,
             "type": "commodity" if instrument.exchange == "MCX" else "equity",
             "tradingsymbol": instrument.symbol,
             "exchange": instrument.exchange,
-            "leverage": max(1, round(ask.price / unit)),
+            "leverage": max(1, round(value / parts["total"])),
             "charges": self._charges(ask),
         }
 
@@ -122,7 +159,7 @@ class Estimates:
         if instrument.exchange == "MCX":
             segment = f"COM_{segment}"
         rates = self._rates.rates(segment, instrument.exchange, self._day)
-        return estimate(rates, Side(ask.side), ask.quantity, ask.price)
+        return estimate(rates, Side(ask.side), ask.quantity * ask.listing.multiplier, ask.price)
 
     def of_day(self, trades: Iterable[Trade]) -> int:
         """Return the charges of a day's trades, order by order, in paise."""
@@ -137,15 +174,12 @@ def _items(body: object) -> list[Form]:
     return [{str(k): "" if v is None else str(v) for k, v in item.items()} for item in body]
 
 
-def _parts(ask: Ask, value: float) -> dict[str, object]:
-    """Return a margin under the name it goes by: span, option premium, or the share's value at risk."""
-    kind = ask.listing.instrument.kind
-    name = "var" if kind == "EQ" else "option_premium" if kind != "FUT" and ask.buys else "span"
-    return {"span": 0, "option_premium": 0, "var": 0, name: value, "total": value}
+def _compact(row: Mapping[str, object]) -> dict[str, object]:
+    return {key: row[key] for key in ("type", "tradingsymbol", "exchange", "total")}
 
 
 def _sum(orders: list[dict[str, object]]) -> dict[str, object]:
-    totals = {key: sum(float(str(order[key])) for order in orders) for key in PARTS}
+    totals = {key: sum(float(str(order.get(key, 0))) for order in orders) for key in PARTS}
     empty = {"type": "", "tradingsymbol": "", "exchange": "", "leverage": 0}
     return {**NOTHING, **empty, "charges": _no_charges(), **totals}
 

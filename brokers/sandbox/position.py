@@ -32,7 +32,7 @@ class Position:
 
     def fill(self, side: int, ticks: int, quantity: int) -> None:
         """Add a trade; what closes is realised against the average cost."""
-        self.add(side, quantity, quantity * int(self.listing.instrument.tick_e4) * ticks)
+        self.add(side, quantity, quantity * self._unit * ticks)
 
     def add(self, side: int, quantity: int, value: int) -> None:
         """Add a quantity bought (1) or sold (-1) for a value."""
@@ -72,13 +72,23 @@ class Position:
         into.add(side, quantity, abs(cost))
 
     @property
+    def _unit(self) -> int:
+        """Return what one tick of one unit is worth."""
+        return int(self.listing.instrument.tick_e4) * self.listing.multiplier
+
+    @property
     def unrealised(self) -> int:
         """Return the open quantity's gain at the last price."""
-        return self.quantity * self.listing.last * int(self.listing.instrument.tick_e4) - self.cost
+        return self.quantity * self.listing.last * self._unit - self.cost
+
+    @property
+    def average(self) -> float:
+        """Return the average price of the open quantity in rupees, 0.0 where there is none."""
+        return self._price(abs(self.cost) / 1e4, abs(self.quantity))
 
     def row(self, *, day: bool = False) -> dict[str, object]:
         """Return the position as Kite lists it; `day`: of today's trades alone."""
-        instrument, last = self.listing.instrument, self.listing.ltp
+        instrument, last, times = self.listing.instrument, self.listing.ltp, self.listing.multiplier
         overnight = 0 if day else self.overnight
         carried = 0 if day else self.carried
         quantity = overnight + self.bought - self.sold
@@ -86,9 +96,10 @@ class Position:
         buy_value, sell_value = (self.buy_value + max(0, carried)) / 1e4, (self.sell_value - min(0, carried)) / 1e4
         day_buy, day_sell = self.buy_value / 1e4, self.sell_value / 1e4
         close = instrument.close if overnight else 0.0
-        buy_m2m, sell_m2m = max(0, overnight) * close + day_buy, -min(0, overnight) * close + day_sell
+        buy_m2m = max(0, overnight) * close * times + day_buy
+        sell_m2m = -min(0, overnight) * close * times + day_sell
         value = sell_value - buy_value
-        pnl = value + quantity * last
+        pnl = value + quantity * last * times
         return {
             "tradingsymbol": instrument.symbol,
             "exchange": instrument.exchange,
@@ -96,30 +107,34 @@ class Position:
             "product": self.product,
             "quantity": quantity,
             "overnight_quantity": overnight,
-            "multiplier": 1,
-            "average_price": abs(self._cost(day) / 1e4 / quantity) if quantity else 0.0,
+            "multiplier": times,
+            "average_price": abs(self._price(self._cost(day) / 1e4, quantity)),
             "close_price": close,
             "last_price": last,
             "value": value,
             "pnl": pnl,
-            "m2m": sell_m2m - buy_m2m + quantity * last,
+            "m2m": sell_m2m - buy_m2m + quantity * last * times,
             "unrealised": pnl,
             "realised": 0.0,
             "buy_quantity": bought,
-            "buy_price": _ratio(buy_value, bought),
+            "buy_price": self._price(buy_value, bought),
             "buy_value": buy_value,
             "buy_m2m": buy_m2m,
             "sell_quantity": sold,
-            "sell_price": _ratio(sell_value, sold),
+            "sell_price": self._price(sell_value, sold),
             "sell_value": sell_value,
             "sell_m2m": sell_m2m,
             "day_buy_quantity": self.bought,
-            "day_buy_price": _ratio(day_buy, self.bought),
+            "day_buy_price": self._price(day_buy, self.bought),
             "day_buy_value": day_buy,
             "day_sell_quantity": self.sold,
-            "day_sell_price": _ratio(day_sell, self.sold),
+            "day_sell_price": self._price(day_sell, self.sold),
             "day_sell_value": day_sell,
         }
+
+    def _price(self, value: float, quantity: int) -> float:
+        """Return the price at which a quantity makes a value, both in rupees."""
+        return _ratio(value, quantity * self.listing.multiplier)
 
     def _cost(self, day: bool) -> float:
         """Return the cost of the open quantity; of today's part of it, what its own side was traded at."""

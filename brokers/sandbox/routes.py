@@ -90,7 +90,7 @@ class Api:
             route("GET", "/quote/ohlc", lambda r, _p: quotes.quotes("ohlc", x.listings, r, x.stamp), "quote"),
             route("GET", "/quote/ltp", lambda r, _p: quotes.quotes("ltp", x.listings, r, x.stamp), "quote"),
             route("GET", "/gtt/triggers", lambda _r, _p: x.gtts.rows(x.now)),
-            route("POST", "/gtt/triggers", lambda r, _p: {"trigger_id": self._opened().gtts.place(r.form, x.now)}),
+            route("POST", "/gtt/triggers", lambda r, _p: {"trigger_id": x.gtts.place(r.form, x.now)}),
             route("GET", "/gtt/triggers/{id}", lambda _r, p: x.gtts.find(p["id"]).row()),
             route("PUT", "/gtt/triggers/{id}", lambda r, p: {"trigger_id": x.gtts.modify(p["id"], r.form, x.now)}),
             route("DELETE", "/gtt/triggers/{id}", lambda _r, p: {"trigger_id": x.gtts.delete(p["id"], x.now)}),
@@ -100,7 +100,7 @@ class Api:
             route("GET", "/alerts/{uuid}", lambda _r, p: x.alerts.row(p["uuid"])),
             route("PUT", "/alerts/{uuid}", lambda r, p: x.alerts.modify(p["uuid"], r.form, x.now)),
             route("GET", "/alerts/{uuid}/history", lambda _r, p: x.alerts.find(p["uuid"]).history),
-            route("POST", "/margins/orders", lambda r, _p: x.estimates.margins(r.body), changes=False),
+            route("POST", "/margins/orders", self._margins, changes=False),
             route("POST", "/margins/basket", self._basket, changes=False),
             route("POST", "/charges/orders", lambda r, _p: x.estimates.contract_note(r.body), changes=False),
             *_mutual_funds(MutualFunds(x.today)),
@@ -200,9 +200,13 @@ class Api:
         listing = x.listing(parts["token"])
         return {"candles": candles(listing, parts["interval"], request, x.past, x.today, x.now)}
 
+    def _margins(self, request: Request, _parts: Parts) -> object:
+        return self._exchange.estimates.margins(request.body, compact=request.value("mode") == "compact")
+
     def _basket(self, request: Request, _parts: Parts) -> object:
         consider = request.value("consider_positions", "true").lower() == "true"
-        return self._exchange.estimates.basket(request.body, self._exchange.orders.live(), consider=consider)
+        live, compact = self._exchange.orders.live(), request.value("mode") == "compact"
+        return self._exchange.estimates.basket(request.body, live, consider=consider, compact=compact)
 
 
 def _mutual_funds(funds: MutualFunds) -> list[Route]:

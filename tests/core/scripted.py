@@ -53,13 +53,15 @@ class Script(Strategy):
 class Scene:
     """A desk's kernel one minute after the open, ready, with CANBK at ₹100.00; `act` asks through the strategy."""
 
-    def __init__(self, now=OPEN + MINUTE, close=CLOSE, limits=None, first=1, *, quoted=True):
+    def __init__(
+        self, now=OPEN + MINUTE, close=CLOSE, limits=None, first=1, hours=None,
+        products=(Product.CNC, Product.MIS), *, quoted=True,
+    ):  # fmt: skip
         self.script = Script()
         self.now = now
         listed = instruments()
-        products = (Product.CNC, Product.MIS)
         charged = {8 * int(each.token) + int(product): no_charges() for each in listed for product in products}
-        setup = Setup(OPEN, close, 10**10, limits or Limits(), [60], "T", first)
+        setup = Setup(OPEN, close, 10**10, limits or Limits(), [60], "T", first, hours=hours)
         self.kernel = Kernel(setup, listed, [Slot(self.script, [CANBK, BEL])], charged)
         self.asked = []
         self.after = lambda: None

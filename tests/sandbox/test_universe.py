@@ -85,7 +85,9 @@ def test_contracts_are_traded_in_lots_as_nrml_and_blocked_by_their_kind(wide):
     [position] = wide.ok("GET", "/portfolio/positions")["net"]
     assert (position["quantity"], position["exchange"], position["product"]) == (lot, "NFO", "NRML")
     used = wide.ok("GET", "/user/margins/equity")["utilised"]
-    assert used["span"] == pytest.approx(0.15 * lot * position["average_price"])
+    # a share's price scan range and exposure margin, of the previous close
+    assert used["span"] == pytest.approx(0.142 * lot * future.instrument.close)
+    assert used["exposure"] == pytest.approx(0.035 * lot * future.instrument.close)
     refusals = (
         ({"quantity": str(lot + 1)}, "multiple of the lot size"),
         ({"product": "CNC"}, "Trading in NFO is not allowed using CNC product type. Try placing an order in NRML/MIS."),
@@ -105,13 +107,14 @@ def test_an_option_costs_its_premium_to_buy_and_a_margin_to_sell(wide):
         "POST", "/margins/orders", body=[item | {"transaction_type": side} for side in ("BUY", "SELL")]
     )
     assert (bought["option_premium"], bought["span"]) == (pytest.approx(lot * price), 0)
-    assert sold["span"] == pytest.approx(0.15 * lot * wide.exchange.index.ltp)
+    assert sold["option_premium"] == 0
+    assert sold["total"] == pytest.approx(sold["span"] + sold["exposure"])
     assert bought["charges"]["transaction_tax"] == 0, "STT on options is the seller's"
     assert sold["charges"]["transaction_tax"] == pytest.approx(0.0015 * lot * price, rel=1e-6)
 
 
 def test_mcx_trades_into_the_night_and_takes_no_ioc(make_client):
-    client = make_client(exchanges=("NSE", "MCX"), symbols=("INFY",))
+    client = make_client(exchanges=("NSE", "MCX"), symbols=("INFY",), cash=10**9)
     client.exchange.run(client.exchange.today + 16 * 3_600_000_000_000)
     assert not client.exchange.over
     gold = client.exchange.listings["MCX:GOLD26DECFUT"]
