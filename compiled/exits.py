@@ -45,10 +45,10 @@ def _rests(out: Outbox, ladder: Ladder, order: Order) -> bool:
 def _press(out: Outbox, ladder: Ladder, rung: Rung, order: Order, last: float) -> None:
     """Move an exit's limit further; what rests at a target or after hours is taken back."""
     wanted = rung.leaving or rung.exit_reason == "stop"
-    open = ladder.instrument.hours.takes_exits(out.now)
+    taken = ladder.instrument.hours.takes_exits(out.now)
     if order.pending is not None or order.cancelling:
         return
-    if not wanted or not open:
+    if not wanted or not taken:
         out.cancel(order)
         return
     if order.status is not OrderStatus.OPEN or last <= 0.0:

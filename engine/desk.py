@@ -5,7 +5,7 @@ import itertools
 import json
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -63,7 +63,10 @@ class Settings:
 
 
 class Ports(NamedTuple):
-    """The outside world, as the desk is handed it; `keep_bars` takes closed bars and must not block."""
+    """The outside world, as the desk is handed it; `keep_bars` takes closed bars and must not block.
+
+    `beside` gives what runs beside an opened day, on its loop, until the day ends.
+    """
 
     broker: Broker
     feed: Feed
@@ -74,6 +77,7 @@ class Ports(NamedTuple):
     charges: RateTable
     pacer: Pacer | None = None
     keep_bars: Callable[[list[Bar]], None] | None = None
+    beside: Callable[[Loop], Iterable[Coroutine[None, None, None]]] = lambda _: ()
 
 
 class Desk:
@@ -172,7 +176,7 @@ class Desk:
             lockstep = await self._take_hold()
             loop, watched = await self._open()
             async with asyncio.TaskGroup() as tasks:
-                helpers = [tasks.create_task(ports.feed.run(loop))]
+                helpers = [tasks.create_task(work) for work in (ports.feed.run(loop), *ports.beside(loop))]
                 try:
                     await ports.feed.subscribe(int(i.token) for i in watched)
                     if lockstep is not None and ports.pacer is not None:
@@ -340,7 +344,7 @@ class Desk:
             "pnl": header.pnl, "charges": header.charges, "cash": header.cash, "naked": header.naked,
             "kill": latch.level if latch else "", "kill_reason": latch.reason if latch else "",
             "feed_age_ms": header.feed_age // 1_000_000, "positions": len(self.board.positions.rows),
-            "orders": len(self.board.orders.rows), "differences": list(self._loop.differences) if self._loop else [],
+            "orders": len(self.board.orders.rows), "differences": [*self._loop.differences, *self._loop.holds.values()] if self._loop else [],
         })  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from brokers.kite import outcome
+from brokers.kite.listings import todays
 from brokers.kite.pace import HISTORY, OTHERS, QUOTES, Pace
 from brokers.kite.terms import VARIETY, slices
 from brokers.kite.translation import (
@@ -36,6 +37,7 @@ from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import SECOND, Bar, Gtt, Instrument, Order, nearest
 from compiled.terms import Change
 from engine.errors import DataError, OrderRefused, PatangError, RetryableError
+from engine.market.dumps import Dumps, unpacked
 from engine.ports import BrokerHolding, BrokerPosition, Clock, Slices
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ class KiteBroker:
     rates on `clock`; the rate of changes is the governor's. `on_token_death` is called once for each token, on the
     event loop, when Kite first says that it is dead. Every order carries what `standing` says. `source` is the local
     address that requests leave from, for a machine with several ("": the system chooses): Kite takes orders from
-    registered addresses only.
+    registered addresses only. With `dumps` the day's instrument list is asked for once and kept there.
     """
 
     def __init__(
@@ -93,7 +95,9 @@ class KiteBroker:
         on_token_death: Callable[[], None] | None = None,
         standing: Account = PLAIN_ACCOUNT,
         source: str = "",
+        dumps: Dumps | None = None,
     ) -> None:
+        self._dumps = dumps
         self._session = (rest, api_key, access_token, timeout, source)
         self._standing = standing
         self._clock = clock
@@ -224,7 +228,12 @@ class KiteBroker:
 
     async def instruments(self, exchange: str) -> list[Instrument]:
         """Return the exchange's instruments of today, and know them from now on."""
-        found = await self._read(lambda kite: [instrument(row) for row in _rows(kite.instruments(exchange))])
+        if self._dumps is None:
+            found = await self._read(lambda kite: [instrument(row) for row in _rows(kite.instruments(exchange))])
+        else:
+            kept = await todays(self._dumps, exchange, self._clock.now(), lambda: self.dump(exchange))
+            text = unpacked(kept, f"instruments of {exchange}")
+            found = await self._read(lambda kite: [instrument(row) for row in kite._parse_instruments(text)])  # noqa: SLF001 (the public call fetches)
         if not found:
             raise RetryableError(f"Kite lists no instruments on {exchange}")
         self.know(found)
