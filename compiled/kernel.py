@@ -43,8 +43,10 @@ from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, calm, idle
 from compiled.risk import Limits, Reason, check_order, check_usage, halting, size
 from compiled.strategy import Request
+from compiled.terms import Exits
 from compiled.triggers import Triggers
 
+PRESSED: Final = Exits()
 ENTRY_RETRY_SECONDS: Final = 30
 """How long a rung whose entry was refused waits before it is tried again."""
 
@@ -54,7 +56,8 @@ class Setup:
     """What a day needs: session times (ns), starting cash (paise), limits, first free number, tag prefix, spans.
 
     `grace` (ns) is how long a bar waits for late ticks after its end: Kite cuts its stamps to the second. `hours` are
-    those of the tokens that do not trade the whole session.
+    those of the tokens that do not trade the whole session. `modifies` is how often one order may be modified, `exits`
+    how those that rest are pressed.
     """
 
     def __init__(
@@ -68,9 +71,13 @@ class Setup:
         first: i64 = 1,
         grace: i64 = SECOND,
         hours: dict[int, TradingHours] | None = None,
+        modifies: i64 = 24,
+        exits: Exits = PRESSED,
     ) -> None:
         self.grace = grace
         self.hours: dict[int, TradingHours] = {} if hours is None else hours
+        self.modifies = modifies
+        self.exits = exits
         self.open = open
         self.close = close
         self.cash = cash
@@ -86,7 +93,7 @@ class Kernel(Triggers):
 
     def __init__(self, setup: Setup, instruments: list[Instrument], slots: list[Slot], rates: dict[int, Rates]) -> None:
         markets: dict[int, Market] = {int(i.token): Market(i) for i in instruments}
-        out = Outbox(setup.tag_prefix, setup.first)
+        out = Outbox(setup.tag_prefix, setup.first, setup.modifies, setup.exits)
         super().__init__(out, Ledger(setup.cash), setup.limits, markets, slots, setup.first, rates)
         self.open: i64 = 0
         self.close: i64 = 0
@@ -488,8 +495,6 @@ class Kernel(Triggers):
                 return Reason.STRATEGY_STOPPED
         if ladder.side is Side.SELL and ladder.plan.product is Product.CNC:
             return Reason.SHORT_DELIVERY
-        if ladder.plan.product is Product.MIS and ladder.plan.rungs[0].stop_percent > 0.0:
-            return Reason.PRODUCT  # a GTT does not serve intraday positions
         if int(market.instrument.token) * 8 + int(ladder.plan.product) not in self.rates:
             return Reason.PRODUCT
         return Reason.OK

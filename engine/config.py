@@ -183,6 +183,14 @@ class Reconcile(Struct, frozen=True, kw_only=True):
     ] = 5_000
 
 
+class Exits(Struct, frozen=True, kw_only=True):
+    """How hard an exit that rests in the book is pressed; always within the day's band."""
+
+    patience_s: Annotated[int, _in(1, 600, "Rest of an exit before its limit is moved.")] = 10
+    widen_percent: Annotated[float, _in(0.1, 20, "Step by which it is moved away from the last price.")] = 1.0
+    reach_percent: Annotated[float, _in(0.1, 20, "Farthest it is moved from the last price.")] = 5.0
+
+
 class Risk(Struct, frozen=True, kw_only=True):
     """Limits checked before every entry; reaching a loss limit halts the desk."""
 
@@ -296,6 +304,7 @@ class Config(Struct, frozen=True, kw_only=True):
     feed: Feed = Feed()
     governor: Governor = Governor()
     gateway: Gateway = Gateway()
+    exits: Exits = Exits()
     reconcile: Reconcile = Reconcile()
     risk: Risk = Risk()
     store: Store = Store()

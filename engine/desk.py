@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from compiled.charges import RateTable
-from compiled.kernel import Kernel, Setup
+from compiled.kernel import PRESSED, Kernel, Setup
 from compiled.model import SECOND, Bar, Instrument
 from compiled.positions import Slot
 from compiled.risk import Limits
 from compiled.strategy import Strategy
+from compiled.terms import Exits
 from engine.errors import BusyError, DataError, PatangError, RetryableError
 from engine.market.calendar import Calendar, ist_day, midnight
 from engine.market.hours import Hours
@@ -46,6 +47,9 @@ class Settings:
     watch: tuple[str, ...] = ()
     rates: Rates = field(default_factory=Rates)
     patience: Patience = field(default_factory=Patience)
+    modifies: int = 24
+    """Modifications of one order."""
+    exits: Exits = PRESSED
     poll_s: float = 7.0
     positions_every_s: float = 45.0
     reconcile: Terms = field(default_factory=Terms)
@@ -225,6 +229,7 @@ class Desk:
         setup = Setup(
             min(each.opens for each in own.values()), max(each.closes for each in own.values()), cash,
             self.settings.limits, list(self.settings.spans), f"P{self.settings.tag_salt}{day:%y%m%d}", hours=own,
+            modifies=self.settings.modifies, exits=self.settings.exits,
         )  # fmt: skip
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
         loop = self._build(hours)

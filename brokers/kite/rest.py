@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from brokers.kite import outcome
 from brokers.kite.listings import todays
 from brokers.kite.pace import HISTORY, OTHERS, QUOTES, Pace
-from brokers.kite.terms import PLAIN, SLICED, Slices, Terms, slices
+from brokers.kite.terms import VARIETY, slices
 from brokers.kite.translation import (
     PLAIN_ACCOUNT,
     Account,
-    Change,
     Row,
     bar,
     change_fields,
@@ -35,10 +34,11 @@ from brokers.kite.translation import (
     trade,
 )
 from compiled.events import GttUpdate, OrderUpdate, Trade
-from compiled.model import SECOND, Bar, Gtt, Instrument, Order, OrderType, nearest
+from compiled.model import SECOND, Bar, Gtt, Instrument, Order, nearest
+from compiled.terms import Change
 from engine.errors import DataError, OrderRefused, PatangError, RetryableError
 from engine.market.dumps import Dumps, unpacked
-from engine.ports import BrokerHolding, BrokerPosition, Clock
+from engine.ports import BrokerHolding, BrokerPosition, Clock, Slices
 
 if TYPE_CHECKING:
     from brokers.kite.wire import Wire
@@ -141,42 +141,31 @@ class KiteBroker:
         self._session = (rest, api_key, access_token, timeout, source)
         self._dead = False
 
-    async def place(self, order: Order, terms: Terms = PLAIN) -> str:
+    async def place(self, order: Order) -> str:
         """Send a new order and return the broker's order id."""
-        if terms.autoslice:
+        if order.terms.autoslice:
             raise OrderRefused("AUTOSLICE", "a sliced order has several ids: use place_sliced")
-        fields = order_fields(order, self._instrument(order.token), terms, self._standing)
+        fields = order_fields(order, self._instrument(order.token), self._standing)
         order_id = await self._change(lambda kite: _name(kite.place_order(**fields)))
-        self._orders[order_id] = Known(int(order.token), terms.variety)
+        self._orders[order_id] = Known(int(order.token), VARIETY[order.terms.variety])
         return order_id
 
-    async def place_sliced(self, order: Order, terms: Terms = SLICED) -> Slices:
+    async def place_sliced(self, order: Order) -> Slices:
         """Send a new order that Kite cuts at the freeze quantity; Kite refuses one that is not above it.
 
         Returns once at least one slice exists; the others may have been refused, or be unknown.
         """
-        fields = order_fields(order, self._instrument(order.token), terms, self._standing)
+        fields = order_fields(order, self._instrument(order.token), self._standing)
         placed = await self._change(lambda kite: slices(kite.place_autoslice_order(**fields)))
         self._orders.update(dict.fromkeys(placed.order_ids, Known(int(order.token))))
         return placed
 
-    async def modify(
-        self,
-        order_id: str,
-        quantity: int | None = None,
-        price: float | None = None,
-        trigger: float | None = None,
-        order_type: OrderType | None = None,
-    ) -> None:
-        """Change a working order; None leaves a value as it is, `quantity` is the new total.
-
-        Kite allows 25 modifications of one order, which is the governor's to count.
-        """
+    async def modify(self, order_id: str, change: Change) -> None:
+        """Change a working order; Kite allows 25 modifications of one order, which is the desk's to count."""
         known = self._orders.get(order_id)
         if known is None:
             raise OrderRefused("ORDER", f"order {order_id} stands in no order book that was read")
-        change = Change(quantity, price, trigger, order_type)
-        fields = change_fields(change, self._instrument(known.token), self._standing)
+        fields = change_fields(change, self._instrument(known.token))
         variety, parent = known.variety, known.parent
         await self._change(lambda kite: _name(kite.modify_order(variety, order_id, parent_order_id=parent, **fields)))
 

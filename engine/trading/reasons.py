@@ -20,10 +20,7 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.STALE_DATA: Meaning("the instrument has not ticked lately", "`feed.stale_after_s`"),
     Reason.STRATEGY_STOPPED: Meaning("its strategy has failed and was stopped", ""),
     Reason.SHORT_DELIVERY: Meaning("delivery shares cannot be sold short", ""),
-    Reason.PRODUCT: Meaning(
-        "no charges are known for the product; or it is MIS with a stop, which a GTT does not serve",
-        "`engine/market/charges.json`",
-    ),
+    Reason.PRODUCT: Meaning("no charges are known for the product", "`engine/market/charges.json`"),
     Reason.SIZE_ZERO: Meaning("the rung's capital buys no lot", "`strategy.*.capital`"),
     Reason.LOT: Meaning("the quantity is no multiple of the lot", "the instrument"),
     Reason.TICK: Meaning("the price is off the grid", "the instrument"),

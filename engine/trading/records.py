@@ -137,6 +137,7 @@ class Recorder:
             "kind": "order", "created": order.created, "purpose": order.purpose.name,
             "validity": order.validity.name, "protection": order.protection, "rung": order.rung,
             "broker_id": order.order_id, "value": order.value, "charged": order.charged,
+            "request": json.dumps(order_fields(order)),
         })  # fmt: skip
         if order.order_id:
             self.journal.append("orders", common | {
@@ -210,6 +211,19 @@ def leg_fields(legs: list[GttLeg]) -> list[list[float]]:
     return [[leg.trigger, leg.price, int(leg.side), int(leg.quantity)] for leg in legs]
 
 
+def order_fields(order: Order) -> dict[str, object]:
+    """Return what an order has beside its columns as plain values, the usual ones left out."""
+    terms = order.terms
+    fields: dict[str, object] = {
+        "variety": terms.variety.name, "minutes": int(terms.minutes), "legs": int(terms.legs),
+        "disclosed": int(terms.disclosed), "autoslice": terms.autoslice, "auction": terms.auction,
+        "parent": int(order.parent), "parts": int(order.parts), "whole": int(order.whole),
+        "modifies": int(order.modifies),
+    }  # fmt: skip
+    usual = {"variety": "REGULAR", "parts": 1, "whole": int(order.quantity)}
+    return {name: value for name, value in fields.items() if value != usual.get(name, type(value)())}
+
+
 def plan_fields(plan: LadderPlan) -> dict[str, object]:
     """Return a ladder's plan as plain values."""
     return {
@@ -217,4 +231,5 @@ def plan_fields(plan: LadderPlan) -> dict[str, object]:
         "capital": plan.capital, "product": plan.product.name, "stop_gap_percent": plan.stop_gap_percent,
         "trail": plan.trail, "trail_step_percent": plan.trail_step_percent, "trail_seconds": plan.trail_seconds,
         "entry_seconds": plan.entry_seconds, "quantity": int(plan.quantity),
+        "variety": plan.entry.terms.variety.name,
     }  # fmt: skip
