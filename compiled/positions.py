@@ -6,7 +6,8 @@ from mypy_extensions import i64
 
 from compiled.ladder import Ladder, Rung, RungState
 from compiled.ledger import Ledger, Position
-from compiled.model import SECOND, Instrument, paise
+from compiled.model import SECOND, Instrument, Order, OrderStatus, paise
+from compiled.orders import outstanding, settled
 from compiled.outbox import Outbox
 from compiled.protection import leave, tend
 from compiled.risk import Limits, Usage
@@ -15,11 +16,15 @@ from compiled.strategy import Context, Quote, Strategy
 
 @final
 class Market(Quote):
-    """What the kernel knows of one instrument: last price, best bid and ask, when it last heard of it."""
+    """What the kernel knows of one instrument: last price, best bid and ask, when it last heard of it.
+
+    `calm` is a replay's note that no price calls for anything here; every change of a ladder takes it back.
+    """
 
     def __init__(self, instrument: Instrument) -> None:
         super().__init__()
         self.instrument = instrument
+        self.token: i64 = instrument.token
         self.ltp = 0.0
         self.bid = 0.0
         self.ask = 0.0
@@ -28,6 +33,7 @@ class Market(Quote):
         self.live = True
         self.version: i64 = 0
         self.held: list[Position] | None = None
+        self.calm = True
         self.ladders: list[Ladder] = []
         self.listeners: list[Slot] = []
         self.tickers: list[Slot] = []
@@ -44,6 +50,7 @@ class Slot:
         self.every: i64 = strategy.every * SECOND
         self.tokens = tokens
         self.context = Context(strategy.name)
+        self.opens: i64 = 0
         self.due: i64 = 0
         self.stopped = ""
         self.signals: i64 = 0
@@ -51,7 +58,10 @@ class Slot:
 
 
 class Positions:
-    """Every ladder of the desk by its number, its rungs, and the ones that have changed since the engine looked."""
+    """Every ladder of the desk by its number, its rungs, and the ones that have changed since the engine looked.
+
+    `still` is a replay's note that the clock calls for nothing on any ladder; every change of one takes it back.
+    """
 
     def __init__(
         self, out: Outbox, ledger: Ledger, limits: Limits, markets: dict[int, Market], slots: list[Slot], first: i64
@@ -67,6 +77,7 @@ class Positions:
         self.changed_rungs: dict[int, Rung] = {}
         self.changed_ladders: dict[int, Ladder] = {}
         self.next_number: i64 = first
+        self.still = False
         self.halted = False
         self.flattening = False
         self.losses: i64 = 0
@@ -89,6 +100,8 @@ class Positions:
         self.owners[ladder.ladder_id] = ladder
         self.changed_ladders[ladder.ladder_id] = ladder
         market = self.markets[token]
+        market.calm = False
+        self.still = False
         if ladder not in market.ladders:
             market.ladders.append(ladder)
         for slot in self.slots:
@@ -109,8 +122,8 @@ class Positions:
                     continue
                 coming: i64 = 0
                 entry = rung.entry
-                if entry is not None and entry.live:
-                    coming = entry.quantity - entry.traded
+                if entry is not None:
+                    coming = outstanding(entry)
                 value = paise(last, rung.quantity + coming)
                 pending += paise(last, coming)
                 usage.positions += 1
@@ -125,12 +138,14 @@ class Positions:
 
     def _tend(self, ladder: Ladder) -> None:
         market = self.markets[int(ladder.instrument.token)]
+        market.calm = False
+        self.still = False
         for rung in ladder.rungs:
             if not rung.live:
                 continue
             before = rung.state
             moved = rung.moved
-            tend(self.out, ladder, rung, market.ltp)
+            tend(self.out, ladder, rung, market.last)
             if rung.state is not before or rung.moved != moved:
                 self.changed_rungs[rung.rung_id] = rung
             if rung.state is RungState.CLOSED:
@@ -182,7 +197,7 @@ class Positions:
         self.halted = True
         for ladder in self.ladders.values():
             for rung in ladder.rungs:
-                if rung.entry is not None and rung.entry.live:
+                if rung.entry is not None:
                     self.out.cancel(rung.entry)
 
     def working(self) -> bool:
@@ -192,10 +207,10 @@ class Positions:
                 if not rung.live:
                     continue
                 entry = rung.entry
-                gtt = rung.gtt
-                if rung.leaving or rung.exit is not None or (entry is not None and entry.live):
+                coming = entry is not None and not settled(entry) and not _rests(ladder, rung, entry)
+                if rung.leaving or rung.exit is not None or coming:
                     return True
-                if rung.plan.stop_percent > 0.0 and (gtt is None or not gtt.gtt_id or not gtt.live):
+                if rung.quantity != 0 and rung.plan.stop_percent > 0.0 and not rung.shielded:
                     return True
         return False
 
@@ -218,3 +233,10 @@ class Positions:
                 if rung.quantity > 0:
                     count += 1
         return count
+
+
+def _rests(ladder: Ladder, rung: Rung, entry: Order) -> bool:
+    """Tell whether an entry waits in the book, untouched, for as long as its order lives: nothing is under way with it."""
+    waits = entry.status is OrderStatus.OPEN or entry.status is OrderStatus.TRIGGER_PENDING
+    still = entry.pending is None and not entry.cancelling and entry.traded == 0 and entry.filled == 0
+    return waits and still and ladder.plan.entry_seconds == 0 and not rung.leaving

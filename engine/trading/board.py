@@ -28,6 +28,10 @@ class Header(NamedTuple):
     kill_reason: str = ""
     cash: int = 0
     day_over: bool = False
+    place: str = ""
+    """Where prices and orders really go, where the mode's name does not say it: no Kite, but a sandbox."""
+    then: str = ""
+    """The phase after this one."""
 
 
 class WatchRow(NamedTuple):
@@ -115,6 +119,19 @@ class OrderRow(NamedTuple):
     reason: str
 
 
+class DifferenceRow(NamedTuple):
+    """One thing in which the broker's books and ours differ."""
+
+    key: str
+    kind: str
+    """unmanaged, missing, quantity, order, trade, gtt, funds."""
+    symbol: str
+    theirs: str
+    ours: str
+    since: int
+    choices: tuple[str, ...]
+
+
 class EventRow(NamedTuple):
     """One line of the event log; `level` is info, fill, warn or alarm."""
 
@@ -192,6 +209,7 @@ class Board:
         self.ladders: Section[LadderRow] = Section()
         self.risk: Section[RiskRow] = Section()
         self.orders: Section[OrderRow] = Section()
+        self.differences: Section[DifferenceRow] = Section()
         self.events: deque[EventRow] = deque(maxlen=2_000)
         self.events_dropped = 0
         self.event_seq = 0

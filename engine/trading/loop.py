@@ -8,14 +8,15 @@ from typing import NamedTuple
 from compiled.events import Act, Alert, Command, FeedStatus, Halt, Operate, Ticks, Timer
 from compiled.frames import Decoder
 from compiled.kernel import Kernel
-from compiled.model import SECOND, Bar
-from engine.market.calendar import Calendar, Session
+from compiled.model import SECOND, Bar, Instrument
+from engine.market.hours import Hours, Stage
 from engine.ports import Clock, Journal
 from engine.trading.board import Board, Header
 from engine.trading.books import Books
 from engine.trading.gateway import Gateway
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.publish import Publisher
+from engine.trading.reconcile import Reconciler
 from engine.trading.records import Recorder
 
 FRAME = SECOND // 10
@@ -56,7 +57,7 @@ class Loop:
 
     def __init__(
         self, kernel: Kernel, gateway: Gateway, books: Books, inbox: deque[object], board: Board, log: Log,
-        journal: Journal, clock: Clock, kill: KillSwitch, calendar: Calendar, session: Session, stale_after: int,
+        journal: Journal, clock: Clock, kill: KillSwitch, hours: Hours, stale_after: int, reconciler: Reconciler,
         keep_bars: Callable[[list[Bar]], None] | None, *, stamped: bool,
     ) -> None:  # fmt: skip
         self.kernel = kernel
@@ -68,15 +69,20 @@ class Loop:
         self.journal = journal
         self.clock = clock
         self.kill = kill
-        self.calendar = calendar
-        self.session = session
+        self.hours = hours
+        self.ends = max((int(i.hours.ends) for i in self._watched()), default=int(kernel.close))
+        """When the last order of the day is done, ns UTC."""
         self.recorder = Recorder(kernel, journal)
         self.publisher = log.publisher = Publisher(board, kernel, gateway, stale_after)
         self.wake = asyncio.Event()
         self.asks: deque[Ask] = deque()
         self.state = "reconciling"
+        self.reconciler = reconciler
         self.differences: tuple[str, ...] = ()
+        self.holds: dict[str, str] = {}
+        """Why entries are held back besides, by name."""
         self.hinted = False
+        self.compare_soon = False
         self.stopping = False
         self._keep_bars = keep_bars
         self._stamped = stamped
@@ -85,6 +91,7 @@ class Loop:
         self._frame_at = -1
         self._level = ""
         self._published = 0
+        self._stage = Stage("", 0, "")
 
     # FeedSink
 
@@ -104,11 +111,12 @@ class Loop:
         self.log.tell(level if level in LEVELS else "warn", "feed", text)
 
     def link(self, up: bool) -> None:
-        """Hold entries back while the feed is lost; look at the books when it is back: hints may have been missed."""
+        """Hold entries back while the feed is lost; look and compare when it is back: hints may have been missed."""
         if not up:
             self.inbox.append(FeedStatus(self.clock.now(), 0, live=False))
         self.log.tell("info" if up else "warn", "feed", "feed connected" if up else "feed lost")
         self.hinted = self.hinted or up
+        self.compare_soon = self.compare_soon or up
         self.wake.set()
 
     # turning
@@ -192,17 +200,33 @@ class Loop:
             return "done: resumed"
         return f"refused: no such act: {ask.act}"
 
-    def reconciled(self, found: tuple[str, ...]) -> None:
-        """Open for entries when the broker's positions and ours agree, and only show the desk while they do not."""
-        now = self.clock.now()
+    def reconciled(self) -> None:
+        """Open for entries when the broker's books and ours agree, and only show the desk while they do not."""
+        found = self.reconciler.open
         for text in found:
             if text not in self.differences:
                 self.log.tell("alarm", "difference", text)
         if self.differences and not found:
-            self.log.tell("info", "difference", "the positions agree again")
+            self.log.tell("info", "difference", "the books agree again")
         self.differences = found
-        self.state = "read-only" if found else "running"
-        self.inbox.append(Operate(now, Act.HOLD if found else Act.READY))
+        self._stand()
+
+    def hold(self, name: str, why: str) -> None:
+        """Hold entries back for a reason, until the same name comes without one; exits and protection still leave."""
+        if self.holds.get(name, "") == why:
+            return
+        if why:
+            self.holds[name] = why
+        else:
+            del self.holds[name]
+        if self.state in {"running", "read-only"}:
+            self._stand()
+
+    def _stand(self) -> None:
+        """Let the kernel enter, or not."""
+        held = bool(self.differences or self.holds)
+        self.state = "read-only" if held else "running"
+        self.inbox.append(Operate(self.clock.now(), Act.HOLD if held else Act.READY))
         self.wake.set()
 
     # showing and closing
@@ -216,12 +240,17 @@ class Loop:
         self._published = beat
         self.publisher.publish(self._header(self.clock.now()))
 
+    def _watched(self) -> list[Instrument]:
+        return [market.instrument for market in self.kernel.markets.values()]
+
     def _header(self, now: int) -> Header:
         kernel, latch = self.kernel, self.kill.latch
-        phase = self.calendar.phase(now)
+        if now >= self._stage.ends:
+            self._stage = self.hours.stage(now, self._watched())
+        stage = self._stage
         return self.board.header._replace(
-            state=self.state, now=now, phase=phase.name, phase_ends=phase.end, pnl=int(kernel.ledger.net - kernel.before),
-            charges=int(kernel.ledger.charges), naked=int(kernel.naked()),
+            state=self.state, now=now, phase=stage.name, phase_ends=stage.ends, then=stage.then,
+            pnl=int(kernel.ledger.net - kernel.before), charges=int(kernel.ledger.charges), naked=int(kernel.naked()),
             feed_age=now - self._frame_at if self._frame_at >= 0 else -1, kill=latch.level if latch else "",
             kill_reason=latch.reason if latch else "", cash=int(kernel.ledger.cash),
         )  # fmt: skip
@@ -236,7 +265,7 @@ class Loop:
         """Close the last bars, once, and say so."""
         if self.board.header.day_over:
             return
-        end = max(self.clock.now(), int(self.session.close + self.kernel.grace))
+        end = max(self.clock.now(), self.ends + int(self.kernel.grace))
         self.inbox.append(Timer(end))
         self.turn()
         self.board.header = self.board.header._replace(day_over=True)

@@ -5,23 +5,22 @@ from collections.abc import Coroutine
 
 from compiled.events import Act, Operate, Timer
 from compiled.model import MINUTE, SECOND
-from engine.ports import Broker, Feed, Pacer
+from engine.ports import Feed, Pacer
 from engine.trading.clock import SteppedClock
 from engine.trading.loop import Loop
-from engine.trading.opening import differences
 
 START_PATIENCE_S = 20.0
 STOP_PATIENCE_S = 15.0
 BEAT_S = 0.1
 
 
-async def run_live(loop: Loop, broker: Broker, poll: int, compare: int) -> None:
+async def run_live(loop: Loop, poll: int, compare: int) -> None:
     """Turn until told to stop: on frames and hints as they come, and on a timer every second.
 
-    The books are read every `poll` ns, positions are compared every `compare` ns. A stop waits a while for what is under
+    The books are read every `poll` ns and compared with ours every `compare` ns. A stop waits a while for what is under
     way: working entries are cancelled, exits go out, and what was bought gets its protection.
     """
-    watch = Watch(loop, broker, poll, compare)
+    watch = Watch(loop, poll, compare)
     ending = 0.0
     next_timer = loop.clock.now() // SECOND * SECOND + SECOND
     beat = asyncio.create_task(_beat(loop))
@@ -38,7 +37,7 @@ async def run_live(loop: Loop, broker: Broker, poll: int, compare: int) -> None:
                 next_timer = now // SECOND * SECOND + SECOND
             loop.turn()
             watch.start_if_due(now)
-            if now >= loop.session.close + MINUTE:
+            if now >= loop.ends + MINUTE:
                 loop.end_of_day()
             loop.publish()
             if ending and (loop.at_rest() or _wall() >= ending):
@@ -53,16 +52,14 @@ def _wall() -> float:
 
 
 class Watch:
-    """Looks at the broker's books beside the loop, one look at a time: hints, the poll, the unknown, the positions."""
+    """Looks at the broker's books beside the loop, one look at a time: hints, the poll, the unknown, the comparison."""
 
-    def __init__(self, loop: Loop, broker: Broker, poll: int, compare: int) -> None:
+    def __init__(self, loop: Loop, poll: int, compare: int) -> None:
         self._loop = loop
-        self._broker = broker
         self._poll = poll
         self._compare = compare
         self._next_poll = loop.clock.now() + poll
         self._next_compare = loop.clock.now() + compare
-        self._suspect: tuple[str, ...] = ()
         self._task: asyncio.Task[None] | None = None
 
     def start_if_due(self, now: int) -> None:
@@ -79,9 +76,10 @@ class Watch:
             loop.hinted = False
             self._next_poll = now + self._poll
             self._task = asyncio.create_task(self._look(gtts=polled))
-        elif now >= self._next_compare and not loop.kernel.working() and not loop.gateway.unresolved:
+        elif (now >= self._next_compare or loop.compare_soon) and not loop.gateway.unresolved:
+            loop.compare_soon = False
             self._next_compare = now + self._compare
-            self._task = asyncio.create_task(self._compare_positions())
+            self._task = asyncio.create_task(self._reconcile())
 
     def cancel(self) -> None:
         """Give up the look under way."""
@@ -92,15 +90,16 @@ class Watch:
         await self._loop.books.look(gtts=gtts)
         self._loop.wake.set()
 
-    async def _compare_positions(self) -> None:
-        """Compare positions; what differs twice in a row, with the same figures, is a difference."""
+    async def _reconcile(self) -> None:
+        """Compare the books; what is seen for the first time is looked at again, after another look at the orders."""
         loop = self._loop
-        found = await differences(self._broker, loop.kernel)
-        if found == self._suspect and found != loop.differences:
-            loop.reconciled(found)
-        elif found and found != self._suspect:
-            self._next_compare = loop.clock.now() + SECOND
-        self._suspect = found
+        soon = await loop.reconciler.look()
+        if soon:
+            self._next_compare = loop.clock.now() + soon
+            loop.hinted = True
+        if loop.reconciler.open != loop.differences:
+            loop.reconciled()
+        loop.wake.set()
 
 
 async def _beat(loop: Loop) -> None:

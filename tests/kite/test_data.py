@@ -12,7 +12,7 @@ import pytest
 from brokers.kite.rest import KiteBroker
 from compiled.model import Instrument, Order, OrderType, Product, Purpose, Side
 from engine.errors import DataError, RetryableError
-from engine.ports import BrokerPosition
+from engine.ports import BrokerHolding, BrokerPosition
 
 OPEN_NS = 1_767_325_500_000_000_000  # 2026-01-02 09:15:00 IST
 SECOND = 1_000_000_000
@@ -33,6 +33,25 @@ async def test_positions_are_the_net_ones_with_the_flat(stub, broker, script):
     assert await broker.positions() == [
         BrokerPosition(1, "INFY", "MIS", -5, 1500.05),
         BrokerPosition(1, "TCS", "MIS", 0, 0.0),
+    ]
+
+
+async def test_holdings_count_what_came_from_earlier_days(stub, broker, script):
+    def row(symbol, **quantities):
+        return {"tradingsymbol": symbol, "instrument_token": 1, "average_price": 100.5} | quantities
+
+    rows = [
+        row("SETTLED", quantity=10, t1_quantity=0, used_quantity=0, opening_quantity=10),
+        row("YESTERDAY", quantity=0, t1_quantity=7, used_quantity=0, opening_quantity=7),
+        row("SOLD", quantity=6, t1_quantity=0, used_quantity=4, opening_quantity=10),
+        row("BRIEF", quantity=6, t1_quantity=2, used_quantity=4),
+    ]
+    stub.on("GET /portfolio/holdings", script.ok(rows))
+    assert await broker.holdings() == [
+        BrokerHolding(1, "SETTLED", 10, 100.5),
+        BrokerHolding(1, "YESTERDAY", 7, 100.5),
+        BrokerHolding(1, "SOLD", 10, 100.5),
+        BrokerHolding(1, "BRIEF", 12, 100.5),
     ]
 
 

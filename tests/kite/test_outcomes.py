@@ -194,6 +194,7 @@ def reads(broker):
         "trades": broker.trades,
         "gtts": broker.gtts,
         "positions": broker.positions,
+        "holdings": broker.holdings,
         "funds": broker.funds,
         "instruments": lambda: broker.instruments("NSE"),
         "bands": lambda: broker.bands([infy]),
@@ -212,7 +213,7 @@ async def test_an_unreadable_answer_to_a_read_is_an_error_and_never_an_empty_lis
 
 async def test_a_book_that_is_no_list_is_an_error(stub, broker, script):
     stub.on("*", script.ok({}))
-    for name in ("orders", "trades", "gtts", "positions"):
+    for name in ("orders", "trades", "gtts", "positions", "holdings"):
         with pytest.raises(RetryableError):
             await reads(broker)[name]()
 

@@ -1,0 +1,269 @@
+"""What the broker's books say and ours do not, or the other way round: seven kinds of difference, and what may be done."""
+
+from collections import Counter
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from compiled.events import GttUpdate, OrderUpdate, Trade
+from compiled.kernel import Kernel
+from compiled.model import SECOND, GttStatus, OrderStatus, Product, Side
+from engine.ports import Broker, BrokerHolding, BrokerPosition
+
+LIVE: Final = frozenset({OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING})
+FRESH: Final = 5 * SECOND
+"""An order or GTT of ours must be this old before the broker's list can lack it."""
+
+
+class Kind(StrEnum):
+    """What does not agree."""
+
+    UNMANAGED = "unmanaged"
+    """The broker holds shares of an instrument and product of which we hold none."""
+    MISSING = "missing"
+    """We hold shares, the broker holds none."""
+    QUANTITY = "quantity"
+    """Both hold shares, not equally many."""
+    ORDER = "order"
+    """A working order with our tag that our journal does not know, or one of ours that the broker does not list."""
+    TRADE = "trade"
+    """The trades of an order of ours are not those we have booked."""
+    GTT = "gtt"
+    """Somebody else's GTT could sell what we hold, or one of ours is not listed."""
+    FUNDS = "funds"
+    """The broker's cash is further from ours than the bound."""
+
+
+class Choice(StrEnum):
+    """What the operator may do about a difference."""
+
+    ADOPT = "adopt"
+    ASSIGN = "assign"
+    IGNORE = "ignore"
+    FLATTEN = "flatten"
+
+
+POSITIONS: Final = frozenset({Kind.UNMANAGED, Kind.MISSING, Kind.QUANTITY})
+ALL: Final = tuple(Choice)
+ADOPT_OR_IGNORE: Final = (Choice.ADOPT, Choice.IGNORE)
+FLATTEN_OR_IGNORE: Final = (Choice.IGNORE, Choice.FLATTEN)
+
+
+class Snapshot(NamedTuple):
+    """The broker's books, read one after the other: positions first, so that every fill in them is in the orders, too."""
+
+    positions: list[BrokerPosition]
+    holdings: list[BrokerHolding]
+    funds: int
+    gtts: list[GttUpdate]
+    orders: list[OrderUpdate]
+    trades: list[Trade]
+
+
+class Difference(NamedTuple):
+    """One difference; `figure` is what it amounts to (shares the broker has more, paise), `theirs` and `ours` in words."""
+
+    key: str
+    """What the operator calls it by; the same in every comparison."""
+    kind: Kind
+    token: int
+    symbol: str
+    product: str
+    figure: int
+    theirs: str
+    ours: str
+    choices: tuple[Choice, ...]
+    average: float = 0.0
+    """The broker's average price of the shares, rupees."""
+
+    @property
+    def text(self) -> str:
+        """Say it in one line."""
+        return f"{self.key}: {self.kind}: the broker has {self.theirs}, we have {self.ours}"
+
+
+async def read(broker: Broker) -> Snapshot:
+    """Read all of the broker's books; raise `RetryableError` or `OperatorError` where one of them cannot be read."""
+    positions = await broker.positions()
+    holdings = await broker.holdings()
+    funds = await broker.funds()
+    gtts = await broker.gtts()
+    trades = await broker.trades()
+    return Snapshot(positions, holdings, funds, gtts, await broker.orders(), trades)
+
+
+def held(kernel: Kernel) -> Counter[tuple[int, str]]:
+    """Return the signed shares of our ladders by token and product."""
+    found: Counter[tuple[int, str]] = Counter()
+    for ladder in kernel.ladders.values():
+        for rung in ladder.rungs:
+            if rung.quantity:
+                found[int(ladder.instrument.token), ladder.plan.product.name] += int(ladder.sign * rung.quantity)
+    return found
+
+
+def compare(kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]], bound: int) -> list[Difference]:
+    """Return every difference, trades and orders first; `before` is what we held when the reading began.
+
+    A position that moved meanwhile is left for the next comparison. `bound` (paise) is how far the funds may differ.
+    """
+    return [
+        *_trades(kernel, books),
+        *_orders(kernel, books),
+        *_positions(kernel, books, before),
+        *_gtts(kernel, books),
+        *_funds(kernel, books, bound),
+    ]
+
+
+# positions and holdings
+
+
+def _positions(kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]]) -> Iterator[Difference]:
+    theirs, costs, names = _theirs(books)
+    ours = held(kernel)
+    for token, product in sorted(theirs.keys() | ours.keys()):
+        there, here = theirs[token, product], ours[token, product]
+        if there == here or here != before[token, product]:
+            continue
+        kind = Kind.UNMANAGED if not here else Kind.QUANTITY if there else Kind.MISSING
+        symbol = symbol_of(kernel, token, names.get(token, str(token)))
+        key = f"{symbol}:{product}" if token in kernel.markets else f"{symbol}@{token}:{product}"
+        average = costs[token, product] / there if there else 0.0
+        yield Difference(
+            key, kind, token, symbol, product, there - here, _shares(there, average), _shares(here),
+            _choices(kernel, token, product, there, here), average,
+        )  # fmt: skip
+
+
+def _theirs(books: Snapshot) -> tuple[Counter[tuple[int, str]], dict[tuple[int, str], float], dict[int, str]]:
+    """Return the broker's shares and their cost in rupees by token and product, and the symbols by token."""
+    shares: Counter[tuple[int, str]] = Counter()
+    costs: dict[tuple[int, str], float] = {}
+    names: dict[int, str] = {}
+    rows = [(each.token, "CNC", each.symbol, each.quantity, each.average) for each in books.holdings]
+    rows += [(each.token, each.product, each.symbol, each.quantity, each.average) for each in books.positions]
+    for token, product, symbol, quantity, average in rows:
+        at = token, product
+        names[token] = symbol
+        # what is sold of a holding goes at the holding's own average
+        price = costs[at] / shares[at] if quantity < 0 < shares[at] else average
+        costs[at] = costs.get(at, 0.0) + quantity * price
+        shares[at] += quantity
+    return shares, costs, names
+
+
+def _choices(kernel: Kernel, token: int, product: str, there: int, here: int) -> tuple[Choice, ...]:
+    if token not in kernel.markets:
+        return (Choice.IGNORE,)
+    if (there - here) * here < 0:
+        return ADOPT_OR_IGNORE  # the broker has less of it: adopting writes ours off
+    if product != Product.CNC.name or there < 0:
+        return FLATTEN_OR_IGNORE if product in {Product.CNC.name, Product.MIS.name} else (Choice.IGNORE,)
+    return ALL
+
+
+def _shares(quantity: int, average: float = 0.0) -> str:
+    if not quantity:
+        return "none"
+    return f"{quantity} at {average:.2f}" if average else str(quantity)
+
+
+# orders and trades
+
+
+def _orders(kernel: Kernel, books: Snapshot) -> Iterator[Difference]:
+    out = kernel.out
+    for update in books.orders:
+        known = out.by_tag.get(update.tag) if update.tag else None
+        strange = known is None or (known.order_id and known.order_id != update.order_id)
+        if update.status in LIVE and update.tag.startswith(out.tag_prefix) and strange:
+            text = f"{update.side.name} {update.quantity}, {update.filled} filled, tag {update.tag}"
+            yield _other(kernel, "order", update.order_id, update.token, (update.quantity, text, "no such order"))
+    listed = {update.order_id for update in books.orders}
+    for order in out.orders.values():
+        gone = order.order_id and order.order_id not in listed and order.status in LIVE
+        if gone and out.now - order.created >= FRESH:
+            text = f"{order.side.name} {order.quantity}, {order.filled} filled"
+            yield _other(
+                kernel, "order", order.order_id, order.token, (-int(order.quantity), "no such order", text),
+                ADOPT_OR_IGNORE,
+            )  # fmt: skip
+
+
+def _trades(kernel: Kernel, books: Snapshot) -> Iterator[Difference]:
+    traded: Counter[str] = Counter()
+    for trade in books.trades:
+        traded[trade.order_id] += int(trade.quantity)
+    for update in books.orders:
+        order = kernel.out.by_order_id.get(update.order_id)
+        if order is None or traded[update.order_id] == order.traded:
+            continue
+        more = traded[update.order_id] - int(order.traded)
+        yield _other(
+            kernel, "trade", update.order_id, update.token,
+            (more, f"{traded[update.order_id]} traded", f"{order.traded} booked"),
+            ADOPT_OR_IGNORE if more > 0 else (Choice.IGNORE,),
+        )  # fmt: skip
+
+
+# GTTs
+
+
+def _gtts(kernel: Kernel, books: Snapshot) -> Iterator[Difference]:
+    out = kernel.out
+    followed = {int(ladder.instrument.token) for ladder in kernel.ladders.values()}
+    for update in books.gtts:
+        if update.status is GttStatus.ACTIVE and update.gtt_id not in out.by_gtt_id and update.token in followed:
+            leg = update.legs[0]
+            text = " / ".join(f"{Side(leg.side).name} {leg.quantity} at {leg.trigger:.2f}" for leg in update.legs)
+            yield _other(kernel, "gtt", str(update.gtt_id), update.token, (int(leg.quantity), text, "no such GTT"))
+    listed = {int(update.gtt_id) for update in books.gtts}
+    for gtt_id, gtt in out.by_gtt_id.items():
+        if gtt.status is GttStatus.ACTIVE and gtt_id not in listed and out.now - gtt.updated >= FRESH:
+            leg = gtt.legs[0]
+            text = f"{Side(leg.side).name} {leg.quantity} at {leg.trigger:.2f}"
+            yield _other(
+                kernel, "gtt", str(gtt_id), gtt.token, (-int(leg.quantity), "no such GTT", text), (Choice.ADOPT,)
+            )  # fmt: skip
+
+
+def _other(
+    kernel: Kernel,
+    kind: str,
+    number: str,
+    token: int,
+    figures: tuple[int, str, str],
+    choices: tuple[Choice, ...] = FLATTEN_OR_IGNORE,
+) -> Difference:
+    figure, theirs, ours = figures
+    symbol = symbol_of(kernel, int(token), str(token))
+    return Difference(f"{kind}:{number}", Kind(kind), int(token), symbol, "", figure, theirs, ours, choices)
+
+
+# funds
+
+
+def _funds(kernel: Kernel, books: Snapshot, bound: int) -> Iterator[Difference]:
+    """Compare cash while no order blocks any; intraday positions block only a part of their value, nobody knows which.
+
+    Charges leave the broker's cash over night, ours at once.
+    """
+    if any(update.status in LIVE for update in books.orders):
+        return
+    ledger = kernel.ledger
+    least = most = int(ledger.cash + ledger.charges)
+    for ladder in kernel.ladders.values():
+        if ladder.plan.product is Product.MIS:
+            value = sum(abs(int(rung.quantity)) * rung.average for rung in ladder.rungs) * 100
+            least, most = (least, most + int(value)) if ladder.sign > 0 else (least - 2 * int(value), most - int(value))
+    figure = min(books.funds - least, 0) or max(books.funds - most, 0)
+    if abs(figure) > bound:
+        theirs, ours = f"₹{books.funds / 100:.2f}", f"₹{(least if figure < 0 else most) / 100:.2f}"
+        yield Difference("funds", Kind.FUNDS, 0, "", "", figure, theirs, ours, ADOPT_OR_IGNORE)
+
+
+def symbol_of(kernel: Kernel, token: int, otherwise: str) -> str:
+    """Return an instrument's symbol, `otherwise` for one that is not watched."""
+    market = kernel.markets.get(token)
+    return market.instrument.symbol if market else otherwise

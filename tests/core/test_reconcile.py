@@ -1,0 +1,342 @@
+"""The broker's books against ours: what counts as a difference, when it counts, and when it is gone."""
+
+import asyncio
+
+import pytest
+
+from compiled.events import GttUpdate, OrderUpdate, Trade
+from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, Side
+from engine.errors import OperatorError, RetryableError
+from engine.ports import BrokerHolding, BrokerPosition
+from engine.trading.board import Board
+from engine.trading.clock import SteppedClock
+from engine.trading.differences import Choice, Kind
+from engine.trading.reconcile import Reconciler, Terms
+from tests.core.scripted import BEL, CANBK, STRANGER, Scene
+
+CASH = 10**10
+BOUND = 500_000
+
+
+class Books:
+    """A broker whose books are lists; `during` is called between the reading of positions and of orders."""
+
+    def __init__(self):
+        self.at = {"positions": [], "holdings": [], "gtts": [], "orders": [], "trades": []}
+        self.cash = CASH
+        self.error = None
+        self.during = lambda: None
+
+    async def _read(self, name):
+        if self.error and self.error[0] == name:
+            raise self.error[1]
+        return list(self.at[name])
+
+    async def positions(self):
+        return await self._read("positions")
+
+    async def holdings(self):
+        self.during()
+        return await self._read("holdings")
+
+    async def gtts(self):
+        return await self._read("gtts")
+
+    async def orders(self):
+        return await self._read("orders")
+
+    async def trades(self):
+        return await self._read("trades")
+
+    async def funds(self):
+        await self._read("positions")
+        return self.cash
+
+
+class Desk:
+    """A scene, the broker's books, and what compares them."""
+
+    def __init__(self):
+        self.scene = Scene()
+        self.books = Books()
+        self.clock = SteppedClock(self.scene.now)
+        self.board = Board("SANDBOX")
+        self.reconciler = Reconciler(self.scene.kernel, self.books, self.clock, self.board, Terms(BOUND))
+
+    def look(self, times=1, **options):
+        """Compare, a second apart; return (key, kind, figure) of what stands."""
+        for _ in range(times):
+            self.clock.set(self.clock.now() + SECOND)
+            self.scene.now = self.clock.now()
+            self.scene.timer(0)
+            self.soon = asyncio.run(self.reconciler.look(**options))
+        found = [each.difference for each in self.reconciler.standing.values()]
+        return [(each.key, each.kind, each.figure) for each in found]
+
+    def only(self):
+        [standing] = self.reconciler.standing.values()
+        return standing.difference
+
+    def hold(self, quantity=100):
+        """Have the desk hold CANBK, bought at ₹100.00, protected by GTT 7; the broker knows order, trade, GTT and cash."""
+        self.scene.hold(quantity)
+        at, now = self.books.at, self.scene.now
+        at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", quantity, 100.0)]
+        at["orders"] = [OrderUpdate(now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, quantity, quantity)]
+        at["trades"] = [Trade(now, "tB1", "B1", CANBK, Side.BUY, quantity, 100.0)]
+        at["gtts"] = [GttUpdate(now, 7, CANBK, GttStatus.ACTIVE, list(self.scene.rung.gtt.legs), [])]
+        self.books.cash = CASH - quantity * 10_000
+
+
+@pytest.fixture
+def desk():
+    return Desk()
+
+
+# agreement
+
+
+def test_books_that_agree_leave_the_desk_clean(desk):
+    desk.hold()
+    assert desk.look(3) == []
+    assert desk.reconciler.open == ()
+
+
+def test_a_position_carried_over_night_is_found_in_the_holdings(desk):
+    desk.hold()
+    desk.books.at |= {"positions": [], "holdings": [BrokerHolding(CANBK, "CANBK", 100, 100.0)]}
+    assert desk.look(2) == []
+
+
+def test_shares_sold_from_a_holding_count_once(desk):
+    desk.hold()
+    desk.books.at |= {
+        "positions": [BrokerPosition(CANBK, "CANBK", "CNC", -30, 101.0)],
+        "holdings": [BrokerHolding(CANBK, "CANBK", 130, 100.0)],
+    }
+    assert desk.look(2) == []
+
+
+# positions
+
+
+def test_shares_that_only_the_broker_holds_are_unmanaged(desk):
+    desk.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 12, 250.0)]
+    assert desk.look(2) == [("BEL:CNC", Kind.UNMANAGED, 12)]
+    found = desk.only()
+    assert (found.theirs, found.ours, found.average) == ("12 at 250.00", "none", 250.0)
+    assert found.choices == (Choice.ADOPT, Choice.ASSIGN, Choice.IGNORE, Choice.FLATTEN)
+
+
+def test_shares_that_only_we_hold_are_missing(desk):
+    desk.hold()
+    desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 0, 0.0)]
+    assert desk.look(2) == [("CANBK:CNC", Kind.MISSING, -100)]
+    assert desk.only().choices == (Choice.ADOPT, Choice.IGNORE)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "figure", "choices"),
+    [(140, 40, tuple(Choice)), (60, -40, (Choice.ADOPT, Choice.IGNORE)), (-5, -105, (Choice.ADOPT, Choice.IGNORE))],
+)
+def test_another_quantity_is_a_difference_of_what_is_missing_or_too_many(desk, theirs, figure, choices):
+    desk.hold()
+    desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", theirs, 100.0)]
+    assert desk.look(2) == [("CANBK:CNC", Kind.QUANTITY, figure)]
+    assert desk.only().choices == choices
+
+
+def test_the_same_shares_under_another_product_are_two_differences(desk):
+    desk.hold()
+    desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "MIS", 100, 100.0)]
+    assert desk.look(2) == [("CANBK:CNC", Kind.MISSING, -100), ("CANBK:MIS", Kind.UNMANAGED, 100)]
+
+
+def test_what_the_desk_does_not_watch_can_only_be_ignored(desk):
+    desk.books.at["positions"] = [BrokerPosition(STRANGER, "OLDCO", "CNC", 5, 10.0)]
+    assert desk.look(2) == [(f"OLDCO@{STRANGER}:CNC", Kind.UNMANAGED, 5)]
+    assert desk.only().choices == (Choice.IGNORE,)
+
+
+def test_a_short_position_can_be_bought_back_or_ignored(desk):
+    desk.books.at["positions"] = [BrokerPosition(BEL, "BEL", "CNC", -5, 10.0)]
+    assert desk.look(2) == [("BEL:CNC", Kind.UNMANAGED, -5)]
+    assert desk.only().choices == (Choice.IGNORE, Choice.FLATTEN)
+
+
+def test_the_average_of_holdings_and_purchases_is_that_of_all_shares(desk):
+    desk.books.at |= {
+        "positions": [BrokerPosition(BEL, "BEL", "CNC", 10, 130.0)],
+        "holdings": [BrokerHolding(BEL, "BEL", 30, 90.0)],
+    }
+    desk.look(2)
+    assert (desk.only().figure, desk.only().average) == (40, 100.0)
+
+
+def test_what_is_left_of_a_holding_keeps_its_average(desk):
+    desk.books.at |= {
+        "positions": [BrokerPosition(BEL, "BEL", "CNC", -10, 130.0)],
+        "holdings": [BrokerHolding(BEL, "BEL", 30, 90.0)],
+    }
+    desk.look(2)
+    assert (desk.only().figure, desk.only().average) == (20, 90.0)
+
+
+# orders and trades
+
+
+def test_a_working_order_with_our_tag_that_nobody_here_sent_is_a_difference(desk):
+    desk.books.at["orders"] = [OrderUpdate(desk.scene.now, "X9", "T77", BEL, Side.BUY, OrderStatus.OPEN, 10, 0)]
+    assert desk.look(2) == [("order:X9", Kind.ORDER, 10)]
+    assert desk.only().choices == (Choice.IGNORE, Choice.FLATTEN)
+
+
+@pytest.mark.parametrize("tag", ["", "mine"])
+def test_an_order_of_somebody_else_is_no_difference(desk, tag):
+    desk.books.at["orders"] = [OrderUpdate(desk.scene.now, "X9", tag, BEL, Side.BUY, OrderStatus.OPEN, 10, 0)]
+    assert desk.look(2) == []
+
+
+def test_a_second_order_under_the_same_tag_is_a_difference(desk):
+    desk.hold()
+    desk.books.at["orders"].append(OrderUpdate(desk.scene.now, "B2", "T1", CANBK, Side.BUY, OrderStatus.OPEN, 100, 0))
+    assert desk.look(2) == [("order:B2", Kind.ORDER, 100)]
+
+
+def test_an_order_of_ours_that_the_broker_does_not_list_is_a_difference(desk):
+    desk.scene.accept(desk.scene.enter(10), "B1")
+    assert desk.look(8) == [("order:B1", Kind.ORDER, -10)]
+    assert desk.only().choices == (Choice.ADOPT, Choice.IGNORE)
+
+
+def test_a_trade_we_have_not_booked_comes_before_the_position_it_made(desk):
+    desk.hold()
+    at = desk.books.at
+    at["trades"].append(Trade(desk.scene.now, "t2", "B1", CANBK, Side.BUY, 5, 100.0))
+    at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 105, 100.0)]
+    assert desk.look(2) == [("trade:B1", Kind.TRADE, 5)]
+    assert desk.only().choices == (Choice.ADOPT, Choice.IGNORE)
+
+
+def test_a_trade_the_broker_has_taken_back_is_a_difference(desk):
+    desk.hold()
+    desk.books.at["trades"] = []
+    assert desk.look(2) == [("trade:B1", Kind.TRADE, -100)]
+    assert desk.only().choices == (Choice.IGNORE,)
+
+
+# GTTs
+
+
+def test_a_gtt_of_somebody_else_on_what_we_hold_is_a_difference(desk):
+    desk.hold()
+    legs = [GttLeg(90.0, 89.5, Side.SELL, 100)]
+    desk.books.at["gtts"].append(GttUpdate(desk.scene.now, 55, CANBK, GttStatus.ACTIVE, legs, []))
+    assert desk.look(2) == [("gtt:55", Kind.GTT, 100)]
+    assert desk.only().choices == (Choice.IGNORE, Choice.FLATTEN)
+
+
+@pytest.mark.parametrize(("token", "status"), [(BEL, GttStatus.ACTIVE), (CANBK, GttStatus.DELETED)])
+def test_a_gtt_that_cannot_touch_our_shares_is_none(desk, token, status):
+    desk.hold()
+    legs = [GttLeg(90.0, 89.5, Side.SELL, 100)]
+    desk.books.at["gtts"].append(GttUpdate(desk.scene.now, 55, token, status, legs, []))
+    assert desk.look(2) == []
+
+
+def test_a_gtt_of_ours_that_is_not_listed_is_a_difference(desk):
+    desk.hold()
+    desk.books.at["gtts"] = []
+    assert desk.look(8) == [("gtt:7", Kind.GTT, -100)]
+    assert desk.only().choices == (Choice.ADOPT,)
+
+
+# funds
+
+
+@pytest.mark.parametrize(
+    ("cash", "figure"), [(-BOUND - 1, -BOUND - 1), (BOUND + 1, BOUND + 1), (BOUND, 0), (-BOUND, 0)]
+)
+def test_cash_beyond_the_bound_is_a_difference(desk, cash, figure):
+    desk.books.cash = CASH + cash
+    assert desk.look(2) == ([("funds", Kind.FUNDS, figure)] if figure else [])
+
+
+def test_cash_is_not_compared_while_an_order_blocks_some(desk):
+    desk.books.cash = 0
+    desk.books.at["orders"] = [OrderUpdate(desk.scene.now, "X9", "", BEL, Side.BUY, OrderStatus.OPEN, 10, 0)]
+    assert desk.look(2) == []
+
+
+# when it counts
+
+
+def test_what_is_seen_once_does_not_count_yet(desk):
+    desk.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 12, 250.0)]
+    assert desk.look() == []
+    assert desk.soon == SECOND
+    assert len(desk.look()) == 1
+    assert desk.soon == 0
+
+
+def test_figures_that_change_between_two_comparisons_do_not_count_yet(desk):
+    for quantity in (12, 13):
+        desk.books.at["holdings"] = [BrokerHolding(BEL, "BEL", quantity, 250.0)]
+        assert desk.look() == []
+
+
+def test_what_agrees_again_is_gone_at_once(desk):
+    desk.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 12, 250.0)]
+    desk.look(2)
+    desk.books.at["holdings"] = []
+    assert desk.look() == []
+    assert desk.board.differences.rows == []
+
+
+def test_a_difference_keeps_the_time_when_it_was_first_seen(desk):
+    desk.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 12, 250.0)]
+    first = desk.clock.now() + SECOND
+    desk.look(5)
+    [row] = desk.board.differences.rows
+    assert (row.since, row.kind, row.choices) == (first, "unmanaged", ("adopt", "assign", "ignore", "flatten"))
+
+
+def test_a_position_that_moves_during_the_comparison_is_left_for_the_next(desk):
+    desk.hold()
+    order = desk.scene.leave()
+    desk.books.during = lambda: desk.scene.account and desk.scene.fill(order, "S1", 100.0)
+    assert desk.look() == []
+    assert desk.scene.account == 0
+
+
+def test_a_fill_on_its_way_never_becomes_a_position_difference(desk):
+    order = desk.scene.enter(10)
+    desk.scene.accept(order, "B1")
+    at = desk.books.at
+    at["orders"] = [OrderUpdate(desk.scene.now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, 10, 10)]
+    at["trades"] = [Trade(desk.scene.now, "t1", "B1", CANBK, Side.BUY, 10, 100.0)]
+    at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 10, 100.0)]
+    assert desk.look(2) == [("trade:B1", Kind.TRADE, 10)]
+    desk.scene.trade("t1", "B1", 10, 100.0)
+    desk.books.cash = CASH - 10 * 10_000
+    assert desk.look() == []
+
+
+# what cannot be read
+
+
+@pytest.mark.parametrize("name", ["positions", "holdings", "gtts", "orders", "trades"])
+@pytest.mark.parametrize("error", [RetryableError("not JSON"), OperatorError("no permission")])
+def test_books_that_cannot_be_read_twice_hold_the_desk_and_change_nothing_else(desk, name, error):
+    desk.hold()
+    desk.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 12, 250.0)]
+    stood = desk.look(2)
+    desk.books.error = name, error
+    assert desk.look() == stood
+    assert desk.reconciler.unreadable == ""
+    assert desk.look() == stood
+    assert "cannot be read" in desk.reconciler.open[0]
+    assert len(desk.reconciler.open) == 2
+    desk.books.error = None
+    assert desk.look() == stood
+    assert len(desk.reconciler.open) == 1
