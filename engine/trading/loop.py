@@ -79,6 +79,8 @@ class Loop:
         self.state = "reconciling"
         self.reconciler = reconciler
         self.differences: tuple[str, ...] = ()
+        self.holds: dict[str, str] = {}
+        """Why entries are held back besides, by name."""
         self.hinted = False
         self.compare_soon = False
         self.stopping = False
@@ -207,8 +209,24 @@ class Loop:
         if self.differences and not found:
             self.log.tell("info", "difference", "the books agree again")
         self.differences = found
-        self.state = "read-only" if found else "running"
-        self.inbox.append(Operate(self.clock.now(), Act.HOLD if found else Act.READY))
+        self._stand()
+
+    def hold(self, name: str, why: str) -> None:
+        """Hold entries back for a reason, until the same name comes without one; exits and protection still leave."""
+        if self.holds.get(name, "") == why:
+            return
+        if why:
+            self.holds[name] = why
+        else:
+            del self.holds[name]
+        if self.state in {"running", "read-only"}:
+            self._stand()
+
+    def _stand(self) -> None:
+        """Let the kernel enter, or not."""
+        held = bool(self.differences or self.holds)
+        self.state = "read-only" if held else "running"
+        self.inbox.append(Operate(self.clock.now(), Act.HOLD if held else Act.READY))
         self.wake.set()
 
     # showing and closing

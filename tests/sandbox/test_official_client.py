@@ -261,3 +261,15 @@ def test_what_few_programs_call_goes_through_the_client_too(start):
         kite.renew_access_token("none", endpoint.api_secret)
     with pytest.raises(exceptions.TokenException):
         kite.invalidate_refresh_token("none")
+
+
+def test_as_many_instruments_as_are_documented_fit_one_request(start):
+    _, endpoint = start(limits=False, size=1_100)
+    kite = Session(endpoint).kite
+    keys = [f"NSE:{row['tradingsymbol']}" for row in kite.instruments("NSE")]
+    assert len(keys) == 1_100
+    assert len(kite.quote(keys[:500])) == 500
+    assert len(kite.ohlc(keys[:1_000])) == len(kite.ltp(keys[:1_000])) == 1_000
+    for call, most in ((kite.quote, 500), (kite.ohlc, 1_000), (kite.ltp, 1_000)):
+        with pytest.raises(exceptions.InputException, match=f"Maximum of {most} instruments"):
+            call(keys[: most + 1])
