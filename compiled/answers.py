@@ -6,8 +6,8 @@ from compiled.charges import Rates, order_charges
 from compiled.events import Answer, OrderUpdate, Outcome, Trade, Verb
 from compiled.ladder import Rung, RungState
 from compiled.ledger import Ledger
-from compiled.model import MINUTE, SECOND, Order, OrderStatus, Purpose, paise
-from compiled.orders import apply, move
+from compiled.model import MINUTE, SECOND, Order, OrderStatus, Purpose, Side, paise
+from compiled.orders import apply, corrects, move
 from compiled.outbox import Fill, Outbox
 from compiled.positions import Market, Positions, Slot
 from compiled.protection import triggered_by
@@ -161,7 +161,9 @@ class Answers(Positions):
         order.value += value
         order.charged += charges
         order.filled = max(order.filled, order.traded)
-        if today:
+        if today and corrects(order):
+            self.ledger.carry(order.strategy, order.token, quantity if order.side is Side.BUY else -quantity, price)
+        elif today:
             self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
             self.ledger.charge(order.strategy, order.token, charges)
         rung = self.rungs.get(int(order.rung))

@@ -8,12 +8,15 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
+from compiled.adoption import Adoptions
 from compiled.bars import Bars
 from compiled.charges import Rates
 from compiled.events import (
     Act,
+    Adopt,
     Answer,
     Command,
+    Deposit,
     FeedStatus,
     GttUpdate,
     Halt,
@@ -22,6 +25,7 @@ from compiled.events import (
     Ticks,
     Timer,
     Trade,
+    WriteOff,
 )
 from compiled.ladder import Ladder, LadderPlan, Rung, RungState, raise_high
 from compiled.ledger import Ledger
@@ -42,7 +46,6 @@ from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, idle
 from compiled.risk import Limits, Reason, check_order, check_usage, halting, size
 from compiled.strategy import Request
-from compiled.triggers import Triggers
 
 ENTRY_RETRY_SECONDS: Final = 30
 """How long a rung whose entry was refused waits before it is tried again."""
@@ -77,7 +80,7 @@ class Setup:
 
 
 @final
-class Kernel(Triggers):
+class Kernel(Adoptions):
     """The desk's decisions. `rates` maps 8 * token + product to the charges of the day."""
 
     def __init__(self, setup: Setup, instruments: list[Instrument], slots: list[Slot], rates: dict[int, Rates]) -> None:
@@ -157,7 +160,23 @@ class Kernel(Triggers):
         elif isinstance(event, FeedStatus):
             self._at(event.ts)
             self._feed_status(event)
+        else:
+            self._correction(event)
         return out.commands
+
+    def _correction(self, event: object) -> None:
+        """Bring the books in line with the broker's; the day's P&L counts what was taken on from now on."""
+        before = self.ledger.net
+        if isinstance(event, Adopt):
+            self._at(event.ts)
+            self._take_on(event)
+        elif isinstance(event, WriteOff):
+            self._at(event.ts)
+            self._write_off(event)
+        elif isinstance(event, Deposit):
+            self._at(event.ts)
+            self.ledger.deposit(event.amount)
+        self.before += self.ledger.net - before
 
     def _at(self, ts: i64) -> None:
         """Move the kernel's time on; what the broker stamps lies in the past and does not move it."""

@@ -9,6 +9,9 @@ from typing import Final
 from compiled.events import OrderUpdate
 from compiled.model import Order, OrderStatus
 
+CORRECTION: Final = "correction-"
+"""How the order id of a correction begins: no broker has it."""
+
 _WORKING: Final = (
     OrderStatus.OPEN,
     OrderStatus.TRIGGER_PENDING,
@@ -66,6 +69,11 @@ def apply(order: Order, update: OrderUpdate) -> bool:
         order.price = update.price
         changed = True
     return changed
+
+
+def corrects(order: Order) -> bool:
+    """Tell whether an order is a correction of our books (`compiled/adoption.py`): it moved shares and no cash."""
+    return order.order_id.startswith(CORRECTION)
 
 
 def settled(order: Order) -> bool:

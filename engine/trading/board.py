@@ -126,6 +126,7 @@ class DifferenceRow(NamedTuple):
     ours: str
     since: int
     choices: tuple[str, ...]
+    ignored: bool = False
 
 
 class EventRow(NamedTuple):

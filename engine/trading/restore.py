@@ -6,7 +6,7 @@ from typing import cast
 from compiled.kernel import Kernel
 from compiled.ladder import Ladder, LadderPlan, Rung, RungPlan, RungState
 from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Purpose, Side
-from compiled.orders import settled
+from compiled.orders import corrects, settled
 from engine.ports import Journal
 from engine.trading.records import KIND
 
@@ -105,7 +105,7 @@ def _order(kernel: Kernel, row: Row, day_start: int) -> int:
     rung = kernel.rungs.get(order.rung)
     if rung is not None and order.purpose is Purpose.ENTRY:
         rung.entry = order
-        kernel.entries += order.created >= day_start
+        kernel.entries += order.created >= day_start and not corrects(order)
     elif rung is not None and (order.live or order.order_id):
         rung.exit = order
     return order.intent if unanswered else 0
@@ -149,7 +149,19 @@ def _fill(kernel: Kernel, row: Row, *, today: bool) -> None:
     order = kernel.out.orders[number(row, "intent")]
     quantity, price, charges = number(row, "quantity"), real(row, "price"), number(row, "charges")
     kernel.applied.add(order.order_id + " " + text(row, "trade_id"))
-    kernel.rebook(order, number(row, "ts"), quantity, price, charges, today)
+    if today and corrects(order):
+        _correct(kernel, order, number(row, "ts"), price)
+    else:
+        kernel.rebook(order, number(row, "ts"), quantity, price, charges, today)
+
+
+def _correct(kernel: Kernel, order: Order, ts: int, price: float) -> None:
+    """Book a correction of today again; the day's P&L counts from the last price of its moment, the order's own."""
+    kernel.ledger.mark(order.token, order.price)
+    before = kernel.ledger.net
+    kernel.rebook(order, ts, order.quantity, price, 0, today=True)
+    kernel.ledger.mark(order.token, order.price)
+    kernel.before += kernel.ledger.net - before
 
 
 def _settle(kernel: Kernel, ladder: Ladder) -> None:
