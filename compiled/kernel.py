@@ -39,11 +39,12 @@ from compiled.model import (
     Purpose,
     Side,
     Tick,
+    TradingHours,
     paise,
 )
 from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
-from compiled.protection import NO_PRICE, idle
+from compiled.protection import NO_PRICE, calm, idle
 from compiled.risk import Limits, Reason, check_order, check_usage, halting, size
 from compiled.strategy import Request
 
@@ -55,7 +56,8 @@ ENTRY_RETRY_SECONDS: Final = 30
 class Setup:
     """What a day needs: session times (ns), starting cash (paise), limits, first free number, tag prefix, spans.
 
-    `grace` (ns) is how long a bar waits for late ticks after its end: Kite cuts its stamps to the second.
+    `grace` (ns) is how long a bar waits for late ticks after its end: Kite cuts its stamps to the second. `hours` are
+    those of the tokens that do not trade the whole session.
     """
 
     def __init__(
@@ -68,8 +70,10 @@ class Setup:
         tag_prefix: str = "P",
         first: i64 = 1,
         grace: i64 = SECOND,
+        hours: dict[int, TradingHours] | None = None,
     ) -> None:
         self.grace = grace
+        self.hours: dict[int, TradingHours] = {} if hours is None else hours
         self.open = open
         self.close = close
         self.cash = cash
@@ -86,14 +90,11 @@ class Kernel(Adoptions):
     def __init__(self, setup: Setup, instruments: list[Instrument], slots: list[Slot], rates: dict[int, Rates]) -> None:
         markets: dict[int, Market] = {int(i.token): Market(i) for i in instruments}
         out = Outbox(setup.tag_prefix, setup.first)
-        out.open = setup.open
-        out.close = setup.close
         super().__init__(out, Ledger(setup.cash), setup.limits, markets, slots, setup.first, rates)
-        self.open = setup.open
-        self.close = setup.close
+        self.open: i64 = 0
+        self.close: i64 = 0
         self.grace = setup.grace
         self.bars = Bars(setup.spans)
-        self.bars.session(setup.open, setup.close)
         self.closed_bars: list[Bar] = []
         self.ready = False
         self.peak: i64 = 0
@@ -103,23 +104,36 @@ class Kernel(Adoptions):
         self.bar_count: i64 = 0
         self._refusals: dict[str, i64] = {}
         for slot in slots:
-            slot.due = self.open + self.grace
             for token in slot.tokens:
                 self._subscribe(slot, token)
+        self._begin_hours(setup.open, setup.close, setup.hours)
 
-    def session(self, open: i64, close: i64) -> None:
-        """Begin another session [open, close), ns UTC: entries, losses and the P&L of the day count anew."""
-        self.open = open
-        self.close = close
-        self.out.open = open
-        self.out.close = close
-        self.bars.session(open, close)
+    def session(self, open: i64, close: i64, hours: dict[int, TradingHours] | None = None) -> None:
+        """Begin another session [open, close), ns UTC: entries, losses and the P&L of the day count anew.
+
+        `hours` are those of the tokens that do not trade the whole of it.
+        """
+        self._begin_hours(open, close, {} if hours is None else hours)
         self.entries = 0
         self.losses = 0
         self.before = self.ledger.net
         self.peak = 0
+
+    def _begin_hours(self, open: i64, close: i64, hours: dict[int, TradingHours]) -> None:
+        """Let every instrument, its bars and the timers of its strategies keep the hours of the day."""
+        self.open = open
+        self.close = close
+        self.bars.session(open, close)
+        whole = TradingHours(open, close)
+        for token, market in self.markets.items():
+            market.instrument.hours = hours.get(token, whole)
+            if token in hours:
+                self.bars.hours(token, hours[token])
         for slot in self.slots:
-            slot.due = open + self.grace
+            slot.opens = close if slot.tokens else open
+            for token in slot.tokens:
+                slot.opens = min(slot.opens, self.markets[token].instrument.hours.opens)
+            slot.due = slot.opens + self.grace
 
     def _subscribe(self, slot: Slot, token: int) -> None:
         market = self.markets[token]
@@ -129,6 +143,7 @@ class Kernel(Adoptions):
         market.listeners.append(slot)
         if slot.strategy.wants_ticks:
             market.tickers.append(slot)
+            market.calm = False
 
     def digest(self) -> str:
         """Return the hash over every command and fill so far: equal days have equal digests."""
@@ -223,10 +238,15 @@ class Kernel(Adoptions):
         market.heard = self.out.now
         market.live = True
         market.version += 1
-        if market.held is None and market.ladders:
-            market.held = self.ledger.held(market.instrument.token)
+        if market.held is not None or market.ladders:
+            self._value(market)
+
+    def _value(self, market: Market) -> None:
+        """Value what is held of an instrument at its last price."""
+        if market.held is None:
+            market.held = self.ledger.held(market.token)
         if market.held is not None:
-            self.ledger.revalue(market.held, ltp)
+            self.ledger.revalue(market.held, market.ltp)
 
     def take_bars(self) -> None:
         """Show the bars that have closed to the strategies."""
@@ -279,6 +299,13 @@ class Kernel(Adoptions):
                 return False
         return not market.tickers
 
+    def calm(self, market: Market) -> bool:
+        """Tell whether no price calls for anything on the ladders of an instrument, until one of them changes."""
+        for ladder in market.ladders:
+            if not calm(ladder):
+                return False
+        return not market.tickers
+
     def climbs(self, market: Market) -> bool:
         """Tell whether a price of an instrument may bring an entry: a rung waits, or a strategy hears ticks."""
         for ladder in market.ladders:
@@ -289,12 +316,19 @@ class Kernel(Adoptions):
 
     def skip(self, ts: i64, market: Market, high: float, low: float, close: float, volume: i64) -> None:
         """Take in a bar's path of four prices through which an instrument `sleeps`."""
-        self.ticks += 3
-        market.version += 3
-        self.quote(market, close, 0.0, 0.0, volume)
+        self.ticks += 4
+        market.version += 4
+        market.ltp = close
+        market.last = close
+        market.bid = 0.0
+        market.ask = 0.0
+        market.volume = volume
         market.heard = ts
-        for ladder in market.ladders:
-            raise_high(ladder, high if ladder.side is Side.BUY else low)
+        market.live = True
+        if market.held is not None or market.ladders:
+            self._value(market)
+            for ladder in market.ladders:
+                raise_high(ladder, high if ladder.side is Side.BUY else low)
 
     def begin(self, ts: i64) -> None:
         """Move the kernel's time on, with nothing asked for yet."""
@@ -305,6 +339,7 @@ class Kernel(Adoptions):
     def _timer(self) -> None:
         self.bars.advance(self.out.now - self.grace)
         self.take_bars()
+        self.still = False
         self.turn()
 
     def turn(self) -> None:
@@ -312,17 +347,32 @@ class Kernel(Adoptions):
         now = self.out.now
         if now >= self.open and now < self.close:
             for slot in self.slots:
-                if slot.every > 0 and now >= slot.due and not slot.stopped:
-                    begun = self.open + self.grace
+                if slot.every > 0 and now >= slot.due and not slot.stopped and self._trades(slot):
+                    begun = slot.opens + self.grace
                     slot.due = begun + ((now - begun) // slot.every + 1) * slot.every
                     slot.context.now = now
                     slot.context.warming = False
                     self._call_timer(slot, now)
-        if self.ladders:
+        if not self.still:
+            self.still = True
             for ladder in list(self.ladders.values()):
+                if ladder.plan.product is Product.MIS and not ladder.leaving:
+                    self._square_off(ladder)
                 if not idle(ladder, 0.0, NO_PRICE):
                     self._tend(ladder)
         self._watch_limits()
+
+    def _trades(self, slot: Slot) -> bool:
+        """Tell whether continuous trading is on in something a strategy subscribes to."""
+        for token in slot.tokens:
+            if self.markets[token].instrument.hours.trading(self.out.now):
+                return True
+        return not slot.tokens
+
+    def _square_off(self, ladder: Ladder) -> None:
+        if ladder.instrument.hours.squares_off(self.out.now):
+            self.out.alert("info", "square_off", "intraday positions are over for today", ladder.instrument.token)
+            self._leave(ladder, "square-off")
 
     def _feed_status(self, event: FeedStatus) -> None:
         for market in self.markets.values():
@@ -428,8 +478,11 @@ class Kernel(Adoptions):
             return Reason.KILLED
         if not self.ready:
             return Reason.NOT_READY
-        if now < self.open or now >= self.close:
+        hours = market.instrument.hours
+        if not hours.trading(now):
             return Reason.SESSION
+        if ladder.plan.product is Product.MIS and hours.squares_off(now):
+            return Reason.SQUARE_OFF
         stale = self.limits.stale_after
         if not market.live or market.ltp <= 0.0 or (stale > 0 and now - market.heard > stale):
             return Reason.STALE_DATA

@@ -14,6 +14,7 @@ E4: Final = 10_000.0
 
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60_000_000_000
+NEVER: Final[i64] = 9_223_372_036_854_775_807
 
 
 class Side(IntEnum):
@@ -89,11 +90,57 @@ class GttStatus(IntEnum):
 
 @mypyc_attr(acyclic=True)
 @final
+class TradingHours:
+    """When one instrument trades on one day, in ns UTC: continuously in [opens, closes), less [pause, resumes).
+
+    Its closing auction takes market orders in [auction, auction_ends) and is matched by `ends`, when the last order of
+    the day is done (without an auction at the close). From `square_off` on (0: never) the desk holds nothing intraday.
+    """
+
+    def __init__(
+        self,
+        opens: i64,
+        closes: i64,
+        pause: i64 = 0,
+        resumes: i64 = 0,
+        auction: i64 = 0,
+        auction_ends: i64 = 0,
+        ends: i64 = 0,
+        square_off: i64 = 0,
+    ) -> None:
+        self.opens = opens
+        self.closes = closes
+        self.pause = pause
+        self.resumes = resumes
+        self.auction = auction
+        self.auction_ends = auction_ends
+        self.ends = ends if ends > 0 else closes
+        self.square_off = square_off
+
+    def trading(self, ts: i64) -> bool:
+        """Tell whether continuous trading is on: the only time for entries."""
+        return self.opens <= ts < self.closes and not self.pause <= ts < self.resumes
+
+    def takes_exits(self, ts: i64) -> bool:
+        """Tell whether an order at the market is taken, by continuous trading or by the closing auction."""
+        return self.trading(ts) or self.auction <= ts < self.auction_ends
+
+    def gathers(self, ts: i64) -> bool:
+        """Tell whether orders wait for the closing auction to be matched."""
+        return self.closes <= ts < self.ends
+
+    def squares_off(self, ts: i64) -> bool:
+        """Tell whether intraday positions are over for the day."""
+        return 0 < self.square_off <= ts
+
+
+@final
 class Instrument:
     """One tradable instrument, with the grid its prices stand on.
 
     `tick` in rupees, `lot` and `freeze` in shares (freeze 0: not known), `lower` and `upper` the day's price band in
-    rupees (0.0: none known), `close` the previous close, `kind` one of EQ, FUT, CE, PE, INDEX.
+    rupees (0.0: none known), `close` the previous close, `kind` one of EQ, FUT, CE, PE, INDEX. `hours` are the day's;
+    the kernel sets them when a session begins.
     """
 
     def __init__(
@@ -121,6 +168,7 @@ class Instrument:
         self.upper = upper
         self.close = close
         self.freeze = freeze
+        self.hours = TradingHours(0, NEVER)
         self.tick_e4: i64 = i64(tick * E4 + 0.5)
 
     def ticks(self, price: float) -> i64:

@@ -45,8 +45,6 @@ class Outbox:
         self.tag_prefix = tag_prefix
         self.next_intent = first
         self.now: i64 = 0
-        self.open: i64 = 0
-        self.close: i64 = 0
         self.commands: list[Command] = []
         self.orders: dict[int, Order] = {}
         self.gtts: dict[int, Gtt] = {}

@@ -8,7 +8,8 @@ from typing import Final, final
 from mypy_extensions import i64, mypyc_attr
 
 from compiled.floor import Floor
-from compiled.resting import NEVER, Resting, Waiting
+from compiled.model import NEVER
+from compiled.resting import Resting, Waiting
 
 POINTS: Final[i64] = 4
 

@@ -15,11 +15,15 @@ from compiled.strategy import Context, Quote, Strategy
 
 @final
 class Market(Quote):
-    """What the kernel knows of one instrument: last price, best bid and ask, when it last heard of it."""
+    """What the kernel knows of one instrument: last price, best bid and ask, when it last heard of it.
+
+    `calm` is a replay's note that no price calls for anything here; every change of a ladder takes it back.
+    """
 
     def __init__(self, instrument: Instrument) -> None:
         super().__init__()
         self.instrument = instrument
+        self.token: i64 = instrument.token
         self.ltp = 0.0
         self.bid = 0.0
         self.ask = 0.0
@@ -28,6 +32,7 @@ class Market(Quote):
         self.live = True
         self.version: i64 = 0
         self.held: list[Position] | None = None
+        self.calm = True
         self.ladders: list[Ladder] = []
         self.listeners: list[Slot] = []
         self.tickers: list[Slot] = []
@@ -44,6 +49,7 @@ class Slot:
         self.every: i64 = strategy.every * SECOND
         self.tokens = tokens
         self.context = Context(strategy.name)
+        self.opens: i64 = 0
         self.due: i64 = 0
         self.stopped = ""
         self.signals: i64 = 0
@@ -51,7 +57,10 @@ class Slot:
 
 
 class Positions:
-    """Every ladder of the desk by its number, its rungs, and the ones that have changed since the engine looked."""
+    """Every ladder of the desk by its number, its rungs, and the ones that have changed since the engine looked.
+
+    `still` is a replay's note that the clock calls for nothing on any ladder; every change of one takes it back.
+    """
 
     def __init__(
         self, out: Outbox, ledger: Ledger, limits: Limits, markets: dict[int, Market], slots: list[Slot], first: i64
@@ -67,6 +76,7 @@ class Positions:
         self.changed_rungs: dict[int, Rung] = {}
         self.changed_ladders: dict[int, Ladder] = {}
         self.next_number: i64 = first
+        self.still = False
         self.halted = False
         self.flattening = False
         self.losses: i64 = 0
@@ -89,6 +99,8 @@ class Positions:
         self.owners[ladder.ladder_id] = ladder
         self.changed_ladders[ladder.ladder_id] = ladder
         market = self.markets[token]
+        market.calm = False
+        self.still = False
         if ladder not in market.ladders:
             market.ladders.append(ladder)
         for slot in self.slots:
@@ -125,6 +137,8 @@ class Positions:
 
     def _tend(self, ladder: Ladder) -> None:
         market = self.markets[int(ladder.instrument.token)]
+        market.calm = False
+        self.still = False
         for rung in ladder.rungs:
             if not rung.live:
                 continue

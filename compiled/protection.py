@@ -9,7 +9,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from compiled.ladder import Ladder, Rung, RungState, legs, stop_at, target_at, trailed_stop
-from compiled.model import SECOND, Gtt, GttStatus, OrderStatus, OrderType, Purpose, Side
+from compiled.model import SECOND, Gtt, GttStatus, OrderStatus, OrderType, Product, Purpose, Side
 from compiled.orders import settled
 from compiled.outbox import Outbox
 
@@ -40,7 +40,7 @@ def tend(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
         _finish(out, rung)
         return
     rung.state = RungState.OPEN if rung.exit is None else RungState.EXITING
-    if not _exit_done(out, rung):
+    if not _exit_done(out, ladder, rung):
         return
     gtt = rung.gtt
     if rung.leaving:
@@ -59,6 +59,15 @@ def idle(ladder: Ladder, high: float, low: float) -> bool:
         if rung.state is not RungState.CLOSED and not _idle(ladder, rung, high if ladder.side is Side.BUY else low):
             return False
     return True
+
+
+def calm(ladder: Ladder) -> bool:
+    """Tell whether no price leaves anything to do, as long as the ladder does not change: it is `idle`, and no stop trails."""
+    if ladder.plan.trail:
+        for rung in ladder.rungs:
+            if rung.plan.stop_percent > 0.0:
+                return False
+    return idle(ladder, 0.0, NO_PRICE)
 
 
 def _idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
@@ -114,13 +123,14 @@ def _finish(out: Outbox, rung: Rung) -> None:
         rung.exit_reason = "not filled" if entry is None or not entry.reason else entry.reason
 
 
-def _exit_done(out: Outbox, rung: Rung) -> bool:
-    """Tell whether no exit order is at work; one that rests too long is cancelled."""
+def _exit_done(out: Outbox, ladder: Ladder, rung: Rung) -> bool:
+    """Tell whether no exit order is at work; one that rests too long is cancelled, unless an auction will match it."""
     order = rung.exit
     if order is None:
         return True
     if order.live:
-        if order.order_id and out.now - order.created >= EXIT_SECONDS * SECOND:
+        waited = out.now - order.created >= EXIT_SECONDS * SECOND
+        if order.order_id and waited and not ladder.instrument.hours.gathers(out.now):
             out.cancel(order)
         return False
     if not settled(order):
@@ -134,13 +144,14 @@ def _exit_done(out: Outbox, rung: Rung) -> bool:
 
 def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt | None, last: float) -> None:
     """Take the GTT away first, then sell at the market: never two orders for the same shares."""
+    takes = ladder.instrument.hours.takes_exits(out.now)
     if gtt is not None and gtt.live:
-        if gtt.status is GttStatus.ACTIVE and out.now >= out.open and out.now < out.close:
+        if gtt.status is GttStatus.ACTIVE and takes:
             out.delete_gtt(gtt)
         return
     if gtt is not None and gtt.status is GttStatus.TRIGGERED and not gtt.order_id and _waiting(out, gtt):
         return
-    if out.now < out.open or out.now >= out.close:
+    if not takes:
         _carry(out, ladder, rung, last)
         return
     if out.now < rung.retry_at:
@@ -156,8 +167,11 @@ def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt | None, last: f
 
 def _carry(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     """Protect over night what could not be sold before the close: its old stop may lie beyond the price by now."""
-    if out.now < rung.retry_at or last <= 0.0:
+    hours = ladder.instrument.hours
+    if out.now < rung.retry_at or last <= 0.0 or hours.closes <= out.now < hours.auction:
         return
+    if ladder.plan.product is Product.MIS or rung.plan.stop_percent <= 0.0:
+        return  # no GTT serves it
     rung.stop = stop_at(ladder, rung, last)
     rung.target = 0.0
     out.alert("alarm", "carried", "an exit did not fill before the close; a new stop stands", ladder.instrument.token)

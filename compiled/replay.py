@@ -61,7 +61,7 @@ class Replay:
         opened = sessions.opens[index]
         self.close = sessions.closes[index]
         sessions.index = index
-        self.kernel.session(opened, self.close)
+        self.kernel.session(opened, self.close, sessions.hours[index])
         self.venue.session(opened, self.close)
         self.do(self.kernel.handle(Operate(opened, Act.READY)), opened)
         if self.kernel.halted:
@@ -125,6 +125,7 @@ class BarReplay(Replay):
             if slot.span != span:
                 self.built = True
         self.awake = vec[i64]([0 for _ in bars.tokens])
+        self.turned: i64 = 0
 
     def run(self, curve: bool) -> None:
         """Replay every bar, all those of one start together."""
@@ -132,16 +133,19 @@ class BarReplay(Replay):
             self.expect(self.bars.moments)
         starts = self.bars.starts
         size: i64 = self.bars.count * WORD
-        turned: i64 = 0
         first: i64 = 0
         while first < size:
+            if not self.built:
+                first = self._glide(first, size, curve)
+                if first == size:
+                    break
             start = read_i64_le(starts, first)
             if start >= self.close:
                 index = self.sessions.find(start, at_close=False)
                 self.leave()
                 self.enter(index)
-                turned = self.sessions.opens[index]
-            if start > turned:
+                self.turned = self.sessions.opens[index]
+            if start > self.turned:
                 # nothing has traded for a while: longer bars that ended meanwhile are heard before these begin
                 self.do(self.kernel.handle(Timer(start)), start)
                 self.hear(start)
@@ -152,11 +156,60 @@ class BarReplay(Replay):
             if self._sleeps(first, last, end):
                 self._walk(first, last, start, end)
             self._turn(first, last, start, end)
-            turned = end
+            self.turned = end
             if curve:
                 self.sample(end)
             first = last
         self.leave()
+
+    def _glide(self, first: i64, size: i64, curve: bool) -> i64:
+        """Take in the bars from here that follow on one another and of which nothing can come but what strategies ask for.
+
+        Return where they end: at two instruments at one time, at a pause, at the close, or where something stands.
+        """
+        bars = self.bars
+        starts, slots, volumes = bars.starts, bars.slots, bars.volumes
+        opens, highs, lows, closes = bars.opens, bars.highs, bars.lows, bars.closes
+        kernel = self.kernel
+        out = kernel.out
+        span = self.span
+        at = first
+        start = self.turned
+        end = start + span * SECOND
+        while at < size and end <= self.close and read_i64_le(starts, at) == start:
+            following = at + WORD
+            if following < size and read_i64_le(starts, following) == start:
+                break
+            slot = read_i64_le(slots, at)
+            market = self.markets[slot]
+            floor = self.floors[slot]
+            if not market.calm or floor.orders or floor.gtts:
+                break
+            high = read_f64_le(highs, at)
+            low = read_f64_le(lows, at)
+            close = read_f64_le(closes, at)
+            volume = read_i64_le(volumes, at)
+            day = self.day[slot] + volume
+            self.day[slot] = day
+            kernel.skip(end - 1, market, high, low, close, day)
+            floor.close = close
+            kernel.bar_count += 1
+            kernel.begin(end)
+            if market.listeners:
+                kernel.hear(
+                    market,
+                    Bar(market.token, start, span, read_f64_le(opens, at), high, low, close, volume, path.POINTS),
+                )
+            kernel.turn()
+            if out.commands:
+                self._pass_on(end)
+            if curve:
+                self.sample(end)
+            at = following
+            start = end
+            end += span * SECOND
+        self.turned = start
+        return at
 
     def _sleeps(self, first: i64, last: i64, end: i64) -> bool:
         """Take in the bars that nothing can come of; return whether there are others, marked in `awake`.
@@ -166,6 +219,7 @@ class BarReplay(Replay):
         """
         bars = self.bars
         awake = self.awake
+        alone = last == first + WORD
         some = False
         entering = False
         drowsy = False
@@ -174,7 +228,7 @@ class BarReplay(Replay):
             slot = read_i64_le(bars.slots, at)
             market = self.markets[slot]
             floor = self.floors[slot]
-            if not market.ladders and not market.tickers and not floor.orders and not floor.gtts:
+            if market.calm and not floor.orders and not floor.gtts and (alone or not market.ladders):
                 awake[slot] = 0
                 self._skip(at, slot, market, floor, end)
             elif self._quiet(at, market, floor):
@@ -196,12 +250,14 @@ class BarReplay(Replay):
         return some
 
     def _quiet(self, at: i64, market: Market, floor: Floor) -> bool:
+        if not market.calm:
+            market.calm = self.kernel.calm(market)
+        if market.calm and not floor.orders and not floor.gtts:
+            return True
         high = read_f64_le(self.bars.highs, at)
         low = read_f64_le(self.bars.lows, at)
         if not self.kernel.sleeps(market, high, low):
             return False
-        if not floor.orders and not floor.gtts:
-            return True
         return path.quiet(floor, floor.instrument.ticks(high), floor.instrument.ticks(low))
 
     def _skip(self, at: i64, slot: i64, market: Market, floor: Floor, end: i64) -> None:
@@ -252,9 +308,12 @@ class BarReplay(Replay):
             self._show(first, last, start)
         kernel.turn()
         if kernel.out.commands:
-            self.do(kernel.out.commands, end)
-            self.hear(end)
-            self.forget()
+            self._pass_on(end)
+
+    def _pass_on(self, end: i64) -> None:
+        self.do(self.kernel.out.commands, end)
+        self.hear(end)
+        self.forget()
 
     def _show(self, first: i64, last: i64, start: i64) -> None:
         bars = self.bars
@@ -265,7 +324,7 @@ class BarReplay(Replay):
             kernel.bar_count += 1
             if market.listeners:
                 bar = Bar(
-                    market.instrument.token, start, self.span, read_f64_le(bars.opens, at),
+                    market.token, start, self.span, read_f64_le(bars.opens, at),
                     read_f64_le(bars.highs, at), read_f64_le(bars.lows, at), read_f64_le(bars.closes, at),
                     read_i64_le(bars.volumes, at), path.POINTS,
                 )  # fmt: skip

@@ -6,9 +6,19 @@ from librt.vecs import append, vec
 from mypy_extensions import i64, mypyc_attr
 
 from compiled.events import GttUpdate, OrderUpdate, Trade
-from compiled.model import Gtt, GttLeg, GttStatus, Instrument, Order, OrderStatus, OrderType, Side, Validity
+from compiled.model import (
+    NEVER,
+    Gtt,
+    GttLeg,
+    GttStatus,
+    Instrument,
+    Order,
+    OrderStatus,
+    OrderType,
+    Side,
+    Validity,
+)
 
-NEVER: Final[i64] = 9_223_372_036_854_775_807
 UNKNOWN: Final[i64] = -1
 
 

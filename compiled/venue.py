@@ -22,8 +22,8 @@ from compiled.events import (
     Verb,
 )
 from compiled.floor import Floor, Rules
-from compiled.model import Gtt, GttLeg, Instrument, Order, OrderStatus, Tick
-from compiled.resting import NEVER, Reports, Waiting, resting, worth
+from compiled.model import NEVER, Gtt, GttLeg, Instrument, Order, OrderStatus, Tick
+from compiled.resting import Reports, Waiting, resting, worth
 from compiled.slippage import Slippage
 
 PLACE: Final[i64] = 1
@@ -131,7 +131,7 @@ class Venue:
     def _place(self, order: Order, ts: i64) -> None:
         floor = self.floors[int(order.token)]
         reason = floor.refusal(order)
-        if ts < self.open or ts >= self.close:
+        if ts < self.open or ts >= self.close or not floor.instrument.hours.takes_exits(ts):
             reason = "the market is closed"
         if reason:
             self._answer(ts, order.intent, Verb.PLACE, "", reason)
@@ -224,7 +224,7 @@ class Venue:
 
     @property
     def due(self) -> i64:
-        """Return when the kernel hears the next event, `resting.NEVER` while there is none."""
+        """Return when the kernel hears the next event, `model.NEVER` while there is none."""
         return self.reports.due
 
     def event(self) -> object:

@@ -168,6 +168,10 @@ class Risk(Struct, frozen=True, kw_only=True):
     max_daily_loss: Annotated[int, _in(1, 1_000 * CRORE, "Rupees lost today, charges included.")] = 10_000
     max_drawdown: Annotated[int, _in(1, 1_000 * CRORE, "Rupees below the day's highest P&L.")] = 20_000
     max_consecutive_losses: Annotated[int, _in(0, 1_000, "Losing trades in a row; 0: not limited.")] = 0
+    square_off_before_s: Annotated[
+        float,
+        _in(0, 7_200, "Before the broker's own square-off, intraday (MIS) positions are left and no more are taken."),
+    ] = 120.0
     price_range_percent: Annotated[
         float, _in(0.1, 50, "Farthest an order's price may stand from the last price, in percent.")
     ] = 5.0

@@ -16,7 +16,9 @@ from compiled.positions import Slot
 from compiled.risk import Limits
 from compiled.strategy import Strategy
 from engine.errors import BusyError, DataError, PatangError, RetryableError
-from engine.market.calendar import Calendar, Session, ist_day, midnight
+from engine.market.calendar import Calendar, ist_day, midnight
+from engine.market.hours import Hours
+from engine.market.safeguards import Safeguards
 from engine.ports import Broker, Clock, Failure, Feed, Journal, Pacer
 from engine.trading.board import Board
 from engine.trading.books import Books
@@ -25,7 +27,7 @@ from engine.trading.gateway import Gateway, Patience
 from engine.trading.governor import Governor, Rates
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.loop import Ask, Log, Loop
-from engine.trading.opening import also_held, check_account, choose, history, rates, start_cash
+from engine.trading.opening import also_held, check_account, choose, derivatives, history, rates, start_cash
 from engine.trading.pacing import Lockstep, run_live
 from engine.trading.reconcile import SOON, Reconciler, Terms
 from engine.trading.restore import restore
@@ -50,6 +52,8 @@ class Settings:
     lanes: int = 2
     """Requests that may change something at the same time: as many as the broker has threads for them."""
     stale_after_s: float = 10.0
+    square_off_before_s: float = 120.0
+    """How long before the broker's own square-off the desk leaves its intraday positions."""
     subscriptions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tag_salt: str = "00"
 
@@ -201,23 +205,25 @@ class Desk:
         broker, journal = ports.broker, ports.journal
         check_account(journal, await self._patiently(broker.account))
         day = ist_day(now)
-        session = ports.calendar.session(day)
-        if session is None:
+        if not ports.calendar.is_trading_day(day):
             raise DataError(f"{day} is no trading day: the exchange is closed")
         named = [symbol for symbols in self.settings.subscriptions.values() for symbol in symbols]
         listed = await self._patiently(lambda: broker.instruments("NSE"))
         chosen = choose(listed, self.settings.watch, named)
         held = await also_held(broker, journal) - {int(i.token) for i in chosen}
         watched = chosen + [i for i in listed if int(i.token) in held]
+        rules = Safeguards.load()
+        hours = Hours(ports.calendar, rules, await derivatives(broker, rules, day))
+        own = hours.of_day(day, watched, int(self.settings.square_off_before_s * SECOND))
         await self._patiently(lambda: broker.bands(watched))
         cash = await self._patiently(lambda: start_cash(journal, broker, day))
         slots = [Slot(strategy, self._tokens(strategy.name, chosen)) for strategy in self.strategies]
         setup = Setup(
-            session.open, session.close, cash, self.settings.limits, list(self.settings.spans),
-            f"P{self.settings.tag_salt}{day:%y%m%d}",
+            min(each.opens for each in own.values()), max(each.closes for each in own.values()), cash,
+            self.settings.limits, list(self.settings.spans), f"P{self.settings.tag_salt}{day:%y%m%d}", hours=own,
         )  # fmt: skip
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
-        loop = self._build(session)
+        loop = self._build(hours)
         for intent in restore(self.kernel, journal, midnight(day)):
             self.gateway.look_for(intent)
         start = midnight(day)
@@ -226,7 +232,7 @@ class Desk:
         for order in self.kernel.out.orders.values():
             loop.publisher.order(order)
         spans = {int(slot.span) for slot in slots}
-        bars = await history(broker, ports.calendar, watched, spans, now, self._log.tell)
+        bars = await history(broker, hours, watched, spans, now, self._log.tell)
         self.kernel.warm(bars)
         loop.publisher.bars(bars)
         self._loop = loop
@@ -245,7 +251,7 @@ class Desk:
                 await clock.sleep_until(clock.now() + SECOND)
         return await read()
 
-    def _build(self, session: Session) -> Loop:
+    def _build(self, hours: Hours) -> Loop:
         settings, ports = self.settings, self.ports
         inbox: deque[object] = deque()
         self.gateway = Gateway(
@@ -256,8 +262,7 @@ class Desk:
         reconciler = Reconciler(self.kernel, ports.broker, ports.clock, self.board, settings.reconcile)
         loop = Loop(
             self.kernel, self.gateway, books, inbox, self.board, self._log, ports.journal, ports.clock, ports.kill,
-            ports.calendar, session, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars,
-            stamped=ports.pacer is None,
+            hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.pacer is None,
         )  # fmt: skip
         loop.asks = self._asks
         loop.stopping = self._stopping

@@ -23,7 +23,7 @@ from compiled.risk import Limits
 from compiled.strategy import Strategy
 from engine.config import Config, paths
 from engine.desk import Desk, Ports, Settings
-from engine.errors import OperatorError
+from engine.errors import DataError, OperatorError
 from engine.market import charges
 from engine.market.calendar import Calendar
 from engine.ops import logs
@@ -221,6 +221,7 @@ def _settings(station: Station, salt: str) -> Settings:
         reconcile=Terms(config.reconcile.funds_bound * 100),
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
+        square_off_before_s=config.risk.square_off_before_s,
         subscriptions={name: symbols for name, symbols, _ in enabled(config)},
         tag_salt=salt,
     )  # fmt: skip
@@ -256,5 +257,12 @@ def limits_of(config: Config) -> Limits:
 
 
 def latest_day() -> str:
-    """Return the latest trading day on or before today."""
-    return str(Calendar.load().latest_trading_day(datetime.now(IST).date()))
+    """Return the latest trading day on or before today whose hours are known."""
+    calendar, day = Calendar.load(), datetime.now(IST).date()
+    while True:
+        day = calendar.latest_trading_day(day)
+        try:
+            if calendar.session(day) is not None:
+                return str(day)
+        except DataError:  # a special session whose clock time nobody knows
+            day -= timedelta(days=1)

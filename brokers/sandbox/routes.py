@@ -90,7 +90,7 @@ class Api:
             route("GET", "/quote/ohlc", lambda r, _p: quotes.quotes("ohlc", x.listings, r, x.stamp), "quote"),
             route("GET", "/quote/ltp", lambda r, _p: quotes.quotes("ltp", x.listings, r, x.stamp), "quote"),
             route("GET", "/gtt/triggers", lambda _r, _p: x.gtts.rows(x.now)),
-            route("POST", "/gtt/triggers", lambda r, _p: {"trigger_id": self._opened().gtts.place(r.form, x.now)}),
+            route("POST", "/gtt/triggers", lambda r, _p: {"trigger_id": x.gtts.place(r.form, x.now)}),
             route("GET", "/gtt/triggers/{id}", lambda _r, p: x.gtts.find(p["id"]).row()),
             route("PUT", "/gtt/triggers/{id}", lambda r, p: {"trigger_id": x.gtts.modify(p["id"], r.form, x.now)}),
             route("DELETE", "/gtt/triggers/{id}", lambda _r, p: {"trigger_id": x.gtts.delete(p["id"], x.now)}),

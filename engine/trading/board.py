@@ -28,6 +28,8 @@ class Header(NamedTuple):
     kill_reason: str = ""
     cash: int = 0
     day_over: bool = False
+    then: str = ""
+    """The phase after this one."""
 
 
 class WatchRow(NamedTuple):

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from compiled.events import Act, Alert, Command, FeedStatus, Halt, Operate, Ticks, Timer
 from compiled.frames import Decoder
 from compiled.kernel import Kernel
-from compiled.model import SECOND, Bar
-from engine.market.calendar import Calendar, Session
+from compiled.model import SECOND, Bar, Instrument
+from engine.market.hours import Hours, Stage
 from engine.ports import Clock, Journal
 from engine.trading.board import Board, Header
 from engine.trading.books import Books
@@ -57,8 +57,7 @@ class Loop:
 
     def __init__(
         self, kernel: Kernel, gateway: Gateway, books: Books, inbox: deque[object], board: Board, log: Log,
-        journal: Journal, clock: Clock, kill: KillSwitch, calendar: Calendar, session: Session, stale_after: int,
-        reconciler: Reconciler,
+        journal: Journal, clock: Clock, kill: KillSwitch, hours: Hours, stale_after: int, reconciler: Reconciler,
         keep_bars: Callable[[list[Bar]], None] | None, *, stamped: bool,
     ) -> None:  # fmt: skip
         self.kernel = kernel
@@ -70,8 +69,9 @@ class Loop:
         self.journal = journal
         self.clock = clock
         self.kill = kill
-        self.calendar = calendar
-        self.session = session
+        self.hours = hours
+        self.ends = max((int(i.hours.ends) for i in self._watched()), default=int(kernel.close))
+        """When the last order of the day is done, ns UTC."""
         self.recorder = Recorder(kernel, journal)
         self.publisher = log.publisher = Publisher(board, kernel, gateway, stale_after)
         self.wake = asyncio.Event()
@@ -89,6 +89,7 @@ class Loop:
         self._frame_at = -1
         self._level = ""
         self._published = 0
+        self._stage = Stage("", 0, "")
 
     # FeedSink
 
@@ -221,12 +222,17 @@ class Loop:
         self._published = beat
         self.publisher.publish(self._header(self.clock.now()))
 
+    def _watched(self) -> list[Instrument]:
+        return [market.instrument for market in self.kernel.markets.values()]
+
     def _header(self, now: int) -> Header:
         kernel, latch = self.kernel, self.kill.latch
-        phase = self.calendar.phase(now)
+        if now >= self._stage.ends:
+            self._stage = self.hours.stage(now, self._watched())
+        stage = self._stage
         return self.board.header._replace(
-            state=self.state, now=now, phase=phase.name, phase_ends=phase.end, pnl=int(kernel.ledger.net - kernel.before),
-            charges=int(kernel.ledger.charges), naked=int(kernel.naked()),
+            state=self.state, now=now, phase=stage.name, phase_ends=stage.ends, then=stage.then,
+            pnl=int(kernel.ledger.net - kernel.before), charges=int(kernel.ledger.charges), naked=int(kernel.naked()),
             feed_age=now - self._frame_at if self._frame_at >= 0 else -1, kill=latch.level if latch else "",
             kill_reason=latch.reason if latch else "", cash=int(kernel.ledger.cash),
         )  # fmt: skip
@@ -241,7 +247,7 @@ class Loop:
         """Close the last bars, once, and say so."""
         if self.board.header.day_over:
             return
-        end = max(self.clock.now(), int(self.session.close + self.kernel.grace))
+        end = max(self.clock.now(), self.ends + int(self.kernel.grace))
         self.inbox.append(Timer(end))
         self.turn()
         self.board.header = self.board.header._replace(day_over=True)

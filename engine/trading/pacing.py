@@ -37,7 +37,7 @@ async def run_live(loop: Loop, poll: int, compare: int) -> None:
                 next_timer = now // SECOND * SECOND + SECOND
             loop.turn()
             watch.start_if_due(now)
-            if now >= loop.session.close + MINUTE:
+            if now >= loop.ends + MINUTE:
                 loop.end_of_day()
             loop.publish()
             if ending and (loop.at_rest() or _wall() >= ending):

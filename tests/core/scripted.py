@@ -53,12 +53,12 @@ class Script(Strategy):
 class Scene:
     """A desk's kernel one minute after the open, ready, with CANBK at ₹100.00; `act` asks through the strategy."""
 
-    def __init__(self, now=OPEN + MINUTE, close=CLOSE, limits=None, first=1):
+    def __init__(self, now=OPEN + MINUTE, close=CLOSE, limits=None, first=1, hours=None, products=(Product.CNC,)):
         self.script = Script()
         self.now = now
         listed = instruments()
-        charged = {8 * int(each.token) + int(Product.CNC): no_charges() for each in listed}
-        setup = Setup(OPEN, close, 10**10, limits or Limits(), [60], "T", first)
+        charged = {8 * int(each.token) + int(product): no_charges() for each in listed for product in products}
+        setup = Setup(OPEN, close, 10**10, limits or Limits(), [60], "T", first, hours=hours)
         self.kernel = Kernel(setup, listed, [Slot(self.script, [CANBK, BEL])], charged)
         self.asked = []
         self.after = lambda: None
