@@ -86,9 +86,7 @@ class Adoptions(Triggers):
                     self._correct(ladder, rung, side, part, Purpose.EXIT, price)
             self._tend(ladder)
 
-    def _correct(
-        self, ladder: Ladder, rung: Rung, side: Side, quantity: i64, purpose: Purpose, price: float
-    ) -> Order:
+    def _correct(self, ladder: Ladder, rung: Rung, side: Side, quantity: i64, purpose: Purpose, price: float) -> Order:
         """Book shares that moved without an order of ours; the price they count from stands as the order's own."""
         token = ladder.instrument.token
         market = self.markets[int(token)]

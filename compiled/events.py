@@ -171,7 +171,6 @@ class Operate:
         self.reason = reason
 
 
-@mypyc_attr(acyclic=True)
 @final
 class Adopt:
     """Signed shares that the broker holds at `average` rupees become a ladder of `strategy`.
@@ -228,6 +227,7 @@ class Deposit:
         self.amount = amount
 
 
+@mypyc_attr(acyclic=True)
 class Command:
     """One thing the kernel wants done."""
 

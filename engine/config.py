@@ -155,6 +155,10 @@ class Reconcile(Struct, frozen=True, kw_only=True):
     funds_bound: Annotated[
         int, _in(1, 10 * CRORE, "Rupees by which the broker's cash may differ from ours before entries are held back.")
     ] = 5_000
+    stop_percent: Annotated[
+        float, _in(0.25, 50, "Stop of shares that are adopted, below their last price at that moment.")
+    ] = 5.0
+    trail: Annotated[bool, _is("Whether that stop follows the price.")] = False
 
 
 class Risk(Struct, frozen=True, kw_only=True):

@@ -128,7 +128,10 @@ class Desk:
         return old
 
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
-        """Ask for "exit" (a token) or "cancel" (an order's key); the outcome appears in `board.answers`."""
+        """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.trading.decisions.parse`).
+
+        The outcome appears in `board.answers`.
+        """
         number = next(self._numbers)
         self._asks.append(Ask(number, act, token, detail))
         self._nudge()
@@ -259,7 +262,7 @@ class Desk:
             settings.patience, inbox.append,
         )  # fmt: skip
         books = Books(self.kernel, ports.broker, self.gateway, inbox.append)
-        reconciler = Reconciler(self.kernel, ports.broker, ports.clock, self.board, settings.reconcile)
+        reconciler = Reconciler(self.kernel, ports.broker, ports.journal, ports.clock, self.board, settings.reconcile)
         loop = Loop(
             self.kernel, self.gateway, books, inbox, self.board, self._log, ports.journal, ports.clock, ports.kill,
             hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.pacer is None,

@@ -218,7 +218,9 @@ def _settings(station: Station, salt: str) -> Settings:
         patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups),
         poll_s=gateway.poll_s,
         positions_every_s=gateway.positions_every_s,
-        reconcile=Terms(config.reconcile.funds_bound * 100),
+        reconcile=Terms(
+            config.reconcile.funds_bound * 100, config.reconcile.stop_percent, config.reconcile.trail
+        ),
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
         square_off_before_s=config.risk.square_off_before_s,

@@ -65,18 +65,20 @@ class Decisions:
         self.answer = answer
         self.waiting: deque[Decision] = deque()
 
+    def ask(self, number: int, text: str) -> str:
+        """Take a decision in; return why it cannot be meant, empty if it is going to be carried out."""
+        decision = parse(number, text)
+        if isinstance(decision, str):
+            return decision
+        self.waiting.append(decision)
+        return ""
+
     async def carry_out(self) -> None:
         """Read the books again, then do what was decided about what still stands with the same figure."""
         decided, self.waiting = list(self.waiting), deque()
-        shown = {key: each.difference.figure for key, each in self.reconciler.standing.items()}
         await self.reconciler.look()
         for decision in decided:
-            if self.reconciler.unreadable:
-                self.answer(decision.number, f"refused: {self.reconciler.unreadable}")
-            elif decision.key == EVERYTHING:
-                self.answer(decision.number, self._ignore_all(decision))
-            else:
-                self.answer(decision.number, self._decide(decision, shown))
+            self.answer(decision.number, self._decide(decision))
 
     def _ignore_all(self, decision: Decision) -> str:
         if decision.choice is not Choice.IGNORE:
@@ -86,7 +88,11 @@ class Decisions:
             self.reconciler.ignore(difference)
         return f"done: {len(able)} ignored"
 
-    def _decide(self, decision: Decision, shown: dict[str, int]) -> str:
+    def _decide(self, decision: Decision) -> str:
+        if self.reconciler.missed:
+            return "refused: the broker's books cannot be read just now; try again"
+        if decision.key == EVERYTHING:
+            return self._ignore_all(decision)
         standing = self.reconciler.standing.get(decision.key)
         if standing is None:
             there = ", ".join(self.reconciler.standing) or "none"
@@ -94,8 +100,8 @@ class Decisions:
         difference = standing.difference
         if decision.choice not in difference.choices:
             return f"refused: {difference.kind} takes {', '.join(difference.choices)}"
-        if shown.get(decision.key, difference.figure) != difference.figure and difference.kind is not Kind.FUNDS:
-            return f"refused: it has changed meanwhile: {difference.text}"
+        if not self.reconciler.confirmed(difference):
+            return f"refused: it is changing just now; try again: {difference.text}"
         if decision.choice is Choice.IGNORE:
             self.reconciler.ignore(difference)
             return f"done: ignored until it changes: {difference.text}"
@@ -129,8 +135,8 @@ class Decisions:
         strategy = decision.strategy or OWN
         if refusal := self._unfit(decision, difference.token):
             return refusal
-        leave = decision.choice is Choice.FLATTEN
-        if leave and not kernel.out.open <= now < kernel.out.close:
+        leave, hours = decision.choice is Choice.FLATTEN, market.instrument.hours
+        if leave and not hours.opens <= now < hours.closes:
             return "refused: the market is closed; flatten it while it trades"
         gtt = None if leave or decision.stop else self._guard(difference, market.ltp)
         terms = self.reconciler.terms
@@ -162,7 +168,13 @@ class Decisions:
             fits = all(leg.side is Side.SELL and leg.quantity == difference.figure for leg in legs)
             near = legs[0].trigger >= last * (1.0 - NEAREST_PERCENT / 100.0)
             ours = update.gtt_id in self.kernel.out.by_gtt_id
-            if update.status is GttStatus.ACTIVE and update.token == difference.token and fits and not near and not ours:
+            if (
+                update.status is GttStatus.ACTIVE
+                and update.token == difference.token
+                and fits
+                and not near
+                and not ours
+            ):
                 return update
         return None
 

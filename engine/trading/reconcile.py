@@ -56,7 +56,7 @@ class Reconciler:
         self.unreadable = ""
         self.books: Snapshot | None = None
         self._seen: dict[str, tuple[int, int]] = {}
-        self._missed = 0
+        self.missed = 0
         self._ignored = {
             str(row["key"]).removeprefix(IGNORED): int(str(row["value"]))
             for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (IGNORED + "%",))
@@ -74,11 +74,11 @@ class Reconciler:
         try:
             self.books = await read(self.broker)
         except (RetryableError, OperatorError) as error:
-            self._missed += 1
-            if at_once or self._missed > 1:
+            self.missed += 1
+            if at_once or self.missed > 1:
                 self.unreadable = f"the broker's books cannot be read: {error}"
             return RETRY if self.unreadable else SOON
-        self._missed, self.unreadable = 0, ""
+        self.missed, self.unreadable = 0, ""
         found = {each.key: each for each in compare(self.kernel, self.books, before, self.terms.funds_bound)}
         fresh = self._take(found, before, at_once=at_once)
         self._show()
@@ -115,6 +115,10 @@ class Reconciler:
         """Tell whether our position moved during the comparison, so that nothing could be said of it."""
         at = difference.token, difference.product
         return difference.kind in POSITIONS and held(self.kernel)[at] != before[at]
+
+    def confirmed(self, difference: Difference) -> bool:
+        """Tell whether the last comparison has found a standing difference with the same figure."""
+        return self._same(difference, self._seen.get(difference.key, (0, 0))[0])
 
     # what the operator has decided
 
