@@ -77,6 +77,32 @@ class Broker(Struct, frozen=True, kw_only=True):
         str, Meta(description="Today's token, of a sandbox only: a real one never stands in a file.", extra=SECRET)
     ] = ""
     access_token_env: Annotated[str, _is("Environment variable that holds today's token, instead.")] = ""
+    api_secret_env: Annotated[
+        str, _is("Environment variable that holds the application's secret, for the login; empty: KITE_API_SECRET.")
+    ] = ""
+    redirect_port: Annotated[
+        int, _in(1_024, 65_535, "Port on the loopback interface that the browser comes back to after the login.")
+    ] = 8765
+    static_ip: Annotated[str, _is("Address registered with Kite for orders; empty: none is known.")] = ""
+    bind_ip: Annotated[
+        str, _is("Address of this machine that requests leave from, where it has several; empty: the system chooses.")
+    ] = ""
+    algo_id: Annotated[
+        str,
+        _like(
+            r"^([A-Za-z0-9_-]{1,32})?$",
+            "an id of letters and digits, or empty",
+            "Id of a registered algorithm, sent with every order; empty: none.",
+        ),
+    ] = ""
+    market_protection: Annotated[
+        float,
+        _in(
+            -1,
+            100,
+            "Percent of the price a market order may move where it names no protection; -1: the broker's bands.",
+        ),
+    ] = -1.0
     timeout_s: Annotated[float, _in(0.5, 60, "Patience with one request; afterwards its outcome is unknown.")] = 7.0
     workers: Annotated[int, _in(4, 16, "Requests under way at the same time, half of them changes, half reads.")] = 4
 
@@ -159,6 +185,14 @@ class Reconcile(Struct, frozen=True, kw_only=True):
         float, _in(0.25, 50, "Stop of shares that are adopted, below their last price at that moment.")
     ] = 5.0
     trail: Annotated[bool, _is("Whether that stop follows the price.")] = False
+
+
+class Exits(Struct, frozen=True, kw_only=True):
+    """How hard an exit that rests in the book is pressed; always within the day's band."""
+
+    patience_s: Annotated[int, _in(1, 600, "Rest of an exit before its limit is moved.")] = 10
+    widen_percent: Annotated[float, _in(0.1, 20, "Step by which it is moved away from the last price.")] = 1.0
+    reach_percent: Annotated[float, _in(0.1, 20, "Farthest it is moved from the last price.")] = 5.0
 
 
 class Risk(Struct, frozen=True, kw_only=True):
@@ -274,6 +308,7 @@ class Config(Struct, frozen=True, kw_only=True):
     feed: Feed = Feed()
     governor: Governor = Governor()
     gateway: Gateway = Gateway()
+    exits: Exits = Exits()
     reconcile: Reconcile = Reconcile()
     risk: Risk = Risk()
     store: Store = Store()

@@ -5,16 +5,17 @@ import itertools
 import json
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from compiled.charges import RateTable
-from compiled.kernel import Kernel, Setup
+from compiled.kernel import PRESSED, Kernel, Setup
 from compiled.model import SECOND, Bar, Instrument
 from compiled.positions import Slot
 from compiled.risk import Limits
 from compiled.strategy import Strategy
+from compiled.terms import Exits
 from engine.errors import BusyError, DataError, PatangError, RetryableError
 from engine.market.calendar import Calendar, ist_day, midnight
 from engine.market.hours import Hours
@@ -46,6 +47,9 @@ class Settings:
     watch: tuple[str, ...] = ()
     rates: Rates = field(default_factory=Rates)
     patience: Patience = field(default_factory=Patience)
+    modifies: int = 24
+    """Modifications of one order."""
+    exits: Exits = PRESSED
     poll_s: float = 7.0
     positions_every_s: float = 45.0
     reconcile: Terms = field(default_factory=Terms)
@@ -59,7 +63,10 @@ class Settings:
 
 
 class Ports(NamedTuple):
-    """The outside world, as the desk is handed it; `keep_bars` takes closed bars and must not block."""
+    """The outside world, as the desk is handed it; `keep_bars` takes closed bars and must not block.
+
+    `beside` gives what runs beside an opened day, on its loop, until the day ends.
+    """
 
     broker: Broker
     feed: Feed
@@ -70,6 +77,7 @@ class Ports(NamedTuple):
     charges: RateTable
     pacer: Pacer | None = None
     keep_bars: Callable[[list[Bar]], None] | None = None
+    beside: Callable[[Loop], Iterable[Coroutine[None, None, None]]] = lambda _: ()
 
 
 class Desk:
@@ -128,7 +136,7 @@ class Desk:
         return old
 
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
-        """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.trading.decisions.parse`).
+        """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.trading.choices.parse`).
 
         The outcome appears in `board.answers`.
         """
@@ -136,6 +144,18 @@ class Desk:
         self._asks.append(Ask(number, act, token, detail))
         self._nudge()
         return number
+
+    def answer(self, number: int) -> str:
+        """Return what became of something that was asked for, empty while it is pending."""
+        return self.board.answers.get(number, "")
+
+    def differences(self) -> str:
+        """Return what stands between the broker's books and ours as one line of JSON; safe from any thread."""
+        header, loop = self.board.header, self._loop
+        return json.dumps({
+            "mode": header.mode, "state": header.state, "unreadable": loop.reconciler.unreadable if loop else "",
+            "differences": [row._asdict() for row in self.board.differences.rows[:]],
+        })  # fmt: skip
 
     def _nudge(self) -> None:
         loop, events = self._loop, self._events
@@ -171,7 +191,7 @@ class Desk:
             lockstep = await self._take_hold()
             loop, watched = await self._open()
             async with asyncio.TaskGroup() as tasks:
-                helpers = [tasks.create_task(ports.feed.run(loop))]
+                helpers = [tasks.create_task(work) for work in (ports.feed.run(loop), *ports.beside(loop))]
                 try:
                     await ports.feed.subscribe(int(i.token) for i in watched)
                     if lockstep is not None and ports.pacer is not None:
@@ -224,6 +244,7 @@ class Desk:
         setup = Setup(
             min(each.opens for each in own.values()), max(each.closes for each in own.values()), cash,
             self.settings.limits, list(self.settings.spans), f"P{self.settings.tag_salt}{day:%y%m%d}", hours=own,
+            modifies=self.settings.modifies, exits=self.settings.exits,
         )  # fmt: skip
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
         loop = self._build(hours)
@@ -338,7 +359,7 @@ class Desk:
             "pnl": header.pnl, "charges": header.charges, "cash": header.cash, "naked": header.naked,
             "kill": latch.level if latch else "", "kill_reason": latch.reason if latch else "",
             "feed_age_ms": header.feed_age // 1_000_000, "positions": len(self.board.positions.rows),
-            "orders": len(self.board.orders.rows), "differences": list(self._loop.differences) if self._loop else [],
+            "orders": len(self.board.orders.rows), "differences": [*self._loop.differences, *self._loop.holds.values()] if self._loop else [],
         })  # fmt: skip
 
 

@@ -161,7 +161,6 @@ def test_broken_toml_is_named_with_its_line(text, expected):
         ("[strategy.momentum_ladder]\ncapital = 300000", "strategy.momentum_ladder.capital", "at most total_capital"),
         ("[strategy.moving_average_cross]\nslow = 9", "strategy.moving_average_cross.fast", "fewer bars than slow"),
         ("[strategy.moving_average_cross]\ntimeframe_s = 120", "strategy.moving_average_cross.timeframe_s", "one of feed.spans_s"),
-        ("[broker]\nname = 'kite'", "broker.name", "real orders"),
         ("[desk]\nmode = 'live'", "desk.mode", "needs broker.name"),
         ("[broker]\nrest = 'http://localhost:1'", "broker.ws", "belong together"),
         ("[broker]\nws = 'ws://localhost:1'", "broker.rest", "belong together"),

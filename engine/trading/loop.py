@@ -13,7 +13,7 @@ from engine.market.hours import Hours, Stage
 from engine.ports import Clock, Journal
 from engine.trading.board import Board, Header
 from engine.trading.books import Books
-from engine.trading.decisions import Decisions
+from engine.trading.choices import Choices
 from engine.trading.gateway import Gateway
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.publish import Publisher
@@ -79,8 +79,10 @@ class Loop:
         self.asks: deque[Ask] = deque()
         self.state = "reconciling"
         self.reconciler = reconciler
-        self.decisions = Decisions(reconciler, gateway, inbox.append, self._decided)
+        self.choices = Choices(reconciler, gateway, inbox.append, self._decided)
         self.differences: tuple[str, ...] = ()
+        self.holds: dict[str, str] = {}
+        """Why entries are held back besides, by name."""
         self.hinted = False
         self.compare_soon = False
         self.stopping = False
@@ -201,7 +203,7 @@ class Loop:
             self.log.tell("warn", "resumed", f"resumed by {ask.detail}")
             return "done: resumed"
         if ask.act == "reconcile":
-            return self.decisions.ask(ask.number, ask.detail)
+            return self.choices.ask(ask.number, ask.detail)
         return f"refused: no such act: {ask.act}"
 
     def _decided(self, number: int, told: str) -> None:
@@ -220,8 +222,24 @@ class Loop:
         if self.differences and not found:
             self.log.tell("info", "difference", "the books agree again")
         self.differences = found
-        self.state = "read-only" if found else "running"
-        self.inbox.append(Operate(self.clock.now(), Act.HOLD if found else Act.READY))
+        self._stand()
+
+    def hold(self, name: str, why: str) -> None:
+        """Hold entries back for a reason, until the same name comes without one; exits and protection still leave."""
+        if self.holds.get(name, "") == why:
+            return
+        if why:
+            self.holds[name] = why
+        else:
+            del self.holds[name]
+        if self.state in {"running", "read-only"}:
+            self._stand()
+
+    def _stand(self) -> None:
+        """Let the kernel enter, or not."""
+        held = bool(self.differences or self.holds)
+        self.state = "read-only" if held else "running"
+        self.inbox.append(Operate(self.clock.now(), Act.HOLD if held else Act.READY))
         self.wake.set()
 
     # showing and closing

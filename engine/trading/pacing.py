@@ -72,7 +72,7 @@ class Watch:
             self._task = None
         unknown = loop.gateway.look_due()
         polled = now >= self._next_poll
-        if loop.decisions.waiting:
+        if loop.choices.waiting:
             self._task = asyncio.create_task(self._decide())
         elif loop.hinted or polled or (unknown is not None and now >= unknown):
             loop.hinted = False
@@ -94,7 +94,7 @@ class Watch:
 
     async def _decide(self) -> None:
         loop = self._loop
-        await loop.decisions.carry_out()
+        await loop.choices.carry_out()
         loop.reconciled()
 
     async def _reconcile(self) -> None:
@@ -177,8 +177,8 @@ class Lockstep:
             now = self._clock.now()
             unknown = loop.gateway.look_due()
             polled = now >= self._next_poll
-            if loop.decisions.waiting:
-                await loop.decisions.carry_out()
+            if loop.choices.waiting:
+                await loop.choices.carry_out()
                 loop.reconciled()
                 moved = True
             if loop.hinted or polled or (unknown is not None and unknown <= now):

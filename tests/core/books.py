@@ -6,8 +6,8 @@ from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import SECOND, GttStatus, OrderStatus, Side
 from engine.ports import BrokerPosition
 from engine.trading.board import Board
+from engine.trading.choices import Choices
 from engine.trading.clock import SteppedClock
-from engine.trading.decisions import Decisions
 from engine.trading.reconcile import Reconciler, Terms
 from tests.core.scripted import CANBK, Scene
 
@@ -89,7 +89,7 @@ class Desk:
         self.gateway = Queue()
         self.answers = {}
         self.posted = []
-        self.decisions = Decisions(self.reconciler, self.gateway, self.posted.append, self.answers.__setitem__)
+        self.choices = Choices(self.reconciler, self.gateway, self.posted.append, self.answers.__setitem__)
 
     def look(self, times=1, **options):
         """Compare, a second apart; return (key, kind, figure) of what stands."""
@@ -118,11 +118,11 @@ class Desk:
     def decide(self, text):
         """Decide, and hand what follows to the kernel; return what the operator is told and what the kernel asks for."""
         number = len(self.answers) + 1
-        if refusal := self.decisions.ask(number, text):
+        if refusal := self.choices.ask(number, text):
             return refusal, []
         self.clock.set(self.clock.now() + SECOND)
         self.scene.now = self.clock.now()
-        asyncio.run(self.decisions.carry_out())
+        asyncio.run(self.choices.carry_out())
         found = []
         while self.posted:
             found += self.scene.tell(self.posted.pop(0))

@@ -9,7 +9,7 @@ from compiled.kernel import Kernel
 from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Product, Purpose, Side
 from compiled.protection import NEAREST_PERCENT
 from engine.market.calendar import ist_day
-from engine.trading.differences import POSITIONS, Choice, Difference, Kind
+from engine.trading.differences import COVER, POSITIONS, Choice, Difference, Kind
 from engine.trading.gateway import Gateway
 from engine.trading.reconcile import Reconciler
 
@@ -19,7 +19,7 @@ EVERYTHING = "all"
 LEAST_STOP, MOST_STOP = 0.25, 50.0
 
 
-class Decision(NamedTuple):
+class Chosen(NamedTuple):
     """What the operator wants done; `stop` percent below the last price, 0.0 for the configured one."""
 
     number: int
@@ -29,7 +29,7 @@ class Decision(NamedTuple):
     stop: float
 
 
-def parse(number: int, text: str) -> Decision | str:
+def parse(number: int, text: str) -> Chosen | str:
     """Read "KEY CHOICE [STRATEGY] [stop=PERCENT]", or return why it cannot be meant."""
     words = [word for word in text.split() if not word.startswith("stop=")]
     stops = [word.removeprefix("stop=") for word in text.split() if word.startswith("stop=")]
@@ -45,10 +45,10 @@ def parse(number: int, text: str) -> Decision | str:
         return f"refused: stop {stops[0]}: expected percent"
     if stops and not LEAST_STOP <= stop <= MOST_STOP:
         return f"refused: stop {stops[0]}: expected {LEAST_STOP} to {MOST_STOP:g} percent"
-    return Decision(number, words[0], choice, words[2] if len(words) == 3 else "", stop)
+    return Chosen(number, words[0], choice, words[2] if len(words) == 3 else "", stop)
 
 
-class Decisions:
+class Choices:
     """Carries out what the operator decides; `post` takes events for the kernel, `answer` the outcome by number."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Decisions:
         self.kernel: Kernel = reconciler.kernel
         self.post = post
         self.answer = answer
-        self.waiting: deque[Decision] = deque()
+        self.waiting: deque[Chosen] = deque()
 
     def ask(self, number: int, text: str) -> str:
         """Take a decision in; return why it cannot be meant, empty if it is going to be carried out."""
@@ -80,7 +80,7 @@ class Decisions:
         for decision in decided:
             self.answer(decision.number, self._decide(decision))
 
-    def _ignore_all(self, decision: Decision) -> str:
+    def _ignore_all(self, decision: Chosen) -> str:
         if decision.choice is not Choice.IGNORE:
             return "refused: all can only be ignored; everything else is decided one by one"
         able = [s.difference for s in self.reconciler.standing.values() if Choice.IGNORE in s.difference.choices]
@@ -88,7 +88,7 @@ class Decisions:
             self.reconciler.ignore(difference)
         return f"done: {len(able)} ignored"
 
-    def _decide(self, decision: Decision) -> str:
+    def _decide(self, decision: Chosen) -> str:
         if self.reconciler.missed:
             return "refused: the broker's books cannot be read just now; try again"
         if decision.key == EVERYTHING:
@@ -110,7 +110,7 @@ class Decisions:
             self.reconciler.settled(difference)
         return done
 
-    def _act(self, difference: Difference, decision: Decision) -> str:
+    def _act(self, difference: Difference, decision: Chosen) -> str:
         if difference.kind in POSITIONS:
             return self._position(difference, decision)
         if difference.kind is Kind.ORDER:
@@ -123,8 +123,9 @@ class Decisions:
 
     # positions
 
-    def _position(self, difference: Difference, decision: Decision) -> str:
-        kernel, now, product = self.kernel, self.reconciler.clock.now(), Product[difference.product]
+    def _position(self, difference: Difference, decision: Chosen) -> str:
+        kernel, now = self.kernel, self.reconciler.clock.now()
+        product = Product.MIS if difference.product == COVER else Product[difference.product]
         market = kernel.markets[difference.token]
         if Choice.FLATTEN not in difference.choices:  # the broker has less than we: nothing to take on
             side = Side.BUY if difference.figure < 0 else Side.SELL
@@ -138,7 +139,7 @@ class Decisions:
         leave, hours = decision.choice is Choice.FLATTEN, market.instrument.hours
         if leave and not hours.opens <= now < hours.closes:
             return "refused: the market is closed; flatten it while it trades"
-        gtt = None if leave or decision.stop else self._guard(difference, market.ltp)
+        gtt = None if leave or decision.stop or product is not Product.CNC else self._guard(difference, market.ltp)
         terms = self.reconciler.terms
         self.post(Adopt(
             now, difference.token, product, difference.figure, difference.average or market.ltp, strategy,
@@ -148,7 +149,7 @@ class Decisions:
         what = "leaving" if leave else f"taken over with GTT {gtt.gtt_id}" if gtt else "a stop is being placed"
         return f"done: {difference.figure} {difference.symbol} to {strategy}: {what}"
 
-    def _unfit(self, decision: Decision, token: int) -> str:
+    def _unfit(self, decision: Chosen, token: int) -> str:
         """Return why a strategy cannot be given the shares, empty if it can."""
         if decision.choice is not Choice.ASSIGN:
             return ""
@@ -180,7 +181,7 @@ class Decisions:
 
     # orders, GTTs, trades, funds
 
-    def _order(self, difference: Difference, decision: Decision) -> str:
+    def _order(self, difference: Difference, decision: Chosen) -> str:
         order_id = difference.key.partition(":")[2]
         if decision.choice is Choice.FLATTEN:
             stray = Order(
@@ -196,7 +197,7 @@ class Decisions:
         ))  # fmt: skip
         return f"done: {order_id} counts as cancelled"
 
-    def _gtt(self, difference: Difference, decision: Decision) -> str:
+    def _gtt(self, difference: Difference, decision: Chosen) -> str:
         gtt_id, now = int(difference.key.partition(":")[2]), self.reconciler.clock.now()
         if decision.choice is Choice.ADOPT:
             self.post(GttUpdate(now, gtt_id, difference.token, GttStatus.DELETED, [], [], "not in the broker's list"))
