@@ -158,6 +158,7 @@ class Answers(Positions):
     def _order_update(self, event: OrderUpdate) -> None:
         order = self._ours(event)
         if order is None:
+            self.out.pass_by(event.tag)
             self.externals[event.order_id] = event
             return
         before = order.status

@@ -131,8 +131,13 @@ class Sandbox(Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     start: Annotated[
-        str, _like(r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$", 'a time as "09:15"', "When it begins, IST.")
-    ] = "09:15"
+        str,
+        _like(
+            r"^(([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?)?$",
+            'a time as "09:15", or empty',
+            "When it begins, IST; empty: when the day opens.",
+        ),
+    ] = ""
     symbols: Annotated[Symbols, _is("Its instruments; empty: twenty large NSE stocks.")] = ()
     cash: Annotated[int, _in(1, 1_000 * CRORE, "Rupees on its account at the start.")] = 1_000_000
     port: Annotated[int, _in(0, 65_535, "Port on the loopback interface; 0: any free one.")] = 0

@@ -60,6 +60,8 @@ class Settings:
     """How long before the broker's own square-off the desk leaves its intraday positions."""
     subscriptions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tag_salt: str = "00"
+    beat_s: float = 0.1
+    """How long the engine naps at most when nothing happens."""
 
 
 class Ports(NamedTuple):
@@ -167,9 +169,13 @@ class Desk:
     # the thread
 
     def _main(self) -> None:
+        asyncio.run(self.run())
+
+    async def run(self) -> None:
+        """Run the day on the calling event loop; what ends it early is told, kept in `error`, and latches the switch."""
         state = "stopped"
         try:
-            asyncio.run(self._day())
+            await self._day()
         except PatangError as error:
             state = self._die(error)
         except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
@@ -200,7 +206,7 @@ class Desk:
                         helpers.append(tasks.create_task(self.gateway.run(self.settings.lanes)))
                         await run_live(
                             loop, int(self.settings.poll_s * SECOND),
-                            int(self.settings.positions_every_s * SECOND),
+                            int(self.settings.positions_every_s * SECOND), self.settings.beat_s,
                         )  # fmt: skip
                 finally:
                     loop.state = "stopping"
@@ -247,6 +253,7 @@ class Desk:
             modifies=self.settings.modifies, exits=self.settings.exits,
         )  # fmt: skip
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
+        self.kernel.begin(now)
         loop = self._build(hours)
         for intent in restore(self.kernel, journal, midnight(day)):
             self.gateway.look_for(intent)

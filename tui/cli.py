@@ -113,7 +113,7 @@ def sandbox(
     port: Annotated[int, Parameter(help="Port on the loopback interface; 0: any free one.")] = 0,
     speed: Speed = "1",
     date: Annotated[str, Parameter(help="The day it plays, YYYY-MM-DD; empty: the latest trading day.")] = "",
-    start: Annotated[str, Parameter(help="When it begins, IST.")] = "09:15",
+    start: Annotated[str, Parameter(help="When it begins, IST; empty: when the day opens.")] = "",
     tape: Annotated[Path | None, Parameter(help="Folder of recorded 1-minute bars to play instead.")] = None,
     exchanges: Annotated[str, Parameter(help="NSE, NFO, BSE, MCX, with commas between.")] = "NSE",
     size: Annotated[int, Parameter(help="Instruments in all, up to 9000; 0: the named ones.")] = 0,

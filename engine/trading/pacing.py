@@ -11,19 +11,19 @@ from engine.trading.loop import Loop
 
 START_PATIENCE_S = 20.0
 STOP_PATIENCE_S = 15.0
-BEAT_S = 0.1
 
 
-async def run_live(loop: Loop, poll: int, compare: int) -> None:
+async def run_live(loop: Loop, poll: int, compare: int, beat_s: float) -> None:
     """Turn until told to stop: on frames and hints as they come, and on a timer every second.
 
-    The books are read every `poll` ns and compared with ours every `compare` ns. A stop waits a while for what is under
-    way: working entries are cancelled, exits go out, and what was bought gets its protection.
+    The books are read every `poll` ns and compared with ours every `compare` ns; `beat_s` seconds is the longest nap.
+    A stop waits a while for what is under way: working entries are cancelled, exits go out, and what was bought gets
+    its protection.
     """
     watch = Watch(loop, poll, compare)
     ending = 0.0
     next_timer = loop.clock.now() // SECOND * SECOND + SECOND
-    beat = asyncio.create_task(_beat(loop))
+    beat = asyncio.create_task(_beat(loop, beat_s))
     try:
         while True:
             await loop.wake.wait()
@@ -109,10 +109,10 @@ class Watch:
         loop.wake.set()
 
 
-async def _beat(loop: Loop) -> None:
-    """Wake the loop ten times a second, whatever the market does."""
+async def _beat(loop: Loop, seconds: float) -> None:
+    """Wake the loop every so many seconds, whatever the market does."""
     while True:
-        await asyncio.sleep(BEAT_S)
+        await asyncio.sleep(seconds)
         loop.wake.set()
 
 
