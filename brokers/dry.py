@@ -5,8 +5,9 @@ from typing import Final, final
 from brokers.market import MarketOnly
 from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import Gtt, Order
+from compiled.terms import Change
 from engine.errors import OrderRefused
-from engine.ports import Broker, BrokerHolding, BrokerPosition
+from engine.ports import Broker, BrokerHolding, BrokerPosition, Slices
 
 CODE: Final = "DRY_RUN"
 
@@ -21,6 +22,15 @@ class DryBroker(MarketOnly):
     async def place(self, order: Order) -> str:
         """Refuse."""
         raise _refused(order.tag)
+
+    async def place_sliced(self, order: Order) -> Slices:
+        """Refuse."""
+        raise _refused(order.tag)
+
+    async def modify(self, order_id: str, change: Change) -> None:
+        """Refuse."""
+        del change
+        raise _refused(order_id)
 
     async def cancel(self, order_id: str) -> None:
         """Refuse."""

@@ -9,6 +9,8 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
+from compiled.terms import PLAIN, Change, Terms
+
 E4: Final = 10_000.0
 """Prices are exact in ten-thousandths of a rupee, the finest grid any Indian segment uses."""
 
@@ -307,7 +309,11 @@ class Order:
 
     `intent` numbers it within the desk, `tag` is what the broker echoes (at most 20 characters), `order_id` is the
     broker's, empty until known. `rung` names the rung it serves (0: none). `cancelling` while a cancellation has no
-    answer, `unwanted` when it was to be cancelled before its id was known.
+    answer, `unwanted` when it was to be cancelled before its id was known. `pending` is the modification that has no
+    answer yet, `wanted` the one to be asked for then; `moved` (ns) is when the last one was asked for.
+
+    What the broker makes into several orders (slices, the legs of an iceberg) is a chain of orders by `sibling`; the
+    others name the first in `parent`. `parts` is how many there are for certain, `whole` the quantity of all together.
     """
 
     def __init__(
@@ -327,6 +333,7 @@ class Order:
         protection: float = -1.0,
         rung: i64 = 0,
         created: i64 = 0,
+        terms: Terms = PLAIN,
     ) -> None:
         self.intent = intent
         self.tag = tag
@@ -352,6 +359,15 @@ class Order:
         self.reason = ""
         self.cancelling = False
         self.unwanted = False
+        self.terms = terms
+        self.parent: i64 = 0
+        self.sibling: Order | None = None
+        self.parts: i64 = 1
+        self.whole = quantity
+        self.pending: Change | None = None
+        self.wanted: Change | None = None
+        self.modifies: i64 = 0
+        self.moved: i64 = created
 
     @property
     def average(self) -> float:

@@ -13,6 +13,7 @@ from brokers.paper.broker import World
 from compiled.model import SECOND, Bar
 from compiled.risk import Limits
 from compiled.strategy import Strategy
+from compiled.terms import Exits
 from engine.config import Config, paths
 from engine.desk import Desk, Ports, Settings
 from engine.errors import OperatorError
@@ -128,10 +129,16 @@ def _settings(station: Station, salt: str) -> Settings:
             governor.orders_per_second, governor.orders_per_minute, governor.orders_per_day,
             governor.reserve_per_second,
         ),
+        modifies=governor.modifies_per_order,
+        exits=Exits(config.exits.patience_s, config.exits.widen_percent, config.exits.reach_percent),
         patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups),
         poll_s=gateway.poll_s,
         positions_every_s=gateway.positions_every_s,
-        reconcile=Terms(NOBODYS_CASH if station.run.mode == "dry-run" else config.reconcile.funds_bound * 100),
+        reconcile=Terms(
+            NOBODYS_CASH if station.run.mode == "dry-run" else config.reconcile.funds_bound * 100,
+            config.reconcile.stop_percent,
+            config.reconcile.trail,
+        ),
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
         square_off_before_s=config.risk.square_off_before_s,
