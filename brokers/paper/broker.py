@@ -21,6 +21,7 @@ from compiled.events import (
     DeleteGtt,
     GttUpdate,
     ModifyGtt,
+    ModifyOrder,
     OrderUpdate,
     Outcome,
     PlaceGtt,
@@ -40,10 +41,11 @@ from compiled.model import (
     Side,
 )
 from compiled.resting import worth
+from compiled.terms import Change, Variety
 from engine.errors import DataError, OrderRefused
 from engine.market.calendar import Calendar, ist_day
 from engine.market.charges import segment
-from engine.ports import Broker, BrokerHolding, BrokerPosition, Clock, Journal
+from engine.ports import Broker, BrokerHolding, BrokerPosition, Clock, Journal, Slices
 
 REFUSED: Final = "PAPER"
 
@@ -122,17 +124,48 @@ class PaperBroker(MarketOnly):
         self._stand_again({int(each.token): each for each in instruments})
 
     async def place(self, order: Order) -> str:
-        """Send a new order and return its id."""
+        """Send a new order and return its id; an iceberg is one order here, other varieties are refused."""
+        variety = order.terms.variety
+        if variety not in {Variety.REGULAR, Variety.ICEBERG}:
+            raise OrderRefused(REFUSED, f"the simulated exchange takes no {variety.name.lower()} orders")
         return (await self._ask(PlaceOrder(order), int(order.intent), Verb.PLACE)).broker_id
+
+    async def place_sliced(self, order: Order) -> Slices:
+        """Send a new order in slices of at most the freeze quantity, one after the other."""
+        instrument = self._simulation.lists(int(order.token))
+        most = int(instrument.freeze) if instrument is not None and instrument.freeze else int(order.quantity)
+        made: list[str] = []
+        refused: list[OrderRefused] = []
+        for first in range(0, int(order.quantity), most):
+            slice_ = self._own(order.token, order.side, min(most, int(order.quantity) - first), order.product)
+            slice_.tag, slice_.order_type, slice_.price = order.tag, order.order_type, order.price
+            slice_.trigger, slice_.validity, slice_.protection = order.trigger, order.validity, order.protection
+            try:
+                made.append(await self.place(slice_))
+            except OrderRefused as error:
+                refused.append(error)
+        if not made:
+            raise refused[0]
+        return Slices(tuple(made), tuple(refused))
+
+    async def modify(self, order_id: str, change: Change) -> None:
+        """Change a working order's quantity, price or trigger."""
+        order = self._known(order_id)
+        await self._ask(ModifyOrder(order, change), int(order.intent), Verb.MODIFY)
 
     async def cancel(self, order_id: str) -> None:
         """Cancel a working order."""
+        order = self._known(order_id)
+        await self._ask(CancelOrder(order), int(order.intent), Verb.CANCEL)
+
+    def _known(self, order_id: str) -> Order:
+        """Return what a request about an order of the book needs of it."""
         booked = self._orders.get(order_id)
         if booked is None:
             raise OrderRefused(REFUSED, f"there is no order {order_id}")
         order = self._own(booked.update.token, booked.update.side, booked.update.quantity, booked.product)
         order.order_id = order_id
-        await self._ask(CancelOrder(order), int(order.intent), Verb.CANCEL)
+        return order
 
     async def place_gtt(self, gtt: Gtt) -> int:
         """Send a new GTT and return its id."""
@@ -223,6 +256,8 @@ class PaperBroker(MarketOnly):
                 order.price, order.trigger,
             )  # fmt: skip
             self._book(Booked(first, order.product))
+        elif isinstance(command, ModifyOrder):
+            self._modified(command.order.order_id, int(answer.ts))
         elif isinstance(command, PlaceGtt | ModifyGtt):
             gtt = command.gtt
             update = GttUpdate(answer.ts, int(answer.broker_id), gtt.token, GttStatus.ACTIVE, list(worth(gtt)), [])
@@ -233,6 +268,18 @@ class PaperBroker(MarketOnly):
                 answer.ts, known.update.gtt_id, known.update.token, GttStatus.DELETED, known.update.legs, []
             )
             self._watch(known._replace(update=gone))
+
+    def _modified(self, order_id: str, ts: int) -> None:
+        old, product = self._orders[order_id]
+        standing = self._simulation.standing(int(old.token), order_id)
+        if standing is None:
+            return
+        price = standing.instrument.price
+        update = OrderUpdate(
+            ts, order_id, old.tag, old.token, old.side, old.status, standing.quantity, old.filled,
+            price(standing.limit), price(standing.trigger),
+        )  # fmt: skip
+        self._book(Booked(update, product))
 
     def _update(self, update: OrderUpdate) -> None:
         self._book(Booked(update, self._orders[update.order_id].product))

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from brokers.paper.broker import PaperBroker, Terms, World
+from brokers.paper import broker as paper_broker
+from brokers.paper.broker import PaperBroker, World
 from compiled.frames import FULL, encode, pack_depth
 from compiled.model import (
     Gtt,
@@ -20,6 +21,7 @@ from compiled.model import (
     Side,
     Tick,
 )
+from compiled.terms import Change, Terms, Variety
 from engine.errors import OrderRefused
 from engine.market import charges
 from engine.market.calendar import Calendar
@@ -77,7 +79,7 @@ class Paper:
     async def open(self, **terms):
         self.journal = SqliteJournal(self.file, lambda *told: self.failures.append(told))
         world = World(self.clock, Calendar.load(), charges.load(), self.journal)
-        self.broker = PaperBroker(Source(), world, Terms(**{"cash": CASH, **terms}), stamped=True)
+        self.broker = PaperBroker(Source(), world, paper_broker.Terms(**{"cash": CASH, **terms}), stamped=True)
         self.broker.hint = self.hints.append
         await self.broker.bands(await self.broker.instruments("NSE"))
         self.tasks = [asyncio.ensure_future(work) for work in self.broker.beside()]
@@ -199,6 +201,37 @@ async def test_what_the_exchange_would_refuse_is_refused_with_its_reason(paper):
     for ask in (paper.broker.cancel("99"), paper.broker.delete_gtt(99)):
         with pytest.raises(OrderRefused, match="99"):
             await ask
+
+
+async def test_a_resting_order_is_modified_and_survives_a_restart_as_it_is(paper):
+    await paper.prices(1500.0)
+    resting = await paper.broker.place(order(quantity=10, kind=OrderType.LIMIT, price=1490.0))
+    await paper.prices(1500.0)
+    await paper.broker.modify(resting, Change(quantity=6, price=1495.0))
+    await paper.restart()
+    stands = await paper.status(resting)
+    assert (int(stands.quantity), stands.price, stands.status) == (6, 1495.0, OrderStatus.OPEN)
+    await paper.prices(1494.0)
+    assert int((await paper.status(resting)).filled) == 6
+    with pytest.raises(OrderRefused, match="not open"):
+        await paper.broker.modify(resting, Change(price=1490.0))
+
+
+async def test_a_sliced_order_is_several_under_one_tag(paper):
+    await paper.prices(1500.0)
+    paper.broker._simulation.lists(TOKEN).freeze = 40
+    whole = order(quantity=100, kind=OrderType.LIMIT, price=1490.0)
+    made = await paper.broker.place_sliced(whole)
+    book = {each.order_id: each for each in await paper.broker.orders()}
+    assert [int(book[each].quantity) for each in made.order_ids] == [40, 40, 20]
+    assert {each.tag for each in book.values()} == {whole.tag}
+
+
+async def test_a_variety_the_simulated_exchange_does_not_have_is_refused(paper):
+    cover = order()
+    cover.terms = Terms(Variety.COVER)
+    with pytest.raises(OrderRefused, match="cover"):
+        await paper.broker.place(cover)
 
 
 async def test_a_gtt_that_fires_sells_and_the_desk_learns_which_order_it_sent(paper):
