@@ -10,6 +10,7 @@ from mypy_extensions import i64
 
 from compiled.bars import Bars
 from compiled.charges import Rates
+from compiled.entries import Entries
 from compiled.events import (
     Act,
     Answer,
@@ -23,32 +24,25 @@ from compiled.events import (
     Timer,
     Trade,
 )
-from compiled.ladder import Ladder, LadderPlan, Rung, RungState, raise_high
+from compiled.ladder import Ladder, RungState, raise_high
 from compiled.ledger import Ledger
 from compiled.model import (
-    MINUTE,
     SECOND,
     Bar,
     Instrument,
-    OrderType,
     Product,
-    Purpose,
     Side,
     Tick,
     TradingHours,
-    paise,
 )
 from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, calm, idle
-from compiled.risk import Limits, Reason, check_order, check_usage, halting, size
-from compiled.strategy import Request
+from compiled.risk import Limits, Reason, halting
+from compiled.strategy import OPERATOR, Request, Wish
 from compiled.terms import Exits
-from compiled.triggers import Triggers
 
 PRESSED: Final = Exits()
-ENTRY_RETRY_SECONDS: Final = 30
-"""How long a rung whose entry was refused waits before it is tried again."""
 
 
 @final
@@ -88,7 +82,7 @@ class Setup:
 
 
 @final
-class Kernel(Triggers):
+class Kernel(Entries):
     """The desk's decisions. `rates` maps 8 * token + product to the charges of the day."""
 
     def __init__(self, setup: Setup, instruments: list[Instrument], slots: list[Slot], rates: dict[int, Rates]) -> None:
@@ -100,13 +94,10 @@ class Kernel(Triggers):
         self.grace = setup.grace
         self.bars = Bars(setup.spans)
         self.closed_bars: list[Bar] = []
-        self.ready = False
         self.peak: i64 = 0
         self.before: i64 = 0
-        self.refused: i64 = 0
         self.ticks: i64 = 0
         self.bar_count: i64 = 0
-        self._refusals: dict[str, i64] = {}
         for slot in slots:
             for token in slot.tokens:
                 self._subscribe(slot, token)
@@ -179,6 +170,9 @@ class Kernel(Triggers):
         elif isinstance(event, FeedStatus):
             self._at(event.ts)
             self._feed_status(event)
+        elif isinstance(event, Wish):
+            self._at(event.ts)
+            event.verdict = self._ask(OPERATOR, event.request)
         return out.commands
 
     def _at(self, ts: i64) -> None:
@@ -408,89 +402,20 @@ class Kernel(Triggers):
             if int(request.token) not in slot.context.instruments:
                 self._stop(slot, KeyError(int(request.token)))
                 return
-            if request.plan is None:
-                self._exit_all(slot, request.token, request.reason)
-            else:
-                self._open_ladder(slot, request, request.plan)
+            self._ask(slot.name, request)
 
-    def _exit_all(self, slot: Slot, token: i64, reason: str) -> None:
-        for ladder in slot.context.held.get(int(token), []):
-            self._leave(ladder, "exit: " + reason if reason else "exit")
-
-    # entries
-
-    def _open_ladder(self, slot: Slot, request: Request, plan: LadderPlan) -> None:
+    def _ask(self, strategy: str, request: Request) -> Reason:
+        """Do what a strategy or the operator asks for; return why not, or OK."""
         market = self.markets[int(request.token)]
-        if slot.context.held[int(request.token)]:
-            self._refuse(slot.name, market, Reason.DUPLICATE)
-            return
-        number = self.next_number
-        ladder = Ladder(number, slot.name, market.instrument, request.side, plan)
-        ladder.created = self.out.now
-        ladder.reason = request.reason
-        rung_number: i64 = 0
-        for rung_plan in plan.rungs:
-            rung_number += 1
-            ladder.rungs.append(Rung(number + rung_number, number, rung_number, rung_plan))
-        if self._enter(market, ladder, ladder.rungs[0]):
-            self.next_number = number + rung_number + 1
-            self.adopt(ladder)
-
-    def _enter(self, market: Market, ladder: Ladder, rung: Rung) -> bool:
-        """Send the entry of a rung if sizing and risk allow it; return whether it was sent."""
-        instrument = market.instrument
-        wanted = ladder.plan.quantity
-        quantity = wanted if wanted > 0 else size(instrument, ladder.plan.capital, market.ltp)
-        price = instrument.snap(market.ltp)
-        reason = self._gate(market, ladder)
-        if reason is Reason.OK:
-            reason = check_order(instrument, quantity, price, market.ltp, self.limits)
-        if reason is Reason.OK:
-            reason = check_usage(ladder.strategy, paise(price, quantity), self._usage(ladder), self.limits)
-        if reason is not Reason.OK:
-            self._refuse(ladder.strategy, market, reason)
-            rung.retry_at = self.out.now + ENTRY_RETRY_SECONDS * SECOND
-            return False
-        rung.entry = self.out.place(
-            ladder.strategy, instrument.token, ladder.side, quantity, OrderType.MARKET, ladder.plan.product,
-            Purpose.ENTRY, rung.rung_id,
-        )  # fmt: skip
-        rung.state = RungState.ENTERING
-        self.entries += 1
-        self.changed_rungs[rung.rung_id] = rung
-        return True
-
-    def _gate(self, market: Market, ladder: Ladder) -> Reason:
-        now = self.out.now
-        if self.halted:
-            return Reason.KILLED
-        if not self.ready:
-            return Reason.NOT_READY
-        hours = market.instrument.hours
-        if not hours.trading(now):
-            return Reason.SESSION
-        if ladder.plan.product is Product.MIS and hours.squares_off(now):
-            return Reason.SQUARE_OFF
-        stale = self.limits.stale_after
-        if not market.live or market.ltp <= 0.0 or (stale > 0 and now - market.heard > stale):
-            return Reason.STALE_DATA
-        for slot in self.slots:
-            if slot.name == ladder.strategy and slot.stopped:
-                return Reason.STRATEGY_STOPPED
-        if ladder.side is Side.SELL and ladder.plan.product is Product.CNC:
-            return Reason.SHORT_DELIVERY
-        if int(market.instrument.token) * 8 + int(ladder.plan.product) not in self.rates:
-            return Reason.PRODUCT
+        order = request.order
+        if request.plan is not None:
+            return self._open_ladder(strategy, market, request, request.plan)
+        if order is not None:
+            return self._alter(strategy, market, order, request.change)
+        for ladder in list(market.ladders):
+            if ladder.strategy == strategy:
+                self._leave(ladder, "exit: " + request.reason if request.reason else "exit")
         return Reason.OK
-
-    def _refuse(self, strategy: str, market: Market, reason: Reason) -> None:
-        """Count a refused entry; tell it once a minute per strategy, instrument and reason."""
-        self.refused += 1
-        symbol = market.instrument.symbol
-        key = strategy + " " + symbol + " " + reason.name
-        if self.out.now >= self._refusals.get(key, 0):
-            self._refusals[key] = self.out.now + MINUTE
-            self.out.alert("info", "refused", strategy + " " + symbol + ": " + reason.name, market.instrument.token)
 
     def _follow(self, market: Market) -> None:
         ltp = market.ltp
