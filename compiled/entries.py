@@ -7,16 +7,17 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from compiled.adoption import Adoptions
 from compiled.charges import Rates
+from compiled.decisions import CHANGE, ENTER, EXIT, RUNG, TICK, Cause, Decision, Decisions, explain
 from compiled.ladder import AT_MARKET, Entry, Ladder, LadderPlan, Rung, RungState, stop_at
 from compiled.ledger import Ledger
-from compiled.model import MINUTE, SECOND, Instrument, Order, OrderType, Product, Purpose, Side, Validity, paise
+from compiled.model import SECOND, Instrument, Order, OrderType, Product, Purpose, Side, Validity, paise
 from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
 from compiled.risk import Limits, Reason, check_order, check_usage, size
 from compiled.strategy import OPERATOR, Request
 from compiled.terms import Change, Variety
-from compiled.triggers import Triggers
 
 ENTRY_RETRY_SECONDS: Final = 30
 """How long a rung whose entry was refused waits before it is tried again."""
@@ -25,7 +26,7 @@ SHOWN_PERCENT: Final = 10
 """The least part of an order that must be disclosed, where not all of it is."""
 
 
-class Entries(Triggers):
+class Entries(Adoptions):
     """Opens ladders, enters rungs and alters orders, where the desk's limits allow it."""
 
     def __init__(
@@ -41,10 +42,34 @@ class Entries(Triggers):
         super().__init__(out, ledger, limits, markets, slots, first, rates)
         self.ready = False
         self.refused: i64 = 0
-        self._refusals: dict[str, i64] = {}
+        self.decisions = Decisions(first)
 
-    def draft(self, strategy: str, market: Market, request: Request, plan: LadderPlan) -> Ladder:
+    def _ask(self, strategy: str, request: Request, cause: Cause) -> Reason:
+        """Do what a strategy or the operator asks for; return why not, or OK."""
+        market = self.markets[int(request.token)]
+        order = request.order
+        if request.plan is not None:
+            return self._open_ladder(strategy, market, request, request.plan, cause)
+        if order is not None:
+            return self._alter(strategy, market, order, request.change, cause)
+        for ladder in list(market.ladders):
+            if ladder.strategy == strategy:
+                self._exit(market, ladder, request.reason, cause)
+        return Reason.OK
+
+    def _exit(self, market: Market, ladder: Ladder, reason: str, cause: Cause) -> None:
+        if not ladder.leaving:
+            decision = self.decisions.make(self.out.now, EXIT, ladder, cause, reason)
+            decision.ladder = ladder.ladder_id
+            decision.price = market.ltp
+            self.decisions.keep(decision)
+        self._leave(ladder, "exit: " + reason if reason else "exit")
+
+    # entries
+
+    def draft(self, strategy: str, request: Request, plan: LadderPlan) -> Ladder:
         """Return the ladder that a request asks for, not followed yet."""
+        market = self.markets[int(request.token)]
         number = self.next_number
         ladder = Ladder(number, strategy, market.instrument, request.side, plan)
         ladder.created = self.out.now
@@ -55,35 +80,54 @@ class Entries(Triggers):
             ladder.rungs.append(Rung(number + rung_number, number, rung_number, rung_plan))
         return ladder
 
-    def _open_ladder(self, strategy: str, market: Market, request: Request, plan: LadderPlan) -> Reason:
+    def _open_ladder(self, strategy: str, market: Market, request: Request, plan: LadderPlan, cause: Cause) -> Reason:
+        ladder = self.draft(strategy, request, plan)
+        decision = self.decisions.make(self.out.now, ENTER, ladder, cause, request.reason)
         if strategy != OPERATOR:
             for held in market.ladders:
                 if held.strategy == strategy:
-                    self._refuse(strategy, market, Reason.DUPLICATE)
+                    self._refuse(decision, market, Reason.DUPLICATE)
                     return Reason.DUPLICATE
-        ladder = self.draft(strategy, market, request, plan)
-        reason = self._enter(market, ladder, ladder.rungs[0])
+        reason = self._enter(market, ladder, ladder.rungs[0], decision)
         if reason is Reason.OK:
             self.next_number += len(plan.rungs) + 1
             self.adopt(ladder)
         return reason
 
-    def _enter(self, market: Market, ladder: Ladder, rung: Rung) -> Reason:
+    def _climb(self, market: Market, ladder: Ladder, rung: Rung) -> None:
+        """Decide on a rung whose trigger the last price has reached."""
+        now = self.out.now
+        reason = f"P{rung.number} at {rung.plan.trigger_percent:.2f} % up"
+        cause = Cause(TICK, market.token, now, market.ltp)
+        decision = self.decisions.make(now, RUNG, ladder, cause, reason)
+        decision.ladder = ladder.ladder_id
+        decision.rung = rung.rung_id
+        self._enter(market, ladder, rung, decision)
+
+    def _enter(self, market: Market, ladder: Ladder, rung: Rung, decision: Decision) -> Reason:
         """Send the entry of a rung if sizing and risk allow it; return why not, or OK."""
+        entry = _entry(ladder, rung)
+        decision.quantity = _quantity(market, ladder)
+        decision.price = _reckoned(entry, market)
         reason = self.verdict(market, ladder, rung)
         if reason is not Reason.OK:
-            self._refuse(ladder.strategy, market, reason)
+            if self._refuse(decision, market, reason):
+                silent = self.out.now - market.heard
+                usage = self._usage(ladder)
+                decision.detail = explain(reason, market.instrument, decision, self.limits, usage, silent)
             rung.retry_at = self.out.now + ENTRY_RETRY_SECONDS * SECOND
             return reason
-        entry = _entry(ladder, rung)
         trigger = entry.trigger
         if ladder.plan.cover and trigger <= 0.0:
-            trigger = stop_at(ladder, rung, _reckoned(entry, market))
+            trigger = stop_at(ladder, rung, decision.price)
         rung.entry = self.out.place(
-            ladder.strategy, market.token, ladder.side, _quantity(market, ladder), entry.order_type,
-            ladder.plan.product, Purpose.ENTRY, rung.rung_id, entry.price, trigger, entry.validity, entry.protection,
-            entry.terms,
+            ladder.strategy, market.token, ladder.side, decision.quantity, entry.order_type, ladder.plan.product,
+            Purpose.ENTRY, rung.rung_id, entry.price, trigger, entry.validity, entry.protection, entry.terms,
         )  # fmt: skip
+        decision.ladder = ladder.ladder_id
+        decision.rung = rung.rung_id
+        decision.intent = rung.entry.intent
+        self.decisions.keep(decision)
         rung.state = RungState.ENTERING
         self.entries += 1
         self.changed_rungs[rung.rung_id] = rung
@@ -135,34 +179,52 @@ class Entries(Triggers):
             return Reason.STALE_DATA
         return Reason.OK
 
-    def _refuse(self, strategy: str, market: Market, reason: Reason) -> None:
-        """Count a refused entry; tell it once a minute per strategy, instrument and reason."""
+    def _refuse(self, decision: Decision, market: Market, reason: Reason) -> bool:
+        """Count a refusal; tell it once a minute per strategy, instrument and reason; return whether it was told."""
         self.refused += 1
         symbol = market.instrument.symbol
-        key = strategy + " " + symbol + " " + reason.name
-        if self.out.now >= self._refusals.get(key, 0):
-            self._refusals[key] = self.out.now + MINUTE
-            self.out.alert("info", "refused", strategy + " " + symbol + ": " + reason.name, market.token)
+        if not self.decisions.refuse(decision, reason, symbol):
+            return False
+        self.out.alert("info", "refused", decision.strategy + " " + symbol + ": " + reason.name, market.token)
+        return True
 
     # changes
 
-    def _alter(self, strategy: str, market: Market, order: Order, change: Change | None) -> Reason:
-        """Change or cancel (`change` None) a working order; a strategy's own entries only, the operator's any of ours."""
+    def _alter(self, strategy: str, market: Market, order: Order, change: Change | None, cause: Cause) -> Reason:
+        """Change or cancel (`change` None) a working order; a strategy its own entries only, the operator any of ours."""
+        rung = self.rungs.get(int(order.rung))
         mine = strategy == OPERATOR or (order.strategy == strategy and order.purpose is Purpose.ENTRY)
-        if not mine or not order.live or order.cancelling:
-            reason = Reason.NOT_WORKING
-        elif change is None:
-            self.out.cancel(order)
-            return Reason.OK
+        if rung is None or not mine:
+            self.refused += 1
+            return Reason.NOT_WORKING
+        ladder = self.owners[int(rung.ladder_id)]
+        decision = self.decisions.make(self.out.now, CHANGE, ladder, cause, "" if change is not None else "cancel")
+        decision.ladder = ladder.ladder_id
+        decision.rung = rung.rung_id
+        decision.intent = order.intent
+        reason = self._change(market, ladder, order, change, decision)
+        if reason is Reason.OK:
+            self.decisions.keep(decision)
         else:
-            reason = self._check_change(market, order, change)
-        if reason is Reason.OK and change is not None and not self.out.modify(order, change):
-            reason = Reason.MODIFICATIONS
-        if reason is not Reason.OK:
-            self._refuse(strategy, market, reason)
+            self._refuse(decision, market, reason)
         return reason
 
-    def _check_change(self, market: Market, order: Order, change: Change) -> Reason:
+    def _change(
+        self, market: Market, ladder: Ladder, order: Order, change: Change | None, decision: Decision
+    ) -> Reason:
+        if not order.live or order.cancelling:
+            return Reason.NOT_WORKING
+        if change is None:
+            self.out.cancel(order)
+            return Reason.OK
+        decision.quantity = change.quantity
+        decision.price = change.price if change.price > 0.0 else change.trigger
+        reason = self._check_change(market, ladder, order, change)
+        if reason is Reason.OK and not self.out.modify(order, change):
+            return Reason.MODIFICATIONS
+        return reason
+
+    def _check_change(self, market: Market, ladder: Ladder, order: Order, change: Change) -> Reason:
         """Check an order as it would be; what an entry grows by must fit the limits."""
         quantity = change.quantity if change.quantity > 0 else order.quantity
         price = change.price if change.price > 0.0 else order.price
@@ -177,10 +239,7 @@ class Entries(Triggers):
             return Reason.OK
         if self.halted:
             return Reason.KILLED
-        rung = self.rungs.get(int(order.rung))
-        if rung is None:
-            return Reason.NOT_WORKING
-        usage = self._usage(self.owners[int(rung.ladder_id)])
+        usage = self._usage(ladder)
         usage.positions -= 1
         usage.symbol_positions -= 1
         usage.trades -= 1

@@ -10,11 +10,14 @@ from mypy_extensions import i64
 
 from compiled.bars import Bars
 from compiled.charges import Rates
+from compiled.decisions import BAR, HAND, TICK, TIMER, Cause
 from compiled.entries import Entries
 from compiled.events import (
     Act,
+    Adopt,
     Answer,
     Command,
+    Deposit,
     FeedStatus,
     GttUpdate,
     Halt,
@@ -23,6 +26,7 @@ from compiled.events import (
     Ticks,
     Timer,
     Trade,
+    WriteOff,
 )
 from compiled.ladder import Ladder, RungState, raise_high
 from compiled.ledger import Ledger
@@ -38,8 +42,8 @@ from compiled.model import (
 from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, calm, idle
-from compiled.risk import Limits, Reason, halting
-from compiled.strategy import OPERATOR, Request, Wish
+from compiled.risk import Limits, halting
+from compiled.strategy import OPERATOR, Wish
 from compiled.terms import Exits
 
 PRESSED: Final = Exits()
@@ -172,8 +176,24 @@ class Kernel(Entries):
             self._feed_status(event)
         elif isinstance(event, Wish):
             self._at(event.ts)
-            event.verdict = self._ask(OPERATOR, event.request)
+            self._grant(event)
+        else:
+            self._correction(event)
         return out.commands
+
+    def _correction(self, event: object) -> None:
+        """Bring the books in line with the broker's; the day's P&L counts what was taken on from now on."""
+        before = self.ledger.net
+        if isinstance(event, Adopt):
+            self._at(event.ts)
+            self._take_on(event)
+        elif isinstance(event, WriteOff):
+            self._at(event.ts)
+            self._write_off(event)
+        elif isinstance(event, Deposit):
+            self._at(event.ts)
+            self.ledger.deposit(event.amount)
+        self.before += self.ledger.net - before
 
     def _at(self, ts: i64) -> None:
         """Move the kernel's time on; what the broker stamps lies in the past and does not move it."""
@@ -368,7 +388,8 @@ class Kernel(Entries):
             slot.strategy.on_bar(slot.context, bar)
         except Exception as error:  # noqa: BLE001  a strategy's fault stops that strategy, never the desk
             self._stop(slot, error)
-        self._requests(slot)
+        if slot.context.requests:
+            self._requests(slot, Cause(BAR, bar.token, bar.end, bar.close))
 
     def _call_tick(self, slot: Slot, tick: Tick) -> None:
         slot.context.now = self.out.now
@@ -377,24 +398,24 @@ class Kernel(Entries):
             slot.strategy.on_tick(slot.context, tick)
         except Exception as error:  # noqa: BLE001  see _call_bar
             self._stop(slot, error)
-        self._requests(slot)
+        if slot.context.requests:
+            self._requests(slot, Cause(TICK, tick.token, tick.ts, tick.ltp))
 
     def _call_timer(self, slot: Slot, now: i64) -> None:
         try:
             slot.strategy.on_timer(slot.context, now)
         except Exception as error:  # noqa: BLE001  see _call_bar
             self._stop(slot, error)
-        self._requests(slot)
+        if slot.context.requests:
+            self._requests(slot, Cause(TIMER, 0, now, 0.0))
 
     def _stop(self, slot: Slot, error: Exception) -> None:
         slot.stopped = type(error).__name__ + ": " + str(error)
         slot.context.requests = []
         self.out.alert("alarm", "strategy_stopped", slot.name + " stopped: " + slot.stopped)
 
-    def _requests(self, slot: Slot) -> None:
+    def _requests(self, slot: Slot, cause: Cause) -> None:
         requests = slot.context.requests
-        if not requests:
-            return
         slot.context.requests = []
         for request in requests:
             slot.signals += 1
@@ -402,20 +423,12 @@ class Kernel(Entries):
             if int(request.token) not in slot.context.instruments:
                 self._stop(slot, KeyError(int(request.token)))
                 return
-            self._ask(slot.name, request)
+            self._ask(slot.name, request, cause)
 
-    def _ask(self, strategy: str, request: Request) -> Reason:
-        """Do what a strategy or the operator asks for; return why not, or OK."""
-        market = self.markets[int(request.token)]
-        order = request.order
-        if request.plan is not None:
-            return self._open_ladder(strategy, market, request, request.plan)
-        if order is not None:
-            return self._alter(strategy, market, order, request.change)
-        for ladder in list(market.ladders):
-            if ladder.strategy == strategy:
-                self._leave(ladder, "exit: " + request.reason if request.reason else "exit")
-        return Reason.OK
+    def _grant(self, event: Wish) -> None:
+        """Do what the operator asks for, by the same rules as for a strategy."""
+        market = self.markets[int(event.request.token)]
+        event.verdict = self._ask(OPERATOR, event.request, Cause(HAND, market.token, self.out.now, market.last))
 
     def _follow(self, market: Market) -> None:
         ltp = market.ltp
@@ -426,7 +439,7 @@ class Kernel(Entries):
             if not ladder.leaving and not self.halted:
                 waiting = ladder.next_rung(ltp)
                 if waiting is not None and self.out.now >= waiting.retry_at:
-                    self._enter(market, ladder, waiting)
+                    self._climb(market, ladder, waiting)
             self._tend(ladder)
 
     # the operator and the limits

@@ -87,6 +87,12 @@ class Outbox:
         self.next_intent = number + 1
         return number
 
+    def pass_by(self, tag: str) -> None:
+        """Never give out the number of a tag that stands at the broker, although the journal does not know it."""
+        number = tag[len(self.tag_prefix) :]
+        if tag.startswith(self.tag_prefix) and number.isdecimal():
+            self.next_intent = max(self.next_intent, i64(int(number)) + 1)
+
     def place(
         self,
         strategy: str,

@@ -100,6 +100,7 @@ class Replay:
         kernel.out.changed_gtts.clear()
         kernel.changed_rungs.clear()
         kernel.changed_ladders.clear()
+        kernel.decisions.forget()
 
     def expect(self, points: i64) -> None:
         """Make room for a curve of so many points."""

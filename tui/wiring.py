@@ -131,7 +131,11 @@ def _settings(station: Station, salt: str) -> Settings:
         patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups),
         poll_s=gateway.poll_s,
         positions_every_s=gateway.positions_every_s,
-        reconcile=Terms(NOBODYS_CASH if station.run.mode == "dry-run" else config.reconcile.funds_bound * 100),
+        reconcile=Terms(
+            NOBODYS_CASH if station.run.mode == "dry-run" else config.reconcile.funds_bound * 100,
+            config.reconcile.stop_percent,
+            config.reconcile.trail,
+        ),
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
         square_off_before_s=config.risk.square_off_before_s,

@@ -16,7 +16,18 @@ from brokers.sandbox.sabotage import struck
 from brokers.sandbox.sessions import SHUT
 from brokers.sandbox.table import Parts, Route, matched, route
 from brokers.sandbox.varieties import SQUARED_OFF, sliced_answer
-from brokers.sandbox.wire import CSV, ApiError, Request, Response, invalid, not_found, refused, required, success
+from brokers.sandbox.wire import (
+    CSV,
+    ApiError,
+    Request,
+    Response,
+    invalid,
+    not_found,
+    refused,
+    required,
+    success,
+    written,
+)
 
 SEGMENTS = ("equity", "commodity")
 
@@ -71,7 +82,7 @@ class Api:
             route("POST", "/orders/{variety}", self._place, "order"),
             route("PUT", "/orders/{variety}/{order_id}", self._modify),
             route("DELETE", "/orders/{variety}/{order_id}", self._cancel),
-            route("GET", "/orders", lambda _r, _p: x.orders.book_rows()),
+            route("GET", "/orders", lambda _r, _p: written(x.orders.written())),
             route("GET", "/orders/{order_id}", lambda _r, p: x.orders.find(p["order_id"]).shown_history()),
             route("GET", "/orders/{order_id}/trades", self._order_trades),
             route("GET", "/trades", lambda _r, _p: [trade_row(trade) for trade in x.orders.trades]),
