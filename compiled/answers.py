@@ -9,8 +9,8 @@ from compiled.events import Answer, OrderUpdate, Outcome, Trade, Verb
 from compiled.guard import confirm
 from compiled.ladder import Rung, RungState
 from compiled.ledger import Ledger
-from compiled.model import MINUTE, SECOND, Order, OrderStatus, OrderType, Purpose, paise
-from compiled.orders import accept, apply, change, join, move
+from compiled.model import MINUTE, SECOND, Order, OrderStatus, OrderType, Purpose, Side, paise
+from compiled.orders import accept, apply, change, corrects, join, move
 from compiled.outbox import Fill, Outbox
 from compiled.positions import Market, Positions, Slot
 from compiled.protection import leave, triggered_by
@@ -196,6 +196,7 @@ class Answers(Positions):
             return part
         if terms.variety is Variety.AMO and not first.traded:
             first.order_id = event.order_id  # it was sent to the exchange under another number
+            self.out.changed(first)
             return first
         self.out.alert("alarm", "doubled", first.tag + " stands twice: " + event.order_id, first.token)
         return None
@@ -263,7 +264,9 @@ class Answers(Positions):
         order.value += value
         order.charged += charges
         order.filled = max(order.filled, order.traded)
-        if today:
+        if today and corrects(order):
+            self.ledger.carry(order.strategy, order.token, quantity if order.side is Side.BUY else -quantity, price)
+        elif today:
             self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
             self.ledger.charge(order.strategy, order.token, charges)
         rung = self.rungs.get(int(order.rung))

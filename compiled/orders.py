@@ -11,6 +11,9 @@ from mypy_extensions import i64
 from compiled.events import OrderUpdate
 from compiled.model import Order, OrderStatus, OrderType
 
+CORRECTION: Final = "correction-"
+"""How the order id of a correction begins: no broker has it."""
+
 _WORKING: Final = (
     OrderStatus.OPEN,
     OrderStatus.TRIGGER_PENDING,
@@ -114,6 +117,11 @@ def _take_prices(order: Order, update: OrderUpdate) -> bool:
         order.trigger = update.trigger
         changed = True
     return changed
+
+
+def corrects(order: Order) -> bool:
+    """Tell whether an order is a correction of our books (`compiled/adoption.py`): it moved shares and no cash."""
+    return order.order_id.startswith(CORRECTION)
 
 
 def settled(order: Order) -> bool:

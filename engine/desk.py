@@ -138,11 +138,26 @@ class Desk:
         return old
 
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
-        """Ask for "exit" (a token) or "cancel" (an order's key); the outcome appears in `board.answers`."""
+        """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.trading.choices.parse`).
+
+        The outcome appears in `board.answers`.
+        """
         number = next(self._numbers)
         self._asks.append(Ask(number, act, token, detail))
         self._nudge()
         return number
+
+    def answer(self, number: int) -> str:
+        """Return what became of something that was asked for, empty while it is pending."""
+        return self.board.answers.get(number, "")
+
+    def differences(self) -> str:
+        """Return what stands between the broker's books and ours as one line of JSON; safe from any thread."""
+        header, loop = self.board.header, self._loop
+        return json.dumps({
+            "mode": header.mode, "state": header.state, "unreadable": loop.reconciler.unreadable if loop else "",
+            "differences": [row._asdict() for row in self.board.differences.rows[:]],
+        })  # fmt: skip
 
     def _nudge(self) -> None:
         loop, events = self._loop, self._events
@@ -275,7 +290,7 @@ class Desk:
             settings.patience, inbox.append,
         )  # fmt: skip
         books = Books(self.kernel, ports.broker, self.gateway, inbox.append)
-        reconciler = Reconciler(self.kernel, ports.broker, ports.clock, self.board, settings.reconcile)
+        reconciler = Reconciler(self.kernel, ports.broker, ports.journal, ports.clock, self.board, settings.reconcile)
         loop = Loop(
             self.kernel, self.gateway, books, inbox, self.board, self._log, ports.journal, ports.clock, ports.kill,
             hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.pacer is None,

@@ -172,6 +172,28 @@ def resume(
 
 
 @app.command
+def reconcile(
+    key: Annotated[str, Parameter(help="The difference, as the list names it; all: every one (ignore only).")] = "",
+    choice: Annotated[Literal["adopt", "assign", "ignore", "flatten", ""], Parameter(help="What to do about it.")] = "",
+    strategy: Annotated[str, Parameter(help="assign: the strategy that gets the shares.")] = "",
+    *,
+    stop: Annotated[float, Parameter(help="adopt, assign: percent below the last price; 0: as configured.")] = 0.0,
+    mode: Annotated[Mode | None, Parameter(help="Which desk, where several run.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """List what differs between the broker's books and the running desk's, or decide one of the differences."""
+    from tui.reconcile import decide, listing
+
+    if not key:
+        return listing(config, mode or "", as_json=as_json)
+    if not choice:
+        raise ConfigError(f"{key}: say what to do: adopt, assign STRATEGY, ignore or flatten")
+    detail = " ".join(filter(None, (key, choice, strategy, f"stop={stop:g}" if stop else "")))
+    return decide(config, mode or "", detail, as_json=as_json)
+
+
+@app.command
 def login(
     *,
     port: Annotated[

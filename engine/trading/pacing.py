@@ -72,7 +72,9 @@ class Watch:
             self._task = None
         unknown = loop.gateway.look_due()
         polled = now >= self._next_poll
-        if loop.hinted or polled or (unknown is not None and now >= unknown):
+        if loop.choices.waiting:
+            self._task = asyncio.create_task(self._decide())
+        elif loop.hinted or polled or (unknown is not None and now >= unknown):
             loop.hinted = False
             self._next_poll = now + self._poll
             self._task = asyncio.create_task(self._look(gtts=polled))
@@ -89,6 +91,11 @@ class Watch:
     async def _look(self, *, gtts: bool) -> None:
         await self._loop.books.look(gtts=gtts)
         self._loop.wake.set()
+
+    async def _decide(self) -> None:
+        loop = self._loop
+        await loop.choices.carry_out()
+        loop.reconciled()
 
     async def _reconcile(self) -> None:
         """Compare the books; what is seen for the first time is looked at again, after another look at the orders."""
@@ -170,6 +177,10 @@ class Lockstep:
             now = self._clock.now()
             unknown = loop.gateway.look_due()
             polled = now >= self._next_poll
+            if loop.choices.waiting:
+                await loop.choices.carry_out()
+                loop.reconciled()
+                moved = True
             if loop.hinted or polled or (unknown is not None and unknown <= now):
                 loop.hinted = False
                 self._next_poll = (now // MINUTE + 1) * MINUTE
