@@ -73,9 +73,7 @@ class Weather:
         length = min(rng.choice((1.0, 4.0, 12.0, 25.0)), self._until - world.loop.seconds)
         if length <= 0.0:
             return
-        kind = rng.choice(
-            ("requests",) * 5 + ("stream", "stream", "books", "books", "loss", "outage", "full", "slow", "skew")
-        )
+        kind = rng.choice(STORMS)
         world.storms += 1
         world.note(f"storm: {kind} for {length:.1f} s")
         undo = getattr(self, f"_{kind}")(rng, length)
