@@ -18,6 +18,7 @@ from compiled.events import (
     FeedStatus,
     GttUpdate,
     Halt,
+    LimitChange,
     Operate,
     OrderUpdate,
     Ticks,
@@ -41,7 +42,7 @@ from compiled.model import (
 from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, calm, idle
-from compiled.risk import Limits, Reason, check_order, check_usage, halting, size
+from compiled.risk import Limits, Reason, check_order, check_usage, halting, size_of, stopping
 from compiled.strategy import Request
 from compiled.terms import Exits
 from compiled.triggers import Triggers
@@ -122,6 +123,13 @@ class Kernel(Triggers):
         self.losses = 0
         self.before = self.ledger.net
         self.peak = 0
+        for slot in self.slots:
+            slot.before = self.ledger.strategy_net(slot.name)
+            slot.peak = 0
+            slot.losses = 0
+            if slot.limited:
+                slot.limited = False
+                slot.stopped = ""
 
     def _begin_hours(self, open: i64, close: i64, hours: dict[int, TradingHours]) -> None:
         """Let every instrument, its bars and the timers of its strategies keep the hours of the day."""
@@ -179,6 +187,9 @@ class Kernel(Triggers):
         elif isinstance(event, FeedStatus):
             self._at(event.ts)
             self._feed_status(event)
+        elif isinstance(event, LimitChange):
+            self._at(event.ts)
+            self.limits.change(event.name, event.value)
         return out.commands
 
     def _at(self, ts: i64) -> None:
@@ -447,8 +458,7 @@ class Kernel(Triggers):
     def _enter(self, market: Market, ladder: Ladder, rung: Rung, decision: Decision) -> bool:
         """Send the entry of a rung if sizing and risk allow it; return whether it was sent."""
         instrument = market.instrument
-        wanted = ladder.plan.quantity
-        quantity = wanted if wanted > 0 else size(instrument, ladder.plan.capital, market.ltp)
+        quantity = size_of(instrument, ladder.plan, rung.plan.stop_percent, market.ltp)
         price = instrument.snap(market.ltp)
         decision.quantity = quantity
         decision.price = price
@@ -473,8 +483,16 @@ class Kernel(Triggers):
         self.decisions.keep(decision)
         rung.state = RungState.ENTERING
         self.entries += 1
+        self._count(ladder.strategy)
         self.changed_rungs[rung.rung_id] = rung
         return True
+
+    def _count(self, strategy: str) -> None:
+        """Remember when an entry left, where entries in a minute are limited."""
+        if self.limits.max_orders_per_minute > 0:
+            for slot in self.slots:
+                if slot.name == strategy:
+                    slot.entered.append(self.out.now)
 
     def _gate(self, market: Market, ladder: Ladder) -> Reason:
         now = self.out.now
@@ -569,3 +587,21 @@ class Kernel(Triggers):
         if reason:
             self.out.commands.append(Halt(self.out.now, reason))
             self._halt()
+        elif self.limits.by_strategy:
+            self._watch_strategies()
+
+    def _watch_strategies(self) -> None:
+        """Stop each strategy that has reached a limit of its own: it asks no more, its protection stays."""
+        for slot in self.slots:
+            if slot.stopped:
+                continue
+            net = self.ledger.strategy_net(slot.name) - slot.before
+            slot.peak = max(slot.peak, net)
+            reason = stopping(net, slot.peak, slot.losses, self.limits)
+            if reason:
+                slot.stopped = reason
+                slot.limited = True
+                self.out.alert("alarm", "strategy_stopped", slot.name + " stopped: " + reason)
+                for ladder in self.ladders.values():
+                    if ladder.strategy == slot.name:
+                        self._cancel_entries(ladder)

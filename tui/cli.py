@@ -172,6 +172,18 @@ def resume(
 
 
 @app.command
+def drill(
+    *, runs: Annotated[int, Parameter(help="How often every exercise is done.")] = 1, as_json: AsJson = False
+) -> int:
+    """Rehearse the kill switch on exchanges of its own: every way to stop, a slow and a busy broker; nothing real."""
+    from tui.drill import drill as rehearse
+
+    if runs < 1:
+        raise ConfigError(f"runs {runs}: at least 1")
+    return rehearse(runs, as_json=as_json)
+
+
+@app.command
 def login(
     *,
     port: Annotated[
@@ -232,6 +244,7 @@ def export(
 
 
 app.command("tui.trace_commands:trace", name="trace", help="Follow one id from tick to fill, or tell why not.")
+app.command("tui.limit_commands:limits_app", name="limits", help="Show a running desk's limits, or change one.")
 app.command("tui.market_commands:calendar", name="calendar", help="Tell when the market trades on a day.")
 app.command("tui.market_commands:charges", name="charges", help="Work out what trades cost.")
 app.command("tui.tax_commands:tax", name="tax", help="State gains, turnover and the account of a financial year.")
