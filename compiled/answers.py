@@ -12,6 +12,7 @@ from compiled.outbox import Fill, Outbox
 from compiled.positions import Market, Positions, Slot
 from compiled.protection import triggered_by
 from compiled.risk import Limits
+from compiled.table import Table
 
 
 class Answers(Positions):
@@ -25,10 +26,10 @@ class Answers(Positions):
         out: Outbox,
         ledger: Ledger,
         limits: Limits,
-        markets: dict[int, Market],
+        markets: Table[Market],
         slots: list[Slot],
         first: i64,
-        rates: dict[int, Rates],
+        rates: Table[Rates],
     ) -> None:
         super().__init__(out, ledger, limits, markets, slots, first)
         self.rates = rates

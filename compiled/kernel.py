@@ -42,6 +42,7 @@ from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, calm, idle
 from compiled.risk import Limits, Reason, check_order, check_usage, halting, size
 from compiled.strategy import Request
+from compiled.table import Table
 from compiled.triggers import Triggers
 
 ENTRY_RETRY_SECONDS: Final = 30
@@ -81,11 +82,16 @@ class Kernel(Triggers):
     """The desk's decisions. `rates` maps 8 * token + product to the charges of the day."""
 
     def __init__(self, setup: Setup, instruments: list[Instrument], slots: list[Slot], rates: dict[int, Rates]) -> None:
-        markets: dict[int, Market] = {int(i.token): Market(i) for i in instruments}
+        markets: Table[Market] = Table()
+        for instrument in instruments:
+            markets[instrument.token] = Market(instrument)
+        charged: Table[Rates] = Table()
+        for key in rates:
+            charged[key] = rates[key]
         out = Outbox(setup.tag_prefix, setup.first)
         out.open = setup.open
         out.close = setup.close
-        super().__init__(out, Ledger(setup.cash), setup.limits, markets, slots, setup.first, rates)
+        super().__init__(out, Ledger(setup.cash), setup.limits, markets, slots, setup.first, charged)
         self.open = setup.open
         self.close = setup.close
         self.grace = setup.grace
@@ -134,8 +140,11 @@ class Kernel(Triggers):
 
     def handle(self, event: object) -> list[Command]:
         """Take one event and return what it calls for, in the order in which it should be done."""
-        out = self.out
-        out.commands = []
+        self.out.commands = []
+        return self.take(event)
+
+    def take(self, event: object) -> list[Command]:
+        """Take one event as `handle` does, but leave in the list what was asked for before."""
         if isinstance(event, Ticks):
             self._at(event.ts)
             for tick in event.ticks:
@@ -158,7 +167,7 @@ class Kernel(Triggers):
         elif isinstance(event, FeedStatus):
             self._at(event.ts)
             self._feed_status(event)
-        return out.commands
+        return self.out.commands
 
     def _at(self, ts: i64) -> None:
         """Move the kernel's time on; what the broker stamps lies in the past and does not move it."""
@@ -281,10 +290,10 @@ class Kernel(Triggers):
                     return True
         return len(market.tickers) > 0
 
-    def skip(self, ts: i64, market: Market, high: float, low: float, close: float, volume: i64) -> None:
-        """Take in a bar's path of four prices through which an instrument `sleeps`."""
-        self.ticks += 4
-        market.version += 4
+    def skip(self, ts: i64, market: Market, high: float, low: float, close: float, volume: i64, points: i64) -> None:
+        """Take in a bar's path, or the last points of it, through which an instrument `sleeps`."""
+        self.ticks += points
+        market.version += points
         market.ltp = close
         market.last = close
         market.bid = 0.0
@@ -322,7 +331,7 @@ class Kernel(Triggers):
                     self._call_timer(slot, now)
         if not self.still:
             self.still = True
-            for ladder in list(self.ladders.values()):
+            for ladder in self.ladders.values():
                 if not idle(ladder, 0.0, NO_PRICE):
                     self._tend(ladder)
         self._watch_limits()
@@ -458,7 +467,7 @@ class Kernel(Triggers):
 
     def _follow(self, market: Market) -> None:
         ltp = market.ltp
-        for ladder in list(market.ladders):
+        for ladder in market.ladders if len(market.ladders) == 1 else list(market.ladders):
             raise_high(ladder, ltp)
             if idle(ladder, ltp, ltp):
                 continue
@@ -483,10 +492,10 @@ class Kernel(Triggers):
         elif event.act is Act.FLATTEN:
             self.flattening = True
             self._halt()
-            for ladder in list(self.ladders.values()):
+            for ladder in self.ladders.values():
                 self._leave(ladder, "flatten")
         elif event.act is Act.EXIT:
-            for ladder in list(self.ladders.values()):
+            for ladder in self.ladders.values():
                 if ladder.instrument.token == event.token:
                     self._leave(ladder, event.reason if event.reason else "operator")
         elif event.act is Act.CANCEL:

@@ -10,6 +10,7 @@ from librt.vecs import append, vec
 from mypy_extensions import i64
 
 from compiled.model import Side, nearest, paise
+from compiled.table import Table
 
 
 def share(amount: i64, part: i64, whole: i64) -> i64:
@@ -67,7 +68,7 @@ class Position:
 
     def trade(self, side: Side, quantity: i64, value: i64) -> i64:
         """Book a fill worth `value` paise; return the P&L it realises by the average method, in paise."""
-        if side == Side.BUY:
+        if side is Side.BUY:
             self.buy_quantity += quantity
             self.buy_value += value
             return self._book(quantity, value)
@@ -144,7 +145,7 @@ class Ledger:
         self.unrealised: i64 = 0
         self._positions: list[Position] = []
         self._accounts: list[Position] = []
-        self._held: dict[int, list[Position]] = {}  # token → the account's position, then the strategies'
+        self._held: Table[list[Position]] = Table()  # token → the account's position, then the strategies'
 
     @property
     def net(self) -> i64:
@@ -169,7 +170,7 @@ class Ledger:
         position = self._get(strategy, token, price)
         self._held[token][0].trade(side, quantity, value)
         realised = position.trade(side, quantity, value)
-        if side == Side.BUY:
+        if side is Side.BUY:
             self.cash -= value
         else:
             self.cash += value

@@ -313,7 +313,13 @@ class Order:
     @property
     def live(self) -> bool:
         """Tell whether it may still trade."""
-        return self.status < OrderStatus.COMPLETE
+        status = self.status  # compared one by one: an order of enums is reckoned in Python
+        return (
+            status is not OrderStatus.COMPLETE
+            and status is not OrderStatus.CANCELLED
+            and status is not OrderStatus.REJECTED
+            and status is not OrderStatus.LOST
+        )
 
 
 @mypyc_attr(acyclic=True)
@@ -368,4 +374,10 @@ class Gtt:
     @property
     def live(self) -> bool:
         """Tell whether it may still trigger."""
-        return self.status <= GttStatus.ACTIVE
+        status = self.status
+        return (
+            status is GttStatus.ACTIVE
+            or status is GttStatus.SENT
+            or status is GttStatus.INTENT
+            or status is GttStatus.UNKNOWN
+        )

@@ -6,6 +6,8 @@ after the present one, and a filled quantity only if it grows.
 
 from typing import Final
 
+from mypy_extensions import i64
+
 from compiled.events import OrderUpdate
 from compiled.model import Order, OrderStatus
 
@@ -38,7 +40,7 @@ _LEGAL: Final = [new in LEGAL.get(OrderStatus(max(1, old)), ()) for old in range
 
 def legal(old: OrderStatus, new: OrderStatus) -> bool:
     """Tell whether `new` may follow `old`."""
-    return _LEGAL[old * _STATUSES + new]
+    return _LEGAL[i64(old) * i64(_STATUSES) + i64(new)]
 
 
 def move(order: Order, status: OrderStatus, reason: str = "") -> bool:

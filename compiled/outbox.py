@@ -7,6 +7,7 @@ from mypy_extensions import i64, mypyc_attr
 from compiled.digest import Digest
 from compiled.events import Alert, CancelOrder, Command, DeleteGtt, ModifyGtt, PlaceGtt, PlaceOrder
 from compiled.model import Gtt, GttLeg, Order, OrderType, Product, Purpose, Side
+from compiled.table import Table
 
 PLACED: Final[i64] = 1
 CANCELLED: Final[i64] = 2
@@ -48,13 +49,13 @@ class Outbox:
         self.open: i64 = 0
         self.close: i64 = 0
         self.commands: list[Command] = []
-        self.orders: dict[int, Order] = {}
-        self.gtts: dict[int, Gtt] = {}
+        self.orders: Table[Order] = Table()
+        self.gtts: Table[Gtt] = Table()
         self.by_tag: dict[str, Order] = {}
         self.by_order_id: dict[str, Order] = {}
-        self.by_gtt_id: dict[int, Gtt] = {}
-        self.changed_orders: dict[int, Order] = {}
-        self.changed_gtts: dict[int, Gtt] = {}
+        self.by_gtt_id: Table[Gtt] = Table()
+        self.changed_orders: Table[Order] = Table()
+        self.changed_gtts: Table[Gtt] = Table()
         self.fills: list[Fill] = []
         self._digest = Digest()
 
