@@ -2,7 +2,7 @@
 
 from mypy_extensions import i64
 
-from compiled.charges import Rates, order_charges
+from compiled.charges import Rates, charged, order_charges
 from compiled.events import Answer, OrderUpdate, Outcome, Trade, Verb
 from compiled.ladder import Rung, RungState
 from compiled.ledger import Ledger
@@ -145,9 +145,7 @@ class Answers(Positions):
         order.value += value
         order.filled = max(order.filled, order.traded)
         realised = self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
-        total = order_charges(
-            self.rates[int(order.token) * 8 + int(order.product)], order.side, order.traded, order.value
-        )
+        total = order_charges(self.rates[charged(order.token, order.product)], order.side, order.traded, order.value)
         charges = total - order.charged
         order.charged = total
         self.ledger.charge(order.strategy, order.token, charges)

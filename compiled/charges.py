@@ -176,6 +176,11 @@ def estimate(rates: Rates, side: Side, quantity: i64, price: float) -> Charges:
     )
 
 
+def charged(token: i64, product: i64) -> i64:
+    """Return the number under which a kernel keeps the rates of an instrument (token) in a `Product`."""
+    return 8 * token + product
+
+
 def order_charges(rates: Rates, side: Side, quantity: i64, value: i64) -> i64:
     """Return all charges of one order that traded `quantity` shares for `value` paise, rounded half up to the paisa.
 

@@ -9,7 +9,7 @@ from typing import Final, final
 from mypy_extensions import i64
 
 from compiled.bars import Bars
-from compiled.charges import Rates
+from compiled.charges import Rates, charged
 from compiled.events import (
     Act,
     Answer,
@@ -85,13 +85,13 @@ class Kernel(Triggers):
         markets: Table[Market] = Table()
         for instrument in instruments:
             markets[instrument.token] = Market(instrument)
-        charged: Table[Rates] = Table()
-        for key in rates:
-            charged[key] = rates[key]
+        table: Table[Rates] = Table()
+        for key, charges in rates.items():
+            table[key] = charges
         out = Outbox(setup.tag_prefix, setup.first)
         out.open = setup.open
         out.close = setup.close
-        super().__init__(out, Ledger(setup.cash), setup.limits, markets, slots, setup.first, charged)
+        super().__init__(out, Ledger(setup.cash), setup.limits, markets, slots, setup.first, table)
         self.open = setup.open
         self.close = setup.close
         self.grace = setup.grace
@@ -239,9 +239,12 @@ class Kernel(Triggers):
         """Show a closed bar to the strategies that listen for it."""
         for slot in market.listeners:
             if slot.span == bar.span and not slot.stopped:
-                slot.context.now = self.out.now
-                slot.context.warming = False
+                context = slot.context
+                context.now = self.out.now
+                context.warming = False
                 self._call_bar(slot, bar)
+                if context.requests:
+                    self._requests(slot)
 
     # recorded market data (compiled/replay.py): what ticks and timers do, without an event for each
 
@@ -308,9 +311,10 @@ class Kernel(Triggers):
 
     def begin(self, ts: i64) -> None:
         """Move the kernel's time on, with nothing asked for yet."""
-        self._at(ts)
-        if self.out.commands:
-            self.out.commands = []
+        out = self.out
+        out.now = max(out.now, ts)
+        if out.commands:
+            out.commands = []
 
     def _timer(self) -> None:
         self.bars.advance(self.out.now - self.grace)
@@ -348,7 +352,6 @@ class Kernel(Triggers):
             slot.strategy.on_bar(slot.context, bar)
         except Exception as error:  # noqa: BLE001  a strategy's fault stops that strategy, never the desk
             self._stop(slot, error)
-        self._requests(slot)
 
     def _call_tick(self, slot: Slot, tick: Tick) -> None:
         slot.context.now = self.out.now
@@ -452,7 +455,7 @@ class Kernel(Triggers):
             return Reason.SHORT_DELIVERY
         if ladder.plan.product is Product.MIS and ladder.plan.rungs[0].stop_percent > 0.0:
             return Reason.PRODUCT  # a GTT does not serve intraday positions
-        if int(market.instrument.token) * 8 + int(ladder.plan.product) not in self.rates:
+        if charged(market.token, ladder.plan.product) not in self.rates:
             return Reason.PRODUCT
         return Reason.OK
 

@@ -258,8 +258,8 @@ class Order:
     """One order of ours, from intent to its end.
 
     `intent` numbers it within the desk, `tag` is what the broker echoes (at most 20 characters), `order_id` is the
-    broker's, empty until known. `rung` names the rung it serves (0: none). `cancelling` while a cancellation has no
-    answer, `unwanted` when it was to be cancelled before its id was known.
+    broker's, empty until known, and `listed` the one it was last listed under. `rung` names the rung it serves (0: none).
+    `cancelling` while a cancellation has no answer, `unwanted` when it was to be cancelled before its id was known.
     """
 
     def __init__(
@@ -296,6 +296,7 @@ class Order:
         self.rung = rung
         self.created = created
         self.order_id = ""
+        self.listed = ""
         self.status = OrderStatus.INTENT
         self.filled: i64 = 0
         self.traded: i64 = 0

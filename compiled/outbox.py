@@ -65,9 +65,8 @@ class Outbox:
 
     def _note(self, what: i64, intent: i64) -> None:
         """Take the beginning of a record into the digest."""
-        self._digest.put(what)
+        self._digest.put(16 * intent + what)
         self._digest.put(self.now)
-        self._digest.put(intent)
 
     def _note_legs(self, legs: list[GttLeg]) -> None:
         """Take legs into the digest."""
@@ -110,11 +109,8 @@ class Outbox:
         digest = self._digest
         self._note(PLACED, intent)
         digest.put(token)
-        digest.put(side)
+        digest.few(side, order_type, product, purpose)
         digest.put(quantity)
-        digest.put(order_type)
-        digest.put(product)
-        digest.put(purpose)
         digest.price(price)
         digest.text(strategy)
         return order
@@ -129,7 +125,6 @@ class Outbox:
         digest.price(fill.price)
         digest.put(fill.charges)
         digest.put(fill.realised)
-        digest.text(fill.trade_id)
 
     def register(self, order: Order) -> None:
         """Make an order findable by number, tag and the broker's id."""
@@ -137,11 +132,13 @@ class Outbox:
         if order.tag:
             self.by_tag[order.tag] = order
         if order.order_id:
+            order.listed = order.order_id
             self.by_order_id[order.order_id] = order
 
     def changed(self, order: Order) -> None:
         """Have an order's row written, and its broker id known."""
-        if order.order_id:
+        if order.order_id != order.listed:
+            order.listed = order.order_id
             self.by_order_id[order.order_id] = order
         self.changed_orders[order.intent] = order
 

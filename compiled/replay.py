@@ -54,6 +54,7 @@ class Replay:
         self.day = vec[i64]([0 for _ in tokens])
         self.times = vec[i64]()
         self.equity = vec[i64]()
+        self.points: i64 = 0
         self.close: i64 = 0
 
     def enter(self, index: i64) -> None:
@@ -106,13 +107,19 @@ class Replay:
 
     def expect(self, points: i64) -> None:
         """Make room for a curve of so many points."""
-        self.times = vec[i64](capacity=points)
-        self.equity = vec[i64](capacity=points)
+        self.times = vec[i64]([0] * int(points))
+        self.equity = vec[i64]([0] * int(points))
 
     def sample(self, ts: i64) -> None:
         """Add a point to the curve."""
-        self.times = append(self.times, ts)
-        self.equity = append(self.equity, self.kernel.ledger.net)
+        at = self.points
+        self.points = at + 1
+        if at < len(self.times):
+            self.times[at] = ts
+            self.equity[at] = self.kernel.ledger.net
+        else:
+            self.times = append(self.times, ts)
+            self.equity = append(self.equity, self.kernel.ledger.net)
 
 
 @final
