@@ -1,18 +1,30 @@
 """What the broker tells of orders: answers to requests, the order book and trades, each taken once, in any order."""
 
+from typing import Final
+
 from mypy_extensions import i64
 
 from compiled.charges import Rates, charged, order_charges
 from compiled.events import Answer, OrderUpdate, Outcome, Trade, Verb
+from compiled.guard import confirm
 from compiled.ladder import Rung, RungState
 from compiled.ledger import Ledger
-from compiled.model import MINUTE, SECOND, Order, OrderStatus, Purpose, paise
-from compiled.orders import apply, move
+from compiled.model import MINUTE, SECOND, Order, OrderStatus, OrderType, Purpose, Side, paise
+from compiled.orders import accept, apply, change, corrects, join, move
 from compiled.outbox import Fill, Outbox
 from compiled.positions import Market, Positions, Slot
-from compiled.protection import triggered_by
+from compiled.protection import leave, triggered_by
 from compiled.risk import Limits
 from compiled.table import Table
+from compiled.terms import Variety
+
+REFUSALS_BEFORE_LEAVING: Final = 3
+"""After so many refusals of its stop a rung leaves at the market."""
+
+
+def passing(reason: str) -> bool:
+    """Tell whether a refusal is about the moment (a busy broker, a dead session), not about the request."""
+    return reason.startswith(("busy", "TokenException", "NetworkException"))
 
 
 class Answers(Positions):
@@ -44,9 +56,16 @@ class Answers(Positions):
                 order.cancelling = False
             self.out.changed(order)
             return  # what is still to be done, the next timer asks for
+        if event.verb is Verb.MODIFY:
+            self._modified(order, event)
+            return
+        if event.outcome is Outcome.SENT:
+            if move(order, OrderStatus.SENT):
+                self.out.changed(order)
+            return
         if event.outcome is Outcome.ACCEPTED:
-            order.order_id = event.broker_id
-            move(order, OrderStatus.OPEN)
+            accept(order, event.broker_id)
+            self._accepted(order, event)
         elif event.outcome is Outcome.REFUSED:
             move(order, OrderStatus.REJECTED, event.reason)
             self._order_refused(order, event.reason)
@@ -58,45 +77,89 @@ class Answers(Positions):
         self.out.changed(order)
         self._follow_up(order)
 
+    def _accepted(self, order: Order, event: Answer) -> None:
+        order.parts = max(order.parts, event.parts)
+        if event.reason:
+            self.out.alert("alarm", "slices", order.strategy + ": " + event.reason, order.token)
+
+    def _modified(self, order: Order, event: Answer) -> None:
+        """Take over a modification, or forget it; the newest wish goes out next. An exit that cannot be moved is cancelled."""
+        if event.outcome is Outcome.ACCEPTED:
+            change(order)
+            self._confirm_guard(order)
+        else:
+            order.pending = None
+            if event.reason.startswith("busy"):
+                order.modifies -= 1
+            elif event.outcome is Outcome.REFUSED:
+                self.out.alert("warn", "modify_refused", order.strategy + ": " + event.reason, order.token)
+                if order.purpose is Purpose.EXIT:
+                    self.out.cancel(order)
+        if order.wanted is not None and order.live and not order.cancelling:
+            self.out.modify(order, order.wanted)
+        self.out.changed(order)
+
+    def _confirm_guard(self, order: Order) -> None:
+        rung = self.rungs.get(int(order.rung))
+        if rung is not None and confirm(rung, order):
+            self.changed_rungs[rung.rung_id] = rung
+
     def _follow_up(self, order: Order) -> None:
-        """Give an order that lives its place: the rung's exit, a stray to cancel, or the reason to open the rung again."""
+        """Give an order that lives its place: the rung's stop or exit, a stray to cancel, or the reason to open the rung again."""
         self._link_orphans(order)
         if order.unwanted:
             self.out.cancel(order)
+        elif order.wanted is not None and order.pending is None and order.order_id:
+            self.out.modify(order, order.wanted)
         rung = self.rungs.get(int(order.rung))
         if rung is not None and order.live:
-            if order.purpose is Purpose.EXIT and rung.exit is not order:
-                if rung.exit is None:
-                    rung.exit = order
-                else:
-                    self.out.cancel(order)
+            if not order.parent:
+                self._give_place(rung, order)
             if rung.state is RungState.CLOSED:
                 rung.state = RungState.ENTERING
                 self._reopen(rung)
         self._tend_rung(order.rung)
 
+    def _give_place(self, rung: Rung, order: Order) -> None:
+        """Make an order the exit or the stop of its rung, unless another one already is."""
+        if order.purpose is Purpose.EXIT and rung.exit is not order:
+            if rung.exit is None:
+                rung.exit = order
+            else:
+                self.out.cancel(order)
+        elif order.purpose is Purpose.PROTECT and rung.exit is not order and rung.guard is not order:
+            if rung.exit is None and rung.guard is None:
+                rung.guard = order
+            else:
+                self.out.cancel(order)
+
     def _order_refused(self, order: Order, reason: str) -> None:
-        """Tell it; an exit that is refused again and again is tried ever less often."""
+        """Tell it; an exit or a stop that is refused again and again is tried ever less often, and a stop at last given up."""
         level = "warn"
         rung = self.rungs.get(int(order.rung))
-        if rung is not None and order.purpose is Purpose.EXIT:
-            patience: i64 = SECOND
-            if not reason.startswith("busy"):
-                rung.refusals += 1
-                patience = rung.refusals * rung.refusals * SECOND
-            rung.retry_at = self.out.now + (patience if patience < MINUTE else MINUTE)
+        if rung is not None and order.purpose is not Purpose.ENTRY:
+            tries: i64 = 1
+            if not passing(reason):
+                tries = self._count_refusal(rung, order)
+            rung.retry_at = self.out.now + min(tries * tries * SECOND, MINUTE)
             level = "alarm"
         self.out.alert(level, "order_refused", order.strategy + ": " + reason, order.token)
 
+    def _count_refusal(self, rung: Rung, order: Order) -> i64:
+        """Count it, and return how often it was; 0 where the next request is to go at once."""
+        if order.purpose is Purpose.PROTECT:
+            rung.refusals += 1
+            if rung.refusals >= REFUSALS_BEFORE_LEAVING:
+                leave(rung, "unprotectable")
+                return 0
+            return rung.refusals
+        rung.rejections += 1
+        return rung.rejections
+
     def _order_update(self, event: OrderUpdate) -> None:
-        order = self.out.by_order_id.get(event.order_id)
-        if order is None and event.tag:
-            order = self.out.by_tag.get(event.tag)
+        order = self._ours(event)
         if order is None:
-            self.externals[event.order_id] = event
-            return
-        if order.order_id and order.order_id != event.order_id:
-            self.out.alert("alarm", "doubled", order.tag + " stands twice: " + event.order_id, order.token)
+            self.out.pass_by(event.tag)
             self.externals[event.order_id] = event
             return
         before = order.status
@@ -105,9 +168,48 @@ class Answers(Positions):
             if order.status is OrderStatus.REJECTED and before is not OrderStatus.REJECTED:
                 self._order_refused(order, order.reason)
             self._name_exit(order, event.price)
+            self._confirm_guard(order)
             if order.order_id in self.externals:
                 del self.externals[order.order_id]
             self._follow_up(order)
+
+    def _ours(self, event: OrderUpdate) -> Order | None:
+        """Return the order of ours that an update is about, None for somebody else's."""
+        order = self.out.by_order_id.get(event.order_id)
+        if order is None and event.tag:
+            order = self.out.by_tag.get(event.tag)
+        if order is None and event.parent:
+            order = self.out.by_order_id.get(event.parent)
+        if order is None or not order.order_id or order.order_id == event.order_id:
+            return order
+        return self._another(order, event)
+
+    def _another(self, first: Order, event: OrderUpdate) -> Order | None:
+        """Return the further order that the broker has made of one of ours; an order nobody asked for is told."""
+        terms = first.terms
+        if terms.variety is Variety.COVER and event.parent == first.order_id:
+            stop = self._made(first, event, Purpose.PROTECT)
+            stop.order_type = OrderType.SLM
+            return stop
+        if terms.several and event.side is first.side:
+            part = self._made(first, event, first.purpose)
+            join(first, part)
+            return part
+        if terms.variety is Variety.AMO and not first.traded:
+            first.order_id = event.order_id  # it was sent to the exchange under another number
+            return first
+        self.out.alert("alarm", "doubled", first.tag + " stands twice: " + event.order_id, first.token)
+        return None
+
+    def _made(self, first: Order, event: OrderUpdate, purpose: Purpose) -> Order:
+        order = Order(
+            self.out.number(), "", first.strategy, first.token, event.side, event.quantity, first.order_type,
+            first.product, purpose, event.price, event.trigger, first.validity, first.protection, first.rung,
+            self.out.now, first.terms,
+        )  # fmt: skip
+        order.order_id = event.order_id
+        self.out.register(order)
+        return order
 
     def _name_exit(self, order: Order, price: float) -> None:
         """Tell stop and target apart by the price of the order a GTT has sent."""
@@ -160,7 +262,9 @@ class Answers(Positions):
         order.value += value
         order.charged += charges
         order.filled = max(order.filled, order.traded)
-        if today:
+        if today and corrects(order):
+            self.ledger.carry(order.strategy, order.token, quantity if order.side is Side.BUY else -quantity, price)
+        elif today:
             self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
             self.ledger.charge(order.strategy, order.token, charges)
         rung = self.rungs.get(int(order.rung))
@@ -191,3 +295,4 @@ class Answers(Positions):
         else:
             rung.sold += quantity
             rung.sold_value += value
+            rung.rejections = 0

@@ -7,14 +7,12 @@ from librt.vecs import append, vec
 from mypy_extensions import i64
 
 from compiled.frames import Slots
-from compiled.model import SECOND, Bar
+from compiled.model import NEVER, SECOND, Bar, TradingHours
 
 DAY: Final[i64] = 86_400
 """The span, in seconds, that means the whole session."""
 
-NEVER: Final[i64] = 9_223_372_036_854_775_807
-
-# One token is a block of rows, four integers and four prices each: the token's own row, then a bar in the making a span.
+# One token is a block of integers, and one of prices: the token's own (HEAD), then four for the bar in the making of each span.
 END: Final[i64] = 0  # ns; 0: no bar is open
 START: Final[i64] = 1
 TICKS: Final[i64] = 2
@@ -28,6 +26,13 @@ SEEN: Final[i64] = 0  # the newest tick's time, -1 before the session's first
 VOLUME: Final[i64] = 1  # the day's volume, -1 while unknown
 EDGE: Final[i64] = 2  # no bar above the shortest span has to close or open before this time
 TOKEN: Final[i64] = 3
+FROM: Final[i64] = 4  # the part of the session it is in: [FROM, TO)
+TO: Final[i64] = 5
+OPENS: Final[i64] = 6  # its whole session: [OPENS, CLOSES), less [PAUSE, RESUMES)
+CLOSES: Final[i64] = 7
+PAUSE: Final[i64] = 8
+RESUMES: Final[i64] = 9
+HEAD: Final[i64] = 10
 
 
 @final
@@ -51,11 +56,11 @@ class Bars:
         self.unpriced: i64 = 0
         self._spans = vec[i64](spans)
         self._count: i64 = len(spans)
-        self._block: i64 = 4 + 4 * len(spans)
+        self._block: i64 = HEAD + 4 * len(spans)
         self._parent = vec[i64]([_parent(spans, k) for k in range(len(spans))])
         self._last_child = vec[i64]([_last_child(spans, k) for k in range(len(spans))])
         self._width = vec[i64](spans)
-        self._due = vec[i64](spans)
+        self._due = vec[i64]([NEVER for _ in spans])
         self._open: i64 = 0
         self._close: i64 = 0
         self._clock: i64 = 0
@@ -68,7 +73,7 @@ class Bars:
         self._ready: list[Bar] = []
 
     def session(self, open: i64, close: i64) -> None:
-        """Close whatever is open and begin the session [open, close), ns UTC; the day's volume starts anew.
+        """Close whatever is open and begin the session [open, close), ns UTC, for all; the day's volume starts anew.
 
         Raises ValueError where the session does not end after it opens.
         """
@@ -80,32 +85,42 @@ class Bars:
         self._close = close
         self._clock = 0
         for k in range(self._count):
-            span = self._spans[k]
-            self._width[k] = close - open if span == DAY else span * SECOND
-            self._due[k] = self._end(k, open)
+            self._width[k] = self._spans[k] * SECOND
+            self._due[k] = NEVER
         for block in range(0, len(self._whole), self._block):
             self._forget(block)
 
+    def hours(self, token: i64, hours: TradingHours) -> None:
+        """Let a token keep hours of its own in this session; call it before the session's first tick."""
+        block = self._find_block(token)
+        whole = self._whole
+        whole[block + OPENS] = hours.opens
+        whole[block + FROM] = hours.opens
+        whole[block + CLOSES] = hours.closes
+        whole[block + PAUSE] = hours.pause
+        whole[block + RESUMES] = hours.resumes
+        whole[block + TO] = hours.pause if hours.resumes > 0 else hours.closes
+
     def update(self, token: i64, ts: i64, price: float, volume: i64) -> None:
         """Take in one tick: `ts` ns UTC, `price` rupees, `volume` the day's cumulative shares (-1: unknown)."""
-        slot = self._slots.add(token)
-        block = slot * self._block
-        if block == len(self._whole):
-            self._grow(block, token)
-        if ts >= self._close:
-            if ts > self._close:
+        block = self._find_block(token)
+        whole = self._whole
+        if ts >= whole[block + TO]:
+            if whole[block + TO] < ts and whole[block + TO] < whole[block + RESUMES]:
+                self._pause(block, ts, volume)
+            if ts > whole[block + TO]:
                 self.outside += 1
                 return
-            ts -= 1
-        elif ts < self._open:
+            if ts == whole[block + TO]:
+                ts -= 1
+        elif ts < whole[block + FROM]:
             self.outside += 1
             self._before_the_open(block, volume)
             return
         if not price > 0.0:  # a NaN fails this too
             self.unpriced += 1
             return
-        at = block + 4
-        whole = self._whole
+        at = block + HEAD
         if ts >= whole[block + SEEN] and ts < whole[at + END]:
             whole[block + SEEN] = ts
             whole[at + TICKS] += 1
@@ -144,13 +159,16 @@ class Bars:
         for k in range(self._count):
             if now < self._due[k]:
                 continue
-            self._due[k] = NEVER if now >= self._close else self._end(k, max(now, self._open))
-            at = 4 + 4 * k
+            due: i64 = NEVER
+            at = HEAD + 4 * k
             for block in range(0, len(self._whole), self._block):
                 end = self._whole[block + at + END]
                 if end != 0 and end <= now:
                     self._shut(block, k)
                     self._whole[block + EDGE] = 0
+                elif end != 0:
+                    due = min(due, end)
+            self._due[k] = due
 
     @property
     def waiting(self) -> bool:
@@ -182,7 +200,7 @@ class Bars:
         if slot < 0:
             return None
         block = slot * self._block
-        at = block + 4 + 4 * k
+        at = block + HEAD + 4 * k
         if self._whole[at + END] == 0:
             return None
         bar = Bar(token, self._whole[at + START], span, 0.0, 0.0, 0.0, 0.0, 0, 0)
@@ -192,7 +210,7 @@ class Bars:
         bar.volume = self._traded(block, at)
         # What the shorter bars inside it hold has not been folded in yet; the shortest has the newest price.
         while k >= 0:
-            at = block + 4 + 4 * k
+            at = block + HEAD + 4 * k
             if self._whole[at + END] != 0:
                 bar.high = max(bar.high, self._price[at + HIGH])
                 bar.low = min(bar.low, self._price[at + LOW])
@@ -207,11 +225,37 @@ class Bars:
                 return k
         raise ValueError(f"no bars of {span} seconds are built")
 
-    def _start(self, k: i64, ts: i64) -> i64:
-        return ts - (ts - self._open) % self._width[k]
+    def _find_block(self, token: i64) -> i64:
+        block = self._slots.add(token) * self._block
+        if block == len(self._whole):
+            self._grow(block, token)
+        return block
 
-    def _end(self, k: i64, ts: i64) -> i64:
-        return min(self._start(k, ts) + self._width[k], self._close)
+    def _start(self, block: i64, k: i64, ts: i64) -> i64:
+        if self._spans[k] == DAY:
+            return self._whole[block + OPENS]
+        return ts - (ts - self._whole[block + FROM]) % self._width[k]
+
+    def _end(self, block: i64, k: i64, start: i64) -> i64:
+        """Return when a bar ends: after its span, or with its part of the session."""
+        whole = self._whole
+        if self._spans[k] == DAY:
+            return whole[block + CLOSES]
+        part = whole[block + PAUSE] if start < whole[block + RESUMES] else whole[block + CLOSES]
+        return min(start + self._width[k], part)
+
+    def _pause(self, block: i64, ts: i64, volume: i64) -> None:
+        """Go on to the second part; what trades before it begins has no part in a bar but the session's."""
+        whole = self._whole
+        if ts >= whole[block + RESUMES]:
+            whole[block + FROM] = whole[block + RESUMES]
+            whole[block + TO] = whole[block + CLOSES]
+        elif volume > whole[block + VOLUME]:
+            whole[block + VOLUME] = volume
+            for k in range(self._count):
+                at = block + HEAD + 4 * k
+                if whole[at + END] == 0:
+                    whole[at + BEFORE] = volume
 
     def _turn(self, block: i64, ts: i64, price: float, volume: i64) -> None:
         """Take in a tick the open bar of the shortest span cannot: it ends it, or comes late."""
@@ -219,29 +263,29 @@ class Bars:
         seen = whole[block + SEEN]
         if seen < 0 and 0 <= volume < whole[block + VOLUME]:
             whole[block + VOLUME] = -1  # what stood there before the open was yesterday's
-        if ts < seen or (ts < self._clock and self._end(0, ts) <= self._clock):
+        if ts < seen or (ts < self._clock and self._end(block, 0, self._start(block, 0, ts)) <= self._clock):
             self._late(block, ts, price)
             return
         whole[block + SEEN] = ts
-        start = whole[block + 4 + END]
+        start = whole[block + HEAD + END]
         if start != 0:
             self._shut(block, 0)
         if ts >= whole[block + EDGE]:
             self._turn_longer(block, ts, price)
         if ts < start or ts >= start + self._width[0]:
-            start = self._start(0, ts)
-        self._begin(block + 4, 0, start, price, 1)
+            start = self._start(block, 0, ts)
+        self._begin(block, 0, start, price, 1)
 
     def _turn_longer(self, block: i64, ts: i64, price: float) -> None:
         """Close the longer bars that end by `ts`, and open those it begins."""
         edge: i64 = NEVER
-        at = block + 4
+        at = block + HEAD
         for k in range(1, self._count):
             at += 4
             if self._whole[at + END] != 0 and ts >= self._whole[at + END]:
                 self._shut(block, k)
             if self._whole[at + END] == 0:
-                self._begin(at, k, self._start(k, ts), price, 0)
+                self._begin(block, k, self._start(block, k, ts), price, 0)
             edge = min(edge, self._whole[at + END])
         self._whole[block + EDGE] = edge
 
@@ -253,15 +297,17 @@ class Bars:
             self._whole[block + SEEN] = ts
         self._whole[block + EDGE] = 0
         taken = vec[i64]([0 for _ in range(self._count)])
-        at = block + 4
+        at = block + HEAD
         for k in range(self._count):
             parent = self._parent[k]
             inside = parent >= 0 and taken[parent] == 1
             is_open = self._whole[at + END] != 0
-            if inside or (self._end(k, ts) > self._clock and not (is_open and ts < self._whole[at + START])):
+            start = self._start(block, k, ts)
+            open_yet = self._end(block, k, start) > self._clock
+            if inside or (open_yet and not (is_open and ts < self._whole[at + START])):
                 taken[k] = 1
                 if not is_open:
-                    self._begin(at, k, self._start(k, ts), price, 0)
+                    self._begin(block, k, start, price, 0)
                 if not inside:
                     self._whole[at + TICKS] += 1
                     self._stretch(at, price)
@@ -269,9 +315,12 @@ class Bars:
                         self._price[at + CLOSE] = price
             at += 4
 
-    def _begin(self, at: i64, k: i64, start: i64, price: float, ticks: i64) -> None:
+    def _begin(self, block: i64, k: i64, start: i64, price: float, ticks: i64) -> None:
         whole = self._whole
-        whole[at + END] = min(start + self._width[k], self._close)
+        at = block + HEAD + 4 * k
+        end = self._end(block, k, start)
+        self._due[k] = min(self._due[k], end)
+        whole[at + END] = end
         whole[at + START] = start
         whole[at + TICKS] = ticks
         prices = self._price
@@ -287,7 +336,7 @@ class Bars:
 
     def _shut(self, block: i64, k: i64) -> None:
         """Close a bar: keep it for `take`, and fold it into the longer ones it is a part of."""
-        at = block + 4 + 4 * k
+        at = block + HEAD + 4 * k
         whole = self._whole
         prices = self._price
         high = prices[at + HIGH]
@@ -329,20 +378,26 @@ class Bars:
         if volume >= 0 and self._whole[block + SEEN] < 0:
             self._whole[block + VOLUME] = volume
             for k in range(self._count):
-                self._whole[block + 4 + 4 * k + BEFORE] = volume
+                self._whole[block + HEAD + 4 * k + BEFORE] = volume
 
     def _first_volume(self, block: i64, ts: i64, volume: i64) -> None:
         """Give volume of unknown time to the bars that began with the session, and to no other."""
         for k in range(self._count):
-            first = ts < self._open + self._width[k]
-            self._whole[block + 4 + 4 * k + BEFORE] = 0 if first else volume
+            first = ts < self._whole[block + OPENS] + self._width[k]
+            self._whole[block + HEAD + 4 * k + BEFORE] = 0 if first else volume
 
     def _forget(self, block: i64) -> None:
         self._whole[block + SEEN] = -1
         self._whole[block + VOLUME] = -1
         self._whole[block + EDGE] = 0
+        self._whole[block + OPENS] = self._open
+        self._whole[block + FROM] = self._open
+        self._whole[block + CLOSES] = self._close
+        self._whole[block + TO] = self._close
+        self._whole[block + PAUSE] = 0
+        self._whole[block + RESUMES] = 0
         for k in range(self._count):
-            self._whole[block + 4 + 4 * k + BEFORE] = 0
+            self._whole[block + HEAD + 4 * k + BEFORE] = 0
 
     def _grow(self, block: i64, token: i64) -> None:
         """Make room for one more token."""
@@ -362,9 +417,10 @@ class Bars:
             token = whole[5 * row]
             start = whole[5 * row + 1]
             k = self._index(whole[5 * row + 2])
-            # Within a session an end is told by how many of the shortest spans it lies past the open.
-            steps = (self._end(k, start) - self._open + self._width[0] - 1) // self._width[0]
-            keys.append(((steps * self._count + k) << 32) + self._slots.find(token))
+            slot = self._slots.find(token)
+            # Within a session an end is told by how many seconds it lies past the open.
+            steps = (self._end(slot * self._block, k, start) - self._open + SECOND - 1) // SECOND
+            keys.append(((steps * self._count + k) << 32) + slot)
             bar = Bar(token, start, self._spans[k], 0.0, 0.0, 0.0, 0.0, 0, whole[5 * row + 4])
             bar.open = prices[4 * row]
             bar.high = prices[4 * row + 1]

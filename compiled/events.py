@@ -5,16 +5,18 @@ from typing import final
 
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, Side, Tick
+from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Side, Tick
+from compiled.terms import Change
 
 
 class Outcome(IntEnum):
-    """What became of a request to the broker."""
+    """What became of a request to the broker; SENT: it is on its way there."""
 
     ACCEPTED = 1
     REFUSED = 2
     UNKNOWN = 3
     LOST = 4
+    SENT = 5
 
 
 class Verb(IntEnum):
@@ -59,10 +61,20 @@ class Timer:
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Answer:
-    """The broker's answer to a request about an intent; `broker_id` is an order id, or a GTT id as text."""
+    """The broker's answer to a request about an intent; `broker_id` is an order id, or a GTT id as text.
+
+    `parts` is how many orders the broker has made of one request.
+    """
 
     def __init__(
-        self, ts: i64, intent: i64, verb: Verb, outcome: Outcome, broker_id: str = "", reason: str = ""
+        self,
+        ts: i64,
+        intent: i64,
+        verb: Verb,
+        outcome: Outcome,
+        broker_id: str = "",
+        reason: str = "",
+        parts: i64 = 1,
     ) -> None:
         self.ts = ts
         self.intent = intent
@@ -70,12 +82,16 @@ class Answer:
         self.outcome = outcome
         self.broker_id = broker_id
         self.reason = reason
+        self.parts = parts
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderUpdate:
-    """How an order stands in the broker's book; ours by `tag`, else by `order_id`, else somebody else's."""
+    """How an order stands in the broker's book; ours by `tag`, else by `order_id`, else somebody else's.
+
+    `parent` is the id of the cover order's first leg whose second it is.
+    """
 
     def __init__(
         self,
@@ -91,6 +107,7 @@ class OrderUpdate:
         trigger: float = 0.0,
         average: float = 0.0,
         reason: str = "",
+        parent: str = "",
     ) -> None:
         self.ts = ts
         self.order_id = order_id
@@ -104,6 +121,7 @@ class OrderUpdate:
         self.trigger = trigger
         self.average = average
         self.reason = reason
+        self.parent = parent
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
@@ -171,6 +189,62 @@ class Operate:
         self.reason = reason
 
 
+@final
+class Adopt:
+    """Signed shares that the broker holds at `average` rupees become a ladder of `strategy`.
+
+    Its stop stands `stop_percent` from the last price, or is the GTT `gtt_id` with `legs` that protects them already.
+    `leave`: it is sold at once.
+    """
+
+    def __init__(
+        self,
+        ts: i64,
+        token: i64,
+        product: Product,
+        quantity: i64,
+        average: float,
+        strategy: str,
+        stop_percent: float,
+        trail: bool,
+        leave: bool = False,
+        gtt_id: i64 = 0,
+        legs: list[GttLeg] | None = None,
+    ) -> None:
+        self.ts = ts
+        self.token = token
+        self.product = product
+        self.quantity = quantity
+        self.average = average
+        self.strategy = strategy
+        self.stop_percent = stop_percent
+        self.trail = trail
+        self.leave = leave
+        self.gtt_id = gtt_id
+        self.legs: list[GttLeg] = legs if legs is not None else []
+
+
+@final
+class WriteOff:
+    """Shares of ladders on this side are not at the broker any more."""
+
+    def __init__(self, ts: i64, token: i64, product: Product, side: Side, quantity: i64) -> None:
+        self.ts = ts
+        self.token = token
+        self.product = product
+        self.side = side
+        self.quantity = quantity
+
+
+@final
+class Deposit:
+    """Cash was paid in, or out (negative): paise."""
+
+    def __init__(self, ts: i64, amount: i64) -> None:
+        self.ts = ts
+        self.amount = amount
+
+
 @mypyc_attr(acyclic=True)
 class Command:
     """One thing the kernel wants done."""
@@ -183,6 +257,16 @@ class PlaceOrder(Command):
 
     def __init__(self, order: Order) -> None:
         self.order = order
+
+
+@mypyc_attr(acyclic=True)
+@final
+class ModifyOrder(Command):
+    """Change a working order of ours."""
+
+    def __init__(self, order: Order, change: Change) -> None:
+        self.order = order
+        self.change = change
 
 
 @mypyc_attr(acyclic=True)

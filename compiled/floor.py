@@ -11,6 +11,7 @@ from mypy_extensions import i64
 from compiled.model import GttStatus, Instrument, Order, OrderStatus, OrderType
 from compiled.resting import UNKNOWN, Reports, Resting, Waiting
 from compiled.slippage import Slippage
+from compiled.terms import Change
 
 
 @final
@@ -145,6 +146,36 @@ class Floor:
             return "trigger on the wrong side of the last price"
         if order.order_type is OrderType.SL and sign * (instrument.ticks(order.price) - trigger) < 0:
             return "trigger beyond the limit price"
+        return ""
+
+    def change(self, order: Resting, change: Change) -> str:
+        """Change a working order as asked; return why the exchange refuses that, or an empty string.
+
+        An order that has got another price or more shares goes to the end of the queue.
+        """
+        instrument = self.instrument
+        done = order.quantity - order.left
+        if change.quantity > 0 and (change.quantity <= done or change.quantity % instrument.lot != 0):
+            return "quantity is no more than what is filled, or not a multiple of the lot"
+        for price in (change.price, change.trigger):
+            reason = self.price_refusal(price) if price > 0.0 else ""
+            if reason:
+                return reason
+        trigger = instrument.ticks(change.trigger)
+        if trigger > 0 and order.trigger > 0 and self.last() > 0 and order.sign * (trigger - self.last()) <= 0:
+            return "trigger on the wrong side of the last price"
+        if trigger > 0 and order.trigger > 0:
+            order.trigger = trigger
+        if change.price > 0.0 or change.quantity > order.quantity:
+            order.taking = True
+            order.ahead = UNKNOWN
+            order.shown = UNKNOWN
+        if change.price > 0.0:
+            order.limit = instrument.ticks(change.price)
+            order.market = False
+        if change.quantity > 0:
+            order.left = change.quantity - done
+            order.quantity = change.quantity
         return ""
 
     def gtt_refusal(self, waiting: Waiting) -> str:

@@ -8,12 +8,16 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
+from compiled.adoption import Adoptions
 from compiled.bars import Bars
 from compiled.charges import Rates, charged
+from compiled.decisions import BAR, ENTER, EXIT, RUNG, TICK, TIMER, Cause, Decision, Decisions, explain
 from compiled.events import (
     Act,
+    Adopt,
     Answer,
     Command,
+    Deposit,
     FeedStatus,
     GttUpdate,
     Halt,
@@ -22,11 +26,11 @@ from compiled.events import (
     Ticks,
     Timer,
     Trade,
+    WriteOff,
 )
 from compiled.ladder import Ladder, LadderPlan, Rung, RungState, raise_high
 from compiled.ledger import Ledger
 from compiled.model import (
-    MINUTE,
     SECOND,
     Bar,
     Instrument,
@@ -35,6 +39,7 @@ from compiled.model import (
     Purpose,
     Side,
     Tick,
+    TradingHours,
     paise,
 )
 from compiled.outbox import Outbox
@@ -43,8 +48,9 @@ from compiled.protection import NO_PRICE, calm, idle
 from compiled.risk import Limits, Reason, check_order, check_usage, halting, size
 from compiled.strategy import Request
 from compiled.table import Table
-from compiled.triggers import Triggers
+from compiled.terms import Exits
 
+PRESSED: Final = Exits()
 ENTRY_RETRY_SECONDS: Final = 30
 """How long a rung whose entry was refused waits before it is tried again."""
 
@@ -53,7 +59,9 @@ ENTRY_RETRY_SECONDS: Final = 30
 class Setup:
     """What a day needs: session times (ns), starting cash (paise), limits, first free number, tag prefix, spans.
 
-    `grace` (ns) is how long a bar waits for late ticks after its end: Kite cuts its stamps to the second.
+    `grace` (ns) is how long a bar waits for late ticks after its end: Kite cuts its stamps to the second. `hours` are
+    those of the tokens that do not trade the whole session. `modifies` is how often one order may be modified, `exits`
+    how those that rest are pressed.
     """
 
     def __init__(
@@ -66,8 +74,14 @@ class Setup:
         tag_prefix: str = "P",
         first: i64 = 1,
         grace: i64 = SECOND,
+        hours: dict[int, TradingHours] | None = None,
+        modifies: i64 = 24,
+        exits: Exits = PRESSED,
     ) -> None:
         self.grace = grace
+        self.hours: dict[int, TradingHours] = {} if hours is None else hours
+        self.modifies = modifies
+        self.exits = exits
         self.open = open
         self.close = close
         self.cash = cash
@@ -78,7 +92,7 @@ class Setup:
 
 
 @final
-class Kernel(Triggers):
+class Kernel(Adoptions):
     """The desk's decisions. `rates` maps 8 * token + product to the charges of the day."""
 
     def __init__(self, setup: Setup, instruments: list[Instrument], slots: list[Slot], rates: dict[int, Rates]) -> None:
@@ -88,15 +102,12 @@ class Kernel(Triggers):
         table: Table[Rates] = Table()
         for key, charges in rates.items():
             table[key] = charges
-        out = Outbox(setup.tag_prefix, setup.first)
-        out.open = setup.open
-        out.close = setup.close
+        out = Outbox(setup.tag_prefix, setup.first, setup.modifies, setup.exits)
         super().__init__(out, Ledger(setup.cash), setup.limits, markets, slots, setup.first, table)
-        self.open = setup.open
-        self.close = setup.close
+        self.open: i64 = 0
+        self.close: i64 = 0
         self.grace = setup.grace
         self.bars = Bars(setup.spans)
-        self.bars.session(setup.open, setup.close)
         self.closed_bars: list[Bar] = []
         self.ready = False
         self.peak: i64 = 0
@@ -104,25 +115,38 @@ class Kernel(Triggers):
         self.refused: i64 = 0
         self.ticks: i64 = 0
         self.bar_count: i64 = 0
-        self._refusals: dict[str, i64] = {}
+        self.decisions = Decisions(setup.first)
         for slot in slots:
-            slot.due = self.open + self.grace
             for token in slot.tokens:
                 self._subscribe(slot, token)
+        self._begin_hours(setup.open, setup.close, setup.hours)
 
-    def session(self, open: i64, close: i64) -> None:
-        """Begin another session [open, close), ns UTC: entries, losses and the P&L of the day count anew."""
-        self.open = open
-        self.close = close
-        self.out.open = open
-        self.out.close = close
-        self.bars.session(open, close)
+    def session(self, open: i64, close: i64, hours: dict[int, TradingHours] | None = None) -> None:
+        """Begin another session [open, close), ns UTC: entries, losses and the P&L of the day count anew.
+
+        `hours` are those of the tokens that do not trade the whole of it.
+        """
+        self._begin_hours(open, close, {} if hours is None else hours)
         self.entries = 0
         self.losses = 0
         self.before = self.ledger.net
         self.peak = 0
+
+    def _begin_hours(self, open: i64, close: i64, hours: dict[int, TradingHours]) -> None:
+        """Let every instrument, its bars and the timers of its strategies keep the hours of the day."""
+        self.open = open
+        self.close = close
+        self.bars.session(open, close)
+        whole = TradingHours(open, close)
+        for token, market in self.markets.items():
+            market.instrument.hours = hours.get(token, whole)
+            if token in hours:
+                self.bars.hours(token, hours[token])
         for slot in self.slots:
-            slot.due = open + self.grace
+            slot.opens = close if slot.tokens else open
+            for token in slot.tokens:
+                slot.opens = min(slot.opens, self.markets[token].instrument.hours.opens)
+            slot.due = slot.opens + self.grace
 
     def _subscribe(self, slot: Slot, token: int) -> None:
         market = self.markets[token]
@@ -167,7 +191,23 @@ class Kernel(Triggers):
         elif isinstance(event, FeedStatus):
             self._at(event.ts)
             self._feed_status(event)
+        else:
+            self._correction(event)
         return self.out.commands
+
+    def _correction(self, event: object) -> None:
+        """Bring the books in line with the broker's; the day's P&L counts what was taken on from now on."""
+        before = self.ledger.net
+        if isinstance(event, Adopt):
+            self._at(event.ts)
+            self._take_on(event)
+        elif isinstance(event, WriteOff):
+            self._at(event.ts)
+            self._write_off(event)
+        elif isinstance(event, Deposit):
+            self._at(event.ts)
+            self.ledger.deposit(event.amount)
+        self.before += self.ledger.net - before
 
     def _at(self, ts: i64) -> None:
         """Move the kernel's time on; what the broker stamps lies in the past and does not move it."""
@@ -243,8 +283,6 @@ class Kernel(Triggers):
                 context.now = self.out.now
                 context.warming = False
                 self._call_bar(slot, bar)
-                if context.requests:
-                    self._requests(slot)
 
     # recorded market data (compiled/replay.py): what ticks and timers do, without an event for each
 
@@ -327,8 +365,8 @@ class Kernel(Triggers):
         now = self.out.now
         if now >= self.open and now < self.close:
             for slot in self.slots:
-                if slot.every > 0 and now >= slot.due and not slot.stopped:
-                    begun = self.open + self.grace
+                if slot.every > 0 and now >= slot.due and not slot.stopped and self._trades(slot):
+                    begun = slot.opens + self.grace
                     slot.due = begun + ((now - begun) // slot.every + 1) * slot.every
                     slot.context.now = now
                     slot.context.warming = False
@@ -336,9 +374,24 @@ class Kernel(Triggers):
         if not self.still:
             self.still = True
             for ladder in self.ladders.values():
+                if ladder.plan.product is Product.MIS and not ladder.leaving:
+                    self._square_off(ladder)
+                    self.still = False
                 if not idle(ladder, 0.0, NO_PRICE):
                     self._tend(ladder)
         self._watch_limits()
+
+    def _trades(self, slot: Slot) -> bool:
+        """Tell whether continuous trading is on in something a strategy subscribes to."""
+        for token in slot.tokens:
+            if self.markets[token].instrument.hours.trading(self.out.now):
+                return True
+        return not slot.tokens
+
+    def _square_off(self, ladder: Ladder) -> None:
+        if ladder.instrument.hours.squares_off(self.out.now):
+            self.out.alert("info", "square_off", "intraday positions are over for today", ladder.instrument.token)
+            self._leave(ladder, "square-off")
 
     def _feed_status(self, event: FeedStatus) -> None:
         for market in self.markets.values():
@@ -352,6 +405,8 @@ class Kernel(Triggers):
             slot.strategy.on_bar(slot.context, bar)
         except Exception as error:  # noqa: BLE001  a strategy's fault stops that strategy, never the desk
             self._stop(slot, error)
+        if slot.context.requests:
+            self._requests(slot, Cause(BAR, bar.token, bar.end, bar.close))
 
     def _call_tick(self, slot: Slot, tick: Tick) -> None:
         slot.context.now = self.out.now
@@ -360,24 +415,24 @@ class Kernel(Triggers):
             slot.strategy.on_tick(slot.context, tick)
         except Exception as error:  # noqa: BLE001  see _call_bar
             self._stop(slot, error)
-        self._requests(slot)
+        if slot.context.requests:
+            self._requests(slot, Cause(TICK, tick.token, tick.ts, tick.ltp))
 
     def _call_timer(self, slot: Slot, now: i64) -> None:
         try:
             slot.strategy.on_timer(slot.context, now)
         except Exception as error:  # noqa: BLE001  see _call_bar
             self._stop(slot, error)
-        self._requests(slot)
+        if slot.context.requests:
+            self._requests(slot, Cause(TIMER, 0, now, 0.0))
 
     def _stop(self, slot: Slot, error: Exception) -> None:
         slot.stopped = type(error).__name__ + ": " + str(error)
         slot.context.requests = []
         self.out.alert("alarm", "strategy_stopped", slot.name + " stopped: " + slot.stopped)
 
-    def _requests(self, slot: Slot) -> None:
+    def _requests(self, slot: Slot, cause: Cause) -> None:
         requests = slot.context.requests
-        if not requests:
-            return
         slot.context.requests = []
         for request in requests:
             slot.signals += 1
@@ -386,52 +441,67 @@ class Kernel(Triggers):
                 self._stop(slot, KeyError(int(request.token)))
                 return
             if request.plan is None:
-                self._exit_all(slot, request.token, request.reason)
+                self._exit_all(slot, request, cause)
             else:
-                self._open_ladder(slot, request, request.plan)
+                self._open_ladder(slot, request, request.plan, cause)
 
-    def _exit_all(self, slot: Slot, token: i64, reason: str) -> None:
-        for ladder in slot.context.held.get(int(token), []):
+    def _exit_all(self, slot: Slot, request: Request, cause: Cause) -> None:
+        reason = request.reason
+        for ladder in slot.context.held.get(int(request.token), []):
+            if not ladder.leaving:
+                decision = self.decisions.make(self.out.now, EXIT, ladder, cause, reason)
+                decision.ladder = ladder.ladder_id
+                decision.price = self.markets[int(request.token)].ltp
+                self.decisions.keep(decision)
             self._leave(ladder, "exit: " + reason if reason else "exit")
 
     # entries
 
-    def _open_ladder(self, slot: Slot, request: Request, plan: LadderPlan) -> None:
+    def _open_ladder(self, slot: Slot, request: Request, plan: LadderPlan, cause: Cause) -> None:
         market = self.markets[int(request.token)]
-        if slot.context.held[int(request.token)]:
-            self._refuse(slot.name, market, Reason.DUPLICATE)
-            return
         number = self.next_number
         ladder = Ladder(number, slot.name, market.instrument, request.side, plan)
+        decision = self.decisions.make(self.out.now, ENTER, ladder, cause, request.reason)
+        if slot.context.held[int(request.token)]:
+            self._refuse(decision, market, Reason.DUPLICATE)
+            return
         ladder.created = self.out.now
         ladder.reason = request.reason
         rung_number: i64 = 0
         for rung_plan in plan.rungs:
             rung_number += 1
             ladder.rungs.append(Rung(number + rung_number, number, rung_number, rung_plan))
-        if self._enter(market, ladder, ladder.rungs[0]):
+        if self._enter(market, ladder, ladder.rungs[0], decision):
             self.next_number = number + rung_number + 1
             self.adopt(ladder)
 
-    def _enter(self, market: Market, ladder: Ladder, rung: Rung) -> bool:
+    def _enter(self, market: Market, ladder: Ladder, rung: Rung, decision: Decision) -> bool:
         """Send the entry of a rung if sizing and risk allow it; return whether it was sent."""
         instrument = market.instrument
         wanted = ladder.plan.quantity
         quantity = wanted if wanted > 0 else size(instrument, ladder.plan.capital, market.ltp)
         price = instrument.snap(market.ltp)
+        decision.quantity = quantity
+        decision.price = price
         reason = self._gate(market, ladder)
         if reason is Reason.OK:
             reason = check_order(instrument, quantity, price, market.ltp, self.limits)
         if reason is Reason.OK:
             reason = check_usage(ladder.strategy, paise(price, quantity), self._usage(ladder), self.limits)
         if reason is not Reason.OK:
-            self._refuse(ladder.strategy, market, reason)
+            if self._refuse(decision, market, reason):
+                silent = self.out.now - market.heard
+                decision.detail = explain(reason, instrument, decision, self.limits, self._usage(ladder), silent)
             rung.retry_at = self.out.now + ENTRY_RETRY_SECONDS * SECOND
             return False
         rung.entry = self.out.place(
             ladder.strategy, instrument.token, ladder.side, quantity, OrderType.MARKET, ladder.plan.product,
             Purpose.ENTRY, rung.rung_id,
         )  # fmt: skip
+        decision.ladder = ladder.ladder_id
+        decision.rung = rung.rung_id
+        decision.intent = rung.entry.intent
+        self.decisions.keep(decision)
         rung.state = RungState.ENTERING
         self.entries += 1
         self.changed_rungs[rung.rung_id] = rung
@@ -443,8 +513,11 @@ class Kernel(Triggers):
             return Reason.KILLED
         if not self.ready:
             return Reason.NOT_READY
-        if now < self.open or now >= self.close:
+        hours = market.instrument.hours
+        if not hours.trading(now):
             return Reason.SESSION
+        if ladder.plan.product is Product.MIS and hours.squares_off(now):
+            return Reason.SQUARE_OFF
         stale = self.limits.stale_after
         if not market.live or market.ltp <= 0.0 or (stale > 0 and now - market.heard > stale):
             return Reason.STALE_DATA
@@ -453,20 +526,20 @@ class Kernel(Triggers):
                 return Reason.STRATEGY_STOPPED
         if ladder.side is Side.SELL and ladder.plan.product is Product.CNC:
             return Reason.SHORT_DELIVERY
-        if ladder.plan.product is Product.MIS and ladder.plan.rungs[0].stop_percent > 0.0:
-            return Reason.PRODUCT  # a GTT does not serve intraday positions
         if charged(market.token, ladder.plan.product) not in self.rates:
             return Reason.PRODUCT
         return Reason.OK
 
-    def _refuse(self, strategy: str, market: Market, reason: Reason) -> None:
-        """Count a refused entry; tell it once a minute per strategy, instrument and reason."""
+    def _refuse(self, decision: Decision, market: Market, reason: Reason) -> bool:
+        """Count a refused entry; tell it once a minute per strategy, instrument and reason; return whether it was told."""
         self.refused += 1
         symbol = market.instrument.symbol
-        key = strategy + " " + symbol + " " + reason.name
-        if self.out.now >= self._refusals.get(key, 0):
-            self._refusals[key] = self.out.now + MINUTE
-            self.out.alert("info", "refused", strategy + " " + symbol + ": " + reason.name, market.instrument.token)
+        if not self.decisions.refuse(decision, reason, symbol):
+            return False
+        self.out.alert(
+            "info", "refused", decision.strategy + " " + symbol + ": " + reason.name, market.instrument.token
+        )
+        return True
 
     def _follow(self, market: Market) -> None:
         ltp = market.ltp
@@ -477,8 +550,18 @@ class Kernel(Triggers):
             if not ladder.leaving and not self.halted:
                 waiting = ladder.next_rung(ltp)
                 if waiting is not None and self.out.now >= waiting.retry_at:
-                    self._enter(market, ladder, waiting)
+                    self._climb(market, ladder, waiting)
             self._tend(ladder)
+
+    def _climb(self, market: Market, ladder: Ladder, rung: Rung) -> None:
+        """Decide on a rung whose trigger the last price has reached."""
+        now = self.out.now
+        reason = f"P{rung.number} at {rung.plan.trigger_percent:.2f} % up"
+        cause = Cause(TICK, ladder.instrument.token, now, market.ltp)
+        decision = self.decisions.make(now, RUNG, ladder, cause, reason)
+        decision.ladder = ladder.ladder_id
+        decision.rung = rung.rung_id
+        self._enter(market, ladder, rung, decision)
 
     # the operator and the limits
 

@@ -7,11 +7,13 @@ steps, never back. Percentages are of the price.
 """
 
 from enum import IntEnum
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.model import Gtt, GttLeg, Instrument, Order, Product, Side, nearest
+from compiled.model import Gtt, GttLeg, Instrument, Order, OrderType, Product, Side, Validity, nearest
+from compiled.orders import outstanding
+from compiled.terms import PLAIN, Terms, Variety
 
 
 class RungState(IntEnum):
@@ -40,11 +42,37 @@ class RungPlan:
 
 @mypyc_attr(acyclic=True)
 @final
+class Entry:
+    """How the first rung of a ladder enters: by default at the market, within `protection` percent (-1: the exchange's)."""
+
+    def __init__(
+        self,
+        order_type: OrderType = OrderType.MARKET,
+        price: float = 0.0,
+        trigger: float = 0.0,
+        validity: Validity = Validity.DAY,
+        protection: float = -1.0,
+        terms: Terms = PLAIN,
+    ) -> None:
+        self.order_type = order_type
+        self.price = price
+        self.trigger = trigger
+        self.validity = validity
+        self.protection = protection
+        self.terms = terms
+
+
+AT_MARKET: Final = Entry()
+
+
+@mypyc_attr(acyclic=True)
+@final
 class LadderPlan:
     """What a strategy wants for one ladder; `capital` in paise per rung, `trail_seconds` the least time between moves.
 
     `stop_gap_percent` is how far beyond the trigger the stop's limit price stands, so that it still fills in a fall.
-    `quantity` above 0 is the size of each rung in shares, whatever the capital.
+    `quantity` above 0 is the size of each rung in shares, whatever the capital. `entry_seconds` is how long an entry may
+    wait for its fill; 0: as long as its order lives.
     """
 
     def __init__(
@@ -58,6 +86,7 @@ class LadderPlan:
         trail_seconds: i64 = 5,
         entry_seconds: i64 = 30,
         quantity: i64 = 0,
+        entry: Entry = AT_MARKET,
     ) -> None:
         self.rungs = rungs
         self.capital = capital
@@ -68,12 +97,27 @@ class LadderPlan:
         self.trail_seconds = trail_seconds
         self.entry_seconds = entry_seconds
         self.quantity = quantity
+        self.entry = entry
+
+    @property
+    def resting(self) -> bool:
+        """Tell whether its stops are orders that rest at the exchange: no GTT serves intraday positions."""
+        return self.product is Product.MIS
+
+    @property
+    def cover(self) -> bool:
+        """Tell whether the broker itself adds the stop, as the second leg of a cover order."""
+        return self.entry.terms.variety is Variety.COVER
 
 
 @mypyc_attr(acyclic=True)
 @final
 class Rung:
-    """One entry of a ladder and everything that belongs to it; `number` counts from 1."""
+    """One entry of a ladder and everything that belongs to it; `number` counts from 1.
+
+    Its stop is a `gtt`, or a `guard`: a stop order that rests at the exchange. `refusals` counts how often the broker has
+    refused the stop, `rejections` how often the exit.
+    """
 
     def __init__(self, rung_id: i64, ladder_id: i64, number: i64, plan: RungPlan) -> None:
         self.rung_id = rung_id
@@ -84,6 +128,7 @@ class Rung:
         self.entry: Order | None = None
         self.exit: Order | None = None
         self.gtt: Gtt | None = None
+        self.guard: Order | None = None
         self.bought: i64 = 0
         self.bought_value: i64 = 0
         self.sold: i64 = 0
@@ -100,6 +145,7 @@ class Rung:
         self.leaving = False
         self.retry_at: i64 = 0
         self.refusals: i64 = 0
+        self.rejections: i64 = 0
 
     @property
     def live(self) -> bool:
@@ -123,14 +169,23 @@ class Rung:
 
     @property
     def protected(self) -> i64:
-        """Return the shares that a live GTT at the broker, or the order it sent, would sell."""
+        """Return the shares that a live stop at the broker, or the exit at work, would sell."""
         gtt = self.gtt
         if gtt is not None and gtt.gtt_id and gtt.live and gtt.legs:
             return gtt.legs[0].quantity
-        order = self.exit
-        if order is not None and order.order_id and order.live:
-            return order.quantity - order.traded
+        order = self.exit if self.exit is not None else self.guard
+        if order is not None and order.order_id:
+            return outstanding(order)
         return 0
+
+    @property
+    def shielded(self) -> bool:
+        """Tell whether a stop stands at the broker, whatever its quantity."""
+        gtt = self.gtt
+        guard = self.guard
+        return (gtt is not None and gtt.gtt_id > 0 and gtt.live) or (
+            guard is not None and guard.order_id != "" and guard.live
+        )
 
     def pnl(self, sign: i64, last: float) -> i64:
         """Return realised plus unrealised P&L after charges, in paise, at the last price."""
@@ -159,6 +214,11 @@ class Ladder:
     def sign(self) -> i64:
         """Return 1 for a long ladder, -1 for a short one."""
         return 1 if self.side is Side.BUY else -1
+
+    @property
+    def out(self) -> Side:
+        """Return the side of its exits."""
+        return Side.SELL if self.side is Side.BUY else Side.BUY
 
     @property
     def open(self) -> bool:
@@ -219,18 +279,27 @@ def trailed_stop(ladder: Ladder, rung: Rung, extreme: float) -> float:
     return rung.stop
 
 
+def within(instrument: Instrument, price: float) -> float:
+    """Return `price` inside the day's band, on the grid."""
+    if instrument.lower > 0.0 and price < instrument.lower:
+        return instrument.snap(instrument.lower, 1)
+    if instrument.upper > 0.0 and price > instrument.upper:
+        return instrument.snap(instrument.upper, -1)
+    return price
+
+
+def stop_limit(ladder: Ladder, stop: float) -> float:
+    """Return the limit price of a stop at this trigger: beyond it by the plan's gap, within the day's band."""
+    gap = stop * ladder.plan.stop_gap_percent / 100.0
+    limit = ladder.instrument.snap(stop - float(ladder.sign) * gap, -ladder.sign)
+    return within(ladder.instrument, limit)
+
+
 def legs(ladder: Ladder, rung: Rung, stop: float, quantity: i64) -> list[GttLeg]:
     """Return the GTT legs that protect `quantity`: stop alone, or stop and target with the lower trigger first."""
-    instrument = ladder.instrument
     sign = ladder.sign
-    out = Side.SELL if sign > 0 else Side.BUY
-    gap = stop * ladder.plan.stop_gap_percent / 100.0
-    limit = instrument.snap(stop - float(sign) * gap, -sign)
-    if instrument.lower > 0.0 and limit < instrument.lower:
-        limit = instrument.snap(instrument.lower, 1)
-    if instrument.upper > 0.0 and limit > instrument.upper:
-        limit = instrument.snap(instrument.upper, -1)
-    found = [GttLeg(stop, limit, out, quantity)]
+    out = ladder.out
+    found = [GttLeg(stop, stop_limit(ladder, stop), out, quantity)]
     if rung.target > 0.0:
         target = GttLeg(rung.target, rung.target, out, quantity)
         if sign > 0:

@@ -192,6 +192,11 @@ class Ledger:
         self.charges += amount
         self.cash -= amount
 
+    def deposit(self, amount: i64) -> None:
+        """Book cash that was paid in, or out (negative), in paise."""
+        self.start_cash += amount
+        self.cash += amount
+
     def mark(self, token: i64, price: float) -> None:
         """Value an instrument's positions at its last price in rupees."""
         held = self._held.get(token)

@@ -9,11 +9,14 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
+from compiled.terms import PLAIN, Change, Terms
+
 E4: Final = 10_000.0
 """Prices are exact in ten-thousandths of a rupee, the finest grid any Indian segment uses."""
 
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60_000_000_000
+NEVER: Final[i64] = 9_223_372_036_854_775_807
 
 
 class Side(IntEnum):
@@ -89,11 +92,57 @@ class GttStatus(IntEnum):
 
 @mypyc_attr(acyclic=True)
 @final
+class TradingHours:
+    """When one instrument trades on one day, in ns UTC: continuously in [opens, closes), less [pause, resumes).
+
+    Its closing auction takes market orders in [auction, auction_ends) and is matched by `ends`, when the last order of
+    the day is done (without an auction at the close). From `square_off` on (0: never) the desk holds nothing intraday.
+    """
+
+    def __init__(
+        self,
+        opens: i64,
+        closes: i64,
+        pause: i64 = 0,
+        resumes: i64 = 0,
+        auction: i64 = 0,
+        auction_ends: i64 = 0,
+        ends: i64 = 0,
+        square_off: i64 = 0,
+    ) -> None:
+        self.opens = opens
+        self.closes = closes
+        self.pause = pause
+        self.resumes = resumes
+        self.auction = auction
+        self.auction_ends = auction_ends
+        self.ends = ends if ends > 0 else closes
+        self.square_off = square_off
+
+    def trading(self, ts: i64) -> bool:
+        """Tell whether continuous trading is on: the only time for entries."""
+        return self.opens <= ts < self.closes and not self.pause <= ts < self.resumes
+
+    def takes_exits(self, ts: i64) -> bool:
+        """Tell whether an order at the market is taken, by continuous trading or by the closing auction."""
+        return self.trading(ts) or self.auction <= ts < self.auction_ends
+
+    def gathers(self, ts: i64) -> bool:
+        """Tell whether orders wait for the closing auction to be matched."""
+        return self.closes <= ts < self.ends
+
+    def squares_off(self, ts: i64) -> bool:
+        """Tell whether intraday positions are over for the day."""
+        return 0 < self.square_off <= ts
+
+
+@final
 class Instrument:
     """One tradable instrument, with the grid its prices stand on.
 
     `tick` in rupees, `lot` and `freeze` in shares (freeze 0: not known), `lower` and `upper` the day's price band in
-    rupees (0.0: none known), `close` the previous close, `kind` one of EQ, FUT, CE, PE, INDEX.
+    rupees (0.0: none known), `close` the previous close, `kind` one of EQ, FUT, CE, PE, INDEX. `hours` are the day's;
+    the kernel sets them when a session begins.
     """
 
     def __init__(
@@ -121,6 +170,7 @@ class Instrument:
         self.upper = upper
         self.close = close
         self.freeze = freeze
+        self.hours = TradingHours(0, NEVER)
         self.tick_e4: i64 = i64(tick * E4 + 0.5)
 
     def ticks(self, price: float) -> i64:
@@ -260,6 +310,11 @@ class Order:
     `intent` numbers it within the desk, `tag` is what the broker echoes (at most 20 characters), `order_id` is the
     broker's, empty until known, and `listed` the one it was last listed under. `rung` names the rung it serves (0: none).
     `cancelling` while a cancellation has no answer, `unwanted` when it was to be cancelled before its id was known.
+    `pending` is the modification that has no answer yet, `wanted` the one to be asked for then; `moved` (ns) is when the
+    last one was asked for.
+
+    What the broker makes into several orders (slices, the legs of an iceberg) is a chain of orders by `sibling`; the
+    others name the first in `parent`. `parts` is how many there are for certain, `whole` the quantity of all together.
     """
 
     def __init__(
@@ -279,6 +334,7 @@ class Order:
         protection: float = -1.0,
         rung: i64 = 0,
         created: i64 = 0,
+        terms: Terms = PLAIN,
     ) -> None:
         self.intent = intent
         self.tag = tag
@@ -305,6 +361,15 @@ class Order:
         self.reason = ""
         self.cancelling = False
         self.unwanted = False
+        self.terms = terms
+        self.parent: i64 = 0
+        self.sibling: Order | None = None
+        self.parts: i64 = 1
+        self.whole = quantity
+        self.pending: Change | None = None
+        self.wanted: Change | None = None
+        self.modifies: i64 = 0
+        self.moved: i64 = created
 
     @property
     def average(self) -> float:

@@ -9,7 +9,10 @@ from typing import Final
 from mypy_extensions import i64
 
 from compiled.events import OrderUpdate
-from compiled.model import Order, OrderStatus
+from compiled.model import Order, OrderStatus, OrderType
+
+CORRECTION: Final = "correction-"
+"""How the order id of a correction begins: no broker has it."""
 
 _WORKING: Final = (
     OrderStatus.OPEN,
@@ -23,7 +26,8 @@ LEGAL: Final[dict[OrderStatus, tuple[OrderStatus, ...]]] = {
     OrderStatus.INTENT: (OrderStatus.SENT, OrderStatus.UNKNOWN, OrderStatus.LOST, *_WORKING),
     OrderStatus.SENT: (OrderStatus.UNKNOWN, OrderStatus.LOST, *_WORKING),
     OrderStatus.UNKNOWN: (OrderStatus.LOST, *_WORKING),
-    OrderStatus.OPEN: _WORKING,
+    # what has been triggered never waits for its trigger again
+    OrderStatus.OPEN: (OrderStatus.COMPLETE, OrderStatus.CANCELLED, OrderStatus.REJECTED),
     OrderStatus.TRIGGER_PENDING: _WORKING,
     # the broker's book is the truth even about an order that was given up
     OrderStatus.LOST: _WORKING,
@@ -57,7 +61,31 @@ def move(order: Order, status: OrderStatus, reason: str = "") -> bool:
         order.reason = reason
     if not order.live:
         order.cancelling = False
+        order.pending = None
+        order.wanted = None
     return True
+
+
+def accept(order: Order, order_id: str) -> None:
+    """Take the broker's id; a stop waits for its trigger until the book says otherwise."""
+    order.order_id = order_id
+    waits = order.order_type is OrderType.SL or order.order_type is OrderType.SLM
+    move(order, OrderStatus.TRIGGER_PENDING if waits else OrderStatus.OPEN)
+
+
+def change(order: Order) -> None:
+    """Take over the modification that the broker has accepted, where the order still works."""
+    asked = order.pending
+    order.pending = None
+    if asked is None or not order.live:
+        return
+    if asked.quantity > 0:
+        order.quantity = asked.quantity
+        order.whole = asked.quantity
+    if asked.price > 0.0:
+        order.price = asked.price
+    if asked.trigger > 0.0:
+        order.trigger = asked.trigger
 
 
 def apply(order: Order, update: OrderUpdate) -> bool:
@@ -69,12 +97,86 @@ def apply(order: Order, update: OrderUpdate) -> bool:
     if update.filled > order.filled:
         order.filled = update.filled
         changed = True
-    if update.price > 0.0 and update.price != order.price and order.live:
+    if order.live or order.terms.several:
+        changed = _take_quantity(order, update.quantity) or changed
+    return (order.live and _take_prices(order, update)) or changed
+
+
+def _take_quantity(order: Order, quantity: i64) -> bool:
+    """Take over the quantity, whoever has changed it; return whether it differed. Of several orders it is a part."""
+    if quantity <= 0 or quantity == order.quantity:
+        return False
+    order.quantity = quantity
+    if not order.terms.several:
+        order.whole = quantity
+    return True
+
+
+def _take_prices(order: Order, update: OrderUpdate) -> bool:
+    """Take over price and trigger, whoever has changed them; return whether they differed."""
+    changed = False
+    if update.price > 0.0 and update.price != order.price:
         order.price = update.price
+        changed = True
+    if update.trigger > 0.0 and update.trigger != order.trigger and order.order_type >= OrderType.SL:
+        order.trigger = update.trigger
         changed = True
     return changed
 
 
+def corrects(order: Order) -> bool:
+    """Tell whether an order is a correction of our books (`compiled/adoption.py`): it moved shares and no cash."""
+    return order.order_id.startswith(CORRECTION)
+
+
 def settled(order: Order) -> bool:
-    """Tell whether nothing more can come of it: it is over, and every filled share has its trade."""
-    return not order.live and order.traded >= order.filled
+    """Tell whether nothing more can come of a chain: it is over, and every filled share has its trade."""
+    each: Order | None = order
+    last = order
+    count: i64 = 0
+    quantity: i64 = 0
+    while each is not None:
+        if each.live or each.traded < each.filled:
+            return False
+        count += 1
+        quantity += each.quantity
+        last = each
+        each = each.sibling
+    if count < order.parts:
+        return False
+    # the next leg of an iceberg comes when the one before it is complete
+    return order.terms.legs == 0 or last.status is not OrderStatus.COMPLETE or quantity >= order.whole
+
+
+def working(order: Order) -> bool:
+    """Tell whether an order of a chain may still trade."""
+    each: Order | None = order
+    while each is not None:
+        if each.live:
+            return True
+        each = each.sibling
+    return False
+
+
+def traded(order: Order) -> i64:
+    """Return what all orders of a chain have traded so far."""
+    total: i64 = 0
+    each: Order | None = order
+    while each is not None:
+        total += each.traded
+        each = each.sibling
+    return total
+
+
+def outstanding(order: Order) -> i64:
+    """Return what a chain may still trade, at the most."""
+    return 0 if settled(order) else order.whole - traded(order)
+
+
+def join(first: Order, other: Order) -> None:
+    """Add an order to the end of a chain."""
+    other.parent = first.intent
+    last = first
+    while last.sibling is not None:
+        last = last.sibling
+    last.sibling = other

@@ -5,9 +5,10 @@ from typing import Final, final
 from mypy_extensions import i64, mypyc_attr
 
 from compiled.digest import Digest
-from compiled.events import Alert, CancelOrder, Command, DeleteGtt, ModifyGtt, PlaceGtt, PlaceOrder
-from compiled.model import Gtt, GttLeg, Order, OrderType, Product, Purpose, Side
+from compiled.events import Alert, CancelOrder, Command, DeleteGtt, ModifyGtt, ModifyOrder, PlaceGtt, PlaceOrder
+from compiled.model import Gtt, GttLeg, Order, OrderType, Product, Purpose, Side, Validity
 from compiled.table import Table
+from compiled.terms import PLAIN, Change, Exits, Terms
 
 PLACED: Final[i64] = 1
 CANCELLED: Final[i64] = 2
@@ -15,6 +16,7 @@ GTT_PLACED: Final[i64] = 3
 GTT_MODIFIED: Final[i64] = 4
 GTT_DELETED: Final[i64] = 5
 FILLED: Final[i64] = 6
+MODIFIED: Final[i64] = 7
 
 
 @mypyc_attr(acyclic=True)
@@ -39,15 +41,16 @@ class Outbox:
     """Every order and GTT of the desk, and what has changed since the engine last looked.
 
     `tag_prefix` makes tags that no other desk on the account uses; with the intent's number they stay within Kite's 20
-    characters. Intents, rungs and ladders are numbered from the given firsts on.
+    characters. Intents, rungs and ladders are numbered from the given firsts on. One order is modified `modifies` times
+    at the most; exits that rest are pressed as `exits` says.
     """
 
-    def __init__(self, tag_prefix: str, first: i64) -> None:
+    def __init__(self, tag_prefix: str, first: i64, modifies: i64, exits: Exits) -> None:
         self.tag_prefix = tag_prefix
         self.next_intent = first
+        self.modifies = modifies
+        self.exits = exits
         self.now: i64 = 0
-        self.open: i64 = 0
-        self.close: i64 = 0
         self.commands: list[Command] = []
         self.orders: Table[Order] = Table()
         self.gtts: Table[Gtt] = Table()
@@ -84,6 +87,12 @@ class Outbox:
         self.next_intent = number + 1
         return number
 
+    def pass_by(self, tag: str) -> None:
+        """Never give out the number of a tag that stands at the broker, although the journal does not know it."""
+        number = tag[len(self.tag_prefix) :]
+        if tag.startswith(self.tag_prefix) and number.isdecimal():
+            self.next_intent = max(self.next_intent, i64(int(number)) + 1)
+
     def place(
         self,
         strategy: str,
@@ -95,13 +104,17 @@ class Outbox:
         purpose: Purpose,
         rung: i64,
         price: float = 0.0,
+        trigger: float = 0.0,
+        validity: Validity = Validity.DAY,
+        protection: float = -1.0,
+        terms: Terms = PLAIN,
     ) -> Order:
         """Ask for a new order."""
         intent = self.number()
         tag = self.tag_prefix + str(intent)
         order = Order(
-            intent, tag, strategy, token, side, quantity, order_type, product, purpose, price, rung=rung,
-            created=self.now,
+            intent, tag, strategy, token, side, quantity, order_type, product, purpose, price, trigger, validity,
+            protection, rung, self.now, terms,
         )  # fmt: skip
         self.register(order)
         self.changed_orders[intent] = order
@@ -112,6 +125,9 @@ class Outbox:
         digest.few(side, order_type, product, purpose)
         digest.put(quantity)
         digest.price(price)
+        digest.price(trigger)
+        digest.put(validity)
+        digest.put(terms.variety)
         digest.text(strategy)
         return order
 
@@ -142,8 +158,36 @@ class Outbox:
             self.by_order_id[order.order_id] = order
         self.changed_orders[order.intent] = order
 
-    def cancel(self, order: Order) -> None:
-        """Ask for the cancellation of a working order, once; one without an id is marked, and does not leave or goes later."""
+    def modify(self, order: Order, change: Change) -> bool:
+        """Ask for a change of a working order; return False where its budget of modifications is used up.
+
+        Where the broker has not answered the last request about it yet, the change waits for that.
+        """
+        if order.modifies >= self.modifies:
+            return False
+        if order.pending is not None or not order.order_id:
+            order.wanted = change
+            return True
+        order.wanted = None
+        order.pending = change
+        order.modifies += 1
+        order.moved = self.now
+        self.changed_orders[order.intent] = order
+        self.commands.append(ModifyOrder(order, change))
+        self._note(MODIFIED, order.intent)
+        self._digest.put(change.quantity)
+        self._digest.price(change.price)
+        self._digest.price(change.trigger)
+        return True
+
+    def cancel(self, first: Order) -> None:
+        """Ask for the cancellation of what works of a chain, each once; one without an id does not leave, or goes later."""
+        order: Order | None = first
+        while order is not None:
+            self._cancel(order)
+            order = order.sibling
+
+    def _cancel(self, order: Order) -> None:
         if order.cancelling or not order.live:
             return
         if not order.order_id:

@@ -8,7 +8,8 @@ from typing import Final, final
 from mypy_extensions import i64, mypyc_attr
 
 from compiled.floor import Floor
-from compiled.resting import NEVER, Resting, Waiting
+from compiled.model import NEVER
+from compiled.resting import Resting, Waiting
 
 POINTS: Final[i64] = 4
 NOTHING: Final[list[Resting]] = []
@@ -155,8 +156,9 @@ def _trigger(floor: Floor, waiting: Waiting, leg: i64, to: i64) -> i64:
 
 def quiet(floor: Floor, low: i64, high: i64) -> bool:
     """Tell whether a bar between these prices can touch nothing that stands here."""
-    if floor.orders:
-        return False
+    for order in floor.orders:
+        if order.trigger == 0 or floor.fires(order, low) or floor.fires(order, high):
+            return False
     for waiting in floor.gtts:
         for leg in range(i64(len(waiting.legs))):
             if waiting.reached(leg, low) or waiting.reached(leg, high):

@@ -6,7 +6,8 @@ from mypy_extensions import i64
 
 from compiled.ladder import Ladder, Rung, RungState
 from compiled.ledger import Ledger, Position
-from compiled.model import SECOND, Instrument, paise
+from compiled.model import SECOND, Instrument, Order, OrderStatus, paise
+from compiled.orders import outstanding, settled
 from compiled.outbox import Outbox
 from compiled.protection import leave, tend
 from compiled.risk import Limits, Usage
@@ -50,6 +51,7 @@ class Slot:
         self.every: i64 = strategy.every * SECOND
         self.tokens = tokens
         self.context = Context(strategy.name)
+        self.opens: i64 = 0
         self.due: i64 = 0
         self.stopped = ""
         self.signals: i64 = 0
@@ -121,8 +123,8 @@ class Positions:
                     continue
                 coming: i64 = 0
                 entry = rung.entry
-                if entry is not None and entry.live:
-                    coming = entry.quantity - entry.traded
+                if entry is not None:
+                    coming = outstanding(entry)
                 value = paise(last, rung.quantity + coming)
                 pending += paise(last, coming)
                 usage.positions += 1
@@ -144,7 +146,7 @@ class Positions:
                 continue
             before = rung.state
             moved = rung.moved
-            tend(self.out, ladder, rung, market.ltp)
+            tend(self.out, ladder, rung, market.last)
             if rung.state is not before or rung.moved != moved:
                 self.changed_rungs[rung.rung_id] = rung
             if rung.state is RungState.CLOSED:
@@ -196,7 +198,7 @@ class Positions:
         self.halted = True
         for ladder in self.ladders.values():
             for rung in ladder.rungs:
-                if rung.entry is not None and rung.entry.live:
+                if rung.entry is not None:
                     self.out.cancel(rung.entry)
 
     def working(self) -> bool:
@@ -206,10 +208,10 @@ class Positions:
                 if not rung.live:
                     continue
                 entry = rung.entry
-                gtt = rung.gtt
-                if rung.leaving or rung.exit is not None or (entry is not None and entry.live):
+                coming = entry is not None and not settled(entry) and not _rests(ladder, rung, entry)
+                if rung.leaving or rung.exit is not None or coming:
                     return True
-                if rung.plan.stop_percent > 0.0 and (gtt is None or not gtt.gtt_id or not gtt.live):
+                if rung.quantity != 0 and rung.plan.stop_percent > 0.0 and not rung.shielded:
                     return True
         return False
 
@@ -232,3 +234,10 @@ class Positions:
                 if rung.quantity > 0:
                     count += 1
         return count
+
+
+def _rests(ladder: Ladder, rung: Rung, entry: Order) -> bool:
+    """Tell whether an entry waits in the book, untouched, for as long as its order lives: nothing is under way with it."""
+    waits = entry.status is OrderStatus.OPEN or entry.status is OrderStatus.TRIGGER_PENDING
+    still = entry.pending is None and not entry.cancelling and entry.traded == 0 and entry.filled == 0
+    return waits and still and ladder.plan.entry_seconds == 0 and not rung.leaving

@@ -8,16 +8,21 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from compiled import guard
+from compiled.exits import exit_done
 from compiled.ladder import Ladder, Rung, RungState, legs, stop_at, target_at, trailed_stop
-from compiled.model import SECOND, Gtt, GttStatus, OrderStatus, OrderType, Purpose, Side
+from compiled.model import SECOND, Gtt, GttStatus, Order, OrderStatus, OrderType, Purpose, Side, Validity
 from compiled.orders import settled
 from compiled.outbox import Outbox
+from compiled.terms import PLAIN, SLICED
 
-EXIT_SECONDS: Final = 10
-"""How long an exit may rest before it is cancelled and sent again at the market."""
 LINK_SECONDS: Final = 10
 """How long a triggered GTT may go without showing its order before the rung leaves at the market."""
 RETRY_SECONDS: Final = 2
+TTL_GRACE: Final = 5
+"""Seconds that the broker has to end a TTL order by itself."""
+REJECTIONS: Final = 3
+"""After so many rejections of its exit a rung gets its stop back while it waits for the next try."""
 NO_PRICE: Final = 1e300
 """No new low for `idle`; its counterpart, no new high, is 0.0."""
 NEAREST_PERCENT: Final = 0.3
@@ -36,19 +41,36 @@ def tend(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     if not rung.live:
         return
     _tend_entry(out, ladder, rung)
+    if rung.guard is not None:
+        guard.watch(rung)
     if rung.quantity <= 0:
         _finish(out, rung)
         return
     rung.state = RungState.OPEN if rung.exit is None else RungState.EXITING
-    if not _exit_done(out, rung):
+    if not exit_done(out, ladder, rung, last):
         return
     gtt = rung.gtt
     if rung.leaving:
-        _leave_now(out, ladder, rung, gtt, last)
+        _leave_now(out, ladder, rung, last)
+    elif ladder.plan.resting:
+        _tend_guard(out, ladder, rung, last)
     elif gtt is None or not gtt.live:
-        _protect(out, ladder, rung, gtt, last)
+        _protect(out, ladder, rung, last)
     elif gtt.status is GttStatus.ACTIVE and not gtt.pending and not gtt.deleting:
         _follow(out, ladder, rung, gtt, last)
+
+
+def _tend_guard(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+    """Keep a stop order at the exchange, and leave at the target."""
+    order = rung.guard
+    if order is None:
+        _protect(out, ladder, rung, last)
+    elif order.status is OrderStatus.TRIGGER_PENDING and not order.cancelling:
+        if guard.reached(ladder, rung, last) == "target":
+            leave(rung, "target")
+            _leave_now(out, ladder, rung, last)
+        elif order.pending is None:
+            guard.follow(out, ladder, rung, order)
 
 
 def idle(ladder: Ladder, high: float, low: float) -> bool:
@@ -62,8 +84,11 @@ def idle(ladder: Ladder, high: float, low: float) -> bool:
 
 
 def calm(ladder: Ladder) -> bool:
-    """Tell whether no price leaves anything to do, as long as the ladder does not change: it is `idle`, and no stop trails."""
-    if ladder.plan.trail:
+    """Tell whether no price leaves anything to do, as long as the ladder does not change.
+
+    It is `idle`, no stop trails, and no target is watched.
+    """
+    if ladder.plan.trail or ladder.plan.resting:
         for rung in ladder.rungs:
             if rung.plan.stop_percent > 0.0:
                 return False
@@ -83,10 +108,10 @@ def _idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
         return False
     if rung.plan.stop_percent <= 0.0:
         return True
-    gtt = rung.gtt
-    if gtt is None or gtt.status is not GttStatus.ACTIVE or gtt.asked or gtt.pending or gtt.deleting:
-        return False
-    if gtt.legs[0].quantity != rung.quantity:
+    if ladder.plan.resting:
+        if not guard.still(ladder, rung, extreme):
+            return False
+    elif not _still(rung):
         return False
     if not ladder.plan.trail:
         return True
@@ -94,28 +119,41 @@ def _idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
     return trailed_stop(ladder, rung, best) == rung.stop
 
 
+def _still(rung: Rung) -> bool:
+    """Tell whether the GTT of a rung stands as it should."""
+    gtt = rung.gtt
+    if gtt is None or gtt.status is not GttStatus.ACTIVE or gtt.asked or gtt.pending or gtt.deleting:
+        return False
+    return gtt.legs[0].quantity == rung.quantity
+
+
 def _tend_entry(out: Outbox, ladder: Ladder, rung: Rung) -> None:
     """Cancel what is left of an entry that has waited long enough, or that nobody wants any more."""
     entry = rung.entry
-    if entry is not None and entry.live:
-        waited = out.now - entry.created >= ladder.plan.entry_seconds * SECOND
-        if rung.leaving or waited:
-            out.cancel(entry)
+    if entry is not None and not settled(entry) and (rung.leaving or _waited(out, ladder, entry)):
+        out.cancel(entry)
+
+
+def _waited(out: Outbox, ladder: Ladder, entry: Order) -> bool:
+    seconds = ladder.plan.entry_seconds
+    if entry.validity is Validity.TTL:
+        seconds = entry.terms.minutes * 60 + TTL_GRACE
+    return seconds > 0 and out.now - entry.created >= seconds * SECOND
 
 
 def _finish(out: Outbox, rung: Rung) -> None:
-    """Close a rung that holds nothing and expects nothing, and take its GTT away."""
+    """Close a rung that holds nothing and expects nothing, and take its stop away."""
     entry = rung.entry
     gtt = rung.gtt
     if gtt is not None and gtt.live:
         out.delete_gtt(gtt)
+    unguarded = guard.gone(out, rung)
     if entry is not None and not settled(entry):
         return
     if rung.exit is not None and not settled(rung.exit):
-        if rung.exit.live:
-            out.cancel(rung.exit)
+        out.cancel(rung.exit)
         return
-    if (gtt is not None and gtt.live) or rung.quantity < 0:
+    if (gtt is not None and gtt.live) or not unguarded or rung.quantity < 0:
         return
     rung.state = RungState.CLOSED
     rung.closed = out.now
@@ -123,41 +161,30 @@ def _finish(out: Outbox, rung: Rung) -> None:
         rung.exit_reason = "not filled" if entry is None or not entry.reason else entry.reason
 
 
-def _exit_done(out: Outbox, rung: Rung) -> bool:
-    """Tell whether no exit order is at work; one that rests too long is cancelled."""
-    order = rung.exit
-    if order is None:
-        return True
-    if order.live:
-        if order.order_id and out.now - order.created >= EXIT_SECONDS * SECOND:
-            out.cancel(order)
-        return False
-    if not settled(order):
-        return False
-    rung.exit = None
-    rung.state = RungState.OPEN
-    if rung.exit_reason == "stop":
-        rung.leaving = True
-    return True
-
-
-def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt | None, last: float) -> None:
-    """Take the GTT away first, then sell at the market: never two orders for the same shares."""
+def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+    """Take the stop away first, then sell at the market: never two orders for the same shares."""
+    gtt = rung.gtt
+    takes = ladder.instrument.hours.takes_exits(out.now)
+    if rung.rejections >= REJECTIONS and out.now < rung.retry_at:
+        _protect_anew(out, ladder, rung, last)
+        return
     if gtt is not None and gtt.live:
-        if gtt.status is GttStatus.ACTIVE and out.now >= out.open and out.now < out.close:
+        if gtt.status is GttStatus.ACTIVE and takes:
             out.delete_gtt(gtt)
         return
     if gtt is not None and gtt.status is GttStatus.TRIGGERED and not gtt.order_id and _waiting(out, gtt):
         return
-    if out.now < out.open or out.now >= out.close:
+    if not takes:
         _carry(out, ladder, rung, last)
         return
+    if not guard.gone(out, rung) or ladder.plan.cover:
+        return  # the second leg of a cover order turns into its exit
     if out.now < rung.retry_at:
         return
-    side = Side.SELL if ladder.side is Side.BUY else Side.BUY
+    freeze = ladder.instrument.freeze
     rung.exit = out.place(
-        ladder.strategy, ladder.instrument.token, side, rung.quantity, OrderType.MARKET, ladder.plan.product,
-        Purpose.EXIT, rung.rung_id,
+        ladder.strategy, ladder.instrument.token, ladder.out, rung.quantity, OrderType.MARKET, ladder.plan.product,
+        Purpose.EXIT, rung.rung_id, terms=SLICED if freeze > 0 and rung.quantity > freeze else PLAIN,
     )  # fmt: skip
     rung.state = RungState.EXITING
     rung.retry_at = out.now + RETRY_SECONDS * SECOND
@@ -165,12 +192,30 @@ def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt | None, last: f
 
 def _carry(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     """Protect over night what could not be sold before the close: its old stop may lie beyond the price by now."""
-    if out.now < rung.retry_at or last <= 0.0:
+    hours = ladder.instrument.hours
+    if out.now < rung.retry_at or last <= 0.0 or hours.closes <= out.now < hours.auction:
         return
+    if ladder.plan.resting or rung.plan.stop_percent <= 0.0:
+        return  # no GTT serves it
     rung.stop = stop_at(ladder, rung, last)
     rung.target = 0.0
     out.alert("alarm", "carried", "an exit did not fill before the close; a new stop stands", ladder.instrument.token)
     _place_gtt(out, ladder, rung, last)
+
+
+def _protect_anew(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+    """Give the stop back to a rung whose exit is rejected again and again, until it is tried once more."""
+    gtt = rung.gtt
+    missing = (gtt is None or not gtt.live) and rung.guard is None
+    if not missing or last <= 0.0 or rung.plan.stop_percent <= 0.0:
+        return
+    if float(ladder.sign) * (last - rung.stop) <= last * NEAREST_PERCENT / 100.0:
+        rung.stop = stop_at(ladder, rung, last)
+    rung.target = 0.0
+    if ladder.plan.resting:
+        guard.place(out, ladder, rung)
+    else:
+        _place_gtt(out, ladder, rung, last)
 
 
 def _place_gtt(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
@@ -186,12 +231,13 @@ def _waiting(out: Outbox, gtt: Gtt) -> bool:
     return out.now - gtt.updated < LINK_SECONDS * SECOND
 
 
-def _protect(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt | None, last: float) -> None:
-    """Place the GTT that a rung lacks; at or beyond its stop, leave instead."""
+def _protect(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+    """Place the stop that a rung lacks; at or beyond it, leave instead."""
+    gtt = rung.gtt
     if gtt is not None and gtt.status is GttStatus.TRIGGERED and not gtt.order_id:
         if not _waiting(out, gtt):
             leave(rung, "trigger without an order")
-            _leave_now(out, ladder, rung, gtt, last)
+            _leave_now(out, ladder, rung, last)
         return
     if rung.plan.stop_percent <= 0.0 or out.now < rung.retry_at or last <= 0.0:
         return
@@ -200,15 +246,25 @@ def _protect(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt | None, last: flo
         rung.high = rung.average if sign * (rung.high - rung.average) < 0.0 or rung.high <= 0.0 else rung.high
         rung.stop = stop_at(ladder, rung, rung.average)
         rung.target = target_at(ladder, rung)
-    if sign * (last - rung.stop) <= last * NEAREST_PERCENT / 100.0:
-        leave(rung, "stop")
-        _leave_now(out, ladder, rung, gtt, last)
-        return
-    if rung.target > 0.0 and sign * (rung.target - last) <= last * NEAREST_PERCENT / 100.0:
-        leave(rung, "target")
-        _leave_now(out, ladder, rung, gtt, last)
-        return
-    _place_gtt(out, ladder, rung, last)
+    reached = guard.reached(ladder, rung, last) if ladder.plan.resting else _near(ladder, rung, last)
+    if reached:
+        leave(rung, reached)
+        _leave_now(out, ladder, rung, last)
+    elif ladder.plan.resting:
+        guard.place(out, ladder, rung)
+    else:
+        _place_gtt(out, ladder, rung, last)
+
+
+def _near(ladder: Ladder, rung: Rung, last: float) -> str:
+    """Return "stop" or "target" where the last price is too near to it for a GTT, or beyond it, else an empty string."""
+    sign = float(ladder.sign)
+    near = last * NEAREST_PERCENT / 100.0
+    if sign * (last - rung.stop) <= near:
+        return "stop"
+    if rung.target > 0.0 and sign * (rung.target - last) <= near:
+        return "target"
+    return ""
 
 
 def _follow(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> None:
@@ -227,7 +283,7 @@ def _follow(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> N
     if sign * (last - stop) <= near or (rung.target > 0.0 and sign * (rung.target - last) <= near):
         if resized:
             leave(rung, "stop")
-            _leave_now(out, ladder, rung, gtt, last)
+            _leave_now(out, ladder, rung, last)
         return
     out.modify_gtt(gtt, last, legs(ladder, rung, stop, rung.quantity))
     rung.moved = out.now

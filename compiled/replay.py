@@ -63,7 +63,7 @@ class Replay:
         opened = sessions.opens[index]
         self.close = sessions.closes[index]
         sessions.index = index
-        self.kernel.session(opened, self.close)
+        self.kernel.session(opened, self.close, sessions.hours[index])
         self.venue.session(opened, self.close)
         self.do(self.kernel.handle(Operate(opened, Act.READY)), opened)
         if self.kernel.halted:
@@ -104,6 +104,7 @@ class Replay:
             kernel.out.changed_gtts.clear()
             kernel.changed_rungs.clear()
             kernel.changed_ladders.clear()
+            kernel.decisions.forget()
 
     def expect(self, points: i64) -> None:
         """Make room for a curve of so many points."""

@@ -6,9 +6,19 @@ from librt.vecs import append, vec
 from mypy_extensions import i64, mypyc_attr
 
 from compiled.events import GttUpdate, OrderUpdate, Trade
-from compiled.model import Gtt, GttLeg, GttStatus, Instrument, Order, OrderStatus, OrderType, Side, Validity
+from compiled.model import (
+    NEVER,
+    Gtt,
+    GttLeg,
+    GttStatus,
+    Instrument,
+    Order,
+    OrderStatus,
+    OrderType,
+    Side,
+    Validity,
+)
 
-NEVER: Final[i64] = 9_223_372_036_854_775_807
 UNKNOWN: Final[i64] = -1
 
 
@@ -18,7 +28,7 @@ class Resting:
     """One order at the exchange; `limit` and `trigger` are grid indexes, 0 for none.
 
     `sign` 1 buys, -1 sells. `market` marks an order that was sent without a limit. `taking` holds until it has come to
-    rest, `fresh` until the bar that caused it is over. `ahead` is the quantity in front of it at its price, `shown`
+    rest, `fresh` until the bar that caused it is over (a stop never is). `ahead` is the quantity in front of it at its price, `shown`
     what the level held when that was reckoned (-1: unknown).
     """
 

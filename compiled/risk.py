@@ -33,6 +33,7 @@ class Reason(IntEnum):
     SHORT_DELIVERY = 19
     STRATEGY_STOPPED = 20
     PRODUCT = 21
+    SQUARE_OFF = 22
 
 
 @final

@@ -1,17 +1,13 @@
 """What the broker tells about GTTs, and which of our requests an answer belongs to."""
 
-from typing import Final
-
 from mypy_extensions import i64
 
-from compiled.answers import Answers
+from compiled.answers import REFUSALS_BEFORE_LEAVING, Answers, passing
 from compiled.events import Answer, GttUpdate, Outcome, Verb
 from compiled.ladder import Rung
 from compiled.model import SECOND, Gtt, GttStatus, Order, OrderStatus, OrderType, Purpose
 from compiled.orders import apply, move
 from compiled.protection import confirm, leave, triggered_by
-
-REFUSALS_BEFORE_LEAVING: Final = 3
 
 
 class Triggers(Answers):
@@ -44,6 +40,11 @@ class Triggers(Answers):
                 rung.refusals = 0
                 if rung.gtt is not gtt:
                     self.out.delete_gtt(gtt)
+        elif event.outcome is Outcome.SENT:
+            if gtt.status is GttStatus.INTENT:
+                self._gtt_status(gtt, GttStatus.SENT)
+            self.out.changed_gtt(gtt)
+            return
         elif event.outcome is Outcome.UNKNOWN:
             self._gtt_status(gtt, GttStatus.UNKNOWN)
         else:
@@ -60,13 +61,14 @@ class Triggers(Answers):
 
     def _unprotected(self, gtt: Gtt, rung: Rung, reason: str) -> None:
         """Try again later, and after the third refusal leave at the market."""
-        busy = reason.startswith("busy")
-        if not busy:
+        later = passing(reason)
+        if not later:
             rung.refusals += 1
         rung.retry_at = self.out.now + (rung.refusals + 1) * SECOND
-        self.out.alert("warn" if busy else "alarm", "gtt_refused", "protection refused: " + reason, gtt.token)
+        self.out.alert("warn" if later else "alarm", "gtt_refused", "protection refused: " + reason, gtt.token)
         if rung.refusals >= REFUSALS_BEFORE_LEAVING:
             leave(rung, "unprotectable")
+            rung.retry_at = self.out.now
 
     def _delete_answer(self, gtt: Gtt, event: Answer) -> None:
         if event.outcome is Outcome.ACCEPTED:

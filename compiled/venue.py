@@ -16,16 +16,18 @@ from compiled.events import (
     Command,
     DeleteGtt,
     ModifyGtt,
+    ModifyOrder,
     Outcome,
     PlaceGtt,
     PlaceOrder,
     Verb,
 )
 from compiled.floor import Floor, Rules
-from compiled.model import Gtt, GttLeg, Instrument, Order, OrderStatus, Tick
-from compiled.resting import NEVER, Reports, Waiting, resting, worth
+from compiled.model import NEVER, Gtt, GttLeg, Instrument, Order, OrderStatus, Tick
+from compiled.resting import Reports, Waiting, resting, worth
 from compiled.slippage import Slippage
 from compiled.table import Table
+from compiled.terms import Change
 
 PLACE: Final[i64] = 1
 CANCEL: Final[i64] = 2
@@ -37,10 +39,11 @@ MODIFY: Final[i64] = 3
 class Errand:
     """A request about an order or a GTT on its way to the exchange; a GTT's `legs` and `last` as they were when sent."""
 
-    def __init__(self, kind: i64, order: Order | None, gtt: Gtt | None) -> None:
+    def __init__(self, kind: i64, order: Order | None, gtt: Gtt | None, change: Change | None = None) -> None:
         self.kind = kind
         self.order = order
         self.gtt = gtt
+        self.change = change
         self.legs: list[GttLeg] = [] if gtt is None else worth(gtt)
         self.last = 0.0 if gtt is None else gtt.last_price
 
@@ -85,6 +88,8 @@ class Venue:
                     self._place(command.order, now)
                 else:
                     self._send(Errand(PLACE, command.order, None), now)
+            elif isinstance(command, ModifyOrder):
+                self._send(Errand(MODIFY, command.order, None, command.change), now)
             elif isinstance(command, CancelOrder):
                 self._send(Errand(CANCEL, command.order, None), now)
             elif isinstance(command, PlaceGtt):
@@ -117,6 +122,8 @@ class Venue:
         if order is not None:
             if errand.kind == CANCEL:
                 self._cancel(order, ts)
+            elif errand.change is not None:
+                self._modify(order, errand.change, ts)
             else:
                 self._place(order, ts)
             return
@@ -137,14 +144,14 @@ class Venue:
     def _place(self, order: Order, ts: i64) -> None:
         floor = self.floors[int(order.token)]
         reason = floor.refusal(order)
-        if ts < self.open or ts >= self.close:
+        if ts < self.open or ts >= self.close or not floor.instrument.hours.takes_exits(ts):
             reason = "the market is closed"
         if reason:
             self._answer(ts, order.intent, Verb.PLACE, "", reason)
             return
         order_id = str(self.reports.number())
         made = resting(order, order_id, floor.instrument)
-        made.fresh = True
+        made.fresh = made.trigger == 0  # a stop watches what is left of the bar, as a GTT does
         floor.orders.append(made)
         self._answer(ts, order.intent, Verb.PLACE, order_id)
         if made.trigger != 0:
@@ -158,6 +165,15 @@ class Venue:
                 floor.drop(made, ts, "cancelled")
                 return
         self._answer(ts, order.intent, Verb.CANCEL, order.order_id, "the order is not open")
+
+    def _modify(self, order: Order, change: Change, ts: i64) -> None:
+        floor = self.floors[int(order.token)]
+        for made in floor.orders:
+            if made.order_id == order.order_id:
+                reason = floor.change(made, change)
+                self._answer(ts, order.intent, Verb.MODIFY, made.order_id, reason)
+                return
+        self._answer(ts, order.intent, Verb.MODIFY, order.order_id, "the order is not open")
 
     def _place_gtt(self, gtt: Gtt, errand: Errand, ts: i64) -> None:
         floor = self.floors[int(gtt.token)]
@@ -230,7 +246,7 @@ class Venue:
 
     @property
     def due(self) -> i64:
-        """Return when the kernel hears the next event, `resting.NEVER` while there is none."""
+        """Return when the kernel hears the next event, `model.NEVER` while there is none."""
         return self.reports.due
 
     def event(self) -> object:

@@ -77,6 +77,32 @@ class Broker(Struct, frozen=True, kw_only=True):
         str, Meta(description="Today's token, of a sandbox only: a real one never stands in a file.", extra=SECRET)
     ] = ""
     access_token_env: Annotated[str, _is("Environment variable that holds today's token, instead.")] = ""
+    api_secret_env: Annotated[
+        str, _is("Environment variable that holds the application's secret, for the login; empty: KITE_API_SECRET.")
+    ] = ""
+    redirect_port: Annotated[
+        int, _in(1_024, 65_535, "Port on the loopback interface that the browser comes back to after the login.")
+    ] = 8765
+    static_ip: Annotated[str, _is("Address registered with Kite for orders; empty: none is known.")] = ""
+    bind_ip: Annotated[
+        str, _is("Address of this machine that requests leave from, where it has several; empty: the system chooses.")
+    ] = ""
+    algo_id: Annotated[
+        str,
+        _like(
+            r"^([A-Za-z0-9_-]{1,32})?$",
+            "an id of letters and digits, or empty",
+            "Id of a registered algorithm, sent with every order; empty: none.",
+        ),
+    ] = ""
+    market_protection: Annotated[
+        float,
+        _in(
+            -1,
+            100,
+            "Percent of the price a market order may move where it names no protection; -1: the broker's bands.",
+        ),
+    ] = -1.0
     timeout_s: Annotated[float, _in(0.5, 60, "Patience with one request; afterwards its outcome is unknown.")] = 7.0
     workers: Annotated[int, _in(4, 16, "Requests under way at the same time, half of them changes, half reads.")] = 4
 
@@ -105,8 +131,13 @@ class Sandbox(Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     start: Annotated[
-        str, _like(r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$", 'a time as "09:15"', "When it begins, IST.")
-    ] = "09:15"
+        str,
+        _like(
+            r"^(([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?)?$",
+            'a time as "09:15", or empty',
+            "When it begins, IST; empty: when the day opens.",
+        ),
+    ] = ""
     symbols: Annotated[Symbols, _is("Its instruments; empty: twenty large NSE stocks.")] = ()
     cash: Annotated[int, _in(1, 1_000 * CRORE, "Rupees on its account at the start.")] = 1_000_000
     port: Annotated[int, _in(0, 65_535, "Port on the loopback interface; 0: any free one.")] = 0
@@ -155,6 +186,18 @@ class Reconcile(Struct, frozen=True, kw_only=True):
     funds_bound: Annotated[
         int, _in(1, 10 * CRORE, "Rupees by which the broker's cash may differ from ours before entries are held back.")
     ] = 5_000
+    stop_percent: Annotated[
+        float, _in(0.25, 50, "Stop of shares that are adopted, below their last price at that moment.")
+    ] = 5.0
+    trail: Annotated[bool, _is("Whether that stop follows the price.")] = False
+
+
+class Exits(Struct, frozen=True, kw_only=True):
+    """How hard an exit that rests in the book is pressed; always within the day's band."""
+
+    patience_s: Annotated[int, _in(1, 600, "Rest of an exit before its limit is moved.")] = 10
+    widen_percent: Annotated[float, _in(0.1, 20, "Step by which it is moved away from the last price.")] = 1.0
+    reach_percent: Annotated[float, _in(0.1, 20, "Farthest it is moved from the last price.")] = 5.0
 
 
 class Risk(Struct, frozen=True, kw_only=True):
@@ -168,6 +211,10 @@ class Risk(Struct, frozen=True, kw_only=True):
     max_daily_loss: Annotated[int, _in(1, 1_000 * CRORE, "Rupees lost today, charges included.")] = 10_000
     max_drawdown: Annotated[int, _in(1, 1_000 * CRORE, "Rupees below the day's highest P&L.")] = 20_000
     max_consecutive_losses: Annotated[int, _in(0, 1_000, "Losing trades in a row; 0: not limited.")] = 0
+    square_off_before_s: Annotated[
+        float,
+        _in(0, 7_200, "Before the broker's own square-off, intraday (MIS) positions are left and no more are taken."),
+    ] = 120.0
     price_range_percent: Annotated[
         float, _in(0.1, 50, "Farthest an order's price may stand from the last price, in percent.")
     ] = 5.0
@@ -266,6 +313,7 @@ class Config(Struct, frozen=True, kw_only=True):
     feed: Feed = Feed()
     governor: Governor = Governor()
     gateway: Gateway = Gateway()
+    exits: Exits = Exits()
     reconcile: Reconcile = Reconcile()
     risk: Risk = Risk()
     store: Store = Store()

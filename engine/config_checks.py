@@ -1,10 +1,14 @@
 """What settings must not say together; the bounds of each alone stand in `engine/config.py`."""
 
+import ipaddress
 from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from engine.config_text import Key
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 if TYPE_CHECKING:
     from engine.config import Config, MomentumLadder, MovingAverageCross
@@ -38,12 +42,20 @@ def _broker(config: "Config") -> Iterator[tuple[Key, str]]:
     broker = config.broker
     if broker.name == "kite" and broker.access_token:
         yield ("broker", "access_token"), "a real token never stands in a file; name its variable in access_token_env"
-    if broker.name == "kite" and config.desk.mode == "sandbox":
-        yield ("broker", "name"), 'kite would take real orders in desk.mode "sandbox"; choose another mode'
     if broker.name == "sandbox" and config.desk.mode == "live":
         yield ("desk", "mode"), 'live needs broker.name "kite"'
     if bool(broker.rest) != bool(broker.ws):
         yield ("broker", "ws" if broker.rest else "rest"), "rest and ws belong together: give both, or neither"
+    if broker.name == "kite":
+        for field, scheme in (("rest", "http"), ("ws", "ws")):
+            url = urlsplit(getattr(broker, field))
+            if url.scheme == scheme and url.hostname not in LOOPBACK:
+                yield ("broker", field), f"the token would travel in the clear; expected {scheme}s://"
+    if -1.0 < broker.market_protection <= 0.0:
+        yield ("broker", "market_protection"), "expected a percentage above 0, or -1 for the broker's bands"
+    for field in ("static_ip", "bind_ip"):
+        if getattr(broker, field) and not _is_address(getattr(broker, field)):
+            yield ("broker", field), f"{getattr(broker, field)} is no IP address"
     for field in ("api_key", "access_token"):
         if getattr(broker, field) and getattr(broker, f"{field}_env"):
             yield ("broker", f"{field}_env"), f"give this or {field}, not both"
@@ -58,6 +70,14 @@ def _ladder(ladder: "MomentumLadder", at: Key) -> Iterator[tuple[Key, str]]:
         if (rung.trigger_percent == 0.0) != (index == 0):
             expected = "expected 0: the first rung begins the ladder" if index == 0 else "expected a gain above 0"
             yield (*at, "rung", index, "trigger_percent"), expected
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_date(text: str) -> bool:

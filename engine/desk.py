@@ -5,18 +5,21 @@ import itertools
 import json
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from compiled.charges import RateTable
-from compiled.kernel import Kernel, Setup
+from compiled.kernel import PRESSED, Kernel, Setup
 from compiled.model import SECOND, Bar, Instrument
 from compiled.positions import Slot
 from compiled.risk import Limits
 from compiled.strategy import Strategy
+from compiled.terms import Exits
 from engine.errors import BusyError, DataError, PatangError, RetryableError
-from engine.market.calendar import Calendar, Session, ist_day, midnight
+from engine.market.calendar import Calendar, ist_day, midnight
+from engine.market.hours import Hours
+from engine.market.safeguards import Safeguards
 from engine.ports import Broker, Clock, Failure, Feed, Journal, Pacer
 from engine.trading.board import Board
 from engine.trading.books import Books
@@ -25,7 +28,7 @@ from engine.trading.gateway import Gateway, Patience
 from engine.trading.governor import Governor, Rates
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.loop import Ask, Log, Loop
-from engine.trading.opening import also_held, check_account, choose, history, rates, start_cash
+from engine.trading.opening import also_held, check_account, choose, derivatives, history, rates, start_cash
 from engine.trading.pacing import Lockstep, run_live
 from engine.trading.reconcile import SOON, Reconciler, Terms
 from engine.trading.restore import restore
@@ -44,18 +47,28 @@ class Settings:
     watch: tuple[str, ...] = ()
     rates: Rates = field(default_factory=Rates)
     patience: Patience = field(default_factory=Patience)
+    modifies: int = 24
+    """Modifications of one order."""
+    exits: Exits = PRESSED
     poll_s: float = 7.0
     positions_every_s: float = 45.0
     reconcile: Terms = field(default_factory=Terms)
     lanes: int = 2
     """Requests that may change something at the same time: as many as the broker has threads for them."""
     stale_after_s: float = 10.0
+    square_off_before_s: float = 120.0
+    """How long before the broker's own square-off the desk leaves its intraday positions."""
     subscriptions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tag_salt: str = "00"
+    beat_s: float = 0.1
+    """How long the engine naps at most when nothing happens."""
 
 
 class Ports(NamedTuple):
-    """The outside world, as the desk is handed it; `keep_bars` takes closed bars and must not block."""
+    """The outside world, as the desk is handed it; `keep_bars` takes closed bars and must not block.
+
+    `beside` gives what runs beside an opened day, on its loop, until the day ends.
+    """
 
     broker: Broker
     feed: Feed
@@ -66,6 +79,7 @@ class Ports(NamedTuple):
     charges: RateTable
     pacer: Pacer | None = None
     keep_bars: Callable[[list[Bar]], None] | None = None
+    beside: Callable[[Loop], Iterable[Coroutine[None, None, None]]] = lambda _: ()
 
 
 class Desk:
@@ -124,11 +138,26 @@ class Desk:
         return old
 
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
-        """Ask for "exit" (a token) or "cancel" (an order's key); the outcome appears in `board.answers`."""
+        """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.trading.choices.parse`).
+
+        The outcome appears in `board.answers`.
+        """
         number = next(self._numbers)
         self._asks.append(Ask(number, act, token, detail))
         self._nudge()
         return number
+
+    def answer(self, number: int) -> str:
+        """Return what became of something that was asked for, empty while it is pending."""
+        return self.board.answers.get(number, "")
+
+    def differences(self) -> str:
+        """Return what stands between the broker's books and ours as one line of JSON; safe from any thread."""
+        header, loop = self.board.header, self._loop
+        return json.dumps({
+            "mode": header.mode, "state": header.state, "unreadable": loop.reconciler.unreadable if loop else "",
+            "differences": [row._asdict() for row in self.board.differences.rows[:]],
+        })  # fmt: skip
 
     def _nudge(self) -> None:
         loop, events = self._loop, self._events
@@ -140,9 +169,13 @@ class Desk:
     # the thread
 
     def _main(self) -> None:
+        asyncio.run(self.run())
+
+    async def run(self) -> None:
+        """Run the day on the calling event loop; what ends it early is told, kept in `error`, and latches the switch."""
         state = "stopped"
         try:
-            asyncio.run(self._day())
+            await self._day()
         except PatangError as error:
             state = self._die(error)
         except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
@@ -164,7 +197,7 @@ class Desk:
             lockstep = await self._take_hold()
             loop, watched = await self._open()
             async with asyncio.TaskGroup() as tasks:
-                helpers = [tasks.create_task(ports.feed.run(loop))]
+                helpers = [tasks.create_task(work) for work in (ports.feed.run(loop), *ports.beside(loop))]
                 try:
                     await ports.feed.subscribe(int(i.token) for i in watched)
                     if lockstep is not None and ports.pacer is not None:
@@ -173,7 +206,7 @@ class Desk:
                         helpers.append(tasks.create_task(self.gateway.run(self.settings.lanes)))
                         await run_live(
                             loop, int(self.settings.poll_s * SECOND),
-                            int(self.settings.positions_every_s * SECOND),
+                            int(self.settings.positions_every_s * SECOND), self.settings.beat_s,
                         )  # fmt: skip
                 finally:
                     loop.state = "stopping"
@@ -201,23 +234,27 @@ class Desk:
         broker, journal = ports.broker, ports.journal
         check_account(journal, await self._patiently(broker.account))
         day = ist_day(now)
-        session = ports.calendar.session(day)
-        if session is None:
+        if not ports.calendar.is_trading_day(day):
             raise DataError(f"{day} is no trading day: the exchange is closed")
         named = [symbol for symbols in self.settings.subscriptions.values() for symbol in symbols]
         listed = await self._patiently(lambda: broker.instruments("NSE"))
         chosen = choose(listed, self.settings.watch, named)
         held = await also_held(broker, journal) - {int(i.token) for i in chosen}
         watched = chosen + [i for i in listed if int(i.token) in held]
+        rules = Safeguards.load()
+        hours = Hours(ports.calendar, rules, await derivatives(broker, rules, day))
+        own = hours.of_day(day, watched, int(self.settings.square_off_before_s * SECOND))
         await self._patiently(lambda: broker.bands(watched))
         cash = await self._patiently(lambda: start_cash(journal, broker, day))
         slots = [Slot(strategy, self._tokens(strategy.name, chosen)) for strategy in self.strategies]
         setup = Setup(
-            session.open, session.close, cash, self.settings.limits, list(self.settings.spans),
-            f"P{self.settings.tag_salt}{day:%y%m%d}",
+            min(each.opens for each in own.values()), max(each.closes for each in own.values()), cash,
+            self.settings.limits, list(self.settings.spans), f"P{self.settings.tag_salt}{day:%y%m%d}", hours=own,
+            modifies=self.settings.modifies, exits=self.settings.exits,
         )  # fmt: skip
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
-        loop = self._build(session)
+        self.kernel.begin(now)
+        loop = self._build(hours)
         for intent in restore(self.kernel, journal, midnight(day)):
             self.gateway.look_for(intent)
         start = midnight(day)
@@ -226,7 +263,7 @@ class Desk:
         for order in self.kernel.out.orders.values():
             loop.publisher.order(order)
         spans = {int(slot.span) for slot in slots}
-        bars = await history(broker, ports.calendar, watched, spans, now, self._log.tell)
+        bars = await history(broker, hours, watched, spans, now, self._log.tell)
         self.kernel.warm(bars)
         loop.publisher.bars(bars)
         self._loop = loop
@@ -245,7 +282,7 @@ class Desk:
                 await clock.sleep_until(clock.now() + SECOND)
         return await read()
 
-    def _build(self, session: Session) -> Loop:
+    def _build(self, hours: Hours) -> Loop:
         settings, ports = self.settings, self.ports
         inbox: deque[object] = deque()
         self.gateway = Gateway(
@@ -253,11 +290,10 @@ class Desk:
             settings.patience, inbox.append,
         )  # fmt: skip
         books = Books(self.kernel, ports.broker, self.gateway, inbox.append)
-        reconciler = Reconciler(self.kernel, ports.broker, ports.clock, self.board, settings.reconcile)
+        reconciler = Reconciler(self.kernel, ports.broker, ports.journal, ports.clock, self.board, settings.reconcile)
         loop = Loop(
             self.kernel, self.gateway, books, inbox, self.board, self._log, ports.journal, ports.clock, ports.kill,
-            ports.calendar, session, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars,
-            stamped=ports.pacer is None,
+            hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.pacer is None,
         )  # fmt: skip
         loop.asks = self._asks
         loop.stopping = self._stopping
@@ -330,7 +366,7 @@ class Desk:
             "pnl": header.pnl, "charges": header.charges, "cash": header.cash, "naked": header.naked,
             "kill": latch.level if latch else "", "kill_reason": latch.reason if latch else "",
             "feed_age_ms": header.feed_age // 1_000_000, "positions": len(self.board.positions.rows),
-            "orders": len(self.board.orders.rows), "differences": list(self._loop.differences) if self._loop else [],
+            "orders": len(self.board.orders.rows), "differences": [*self._loop.differences, *self._loop.holds.values()] if self._loop else [],
         })  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 
 from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import Bar, Gtt, Instrument, Order
+from compiled.terms import Change
+from engine.errors import OrderRefused, OrderUnknown
 
 
 class Clock(Protocol):
@@ -30,6 +32,17 @@ class BrokerPosition(NamedTuple):
     product: str
     quantity: int
     average: float
+
+
+class Slices(NamedTuple):
+    """What became of a sliced order: the ids of the orders that exist, and why others do not.
+
+    `unknown` slices may exist: they are looked up by the tag, which every slice carries.
+    """
+
+    order_ids: tuple[str, ...]
+    refused: tuple[OrderRefused, ...] = ()
+    unknown: tuple[OrderUnknown, ...] = ()
 
 
 class BrokerHolding(NamedTuple):
@@ -57,8 +70,16 @@ class Broker(Protocol):
         """Send a new order and return the broker's order id."""
         ...
 
+    async def place_sliced(self, order: Order) -> Slices:
+        """Send a new order that the broker cuts at the exchange's freeze quantity; return what became of the slices."""
+        ...
+
+    async def modify(self, order_id: str, change: Change) -> None:
+        """Change a working order's quantity, price or trigger."""
+        ...
+
     async def cancel(self, order_id: str) -> None:
-        """Cancel a working order."""
+        """Cancel a working order; the second leg of a cover order leaves at the market instead."""
         ...
 
     async def place_gtt(self, gtt: Gtt) -> int:

@@ -5,7 +5,8 @@ import struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiled.bars import DAY, NEVER, Bars, batch
+from compiled.bars import DAY, Bars, batch
+from compiled.model import NEVER
 
 S = 1_000_000_000
 OPEN = 1_000 * S

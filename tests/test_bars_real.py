@@ -3,7 +3,8 @@
 import duckdb
 import pytest
 
-from compiled.bars import DAY, NEVER, Bars, batch
+from compiled.bars import DAY, Bars, batch
+from compiled.model import NEVER
 
 pytestmark = pytest.mark.real_data
 

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from compiled.bars import NEVER, Bars, batch
+from compiled.bars import DAY, Bars, batch
+from compiled.model import NEVER, TradingHours
 
 S = 1_000_000_000
 OPEN = 1_619_408_700 * S  # 2021-04-26 09:15 IST
@@ -247,3 +248,62 @@ def test_a_session_without_length_and_a_span_that_is_not_built_are_refused():
 def test_columns_that_are_not_one_table_are_refused():
     with pytest.raises(ValueError, match="columns"):
         batch([60], OPEN, CLOSE, bytes(16), bytes(16), bytes(8), bytes(16))
+
+
+# hours of one's own
+
+
+def own(bars, token, closes, pause=0, resumes=0):
+    bars.hours(token, TradingHours(OPEN, at(closes), at(pause) if pause else 0, at(resumes) if resumes else 0))
+
+
+def test_a_token_that_closes_earlier_has_its_last_bars_cut_and_the_others_do_not():
+    bars = started(60, 1_800, DAY)
+    own(bars, 1, 21_600)  # 15:15
+    for token in (1, 2):
+        for second in (21_590, 21_600, 21_610):
+            bars.update(token, at(second), 100.0, -1)
+    assert bars.outside == 1
+    bars.advance(at(21_600))
+    assert rows(bars) == [
+        (21_540, 60, 100.0, 100.0, 100.0, 100.0, 0, 2),  # token 1, with the tick stamped at its close
+        (21_540, 60, 100.0, 100.0, 100.0, 100.0, 0, 1),
+        (19_800, 1_800, 100.0, 100.0, 100.0, 100.0, 0, 2),
+        (19_800, 1_800, 100.0, 100.0, 100.0, 100.0, 0, 1),
+        (0, DAY, 100.0, 100.0, 100.0, 100.0, 0, 2),
+    ]
+    bars.advance(CLOSE)
+    assert [(start, span, ticks) for start, span, *_, ticks in rows(bars)] == [
+        (21_600, 60, 2), (21_600, 1_800, 2), (0, DAY, 3),
+    ]  # fmt: skip
+
+
+def test_bars_of_a_day_in_two_parts_begin_anew_with_the_second_and_the_days_bar_spans_both():
+    bars = started(60, 1_800, DAY)
+    own(bars, 1, 12_000, pause=2_700, resumes=8_100)
+    bars.update(1, at(2_690), 100.0, 10)
+    bars.update(1, at(2_700), 101.0, 20)  # stamped at the end of the part: its last tick
+    bars.update(1, at(5_000), 150.0, 20)  # the pause: nothing trades
+    bars.advance(at(8_000))
+    assert rows(bars) == [
+        (2_640, 60, 100.0, 101.0, 100.0, 101.0, 10, 2),
+        (1_800, 1_800, 100.0, 101.0, 100.0, 101.0, 10, 2),
+    ]
+    bars.update(1, at(8_050), 103.0, 50)  # the pre-open's match before the second part
+    bars.update(1, at(8_105), 102.0, 60)
+    bars.update(1, at(2_695), 90.0, 10)  # far too late
+    bars.advance(NEVER)
+    assert rows(bars) == [
+        (8_100, 60, 102.0, 102.0, 102.0, 102.0, 10, 1),
+        (8_100, 1_800, 102.0, 102.0, 102.0, 102.0, 10, 1),
+        (0, DAY, 100.0, 102.0, 100.0, 102.0, 60, 3),
+    ]
+    assert bars.outside == 3
+
+
+def test_hours_of_ones_own_end_with_the_session():
+    bars = started(60)
+    own(bars, 1, 60)
+    bars.session(OPEN, CLOSE)
+    bars.update(1, at(90), 100.0, -1)
+    assert bars.outside == 0

@@ -1,8 +1,7 @@
 """Fills against ticks, rule by rule: the numbers in the names are those of docs/fills.md."""
 
 from compiled.events import Answer, OrderUpdate, Outcome, Trade
-from compiled.model import OrderStatus, OrderType, Side, Tick, Validity
-from compiled.resting import NEVER
+from compiled.model import NEVER, OrderStatus, OrderType, Side, Tick, Validity
 from compiled.slippage import FixedTicks, VolumeShare
 from tests.reference.exchange import OPEN, TOKEN, Exchange
 

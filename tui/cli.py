@@ -51,16 +51,21 @@ def speed_of(text: str) -> float:
 def run(
     *,
     mode: Annotated[Mode | None, Parameter(help="Instead of desk.mode of the configuration.")] = None,
+    live: Annotated[
+        bool, Parameter(negative="", help="Send real orders: mode live, or shadow where that is set.")
+    ] = False,
+    confirm: Annotated[str, Parameter(help="The account that may be traded; without it, it is asked for.")] = "",
     no_ui: NoUi = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Run the desk: with its screen in a terminal, without one headless."""
     from tui.launch import configuration, launch
-    from tui.station import Run
+    from tui.station import SENDING, Run
 
     values = configuration(config)
-    return launch(values, Run(mode or values.desk.mode), no_ui=no_ui, as_json=as_json)
+    wanted = mode or (values.desk.mode if not live or values.desk.mode in SENDING else "live")
+    return launch(values, Run(wanted, live=live, confirm=confirm), no_ui=no_ui, as_json=as_json)
 
 
 @app.command
@@ -108,7 +113,7 @@ def sandbox(
     port: Annotated[int, Parameter(help="Port on the loopback interface; 0: any free one.")] = 0,
     speed: Speed = "1",
     date: Annotated[str, Parameter(help="The day it plays, YYYY-MM-DD; empty: the latest trading day.")] = "",
-    start: Annotated[str, Parameter(help="When it begins, IST.")] = "09:15",
+    start: Annotated[str, Parameter(help="When it begins, IST; empty: when the day opens.")] = "",
     tape: Annotated[Path | None, Parameter(help="Folder of recorded 1-minute bars to play instead.")] = None,
     exchanges: Annotated[str, Parameter(help="NSE, NFO, BSE, MCX, with commas between.")] = "NSE",
     size: Annotated[int, Parameter(help="Instruments in all, up to 9000; 0: the named ones.")] = 0,
@@ -167,9 +172,33 @@ def resume(
 
 
 @app.command
+def reconcile(
+    key: Annotated[str, Parameter(help="The difference, as the list names it; all: every one (ignore only).")] = "",
+    choice: Annotated[Literal["adopt", "assign", "ignore", "flatten", ""], Parameter(help="What to do about it.")] = "",
+    strategy: Annotated[str, Parameter(help="assign: the strategy that gets the shares.")] = "",
+    *,
+    stop: Annotated[float, Parameter(help="adopt, assign: percent below the last price; 0: as configured.")] = 0.0,
+    mode: Annotated[Mode | None, Parameter(help="Which desk, where several run.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """List what differs between the broker's books and the running desk's, or decide one of the differences."""
+    from tui.reconcile import decide, listing
+
+    if not key:
+        return listing(config, mode or "", as_json=as_json)
+    if not choice:
+        raise ConfigError(f"{key}: say what to do: adopt, assign STRATEGY, ignore or flatten")
+    detail = " ".join(filter(None, (key, choice, strategy, f"stop={stop:g}" if stop else "")))
+    return decide(config, mode or "", detail, as_json=as_json)
+
+
+@app.command
 def login(
     *,
-    port: Annotated[int, Parameter(help="Port on the loopback interface that the browser comes back to.")] = 8765,
+    port: Annotated[
+        int | None, Parameter(help="Port the browser comes back to, instead of broker.redirect_port.")
+    ] = None,
     wait: Annotated[float, Parameter(help="Seconds to wait for the browser.")] = 300.0,
     keep_secret: Annotated[bool, Parameter(negative="", help="Also keep the API secret for the next login.")] = False,
     config: ConfigFile = None,
@@ -182,14 +211,27 @@ def login(
 
 
 @app.command
+def logout(
+    *,
+    keep_secret: Annotated[bool, Parameter(negative="", help="Keep the API secret for the next login.")] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """End today's session with Kite and forget its token."""
+    from tui.login import logout as log_out
+
+    return log_out(config, keep_secret=keep_secret, as_json=as_json)
+
+
+@app.command
 def doctor(
     *,
-    static_ip: Annotated[str, Parameter(help="The address registered with Kite for orders.")] = "",
+    static_ip: Annotated[str, Parameter(help="Address registered with Kite, instead of broker.static_ip.")] = "",
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Look at token, clock, address, disk, database, instruments and feed; exit with 1 if one of them fails."""
-    from tui.login import doctor as examine
+    from tui.doctor import doctor as examine
 
     return examine(config, static_ip, as_json=as_json)
 
@@ -211,6 +253,7 @@ def export(
     return write(what, format, out, mode, database, symbol, config)
 
 
+app.command("tui.trace_commands:trace", name="trace", help="Follow one id from tick to fill, or tell why not.")
 app.command("tui.market_commands:calendar", name="calendar", help="Tell when the market trades on a day.")
 app.command("tui.market_commands:charges", name="charges", help="Work out what trades cost.")
 app.command("tui.tax_commands:tax", name="tax", help="State gains, turnover and the account of a financial year.")

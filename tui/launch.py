@@ -70,6 +70,7 @@ def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
     warn_of_a_stale_core()
     screen = not no_ui and has_screen()
     station = Station(config, run)
+    admit(station)
     interrupted = False
     try:
         if screen:
@@ -80,6 +81,19 @@ def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
     finally:
         station.close()
     return report(station, desk, interrupted=interrupted, as_json=as_json, screen=screen)
+
+
+def admit(station: Station) -> None:
+    """Find out who we are at the broker, and let the operator confirm real orders, while there is a plain terminal."""
+    if station.embedded:
+        return
+    from tui.access import access  # noqa: PLC0415  only a broker wants to know
+
+    station.access = access(station.config)
+    if station.real:
+        from tui.confirmation import confirm  # noqa: PLC0415
+
+        confirm(station, station.access)
 
 
 def warn_of_a_stale_core() -> None:
@@ -225,7 +239,7 @@ def _spell(value: object) -> str:
 
 def exchange_day(text: str) -> str:
     """Return the day an exchange shall play: the one asked for, or the latest trading day."""
-    from tui.wiring import latest_day  # noqa: PLC0415  only the default needs the calendar
+    from tui.exchange import latest_day  # noqa: PLC0415  only the default needs the calendar
 
     return recorded_day(text) if text else latest_day()
 

@@ -1,20 +1,13 @@
-"""Log in to Kite, find today's token, and examine whether the desk could trade: what the terminal says and asks."""
+"""Log in to Kite and out again: what the terminal says and asks."""
 
-import asyncio
 import getpass
-import ipaddress
 import json
 import os
-import random
-import socket
 import sys
-import time
 import webbrowser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import NamedTuple, TextIO
 from urllib.parse import urlsplit
 
 from brokers.kite import session as kite
@@ -22,11 +15,7 @@ from brokers.kite.vault import Vault, open_vault
 from compiled.model import SECOND
 from engine.config import Config, paths
 from engine.errors import ConfigError, OperatorError
-from engine.ops import doctor as ops
-from engine.trading.clock import ScaledClock
-
-if TYPE_CHECKING:
-    from brokers.sandbox.config import Endpoint
+from tui.pace import clock_at
 
 IST = timezone(timedelta(hours=5, minutes=30))
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -46,20 +35,24 @@ class Place(NamedTuple):
     expires: int = 0
     sandbox: bool = False
 
+    def __repr__(self) -> str:
+        return f"Place(rest={self.rest!r})"
 
-def login(file: Path | None, port: int, seconds: float, *, keep_secret: bool, as_json: bool) -> int:
+
+def login(file: Path | None, port: int | None, seconds: float, *, keep_secret: bool, as_json: bool) -> int:
     """Let the operator log in, in a browser, and keep the token of the day; no secret is printed."""
     from brokers.kite.redirect import Redirect  # noqa: PLC0415  only a login listens
     from tui.launch import configuration  # noqa: PLC0415
 
     config = configuration(file)
-    place, vault = _place(config), vault_of(config)
-    secret = _api_secret(vault, place.api_key)
+    place, vault = place_of(config), vault_of(config)
+    variable = config.broker.api_secret_env or SECRET_VARIABLE
+    secret = _api_secret(vault, place.api_key, variable)
     state = kite.new_state()
-    with Redirect(port, state) as redirect:
+    with Redirect(config.broker.redirect_port if port is None else port, state) as redirect:
         _invite(kite.login_url(place.api_key, state, place.page), redirect.url)
         token = redirect.wait(seconds, _readable(sys.stdin), _say)
-    session = kite.exchange(place.rest, place.api_key, secret, token, time.time_ns())
+    session = kite.exchange(place.rest, place.api_key, secret, token, clock_at(place.rest).now())
     kite.keep(vault, session)
     if keep_secret:
         vault.put(_secret_name(place.api_key), secret)
@@ -67,6 +60,24 @@ def login(file: Path | None, port: int, seconds: float, *, keep_secret: bool, as
     facts = {"user_id": session.user_id, "expires": until.isoformat(), "kept_in": vault.where}
     text = f"logged in as {session.user_id} until {until:%d %b %H:%M} IST; the token is kept in {vault.where}"
     sys.stdout.write(f"{json.dumps(facts) if as_json else text}\n")
+    return DONE
+
+
+def logout(file: Path | None, *, keep_secret: bool, as_json: bool) -> int:
+    """End today's session at Kite and forget its token, and the API secret unless that is to be kept."""
+    from tui.launch import configuration  # noqa: PLC0415
+
+    config = configuration(file)
+    place, vault = place_of(config), vault_of(config)
+    session = kite.stored(vault, place.api_key)
+    if session is not None and session.living(clock_at(place.rest).now()):
+        kite.invalidate(place.rest, session)
+    kite.forget(vault, place.api_key)
+    if not keep_secret:
+        vault.forget(_secret_name(place.api_key))
+    user = "" if session is None else session.user_id
+    text = f"logged out {user}; the token is dead and forgotten" if user else "nobody was logged in with this API key"
+    sys.stdout.write(f"{json.dumps({'user_id': user}) if as_json else text}\n")
     return DONE
 
 
@@ -91,21 +102,12 @@ def _readable(stream: TextIO) -> TextIO | None:
     return stream
 
 
-def stored_token(api_key: str, state: Path) -> str:
-    """Return today's access token of an API key; raise `OperatorError` that says to log in."""
-    return kite.stored_token(_vault(state), api_key, time.time_ns())
-
-
 def vault_of(config: Config) -> Vault:
     """Return where this user's secrets are kept."""
-    return _vault(paths(config, os.environ).state)
+    return open_vault(paths(config, os.environ).state / "credentials", passphrase)
 
 
-def _vault(state: Path) -> Vault:
-    return open_vault(state / "credentials", _passphrase)
-
-
-def _passphrase(new: bool) -> str:
+def passphrase(new: bool) -> str:
     """Ask for the passphrase of the encrypted file, twice for a new one; the environment may hold it."""
     if os.environ.get(PASSPHRASE_VARIABLE):
         return os.environ[PASSPHRASE_VARIABLE]
@@ -115,11 +117,11 @@ def _passphrase(new: bool) -> str:
     return words
 
 
-def _api_secret(vault: Vault, api_key: str) -> str:
+def _api_secret(vault: Vault, api_key: str, variable: str) -> str:
     return (
-        os.environ.get(SECRET_VARIABLE)
+        os.environ.get(variable)
         or vault.get(_secret_name(api_key))
-        or _ask("API secret of your Kite application: ", SECRET_VARIABLE)
+        or _ask("API secret of your Kite application: ", variable)
     )
 
 
@@ -136,7 +138,7 @@ def _ask(prompt: str, variable: str) -> str:
     return words
 
 
-def _place(config: Config) -> Place:
+def place_of(config: Config) -> Place:
     """Return where the configured broker is; raise `ConfigError` where there is nothing to log in to."""
     broker = config.broker
     if not broker.rest and broker.name != "kite":
@@ -148,88 +150,3 @@ def _place(config: Config) -> Place:
         return Place(kite.REST, kite.WS, kite.LOGIN, api_key)
     page, local = f"{broker.rest.rstrip('/')}/connect/login", urlsplit(broker.rest).hostname in LOOPBACK
     return Place(broker.rest, broker.ws, page, api_key, sandbox=local)
-
-
-def doctor(file: Path | None, static_ip: str, *, as_json: bool) -> int:
-    """Examine the desk's surroundings; return 1 where something would keep it from trading."""
-    from tui.launch import configuration  # noqa: PLC0415
-
-    registered = _address(static_ip)
-    config = configuration(file)
-    with _endpoint(config) as place:
-        checks = asyncio.run(_examine(config, place, registered))
-    if as_json:
-        report = {"state": ops.worst(checks), "checks": [check._asdict() for check in checks]}
-        sys.stdout.write(json.dumps(report) + "\n")
-    else:
-        sys.stdout.write("".join(f"{line}\n" for line in ops.lines(checks)))
-    return FAILED if ops.worst(checks) == ops.FAIL else DONE
-
-
-@contextmanager
-def _endpoint(config: Config) -> Iterator[Place]:
-    """Yield the configured broker with its token, or an embedded sandbox started for the purpose."""
-    if config.broker.rest or config.broker.name == "kite":
-        yield _with_token(_place(config), config)
-        return
-    from brokers.sandbox.config import SandboxConfig  # noqa: PLC0415
-    from brokers.sandbox.server import Sandbox  # noqa: PLC0415
-
-    sandbox = Sandbox(SandboxConfig())
-    endpoint: Endpoint = sandbox.start()
-    try:
-        yield Place(endpoint.rest, endpoint.ws, "", endpoint.api_key, endpoint.access_token, sandbox=True)
-    finally:
-        sandbox.stop()
-
-
-def _with_token(place: Place, config: Config) -> Place:
-    if config.broker.access_token or config.broker.access_token_env:
-        return place._replace(token=config.broker.credentials(os.environ)[1])
-    session = kite.stored(vault_of(config), place.api_key)
-    return place if session is None else place._replace(token=session.access_token, expires=session.expires)
-
-
-async def _examine(config: Config, place: Place, registered: ops.Address | None) -> list[ops.Check]:
-    from brokers.kite.feed import KiteFeed  # noqa: PLC0415  Twisted comes with the client below it
-    from brokers.kite.rest import KiteBroker  # noqa: PLC0415
-    from tui.station import latest_database, state_folder  # noqa: PLC0415
-
-    clock = ScaledClock.real()
-    broker = KiteBroker(place.rest, place.api_key, place.token or "none", clock, 2, config.broker.timeout_s)
-    feed = KiteFeed(place.ws, place.api_key, place.token or "none", clock, rng=random.Random())  # noqa: S311  back-off jitter
-    state = state_folder(config, config.desk.mode)
-    try:
-        database = latest_database(config, config.desk.mode)
-    except OperatorError:
-        database = state / "desk.db"
-    try:
-        return await ops.examine(ops.Patient(
-            broker, feed, clock, state, database, broker.server_time, place.expires,
-            outgoing(urlsplit(place.rest).hostname or ""), registered, place.sandbox,
-        ))  # fmt: skip
-    finally:
-        await broker.close()
-
-
-def outgoing(host: str, connect: Callable[[str], str] | None = None) -> ops.Address | None:
-    """Return the local address from which `host` is reached, None where there is no way; nothing is sent."""
-    try:
-        return ipaddress.ip_address((connect or _local_name)(host))
-    except (OSError, ValueError):
-        return None
-
-
-def _local_name(host: str) -> str:
-    """Return the source address the system would choose: a connected datagram socket has one, and sends nothing."""
-    family, kind, protocol, _, address = socket.getaddrinfo(host, 443, type=socket.SOCK_DGRAM)[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.connect(address)
-        return str(probe.getsockname()[0])
-
-
-def _address(text: str) -> ops.Address | None:
-    try:
-        return ipaddress.ip_address(text) if text else None
-    except ValueError:
-        raise ConfigError(f"static address {text}: expected an IP address") from None

@@ -98,6 +98,11 @@ def clock(ns: int) -> str:
     return f"{second // 3_600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
 
 
+def instant(ns: int) -> str:
+    """Format an instant to the millisecond, in IST: 14:32:07.125."""
+    return f"{clock(ns)}.{ns // 1_000_000 % 1_000:03d}"
+
+
 def left(ns: int) -> str:
     """Format a countdown, rounded up to whole seconds: 4:12, 1:04:12."""
     seconds = max(-(-ns // SECOND), 0)

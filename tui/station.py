@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from engine.config import Config, paths
 from engine.errors import ConfigError, OperatorError
@@ -15,8 +16,12 @@ from engine.trading.killswitch import HALT, KillSwitch
 
 if TYPE_CHECKING:
     from engine.desk import Desk
+    from tui.access import Access
 
-BUILT = ("sandbox", "replay")
+OWN_EXCHANGE = ("sandbox", "replay")
+"""Modes in which orders go to an exchange of our own; the others take the market of the configured broker."""
+SENDING = ("shadow", "live")
+"""Modes in which orders leave for the configured broker."""
 JOIN_S = 30.0
 
 
@@ -31,28 +36,48 @@ class Run:
     speed: float | None = None
     seed: int | None = None
     start: str = ""
+    live: bool = False
+    """Whether real orders were asked for in so many words."""
+    confirm: str = ""
+    """The account that may be traded, said beforehand; empty: it is asked for."""
 
 
 class Station:
     """A desk to be: its board and its kill switch exist at once, `open` starts the rest, `close` ends it."""
 
     def __init__(self, config: Config, run: Run) -> None:
-        if run.mode not in BUILT:
-            raise ConfigError(f"mode {run.mode} is not built yet; built: {', '.join(BUILT)}")
+        check_mode(config, run)
         self.config = config
         self.run = run
         self.state = state_folder(config, run.mode)
         self.kill = KillSwitch(self.state / "KILL")
         self.board = Board(run.mode.upper())
+        if run.mode not in OWN_EXCHANGE:
+            place = urlsplit(config.broker.rest).netloc or ("a sandbox" if config.broker.name != "kite" else "")
+            self.board.header = self.board.header._replace(place=place)
         self.spans = tuple(config.feed.spans_s)
         self.failures: list[tuple[str, BaseException]] = []
         self.closers: list[Callable[[], None]] = []
         """What to undo at the end, last first."""
+        self.access: Access | None = None
+        """Who we are at the broker, where that was found out beforehand."""
         self.desk: Desk
         self.endpoint: Any
         self.database: Path
         self._began = time.monotonic()
         self._closed = False
+
+    @property
+    def embedded(self) -> bool:
+        """Tell whether the exchange is one of our own, in this process."""
+        broker, run = self.config.broker, self.run
+        own = run.mode in OWN_EXCHANGE and (broker.name == "kite" or run.tape is not None or run.seed is not None)
+        return own or (broker.name != "kite" and not broker.rest)
+
+    @property
+    def real(self) -> bool:
+        """Tell whether orders leave for a real account, or for what is treated as one."""
+        return self.run.mode in SENDING and self.config.broker.name == "kite"
 
     def open(self) -> "Desk":
         """Start the exchange, the journal, the door and the desk; return the desk once its thread runs."""
@@ -101,6 +126,19 @@ class Station:
             "wall_s": round(time.monotonic() - self._began, 3),
             "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }
+
+
+def check_mode(config: Config, run: Run) -> None:
+    """Raise `ConfigError` where a mode cannot have what it needs, or real orders were not asked for by name."""
+    kite = config.broker.name == "kite"
+    if run.mode in {"paper", "shadow"}:
+        raise ConfigError(f"mode {run.mode} is not built yet")
+    if run.mode == "live" and not kite:
+        raise ConfigError('mode live needs broker.name "kite"')
+    if run.mode in SENDING and kite and not run.live:
+        raise ConfigError(f"mode {run.mode} sends real orders: say --live")
+    if run.live and not (run.mode in SENDING and kite):
+        raise ConfigError(f"--live is for real orders; mode {run.mode} sends none")
 
 
 def state_folder(config: Config, mode: str) -> Path:

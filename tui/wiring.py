@@ -1,26 +1,18 @@
 """Hand the outside world to the engine: which exchange, which clock, which files, for one run of the desk."""
 
-import json
 import os
-import random
 import secrets
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from brokers.kite.feed import KiteFeed
-from brokers.kite.rest import KiteBroker
-from brokers.sandbox.config import Endpoint, SandboxConfig
-from brokers.sandbox.lockstep import LockstepPacer
-from brokers.sandbox.server import Sandbox
 from compiled.model import SECOND, Bar
 from compiled.risk import Limits
 from compiled.strategy import Strategy
+from compiled.terms import Exits
 from engine.config import Config, paths
 from engine.desk import Desk, Ports, Settings
 from engine.errors import OperatorError
@@ -28,29 +20,23 @@ from engine.market import charges
 from engine.market.calendar import Calendar
 from engine.ops import logs
 from engine.ops.control import Door, socket_path
-from engine.trading.clock import ScaledClock, SteppedClock
 from engine.trading.gateway import Patience
 from engine.trading.governor import Rates
-from engine.trading.killswitch import HALT
 from engine.trading.reconcile import Terms
 from store.bars.parquet import ParquetBars
 from store.bars.writer import BarWriter
 from store.sqlite import SqliteJournal
 from strategies import build
+from tui.exchange import exchange_of
+from tui.market import Market, in_mode
 from tui.station import Station, bars_folder
 
 IST = timezone(timedelta(hours=5, minutes=30))
 KEPT_RUNS = 20
 MINUTE_SPAN = 60
 LOCKSTEP_SALT = "0000"
-
-
-class Exchange(NamedTuple):
-    """Where orders go, by which clock, and the hand on that clock where it waits for us."""
-
-    endpoint: Endpoint
-    clock: ScaledClock | SteppedClock
-    pacer: LockstepPacer | None
+NOBODYS_CASH = 2**62
+"""Paise by which an account's cash may differ from that of a run which never touches it."""
 
 
 def wire(station: Station) -> Desk:
@@ -62,16 +48,16 @@ def wire(station: Station) -> Desk:
         raise OperatorError(f"cannot write in {station.state}: {error.strerror}") from None
     config = station.config
     strategies = strategies_of(config)
-    exchange = _exchange(station)
-    station.endpoint = exchange.endpoint
+    exchange = exchange_of(station)
     station.database = _database(station)
     journal = SqliteJournal(station.database, station.fail)
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None
-    broker, feed = _kite(station, exchange)
+    market = Market(station, exchange, journal, _keep_bars(station))
+    broker, feed = in_mode(station.run.mode, market.broker, market.feed)
     ports = Ports(
         broker, feed, journal, exchange.clock, station.kill, Calendar.load(), charges.load(), exchange.pacer,
-        _keep_bars(station),
+        market.keep_bars, market.beside,
     )  # fmt: skip
     settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal))
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
@@ -82,81 +68,6 @@ def wire(station: Station) -> Desk:
     return desk
 
 
-# the exchange
-
-
-def _exchange(station: Station) -> Exchange:
-    """Return the exchange the configuration names, or start the embedded one."""
-    broker = station.config.broker
-    if not broker.rest:
-        return _embedded(station)
-    key, token = broker.credentials(os.environ)
-    endpoint = Endpoint(broker.rest, broker.ws, key, "", token, "")
-    told = _sandbox_clock(broker.rest)
-    if told is None:
-        return Exchange(endpoint, ScaledClock.real(), None)
-    return _at_its_pace(endpoint, told)
-
-
-def _embedded(station: Station) -> Exchange:
-    config, run = station.config.sandbox, station.run
-    speed = config.speed if run.speed is None else run.speed
-    sandbox = Sandbox(SandboxConfig(
-        seed=config.seed if run.seed is None else run.seed,
-        date=run.day or config.date or latest_day(),
-        start=run.start or config.start,
-        speed=speed or None,
-        symbols=run.symbols or config.symbols,
-        tape=run.tape,
-        port=config.port,
-        cash=config.cash * 100,
-        limits=bool(speed),
-    ))  # fmt: skip
-    sandbox.on_failure = station.fail
-    endpoint = sandbox.start()
-    station.closers.append(sandbox.stop)
-    told = _sandbox_clock(endpoint.rest)
-    assert told is not None
-    return _at_its_pace(endpoint, told)
-
-
-def _at_its_pace(endpoint: Endpoint, told: dict[str, Any]) -> Exchange:
-    now, speed = int(told["now"]), told["speed"]
-    if speed is None:
-        return Exchange(endpoint, SteppedClock(now), LockstepPacer(endpoint.rest))
-    return Exchange(endpoint, ScaledClock(now, speed), None)
-
-
-def _sandbox_clock(rest: str) -> dict[str, Any] | None:
-    """Return a sandbox's clock, None if the endpoint is no sandbox (or not there: the broker call will tell)."""
-    if not rest.startswith("http://"):
-        return None
-    try:
-        with urllib.request.urlopen(rest.rstrip("/") + "/sandbox/clock", timeout=5) as answer:  # noqa: S310  http only, checked above
-            clock = json.loads(answer.read())
-    except (urllib.error.URLError, OSError, ValueError):
-        return None
-    return dict(clock) if "now" in clock else None
-
-
-def _kite(station: Station, exchange: Exchange) -> tuple[KiteBroker, KiteFeed]:
-    endpoint, clock, lockstep = exchange.endpoint, exchange.clock, exchange.pacer is not None
-    settings = station.config.broker
-
-    def token_died() -> None:
-        station.kill.trigger(HALT, "the access token has died; log in again", "broker")
-
-    broker = KiteBroker(
-        endpoint.rest, endpoint.api_key, endpoint.access_token, clock, settings.workers, settings.timeout_s,
-        limits=not lockstep, on_token_death=token_died,
-    )  # fmt: skip
-    feed = KiteFeed(
-        endpoint.ws, endpoint.api_key, endpoint.access_token, clock, rng=random.Random(),  # noqa: S311  back-off jitter
-        stale_after=float("inf") if lockstep else station.config.feed.stale_after_s, on_token_death=token_died,
-    )  # fmt: skip
-    return broker, feed
-
-
 # files
 
 
@@ -164,7 +75,7 @@ def _database(station: Station) -> Path:
     """Return the database: the configured one, or with the embedded exchange a new one for each run."""
     if station.config.store.database:
         return paths(station.config, os.environ).database
-    if station.config.broker.rest:
+    if not station.embedded:
         return station.state / "desk.db"
     runs = sorted(station.state.glob("run-*.db"))
     for old in runs[: max(0, len(runs) - KEPT_RUNS + 1)]:
@@ -215,12 +126,19 @@ def _settings(station: Station, salt: str) -> Settings:
             governor.orders_per_second, governor.orders_per_minute, governor.orders_per_day,
             governor.reserve_per_second,
         ),
+        modifies=governor.modifies_per_order,
+        exits=Exits(config.exits.patience_s, config.exits.widen_percent, config.exits.reach_percent),
         patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups),
         poll_s=gateway.poll_s,
         positions_every_s=gateway.positions_every_s,
-        reconcile=Terms(config.reconcile.funds_bound * 100),
+        reconcile=Terms(
+            NOBODYS_CASH if station.run.mode == "dry-run" else config.reconcile.funds_bound * 100,
+            config.reconcile.stop_percent,
+            config.reconcile.trail,
+        ),
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
+        square_off_before_s=config.risk.square_off_before_s,
         subscriptions={name: symbols for name, symbols, _ in enabled(config)},
         tag_salt=salt,
     )  # fmt: skip
@@ -253,8 +171,3 @@ def limits_of(config: Config) -> Limits:
     for name, rupees in risk.budget.items():
         limits.budgets[name] = rupees * 100
     return limits
-
-
-def latest_day() -> str:
-    """Return the latest trading day on or before today."""
-    return str(Calendar.load().latest_trading_day(datetime.now(IST).date()))

@@ -8,17 +8,17 @@ still be sent: the caller treats it as unknown.
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from brokers.kite import outcome
+from brokers.kite.listings import todays
 from brokers.kite.pace import HISTORY, OTHERS, QUOTES, Pace
-from brokers.kite.terms import PLAIN, SLICED, Slices, Terms, slices
+from brokers.kite.terms import VARIETY, slices
 from brokers.kite.translation import (
     PLAIN_ACCOUNT,
     Account,
-    Change,
     Row,
     bar,
     change_fields,
@@ -34,9 +34,11 @@ from brokers.kite.translation import (
     trade,
 )
 from compiled.events import GttUpdate, OrderUpdate, Trade
-from compiled.model import SECOND, Bar, Gtt, Instrument, Order, OrderType, nearest
+from compiled.model import SECOND, Bar, Gtt, Instrument, Order, nearest
+from compiled.terms import Change
 from engine.errors import DataError, OrderRefused, PatangError, RetryableError
-from engine.ports import BrokerHolding, BrokerPosition, Clock
+from engine.market.dumps import Dumps, unpacked
+from engine.ports import BrokerHolding, BrokerPosition, Clock, Slices
 
 if TYPE_CHECKING:
     from brokers.kite.wire import Wire
@@ -77,7 +79,8 @@ class KiteBroker:
     rates on `clock`; the rate of changes is the governor's. `on_token_death` is called once for each token, on the
     event loop, when Kite first says that it is dead. Every order carries what `standing` says. `source` is the local
     address that requests leave from, for a machine with several ("": the system chooses): Kite takes orders from
-    registered addresses only.
+    registered addresses only. With `dumps` the day's instrument list is asked for once and kept there. `pool` makes
+    the threads: so many, so named.
     """
 
     def __init__(
@@ -93,7 +96,10 @@ class KiteBroker:
         on_token_death: Callable[[], None] | None = None,
         standing: Account = PLAIN_ACCOUNT,
         source: str = "",
+        dumps: Dumps | None = None,
+        pool: Callable[[int, str], Executor] = ThreadPoolExecutor,
     ) -> None:
+        self._dumps = dumps
         self._session = (rest, api_key, access_token, timeout, source)
         self._standing = standing
         self._clock = clock
@@ -101,8 +107,8 @@ class KiteBroker:
         self._limits = limits
         self._on_token_death = on_token_death
         self._quotes, self._history, self._others = (Pace(clock, rate) for rate in (QUOTES, HISTORY, OTHERS))
-        self._changes = ThreadPoolExecutor(max(1, workers - workers // 2), "kite-change")
-        self._reads = ThreadPoolExecutor(max(1, workers // 2), "kite-read")
+        self._changes = pool(max(1, workers - workers // 2), "kite-change")
+        self._reads = pool(max(1, workers // 2), "kite-read")
         self._thread = threading.local()
         self._wires: list[Wire] = []
         self._closed = False
@@ -137,42 +143,31 @@ class KiteBroker:
         self._session = (rest, api_key, access_token, timeout, source)
         self._dead = False
 
-    async def place(self, order: Order, terms: Terms = PLAIN) -> str:
+    async def place(self, order: Order) -> str:
         """Send a new order and return the broker's order id."""
-        if terms.autoslice:
+        if order.terms.autoslice:
             raise OrderRefused("AUTOSLICE", "a sliced order has several ids: use place_sliced")
-        fields = order_fields(order, self._instrument(order.token), terms, self._standing)
+        fields = order_fields(order, self._instrument(order.token), self._standing)
         order_id = await self._change(lambda kite: _name(kite.place_order(**fields)))
-        self._orders[order_id] = Known(int(order.token), terms.variety)
+        self._orders[order_id] = Known(int(order.token), VARIETY[order.terms.variety])
         return order_id
 
-    async def place_sliced(self, order: Order, terms: Terms = SLICED) -> Slices:
+    async def place_sliced(self, order: Order) -> Slices:
         """Send a new order that Kite cuts at the freeze quantity; Kite refuses one that is not above it.
 
         Returns once at least one slice exists; the others may have been refused, or be unknown.
         """
-        fields = order_fields(order, self._instrument(order.token), terms, self._standing)
+        fields = order_fields(order, self._instrument(order.token), self._standing)
         placed = await self._change(lambda kite: slices(kite.place_autoslice_order(**fields)))
         self._orders.update(dict.fromkeys(placed.order_ids, Known(int(order.token))))
         return placed
 
-    async def modify(
-        self,
-        order_id: str,
-        quantity: int | None = None,
-        price: float | None = None,
-        trigger: float | None = None,
-        order_type: OrderType | None = None,
-    ) -> None:
-        """Change a working order; None leaves a value as it is, `quantity` is the new total.
-
-        Kite allows 25 modifications of one order, which is the governor's to count.
-        """
+    async def modify(self, order_id: str, change: Change) -> None:
+        """Change a working order; Kite allows 25 modifications of one order, which is the desk's to count."""
         known = self._orders.get(order_id)
         if known is None:
             raise OrderRefused("ORDER", f"order {order_id} stands in no order book that was read")
-        change = Change(quantity, price, trigger, order_type)
-        fields = change_fields(change, self._instrument(known.token), self._standing)
+        fields = change_fields(change, self._instrument(known.token))
         variety, parent = known.variety, known.parent
         await self._change(lambda kite: _name(kite.modify_order(variety, order_id, parent_order_id=parent, **fields)))
 
@@ -235,7 +230,12 @@ class KiteBroker:
 
     async def instruments(self, exchange: str) -> list[Instrument]:
         """Return the exchange's instruments of today, and know them from now on."""
-        found = await self._read(lambda kite: [instrument(row) for row in _rows(kite.instruments(exchange))])
+        if self._dumps is None:
+            found = await self._read(lambda kite: [instrument(row) for row in _rows(kite.instruments(exchange))])
+        else:
+            kept = await todays(self._dumps, exchange, self._clock.now(), lambda: self.dump(exchange))
+            text = unpacked(kept, f"instruments of {exchange}")
+            found = await self._read(lambda kite: [instrument(row) for row in kite._parse_instruments(text)])  # noqa: SLF001 (the public call fetches)
         if not found:
             raise RetryableError(f"Kite lists no instruments on {exchange}")
         self.know(found)
@@ -318,7 +318,7 @@ class KiteBroker:
         return await self._call(self._reads, work, failure)
 
     async def _call(
-        self, pool: ThreadPoolExecutor, work: Callable[[Any], T], failure: Callable[[outcome.CallFailed], PatangError]
+        self, pool: Executor, work: Callable[[Any], T], failure: Callable[[outcome.CallFailed], PatangError]
     ) -> T:
         session = self._session
         try:
@@ -333,7 +333,7 @@ class KiteBroker:
         if not told and self._on_token_death is not None:
             self._on_token_death()
 
-    async def _wait(self, pool: ThreadPoolExecutor, work: Callable[[Any], T]) -> T:
+    async def _wait(self, pool: Executor, work: Callable[[Any], T]) -> T:
         if self._closed:
             raise RetryableError("the broker connection is closed")
         job = pool.submit(lambda: self._wire().call(work))

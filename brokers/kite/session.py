@@ -9,7 +9,7 @@ import secrets
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from brokers.kite.outcome import CallFailed
+from brokers.kite.outcome import TOKEN_EXCEPTION, CallFailed
 from brokers.kite.vault import Vault
 from compiled.model import MINUTE
 from engine.errors import ConnectionFailed, OperatorError
@@ -84,7 +84,7 @@ def exchange(rest: str, api_key: str, api_secret: str, token: str, now: int, tim
         return Session(api_key, str(answer["access_token"]), str(answer["user_id"]), expiry(now))
     except CallFailed as failed:
         if failed.status == 0 and not failed.error:
-            raise ConnectionFailed(f"Kite at {rest}: {failed}") from None
+            raise ConnectionFailed(f"Kite: {failed}") from None
         raise OperatorError(f"Kite refuses the login: {failed}; a request token is good once and for minutes") from None
     except (KeyError, TypeError):
         raise OperatorError("Kite's answer to the login has no token") from None
@@ -106,14 +106,36 @@ def stored(vault: Vault, api_key: str) -> Session | None:
         return None
 
 
-def stored_token(vault: Vault, api_key: str, now: int) -> str:
-    """Return today's access token from the vault; raise `OperatorError` naming the mend."""
+def living(vault: Vault, api_key: str, now: int) -> Session:
+    """Return today's session from the vault; raise `OperatorError` naming the mend."""
     session = stored(vault, api_key)
     if session is None:
         raise OperatorError("nobody has logged in with this API key: run `patang login`")
     if not session.living(now):
         raise OperatorError("the last login has expired (06:00 IST): run `patang login`")
-    return session.access_token
+    return session
+
+
+def forget(vault: Vault, api_key: str) -> None:
+    """Drop the session of an API key, if there is one."""
+    vault.forget(_name(api_key))
+
+
+def invalidate(rest: str, session: Session, timeout: float = 10.0) -> None:
+    """End a session at Kite; one that is dead already counts as ended. Raise `ConnectionFailed` or `OperatorError`."""
+    from brokers.kite.wire import Wire  # noqa: PLC0415 (Twisted comes with it: only where it is used)
+
+    wire = Wire(rest, session.api_key, session.access_token, timeout)
+    try:
+        wire.call(lambda kite: kite.invalidate_access_token())
+    except CallFailed as failed:
+        if failed.error == TOKEN_EXCEPTION:
+            return
+        if failed.status == 0 and not failed.error:
+            raise ConnectionFailed(f"Kite: {failed}") from None
+        raise OperatorError(f"Kite does not end the session: {failed}") from None
+    finally:
+        wire.close()
 
 
 def _name(api_key: str) -> str:

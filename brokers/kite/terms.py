@@ -3,80 +3,61 @@
 Rules from Kite Connect v3, "Orders", and Zerodha's support pages on AMO, cover, iceberg and sliced orders.
 """
 
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final
 
 from brokers.kite.outcome import CallFailed, of_change
 from compiled.model import Instrument, Order, OrderType, Product, Validity
+from compiled.terms import Variety
 from engine.errors import OrderRefused, OrderUnknown
+from engine.ports import Slices
 
-Variety = Literal["regular", "amo", "co", "iceberg", "auction"]
-
+VARIETY: Final = {
+    Variety.REGULAR: "regular",
+    Variety.AMO: "amo",
+    Variety.COVER: "co",
+    Variety.ICEBERG: "iceberg",
+    Variety.AUCTION: "auction",
+}
 ICEBERG_LEGS: Final = range(2, 51)
 
 
-class Terms(NamedTuple):
-    """How an order is to be placed; the default is a plain one.
-
-    `minutes`: life of a TTL order. `legs`: of an iceberg, 2 to 50. `autoslice`: cut at the exchange's freeze quantity,
-    for `KiteBroker.place_sliced`. `disclosed`: shares shown. `auction`: number of the auction session. A cover order's
-    `Order.trigger` is the stop of its second leg.
-    """
-
-    variety: Variety = "regular"
-    minutes: int = 0
-    legs: int = 0
-    disclosed: int = 0
-    autoslice: bool = False
-    auction: str = ""
-
-    def fields(self, order: Order, instrument: Instrument) -> dict[str, Any]:
-        """Return the request's fields these terms add; raise `OrderRefused` for what Kite could only reject."""
-        self._check(order)
-        fields: dict[str, Any] = {"variety": self.variety}
-        if order.validity == Validity.TTL:
-            fields["validity_ttl"] = self.minutes
-        if self.variety == "iceberg":
-            lots = int(order.quantity) // int(instrument.lot)
-            fields |= {"iceberg_legs": self.legs, "iceberg_quantity": -(-lots // self.legs) * int(instrument.lot)}
-        if self.disclosed:
-            fields["disclosed_quantity"] = self.disclosed
-        if self.auction:
-            fields["auction_number"] = self.auction
-        return fields
-
-    def _check(self, order: Order) -> None:
-        if (order.validity == Validity.TTL) != (self.minutes > 0):
-            raise OrderRefused("VALIDITY", "a TTL order, and no other, needs its minutes")
-        if self.variety == "iceberg" and self.legs not in ICEBERG_LEGS:
-            raise OrderRefused("ICEBERG", f"an iceberg order has 2 to 50 legs, not {self.legs}")
-        if self.variety == "co":
-            self._check_cover(order)
-        if (self.variety == "auction") != bool(self.auction):
-            raise OrderRefused("AUCTION", "an auction order, and no other, needs the number of its session")
-        if self.autoslice and self.variety != "regular":
-            raise OrderRefused("AUTOSLICE", f"only a regular order is sliced, not {self.variety}")
-        if not 0 <= self.disclosed <= order.quantity:
-            raise OrderRefused("DISCLOSED", f"{self.disclosed} of {order.quantity} shares cannot be disclosed")
-
-    @staticmethod
-    def _check_cover(order: Order) -> None:
-        if order.order_type not in {OrderType.MARKET, OrderType.LIMIT} or order.product != Product.MIS:
-            raise OrderRefused("COVER", "a cover order is MIS, and enters as MARKET or LIMIT")
+def terms_fields(order: Order, instrument: Instrument) -> dict[str, Any]:
+    """Return the request's fields that an order's terms add; raise `OrderRefused` for what Kite could only reject."""
+    terms = order.terms
+    _check(order)
+    fields: dict[str, Any] = {"variety": VARIETY[terms.variety]}
+    if order.validity is Validity.TTL:
+        fields["validity_ttl"] = int(terms.minutes)
+    if terms.variety is Variety.ICEBERG:
+        lots = int(order.quantity) // int(instrument.lot)
+        leg = -(-lots // int(terms.legs)) * int(instrument.lot)
+        fields |= {"iceberg_legs": int(terms.legs), "iceberg_quantity": leg}
+    if terms.disclosed:
+        fields["disclosed_quantity"] = int(terms.disclosed)
+    if terms.auction:
+        fields["auction_number"] = terms.auction
+    return fields
 
 
-PLAIN: Final = Terms()
-SLICED: Final = Terms(autoslice=True)
+def _check(order: Order) -> None:
+    terms = order.terms
+    if (order.validity is Validity.TTL) != (terms.minutes > 0):
+        raise OrderRefused("VALIDITY", "a TTL order, and no other, needs its minutes")
+    if terms.variety is Variety.ICEBERG and terms.legs not in ICEBERG_LEGS:
+        raise OrderRefused("ICEBERG", f"an iceberg order has 2 to 50 legs, not {terms.legs}")
+    if terms.variety is Variety.COVER:
+        _check_cover(order)
+    if (terms.variety is Variety.AUCTION) != bool(terms.auction):
+        raise OrderRefused("AUCTION", "an auction order, and no other, needs the number of its session")
+    if terms.autoslice and terms.variety is not Variety.REGULAR:
+        raise OrderRefused("AUTOSLICE", f"only a regular order is sliced, not {VARIETY[terms.variety]}")
+    if not 0 <= terms.disclosed <= order.quantity:
+        raise OrderRefused("DISCLOSED", f"{terms.disclosed} of {order.quantity} shares cannot be disclosed")
 
 
-class Slices(NamedTuple):
-    """What became of a sliced order: the ids of the orders that exist, and why others do not.
-
-    `unknown` slices may exist: they are looked up by the tag, which every slice carries.
-    """
-
-    order_ids: tuple[str, ...]
-    refused: tuple[OrderRefused, ...] = ()
-    unknown: tuple[OrderUnknown, ...] = ()
+def _check_cover(order: Order) -> None:
+    if order.order_type not in {OrderType.MARKET, OrderType.LIMIT} or order.product is not Product.MIS:
+        raise OrderRefused("COVER", "a cover order is MIS, and enters as MARKET or LIMIT")
 
 
 def slices(answer: object) -> Slices:

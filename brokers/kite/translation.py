@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final, NamedTuple
 
-from brokers.kite.terms import Terms
+from brokers.kite.terms import terms_fields
 from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import (
     SECOND,
@@ -24,6 +24,7 @@ from compiled.model import (
     Side,
     Validity,
 )
+from compiled.terms import Change, Variety
 from engine.errors import OrderRefused
 from engine.ports import BrokerHolding, BrokerPosition
 
@@ -69,18 +70,13 @@ class Account(NamedTuple):
 PLAIN_ACCOUNT: Final = Account()
 
 
-class Change(NamedTuple):
-    """What a modification changes; None: left as it is."""
+def order_status(text: str, order_type: str = "") -> OrderStatus:
+    """Return our status for Kite's; its list of interim statuses is open, so whatever is not an end is live.
 
-    quantity: int | None = None
-    price: float | None = None
-    trigger: float | None = None
-    order_type: OrderType | None = None
-
-
-def order_status(text: str) -> OrderStatus:
-    """Return our status for Kite's; its list of interim statuses is open, so whatever is not an end is live."""
-    return _STATUS.get(text, OrderStatus.OPEN)
+    A stop has been triggered when Kite says OPEN; anything else unheard-of comes before that.
+    """
+    waits = text != "OPEN" and order_type in {"SL", "SL-M"}
+    return _STATUS.get(text, OrderStatus.TRIGGER_PENDING if waits else OrderStatus.OPEN)
 
 
 def gtt_status(text: str) -> GttStatus:
@@ -112,13 +108,14 @@ def order_update(row: Row, now: int) -> OrderUpdate:
         str(row.get("tag") or ""),
         int(row["instrument_token"]),
         Side[row["transaction_type"]],
-        order_status(row["status"]),
+        order_status(row["status"], str(row.get("order_type") or "")),
         int(row["quantity"]),
         int(row["filled_quantity"]),
         float(row.get("price") or 0.0),
         float(row.get("trigger_price") or 0.0),
         float(row.get("average_price") or 0.0),
         str(row.get("status_message") or row.get("status_message_raw") or ""),
+        str(row.get("parent_order_id") or ""),
     )
 
 
@@ -205,7 +202,7 @@ def bar(row: Row, token: int, span: int) -> Bar:
     )
 
 
-def order_fields(order: Order, instrument: Instrument, terms: Terms, account: Account) -> Row:
+def order_fields(order: Order, instrument: Instrument, account: Account) -> Row:
     """Return the request of a new order, or raise `OrderRefused` for what Kite could only reject.
 
     MARKET and SL-M always carry a market protection: without one Kite refuses them since April 2026; -1 lets Kite
@@ -225,35 +222,28 @@ def order_fields(order: Order, instrument: Instrument, terms: Terms, account: Ac
     }
     if order.order_type in _PRICED:
         fields["price"] = _on_grid(instrument, order.price, "price")
-    if order.order_type in _TRIGGERED or terms.variety == "co":
+    if order.order_type in _TRIGGERED or order.terms.variety is Variety.COVER:
         fields["trigger_price"] = _on_grid(instrument, order.trigger, "trigger")
     if order.order_type in _PROTECTED:
         fields["market_protection"] = order.protection if order.protection > 0.0 else account.protection
     if account.algo_id:
         fields["algo_id"] = account.algo_id
-    return fields | terms.fields(order, instrument)
+    return fields | terms_fields(order, instrument)
 
 
-def change_fields(change: Change, instrument: Instrument, account: Account) -> Row:
-    """Return the request of a modification: only what changes, for Kite takes the rest as it stands.
-
-    A quantity is the order's new total. Turning an order into MARKET or SL-M needs a market protection.
-    """
-    if change == Change():
-        raise OrderRefused("CHANGE", "a modification must change something")
-    if change.quantity is not None and change.quantity <= 0:
+def change_fields(change: Change, instrument: Instrument) -> Row:
+    """Return the request of a modification: only what changes, for Kite takes the rest as it stands."""
+    if change.quantity < 0:
         raise OrderRefused("QUANTITY", f"an order cannot be modified to {change.quantity} shares; cancel it")
     fields: Row = {}
-    if change.quantity is not None:
+    if change.quantity:
         fields["quantity"] = int(change.quantity)
-    if change.price is not None:
+    if change.price:
         fields["price"] = _on_grid(instrument, change.price, "price")
-    if change.trigger is not None:
+    if change.trigger:
         fields["trigger_price"] = _on_grid(instrument, change.trigger, "trigger")
-    if change.order_type is not None:
-        fields["order_type"] = _ORDER_TYPE[change.order_type]
-        if change.order_type in _PROTECTED:
-            fields["market_protection"] = account.protection
+    if not fields:
+        raise OrderRefused("CHANGE", "a modification must change something")
     return fields
 
 

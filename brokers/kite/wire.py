@@ -70,6 +70,7 @@ class Wire:
         source: str = "",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._rest = rest
         self._client = KiteConnect(api_key, access_token=access_token, root=rest, timeout=timeout)
         self._client.reqsession.hooks["response"].append(self._keep)
         if source:
@@ -119,7 +120,7 @@ class Wire:
         if self._answer is None:
             if isinstance(error, KiteException):
                 return CallFailed(_line(error), sent=False, error=type(error).__name__)
-            text = "nobody answers" if _never_sent(error) else f"no answer: {type(error).__name__}"
+            text = f"nobody answers at {self._rest}" if _never_sent(error) else f"no answer: {type(error).__name__}"
             return CallFailed(text, sent=not _never_sent(error))
         status, kind = self._answer.status_code, _error_type(self._body)
         text = _line(error) if isinstance(error, KiteException) else f"unreadable answer: {type(error).__name__}"

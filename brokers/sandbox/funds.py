@@ -6,7 +6,6 @@ underlying together. Realised intraday P&L moves the balance, unrealised does no
 come with the contract note).
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import final
 
@@ -62,32 +61,33 @@ class Funds:
     def opening(self, ask: Ask, live: Iterable[ClientOrder]) -> int:
         """Return the shares of an order that no position, holding or older closing order stands against."""
         key = _key(ask)
-        return self._opening(ask, sum(order.pending for order in live if _key(order.ask) == key))
+        closing = sum(order.pending for order in live if _key(order.ask) == key)
+        return ask.quantity - min(ask.quantity, max(0, self._against(ask) - closing))
 
-    def _opening(self, ask: Ask, closing: int) -> int:
-        token = int(ask.listing.instrument.token)
-        against = -ask.side * self._portfolio.quantity(token, ask.product)
-        if ask.product == "CNC" and not ask.buys:
-            against += self._portfolio.held(token)
+    def _against(self, ask: Ask) -> int:
+        """Return the shares that stand against an order: of an opposite position, or of a holding it sells."""
         if ask.product in DELIVERY and ask.buys:
-            against = 0
-        return ask.quantity - min(ask.quantity, max(0, against - closing))
+            return 0
+        token = int(ask.listing.instrument.token)
+        held = self._portfolio.held(token) if ask.product == "CNC" else 0
+        return held - ask.side * self._portfolio.quantity(token, ask.product)
 
     def blocked(self, live: Iterable[ClientOrder]) -> int:
         """Return what open orders block, paise."""
         total = 0
-        closing: Counter[tuple[int, str, int]] = Counter()
-        legs, queued = self.legs(), dict[int, list[tuple[Listing, int]]]()
+        against: dict[tuple[int, str, int], int] = {}
+        legs = self.legs()
         for order in live:
-            ask, key = order.ask._replace(quantity=order.pending), _key(order.ask)
-            opening, price = self._opening(ask, closing[key]), reserve_price(ask)
-            closing[key] += order.pending
+            ask, pending = order.ask, order.pending
+            key = _key(ask)
+            covered = against[key] if key in against else self._against(ask)
+            against[key] = covered - pending
+            opening, price = pending - min(pending, max(0, covered)), reserve_price(ask)
             if ask.listing.contract is None:
-                total += round(opening * self.unit_margin(ask.listing, ask.product, ask.side, price) * 100)
+                total += round(opening * price * SHARE_OF_VALUE[ask.product] * 100)
             else:
-                earlier = queued.setdefault(id(ask.listing), [])
-                total += round(self._contract_margin(ask, price, [*legs, *earlier], opening) * 100)
-                earlier.append((ask.listing, ask.side * ask.quantity))
+                total += round(self._contract_margin(ask._replace(quantity=pending), price, legs, opening) * 100)
+                legs.append((ask.listing, ask.side * pending))
         return total
 
     def used(self, live: Iterable[ClientOrder]) -> int:

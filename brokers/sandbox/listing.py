@@ -10,6 +10,7 @@ from compiled.frames import pack_depth
 from compiled.model import MINUTE, SECOND, Instrument, Tick
 
 LEVELS = 5
+AWAY = range(1, LEVELS + 1)
 DEEP = 10
 
 
@@ -79,7 +80,8 @@ class Listing:
         """Grid index of the closing auction's reference price; 0 outside it."""
         self.oi = 0
         low, high = instrument.ticks(instrument.lower), instrument.ticks(instrument.upper)
-        self.low_band, self.high_band = low, high
+        self.low_band, self.high_band = int(low), int(high)
+        self._token, self._lot = int(instrument.token), int(instrument.lot)
         self._book: Book | None = None
         self.own: dict[int, ClientOrder] = {}
         self.last = instrument.ticks(instrument.close)
@@ -121,10 +123,14 @@ class Listing:
         """Return the best levels of a side as (tick, quantity, orders); without a book, what a crowd would show."""
         if self._book is not None:
             return self._book.depth(side, DEEP)
-        token, last, lot = int(self.instrument.token), self.last, int(self.instrument.lot)
-        levels = range(1, LEVELS + 1)
-        picture = [(last - side * away, lot * (1 + (token + last * 31 + away * 17) % 97), 1 + away) for away in levels]
-        return [level for level in picture if self.low_band <= level[0] <= self.high_band]
+        last, lot, low, high = self.last, self._lot, self.low_band, self.high_band
+        drawn = self._token + last * 31
+        levels = []
+        for away in AWAY:
+            ticks = last - side * away
+            if low <= ticks <= high:
+                levels.append((ticks, lot * (1 + (drawn + away * 17) % 97), 1 + away))
+        return levels
 
     def vwap(self, since: int) -> float:
         """Return the volume-weighted average price of the minutes from `since` on in rupees, 0.0 without a trade."""
@@ -185,8 +191,9 @@ class Listing:
     def snapshot(self, now: int) -> Tick:
         """Return the tick of this moment, depth included; the totals count the ten best levels of a side."""
         price = self.instrument.price
-        bids = [(price(t), quantity, orders) for t, quantity, orders in self.depth(1)]
-        asks = [(price(t), quantity, orders) for t, quantity, orders in self.depth(-1)]
+        buying, selling = self.depth(1), self.depth(-1)
+        bids = [(price(ticks), quantity, orders) for ticks, quantity, orders in buying[:LEVELS]]
+        asks = [(price(ticks), quantity, orders) for ticks, quantity, orders in selling[:LEVELS]]
         bid, ask = bids[0] if bids else (0.0, 0, 0), asks[0] if asks else (0.0, 0, 0)
         return Tick(
             token=self.instrument.token,
@@ -195,8 +202,8 @@ class Listing:
             volume=self.volume,
             last_quantity=self.last_quantity,
             average_price=self.average,
-            buy_quantity=sum(level[1] for level in bids),
-            sell_quantity=sum(level[1] for level in asks),
+            buy_quantity=sum([level[1] for level in buying]),
+            sell_quantity=sum([level[1] for level in selling]),
             open=price(self.open),
             high=price(self.high),
             low=price(self.low),
@@ -209,7 +216,7 @@ class Listing:
             bid_quantity=bid[1],
             ask=ask[0],
             ask_quantity=ask[1],
-            depth=pack_depth(self.instrument.token, bids[:LEVELS], asks[:LEVELS]),
+            depth=pack_depth(self.instrument.token, bids, asks),
         )
 
     @property

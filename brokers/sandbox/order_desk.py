@@ -386,3 +386,7 @@ class OrderDesk:
     def book_rows(self) -> list[dict[str, object]]:
         """Return the order book, oldest first."""
         return [order.shown() for order in self.orders.values()]
+
+    def written(self) -> str:
+        """Return the order book as JSON."""
+        return f"[{', '.join([order.written() for order in self.orders.values()])}]"

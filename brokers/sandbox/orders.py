@@ -1,5 +1,6 @@
 """One order at the exchange: what was asked, how it stands, and the rows Kite shows of it."""
 
+import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple, final
 
@@ -104,6 +105,7 @@ class ClientOrder:
         self.history: list[dict[str, object]] = []
         self.veiled: tuple[dict[str, object], list[dict[str, object]]] | None = None
         """What the order book and the history still show, while a fault lets a trade run ahead of them."""
+        self._written: tuple[tuple[object, ...], str] | None = None
 
     @property
     def live(self) -> bool:
@@ -138,6 +140,16 @@ class ClientOrder:
     def shown(self) -> dict[str, object]:
         """Return the row a client gets to see."""
         return self.veiled[0] if self.veiled else self.row()
+
+    def written(self) -> str:
+        """Return what `shown` does as JSON, written anew only when something of it has changed."""
+        stands = (
+            self.status, self.filled, self.turnover, self.cancelled, self.placed, self.exchanged, self.modifications,
+            self.message, self.exchange_order_id, len(self.protected), self.veiled is None, self.ask,
+        )  # fmt: skip
+        if self._written is None or self._written[0] != stands:
+            self._written = (stands, json.dumps(self.shown()))
+        return self._written[1]
 
     def shown_history(self) -> list[dict[str, object]]:
         """Return the history a client gets to see."""

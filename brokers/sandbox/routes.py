@@ -16,7 +16,18 @@ from brokers.sandbox.sabotage import struck
 from brokers.sandbox.sessions import SHUT
 from brokers.sandbox.table import Parts, Route, matched, route
 from brokers.sandbox.varieties import SQUARED_OFF, sliced_answer
-from brokers.sandbox.wire import CSV, ApiError, Request, Response, invalid, not_found, refused, required, success
+from brokers.sandbox.wire import (
+    CSV,
+    ApiError,
+    Request,
+    Response,
+    invalid,
+    not_found,
+    refused,
+    required,
+    success,
+    written,
+)
 
 SEGMENTS = ("equity", "commodity")
 
@@ -71,7 +82,7 @@ class Api:
             route("POST", "/orders/{variety}", self._place, "order"),
             route("PUT", "/orders/{variety}/{order_id}", self._modify),
             route("DELETE", "/orders/{variety}/{order_id}", self._cancel),
-            route("GET", "/orders", lambda _r, _p: x.orders.book_rows()),
+            route("GET", "/orders", lambda _r, _p: written(x.orders.written())),
             route("GET", "/orders/{order_id}", lambda _r, p: x.orders.find(p["order_id"]).shown_history()),
             route("GET", "/orders/{order_id}/trades", self._order_trades),
             route("GET", "/trades", lambda _r, _p: [trade_row(trade) for trade in x.orders.trades]),
@@ -90,7 +101,7 @@ class Api:
             route("GET", "/quote/ohlc", lambda r, _p: quotes.quotes("ohlc", x.listings, r, x.stamp), "quote"),
             route("GET", "/quote/ltp", lambda r, _p: quotes.quotes("ltp", x.listings, r, x.stamp), "quote"),
             route("GET", "/gtt/triggers", lambda _r, _p: x.gtts.rows(x.now)),
-            route("POST", "/gtt/triggers", lambda r, _p: {"trigger_id": self._opened().gtts.place(r.form, x.now)}),
+            route("POST", "/gtt/triggers", lambda r, _p: {"trigger_id": x.gtts.place(r.form, x.now)}),
             route("GET", "/gtt/triggers/{id}", lambda _r, p: x.gtts.find(p["id"]).row()),
             route("PUT", "/gtt/triggers/{id}", lambda r, p: {"trigger_id": x.gtts.modify(p["id"], r.form, x.now)}),
             route("DELETE", "/gtt/triggers/{id}", lambda _r, p: {"trigger_id": x.gtts.delete(p["id"], x.now)}),

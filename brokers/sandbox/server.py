@@ -32,6 +32,10 @@ HEARTBEAT_SECONDS = 2.5
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 GRACE_SECONDS = 2.0
+LONGEST_LINE = 128 * 1024
+"""Bytes; a thousand instruments are asked for in one request line."""
+LONGEST_TURN = 0.1
+"""Seconds the market may move before whoever waits for an answer gets it."""
 LONGEST_SLEEP = 0.25
 """Seconds; a request may have put something on the agenda meanwhile."""
 READER_TURNS = 6
@@ -50,10 +54,17 @@ class Pace:
         self._speed = exchange.config.speed
 
     def catch_up(self) -> None:
-        """Let everything happen that is due by now."""
-        if self._speed is not None and not self._exchange.over:
-            passed = (self._wall() - self._began) * self._speed
-            self._exchange.run(min(self._origin + int(passed * SECOND), self._exchange.closes))
+        """Let everything happen that is due by now; where that takes too long, time slows down instead."""
+        exchange, begin = self._exchange, self._wall()
+        if self._speed is None or exchange.over:
+            return
+        due = min(self._origin + int((begin - self._began) * self._speed * SECOND), exchange.closes)
+        while not exchange.over and exchange.next_instant() <= due:
+            exchange.run(exchange.next_instant())
+            if self._wall() - begin > LONGEST_TURN:
+                self._began += (due - exchange.now) / SECOND / self._speed
+                return
+        exchange.run(due)
 
     async def run(self, wake: Callable[[], None]) -> None:
         """Drive the market until the day is over."""
@@ -88,7 +99,13 @@ class Service:
         config, session = self.exchange.config, self.exchange.session
         app = web.Application(middlewares=[self._errors])
         app.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_SECONDS)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=GRACE_SECONDS,
+            max_line_size=LONGEST_LINE,
+            max_field_size=LONGEST_LINE,
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, config.host, config.port)
         try:

@@ -75,7 +75,12 @@ class ApiError(Exception):
 
 def success(data: object) -> Response:
     """Return the documented success body."""
-    return Response(HTTPStatus.OK, json.dumps({"status": "success", "data": data}).encode())
+    return written(json.dumps(data))
+
+
+def written(data: str) -> Response:
+    """Return the documented success body around data that is JSON already."""
+    return Response(HTTPStatus.OK, f'{{"status": "success", "data": {data}}}'.encode())
 
 
 def invalid(message: str) -> ApiError:

@@ -1,26 +1,42 @@
 """The calendar asked for an instrument instead of its class: who closes by auction is known by who has derivatives."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date
-from typing import final
+from typing import NamedTuple, final
 
-from compiled.model import Instrument
-from engine.market.calendar import Calendar, Phase, Session, ist_day
+from compiled.model import Instrument, TradingHours
+from engine.errors import DataError
+from engine.market.calendar import CLOSED, CONTINUOUS, Calendar, Phase, Session, ist_day
 from engine.market.safeguards import Safeguards
+
+TAKES_MARKET = "auction entry"
+MATCHES = "auction match"
+
+
+class Stage(NamedTuple):
+    """Where several instruments stand in their day: the phase, when it ends (ns UTC), and the phase after it."""
+
+    name: str
+    ends: int
+    then: str
 
 
 @final
 class Hours:
-    """When each instrument trades; `derivatives` are the names on which contracts are listed (`Instruments.names`)."""
+    """When each instrument trades; `derivatives` are the names on which contracts are listed (`Instruments.names`).
 
-    def __init__(self, calendar: Calendar, safeguards: Safeguards, derivatives: Collection[str]) -> None:
+    Where they are not known (None) every share counts as having some: its continuous trading then ends no later than
+    it may.
+    """
+
+    def __init__(self, calendar: Calendar, safeguards: Safeguards, derivatives: Collection[str] | None) -> None:
         self.calendar = calendar
         self._safeguards = safeguards
-        self._derivatives = frozenset(derivatives)
+        self._derivatives = None if derivatives is None else frozenset(derivatives)
 
     def cas(self, day: date, instrument: Instrument) -> bool:
         """Tell whether its day ends in the closing auction."""
-        listed = instrument.symbol in self._derivatives
+        listed = self._derivatives is None or instrument.symbol in self._derivatives
         return instrument.kind == "EQ" and self._safeguards.closes_by_auction(
             day, instrument.exchange, instrument.symbol, has_derivatives=listed
         )
@@ -40,3 +56,55 @@ class Hours:
     def expected_bars(self, day: date, instrument: Instrument, span: int = 60) -> list[int]:
         """Return the starts of its bars of `span` seconds on a day, in ns UTC."""
         return self.calendar.expected_bars(day, span, instrument.exchange, instrument.kind, self.cas(day, instrument))
+
+    def trading(self, day: date, instrument: Instrument, early: int = 0) -> TradingHours | None:
+        """Return its day as the core keeps it, None without trading; intraday positions end `early` ns before the broker's time.
+
+        On a day for which that time is not known there are none: the square-off stands at the open.
+        """
+        session = self.session(day, instrument)
+        if session is None:
+            return None
+        made = TradingHours(session.open, session.close)
+        first, *others = session.parts
+        if others:
+            made.pause, made.resumes = first.end, others[-1].start
+        for phase in session.phases:
+            if phase.name == TAKES_MARKET:
+                made.auction, made.auction_ends = phase.start, phase.end
+            elif phase.name == MATCHES:
+                made.ends = phase.end
+        known = self.square_off(day, instrument)
+        made.square_off = session.open if known is None else max(session.open, known - early)
+        return made
+
+    def of_day(self, day: date, instruments: Iterable[Instrument], early: int = 0) -> dict[int, TradingHours]:
+        """Return the hours of several instruments by token; raise `DataError` for one that does not trade."""
+        found: dict[int, TradingHours] = {}
+        for instrument in instruments:
+            hours = self.trading(day, instrument, early)
+            if hours is None:
+                raise DataError(f"{instrument.exchange} {instrument.symbol} does not trade on {day}")
+            found[int(instrument.token)] = hours
+        return found
+
+    def before(self, day: date, instrument: Instrument) -> Session:
+        """Return its last session before a day, of those whose clock time is known; raise `DataError` beyond the lists."""
+        while True:
+            day = self.calendar.previous_trading_day(day, instrument.exchange)
+            try:
+                session = self.session(day, instrument)
+            except DataError:
+                continue
+            if session is not None:
+                return session
+
+    def stage(self, ts: int, instruments: Iterable[Instrument]) -> Stage:
+        """Return where instruments stand at `ts`: continuous while any trades; of several phases the first to end."""
+        day = ist_day(ts)
+        classes = {(i.exchange, i.kind, self.cas(day, i)) for i in instruments} or {("NSE", "EQ", False)}
+        phases = [(self.calendar.phase(ts, *one), one) for one in sorted(classes)]
+        trading = [pair for pair in phases if pair[0].name == CONTINUOUS]
+        busy = [pair for pair in phases if pair[0].name != CLOSED]
+        phase, one = min(trading or busy or phases, key=lambda pair: pair[0].end)
+        return Stage(phase.name, phase.end, self.calendar.phase(phase.end, *one).name)

@@ -28,6 +28,10 @@ class Header(NamedTuple):
     kill_reason: str = ""
     cash: int = 0
     day_over: bool = False
+    place: str = ""
+    """Where prices and orders really go, where the mode's name does not say it: no Kite, but a sandbox."""
+    then: str = ""
+    """The phase after this one."""
 
 
 class WatchRow(NamedTuple):
@@ -126,6 +130,7 @@ class DifferenceRow(NamedTuple):
     ours: str
     since: int
     choices: tuple[str, ...]
+    ignored: bool = False
 
 
 class EventRow(NamedTuple):

@@ -16,6 +16,7 @@ from compiled.events import (
     DeleteGtt,
     GttUpdate,
     ModifyGtt,
+    ModifyOrder,
     OrderUpdate,
     Outcome,
     PlaceGtt,
@@ -23,9 +24,9 @@ from compiled.events import (
     Verb,
 )
 from compiled.kernel import Kernel
-from compiled.model import SECOND, GttLeg, GttStatus, Order, OrderStatus, Purpose
+from compiled.model import SECOND, GttLeg, GttStatus, Order, Purpose
 from engine.errors import OperatorError, OrderRefused, OrderUnknown, RetryableError
-from engine.ports import Broker, Clock, Journal
+from engine.ports import Broker, Clock, Journal, Slices
 from engine.trading.governor import Governor
 from engine.trading.killswitch import KillSwitch
 
@@ -191,6 +192,8 @@ class Gateway:
         try:
             if isinstance(command, PlaceOrder):
                 await self._try(command.order)
+            elif isinstance(command, ModifyOrder):
+                await self._modify(command)
             elif isinstance(command, CancelOrder):
                 order = command.order
                 await self._call(order.intent, Verb.CANCEL, order.order_id, self.broker.cancel(order.order_id))
@@ -216,8 +219,22 @@ class Gateway:
             self._refuse_order(order, "cancelled before it was sent")
             return
         self.governor.order_sent(self.clock.now())
-        order.status = OrderStatus.SENT
-        await self._send(order.intent, self.broker.place(order), order.purpose)
+        self._answer(order.intent, Verb.PLACE, Outcome.SENT)
+        request = self.broker.place_sliced(order) if order.terms.autoslice else self.broker.place(order)
+        await self._send(order.intent, request, order.purpose)
+
+    async def _modify(self, command: ModifyOrder) -> None:
+        """Change an order, on disk first; an entry is not changed after the latch."""
+        order, change = command.order, command.change
+        try:
+            await self._keep(order.purpose)
+        except OperatorError as error:
+            self._answer(order.intent, Verb.MODIFY, Outcome.REFUSED, order.order_id, str(error))
+            return
+        if self._barred(order):
+            self._answer(order.intent, Verb.MODIFY, Outcome.REFUSED, order.order_id, "the kill switch is latched")
+            return
+        await self._call(order.intent, Verb.MODIFY, order.order_id, self.broker.modify(order.order_id, change))
 
     async def _keep(self, purpose: Purpose) -> None:
         """Have the intent on disk. An entry that cannot be kept is an error; exits and protection leave all the same."""
@@ -233,7 +250,7 @@ class Gateway:
         await self._keep(Purpose.PROTECT)
         if isinstance(command, PlaceGtt):
             self.governor.call_sent(self.clock.now())
-            gtt.status = GttStatus.SENT
+            self._answer(gtt.intent, Verb.PLACE, Outcome.SENT)
             await self._send(gtt.intent, self.broker.place_gtt(gtt), Purpose.PROTECT)
         elif isinstance(command, ModifyGtt):
             await self._call(gtt.intent, Verb.MODIFY, str(gtt.gtt_id), self.broker.modify_gtt(gtt))
@@ -241,11 +258,11 @@ class Gateway:
             await self._call(gtt.intent, Verb.CANCEL, str(gtt.gtt_id), self.broker.delete_gtt(gtt.gtt_id))
         self.touched[gtt.intent] = self._moves + 1
 
-    async def _send(self, intent: int, request: Awaitable[object], purpose: Purpose) -> None:
+    async def _send(self, intent: int, request: Awaitable[str | int | Slices], purpose: Purpose) -> None:
         """Await a placement and post its outcome."""
         self.sent += 1
         try:
-            broker_id = str(await request)
+            made = await request
         except OrderRefused as error:
             self._answer(intent, Verb.PLACE, Outcome.REFUSED, reason=f"{error.code}: {error.reason}")
         except OrderUnknown as error:
@@ -255,7 +272,17 @@ class Gateway:
             self.governor.back_off(purpose, self.clock.now() + BACK_OFF)
             self._answer(intent, Verb.PLACE, Outcome.REFUSED, reason=f"busy: {error}")
         else:
-            self._answer(intent, Verb.PLACE, Outcome.ACCEPTED, broker_id)
+            self._accept(intent, made)
+
+    def _accept(self, intent: int, made: str | int | Slices) -> None:
+        if not isinstance(made, Slices):
+            self._answer(intent, Verb.PLACE, Outcome.ACCEPTED, str(made))
+            return
+        missing = [*made.refused, *made.unknown]
+        reason = f"{len(missing)} slices are missing: {missing[0]}" if missing else ""
+        self.post(Answer(
+            self.clock.now(), intent, Verb.PLACE, Outcome.ACCEPTED, made.order_ids[0], reason, len(made.order_ids)
+        ))  # fmt: skip
 
     async def _call(self, intent: int, verb: Verb, broker_id: str, request: Awaitable[None]) -> None:
         """Await a change to something the broker already has, and post its outcome."""
@@ -356,6 +383,8 @@ def _is_entry(command: Command) -> bool:
 
 def _urgency(command: Command) -> int:
     if isinstance(command, PlaceOrder):
+        return _URGENCY[command.order.purpose]
+    if isinstance(command, ModifyOrder):
         return _URGENCY[command.order.purpose]
     if isinstance(command, CancelOrder | DeleteGtt):
         return 0

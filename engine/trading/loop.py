@@ -8,11 +8,12 @@ from typing import NamedTuple
 from compiled.events import Act, Alert, Command, FeedStatus, Halt, Operate, Ticks, Timer
 from compiled.frames import Decoder
 from compiled.kernel import Kernel
-from compiled.model import SECOND, Bar
-from engine.market.calendar import Calendar, Session
+from compiled.model import SECOND, Bar, Instrument
+from engine.market.hours import Hours, Stage
 from engine.ports import Clock, Journal
 from engine.trading.board import Board, Header
 from engine.trading.books import Books
+from engine.trading.choices import Choices
 from engine.trading.gateway import Gateway
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.publish import Publisher
@@ -57,8 +58,7 @@ class Loop:
 
     def __init__(
         self, kernel: Kernel, gateway: Gateway, books: Books, inbox: deque[object], board: Board, log: Log,
-        journal: Journal, clock: Clock, kill: KillSwitch, calendar: Calendar, session: Session, stale_after: int,
-        reconciler: Reconciler,
+        journal: Journal, clock: Clock, kill: KillSwitch, hours: Hours, stale_after: int, reconciler: Reconciler,
         keep_bars: Callable[[list[Bar]], None] | None, *, stamped: bool,
     ) -> None:  # fmt: skip
         self.kernel = kernel
@@ -70,15 +70,19 @@ class Loop:
         self.journal = journal
         self.clock = clock
         self.kill = kill
-        self.calendar = calendar
-        self.session = session
+        self.hours = hours
+        self.ends = max((int(i.hours.ends) for i in self._watched()), default=int(kernel.close))
+        """When the last order of the day is done, ns UTC."""
         self.recorder = Recorder(kernel, journal)
         self.publisher = log.publisher = Publisher(board, kernel, gateway, stale_after)
         self.wake = asyncio.Event()
         self.asks: deque[Ask] = deque()
         self.state = "reconciling"
         self.reconciler = reconciler
+        self.choices = Choices(reconciler, gateway, inbox.append, self._decided)
         self.differences: tuple[str, ...] = ()
+        self.holds: dict[str, str] = {}
+        """Why entries are held back besides, by name."""
         self.hinted = False
         self.compare_soon = False
         self.stopping = False
@@ -89,6 +93,7 @@ class Loop:
         self._frame_at = -1
         self._level = ""
         self._published = 0
+        self._stage = Stage("", 0, "")
 
     # FeedSink
 
@@ -182,9 +187,11 @@ class Loop:
         self.journal.append("audit", {
             "ts": now, "who": "operator", "act": ask.act, "detail": f"{ask.token} {ask.detail}".strip(),
         })  # fmt: skip
-        self.board.answers[ask.number] = self._operate(ask, now)
+        if told := self._operate(ask, now):
+            self.board.answers[ask.number] = told
 
     def _operate(self, ask: Ask, now: int) -> str:
+        """Do what was asked for and say so; say nothing yet where the answer comes later."""
         if ask.act == "exit":
             self.inbox.append(Operate(now, Act.EXIT, token=ask.token, reason="operator"))
             return "done: leaving"
@@ -195,7 +202,16 @@ class Loop:
             self._log_kill("resume", Latch("", ask.detail, "operator", now))
             self.log.tell("warn", "resumed", f"resumed by {ask.detail}")
             return "done: resumed"
+        if ask.act == "reconcile":
+            return self.choices.ask(ask.number, ask.detail)
         return f"refused: no such act: {ask.act}"
+
+    def _decided(self, number: int, told: str) -> None:
+        """Keep what became of a decision, and compare again to see that it is so."""
+        self.board.answers[number] = told
+        self.journal.append("audit", {"ts": self.clock.now(), "who": "desk", "act": "reconciled", "detail": told})
+        self.log.tell("warn", "reconciled", told)
+        self.compare_soon = True
 
     def reconciled(self) -> None:
         """Open for entries when the broker's books and ours agree, and only show the desk while they do not."""
@@ -206,8 +222,24 @@ class Loop:
         if self.differences and not found:
             self.log.tell("info", "difference", "the books agree again")
         self.differences = found
-        self.state = "read-only" if found else "running"
-        self.inbox.append(Operate(self.clock.now(), Act.HOLD if found else Act.READY))
+        self._stand()
+
+    def hold(self, name: str, why: str) -> None:
+        """Hold entries back for a reason, until the same name comes without one; exits and protection still leave."""
+        if self.holds.get(name, "") == why:
+            return
+        if why:
+            self.holds[name] = why
+        else:
+            del self.holds[name]
+        if self.state in {"running", "read-only"}:
+            self._stand()
+
+    def _stand(self) -> None:
+        """Let the kernel enter, or not."""
+        held = bool(self.differences or self.holds)
+        self.state = "read-only" if held else "running"
+        self.inbox.append(Operate(self.clock.now(), Act.HOLD if held else Act.READY))
         self.wake.set()
 
     # showing and closing
@@ -221,12 +253,17 @@ class Loop:
         self._published = beat
         self.publisher.publish(self._header(self.clock.now()))
 
+    def _watched(self) -> list[Instrument]:
+        return [market.instrument for market in self.kernel.markets.values()]
+
     def _header(self, now: int) -> Header:
         kernel, latch = self.kernel, self.kill.latch
-        phase = self.calendar.phase(now)
+        if now >= self._stage.ends:
+            self._stage = self.hours.stage(now, self._watched())
+        stage = self._stage
         return self.board.header._replace(
-            state=self.state, now=now, phase=phase.name, phase_ends=phase.end, pnl=int(kernel.ledger.net - kernel.before),
-            charges=int(kernel.ledger.charges), naked=int(kernel.naked()),
+            state=self.state, now=now, phase=stage.name, phase_ends=stage.ends, then=stage.then,
+            pnl=int(kernel.ledger.net - kernel.before), charges=int(kernel.ledger.charges), naked=int(kernel.naked()),
             feed_age=now - self._frame_at if self._frame_at >= 0 else -1, kill=latch.level if latch else "",
             kill_reason=latch.reason if latch else "", cash=int(kernel.ledger.cash),
         )  # fmt: skip
@@ -241,7 +278,7 @@ class Loop:
         """Close the last bars, once, and say so."""
         if self.board.header.day_over:
             return
-        end = max(self.clock.now(), int(self.session.close + self.kernel.grace))
+        end = max(self.clock.now(), self.ends + int(self.kernel.grace))
         self.inbox.append(Timer(end))
         self.turn()
         self.board.header = self.board.header._replace(day_over=True)

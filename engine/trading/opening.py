@@ -7,8 +7,10 @@ from datetime import date
 from compiled.charges import Rates, RateTable
 from compiled.model import SECOND, Bar, Instrument, Product
 from engine.errors import BusyError, DataError, OperatorError, RetryableError
-from engine.market.calendar import Calendar, ist_day
+from engine.market.calendar import ist_day
 from engine.market.charges import segment
+from engine.market.hours import Hours
+from engine.market.safeguards import Safeguards
 from engine.ports import Broker, Journal
 
 PRODUCTS = (Product.CNC, Product.MIS)
@@ -58,9 +60,23 @@ def rates(table: RateTable, instruments: Iterable[Instrument], day: date) -> dic
     }
 
 
+async def derivatives(broker: Broker, rules: Safeguards, day: date) -> set[str] | None:
+    """Return the names with contracts, which close by auction; None where the broker lists none to tell by."""
+    names: set[str] = set()
+    if not rules.closes_by_auction(day, "NSE", "", has_derivatives=True):
+        return names
+    for exchange in ("NFO", "BFO"):
+        try:
+            names |= {each.name for each in await broker.instruments(exchange) if each.kind == "FUT"}
+        except RetryableError:
+            if exchange == "NFO":
+                return None
+    return names
+
+
 async def history(
     broker: Broker,
-    calendar: Calendar,
+    hours: Hours,
     instruments: Iterable[Instrument],
     spans: Iterable[int],
     now: int,
@@ -68,10 +84,10 @@ async def history(
 ) -> list[Bar]:
     """Return the bars since the last trading day's open, oldest first: minutes from the broker, folded here."""
     today = ist_day(now)
-    sessions = [calendar.session(day) for day in (calendar.previous_trading_day(today), today)]
-    opens = [session.open for session in sessions if session is not None]
     bars: list[Bar] = []
     for instrument in instruments:
+        sessions = (hours.before(today, instrument), hours.session(today, instrument))
+        opens = [part.start for session in sessions if session for part in session.parts]
         try:
             minutes = await broker.history(int(instrument.token), opens[0], now, MINUTE_SPAN)
         except RetryableError as error:
@@ -84,7 +100,7 @@ async def history(
 
 
 def fold(minutes: Iterable[Bar], span: int, opens: Sequence[int]) -> list[Bar]:
-    """Fold one-minute bars into bars of `span` seconds that are aligned to each day's open (ns), oldest first."""
+    """Fold one-minute bars into bars of `span` seconds that are aligned to each part's open (ns), oldest first."""
     folded: dict[int, Bar] = {}
     for bar in minutes:
         opened = max((open_ for open_ in opens if open_ <= bar.start), default=int(bar.start))

@@ -2,9 +2,10 @@
 
 import json
 
+from compiled.decisions import CAUSES, Decision
 from compiled.kernel import Kernel
 from compiled.ladder import Ladder, LadderPlan, Rung, RungState
-from compiled.model import Gtt, GttLeg, Instrument, Order, OrderType, Side
+from compiled.model import SECOND, Gtt, GttLeg, Instrument, Order, OrderType, Side
 from compiled.outbox import Fill
 from engine.ports import Journal
 
@@ -18,6 +19,7 @@ class Recorder:
         self.kernel = kernel
         self.journal = journal
         self._last: dict[int, tuple[object, ...]] = {}
+        self._counted = 0
 
     def flush(self) -> list[Fill]:
         """Append rows for all that changed since the last call; return the fills among it."""
@@ -25,6 +27,7 @@ class Recorder:
         fills, out.fills = out.fills, []
         for fill in fills:
             kernel.changed_rungs.setdefault(fill.order.rung, self.kernel.rungs[fill.order.rung])
+        self._decisions()
         for ladder in kernel.changed_ladders.values():
             self.journal.append("ladders", self._ladder(ladder))
         for rung in list(kernel.changed_rungs.values()):
@@ -41,8 +44,27 @@ class Recorder:
         out.changed_gtts.clear()
         return fills
 
+    def _decisions(self) -> None:
+        """Write new decisions at once, and how often they were repeated once a second."""
+        decisions = self.kernel.decisions
+        if decisions.fresh:
+            fresh, decisions.fresh = decisions.fresh, []
+            for decision in fresh:
+                self.journal.append("decisions", self._decision(decision))
+        if decisions.repeated and self.kernel.out.now >= self._counted + SECOND:
+            self._counts()
+
+    def _counts(self) -> None:
+        self._counted = self.kernel.out.now
+        repeated, self.kernel.decisions.repeated = self.kernel.decisions.repeated, {}
+        for decision in repeated.values():
+            self.journal.append("decisions", {
+                "decision": decision.number, "times": decision.times, "last": decision.last,
+            })  # fmt: skip
+
     def mark(self) -> None:
-        """Write every open rung at the last price."""
+        """Write every open rung at the last price, and the last counts of refusals."""
+        self._counts()
         for ladder in self.kernel.ladders.values():
             for rung in ladder.rungs:
                 if rung.live:
@@ -58,6 +80,20 @@ class Recorder:
             "strategy": order.strategy, "token": order.token, "symbol": instrument.symbol,
             "exchange": instrument.exchange, "side": order.side.name, "quantity": fill.quantity, "price": fill.price,
             "ts": fill.ts, "charges": fill.charges, "realised": fill.realised,
+        }  # fmt: skip
+
+    def _decision(self, decision: Decision) -> dict[str, object]:
+        cause = decision.cause
+        heard = self.kernel.markets.get(cause.token or decision.token)
+        price = cause.price or (heard.ltp if heard is not None else 0.0)
+        return {
+            "decision": decision.number, "ts": decision.ts, "strategy": decision.strategy, "token": decision.token,
+            "symbol": self._instrument(decision.token).symbol, "side": decision.side.name, "kind": decision.kind,
+            "cause": CAUSES[cause.what], "cause_symbol": heard.instrument.symbol if heard is not None else "",
+            "cause_ts": cause.ts, "cause_price": price, "reason": decision.reason, "capital": decision.capital,
+            "quantity": decision.quantity, "price": decision.price, "verdict": decision.verdict.name,
+            "detail": decision.detail, "ladder": decision.ladder, "rung": decision.rung, "intent": decision.intent,
+            "times": decision.times, "last": decision.last,
         }  # fmt: skip
 
     def _ladder(self, ladder: Ladder) -> dict[str, object]:
@@ -103,6 +139,7 @@ class Recorder:
             "kind": "order", "created": order.created, "purpose": order.purpose.name,
             "validity": order.validity.name, "protection": order.protection, "rung": order.rung,
             "broker_id": order.order_id, "value": order.value, "charged": order.charged,
+            "request": json.dumps(order_fields(order)),
         })  # fmt: skip
         if order.order_id:
             self.journal.append("orders", common | {
@@ -122,7 +159,8 @@ class Recorder:
     def _gtt(self, gtt: Gtt) -> None:
         """Write a GTT's intent and its own row."""
         instrument, now = self._instrument(gtt.token), self.kernel.out.now
-        stop, target = split(self.kernel, gtt)
+        stop, target = split(self.kernel, gtt, gtt.legs)
+        self._gtt_event(gtt, stop, target)
         self.journal.append("intents", {
             "intent": gtt.intent, "tag": None, "kind": "gtt", "created": gtt.created, "updated": now,
             "strategy": gtt.strategy, "token": gtt.token, "symbol": instrument.symbol,
@@ -141,19 +179,51 @@ class Recorder:
             "modifies": gtt.modifies, "created": gtt.created, "updated": now, "reason": gtt.reason,
         })  # fmt: skip
 
+    def _gtt_event(self, gtt: Gtt, stop: GttLeg, target: GttLeg | None) -> None:
+        """Write one line of a GTT's life, if that went on."""
+        state = (gtt.status, gtt.gtt_id, stop.trigger, stop.quantity, gtt.order_id, bool(gtt.pending))
+        if self._last.get(gtt.intent) == state:
+            return
+        self._last[gtt.intent] = state
+        aim = f", target {target.trigger:.2f}" if target is not None else ""
+        legs = f"stop {stop.trigger:.2f}{aim} x {stop.quantity}"
+        if gtt.pending:
+            wanted = split(self.kernel, gtt, gtt.pending)[0]
+            legs = f"stop {stop.trigger:.2f} to {wanted.trigger:.2f} x {wanted.quantity}"
+        self.journal.append("order_events", {
+            "ts": self.kernel.out.now, "intent": gtt.intent, "order_id": str(gtt.gtt_id or ""),
+            "status": "MODIFYING" if gtt.pending and gtt.live else gtt.status.name, "filled": 0, "average_price": 0.0,
+            "reason": gtt.reason or legs,
+        })  # fmt: skip
+        if not gtt.live:
+            self._last.pop(gtt.intent, None)
 
-def split(kernel: Kernel, gtt: Gtt) -> tuple[GttLeg, GttLeg | None]:
-    """Return the stop and the target (None without one) of a GTT."""
-    if len(gtt.legs) == 1:
-        return gtt.legs[0], None
+
+def split(kernel: Kernel, gtt: Gtt, legs: list[GttLeg]) -> tuple[GttLeg, GttLeg | None]:
+    """Return the stop and the target (None without one) among the legs of a GTT."""
+    if len(legs) == 1:
+        return legs[0], None
     rung = kernel.rungs.get(gtt.rung)
     long = rung is None or kernel.owners[rung.ladder_id].side is Side.BUY
-    return (gtt.legs[0], gtt.legs[1]) if long else (gtt.legs[1], gtt.legs[0])
+    return (legs[0], legs[1]) if long else (legs[1], legs[0])
 
 
 def leg_fields(legs: list[GttLeg]) -> list[list[float]]:
     """Return legs as plain values."""
     return [[leg.trigger, leg.price, int(leg.side), int(leg.quantity)] for leg in legs]
+
+
+def order_fields(order: Order) -> dict[str, object]:
+    """Return what an order has beside its columns as plain values, the usual ones left out."""
+    terms = order.terms
+    fields: dict[str, object] = {
+        "variety": terms.variety.name, "minutes": int(terms.minutes), "legs": int(terms.legs),
+        "disclosed": int(terms.disclosed), "autoslice": terms.autoslice, "auction": terms.auction,
+        "parent": int(order.parent), "parts": int(order.parts), "whole": int(order.whole),
+        "modifies": int(order.modifies),
+    }  # fmt: skip
+    usual = {"variety": "REGULAR", "parts": 1, "whole": int(order.quantity)}
+    return {name: value for name, value in fields.items() if value != usual.get(name, type(value)())}
 
 
 def plan_fields(plan: LadderPlan) -> dict[str, object]:
@@ -163,4 +233,5 @@ def plan_fields(plan: LadderPlan) -> dict[str, object]:
         "capital": plan.capital, "product": plan.product.name, "stop_gap_percent": plan.stop_gap_percent,
         "trail": plan.trail, "trail_step_percent": plan.trail_step_percent, "trail_seconds": plan.trail_seconds,
         "entry_seconds": plan.entry_seconds, "quantity": int(plan.quantity),
+        "variety": plan.entry.terms.variety.name,
     }  # fmt: skip

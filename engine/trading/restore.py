@@ -4,9 +4,10 @@ import json
 from typing import cast
 
 from compiled.kernel import Kernel
-from compiled.ladder import Ladder, LadderPlan, Rung, RungPlan, RungState
-from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Purpose, Side
-from compiled.orders import settled
+from compiled.ladder import Entry, Ladder, LadderPlan, Rung, RungPlan, RungState
+from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Purpose, Side, Validity
+from compiled.orders import corrects, join, settled
+from compiled.terms import Terms, Variety
 from engine.ports import Journal
 from engine.trading.records import KIND
 
@@ -32,6 +33,8 @@ def restore(kernel: Kernel, journal: Journal, day_start: int) -> list[int]:
         if number(row, "ts") < day_start:
             _fill(kernel, row, today=False)
     _carry(kernel)
+    for row in journal.load("decisions", "decision = (SELECT max(decision) FROM decisions)"):
+        kernel.decisions.next_number = number(row, "decision") + 1
     for row in fills:
         if number(row, "ts") >= day_start:
             _fill(kernel, row, today=True)
@@ -63,6 +66,7 @@ def _ladder(kernel: Kernel, row: Row) -> Ladder:
     fields = json.loads(text(row, "plan"))
     rungs = [RungPlan(*values) for values in fields.pop("rungs")]
     fields["product"] = Product[fields["product"]]
+    fields["entry"] = Entry(terms=Terms(Variety[fields.pop("variety", "REGULAR")]))
     plan = LadderPlan(rungs, **fields)
     instrument = kernel.markets[number(row, "token")].instrument
     ladder = Ladder(number(row, "ladder"), text(row, "strategy"), instrument, Side[text(row, "side")], plan)
@@ -80,7 +84,6 @@ def _rung(kernel: Kernel, plan: Row, row: Row) -> None:
     rung.state = RungState.CLOSED if row["status"] == "not filled" else RungState[text(row, "status").upper()]
     rung.stop, rung.target, rung.high = real(row, "stop_loss"), real(row, "target"), real(row, "high_water")
     rung.closed, rung.exit_reason = number(row, "exit_time"), text(row, "exit_reason")
-    rung.leaving = ladder.leaving and rung.live
 
 
 def _intent(kernel: Kernel, row: Row, day_start: int) -> int:
@@ -93,24 +96,53 @@ def _order(kernel: Kernel, row: Row, day_start: int) -> int:
     order = Order(
         number(row, "intent"), text(row, "tag"), text(row, "strategy"), number(row, "token"),
         Side[text(row, "side")], number(row, "quantity"), _TYPE[text(row, "order_type")],
-        Product[text(row, "product")], Purpose[text(row, "purpose")], real(row, "price"),
-        rung=number(row, "rung"), created=number(row, "created"),
+        Product[text(row, "product")], Purpose[text(row, "purpose")], real(row, "price"), real(row, "trigger_price"),
+        Validity[text(row, "validity") or "DAY"], real(row, "protection"), number(row, "rung"), number(row, "created"),
     )  # fmt: skip
+    _terms(order, json.loads(text(row, "request") or "{}"))
     order.order_id, order.reason = text(row, "broker_id"), text(row, "reason")
     order.status, order.filled = OrderStatus[text(row, "status")], number(row, "filled")
     unanswered = order.status in {OrderStatus.INTENT, OrderStatus.SENT, OrderStatus.UNKNOWN}
     if unanswered:
         order.status = OrderStatus.UNKNOWN
-    elif order.live and order.created < day_start:
+    elif order.live and order.created < day_start and order.terms.variety is not Variety.AMO:
         order.status = OrderStatus.CANCELLED  # a day's order ends with the day
     kernel.out.register(order)
-    rung = kernel.rungs.get(order.rung)
-    if rung is not None and order.purpose is Purpose.ENTRY:
-        rung.entry = order
-        kernel.entries += order.created >= day_start
-    elif rung is not None and (order.live or order.order_id):
-        rung.exit = order
+    if order.parent:
+        join(kernel.out.orders[order.parent], order)
+    else:
+        _place(kernel, order, day_start)
     return order.intent if unanswered else 0
+
+
+def _terms(order: Order, fields: Row) -> None:
+    """Give a restored order what has no column of its own."""
+    order.parent, order.modifies = integer(fields, "parent"), integer(fields, "modifies")
+    order.parts, order.whole = integer(fields, "parts", 1), integer(fields, "whole", int(order.quantity))
+    order.terms = Terms(
+        Variety[str(fields.get("variety", "REGULAR"))], integer(fields, "minutes"), integer(fields, "legs"),
+        integer(fields, "disclosed"), bool(fields.get("autoslice", False)), str(fields.get("auction", "")),
+    )  # fmt: skip
+
+
+def integer(fields: Row, name: str, usual: int = 0) -> int:
+    """Return a whole number of a JSON object, `usual` where it is left out."""
+    return int(cast("int", fields.get(name, usual)))
+
+
+def _place(kernel: Kernel, order: Order, day_start: int) -> None:
+    """Make an order again what it was for its rung."""
+    rung = kernel.rungs.get(order.rung)
+    if rung is None:
+        return
+    if order.purpose is Purpose.ENTRY:
+        rung.entry = order
+        kernel.entries += order.created >= day_start and not corrects(order)
+    elif order.live or order.order_id:
+        if order.purpose is Purpose.PROTECT:
+            rung.guard = order
+        else:
+            rung.exit = order
 
 
 def _gtt(kernel: Kernel, row: Row) -> int:
@@ -151,13 +183,32 @@ def _fill(kernel: Kernel, row: Row, *, today: bool) -> None:
     order = kernel.out.orders[number(row, "intent")]
     quantity, price, charges = number(row, "quantity"), real(row, "price"), number(row, "charges")
     kernel.applied.add(order.order_id + " " + text(row, "trade_id"))
-    kernel.rebook(order, number(row, "ts"), quantity, price, charges, today)
+    if today and corrects(order):
+        _correct(kernel, order, number(row, "ts"), price)
+    else:
+        kernel.rebook(order, number(row, "ts"), quantity, price, charges, today)
+
+
+def _correct(kernel: Kernel, order: Order, ts: int, price: float) -> None:
+    """Book a correction of today again; the day's P&L counts from the last price of its moment, the order's own."""
+    kernel.ledger.mark(order.token, order.price)
+    before = kernel.ledger.net
+    kernel.rebook(order, ts, order.quantity, price, 0, today=True)
+    kernel.ledger.mark(order.token, order.price)
+    kernel.before += kernel.ledger.net - before
 
 
 def _settle(kernel: Kernel, ladder: Ladder) -> None:
-    """Give up what only the old run's memory knew: settled exits, and ladders that are over."""
+    """Give up what only the old run's memory knew: settled exits and stops, and ladders that are over.
+
+    A rung with a reason to leave is leaving, unless its exit is an order that a GTT has sent.
+    """
     for rung in ladder.rungs:
         if rung.exit is not None and settled(rung.exit):
             rung.exit = None
+        if rung.guard is not None and settled(rung.guard):
+            rung.guard = None
+        ours = rung.exit is None or bool(rung.exit.tag)
+        rung.leaving = rung.live and (ladder.leaving or (bool(rung.exit_reason) and ours))
     if ladder.closed:
         kernel.forget(ladder)

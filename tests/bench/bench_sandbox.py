@@ -6,14 +6,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
 import aiohttp
+import requests
 from bench_feed import server
-from kiteconnect import KiteConnect
-from report import plural, section, table
+from kiteconnect import KiteConnect, KiteTicker
+from report import section, table
 
 from brokers.sandbox import SandboxConfig
 from brokers.sandbox.config import EXCHANGES
@@ -33,10 +34,10 @@ class Account:
         rows = {
             f"NSE:{row['tradingsymbol']}": row for row in self.client().instruments("NSE") if row["segment"] == "NSE"
         }
-        self.last = {key: row["last_price"] for key, row in self.client().quote(list(rows)).items()}
+        self.last = {key: row["last_price"] for key, row in self.client().quote(list(rows)[:500]).items()}
         self.ticks = {key: row["tick_size"] for key, row in rows.items()}
         # the cheapest, so that the cash lasts
-        self.keys = sorted(rows, key=lambda key: self.last[key])[:5]
+        self.keys = sorted(self.last, key=lambda key: self.last[key])[:5]
 
     def client(self) -> KiteConnect:
         """Return a client with connections of its own."""
@@ -75,6 +76,13 @@ def timings(call: Callable[[int], object], count: int) -> dict[str, object]:
         "p50 ms": taken[count // 2],
         "p99 ms": taken[count * 99 // 100],
     }
+
+
+def raw_orders(account: Account) -> bytes:
+    """Return the order book as it comes over the wire: without what the official client spends on reading it."""
+    endpoint = account.endpoint
+    header = {"Authorization": f"token {endpoint['api_key']}:{endpoint['access_token']}"}
+    return requests.get(f"{endpoint['rest']}/orders", headers=header, timeout=30).content
 
 
 def together(account: Account, clients: int, count: int) -> dict[str, object]:
@@ -125,11 +133,86 @@ async def stream(account: Account, connections: int, seconds: int) -> dict[str, 
         await asyncio.gather(*takers)
     assert min(told) == max(told) > 0, "connections got different streams"
     return {
+        "client": "aiohttp and our decoder",
         "connections": connections,
         "market seconds": seconds,
         "packets": sum(told),
         "packets/s": sum(told) / passed,
     }
+
+
+def official(account: Account, seconds: int) -> dict[str, object]:
+    """Return packets a second that reach the official ticker, in full mode on everything, while the clock is moved."""
+    from twisted.internet import reactor  # the ticker's own; it must not be there before the ticker is
+
+    endpoint, told, ready = account.endpoint, [0], threading.Event()
+    ticker = KiteTicker(endpoint["api_key"], endpoint["access_token"], root=endpoint["ws"])
+
+    def connected(socket: KiteTicker, _response: object) -> None:
+        socket.subscribe(account.tokens)
+        socket.set_mode(socket.MODE_FULL, account.tokens)
+        ready.set()
+
+    def ticks(_socket: object, ticks: list[object]) -> None:
+        told[0] += len(ticks)
+
+    gone = threading.Event()
+    ticker.on_connect, ticker.on_ticks, ticker.on_close = connected, ticks, lambda *_: gone.set()
+    ticker.connect(threaded=True)
+    if not ready.wait(20):
+        raise RuntimeError("the official ticker did not connect")
+    begin = time.perf_counter()
+    with requests.Session() as http:
+        while http.get(endpoint["rest"] + "/sandbox/clock", timeout=30).json()["full"] < len(account.tokens):
+            time.sleep(0.01)
+        now = http.get(endpoint["rest"] + "/sandbox/clock", timeout=30).json()["now"]
+        until = now + seconds * SECOND
+        while now < until:
+            now = http.post(endpoint["rest"] + "/sandbox/advance", json={"until": until}, timeout=30).json()["now"]
+    asyncio.run(settle(told))
+    passed = time.perf_counter() - begin
+    ticker.stop_retry()
+    reactor.callFromThread(ticker.close)
+    gone.wait(20)
+    return {"client": "official ticker", "connections": 1, "market seconds": seconds, "packets": told[0],
+            "packets/s": told[0] / passed}  # fmt: skip
+
+
+def slow(size: int, seconds: float) -> dict[str, object]:
+    """Return what a client that subscribes to everything and then reads nothing costs the exchange in memory."""
+    told: dict[str, object] = {"instruments": size}
+    for name, reads in (("reads", True), ("never reads", False)):
+        with server("-m", "tui.cli", "sandbox", "--json", "--speed", "60", "--size", str(size)) as (process, line):
+            account = Account(json.loads(line))
+            before = memory(process.pid)
+            told[f"market seconds, {name}"] = asyncio.run(linger(account, seconds, reads=reads))
+            told[f"MB more, {name}"] = memory(process.pid) - before
+    return told
+
+
+async def linger(account: Account, seconds: float, *, reads: bool) -> int:
+    """Subscribe to everything in full mode and stay, reading or not; return the market seconds that have passed."""
+    query = {name: account.endpoint[name] for name in ("api_key", "access_token")}
+    async with aiohttp.ClientSession() as session:
+        socket = await session.ws_connect(account.endpoint["ws"], params=query, max_msg_size=0)
+        await socket.send_json({"a": "subscribe", "v": account.tokens})
+        await socket.send_json({"a": "mode", "v": ["full", account.tokens]})
+        if not reads:
+            assert socket._response.connection is not None
+            socket._response.connection.transport.pause_reading()
+        clock = account.endpoint["rest"] + "/sandbox/clock"
+        begin = (await (await session.get(clock)).json())["now"]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(drain(socket) if reads else asyncio.Event().wait(), seconds)
+        if not reads:
+            socket._response.connection.transport.abort()
+        return ((await (await session.get(clock)).json())["now"] - begin) // SECOND
+
+
+async def drain(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """Read and forget."""
+    async for _ in socket:
+        pass
 
 
 async def settle(told: list[int]) -> None:
@@ -147,9 +230,9 @@ def memory(process: int) -> float:
 
 
 @contextmanager
-def exchange() -> Iterator[tuple[int, Account]]:
+def exchange(size: int = 0) -> Iterator[tuple[int, Account]]:
     """Run a sandbox in lockstep, without limits on the rate of requests, in a process of its own."""
-    with server("-m", "tui.cli", "sandbox", "--json", "--speed", "max") as (process, line):
+    with server("-m", "tui.cli", "sandbox", "--json", "--speed", "max", "--size", str(size)) as (process, line):
         yield process.pid, Account(json.loads(line))
 
 
@@ -176,7 +259,7 @@ def market(size: int, seconds: int) -> dict[str, object]:
 
 def run(*, quick: bool = False) -> dict[str, object]:
     """Return the section of the report."""
-    calls, widths, seconds = (50, (1, 10), 5) if quick else (300, (1, 3, 10), 120)
+    calls, widths, seconds = (50, (1, 10), 5) if quick else (300, (1, 3, 10), 30)
     sizes = (0, 1_000) if quick else (0, 1_000, 9_000)
     with exchange() as (process, account):
         before, client = memory(process), account.client()
@@ -185,24 +268,27 @@ def run(*, quick: bool = False) -> dict[str, object]:
             | timings(lambda n: client.place_order(**account.order(n)), calls),
             {"call": "place a LIMIT order, eight clients"} | together(account, 8, calls),
             {"call": "quote of one share"} | timings(lambda n: client.quote([account.keys[n % 5]]), calls),
-            {"call": "all orders"} | timings(lambda _: client.orders(), max(5, calls // 50)),
+            {"call": f"all {2 * calls} orders"} | timings(lambda _: client.orders(), max(5, calls // 50)),
+            {"call": f"all {2 * calls} orders, as bytes"} | timings(lambda _: raw_orders(account), max(5, calls // 50)),
         ]
-        socket = [asyncio.run(stream(account, width, seconds)) for width in widths]
         after = memory(process)
-        shares = plural(len(account.last), "share")
+    with exchange(size := 200 if quick else 1_000) as (_, account):
+        socket = [asyncio.run(stream(account, width, seconds)) for width in widths]
+        socket.append(official(account, seconds))
     return section(
         "Sandbox",
-        f"The exchange in a process of its own, {shares} and a seeded crowd, in lockstep and without rate limits; the official"
-        f" client (kiteconnect {version('kiteconnect')}) in this one. Ticks go to"
-        " every connection in full mode; the figure includes the market that makes them.",
+        "The exchange in a process of its own, with a seeded crowd, in lockstep and without rate limits; the official"
+        f" client and ticker (kiteconnect {version('kiteconnect')}) in this one. The figures of ticks include the market"
+        " that makes them.",
         [
             table("REST, through the official client", rest),
-            table("Ticks", socket),
+            table(f"Ticks of {size:,} instruments, all in full mode", socket),
             table("The market alone, in process, every instrument moving", [market(size, 5) for size in sizes]),
             table(
                 "Memory of the exchange, MB",
                 [{"when": "started", "peak": before}, {"when": "after all this", "peak": after}],
             ),
+            table("A slow client, at 60 times the pace", [slow(*((500, 3.0) if quick else (3_000, 15.0)))]),
         ],
         [],
     )

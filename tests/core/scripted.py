@@ -53,18 +53,22 @@ class Script(Strategy):
 class Scene:
     """A desk's kernel one minute after the open, ready, with CANBK at ₹100.00; `act` asks through the strategy."""
 
-    def __init__(self, now=OPEN + MINUTE, close=CLOSE, limits=None, first=1):
+    def __init__(
+        self, now=OPEN + MINUTE, close=CLOSE, limits=None, first=1, hours=None,
+        products=(Product.CNC, Product.MIS), *, quoted=True,
+    ):  # fmt: skip
         self.script = Script()
         self.now = now
         listed = instruments()
-        charged = {8 * int(each.token) + int(Product.CNC): no_charges() for each in listed}
-        setup = Setup(OPEN, close, 10**10, limits or Limits(), [60], "T", first)
+        charged = {8 * int(each.token) + int(product): no_charges() for each in listed for product in products}
+        setup = Setup(OPEN, close, 10**10, limits or Limits(), [60], "T", first, hours=hours)
         self.kernel = Kernel(setup, listed, [Slot(self.script, [CANBK, BEL])], charged)
         self.asked = []
         self.after = lambda: None
         """Called after each event, as the loop calls the recorder."""
         self.tell(Operate(now, Act.READY))
-        self.tick(100.0)
+        if quoted:
+            self.tick(100.0)
 
     # what happens
 
@@ -98,8 +102,8 @@ class Scene:
     def accept(self, order, order_id):
         return self.answer(order.intent, Outcome.ACCEPTED, order_id)
 
-    def book(self, order_id, status, filled=0, tag="", quantity=100, price=0.0, side=Side.BUY):
-        return self.tell(OrderUpdate(self.now, order_id, tag, CANBK, side, status, quantity, filled, price))
+    def book(self, order_id, status, filled=0, tag="", quantity=0, price=0.0, side=Side.BUY, **more):
+        return self.tell(OrderUpdate(self.now, order_id, tag, CANBK, side, status, quantity, filled, price, **more))
 
     def trade(self, trade_id, order_id, quantity, price, side=Side.BUY):
         return self.tell(Trade(self.now, trade_id, order_id, CANBK, side, quantity, price))
@@ -110,9 +114,10 @@ class Scene:
 
     # whole stretches of a day
 
-    def enter(self, quantity=100, target=0.0, stop=2.0):
+    def enter(self, quantity=100, target=0.0, stop=2.0, **more):
         """Ask for a position and return its order, not answered yet."""
-        found = self.act(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, stop, target, quantity=quantity))
+        side = more.pop("side", Side.BUY)
+        found = self.act(lambda ctx: ctx.enter(CANBK, side, 0, stop, target, quantity=quantity, **more))
         return only(found, PlaceOrder).order
 
     def fill(self, order, order_id="B1", price=100.0):
@@ -127,6 +132,13 @@ class Scene:
         gtt = only(self.fill(self.enter(quantity, target, stop)), PlaceGtt).gtt
         self.answer(gtt.intent, Outcome.ACCEPTED, "7")
         return gtt
+
+    def hold_intraday(self, quantity=100, target=0.0, side=Side.BUY):
+        """Return the stop order, waiting as "G1", of an intraday position entered at ₹100.00."""
+        found = self.fill(self.enter(quantity, target, product=Product.MIS, side=side))
+        stop = only(found, PlaceOrder).order
+        self.accept(stop, "G1")
+        return stop
 
     def leave(self):
         """Have the operator leave the position and its GTT deleted; return the exit."""

@@ -254,17 +254,46 @@ def test_an_exit_turned_away_as_busy_is_sent_again_within_seconds(scene):
         order = only(scene.seconds(3), PlaceOrder).order
 
 
+def reject_exits(scene, seconds):
+    """Reject every exit and take every GTT request, second by second; return how many GTTs stood meanwhile."""
+    stood = 0
+    for _ in range(seconds):
+        scene.timer()
+        for gtt in [command.gtt for command in some(scene.asked, PlaceGtt) if command.gtt.status is GttStatus.INTENT]:
+            stood += 1
+            scene.answer(gtt.intent, Outcome.ACCEPTED, str(gtt.intent))
+        for gtt in [command.gtt for command in some(scene.asked, DeleteGtt) if command.gtt.deleting]:
+            scene.answer(gtt.intent, Outcome.ACCEPTED, str(gtt.gtt_id), Verb.CANCEL)
+        for order in [order for order in scene.exits() if order.live]:
+            scene.accept(order, f"S{order.intent}")
+            scene.book(f"S{order.intent}", OrderStatus.REJECTED, 0, order.tag, side=Side.SELL)
+    return stood
+
+
 def test_an_exit_the_exchange_rejects_is_told_and_tried_ever_less_often(scene):
     scene.hold()
-    order = scene.leave()
-    for number in range(300):
-        if order.live:
-            scene.accept(order, f"S{number}")
-            scene.book(f"S{number}", OrderStatus.REJECTED, 0, order.tag, side=Side.SELL)
-        scene.timer()
-        order = scene.exits()[-1]
+    scene.leave()
+    reject_exits(scene, 300)
     assert "order_refused" in scene.alarms()
     assert 3 < len(scene.exits()) < 20
+
+
+def test_an_exit_rejected_three_times_gives_the_position_its_stop_back_until_the_next_try(scene):
+    scene.hold()
+    scene.leave()
+    assert reject_exits(scene, 5) == 0
+    assert reject_exits(scene, 20) > 0
+    stood = scene.rung.gtt
+    assert [(leg.trigger, leg.quantity) for leg in stood.legs] == [(98.0, 100)]
+    assert scene.rung.leaving
+
+
+def test_a_stop_given_back_below_a_price_that_has_fallen_through_the_old_one_stands_below_that_price(scene):
+    scene.hold()
+    scene.leave()
+    scene.tick(90.0)
+    reject_exits(scene, 25)
+    assert [leg.trigger for leg in scene.rung.gtt.legs] == [88.2]  # 2 % below the last price, on the grid of 0.05
 
 
 def test_a_refused_cancel_is_not_asked_for_again_at_the_same_instant(scene):
@@ -281,9 +310,8 @@ def test_what_a_partly_filled_exit_has_left_is_sold_with_the_next_one(scene):
     order = scene.leave()
     scene.accept(order, "S1")
     scene.trade("t5", "S1", 30, 99.0, Side.SELL)
-    only(scene.seconds(11), CancelOrder)
     scene.book("S1", OrderStatus.CANCELLED, 30, order.tag, side=Side.SELL)
-    scene.answer(order.intent, Outcome.ACCEPTED, "S1", Verb.CANCEL)
+    scene.seconds(3)
     assert [each.quantity for each in scene.exits()] == [100, 70]
 
 
@@ -394,9 +422,3 @@ def test_the_same_ladder_of_a_healthy_strategy_adds_its_second_rung(scene):
     gtt = only(scene.fill(first), PlaceGtt).gtt
     scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
     assert only(scene.tick(101.0), PlaceOrder).order.rung == gtt.rung + 1
-
-
-def test_an_intraday_position_with_a_stop_is_refused_since_no_gtt_serves_it(scene):
-    found = scene.act(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, product=Product.MIS, quantity=5))
-    assert some(found, PlaceOrder) == []
-    assert scene.kernel.refused == 1

@@ -3,7 +3,7 @@
 import pytest
 
 from compiled.events import Act, DeleteGtt, Outcome, PlaceGtt, PlaceOrder, Verb
-from compiled.model import MINUTE, SECOND, GttStatus, OrderStatus, Side
+from compiled.model import MINUTE, SECOND, Bar, GttStatus, OrderStatus, OrderType, Product, Side
 from engine.trading.records import Recorder
 from engine.trading.restore import restore
 from store.sqlite import SqliteJournal
@@ -181,3 +181,70 @@ def test_an_order_is_recorded_before_its_fills(life):
     assert len(fills) == 2
     for index in fills:
         assert ("intents", rows[index][1]) in rows[:index]
+
+
+def test_an_intraday_stop_comes_back_as_the_stop_and_is_not_placed_twice(life):
+    def die_trailing(scene):
+        stop = scene.hold_intraday()
+        scene.tick(103.0, after=6)
+        scene.answer(stop.intent, Outcome.ACCEPTED, "G1", Verb.MODIFY)
+
+    life.run(die_trailing)
+    scene, unknown = life.again()
+    scene.seconds(30)
+    stop = scene.rung.guard
+    assert (stop.order_id, stop.trigger, stop.order_type, stop.modifies) == ("G1", 100.9, OrderType.SLM, 1)
+    assert (unknown, scene.kernel.naked(), scene.rung.stop, some(scene.asked, PlaceOrder)) == ([], 0, 100.9, [])
+
+
+def test_a_stop_order_that_died_unanswered_is_looked_for_and_not_sent_again(life):
+    life.run(lambda scene: scene.fill(scene.enter(product=Product.MIS)))
+    scene, unknown = life.again()
+    scene.seconds(60)
+    assert len(unknown) == 1
+    assert some(scene.asked, PlaceOrder) == []
+    scene.book("G1", OrderStatus.TRIGGER_PENDING, 0, scene.rung.guard.tag, side=Side.SELL)
+    assert scene.kernel.naked() == 0
+
+
+def test_a_stop_triggered_while_the_desk_was_dead_closes_the_position(life):
+    life.run(lambda scene: scene.hold_intraday())
+    scene, _ = life.again()
+    scene.book("G1", OrderStatus.COMPLETE, 100, side=Side.SELL)
+    scene.trade("t9", "G1", 100, 97.9, Side.SELL)
+    scene.seconds(5)
+    assert (scene.account, scene.kernel.open_positions(), some(scene.asked, PlaceOrder)) == (0, 0, [])
+
+
+def test_a_rung_that_was_leaving_alone_still_leaves_after_the_restart(life):
+    def die_leaving_one(scene):
+        gtt = scene.hold()
+        scene.gtt(gtt, GttStatus.TRIGGERED, reason="circuit limit")
+
+    life.run(die_leaving_one)
+    scene, _ = life.again()
+    assert scene.rung.leaving
+    assert not next(iter(scene.kernel.ladders.values())).leaving
+
+
+def test_a_position_is_protected_after_a_restart_before_its_first_tick(life):
+    def die_before_the_gtt(scene):
+        order = scene.enter()
+        scene.accept(order, "B1")
+        scene.kernel.out.commands = []
+        scene.trade("t1", "B1", 100, 100.0)
+        gtt = scene.rung.gtt
+        scene.answer(gtt.intent, Outcome.REFUSED, reason="busy: later")
+
+    life.run(die_before_the_gtt)
+    scene, _ = life.again(quoted=False)
+    scene.kernel.warm([Bar(CANBK, scene.now - MINUTE, 60, 100.0, 100.0, 100.0, 100.0, 10)])
+    scene.timer()
+    assert [leg.trigger for leg in only(scene.asked, PlaceGtt).gtt.legs] == [98.0]
+
+
+def test_a_number_whose_tag_stands_at_the_broker_is_not_given_out_again():
+    scene = Scene()
+    scene.book("F1", OrderStatus.COMPLETE, 100, tag="T41", side=Side.SELL)
+    scene.book("F2", OrderStatus.COMPLETE, 100, tag="Tom", side=Side.SELL)
+    assert scene.enter().tag == "T42"

@@ -1,9 +1,18 @@
 """Runs of the desk in a temporary state folder."""
 
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 
+from brokers.kite import session as kite
+from brokers.kite.vault import FileVault
+from brokers.sandbox import Sandbox, SandboxConfig
 from engine.config import load
 from tests.desk.support import Patang
+from tui.pace import clock_at
 from tui.station import Station
 
 
@@ -28,3 +37,55 @@ def station(tmp_path, monkeypatch):
     for one in made:
         if hasattr(one, "desk"):
             one.close()
+
+
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_arguments):
+        return None
+
+
+class KiteLike:
+    """A sandbox that is configured as if it were Kite, and an operator who can log in to it."""
+
+    def __init__(self, home: Path, **day) -> None:
+        self.sandbox = Sandbox(SandboxConfig(**{"date": "2026-11-20", "limits": False, **day}))
+        self.endpoint = self.sandbox.start()
+        self.state = home / "state" / "patang"
+        self.text = (
+            f'[broker]\nname = "kite"\nrest = "{self.endpoint.rest}"\nws = "{self.endpoint.ws}"\n'
+            f'api_key = "{self.endpoint.api_key}"\n'
+        )
+
+    def session(self):
+        """Go through the login page as a browser would; the token before it dies."""
+        place = self.endpoint
+        page = kite.login_url(place.api_key, "s", place.rest + "/connect/login")
+        try:
+            urllib.request.build_opener(Stay).open(page, timeout=5)
+        except urllib.error.HTTPError as answer:
+            back = urlsplit(answer.headers["Location"]).query
+        token = kite.request_token(f"http://127.0.0.1/?{back}", parse_qs(back)["state"][0])
+        return kite.exchange(place.rest, place.api_key, place.api_secret, token, clock_at(place.rest).now())
+
+    def keep(self, session):
+        kite.keep(FileVault(self.state / "credentials", lambda _: "right"), session)
+
+    def log_in(self):
+        self.keep(self.session())
+
+
+@pytest.fixture
+def kite_like(tmp_path, monkeypatch):
+    """Make sandboxes that are configured as Kite, with a token in the vault, and stop them afterwards."""
+    monkeypatch.setenv("PATANG_PASSPHRASE", "right")
+    monkeypatch.setitem(__import__("sys").modules, "keyring", None)
+    made = []
+
+    def make(**day):
+        made.append(KiteLike(tmp_path, **day))
+        made[-1].log_in()
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.sandbox.stop()

@@ -36,9 +36,9 @@ def test_a_missing_configuration_file_is_named(patang):
     assert "other.toml" in one_line(patang.run("config", "check", "--config", "other.toml"), 2)
 
 
-def test_a_mode_that_is_not_built_refuses_by_name(patang):
-    for mode in ("dry-run", "paper", "shadow", "live"):
-        assert mode in one_line(patang.run("run", "--no-ui", "--mode", mode), 2)
+def test_a_mode_that_cannot_have_its_broker_refuses_by_name(patang):
+    assert "live needs broker.name" in one_line(patang.run("run", "--no-ui", "--mode", "live"), 2)
+    assert "--live is for real orders" in one_line(patang.run("run", "--no-ui", "--mode", "dry-run", "--live"), 2)
 
 
 @pytest.mark.real_data
@@ -73,7 +73,7 @@ def test_a_broker_that_is_not_there_is_exit_code_three_and_latches_nothing(patan
     (patang.home / "config.toml").write_text(
         '[broker]\nrest = "http://127.0.0.1:9"\nws = "ws://127.0.0.1:9"\napi_key = "k"\naccess_token = "t"\n'
     )
-    one_line(patang.run("run", "--no-ui"), 3)
+    assert "http://127.0.0.1:9" in one_line(patang.run("run", "--no-ui"), 3)
     assert not (patang.state() / "KILL").exists()
 
 

@@ -16,7 +16,7 @@ from brokers.sandbox import Sandbox, SandboxConfig
 from compiled.model import Instrument
 from engine.errors import ConnectionFailed, OperatorError, RetryableError
 from engine.ops import doctor
-from tui.login import outgoing
+from tui.doctor import outgoing
 
 NOON = 1_767_335_400_000_000_000  # 2026-01-02 12:00 IST
 SECOND = 1_000_000_000

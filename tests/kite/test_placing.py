@@ -3,10 +3,12 @@
 import pytest
 
 from brokers.kite.rest import KiteBroker
-from brokers.kite.terms import Slices, Terms
+from brokers.kite.terms import VARIETY
 from brokers.kite.translation import Account
 from compiled.model import Instrument, Order, OrderType, Product, Purpose, Side, Validity
+from compiled.terms import Change, Terms, Variety
 from engine.errors import OrderRefused, OrderUnknown, RetryableError
+from engine.ports import Slices
 
 
 def an_order(order_type=OrderType.LIMIT, product=Product.MIS, quantity=50, **changes):
@@ -20,18 +22,19 @@ TTL = {"validity": Validity.TTL}
 @pytest.mark.parametrize(
     ("order", "terms", "fields"),
     [
-        (an_order(), Terms("amo"), {"variety": "amo"}),
+        (an_order(), Terms(Variety.AMO), {"variety": "amo"}),
         (an_order(**TTL), Terms(minutes=7), {"validity": "TTL", "validity_ttl": "7"}),
-        (an_order(quantity=101), Terms("iceberg", legs=10), {"iceberg_legs": "10", "iceberg_quantity": "11"}),
-        (an_order(), Terms("co"), {"order_type": "LIMIT", "price": "1500.05", "trigger_price": "1490.0"}),
-        (an_order(OrderType.MARKET), Terms("co"), {"trigger_price": "1490.0", "market_protection": "-1"}),
+        (an_order(quantity=101), Terms(Variety.ICEBERG, legs=10), {"iceberg_legs": "10", "iceberg_quantity": "11"}),
+        (an_order(), Terms(Variety.COVER), {"order_type": "LIMIT", "price": "1500.05", "trigger_price": "1490.0"}),
+        (an_order(OrderType.MARKET), Terms(Variety.COVER), {"trigger_price": "1490.0", "market_protection": "-1"}),
         (an_order(), Terms(disclosed=5), {"disclosed_quantity": "5"}),
-        (an_order(), Terms("auction", auction="22"), {"variety": "auction", "auction_number": "22"}),
+        (an_order(), Terms(Variety.AUCTION, auction="22"), {"variety": "auction", "auction_number": "22"}),
     ],
 )
 async def test_each_variety_goes_out_with_its_own_parameters(stub, broker, script, order, terms, fields):
-    stub.on(f"POST /orders/{terms.variety}", script.ok({"order_id": "1"}))
-    assert await broker.place(order, terms) == "1"
+    stub.on(f"POST /orders/{VARIETY[terms.variety]}", script.ok({"order_id": "1"}))
+    order.terms = terms
+    assert await broker.place(order) == "1"
     form = stub.requests[0].form
     assert form.items() >= fields.items()
     extra = {"validity_ttl", "iceberg_legs", "iceberg_quantity", "disclosed_quantity", "auction_number", "autoslice"}
@@ -43,7 +46,8 @@ async def test_an_iceberg_of_a_lot_is_cut_in_whole_lots(stub, broker, script):
     order = an_order(quantity=65 * 11, price=25_000.0)
     order.token = 9
     stub.on("*", script.ok({"order_id": "1"}))
-    await broker.place(order, Terms("iceberg", legs=3))
+    order.terms = Terms(Variety.ICEBERG, legs=3)
+    await broker.place(order)
     assert stub.requests[0].form["iceberg_quantity"] == str(65 * 4)  # 11 lots in 3 legs: 4, 4, 3
 
 
@@ -52,20 +56,21 @@ async def test_an_iceberg_of_a_lot_is_cut_in_whole_lots(stub, broker, script):
     [
         (an_order(**TTL), Terms(), "VALIDITY"),
         (an_order(), Terms(minutes=5), "VALIDITY"),
-        (an_order(), Terms("iceberg", legs=1), "ICEBERG"),
-        (an_order(), Terms("iceberg", legs=51), "ICEBERG"),
-        (an_order(OrderType.SL), Terms("co"), "COVER"),
-        (an_order(product=Product.CNC), Terms("co"), "COVER"),
-        (an_order(trigger=0.0), Terms("co"), "GRID"),
-        (an_order(), Terms("auction"), "AUCTION"),
+        (an_order(), Terms(Variety.ICEBERG, legs=1), "ICEBERG"),
+        (an_order(), Terms(Variety.ICEBERG, legs=51), "ICEBERG"),
+        (an_order(OrderType.SL), Terms(Variety.COVER), "COVER"),
+        (an_order(product=Product.CNC), Terms(Variety.COVER), "COVER"),
+        (an_order(trigger=0.0), Terms(Variety.COVER), "GRID"),
+        (an_order(), Terms(Variety.AUCTION), "AUCTION"),
         (an_order(), Terms(auction="22"), "AUCTION"),
         (an_order(), Terms(disclosed=51), "DISCLOSED"),
         (an_order(), Terms(autoslice=True), "AUTOSLICE"),
     ],
 )
 async def test_terms_that_kite_could_only_reject_are_refused_before_they_are_sent(stub, broker, order, terms, code):
+    order.terms = terms
     with pytest.raises(OrderRefused) as refused:
-        await broker.place(order, terms)
+        await broker.place(order)
     assert refused.value.code == code
     assert stub.requests == []
 
@@ -77,11 +82,10 @@ async def test_market_protection_and_algo_id_of_the_account_stand_on_every_order
     await broker.place(an_order(OrderType.MARKET))
     await broker.place(an_order(OrderType.MARKET, protection=1.0))
     await broker.place(an_order())
-    await broker.modify("1", order_type=OrderType.MARKET)
     await broker.close()
     forms = [each.form for each in stub.requests]
-    assert [form.get("market_protection") for form in forms] == ["2.5", "1.0", None, "2.5"]
-    assert [form.get("algo_id") for form in forms] == ["ALGO7"] * 3 + [None]
+    assert [form.get("market_protection") for form in forms] == ["2.5", "1.0", None]
+    assert [form.get("algo_id") for form in forms] == ["ALGO7"] * 3
 
 
 async def test_requests_leave_from_the_address_that_is_named(stub, clock, script):
@@ -114,15 +118,13 @@ async def placed(stub, broker, script, order_id="77"):
         ({"price": 1501.0}, {"price": "1501.0"}),
         ({"trigger": 1490.05}, {"trigger_price": "1490.05"}),
         ({"quantity": 40}, {"quantity": "40"}),
-        ({"order_type": OrderType.MARKET}, {"order_type": "MARKET", "market_protection": "-1"}),
-        ({"order_type": OrderType.LIMIT, "price": 1500.0}, {"order_type": "LIMIT", "price": "1500.0"}),
         ({"quantity": 1, "price": 1.0, "trigger": 1.0}, {"quantity": "1", "price": "1.0", "trigger_price": "1.0"}),
     ],
 )
 async def test_a_modification_says_what_changes_and_nothing_else(stub, broker, script, change, fields):
     await placed(stub, broker, script)
     stub.on("PUT /orders/regular/77", script.ok({"order_id": "77"}))
-    await broker.modify("77", **change)
+    await broker.modify("77", Change(**change))
     assert stub.requests[0].form == {"variety": "regular", "order_id": "77"} | fields
 
 
@@ -134,7 +136,7 @@ async def test_an_order_of_another_variety_is_modified_as_what_it_is(stub, broke
     stub.on("GET /orders", script.ok([row]))
     stub.on("PUT /orders/co/22", script.ok({"order_id": "22"}))
     await broker.orders()
-    await broker.modify("22", trigger=1480.0)
+    await broker.modify("22", Change(trigger=1480.0))
     assert stub.requests[1].form == {
         "variety": "co", "order_id": "22", "parent_order_id": "21", "trigger_price": "1480.0",
     }  # fmt: skip
@@ -144,7 +146,7 @@ async def test_an_order_of_another_variety_is_modified_as_what_it_is(stub, broke
     ("order_id", "change", "code"),
     [
         ("77", {}, "CHANGE"),
-        ("77", {"quantity": 0}, "QUANTITY"),
+        ("77", {"quantity": -1}, "QUANTITY"),
         ("77", {"price": 1500.03}, "GRID"),
         ("77", {"trigger": -1.0}, "GRID"),
         ("88", {"price": 1500.0}, "ORDER"),
@@ -155,7 +157,7 @@ async def test_a_modification_that_cannot_be_meant_is_refused_before_it_is_sent(
 ):
     await placed(stub, broker, script)
     with pytest.raises(OrderRefused) as refused:
-        await broker.modify(order_id, **change)
+        await broker.modify(order_id, Change(**change))
     assert refused.value.code == code
     assert stub.requests == []
 
@@ -185,7 +187,7 @@ async def test_both_shapes_of_a_sliced_order_give_every_id_and_every_failure(stu
     assert len(got.unknown) == 1
     assert stub.requests[0].form["autoslice"] == "true"
     stub.on("PUT /orders/regular/3", script.ok({"order_id": "3"}))
-    await broker.modify("3", price=1500.0)
+    await broker.modify("3", Change(price=1500.0))
 
 
 async def test_a_sliced_order_without_children_is_one_order(stub, broker, script):
@@ -252,9 +254,9 @@ async def test_every_fault_has_its_outcome_for_every_change_and_nothing_is_sent_
     await placed(stub, hasty, script)
     calls = {
         "place": lambda: hasty.place(an_order()),
-        "amo": lambda: hasty.place(an_order(), Terms("amo")),
+        "amo": lambda: hasty.place(an_order(terms=Terms(Variety.AMO))),
         "sliced": lambda: hasty.place_sliced(an_order()),
-        "modify": lambda: hasty.modify("77", price=1500.0),
+        "modify": lambda: hasty.modify("77", Change(price=1500.0)),
         "cancel": lambda: hasty.cancel("77"),
     }
     stub.script.clear()

@@ -14,10 +14,10 @@ from brokers.kite.feed import KiteFeed
 from brokers.kite.keeper import Keeper
 from brokers.kite.outcome import SessionExpired
 from brokers.kite.rest import KiteBroker
-from brokers.kite.terms import Terms
 from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.faults import Fault
 from compiled.model import Order, OrderStatus, OrderType, Product, Purpose, Side, Validity
+from compiled.terms import Change, Terms, Variety
 from engine.errors import OrderRefused
 from engine.trading.clock import ScaledClock
 
@@ -112,7 +112,7 @@ async def test_a_resting_order_is_modified_and_the_book_shows_it(market):
     broker, infy = market
     order_id = await broker.place(a_bid(infy, 8))
     better = infy.snap(infy.close * 0.93)
-    await broker.modify(order_id, price=better, quantity=4)
+    await broker.modify(order_id, Change(4, better))
     async with asyncio.timeout(10):
         while (book := await broker.orders())[0].price != better:  # noqa: ASYNC110 (the exchange takes its time)
             await asyncio.sleep(0.02)
@@ -122,13 +122,13 @@ async def test_a_resting_order_is_modified_and_the_book_shows_it(market):
         while (await broker.orders())[0].status != OrderStatus.CANCELLED:  # noqa: ASYNC110 (as above)
             await asyncio.sleep(0.02)
     with pytest.raises(OrderRefused):
-        await broker.modify(order_id, price=infy.snap(better - 1))
+        await broker.modify(order_id, Change(price=infy.snap(better - 1)))
 
 
 async def test_ttl_and_iceberg_orders_are_taken(market):
     broker, infy = market
-    await broker.place(a_bid(infy, 8, validity=Validity.TTL), Terms(minutes=5))
-    await broker.place(a_bid(infy, 8), Terms("iceberg", legs=3))
+    await broker.place(a_bid(infy, 8, validity=Validity.TTL, terms=Terms(minutes=5)))
+    await broker.place(a_bid(infy, 8, terms=Terms(Variety.ICEBERG, legs=3)))
     book = await broker.orders()
     assert [each.quantity for each in book] == [6, 2], "of an iceberg the book shows the leg"
     assert {each.status for each in book} == {OrderStatus.OPEN}

@@ -1,6 +1,5 @@
 """Logging in: the page, the redirect, the exchange, the hour of death, and where the token sleeps."""
 
-import io
 import json
 import os
 import threading
@@ -17,6 +16,7 @@ from brokers.kite.redirect import Redirect
 from brokers.kite.vault import FileVault, KeyringVault, open_vault
 from brokers.sandbox import Sandbox, SandboxConfig
 from engine.errors import BusyError, ConfigError, ConnectionFailed, OperatorError
+from tests.kite.browser import NoRedirect, visit
 
 NOON = 1_767_335_400_000_000_000  # 2026-01-02 12:00 IST
 SIX_NEXT_DAY = 1_767_400_200_000_000_000  # 2026-01-03 06:00 IST
@@ -84,15 +84,6 @@ def test_a_session_does_not_show_its_token():
 
 
 # the redirect
-
-
-def visit(url):
-    """Return what a browser would see: status and page."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
 
 
 def test_the_redirect_is_caught_and_strangers_are_turned_away():
@@ -179,11 +170,6 @@ def test_a_login_at_the_sandbox_gives_a_token_that_works(endpoint):
         assert json.loads(answer.read())["data"]["user_id"] == endpoint.user_id
     with pytest.raises(OperatorError, match="good once"):
         kite.exchange(endpoint.rest, endpoint.api_key, endpoint.api_secret, token, NOON)
-
-
-class NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_arguments):
-        return None
 
 
 def test_a_wrong_secret_is_refused_without_repeating_it(endpoint):
@@ -325,97 +311,12 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 def test_todays_token_comes_from_the_vault_and_every_lack_names_the_mend():
     vault = KeyringVault(Ring())
     with pytest.raises(OperatorError, match="patang login"):
-        kite.stored_token(vault, "KEY", NOON)
+        kite.living(vault, "KEY", NOON)
     vault.put("session:KEY", "no JSON")
     with pytest.raises(OperatorError, match="patang login"):
-        kite.stored_token(vault, "KEY", NOON)
+        kite.living(vault, "KEY", NOON)
     kite.keep(vault, a_session())
-    assert kite.stored_token(vault, "KEY", NOON) == "TOKENSECRET"
-    assert kite.stored_token(vault, "KEY", SIX_NEXT_DAY - 1) == "TOKENSECRET"
+    assert kite.living(vault, "KEY", NOON).access_token == "TOKENSECRET"
+    assert kite.living(vault, "KEY", SIX_NEXT_DAY - 1).access_token == "TOKENSECRET"
     with pytest.raises(OperatorError, match="06:00"):
-        kite.stored_token(vault, "KEY", SIX_NEXT_DAY)
-
-
-# the command
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A sandbox whose login page comes back to a free port, and a configuration that names it."""
-    with Redirect(0, "") as free:
-        port = int(free.url.split(":")[2].strip("/"))
-    sandbox = Sandbox(SandboxConfig(speed=None, symbols=("INFY",), limits=False, redirect=f"http://127.0.0.1:{port}/"))
-    endpoint = sandbox.start()
-    config = tmp_path / "config.toml"
-    config.write_text(
-        f'[broker]\nrest = "{endpoint.rest}"\nws = "{endpoint.ws}"\napi_key = "{endpoint.api_key}"\n', "utf-8"
-    )
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("KITE_API_SECRET", endpoint.api_secret)
-    monkeypatch.setenv("PATANG_PASSPHRASE", "right")
-    monkeypatch.setitem(__import__("sys").modules, "keyring", None)
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    yield endpoint, config, port
-    sandbox.stop()
-
-
-def log_in(config, port, *more):
-    from tui.cli import call
-
-    return call(["login", "--config", str(config), "--port", str(port), "--wait", "10", *more])
-
-
-def test_patang_login_ends_with_a_token_the_desk_can_use_and_no_secret_on_the_screen(place, monkeypatch, capsys):
-    from tui.login import stored_token
-
-    endpoint, config, port = place
-    monkeypatch.setattr("webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True)
-    assert log_in(config, port, "--json", "--keep-secret") == 0
-    out, err = capsys.readouterr()
-    said = json.loads(out)
-    state = config.parent / "state" / "patang"
-    assert (said["user_id"], said["kept_in"]) == (endpoint.user_id, str(state / "credentials"))
-    assert said["expires"].endswith("06:00:00+05:30")
-    token = stored_token(endpoint.api_key, state)
-    for secret in (token, endpoint.api_secret, "right"):
-        assert secret not in out + err
-    monkeypatch.delenv("KITE_API_SECRET")
-    assert log_in(config, port) == 0, "the secret was kept"
-    assert stored_token(endpoint.api_key, state) != token
-
-
-def test_without_a_browser_the_address_is_printed_and_a_pasted_one_taken(place, monkeypatch, capsys):
-    endpoint, config, port = place
-    reading, writing = os.pipe()
-    opener = urllib.request.build_opener(NoRedirect)
-    pages = []
-
-    def no_browser(url):
-        pages.append(url)
-        try:
-            opener.open(url, timeout=5)
-        except urllib.error.HTTPError as answer:
-            os.write(writing, answer.headers["Location"].encode() + b"\n")
-        return False
-
-    monkeypatch.setattr("webbrowser.open", no_browser)
-    with os.fdopen(reading) as terminal:
-        monkeypatch.setattr("sys.stdin", terminal)
-        assert log_in(config, port) == 0
-    os.close(writing)
-    out, err = capsys.readouterr()
-    assert pages[0] in err
-    assert f"logged in as {endpoint.user_id} until" in out
-
-
-def test_a_login_without_a_key_a_broker_or_a_terminal_says_what_is_missing(place, monkeypatch, capsys):
-    _, config, port = place
-    monkeypatch.delenv("KITE_API_SECRET")
-    assert log_in(config, port) == 2
-    assert "KITE_API_SECRET" in capsys.readouterr().err
-    config.write_text("", "utf-8")
-    assert log_in(config, port) == 2
-    assert "needs no login" in capsys.readouterr().err
-    config.write_text('[desk]\nmode = "paper"\n[broker]\nname = "kite"\n', "utf-8")
-    assert log_in(config, port) == 2
-    assert "broker.api_key" in capsys.readouterr().err
+        kite.living(vault, "KEY", SIX_NEXT_DAY)

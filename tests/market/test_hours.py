@@ -7,6 +7,7 @@ import pytest
 
 from compiled.ladder import Ladder, LadderPlan, Rung, RungPlan, RungState
 from compiled.model import Gtt, GttLeg, GttStatus, Instrument, Product, Side
+from engine.errors import DataError
 from engine.market.actions import Actions, Standing, parsed
 from engine.market.calendar import Calendar
 from engine.market.dumps import listings_of
@@ -110,3 +111,64 @@ def test_a_split_of_the_share_flags_its_gtt_its_contract_and_its_ladder():
         ("rung 1 of ladder 7", (108.0, 140.0)),
     ]
     assert book.flags(date(2024, 5, 14), waiting, {"CANBK": 560.0}) == []
+
+
+# as the core and the screen ask
+
+
+def shown(*times):
+    return [clock(int(ts)) if ts else "" for ts in times]
+
+
+def test_the_core_gets_each_instruments_own_day():
+    hours = HOURS.of_day(SINCE, [SHARE, SMALL, FUTURE], early=120 * 1_000_000_000)
+    share, small, future = hours[1], hours[2], hours[3]
+    assert shown(share.opens, share.closes, share.auction, share.auction_ends, share.ends, share.square_off) == [
+        "09:15", "15:15", "15:20", "15:25", "15:35", "15:10",
+    ]  # fmt: skip
+    assert shown(small.closes, small.auction, small.ends, small.square_off) == ["15:30", "", "15:30", "15:23"]
+    assert shown(future.closes, future.auction, future.ends, future.square_off) == ["15:40", "", "15:40", "15:24"]
+    assert shown(HOURS.of_day(BEFORE, [SHARE])[1].closes) == ["15:30"]
+
+
+def test_a_day_in_two_parts_has_its_pause_and_no_intraday_positions():
+    two = HOURS.trading(date(2024, 5, 18), SHARE)
+    assert shown(two.opens, two.pause, two.resumes, two.closes) == ["09:15", "10:00", "11:30", "12:30"]
+    assert two.square_off == two.opens
+    muhurat = HOURS.trading(date(2024, 11, 1), SHARE)
+    assert shown(muhurat.opens, muhurat.closes, muhurat.pause) == ["18:00", "19:00", ""]
+
+
+def test_an_instrument_without_trading_that_day_is_named():
+    assert HOURS.trading(date(2026, 11, 24), SHARE) is None
+    with pytest.raises(DataError, match="NSE CANBK does not trade on 2026-11-24"):
+        HOURS.of_day(date(2026, 11, 24), [SHARE])
+
+
+def test_where_nobody_knows_who_has_derivatives_every_share_closes_early():
+    unknown = Hours(Calendar.load(), Safeguards.load(), None)
+    assert last_bar(unknown, SINCE, SMALL) == "15:14"
+    assert last_bar(unknown, SINCE, Instrument(9, "NSE", "CDSL", 0.1)) == "15:29"
+    assert last_bar(unknown, BEFORE, SMALL) == "15:29"
+
+
+def test_the_session_before_steps_back_over_one_of_unknown_clock_time():
+    assert HOURS.before(date(2026, 11, 9), SHARE).day == date(2026, 11, 6)
+    assert HOURS.before(date(2024, 3, 4), SHARE).day == date(2024, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("time", "instruments", "name", "ends", "then"),
+    [
+        ("08:50", [SHARE], "closed", "09:00", "pre-open entry"),
+        ("15:10", [SHARE, SMALL], "continuous", "15:15", "auction reference"),
+        ("15:16", [SHARE, SMALL], "continuous", "15:30", "closing"),
+        ("15:16", [SHARE], "auction reference", "15:20", "auction entry"),
+        ("15:32", [SHARE, SMALL, FUTURE], "continuous", "15:40", "closed"),
+        ("15:32", [SHARE, SMALL], "auction match", "15:35", "closing"),
+        ("15:10", [], "continuous", "15:30", "closing"),
+    ],
+)
+def test_the_desk_stands_where_something_still_trades(time, instruments, name, ends, then):
+    stage = HOURS.stage(at(SINCE, time), instruments)
+    assert (stage.name, clock(stage.ends), stage.then) == (name, ends, then)

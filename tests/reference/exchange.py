@@ -4,8 +4,20 @@ from compiled import path
 from compiled.events import Answer, OrderUpdate, PlaceGtt, PlaceOrder, Trade
 from compiled.floor import Rules, Slabs
 from compiled.frames import pack_depth
-from compiled.model import MINUTE, Gtt, GttLeg, Instrument, Order, OrderType, Product, Purpose, Side, Tick, Validity
-from compiled.resting import NEVER
+from compiled.model import (
+    MINUTE,
+    NEVER,
+    Gtt,
+    GttLeg,
+    Instrument,
+    Order,
+    OrderType,
+    Product,
+    Purpose,
+    Side,
+    Tick,
+    Validity,
+)
 from compiled.slippage import Slippage
 from compiled.venue import Venue
 

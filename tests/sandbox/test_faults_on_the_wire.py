@@ -190,7 +190,7 @@ def test_an_exception_nobody_foresaw_reaches_the_owner_and_the_client_gets_kites
     def broken(*_):
         raise RuntimeError("the book broke")
 
-    monkeypatch.setattr("brokers.sandbox.order_desk.OrderDesk.book_rows", broken)
+    monkeypatch.setattr("brokers.sandbox.order_desk.OrderDesk.written", broken)
     answer = requests.get(
         f"{endpoint.rest}/orders",
         headers={"Authorization": f"token {endpoint.api_key}:{endpoint.access_token}"},

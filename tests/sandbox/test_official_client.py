@@ -164,11 +164,11 @@ def test_quotes_agree_with_each_other(kite):
 def test_candles_merge_into_longer_ones(kite):
     day = dt.datetime(2026, 11, 19)
     minutes = kite.historical_data(408065, day, day + dt.timedelta(hours=16), "minute")
-    assert len(minutes) == 375
+    assert len(minutes) == 360  # to 15:15, by the closing auction
     assert minutes[0]["date"].isoformat() == "2026-11-19T09:15:00+05:30"
     for interval, span in (("3minute", 3), ("15minute", 15), ("60minute", 60)):
         bars = kite.historical_data(408065, day, day + dt.timedelta(hours=16), interval)
-        groups = [minutes[i : i + span] for i in range(0, 375, span)]
+        groups = [minutes[i : i + span] for i in range(0, 360, span)]
         assert [bar["high"] for bar in bars] == [max(m["high"] for m in group) for group in groups]
         assert [bar["volume"] for bar in bars] == [sum(m["volume"] for m in group) for group in groups]
         assert [bar["date"] for bar in bars] == [group[0]["date"] for group in groups]
@@ -261,3 +261,15 @@ def test_what_few_programs_call_goes_through_the_client_too(start):
         kite.renew_access_token("none", endpoint.api_secret)
     with pytest.raises(exceptions.TokenException):
         kite.invalidate_refresh_token("none")
+
+
+def test_as_many_instruments_as_are_documented_fit_one_request(start):
+    _, endpoint = start(limits=False, size=1_100)
+    kite = Session(endpoint).kite
+    keys = [f"NSE:{row['tradingsymbol']}" for row in kite.instruments("NSE")]
+    assert len(keys) == 1_100
+    assert len(kite.quote(keys[:500])) == 500
+    assert len(kite.ohlc(keys[:1_000])) == len(kite.ltp(keys[:1_000])) == 1_000
+    for call, most in ((kite.quote, 500), (kite.ohlc, 1_000), (kite.ltp, 1_000)):
+        with pytest.raises(exceptions.InputException, match=f"Maximum of {most} instruments"):
+            call(keys[: most + 1])

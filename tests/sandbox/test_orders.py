@@ -268,3 +268,22 @@ def test_a_resting_order_is_filled_when_the_market_trades_through_it(client):
             break
     row = client.order(order_id)
     assert (row["status"], row["average_price"]) == ("COMPLETE", price)
+
+
+def test_the_order_book_follows_every_change_of_an_order(client):
+    """What is listed is written once and kept; a change that was missed would show here."""
+    order_id = client.place(price=client.at(-3), quantity=10)
+    seen = [client.order(order_id)]
+    client.ok("PUT", f"/orders/regular/{order_id}", {"price": str(client.at(-2))})
+    seen.append(client.order(order_id))
+    client.seconds(1)
+    client.ok("PUT", f"/orders/regular/{order_id}", {"quantity": "12"})
+    seen.append(client.order(order_id))
+    client.ok("DELETE", f"/orders/regular/{order_id}")
+    seen.append(client.order(order_id))
+    assert [row["quantity"] for row in seen] == [10, 10, 12, 12]
+    assert [row["status"] for row in seen] == ["OPEN", "OPEN", "OPEN", "CANCELLED"]
+    assert [row["modified"] for row in seen] == [False, True, True, True]
+    assert seen[0]["price"] < seen[1]["price"] == seen[3]["price"]
+    assert seen[3]["cancelled_quantity"] == 12
+    assert seen[2]["order_timestamp"] > seen[1]["order_timestamp"]

@@ -11,6 +11,8 @@ import pytest
 import requests
 
 from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.exchange import Exchange
+from brokers.sandbox.server import Pace
 from engine.errors import BusyError, ConfigError, DataError
 
 SECOND = 1_000_000_000
@@ -174,3 +176,26 @@ def test_a_thread_that_dies_tells_its_owner(start, monkeypatch):
     while not heard and time.monotonic() < end:
         time.sleep(0.01)
     assert heard == [("sandbox", "the market broke")]
+
+
+def test_a_market_too_big_for_its_pace_slows_down_and_still_answers():
+    """Each look at the wall clock costs 60 ms here: a second of this market takes longer than it has."""
+
+    class Wall:
+        now = 0.0
+
+        def __call__(self):
+            self.now += 0.06
+            return self.now
+
+    wall = Wall()
+    exchange = Exchange(SandboxConfig(speed=60.0, symbols=("INFY",)))
+    pace = Pace(exchange, wall)
+    wall.now += 100.0
+    began = exchange.now
+    pace.catch_up()
+    assert 0 < exchange.now - began <= 5 * SECOND, "not the 6,000 seconds that are due"
+    wall.now += 1.0
+    at = exchange.now
+    pace.catch_up()
+    assert 0 < exchange.now - at <= 5 * SECOND, "what was lost is not caught up"

@@ -28,8 +28,9 @@ class Frame(NamedTuple):
 
 def show_bands(bands: Bands, frame: Frame) -> None:
     """Bring a screen's bands up to date."""
-    note = "FROZEN · space resumes" if frame.frozen else ""
-    bands.show(frame.board.header.mode, note, frame.kill, frame.reason, confirmed=frame.confirmed)
+    header = frame.board.header
+    note = "FROZEN · space resumes" if frame.frozen else header.place and f"at {header.place}, not Kite"
+    bands.show(header.mode, note, frame.kill, frame.reason, confirmed=frame.confirmed)
 
 
 class Drawn:

@@ -13,6 +13,9 @@ from tui.theme import Tones
 STALLED: Final = 2 * SECOND
 """A heartbeat older than this means that the engine's loop hangs."""
 
+_LONG: Final = {"continuous", "closed"}
+_SOON: Final = {"auction reference": "closing auction", "continuous": "open", "closing": "close", "closed": "close"}
+
 _SLOW, _DEAD = 2 * SECOND, 5 * SECOND
 
 
@@ -47,6 +50,8 @@ def _session(header: Header) -> str:
         return "day over"
     if header.phase_ends <= header.now or not header.now:
         return phase
+    if header.then and header.phase in _LONG:
+        return f"{_SOON.get(header.then, header.then.partition(' ')[0])} in {left(header.phase_ends - header.now)}"
     return f"{phase} {left(header.phase_ends - header.now)}"
 
 

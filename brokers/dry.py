@@ -1,0 +1,77 @@
+"""A broker to whom nothing is sent: every decision is made, written down and turned away at the door."""
+
+from typing import Final, final
+
+from brokers.market import MarketOnly
+from compiled.events import GttUpdate, OrderUpdate, Trade
+from compiled.model import Gtt, Order
+from compiled.terms import Change
+from engine.errors import OrderRefused
+from engine.ports import Broker, BrokerHolding, BrokerPosition, Slices
+
+CODE: Final = "DRY_RUN"
+
+
+@final
+class DryBroker(MarketOnly):
+    """The market of `source`, and books that stay empty; money is what the account has."""
+
+    def __init__(self, source: Broker) -> None:
+        super().__init__(source, "DRY")
+
+    async def place(self, order: Order) -> str:
+        """Refuse."""
+        raise _refused(order.tag)
+
+    async def place_sliced(self, order: Order) -> Slices:
+        """Refuse."""
+        raise _refused(order.tag)
+
+    async def modify(self, order_id: str, change: Change) -> None:
+        """Refuse."""
+        del change
+        raise _refused(order_id)
+
+    async def cancel(self, order_id: str) -> None:
+        """Refuse."""
+        raise _refused(order_id)
+
+    async def place_gtt(self, gtt: Gtt) -> int:
+        """Refuse."""
+        raise _refused(f"GTT {gtt.intent}")
+
+    async def modify_gtt(self, gtt: Gtt) -> None:
+        """Refuse."""
+        raise _refused(f"GTT {gtt.intent}")
+
+    async def delete_gtt(self, gtt_id: int) -> None:
+        """Refuse."""
+        raise _refused(f"GTT {gtt_id}")
+
+    async def orders(self) -> list[OrderUpdate]:
+        """Return an empty book."""
+        return []
+
+    async def trades(self) -> list[Trade]:
+        """Return an empty book."""
+        return []
+
+    async def gtts(self) -> list[GttUpdate]:
+        """Return an empty list."""
+        return []
+
+    async def positions(self) -> list[BrokerPosition]:
+        """Return nothing: what the account holds is not this run's."""
+        return []
+
+    async def holdings(self) -> list[BrokerHolding]:
+        """Return nothing, likewise."""
+        return []
+
+    async def funds(self) -> int:
+        """Return what the account can spend on equity, in paise."""
+        return await self._source.funds()
+
+
+def _refused(what: str) -> OrderRefused:
+    return OrderRefused(CODE, f"decided and not sent ({what})")

@@ -1,0 +1,86 @@
+"""Writes down what the feed did not hear, and reads it from the history as soon as Kite has it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, final
+
+from brokers.kite.gaps import Gap, backfill, merged
+from compiled.model import MINUTE, SECOND, Bar
+from engine.ports import Clock, Journal
+
+SETTLED: Final = MINUTE + 5 * SECOND
+"""How long after a gap its last minute is left alone: Kite still changes its newest one."""
+TRIES: Final = 5
+
+
+@final
+class Filler:
+    """Fills gaps one batch after the other: rows in `gaps`, bars to `keep`, a line each to `tell`.
+
+    `history` is `Broker.history`, `held` gives the tokens that go first. A gap that could not be read is tried again a
+    minute later, five times in all. The kernel is not told: it decides on what it heard.
+    """
+
+    def __init__(
+        self,
+        history: Callable[[int, int, int, int], Awaitable[list[Bar]]],
+        clock: Clock,
+        journal: Journal,
+        keep: Callable[[list[Bar]], None],
+        tell: Callable[[str, str], None],
+        held: Callable[[], Iterable[int]],
+    ) -> None:
+        self._history = history
+        self._clock = clock
+        self._journal = journal
+        self._keep = keep
+        self._tell = tell
+        self._held = held
+        self._waiting: list[Gap] = []
+        self._some = asyncio.Event()
+
+    def note(self, gaps: Sequence[Gap]) -> None:
+        """Take gaps that have just ended; on the event loop."""
+        for gap in gaps:
+            self._write(gap, "open", 0)
+        self._waiting += gaps
+        self._some.set()
+
+    async def run(self) -> None:
+        """Fill until cancelled."""
+        while True:
+            await self._some.wait()
+            await self._clock.sleep_until(max(gap.end for gap in self._waiting) // MINUTE * MINUTE + SETTLED)
+            gaps, self._waiting = self._waiting, []
+            self._some.clear()
+            await self._fill(gaps)
+
+    async def _fill(self, gaps: list[Gap]) -> None:
+        stretches, read = merged(gaps), dict[Gap, int]()
+
+        def take(gap: Gap, bars: list[Bar]) -> None:
+            read[gap] = len(bars)
+            self._keep(bars)
+
+        left = list(gaps)
+        for tried in range(TRIES):
+            left = await backfill(self._history, left, take, self._held())
+            if not left:
+                break
+            if tried < TRIES - 1:
+                await self._clock.sleep_until(self._clock.now() + MINUTE)
+        for gap in gaps:
+            whole = next((each for each in stretches if _covers(each, gap)), gap)
+            self._write(gap, "filled" if whole in read else "unread", read.get(whole, 0))
+        lost = f", {len(left)} could not be read" if left else ""
+        text = f"the feed missed {len(stretches)} stretches; {sum(read.values())} minutes were read{lost}"
+        self._tell("warn" if left else "info", text)
+
+    def _write(self, gap: Gap, state: str, bars: int) -> None:
+        self._journal.append("gaps", {
+            "token": gap.token, "began": gap.start, "ended": gap.end, "state": state, "bars": bars,
+        })  # fmt: skip
+
+
+def _covers(stretch: Gap, gap: Gap) -> bool:
+    return stretch.token == gap.token and stretch.start <= gap.start and gap.end <= stretch.end

@@ -1,0 +1,149 @@
+"""Decisions: what a strategy asked for, what caused it, and what sizing and risk made of it.
+
+Every request is one, and so is every rung whose trigger a price has reached. The same refusal again within a minute is
+counted on the first one.
+"""
+
+from typing import Final, final
+
+from mypy_extensions import i64, mypyc_attr
+
+from compiled.ladder import Ladder
+from compiled.model import MINUTE, SECOND, Instrument, paise
+from compiled.risk import Limits, Reason, Usage
+
+BAR: Final[i64] = 1
+TICK: Final[i64] = 2
+TIMER: Final[i64] = 3
+CAUSES: Final = ("", "bar", "tick", "timer")
+
+ENTER: Final = "enter"
+RUNG: Final = "rung"
+EXIT: Final = "exit"
+
+
+@mypyc_attr(acyclic=True, free_list_len=1)
+@final
+class Cause:
+    """What made a strategy ask: `what` is BAR, TICK or TIMER, `ts` (ns) when it ended, `price` what it showed (₹)."""
+
+    def __init__(self, what: i64, token: i64, ts: i64, price: float) -> None:
+        self.what = what
+        self.token = token
+        self.ts = ts
+        self.price = price
+
+
+@mypyc_attr(acyclic=True)
+@final
+class Decision:
+    """One request and its verdict; `price` (₹) and `quantity` (shares) are what risk was asked about.
+
+    `capital` is in paise. `times` counts it and its repetitions, of which the last was at `last`. `detail` names the
+    figure and the limit of a refusal. Numbers of ladder, rung and intent are 0 where there is none.
+    """
+
+    def __init__(self, number: i64, ts: i64, kind: str, ladder: Ladder, cause: Cause, reason: str) -> None:
+        self.number = number
+        self.ts = ts
+        self.kind = kind
+        self.strategy = ladder.strategy
+        self.token = ladder.instrument.token
+        self.side = ladder.side
+        self.cause = cause
+        self.reason = reason
+        self.capital = ladder.plan.capital
+        self.quantity: i64 = 0
+        self.price = 0.0
+        self.verdict = Reason.OK
+        self.detail = ""
+        self.ladder: i64 = 0
+        self.rung: i64 = 0
+        self.intent: i64 = 0
+        self.times: i64 = 1
+        self.last = ts
+
+
+@final
+class Decisions:
+    """The decisions that nobody has written down yet; numbers count on from `first`."""
+
+    def __init__(self, first: i64) -> None:
+        self.next_number = first
+        self.fresh: list[Decision] = []
+        self.repeated: dict[int, Decision] = {}
+        self._refusals: dict[str, Decision] = {}
+
+    def make(self, ts: i64, kind: str, ladder: Ladder, cause: Cause, reason: str) -> Decision:
+        """Return a decision that is still to be judged; it counts once it is kept."""
+        return Decision(self.next_number, ts, kind, ladder, cause, reason)
+
+    def keep(self, decision: Decision) -> None:
+        """Keep a decision that led to something."""
+        self.next_number = decision.number + 1
+        self.fresh.append(decision)
+
+    def refuse(self, decision: Decision, reason: Reason, symbol: str) -> bool:
+        """Keep a refusal, or count it on the same one of the last minute; return whether it is news."""
+        key = decision.strategy + " " + symbol + " " + reason.name
+        known = self._refusals.get(key)
+        if known is not None and decision.ts < known.ts + MINUTE:
+            known.times += 1
+            known.last = decision.ts
+            self.repeated[known.number] = known
+            return False
+        decision.verdict = reason
+        self._refusals[key] = decision
+        self.keep(decision)
+        return True
+
+    def forget(self) -> None:
+        """Drop what waits to be written down."""
+        self.fresh.clear()
+        self.repeated.clear()
+
+
+def rupees(amount: i64) -> str:
+    """Return paise as rupees with two decimals."""
+    return f"₹{float(amount) / 100.0:.2f}"
+
+
+def explain(
+    reason: Reason, instrument: Instrument, decision: Decision, limits: Limits, usage: Usage, silent: i64
+) -> str:
+    """Return the figure and the limit behind a refusal; `silent` is the ns since the instrument was heard."""
+    value = paise(decision.price, decision.quantity)
+    if reason is Reason.STALE_DATA:
+        heard = f"last heard {silent // SECOND} s ago" if decision.price > 0.0 else "never heard"
+        return f"{heard}, the limit is {limits.stale_after // SECOND} s"
+    if reason is Reason.SIZE_ZERO:
+        return f"{rupees(decision.capital)} buy no lot of {instrument.lot} at ₹{decision.price:.2f}"
+    if reason is Reason.LOT:
+        return f"{decision.quantity} is no multiple of {instrument.lot}"
+    if reason is Reason.PRICE_BAND:
+        return f"₹{decision.price:.2f} is outside ₹{instrument.lower:.2f} to ₹{instrument.upper:.2f}"
+    if reason is Reason.FREEZE_QUANTITY:
+        return f"{decision.quantity} is above {instrument.freeze}"
+    if reason is Reason.ORDER_VALUE:
+        return f"{rupees(value)} is above {rupees(limits.max_order_value)}"
+    return _explain_usage(reason, decision.strategy, value, limits, usage)
+
+
+def _explain_usage(reason: Reason, strategy: str, value: i64, limits: Limits, usage: Usage) -> str:
+    if reason is Reason.POSITIONS:
+        return f"{usage.positions} of {limits.max_positions}"
+    if reason is Reason.POSITIONS_PER_SYMBOL:
+        return f"{usage.symbol_positions} of {limits.max_positions_per_symbol}"
+    if reason is Reason.TRADES_PER_DAY:
+        return f"{usage.trades} of {limits.max_trades_per_day}"
+    if reason is Reason.EXPOSURE:
+        return _sum(usage.exposure, value, limits.max_exposure)
+    if reason is Reason.STRATEGY_BUDGET:
+        return _sum(usage.strategy_exposure, value, limits.budgets.get(strategy, 0))
+    if reason is Reason.FUNDS:
+        return f"{rupees(value)} wanted, {rupees(usage.funds)} there"
+    return ""
+
+
+def _sum(used: i64, value: i64, limit: i64) -> str:
+    return f"{rupees(used)} + {rupees(value)} is above {rupees(limit)}"

@@ -1,0 +1,106 @@
+"""Stops that rest at the exchange as orders: for intraday positions, which GTTs do not serve, and of cover orders.
+
+One stop order for the shares of a rung, or one exit, never both: it is placed when the entry fills, modified when it
+trails or the quantity changes, and cancelled before an exit is sent. Once triggered it is the exit. A rung's target is
+watched by the desk, for a second order at the exchange could sell the same shares again.
+"""
+
+from typing import Final
+
+from compiled.ladder import Ladder, Rung, stop_limit, trailed_stop
+from compiled.model import SECOND, Order, OrderStatus, OrderType, Product, Purpose
+from compiled.orders import settled
+from compiled.outbox import Outbox
+from compiled.terms import Change
+
+PROVEN: Final = 10
+"""Seconds after which a stop that still waits has been taken by the exchange, too."""
+
+
+def watch(rung: Rung) -> None:
+    """Take a stop that was triggered for the exit, and let go of one that is over."""
+    order = rung.guard
+    if order is None or rung.exit is not None:
+        return
+    if order.status is OrderStatus.OPEN or order.status is OrderStatus.COMPLETE or order.traded > 0:
+        rung.guard = None
+        rung.exit = order
+        order.cancelling = False
+        if not rung.leaving:
+            rung.exit_reason = "stop"
+    elif settled(order):
+        rung.guard = None
+
+
+def place(out: Outbox, ladder: Ladder, rung: Rung) -> None:
+    """Place the stop of a rung for all its shares: SL-M, where the exchange takes it."""
+    if ladder.plan.cover:
+        return  # the broker does
+    kind = ladder.instrument.kind
+    stop_limited = kind == "CE" or kind == "PE"
+    rung.guard = out.place(
+        ladder.strategy, ladder.instrument.token, ladder.out, rung.quantity,
+        OrderType.SL if stop_limited else OrderType.SLM, Product.MIS, Purpose.PROTECT, rung.rung_id,
+        stop_limit(ladder, rung.stop) if stop_limited else 0.0, rung.stop,
+    )  # fmt: skip
+    rung.moved = out.now
+
+
+def follow(out: Outbox, ladder: Ladder, rung: Rung, order: Order) -> None:
+    """Move the stop in the position's favour, and keep its quantity equal to the rung's."""
+    if out.now - order.created >= PROVEN * SECOND:
+        rung.refusals = 0
+    if out.now - rung.moved < ladder.plan.trail_seconds * SECOND:
+        return
+    stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop
+    quantity = 0 if ladder.plan.cover or order.quantity - order.traded == rung.quantity else rung.quantity
+    if stop == rung.stop and quantity == 0:
+        return
+    rung.moved = out.now
+    moved = stop if stop != rung.stop else 0.0
+    limit = stop_limit(ladder, stop) if order.order_type is OrderType.SL and moved > 0.0 else 0.0
+    if out.modify(order, Change(quantity, limit, moved)) or ladder.plan.cover:
+        return
+    rung.stop = stop  # its modifications are used up: the next one begins where this one would have stood
+    out.cancel(order)
+
+
+def still(ladder: Ladder, rung: Rung, extreme: float) -> bool:
+    """Tell whether the stop order of a rung stands as it should while the price gets no better than `extreme`."""
+    order = rung.guard
+    if order is None or order.status is not OrderStatus.TRIGGER_PENDING:
+        return False
+    if order.pending is not None or order.cancelling or order.quantity != rung.quantity:
+        return False
+    return rung.target <= 0.0 or float(ladder.sign) * (extreme - rung.target) < 0.0
+
+
+def gone(out: Outbox, rung: Rung) -> bool:
+    """Take the stop order away before an exit; return whether none is left that could sell the same shares."""
+    order = rung.guard
+    if order is None:
+        return True
+    out.cancel(order)
+    if not settled(order):
+        return False
+    rung.guard = None
+    return True
+
+
+def reached(ladder: Ladder, rung: Rung, last: float) -> str:
+    """Return "stop" or "target" where the last price (rupees) stands at or beyond it, else an empty string."""
+    sign = float(ladder.sign)
+    if sign * (last - rung.stop) <= 0.0:
+        return "stop"
+    if rung.target > 0.0 and sign * (last - rung.target) >= 0.0:
+        return "target"
+    return ""
+
+
+def confirm(rung: Rung, order: Order) -> bool:
+    """Take over the trigger the broker has confirmed; return whether the stop moved."""
+    if rung.guard is not order or not order.live or order.trigger <= 0.0 or order.trigger == rung.stop:
+        return False
+    rung.trailed += rung.stop > 0.0
+    rung.stop = order.trigger
+    return True

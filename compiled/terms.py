@@ -1,0 +1,76 @@
+"""How an order is worked beyond its price and quantity, and what a modification changes."""
+
+from enum import IntEnum
+from typing import Final, final
+
+from mypy_extensions import i64, mypyc_attr
+
+
+class Variety(IntEnum):
+    """Kite's kinds of order."""
+
+    REGULAR = 1
+    AMO = 2
+    COVER = 3
+    ICEBERG = 4
+    AUCTION = 5
+
+
+@final
+class Terms:
+    """How an order is to be worked; the default is a plain one. Shared between orders and never changed.
+
+    `minutes`: life of a TTL order. `legs`: of an iceberg, 2 to 50. `disclosed`: shares shown. `autoslice`: cut at the
+    exchange's freeze quantity. `auction`: number of the auction session. A cover order's `Order.trigger` is the stop of
+    its second leg.
+    """
+
+    def __init__(
+        self,
+        variety: Variety = Variety.REGULAR,
+        minutes: i64 = 0,
+        legs: i64 = 0,
+        disclosed: i64 = 0,
+        autoslice: bool = False,
+        auction: str = "",
+    ) -> None:
+        self.variety = variety
+        self.minutes = minutes
+        self.legs = legs
+        self.disclosed = disclosed
+        self.autoslice = autoslice
+        self.auction = auction
+
+    @property
+    def several(self) -> bool:
+        """Tell whether the broker makes several orders of one request, all under its tag."""
+        return self.autoslice or self.variety is Variety.ICEBERG
+
+
+PLAIN: Final = Terms()
+SLICED: Final = Terms(autoslice=True)
+
+
+@final
+class Exits:
+    """How hard an exit that rests is pressed: the limits of what the desk does by itself.
+
+    After `patience` seconds its limit is moved to `widen_percent` from the last price, then to twice that, and so on up
+    to `reach_percent`, within the day's band.
+    """
+
+    def __init__(self, patience: i64 = 10, widen_percent: float = 1.0, reach_percent: float = 5.0) -> None:
+        self.patience = patience
+        self.widen_percent = widen_percent
+        self.reach_percent = reach_percent
+
+
+@mypyc_attr(acyclic=True)
+@final
+class Change:
+    """What a modification asks for: the new total quantity, limit price and trigger (rupees); 0 leaves one as it is."""
+
+    def __init__(self, quantity: i64 = 0, price: float = 0.0, trigger: float = 0.0) -> None:
+        self.quantity = quantity
+        self.price = price
+        self.trigger = trigger

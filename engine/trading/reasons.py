@@ -1,0 +1,51 @@
+"""What each reason code means to the operator, and which setting or fact stands behind it; `docs/risk.md` shows it."""
+
+from typing import Final, NamedTuple
+
+from compiled.risk import Reason
+
+
+class Meaning(NamedTuple):
+    """Why an entry was not sent, and the limit that said so."""
+
+    text: str
+    limit: str
+
+
+MEANINGS: Final[dict[Reason, Meaning]] = {
+    Reason.KILLED: Meaning("the kill switch is latched", ""),
+    Reason.NOT_READY: Meaning("the desk is not reconciled with the broker", ""),
+    Reason.SESSION: Meaning("the instrument is not in continuous trading", "[its hours](calendar.md#the-desks-day)"),
+    Reason.SQUARE_OFF: Meaning("it is intraday (MIS), and those are over for the day", "`risk.square_off_before_s`"),
+    Reason.STALE_DATA: Meaning("the instrument has not ticked lately", "`feed.stale_after_s`"),
+    Reason.STRATEGY_STOPPED: Meaning("its strategy has failed and was stopped", ""),
+    Reason.SHORT_DELIVERY: Meaning("delivery shares cannot be sold short", ""),
+    Reason.PRODUCT: Meaning("no charges are known for the product", "`engine/market/charges.json`"),
+    Reason.SIZE_ZERO: Meaning("the rung's capital buys no lot", "`strategy.*.capital`"),
+    Reason.LOT: Meaning("the quantity is no multiple of the lot", "the instrument"),
+    Reason.TICK: Meaning("the price is off the grid", "the instrument"),
+    Reason.PRICE_BAND: Meaning("the price is outside the day's band", "the instrument"),
+    Reason.FREEZE_QUANTITY: Meaning("the quantity is above the exchange's freeze quantity", "the instrument"),
+    Reason.ORDER_VALUE: Meaning("the order is too large", "`risk.max_order_value`"),
+    Reason.PRICE_RANGE: Meaning("the price is too far from the last one", "`risk.price_range_percent`"),
+    Reason.DUPLICATE: Meaning("the strategy already has a ladder on the instrument", ""),
+    Reason.POSITIONS: Meaning("too many rungs are open", "`risk.max_positions`"),
+    Reason.POSITIONS_PER_SYMBOL: Meaning("too many in this instrument", "`risk.max_positions_per_symbol`"),
+    Reason.TRADES_PER_DAY: Meaning("too many entries today", "`risk.max_trades_per_day`"),
+    Reason.EXPOSURE: Meaning("all positions together would be too large", "`risk.max_exposure`"),
+    Reason.STRATEGY_BUDGET: Meaning("the strategy's own budget is used up", "`risk.budget`"),
+    Reason.FUNDS: Meaning("there is not enough cash, orders in flight counted at their worst", "the broker"),
+}
+"""In the order of the checks."""
+
+
+def meaning(code: str) -> str:
+    """Return a code's words, empty for OK and for a code of a later version."""
+    found = MEANINGS.get(Reason[code]) if code in Reason.__members__ else None
+    return found.text if found is not None else ""
+
+
+def table() -> str:
+    """Return the table of `docs/risk.md`."""
+    head = "| code | the entry was not sent because | limit |\n|---|---|---|\n"
+    return head + "".join(f"| `{code.name}` | {why.text} | {why.limit} |\n" for code, why in MEANINGS.items())

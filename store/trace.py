@@ -1,0 +1,190 @@
+"""Reads the way of a decision out of the journal: from the tick that caused it to its fills, and why others went no further."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.errors import DataError
+from store.schema import connect, refusal
+
+DAY = 86_400_000_000_000
+IST = 19_800_000_000_000
+"""IST minus UTC, ns."""
+
+_WORDS = {
+    "INTENT": "intended", "SENT": "sent", "OPEN": "accepted", "TRIGGER_PENDING": "accepted", "ACTIVE": "accepted",
+    "UNKNOWN": "unanswered", "LOST": "lost", "COMPLETE": "filled", "CANCELLED": "cancelled", "REJECTED": "refused",
+    "MODIFYING": "moving", "TRIGGERED": "triggered", "DELETED": "deleted", "DISABLED": "disabled", "EXPIRED": "expired",
+}  # fmt: skip
+
+_FIND = (
+    "SELECT intent FROM intents WHERE tag = ?",
+    "SELECT intent FROM intents WHERE broker_id = ? ORDER BY intent DESC",
+    "SELECT intent FROM fills WHERE trade_id = ? ORDER BY ts DESC",
+    "SELECT intent FROM intents WHERE CAST(intent AS TEXT) = ?",
+)
+"""Where a name that is no decision is looked for, in this order."""
+
+_OF_INTENT = """
+SELECT decisions.* FROM decisions JOIN intents ON intents.rung = decisions.rung
+WHERE intents.intent = ? AND decisions.verdict = 'OK' AND decisions.kind != 'exit' ORDER BY decision DESC
+"""
+
+_EVENTS = """
+SELECT order_events.*, kind, side, quantity, purpose, order_type, symbol, tag FROM order_events
+JOIN intents USING (intent) WHERE {where} ORDER BY seq
+"""
+
+_WHY = """
+SELECT strategy, verdict, SUM(times) AS times, MAX(last) AS last, MAX(decision) AS decision FROM decisions
+WHERE symbol = ?1 AND kind != 'exit' AND ts >= ?2 AND strategy = COALESCE(?3, strategy)
+GROUP BY strategy, verdict ORDER BY last DESC
+"""
+
+Row = dict[str, object]
+
+
+class Step(NamedTuple):
+    """One thing that happened at `ts` (ns UTC)."""
+
+    ts: int
+    what: str
+    text: str
+    intent: int = 0
+
+
+class Trace(NamedTuple):
+    """What is known of one id; `decision` is empty for an order that no decision of ours stands behind."""
+
+    decision: Row
+    steps: tuple[Step, ...]
+
+
+class Verdict(NamedTuple):
+    """How often a strategy's requests met one answer; `detail` is that of the last, `decision` its number."""
+
+    strategy: str
+    code: str
+    times: int
+    last: int
+    detail: str
+    decision: int
+
+
+def trace(database: Path, name: str) -> Trace:
+    """Return the trace of a decision (D12), an intent (12), a tag, or a broker's order, GTT or trade id.
+
+    Raises `DataError` where there is none of that name, `OperatorError` where the database cannot be read.
+    """
+    with _reading(database) as db:
+        decision, intent = _find(db, name.strip())
+        if not decision and not intent:
+            raise DataError(f"{name}: no decision (D12), intent, tag, order, GTT or trade of that name in {database}")
+        return Trace(decision, tuple(_steps(db, decision, intent)))
+
+
+def why(database: Path, symbol: str, strategy: str = "") -> list[Verdict]:
+    """Return what the requests for a symbol were answered on the journal's last day, the latest answer first."""
+    with _reading(database) as db:
+        newest = int(db.execute("SELECT COALESCE(MAX(ts), 0) FROM events").fetchone()[0])
+        day = (newest + IST) // DAY * DAY - IST
+        grouped = db.execute(_WHY, (symbol, day, strategy or None)).fetchall()
+        details = dict(db.execute("SELECT decision, detail FROM decisions WHERE symbol = ?", (symbol,)).fetchall())
+    return [
+        Verdict(row["strategy"], row["verdict"], row["times"], row["last"], details[row["decision"]], row["decision"])
+        for row in grouped
+    ]
+
+
+@contextmanager
+def _reading(database: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        db = connect(database, write=False)
+    except sqlite3.Error as error:
+        raise refusal(database, error) from None
+    db.row_factory = sqlite3.Row
+    try:
+        yield db
+    except sqlite3.Error as error:
+        raise refusal(database, error) from None
+    finally:
+        db.close()
+
+
+def _find(db: sqlite3.Connection, name: str) -> tuple[Row, int]:
+    """Return the decision behind a name, empty if there is none, and the intent it named, 0 for a decision's own."""
+    if match := re.fullmatch(r"[dD](\d{1,18})", name):
+        return _one(db, "SELECT * FROM decisions WHERE decision = ?", int(match[1])), 0
+    for query in _FIND:
+        found = db.execute(query, (name,)).fetchone()
+        if found is not None and found[0] is not None:
+            return _one(db, _OF_INTENT, found[0]), int(found[0])
+    return {}, 0
+
+
+def _one(db: sqlite3.Connection, query: str, value: object) -> Row:
+    row = db.execute(query, (value,)).fetchone()
+    return {} if row is None else dict(row)
+
+
+def _steps(db: sqlite3.Connection, decision: Row, intent: int) -> list[Step]:
+    if not decision:
+        return _life(db, "intent = ?", intent)
+    steps = _judged(decision)
+    if decision["kind"] == "exit":
+        rungs = "rung IN (SELECT rung FROM decisions WHERE ladder = ? AND verdict = 'OK' AND kind != 'exit')"
+        steps += [step for step in _life(db, rungs, decision["ladder"]) if step.ts >= int(str(decision["ts"]))]
+    elif decision["verdict"] == "OK":
+        steps += _life(db, "rung = ?", decision["rung"])
+        exits = db.execute("SELECT * FROM decisions WHERE ladder = ? AND kind = 'exit'", (decision["ladder"],))
+        for row in exits.fetchall():
+            steps.append(
+                Step(row["ts"], "exit asked", f"D{row['decision']} {row['strategy']}: {row['reason'] or 'exit'}")
+            )
+    return sorted(steps, key=lambda step: (step.ts, step.intent))
+
+
+def _judged(row: Row) -> list[Step]:
+    ts, capital = int(str(row["ts"])), int(str(row["capital"]))
+    asked = f"{row['strategy']}: {row['kind']} {row['side']} {row['symbol']}" + (
+        f", {row['reason']}" if row["reason"] else ""
+    )
+    steps = [
+        Step(
+            int(str(row["cause_ts"])),
+            "caused",
+            f"by a {row['cause']} of {row['cause_symbol']} at {row['cause_price']:.2f}",
+        ),
+        Step(ts, "asked", asked),
+    ]
+    if row["kind"] == "exit":
+        return steps
+    sized = f"{row['quantity']} at {row['price']:.2f}" + (f" from {capital / 100:.2f} rupees" if capital else "")
+    times = f", {row['times']} times until the last" if int(str(row["times"])) > 1 else ""
+    detail = f": {row['detail']}" if row["detail"] else ""
+    return [*steps, Step(ts, "sized", sized), Step(ts, "judged", f"{row['verdict']}{detail}{times}")]
+
+
+def _life(db: sqlite3.Connection, where: str, value: object) -> list[Step]:
+    """Return the events and fills of the intents that a condition names."""
+    steps = [_event(row) for row in db.execute(_EVENTS.format(where=where), (value,)).fetchall()]
+    fills = db.execute(f"SELECT * FROM fills WHERE {where} ORDER BY ts", (value,))  # noqa: S608  one of our own conditions
+    for row in fills.fetchall():
+        verb = "bought" if row["side"] == "BUY" else "sold"
+        text = f"{verb} {row['quantity']} {row['symbol']} at {row['price']:.2f}, trade {row['trade_id']}"
+        steps.append(Step(row["ts"], "fill", f"#{row['intent']} {text}", row["intent"]))
+    return sorted(steps, key=lambda step: (step.ts, step.intent))
+
+
+def _event(row: sqlite3.Row) -> Step:
+    what = _WORDS.get(row["status"], row["status"].lower())
+    if row["kind"] == "gtt":
+        name = f"#{row['intent']} GTT {row['order_id']}".rstrip()
+    else:
+        name = f"#{row['intent']} {row['purpose'].lower()} {row['side']} {row['quantity']} {row['order_type']}"
+        name += f", order {row['order_id']}" if row["order_id"] else f", tag {row['tag']}" if row["tag"] else ""
+    filled = f", {row['filled']} filled" if row["filled"] else ""
+    return Step(row["ts"], what, name + filled + (f": {row['reason']}" if row["reason"] else ""), row["intent"])

@@ -1,0 +1,204 @@
+"""Modes against a sandbox that is configured as if it were Kite: what is asked, what is sent, what is only written down."""
+
+import io
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from engine.config import load
+from engine.errors import ConfigError, DataError, OperatorError
+from tests.desk.support import get, rows
+from tui import launch
+from tui.station import Run
+
+IST = timezone(timedelta(hours=5, minutes=30))
+EAGER = """
+[strategy.momentum_ladder]
+momentum_percent = 0.01
+cooldown_s = 0
+scan_s = 5
+[risk]
+max_positions_per_symbol = 100
+"""
+NAMES = ("INFY", "TCS", "SBIN")
+
+
+def wait_for(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def admitted(station, run, text):
+    made = station(run, text)
+    launch.admit(made)
+    return made
+
+
+def live(kite, **more):
+    return Run("live", live=True, confirm=kite.endpoint.user_id, **more)
+
+
+# what is asked before real orders
+
+
+def test_real_orders_are_asked_for_by_name(station, kite_like):
+    kite = kite_like(speed=None, symbols=NAMES)
+    for mode in ("live",):
+        with pytest.raises(ConfigError, match="--live"):
+            station(Run(mode), kite.text)
+    for mode in ("sandbox", "replay", "dry-run"):
+        with pytest.raises(ConfigError, match=mode):
+            station(Run(mode, live=True), kite.text)
+    with pytest.raises(ConfigError, match=r"broker\.name"):
+        station(Run("live", live=True), "")
+
+
+def test_the_account_is_confirmed_and_nothing_but_it_will_do(station, kite_like, monkeypatch, capsys):
+    kite = kite_like(speed=None, symbols=NAMES)
+    with pytest.raises(OperatorError, match=f"{kite.endpoint.user_id}, not ZZ0001"):
+        admitted(station, Run("live", live=True, confirm="ZZ0001"), kite.text)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(OperatorError, match="--confirm"):
+        admitted(station, Run("live", live=True), kite.text)
+    admitted(station, live(kite), kite.text)
+    told = capsys.readouterr().err
+    for part in (kite.endpoint.user_id, "10,00,000.00", "10,000.00", "2,40,000.00", kite.endpoint.rest):
+        assert part in told
+    assert kite.endpoint.access_token not in told
+
+
+class Typed(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("typed", "why"), [("{user}\n10000\n", ""), ("{user}\n900\n", "limit"), ("{user}\n", "typed")])
+def test_at_a_terminal_the_account_and_the_loss_limit_are_typed(station, kite_like, monkeypatch, typed, why):
+    kite = kite_like(speed=None, symbols=NAMES)
+    monkeypatch.setattr("sys.stdin", Typed(typed.format(user=kite.endpoint.user_id)))
+    if why:
+        with pytest.raises(OperatorError, match=why):
+            admitted(station, Run("live", live=True), kite.text)
+    else:
+        admitted(station, Run("live", live=True), kite.text)
+
+
+def test_a_day_without_trading_is_refused_before_anything_is_asked(station, kite_like, monkeypatch):
+    class Sunday:
+        def now(self):
+            return int(datetime(2026, 11, 22, 11, tzinfo=IST).timestamp()) * 10**9
+
+    kite = kite_like(speed=None, symbols=NAMES)
+    monkeypatch.setattr("tui.confirmation.clock_at", lambda _: Sunday())
+    with pytest.raises(DataError, match="2026-11-22 is no trading day"):
+        admitted(station, Run("live", live=True, confirm="ZZ0001"), kite.text)
+
+
+def test_without_a_login_the_mend_is_named(station, kite_like):
+    kite = kite_like(speed=None, symbols=NAMES)
+    (kite.state / "credentials").unlink()
+    with pytest.raises(OperatorError, match="patang login"):
+        admitted(station, Run("dry-run"), kite.text)
+
+
+def test_a_sandbox_run_never_goes_to_the_configured_broker(station, kite_like):
+    kite = kite_like(speed=None, symbols=NAMES)
+    made = station(Run("sandbox", seed=1), '[desk]\nmode = "dry-run"\n' + kite.text)
+    assert made.embedded
+    assert not made.real
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('rest = "http://api.kite.trade"\nws = "wss://ws.kite.trade"', "broker.rest"),
+        ('rest = "https://api.kite.trade"\nws = "ws://ws.kite.trade"', "broker.ws"),
+        ("market_protection = 0", "broker.market_protection"),
+        ('static_ip = "10.0.0.256"', "broker.static_ip"),
+        ('bind_ip = "eth0"', "broker.bind_ip"),
+        ('algo_id = "my algo"', "broker.algo_id"),
+        ("redirect_port = 80", "broker.redirect_port"),
+    ],
+)
+def test_a_broker_setting_that_cannot_be_meant_is_named(tmp_path, line, key):
+    file = tmp_path / "config.toml"
+    file.write_text(f'[desk]\nmode = "live"\n[broker]\nname = "kite"\n{line}\n')
+    with pytest.raises(ConfigError, match=key):
+        load(file)
+
+
+# live and dry-run
+
+
+def run_day(station, kite, run, text=""):
+    """Run a lockstep day to its end; return (station, what the exchange's books say)."""
+    made = admitted(station, run, kite.text + text)
+    desk = made.open()
+    assert desk.done.wait(100)
+    assert desk.error is None
+    books = get(kite.endpoint.rest + "/sandbox/books")
+    made.close()
+    return made, books
+
+
+def test_a_live_day_ends_with_the_same_books_on_both_sides(station, kite_like):
+    kite = kite_like(speed=None, symbols=NAMES, start="15:00")
+    made, books = run_day(station, kite, live(kite), EAGER)
+    assert made.state.name == "live"
+    fills = rows(made.database, "SELECT * FROM fills")
+    assert len(fills) > 5
+    assert len(fills) == len(books["trades"])
+    assert made.board.header.mode == "LIVE"
+
+
+def test_a_dry_run_writes_decisions_down_and_sends_nothing(station, kite_like):
+    kite = kite_like(speed=None, symbols=NAMES, start="15:00")
+    made, books = run_day(station, kite, Run("dry-run"), EAGER)
+    assert books["orders"] == books["gtts"] == []
+    decided = rows(made.database, "SELECT * FROM intents")
+    assert len(decided) > 5
+    assert {row["status"] for row in decided} == {"REJECTED"}
+    assert all(row["reason"].startswith("DRY_RUN") for row in decided)
+    assert all(row["quantity"] > 0 and row["symbol"] in NAMES for row in decided)
+    assert rows(made.database, "SELECT * FROM fills") == []
+    owner = rows(made.database, "SELECT value FROM meta WHERE key = 'account'")[0]["value"]
+    assert owner == f"DRY-{kite.endpoint.user_id}", "a real desk would refuse this database"
+
+
+# a session that ends
+
+
+def test_a_token_that_dies_holds_entries_back_and_the_next_login_goes_on_without_a_restart(station, kite_like):
+    kite = kite_like(speed=20.0, symbols=NAMES, start="09:20")
+    made = admitted(station, live(kite), kite.text + EAGER)
+    desk = made.open()
+
+    def told(text):
+        return [row for row in made.board.events if text in row.text]
+
+    wait_for(lambda: made.board.header.state == "running" and made.board.positions.rows, 60, "it trades")
+    session = kite.session()
+    wait_for(lambda: told("the session with Kite has ended"), 30, "the operator is told")
+    wait_for(lambda: made.board.header.state == "read-only", 10, "entries are held back")
+    assert "patang login" in desk.describe()
+    assert not made.kill.latched
+    held_at = made.board.header.now
+    time.sleep(1.5)
+    kite.keep(session)
+    wait_for(lambda: told("logged in again"), 30, "it finds the login")
+    wait_for(lambda: made.board.header.state == "running", 30, "it trades again")
+    went_on = made.board.header.now
+    intents = "SELECT * FROM intents WHERE purpose = 'ENTRY' AND created > ? AND created < ?"
+    assert rows(made.database, intents, held_at, went_on - 10**9) == []
+    wait_for(lambda: rows(made.database, intents, went_on, 2**62), 60, "new entries leave")
+    made.close()
+    books = get(kite.endpoint.rest + "/sandbox/books")
+    assert len(rows(made.database, "SELECT * FROM fills")) == len(books["trades"])
+    gaps = rows(made.database, "SELECT * FROM gaps")
+    assert {row["state"] for row in gaps} <= {"open", "filled"}
+    assert len(gaps) == len(NAMES)

@@ -1,0 +1,117 @@
+"""The trace of a run: one id from the tick that caused it to its fills, and why a symbol went no further."""
+
+import json
+import sqlite3
+
+import pytest
+
+from compiled.risk import Reason
+from engine.config import load
+from engine.errors import DataError
+from engine.trading.reasons import MEANINGS, table
+from store.trace import trace, why
+from tests.conftest import ROOT
+from tests.desk.support import rows
+from tui.cli import call
+from tui.station import Run, Station
+
+LIMITED = """
+[risk]
+max_positions = 2
+[strategy.momentum_ladder]
+momentum_percent = 0.05
+[[strategy.momentum_ladder.rung]]
+trigger_percent = 0.0
+stop_percent = 0.5
+target_percent = 0.5
+"""
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """Return the database of twenty minutes in lockstep, in which two positions are the limit."""
+    folder = tmp_path_factory.mktemp("trace")
+    (folder / "config.toml").write_text(LIMITED + f'[desk]\nstate_dir = "{folder}"\n')
+    station = Station(load(folder / "config.toml").values, Run(seed=7, speed=0.0, start="14:50"))
+    desk = station.open()
+    desk.done.wait(100)
+    station.close()
+    return station.database
+
+
+def first(database, query, *parameters):
+    return rows(database, query, *parameters)[0]
+
+
+def test_the_trace_of_a_decision_goes_from_its_cause_to_its_fill_and_its_protection(ran):
+    row = first(
+        ran, "SELECT * FROM decisions WHERE verdict = 'OK' AND rung IN (SELECT rung FROM fills) ORDER BY decision"
+    )
+    found = trace(ran, f"D{row['decision']}")
+    told = [step.what for step in found.steps]
+    assert told[:8] == ["caused", "asked", "sized", "judged", "intended", "sent", "accepted", "filled"]
+    fill = first(ran, "SELECT * FROM fills WHERE rung = ? ORDER BY ts, intent", row["rung"])
+    assert f"at {fill['price']:.2f}, trade {fill['trade_id']}" in next(s.text for s in found.steps if s.what == "fill")
+    assert any("GTT" in step.text and step.what == "accepted" for step in found.steps)
+    assert [step.ts for step in found.steps] == sorted(step.ts for step in found.steps)
+    assert found.steps[0].text.startswith(f"by a {row['cause']} of {row['symbol']}")
+
+
+def test_every_name_of_an_order_leads_to_the_decision_behind_it(ran):
+    fill = first(ran, "SELECT * FROM fills ORDER BY ts DESC")
+    intent = first(ran, "SELECT * FROM intents WHERE intent = ?", fill["intent"])
+    decision = first(ran, "SELECT decision FROM decisions WHERE rung = ? AND verdict = 'OK'", fill["rung"])["decision"]
+    gtt = first(ran, "SELECT * FROM gtts WHERE rung = ?", fill["rung"])
+    names = [intent["intent"], intent["broker_id"], fill["trade_id"], gtt["gtt_id"], gtt["intent"], f"d{decision}"]
+    names += [intent["tag"]] if intent["tag"] else []
+    assert {trace(ran, str(name)).decision["decision"] for name in names} == {decision}
+
+
+def test_the_order_a_gtt_has_sent_belongs_to_the_decision_that_opened_its_rung(ran):
+    with sqlite3.connect(ran) as connection:
+        sent = connection.execute(
+            "SELECT gtts.order_id, rung FROM gtts WHERE status = 'TRIGGERED' AND order_id != 'none' AND order_id != ''"
+        ).fetchall()
+    assert sent, "no stop was reached in these minutes"
+    for order_id, rung in sent:
+        assert trace(ran, order_id).decision["rung"] == rung
+
+
+def test_an_unknown_name_is_one_line(ran):
+    for name in ("D999999", "nobody", "999999", "' OR 1=1"):
+        with pytest.raises(DataError, match="no decision"):
+            trace(ran, name)
+
+
+def test_why_counts_the_answers_and_names_the_limit_that_was_hit(ran):
+    refused = first(
+        ran, "SELECT symbol, COUNT(*) AS n FROM decisions WHERE verdict = 'POSITIONS' GROUP BY symbol ORDER BY n DESC"
+    )
+    found = {answer.code: answer for answer in why(ran, refused["symbol"])}
+    counted = rows(
+        ran, "SELECT times, last FROM decisions WHERE symbol = ? AND verdict = 'POSITIONS'", refused["symbol"]
+    )
+    answer = found["POSITIONS"]
+    assert answer.times == sum(row["times"] for row in counted)
+    assert answer.last == max(row["last"] for row in counted)
+    assert answer.detail == "2 of 2"
+    assert why(ran, refused["symbol"], "nobody") == []
+    assert why(ran, "NOSUCH") == []
+
+
+def test_the_command_prints_the_same_as_text_and_as_json(ran, capsys):
+    assert call(["trace", "D1", "--database", str(ran)]) == 0
+    text = capsys.readouterr().out
+    assert call(["trace", "D1", "--database", str(ran), "--json"]) == 0
+    steps = json.loads(capsys.readouterr().out)["steps"]
+    assert len(text.splitlines()) == len(steps) + 1
+    assert all(step["text"] in line for step, line in zip(steps, text.splitlines()[1:], strict=True))
+    assert call(["trace", "--why", "infy", "--database", str(ran), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["symbol"] == "INFY"
+    assert call(["trace"]) == 2
+    assert call(["trace", "D1", "--why", "INFY"]) == 2
+
+
+def test_every_reason_has_its_words_and_the_page_has_the_same_table():
+    assert set(MEANINGS) == set(Reason) - {Reason.OK}
+    assert table() in (ROOT / "docs" / "risk.md").read_text(encoding="utf-8")

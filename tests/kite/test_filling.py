@@ -1,0 +1,74 @@
+"""What the feed did not hear: written down at once, read when Kite has it, tried again when Kite is busy."""
+
+import asyncio
+
+from brokers.kite.filling import TRIES, Filler
+from brokers.kite.gaps import Gap
+from compiled.model import Bar
+from engine.errors import RetryableError
+
+OPEN = 1_767_325_500_000_000_000  # 2026-01-02 09:15:00 IST
+MINUTE = 60_000_000_000
+SECOND = 1_000_000_000
+
+
+class Pages:
+    """A journal that keeps the last row of each key."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def append(self, table, row):
+        self.rows[table, row["token"], row["began"]] = row
+
+
+class Desk:
+    def __init__(self, clock, failures=0):
+        self.asked, self.kept, self.told, self.journal, self.failures = [], [], [], Pages(), failures
+        self.clock = clock
+        self.filler = Filler(
+            self.history, clock, self.journal, self.kept.extend, lambda *told: self.told.append(told), lambda: [2]
+        )  # fmt: skip
+
+    async def history(self, token, start, end, span):
+        self.asked.append((self.clock.now(), token, start, end))
+        if self.failures:
+            self.failures -= 1
+            raise RetryableError("busy")
+        return [Bar(token, at, span, 1.0, 1.0, 1.0, 1.0, 5) for at in range(start, end, MINUTE)]
+
+    async def fill(self, *gaps):
+        self.filler.note(gaps)
+        task = asyncio.ensure_future(self.filler.run())
+        async with asyncio.timeout(10):
+            while not self.told:  # noqa: ASYNC110 (the filler has no event to wait for)
+                await asyncio.sleep(0.001)
+        task.cancel()
+
+
+async def test_a_gap_is_read_once_its_last_minute_has_settled_and_what_is_held_goes_first(clock):
+    desk = Desk(clock)
+    start, end = OPEN + 90 * SECOND, OPEN + 200 * SECOND
+    await desk.fill(Gap(1, start, end), Gap(2, start, end))
+    minutes = (OPEN + MINUTE, OPEN + 4 * MINUTE)
+    assert [(token, *span) for _, token, *span in desk.asked] == [(2, *minutes), (1, *minutes)]
+    assert desk.asked[0][0] >= OPEN + 4 * MINUTE
+    assert [(bar.token, bar.start) for bar in desk.kept[:3]] == [(2, OPEN + n * MINUTE) for n in (1, 2, 3)]
+    assert {(row["state"], row["bars"]) for row in desk.journal.rows.values()} == {("filled", 3)}
+    assert desk.told == [("info", "the feed missed 2 stretches; 6 minutes were read")]
+
+
+async def test_a_busy_broker_is_asked_again_a_minute_later(clock):
+    desk = Desk(clock, failures=1)
+    await desk.fill(Gap(1, OPEN, OPEN + MINUTE))
+    assert [at - desk.asked[0][0] for at, *_ in desk.asked] == [0, MINUTE]
+    assert [row["state"] for row in desk.journal.rows.values()] == ["filled"]
+
+
+async def test_a_gap_that_stays_unreadable_is_written_down_as_such(clock):
+    desk = Desk(clock, failures=TRIES)
+    await desk.fill(Gap(1, OPEN, OPEN + MINUTE))
+    assert len(desk.asked) == TRIES
+    assert [row["state"] for row in desk.journal.rows.values()] == ["unread"]
+    assert desk.told[0][0] == "warn"
+    assert desk.kept == []

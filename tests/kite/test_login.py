@@ -1,0 +1,147 @@
+"""`patang login` and `logout`: a browser, a vault, and a sandbox's login page."""
+
+import asyncio
+import io
+import json
+import os
+import threading
+import urllib.error
+import urllib.request
+
+import pytest
+
+from brokers.kite import session as kite
+from brokers.kite.outcome import SessionExpired
+from brokers.kite.redirect import Redirect
+from brokers.kite.rest import KiteBroker
+from brokers.kite.vault import FileVault
+from brokers.sandbox import Sandbox, SandboxConfig
+from engine.config import load
+from engine.trading.clock import ScaledClock
+from tests.kite.browser import NoRedirect, visit
+from tui.cli import call
+from tui.login import vault_of
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A sandbox whose login page comes back to a free port, and a configuration that names it."""
+    with Redirect(0, "") as free:
+        port = int(free.url.split(":")[2].strip("/"))
+    sandbox = Sandbox(SandboxConfig(speed=None, symbols=("INFY",), limits=False, redirect=f"http://127.0.0.1:{port}/"))
+    endpoint = sandbox.start()
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[broker]\nrest = "{endpoint.rest}"\nws = "{endpoint.ws}"\napi_key = "{endpoint.api_key}"\n', "utf-8"
+    )
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("KITE_API_SECRET", endpoint.api_secret)
+    monkeypatch.setenv("PATANG_PASSPHRASE", "right")
+    monkeypatch.setitem(__import__("sys").modules, "keyring", None)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    yield endpoint, config, port
+    sandbox.stop()
+
+
+def log_in(config, port, *more):
+    return call(["login", "--config", str(config), "--port", str(port), "--wait", "10", *more])
+
+
+def test_patang_login_ends_with_a_token_the_desk_can_use_and_no_secret_on_the_screen(place, monkeypatch, capsys):
+
+    def stored_token():
+        return kite.stored(vault_of(load(config).values), endpoint.api_key).access_token
+
+    endpoint, config, port = place
+    monkeypatch.setattr("webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True)
+    assert log_in(config, port, "--json", "--keep-secret") == 0
+    out, err = capsys.readouterr()
+    said = json.loads(out)
+    state = config.parent / "state" / "patang"
+    assert (said["user_id"], said["kept_in"]) == (endpoint.user_id, str(state / "credentials"))
+    assert said["expires"].endswith("06:00:00+05:30")
+    token = stored_token()
+    for secret in (token, endpoint.api_secret, "right"):
+        assert secret not in out + err
+    monkeypatch.delenv("KITE_API_SECRET")
+    assert log_in(config, port) == 0, "the secret was kept"
+    assert stored_token() != token
+
+
+def test_without_a_browser_the_address_is_printed_and_a_pasted_one_taken(place, monkeypatch, capsys):
+    endpoint, config, port = place
+    reading, writing = os.pipe()
+    opener = urllib.request.build_opener(NoRedirect)
+    pages = []
+
+    def no_browser(url):
+        pages.append(url)
+        try:
+            opener.open(url, timeout=5)
+        except urllib.error.HTTPError as answer:
+            os.write(writing, answer.headers["Location"].encode() + b"\n")
+        return False
+
+    monkeypatch.setattr("webbrowser.open", no_browser)
+    with os.fdopen(reading) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        assert log_in(config, port) == 0
+    os.close(writing)
+    out, err = capsys.readouterr()
+    assert pages[0] in err
+    assert f"logged in as {endpoint.user_id} until" in out
+
+
+def test_a_login_without_a_key_a_broker_or_a_terminal_says_what_is_missing(place, monkeypatch, capsys):
+    _, config, port = place
+    monkeypatch.delenv("KITE_API_SECRET")
+    assert log_in(config, port) == 2
+    assert "KITE_API_SECRET" in capsys.readouterr().err
+    config.write_text("", "utf-8")
+    assert log_in(config, port) == 2
+    assert "needs no login" in capsys.readouterr().err
+    config.write_text('[desk]\nmode = "paper"\n[broker]\nname = "kite"\n', "utf-8")
+    assert log_in(config, port) == 2
+    assert "broker.api_key" in capsys.readouterr().err
+
+
+def test_patang_logout_ends_the_session_at_kite_and_forgets_token_and_secret(place, monkeypatch, capsys):
+
+    endpoint, config, port = place
+    monkeypatch.setattr("webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True)
+    assert log_in(config, port, "--keep-secret") == 0
+    session = kite.stored(vault_of(load(config).values), endpoint.api_key)
+    capsys.readouterr()
+    assert call(["logout", "--config", str(config), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"user_id": endpoint.user_id}
+    assert session.access_token not in out + err
+    vault = vault_of(load(config).values)
+    assert kite.stored(vault, endpoint.api_key) is None
+    assert vault.get(f"api-secret:{endpoint.api_key}") is None
+    kite.invalidate(endpoint.rest, session)  # dead already: nothing to complain of
+    broker = KiteBroker(endpoint.rest, endpoint.api_key, session.access_token, ScaledClock.real(), limits=False)
+
+    async def ask():
+        try:
+            await broker.account()
+        finally:
+            await broker.close()
+
+    with pytest.raises(SessionExpired):
+        asyncio.run(ask())
+    assert call(["logout", "--config", str(config)]) == 0
+    assert "nobody was logged in" in capsys.readouterr().out
+
+
+def test_a_logout_that_reaches_nobody_says_where_and_keeps_the_token(tmp_path, monkeypatch, capsys):
+    config = tmp_path / "config.toml"
+    config.write_text('[broker]\nrest = "http://127.0.0.1:9"\nws = "ws://127.0.0.1:9"\napi_key = "KEY"\n')
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("PATANG_PASSPHRASE", "right")
+    monkeypatch.setitem(__import__("sys").modules, "keyring", None)
+    vault = FileVault(tmp_path / "state" / "patang" / "credentials", lambda _: "right")
+    kite.keep(vault, kite.Session("KEY", "TOKENSECRET", "AB1234", kite.expiry(ScaledClock.real().now())))
+    assert call(["logout", "--config", str(config)]) == 3
+    assert "nobody answers at http://127.0.0.1:9" in capsys.readouterr().err
+    assert kite.stored(vault, "KEY") is not None

@@ -1,0 +1,91 @@
+"""Before real orders: what is about to trade with which money, and the operator's typed word for it."""
+
+import asyncio
+import os
+import sys
+from typing import NamedTuple
+
+from brokers.kite.rest import KiteBroker
+from engine.errors import ConfigError, DataError, OperatorError
+from engine.market.calendar import Calendar, ist_day
+from tui.access import Access
+from tui.numbers import rupees
+from tui.pace import clock_at
+from tui.station import Station
+from tui.wiring import enabled
+
+
+class Account(NamedTuple):
+    """Whose account it is, and what can be spent on equity (paise)."""
+
+    user: str
+    funds: int
+
+
+def confirm(station: Station, access: Access) -> None:
+    """Ask for the account and its daily loss limit by hand, or compare `--confirm`; raise `OperatorError` for a no.
+
+    Raises `DataError` on a day without trading, before anything is asked.
+    """
+    clock = clock_at(access.place.rest)
+    day = ist_day(clock.now())
+    if Calendar.load().session(day) is None:
+        raise DataError(f"{day} is no trading day: the exchange is closed")
+    account = asyncio.run(_account(station, access))
+    _say(f"{station.run.mode.upper()} at {access.place.rest}")
+    for name, value in _terms(station, account):
+        _say(f"  {name:<22}{value}")
+    loss = station.config.risk.max_daily_loss
+    if station.run.confirm:
+        _agree(station.run.confirm, account.user, "the account")
+    elif not sys.stdin.isatty():
+        raise OperatorError('real orders need a word: say --confirm "ACCOUNT", or start at a terminal')
+    else:
+        _agree(_ask("Type the account to trade: "), account.user, "the account")
+        _agree(_ask("Type the most it may lose today, in rupees: ").replace(",", ""), str(loss), "the limit")
+
+
+async def _account(station: Station, access: Access) -> Account:
+    place, settings = access.place, station.config.broker
+    broker = KiteBroker(
+        place.rest, place.api_key, place.token, clock_at(place.rest), 2, settings.timeout_s, limits=False,
+        source=settings.bind_ip,
+    )  # fmt: skip
+    try:
+        return Account(await broker.account(), await broker.funds())
+    finally:
+        await broker.close()
+
+
+def _terms(station: Station, account: Account) -> list[tuple[str, str]]:
+    risk, config = station.config.risk, station.config
+    named = ", ".join(name for name, _, _ in enabled(config)) or "none"
+    return [
+        ("account", account.user),
+        ("funds", rupees(account.funds)),
+        ("strategies", named),
+        ("most in positions", rupees(risk.max_exposure * 100)),
+        ("most in one order", rupees(risk.max_order_value * 100)),
+        ("most lost in a day", rupees(risk.max_daily_loss * 100)),
+        ("most below the high", rupees(risk.max_drawdown * 100)),
+        ("entries in a day", str(risk.max_trades_per_day)),
+    ]
+
+
+def _agree(word: str, wanted: str, what: str) -> None:
+    if word.strip() != wanted:
+        raise OperatorError(f"{what} is {wanted}, not {word.strip() or 'nothing'}; nothing was started")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}{os.linesep}")
+    sys.stderr.flush()
+
+
+def _ask(question: str) -> str:
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    try:
+        return input()
+    except EOFError:
+        raise ConfigError("nothing was typed; nothing was started") from None

@@ -1,0 +1,98 @@
+"""Where orders go and prices come from, for one run: Kite, a sandbox that runs elsewhere, or an embedded one."""
+
+import os
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
+
+from brokers.kite.feed import KiteFeed
+from brokers.kite.gaps import Gap
+from brokers.kite.rest import KiteBroker
+from brokers.kite.session import REST
+from brokers.kite.translation import Account
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.lockstep import LockstepPacer
+from brokers.sandbox.server import Sandbox
+from engine.config import paths
+from engine.errors import DataError
+from engine.market.calendar import Calendar
+from engine.market.dumps import Dumps
+from engine.trading.clock import ScaledClock, SteppedClock
+from tui.access import Access, access
+from tui.login import Place
+from tui.pace import clock_at
+from tui.station import Station
+
+IST = timezone(timedelta(hours=5, minutes=30))
+
+
+class Exchange(NamedTuple):
+    """Where orders go, by which clock, and the hand on that clock where it waits for us."""
+
+    access: Access
+    clock: ScaledClock | SteppedClock
+    pacer: LockstepPacer | None
+
+
+def exchange_of(station: Station) -> Exchange:
+    """Return the exchange the configuration names, or start the embedded one."""
+    found = _embedded(station) if station.embedded else station.access or access(station.config)
+    station.access = found
+    clock = clock_at(found.place.rest)
+    return Exchange(found, clock, LockstepPacer(found.place.rest) if isinstance(clock, SteppedClock) else None)
+
+
+def _embedded(station: Station) -> Access:
+    config, run = station.config.sandbox, station.run
+    speed = config.speed if run.speed is None else run.speed
+    sandbox = Sandbox(SandboxConfig(
+        seed=config.seed if run.seed is None else run.seed,
+        date=run.day or config.date or latest_day(),
+        start=run.start or config.start,
+        speed=speed or None,
+        symbols=run.symbols or config.symbols,
+        tape=run.tape,
+        port=config.port,
+        cash=config.cash * 100,
+        limits=bool(speed),
+    ))  # fmt: skip
+    sandbox.on_failure = station.fail
+    endpoint = station.endpoint = sandbox.start()
+    station.closers.append(sandbox.stop)
+    return Access(Place(endpoint.rest, endpoint.ws, "", endpoint.api_key, endpoint.access_token, sandbox=True))
+
+
+def connect(
+    station: Station,
+    exchange: Exchange,
+    died: Callable[[], None],
+    on_gap: Callable[[Sequence[Gap]], None] | None = None,
+) -> tuple[KiteBroker, KiteFeed]:
+    """Return the broker and the feed; `died` hears, on the event loop, that the token is refused."""
+    place, clock, lockstep = exchange.access.place, exchange.clock, exchange.pacer is not None
+    settings = station.config.broker
+    kept = Dumps(paths(station.config, os.environ).state / "instruments") if place.rest == REST else None
+    broker = KiteBroker(
+        place.rest, place.api_key, place.token, clock, settings.workers, settings.timeout_s, limits=not lockstep,
+        on_token_death=died, standing=Account(settings.market_protection, settings.algo_id), source=settings.bind_ip,
+        dumps=kept,
+    )  # fmt: skip
+    feed = KiteFeed(
+        place.ws, place.api_key, place.token, clock, rng=random.Random(),  # noqa: S311  back-off jitter
+        stale_after=float("inf") if lockstep else station.config.feed.stale_after_s, on_token_death=died,
+        renewable=exchange.access.session is not None, on_gap=on_gap,
+    )  # fmt: skip
+    return broker, feed
+
+
+def latest_day() -> str:
+    """Return the latest trading day on or before today whose hours are known."""
+    calendar, day = Calendar.load(), datetime.now(IST).date()
+    while True:
+        day = calendar.latest_trading_day(day)
+        try:
+            if calendar.session(day) is not None:
+                return str(day)
+        except DataError:  # a special session whose clock time nobody knows
+            day -= timedelta(days=1)

@@ -1,0 +1,74 @@
+"""One desk's market: broker and feed, what keeps their session, what fills their gaps, and what a mode makes of them."""
+
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+
+from brokers.dry import DryBroker
+from brokers.kite.filling import Filler
+from brokers.kite.gaps import Gap
+from brokers.kite.keeper import Keeper
+from compiled.model import Bar
+from engine.ports import Broker, Feed, Journal
+from engine.trading.killswitch import HALT
+from engine.trading.loop import Loop
+from tui.exchange import Exchange, connect
+from tui.station import Station
+
+KeepBars = Callable[[list[Bar]], None]
+
+
+class Market:
+    """The configured exchange as the desk meets it; `beside` is what has to run while it is open.
+
+    Where the session can be renewed a dead token holds entries back until the next login; where it cannot it halts.
+    """
+
+    def __init__(self, station: Station, exchange: Exchange, journal: Journal, keep_bars: KeepBars | None) -> None:
+        self.keep_bars = keep_bars
+        self._station = station
+        self._exchange = exchange
+        self._journal = journal
+        self._keeper: Keeper | None = None
+        self._filler: Filler | None = None
+        self.broker, self.feed = connect(station, exchange, self._died, self._missed)
+
+    def beside(self, loop: Loop) -> Iterable[Coroutine[None, None, None]]:
+        """Return what keeps the session and fills the gaps of an opened day; nothing where the exchange waits for us."""
+        if self._exchange.pacer is not None:
+            return []
+        works = []
+        access, clock = self._exchange.access, self._exchange.clock
+        if access.session is not None:
+            self._keeper = Keeper(
+                access.session, self.broker, self.feed, clock, access.fetch,
+                lambda level, text: loop.log.tell(level, "session", text),
+                lambda lives: _live(loop, lives=lives),
+            )  # fmt: skip
+            works.append(self._keeper.run())
+        self._filler = Filler(
+            self.broker.history, clock, self._journal, self.keep_bars or (lambda _: None),
+            lambda level, text: loop.log.tell(level, "gap", text),
+            lambda: [int(position.token) for position in loop.kernel.ledger.account_positions() if position.quantity],
+        )  # fmt: skip
+        works.append(self._filler.run())
+        return works
+
+    def _died(self) -> None:
+        if self._exchange.access.session is None:
+            self._station.kill.trigger(HALT, "the access token has died; log in again", "broker")
+        elif self._keeper is not None:
+            self._keeper.died()
+
+    def _missed(self, gaps: Sequence[Gap]) -> None:
+        if self._filler is not None:
+            self._filler.note(gaps)
+
+
+def _live(loop: Loop, *, lives: bool) -> None:
+    """Hold entries back while there is no session; look at the books when there is one again."""
+    loop.hold("session", "" if lives else "the session with the broker has ended: run `patang login`")
+    loop.hinted = loop.hinted or lives
+
+
+def in_mode(mode: str, broker: Broker, feed: Feed) -> tuple[Broker, Feed]:
+    """Return what the desk sends its orders to, and hears its prices from, in a mode."""
+    return (DryBroker(broker), feed) if mode == "dry-run" else (broker, feed)

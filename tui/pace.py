@@ -1,0 +1,31 @@
+"""The clock of an exchange: the time of day, or what a sandbox says it is."""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from engine.trading.clock import ScaledClock, SteppedClock
+
+PATIENCE_S = 5
+
+
+def told_by(rest: str) -> dict[str, Any] | None:
+    """Return a sandbox's clock, None where `rest` is no sandbox (or nobody is there: the broker call will tell)."""
+    if not rest.startswith("http://"):
+        return None
+    try:
+        with urllib.request.urlopen(rest.rstrip("/") + "/sandbox/clock", timeout=PATIENCE_S) as answer:  # noqa: S310  http only, checked above
+            clock = json.loads(answer.read())
+    except (urllib.error.URLError, OSError, ValueError):
+        return None
+    return dict(clock) if "now" in clock else None
+
+
+def clock_at(rest: str) -> ScaledClock | SteppedClock:
+    """Return the clock to go by at `rest`; a stepped one where the exchange waits for the desk."""
+    told = told_by(rest)
+    if told is None:
+        return ScaledClock.real()
+    now, speed = int(told["now"]), told["speed"]
+    return SteppedClock(now) if speed is None else ScaledClock(now, speed)

@@ -1,0 +1,114 @@
+"""`patang trace`: the way of one id from tick to fill, and why a symbol was not traded."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from engine.errors import ConfigError
+from engine.trading.reasons import meaning
+from store.trace import Step, Trace, Verdict
+from store.trace import trace as read_trace
+from store.trace import why as read_why
+from tui.launch import configuration
+from tui.numbers import instant
+from tui.station import latest_database
+
+DONE = 0
+MS = 1_000_000
+
+
+def trace(
+    name: Annotated[
+        str, Parameter(help="Decision (D12), intent (12), tag, or the broker's order, GTT or trade id.")
+    ] = "",
+    *,
+    why: Annotated[str, Parameter(help="Instead: a symbol; tells what its requests were answered today.")] = "",
+    strategy: Annotated[str, Parameter(help="Only this strategy's requests.")] = "",
+    mode: Annotated[
+        Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"] | None,
+        Parameter(help="Whose journal; without it, the configured mode's."),
+    ] = None,
+    database: Annotated[Path | None, Parameter(help="Database to read instead.")] = None,
+    config: Annotated[
+        Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")
+    ] = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")] = False,
+) -> int:
+    """Follow one id from the tick that caused it to its fills, or tell why a symbol was not traded."""
+    if bool(name) == bool(why):
+        raise ConfigError("give an id, or --why SYMBOL")
+    values = configuration(config)
+    file = database or latest_database(values, mode or values.desk.mode)
+    if why:
+        symbol = why.upper()
+        answers = read_why(file, symbol, strategy)
+        sys.stdout.write(json.dumps(_why_fields(symbol, answers)) + "\n" if as_json else _why_text(symbol, answers))
+    else:
+        found = read_trace(file, name)
+        sys.stdout.write(
+            json.dumps(_fields(found)) + "\n" if as_json else "".join(f"{line}\n" for line in lines(found))
+        )
+    return DONE
+
+
+def lines(found: Trace) -> list[str]:
+    """Return a trace as text: one line per step, its time in IST and what has passed since the step before."""
+    row = found.decision
+    title = (
+        f"D{row['decision']}  {row['strategy']}  {row['symbol']}  {row['verdict']}" if row else "no decision of ours"
+    )
+    return [
+        title,
+        *(f"{instant(step.ts)}  {gap:>10}  {step.what:<10}  {step.text}" for step, gap in _gaps(found.steps)),
+    ]
+
+
+def _gaps(steps: tuple[Step, ...]) -> list[tuple[Step, str]]:
+    """Return each step with the time since the one before."""
+    before = [None, *steps]
+    return [(step, "" if last is None else _span(step.ts - last.ts)) for last, step in zip(before, steps, strict=False)]
+
+
+def _span(ns: int) -> str:
+    seconds = ns / 1e9
+    return (
+        f"+{seconds * 1e3:.1f} ms"
+        if seconds < 1
+        else f"+{seconds:.2f} s"
+        if seconds < 60
+        else f"+{seconds / 60:.1f} min"
+    )
+
+
+def _fields(found: Trace) -> dict[str, object]:
+    first = found.steps[0].ts if found.steps else 0
+    return {
+        "decision": {key: value for key, value in found.decision.items() if value is not None},
+        "steps": [
+            {"ts": step.ts, "ms": round((step.ts - first) / MS, 3), "what": step.what, "text": step.text}
+            for step in found.steps
+        ],
+    }
+
+
+def _why_fields(symbol: str, answers: list[Verdict]) -> dict[str, object]:
+    listed = [
+        answer._asdict() | {"meaning": meaning(answer.code), "decision": f"D{answer.decision}"} for answer in answers
+    ]
+    return {"symbol": symbol, "asked": sum(answer.times for answer in answers), "answers": listed}
+
+
+def _why_text(symbol: str, answers: list[Verdict]) -> str:
+    if not answers:
+        return f"{symbol}: no strategy asked for it on the last day of this journal\n"
+    text = ""
+    for answer in answers:
+        words = ": ".join(filter(None, (meaning(answer.code) or "sent", answer.detail)))
+        text += (
+            f"{answer.strategy}  {answer.code}  {answer.times} times, last {instant(answer.last)}"
+            f"  (D{answer.decision})\n  {words}\n"
+        )
+    return text
