@@ -197,6 +197,7 @@ class Answers(Positions):
             return part
         if terms.variety is Variety.AMO and not first.traded:
             first.order_id = event.order_id  # it was sent to the exchange under another number
+            self.out.changed(first)
             return first
         self.out.alert("alarm", "doubled", first.tag + " stands twice: " + event.order_id, first.token)
         return None

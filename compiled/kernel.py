@@ -8,10 +8,10 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from compiled.adoption import Adoptions
 from compiled.bars import Bars
-from compiled.charges import Rates, charged
-from compiled.decisions import BAR, ENTER, EXIT, RUNG, TICK, TIMER, Cause, Decision, Decisions, explain
+from compiled.charges import Rates
+from compiled.decisions import BAR, HAND, TICK, TIMER, Cause
+from compiled.entries import Entries
 from compiled.events import (
     Act,
     Adopt,
@@ -28,31 +28,26 @@ from compiled.events import (
     Trade,
     WriteOff,
 )
-from compiled.ladder import Ladder, LadderPlan, Rung, RungState, raise_high
+from compiled.ladder import Ladder, RungState, raise_high
 from compiled.ledger import Ledger
 from compiled.model import (
     SECOND,
     Bar,
     Instrument,
-    OrderType,
     Product,
-    Purpose,
     Side,
     Tick,
     TradingHours,
-    paise,
 )
 from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, calm, idle
-from compiled.risk import Limits, Reason, check_order, check_usage, halting, size
-from compiled.strategy import Request
+from compiled.risk import Limits, halting
+from compiled.strategy import OPERATOR, Wish
 from compiled.table import Table
 from compiled.terms import Exits
 
 PRESSED: Final = Exits()
-ENTRY_RETRY_SECONDS: Final = 30
-"""How long a rung whose entry was refused waits before it is tried again."""
 
 
 @final
@@ -92,7 +87,7 @@ class Setup:
 
 
 @final
-class Kernel(Adoptions):
+class Kernel(Entries):
     """The desk's decisions. `rates` maps 8 * token + product to the charges of the day."""
 
     def __init__(self, setup: Setup, instruments: list[Instrument], slots: list[Slot], rates: dict[int, Rates]) -> None:
@@ -109,13 +104,10 @@ class Kernel(Adoptions):
         self.grace = setup.grace
         self.bars = Bars(setup.spans)
         self.closed_bars: list[Bar] = []
-        self.ready = False
         self.peak: i64 = 0
         self.before: i64 = 0
-        self.refused: i64 = 0
         self.ticks: i64 = 0
         self.bar_count: i64 = 0
-        self.decisions = Decisions(setup.first)
         for slot in slots:
             for token in slot.tokens:
                 self._subscribe(slot, token)
@@ -191,6 +183,9 @@ class Kernel(Adoptions):
         elif isinstance(event, FeedStatus):
             self._at(event.ts)
             self._feed_status(event)
+        elif isinstance(event, Wish):
+            self._at(event.ts)
+            self._grant(event)
         else:
             self._correction(event)
         return self.out.commands
@@ -440,106 +435,12 @@ class Kernel(Adoptions):
             if int(request.token) not in slot.context.instruments:
                 self._stop(slot, KeyError(int(request.token)))
                 return
-            if request.plan is None:
-                self._exit_all(slot, request, cause)
-            else:
-                self._open_ladder(slot, request, request.plan, cause)
+            self._ask(slot.name, request, cause)
 
-    def _exit_all(self, slot: Slot, request: Request, cause: Cause) -> None:
-        reason = request.reason
-        for ladder in slot.context.held.get(int(request.token), []):
-            if not ladder.leaving:
-                decision = self.decisions.make(self.out.now, EXIT, ladder, cause, reason)
-                decision.ladder = ladder.ladder_id
-                decision.price = self.markets[int(request.token)].ltp
-                self.decisions.keep(decision)
-            self._leave(ladder, "exit: " + reason if reason else "exit")
-
-    # entries
-
-    def _open_ladder(self, slot: Slot, request: Request, plan: LadderPlan, cause: Cause) -> None:
-        market = self.markets[int(request.token)]
-        number = self.next_number
-        ladder = Ladder(number, slot.name, market.instrument, request.side, plan)
-        decision = self.decisions.make(self.out.now, ENTER, ladder, cause, request.reason)
-        if slot.context.held[int(request.token)]:
-            self._refuse(decision, market, Reason.DUPLICATE)
-            return
-        ladder.created = self.out.now
-        ladder.reason = request.reason
-        rung_number: i64 = 0
-        for rung_plan in plan.rungs:
-            rung_number += 1
-            ladder.rungs.append(Rung(number + rung_number, number, rung_number, rung_plan))
-        if self._enter(market, ladder, ladder.rungs[0], decision):
-            self.next_number = number + rung_number + 1
-            self.adopt(ladder)
-
-    def _enter(self, market: Market, ladder: Ladder, rung: Rung, decision: Decision) -> bool:
-        """Send the entry of a rung if sizing and risk allow it; return whether it was sent."""
-        instrument = market.instrument
-        wanted = ladder.plan.quantity
-        quantity = wanted if wanted > 0 else size(instrument, ladder.plan.capital, market.ltp)
-        price = instrument.snap(market.ltp)
-        decision.quantity = quantity
-        decision.price = price
-        reason = self._gate(market, ladder)
-        if reason is Reason.OK:
-            reason = check_order(instrument, quantity, price, market.ltp, self.limits)
-        if reason is Reason.OK:
-            reason = check_usage(ladder.strategy, paise(price, quantity), self._usage(ladder), self.limits)
-        if reason is not Reason.OK:
-            if self._refuse(decision, market, reason):
-                silent = self.out.now - market.heard
-                decision.detail = explain(reason, instrument, decision, self.limits, self._usage(ladder), silent)
-            rung.retry_at = self.out.now + ENTRY_RETRY_SECONDS * SECOND
-            return False
-        rung.entry = self.out.place(
-            ladder.strategy, instrument.token, ladder.side, quantity, OrderType.MARKET, ladder.plan.product,
-            Purpose.ENTRY, rung.rung_id,
-        )  # fmt: skip
-        decision.ladder = ladder.ladder_id
-        decision.rung = rung.rung_id
-        decision.intent = rung.entry.intent
-        self.decisions.keep(decision)
-        rung.state = RungState.ENTERING
-        self.entries += 1
-        self.changed_rungs[rung.rung_id] = rung
-        return True
-
-    def _gate(self, market: Market, ladder: Ladder) -> Reason:
-        now = self.out.now
-        if self.halted:
-            return Reason.KILLED
-        if not self.ready:
-            return Reason.NOT_READY
-        hours = market.instrument.hours
-        if not hours.trading(now):
-            return Reason.SESSION
-        if ladder.plan.product is Product.MIS and hours.squares_off(now):
-            return Reason.SQUARE_OFF
-        stale = self.limits.stale_after
-        if not market.live or market.ltp <= 0.0 or (stale > 0 and now - market.heard > stale):
-            return Reason.STALE_DATA
-        for slot in self.slots:
-            if slot.name == ladder.strategy and slot.stopped:
-                return Reason.STRATEGY_STOPPED
-        if ladder.side is Side.SELL and ladder.plan.product is Product.CNC:
-            return Reason.SHORT_DELIVERY
-        if charged(market.token, ladder.plan.product) not in self.rates:
-            return Reason.PRODUCT
-        return Reason.OK
-
-    def _refuse(self, decision: Decision, market: Market, reason: Reason) -> bool:
-        """Count a refused entry; tell it once a minute per strategy, instrument and reason; return whether it was told."""
-        self.refused += 1
-        symbol = market.instrument.symbol
-        if not self.decisions.refuse(decision, reason, symbol):
-            return False
-        self.out.alert(
-            "info", "refused", decision.strategy + " " + symbol + ": " + reason.name, market.instrument.token
-        )
-        return True
+    def _grant(self, event: Wish) -> None:
+        """Do what the operator asks for, by the same rules as for a strategy."""
+        market = self.markets[int(event.request.token)]
+        event.verdict = self._ask(OPERATOR, event.request, Cause(HAND, market.token, self.out.now, market.last))
 
     def _follow(self, market: Market) -> None:
         ltp = market.ltp
@@ -552,16 +453,6 @@ class Kernel(Adoptions):
                 if waiting is not None and self.out.now >= waiting.retry_at:
                     self._climb(market, ladder, waiting)
             self._tend(ladder)
-
-    def _climb(self, market: Market, ladder: Ladder, rung: Rung) -> None:
-        """Decide on a rung whose trigger the last price has reached."""
-        now = self.out.now
-        reason = f"P{rung.number} at {rung.plan.trigger_percent:.2f} % up"
-        cause = Cause(TICK, ladder.instrument.token, now, market.ltp)
-        decision = self.decisions.make(now, RUNG, ladder, cause, reason)
-        decision.ladder = ladder.ladder_id
-        decision.rung = rung.rung_id
-        self._enter(market, ladder, rung, decision)
 
     # the operator and the limits
 
