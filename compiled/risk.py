@@ -35,8 +35,11 @@ class Reason(IntEnum):
     STRATEGY_STOPPED = 20
     PRODUCT = 21
     SQUARE_OFF = 22
-    THROTTLE = 23
-    SYMBOL_EXPOSURE = 24
+    TERMS = 23
+    NOT_WORKING = 24
+    MODIFICATIONS = 25
+    THROTTLE = 26
+    SYMBOL_EXPOSURE = 27
 
 
 @final
@@ -139,8 +142,13 @@ def size_of(instrument: Instrument, plan: LadderPlan, stop_percent: float, price
     return min(risked, bought) if plan.capital > 0 else risked
 
 
-def check_order(instrument: Instrument, quantity: i64, price: float, reference: float, limits: Limits) -> Reason:
-    """Check an order by itself: quantity, grid, band, freeze quantity, value, distance from the last price."""
+def check_order(
+    instrument: Instrument, quantity: i64, price: float, reference: float, limits: Limits, several: bool = False
+) -> Reason:
+    """Check an order by itself: quantity, grid, band, freeze quantity, value, distance from the last price.
+
+    `several`: the broker makes several orders of it, none of them above the freeze quantity.
+    """
     if quantity <= 0:
         return Reason.SIZE_ZERO
     if quantity % instrument.lot != 0:
@@ -149,7 +157,7 @@ def check_order(instrument: Instrument, quantity: i64, price: float, reference: 
         return Reason.TICK
     if instrument.upper > 0.0 and (price < instrument.lower or price > instrument.upper):
         return Reason.PRICE_BAND
-    if instrument.freeze > 0 and quantity > instrument.freeze:
+    if instrument.freeze > 0 and quantity > instrument.freeze and not several:
         return Reason.FREEZE_QUANTITY
     if limits.max_order_value > 0 and paise(price, quantity) > limits.max_order_value:
         return Reason.ORDER_VALUE

@@ -63,6 +63,8 @@ class Settings:
     """How long before the broker's own square-off the desk leaves its intraday positions."""
     subscriptions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tag_salt: str = "00"
+    beat_s: float = 0.1
+    """How long the engine naps at most when nothing happens."""
 
 
 class Ports(NamedTuple):
@@ -160,11 +162,26 @@ class Desk:
         return "pending: the engine has not answered yet"
 
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
-        """Ask for "exit" (a token) or "cancel" (an order's key); the outcome appears in `board.answers`."""
+        """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.trading.choices.parse`).
+
+        The outcome appears in `board.answers`.
+        """
         number = next(self._numbers)
         self._asks.append(Ask(number, act, token, detail))
         self._nudge()
         return number
+
+    def answer(self, number: int) -> str:
+        """Return what became of something that was asked for, empty while it is pending."""
+        return self.board.answers.get(number, "")
+
+    def differences(self) -> str:
+        """Return what stands between the broker's books and ours as one line of JSON; safe from any thread."""
+        header, loop = self.board.header, self._loop
+        return json.dumps({
+            "mode": header.mode, "state": header.state, "unreadable": loop.reconciler.unreadable if loop else "",
+            "differences": [row._asdict() for row in self.board.differences.rows[:]],
+        })  # fmt: skip
 
     def _nudge(self) -> None:
         loop, events = self._loop, self._events
@@ -176,9 +193,13 @@ class Desk:
     # the thread
 
     def _main(self) -> None:
+        asyncio.run(self.run())
+
+    async def run(self) -> None:
+        """Run the day on the calling event loop; what ends it early is told, kept in `error`, and latches the switch."""
         state = "stopped"
         try:
-            asyncio.run(self._day())
+            await self._day()
         except PatangError as error:
             state = self._die(error)
         except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
@@ -209,7 +230,7 @@ class Desk:
                         helpers.append(tasks.create_task(self.gateway.run(self.settings.lanes)))
                         await run_live(
                             loop, int(self.settings.poll_s * SECOND),
-                            int(self.settings.positions_every_s * SECOND),
+                            int(self.settings.positions_every_s * SECOND), self.settings.beat_s,
                         )  # fmt: skip
                 finally:
                     loop.state = "stopping"
@@ -257,6 +278,7 @@ class Desk:
         )  # fmt: skip
         changes = restore_limits(self.settings.limits, journal, str(day))
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
+        self.kernel.begin(now)
         loop = self._build(hours)
         loop.changes = changes
         for intent in restore(self.kernel, journal, midnight(day)):
@@ -294,7 +316,7 @@ class Desk:
             settings.patience, inbox.append,
         )  # fmt: skip
         books = Books(self.kernel, ports.broker, self.gateway, inbox.append)
-        reconciler = Reconciler(self.kernel, ports.broker, ports.clock, self.board, settings.reconcile)
+        reconciler = Reconciler(self.kernel, ports.broker, ports.journal, ports.clock, self.board, settings.reconcile)
         loop = Loop(
             self.kernel, self.gateway, books, inbox, self.board, self._log, ports.journal, ports.clock, ports.kill,
             hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.pacer is None,

@@ -130,6 +130,7 @@ class DifferenceRow(NamedTuple):
     ours: str
     since: int
     choices: tuple[str, ...]
+    ignored: bool = False
 
 
 class EventRow(NamedTuple):

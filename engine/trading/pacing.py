@@ -11,19 +11,19 @@ from engine.trading.loop import Loop
 
 START_PATIENCE_S = 20.0
 STOP_PATIENCE_S = 15.0
-BEAT_S = 0.1
 
 
-async def run_live(loop: Loop, poll: int, compare: int) -> None:
+async def run_live(loop: Loop, poll: int, compare: int, beat_s: float) -> None:
     """Turn until told to stop: on frames and hints as they come, and on a timer every second.
 
-    The books are read every `poll` ns and compared with ours every `compare` ns. A stop waits a while for what is under
-    way: working entries are cancelled, exits go out, and what was bought gets its protection.
+    The books are read every `poll` ns and compared with ours every `compare` ns; `beat_s` seconds is the longest nap.
+    A stop waits a while for what is under way: working entries are cancelled, exits go out, and what was bought gets
+    its protection.
     """
     watch = Watch(loop, poll, compare)
     ending = 0.0
     next_timer = loop.clock.now() // SECOND * SECOND + SECOND
-    beat = asyncio.create_task(_beat(loop))
+    beat = asyncio.create_task(_beat(loop, beat_s))
     try:
         while True:
             await loop.wake.wait()
@@ -72,7 +72,9 @@ class Watch:
             self._task = None
         unknown = loop.gateway.look_due()
         polled = now >= self._next_poll
-        if loop.hinted or polled or (unknown is not None and now >= unknown):
+        if loop.choices.waiting:
+            self._task = asyncio.create_task(self._decide())
+        elif loop.hinted or polled or (unknown is not None and now >= unknown):
             loop.hinted = False
             self._next_poll = now + self._poll
             self._task = asyncio.create_task(self._look(gtts=polled))
@@ -90,6 +92,11 @@ class Watch:
         await self._loop.books.look(gtts=gtts)
         self._loop.wake.set()
 
+    async def _decide(self) -> None:
+        loop = self._loop
+        await loop.choices.carry_out()
+        loop.reconciled()
+
     async def _reconcile(self) -> None:
         """Compare the books; what is seen for the first time is looked at again, after another look at the orders."""
         loop = self._loop
@@ -102,10 +109,10 @@ class Watch:
         loop.wake.set()
 
 
-async def _beat(loop: Loop) -> None:
-    """Wake the loop ten times a second, whatever the market does."""
+async def _beat(loop: Loop, seconds: float) -> None:
+    """Wake the loop every so many seconds, whatever the market does."""
     while True:
-        await asyncio.sleep(BEAT_S)
+        await asyncio.sleep(seconds)
         loop.wake.set()
 
 
@@ -170,6 +177,10 @@ class Lockstep:
             now = self._clock.now()
             unknown = loop.gateway.look_due()
             polled = now >= self._next_poll
+            if loop.choices.waiting:
+                await loop.choices.carry_out()
+                loop.reconciled()
+                moved = True
             if loop.hinted or polled or (unknown is not None and unknown <= now):
                 loop.hinted = False
                 self._next_poll = (now // MINUTE + 1) * MINUTE

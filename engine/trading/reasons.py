@@ -21,6 +21,7 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.STRATEGY_STOPPED: Meaning("its strategy has failed, or has reached a loss limit of its own", ""),
     Reason.SHORT_DELIVERY: Meaning("delivery shares cannot be sold short", ""),
     Reason.PRODUCT: Meaning("no charges are known for the product", "`engine/market/charges.json`"),
+    Reason.TERMS: Meaning("kind, price, validity and variety of the order do not go together", "[orders](orders.md)"),
     Reason.SIZE_ZERO: Meaning("the rung's capital buys no lot", "`strategy.*.capital`"),
     Reason.LOT: Meaning("the quantity is no multiple of the lot", "the instrument"),
     Reason.TICK: Meaning("the price is off the grid", "the instrument"),
@@ -39,6 +40,8 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     ),
     Reason.STRATEGY_BUDGET: Meaning("the strategy's own budget is used up", "`risk.budget`"),
     Reason.FUNDS: Meaning("there is not enough cash, orders in flight counted at their worst", "the broker"),
+    Reason.NOT_WORKING: Meaning("the order to be changed is over, is being cancelled, or is not the strategy's", ""),
+    Reason.MODIFICATIONS: Meaning("the order was modified as often as allowed", "`governor.modifies_per_order`"),
 }
 """In the order of the checks."""
 
