@@ -131,7 +131,7 @@ def _settings(station: Station, salt: str) -> Settings:
         ),
         modifies=governor.modifies_per_order,
         exits=Exits(config.exits.patience_s, config.exits.widen_percent, config.exits.reach_percent),
-        patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups),
+        patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups, gateway.entry_wait_s),
         poll_s=gateway.poll_s,
         positions_every_s=gateway.positions_every_s,
         reconcile=Terms(
