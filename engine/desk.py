@@ -153,11 +153,8 @@ class Desk:
 
     def differences(self) -> str:
         """Return what stands between the broker's books and ours as one line of JSON; safe from any thread."""
-        header, loop = self.board.header, self._loop
-        return json.dumps({
-            "mode": header.mode, "state": header.state, "unreadable": loop.reconciler.unreadable if loop else "",
-            "differences": [row._asdict() for row in self.board.differences.rows[:]],
-        })  # fmt: skip
+        header, rows = self.board.header, self.board.differences.rows[:]
+        return json.dumps({"mode": header.mode, "state": header.state, "differences": [row._asdict() for row in rows]})
 
     def _nudge(self) -> None:
         loop, events = self._loop, self._events
