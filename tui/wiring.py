@@ -57,7 +57,7 @@ def wire(station: Station) -> Desk:
     broker, feed = in_mode(station.run.mode, market.broker, market.feed)
     ports = Ports(
         broker, feed, journal, exchange.clock, station.kill, Calendar.load(), charges.load(), exchange.pacer,
-        market.keep_bars, market.beside,
+        market.keep_bars, market.beside, None if exchange.access.place.sandbox else lambda: strategies_of(config),
     )  # fmt: skip
     settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal))
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
@@ -104,7 +104,7 @@ def _keep_bars(station: Station) -> Callable[[list[Bar]], None] | None:
     station.closers += [store.fold, writer.close]
 
     def keep(bars: list[Bar]) -> None:
-        if not names:
+        if any(int(bar.token) not in names for bar in bars):
             names.update({token: market.instrument.symbol for token, market in station.desk.kernel.markets.items()})
         writer.offer(bar for bar in bars if bar.span == MINUTE_SPAN)
 
