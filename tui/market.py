@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 
-from brokers.dry import DryBroker
 from brokers.kite.filling import Filler
 from brokers.kite.gaps import Gap
 from brokers.kite.keeper import Keeper
 from compiled.model import Bar
-from engine.ports import Broker, Feed, Journal
+from engine.ports import Journal
 from engine.trading.killswitch import HALT
 from engine.trading.loop import Loop
 from tui.exchange import Exchange, connect
@@ -67,8 +66,3 @@ def _live(loop: Loop, *, lives: bool) -> None:
     """Hold entries back while there is no session; look at the books when there is one again."""
     loop.hold("session", "" if lives else "the session with the broker has ended: run `patang login`")
     loop.hinted = loop.hinted or lives
-
-
-def in_mode(mode: str, broker: Broker, feed: Feed) -> tuple[Broker, Feed]:
-    """Return what the desk sends its orders to, and hears its prices from, in a mode."""
-    return (DryBroker(broker), feed) if mode == "dry-run" else (broker, feed)
