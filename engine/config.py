@@ -143,6 +143,16 @@ class Sandbox(Struct, frozen=True, kw_only=True):
     port: Annotated[int, _in(0, 65_535, "Port on the loopback interface; 0: any free one.")] = 0
 
 
+class Paper(Struct, frozen=True, kw_only=True):
+    """The simulated exchange of paper trading, and of the twins in shadow."""
+
+    cash: Annotated[int, _in(1, 1_000 * CRORE, "Rupees on the paper account when it is opened.")] = 1_000_000
+    latency_ms: Annotated[int, _in(0, 10_000, "Way of a request to the exchange, and of a report back; each.")] = 40
+    slippage_ticks: Annotated[
+        int, _in(0, 100, "Ticks a taking order loses where the feed shows no order book; with one, the book decides.")
+    ] = 1
+
+
 class Feed(Struct, frozen=True, kw_only=True):
     """Market data."""
 
@@ -310,6 +320,7 @@ class Config(Struct, frozen=True, kw_only=True):
     desk: Desk = Desk()
     broker: Broker = Broker()
     sandbox: Sandbox = Sandbox()
+    paper: Paper = Paper()
     feed: Feed = Feed()
     governor: Governor = Governor()
     gateway: Gateway = Gateway()

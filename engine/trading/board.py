@@ -13,7 +13,7 @@ class Header(NamedTuple):
 
     mode: str = "SANDBOX"
     state: str = "starting"
-    """starting, reconciling, running, read-only, stopping, stopped, failed"""
+    """starting, reconciling, running, read-only, closed (over night), stopping, stopped, failed"""
     now: int = 0
     phase: str = ""
     phase_ends: int = 0
