@@ -61,6 +61,7 @@ def wire(station: Station) -> Desk:
     ports = Ports(
         trading.broker, trading.feed, journal, world.clock, station.kill, world.calendar, world.charges,
         exchange.pacer, market.keep_bars, trading.beside,
+        None if exchange.access.place.sandbox else lambda: strategies_of(config),
     )  # fmt: skip
     settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal))
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
@@ -107,7 +108,7 @@ def _keep_bars(station: Station) -> Callable[[list[Bar]], None] | None:
     station.closers += [store.fold, writer.close]
 
     def keep(bars: list[Bar]) -> None:
-        if not names:
+        if any(int(bar.token) not in names for bar in bars):
             names.update({token: market.instrument.symbol for token, market in station.desk.kernel.markets.items()})
         writer.offer(bar for bar in bars if bar.span == MINUTE_SPAN)
 
