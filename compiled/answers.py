@@ -4,17 +4,18 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from compiled.charges import Rates, order_charges
+from compiled.charges import Rates, charged, order_charges
 from compiled.events import Answer, OrderUpdate, Outcome, Trade, Verb
 from compiled.guard import confirm
 from compiled.ladder import Rung, RungState
 from compiled.ledger import Ledger
-from compiled.model import MINUTE, SECOND, Order, OrderStatus, OrderType, Purpose, paise
-from compiled.orders import accept, apply, change, join, move
+from compiled.model import MINUTE, SECOND, Order, OrderStatus, OrderType, Purpose, Side, paise
+from compiled.orders import accept, apply, change, corrects, join, move
 from compiled.outbox import Fill, Outbox
 from compiled.positions import Market, Positions, Slot
 from compiled.protection import leave, triggered_by
 from compiled.risk import Limits
+from compiled.table import Table
 from compiled.terms import Variety
 
 REFUSALS_BEFORE_LEAVING: Final = 3
@@ -37,10 +38,10 @@ class Answers(Positions):
         out: Outbox,
         ledger: Ledger,
         limits: Limits,
-        markets: dict[int, Market],
+        markets: Table[Market],
         slots: list[Slot],
         first: i64,
-        rates: dict[int, Rates],
+        rates: Table[Rates],
     ) -> None:
         super().__init__(out, ledger, limits, markets, slots, first)
         self.rates = rates
@@ -158,6 +159,7 @@ class Answers(Positions):
     def _order_update(self, event: OrderUpdate) -> None:
         order = self._ours(event)
         if order is None:
+            self.out.pass_by(event.tag)
             self.externals[event.order_id] = event
             return
         before = order.status
@@ -195,6 +197,7 @@ class Answers(Positions):
             return part
         if terms.variety is Variety.AMO and not first.traded:
             first.order_id = event.order_id  # it was sent to the exchange under another number
+            self.out.changed(first)
             return first
         self.out.alert("alarm", "doubled", first.tag + " stands twice: " + event.order_id, first.token)
         return None
@@ -245,9 +248,7 @@ class Answers(Positions):
         order.value += value
         order.filled = max(order.filled, order.traded)
         realised = self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
-        total = order_charges(
-            self.rates[int(order.token) * 8 + int(order.product)], order.side, order.traded, order.value
-        )
+        total = order_charges(self.rates[charged(order.token, order.product)], order.side, order.traded, order.value)
         charges = total - order.charged
         order.charged = total
         self.ledger.charge(order.strategy, order.token, charges)
@@ -262,7 +263,9 @@ class Answers(Positions):
         order.value += value
         order.charged += charges
         order.filled = max(order.filled, order.traded)
-        if today:
+        if today and corrects(order):
+            self.ledger.carry(order.strategy, order.token, quantity if order.side is Side.BUY else -quantity, price)
+        elif today:
             self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
             self.ledger.charge(order.strategy, order.token, charges)
         rung = self.rungs.get(int(order.rung))

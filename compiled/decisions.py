@@ -15,17 +15,19 @@ from compiled.risk import Limits, Reason, Usage
 BAR: Final[i64] = 1
 TICK: Final[i64] = 2
 TIMER: Final[i64] = 3
-CAUSES: Final = ("", "bar", "tick", "timer")
+HAND: Final[i64] = 4
+CAUSES: Final = ("", "bar", "tick", "timer", "operator")
 
 ENTER: Final = "enter"
 RUNG: Final = "rung"
 EXIT: Final = "exit"
+CHANGE: Final = "change"
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Cause:
-    """What made a strategy ask: `what` is BAR, TICK or TIMER, `ts` (ns) when it ended, `price` what it showed (₹)."""
+    """What made a strategy ask: `what` is BAR, TICK, TIMER or HAND, `ts` (ns) when it ended, `price` what it showed (₹)."""
 
     def __init__(self, what: i64, token: i64, ts: i64, price: float) -> None:
         self.what = what

@@ -5,7 +5,7 @@ from typing import final
 
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, Side, Tick
+from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Side, Tick
 from compiled.terms import Change
 
 
@@ -187,6 +187,62 @@ class Operate:
         self.token = token
         self.intent = intent
         self.reason = reason
+
+
+@final
+class Adopt:
+    """Signed shares that the broker holds at `average` rupees become a ladder of `strategy`.
+
+    Its stop stands `stop_percent` from the last price, or is the GTT `gtt_id` with `legs` that protects them already.
+    `leave`: it is sold at once.
+    """
+
+    def __init__(
+        self,
+        ts: i64,
+        token: i64,
+        product: Product,
+        quantity: i64,
+        average: float,
+        strategy: str,
+        stop_percent: float,
+        trail: bool,
+        leave: bool = False,
+        gtt_id: i64 = 0,
+        legs: list[GttLeg] | None = None,
+    ) -> None:
+        self.ts = ts
+        self.token = token
+        self.product = product
+        self.quantity = quantity
+        self.average = average
+        self.strategy = strategy
+        self.stop_percent = stop_percent
+        self.trail = trail
+        self.leave = leave
+        self.gtt_id = gtt_id
+        self.legs: list[GttLeg] = legs if legs is not None else []
+
+
+@final
+class WriteOff:
+    """Shares of ladders on this side are not at the broker any more."""
+
+    def __init__(self, ts: i64, token: i64, product: Product, side: Side, quantity: i64) -> None:
+        self.ts = ts
+        self.token = token
+        self.product = product
+        self.side = side
+        self.quantity = quantity
+
+
+@final
+class Deposit:
+    """Cash was paid in, or out (negative): paise."""
+
+    def __init__(self, ts: i64, amount: i64) -> None:
+        self.ts = ts
+        self.amount = amount
 
 
 @mypyc_attr(acyclic=True)

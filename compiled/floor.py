@@ -11,7 +11,7 @@ from mypy_extensions import i64
 from compiled.model import GttStatus, Instrument, Order, OrderStatus, OrderType
 from compiled.resting import UNKNOWN, Reports, Resting, Waiting
 from compiled.slippage import Slippage
-from compiled.terms import Change
+from compiled.terms import Change, Variety
 
 
 @final
@@ -108,8 +108,11 @@ class Floor:
         kind = order.order_type
         if order.quantity < 1 or order.quantity % instrument.lot != 0:
             return "quantity is not a multiple of the lot"
-        if instrument.freeze > 0 and order.quantity > instrument.freeze:
+        if instrument.freeze > 0 and order.quantity > instrument.freeze and not order.terms.several:
             return "quantity above the freeze quantity"
+        variety = order.terms.variety
+        if variety is not Variety.REGULAR and variety is not Variety.ICEBERG:
+            return variety.name.lower() + " orders are not simulated"
         if (kind is OrderType.MARKET or kind is OrderType.SLM) and (
             order.protection == 0.0 or order.protection > 100.0 or (order.protection < 0.0 and order.protection != -1.0)
         ):

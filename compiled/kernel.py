@@ -10,11 +10,14 @@ from mypy_extensions import i64
 
 from compiled.bars import Bars
 from compiled.charges import Rates
-from compiled.decisions import BAR, ENTER, EXIT, RUNG, TICK, TIMER, Cause, Decision, Decisions, explain
+from compiled.decisions import BAR, HAND, TICK, TIMER, Cause
+from compiled.entries import Entries
 from compiled.events import (
     Act,
+    Adopt,
     Answer,
     Command,
+    Deposit,
     FeedStatus,
     GttUpdate,
     Halt,
@@ -23,32 +26,28 @@ from compiled.events import (
     Ticks,
     Timer,
     Trade,
+    WriteOff,
 )
-from compiled.ladder import Ladder, LadderPlan, Rung, RungState, raise_high
+from compiled.ladder import Ladder, RungState, raise_high
 from compiled.ledger import Ledger
 from compiled.model import (
     SECOND,
     Bar,
     Instrument,
-    OrderType,
     Product,
-    Purpose,
     Side,
     Tick,
     TradingHours,
-    paise,
 )
 from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, calm, idle
-from compiled.risk import Limits, Reason, check_order, check_usage, halting, size
-from compiled.strategy import Request
+from compiled.risk import Limits, halting
+from compiled.strategy import OPERATOR, Wish
+from compiled.table import Table
 from compiled.terms import Exits
-from compiled.triggers import Triggers
 
 PRESSED: Final = Exits()
-ENTRY_RETRY_SECONDS: Final = 30
-"""How long a rung whose entry was refused waits before it is tried again."""
 
 
 @final
@@ -88,25 +87,27 @@ class Setup:
 
 
 @final
-class Kernel(Triggers):
+class Kernel(Entries):
     """The desk's decisions. `rates` maps 8 * token + product to the charges of the day."""
 
     def __init__(self, setup: Setup, instruments: list[Instrument], slots: list[Slot], rates: dict[int, Rates]) -> None:
-        markets: dict[int, Market] = {int(i.token): Market(i) for i in instruments}
+        markets: Table[Market] = Table()
+        for instrument in instruments:
+            markets[instrument.token] = Market(instrument)
+        table: Table[Rates] = Table()
+        for key, charges in rates.items():
+            table[key] = charges
         out = Outbox(setup.tag_prefix, setup.first, setup.modifies, setup.exits)
-        super().__init__(out, Ledger(setup.cash), setup.limits, markets, slots, setup.first, rates)
+        super().__init__(out, Ledger(setup.cash), setup.limits, markets, slots, setup.first, table)
         self.open: i64 = 0
         self.close: i64 = 0
         self.grace = setup.grace
         self.bars = Bars(setup.spans)
         self.closed_bars: list[Bar] = []
-        self.ready = False
         self.peak: i64 = 0
         self.before: i64 = 0
-        self.refused: i64 = 0
         self.ticks: i64 = 0
         self.bar_count: i64 = 0
-        self.decisions = Decisions(setup.first)
         for slot in slots:
             for token in slot.tokens:
                 self._subscribe(slot, token)
@@ -155,8 +156,11 @@ class Kernel(Triggers):
 
     def handle(self, event: object) -> list[Command]:
         """Take one event and return what it calls for, in the order in which it should be done."""
-        out = self.out
-        out.commands = []
+        self.out.commands = []
+        return self.take(event)
+
+    def take(self, event: object) -> list[Command]:
+        """Take one event as `handle` does, but leave in the list what was asked for before."""
         if isinstance(event, Ticks):
             self._at(event.ts)
             for tick in event.ticks:
@@ -179,7 +183,26 @@ class Kernel(Triggers):
         elif isinstance(event, FeedStatus):
             self._at(event.ts)
             self._feed_status(event)
-        return out.commands
+        elif isinstance(event, Wish):
+            self._at(event.ts)
+            self._grant(event)
+        else:
+            self._correction(event)
+        return self.out.commands
+
+    def _correction(self, event: object) -> None:
+        """Bring the books in line with the broker's; the day's P&L counts what was taken on from now on."""
+        before = self.ledger.net
+        if isinstance(event, Adopt):
+            self._at(event.ts)
+            self._take_on(event)
+        elif isinstance(event, WriteOff):
+            self._at(event.ts)
+            self._write_off(event)
+        elif isinstance(event, Deposit):
+            self._at(event.ts)
+            self.ledger.deposit(event.amount)
+        self.before += self.ledger.net - before
 
     def _at(self, ts: i64) -> None:
         """Move the kernel's time on; what the broker stamps lies in the past and does not move it."""
@@ -251,8 +274,9 @@ class Kernel(Triggers):
         """Show a closed bar to the strategies that listen for it."""
         for slot in market.listeners:
             if slot.span == bar.span and not slot.stopped:
-                slot.context.now = self.out.now
-                slot.context.warming = False
+                context = slot.context
+                context.now = self.out.now
+                context.warming = False
                 self._call_bar(slot, bar)
 
     # recorded market data (compiled/replay.py): what ticks and timers do, without an event for each
@@ -302,10 +326,10 @@ class Kernel(Triggers):
                     return True
         return len(market.tickers) > 0
 
-    def skip(self, ts: i64, market: Market, high: float, low: float, close: float, volume: i64) -> None:
-        """Take in a bar's path of four prices through which an instrument `sleeps`."""
-        self.ticks += 4
-        market.version += 4
+    def skip(self, ts: i64, market: Market, high: float, low: float, close: float, volume: i64, points: i64) -> None:
+        """Take in a bar's path, or the last points of it, through which an instrument `sleeps`."""
+        self.ticks += points
+        market.version += points
         market.ltp = close
         market.last = close
         market.bid = 0.0
@@ -320,9 +344,10 @@ class Kernel(Triggers):
 
     def begin(self, ts: i64) -> None:
         """Move the kernel's time on, with nothing asked for yet."""
-        self._at(ts)
-        if self.out.commands:
-            self.out.commands = []
+        out = self.out
+        out.now = max(out.now, ts)
+        if out.commands:
+            out.commands = []
 
     def _timer(self) -> None:
         self.bars.advance(self.out.now - self.grace)
@@ -343,9 +368,10 @@ class Kernel(Triggers):
                     self._call_timer(slot, now)
         if not self.still:
             self.still = True
-            for ladder in list(self.ladders.values()):
+            for ladder in self.ladders.values():
                 if ladder.plan.product is Product.MIS and not ladder.leaving:
                     self._square_off(ladder)
+                    self.still = False
                 if not idle(ladder, 0.0, NO_PRICE):
                     self._tend(ladder)
         self._watch_limits()
@@ -409,110 +435,16 @@ class Kernel(Triggers):
             if int(request.token) not in slot.context.instruments:
                 self._stop(slot, KeyError(int(request.token)))
                 return
-            if request.plan is None:
-                self._exit_all(slot, request, cause)
-            else:
-                self._open_ladder(slot, request, request.plan, cause)
+            self._ask(slot.name, request, cause)
 
-    def _exit_all(self, slot: Slot, request: Request, cause: Cause) -> None:
-        reason = request.reason
-        for ladder in slot.context.held.get(int(request.token), []):
-            if not ladder.leaving:
-                decision = self.decisions.make(self.out.now, EXIT, ladder, cause, reason)
-                decision.ladder = ladder.ladder_id
-                decision.price = self.markets[int(request.token)].ltp
-                self.decisions.keep(decision)
-            self._leave(ladder, "exit: " + reason if reason else "exit")
-
-    # entries
-
-    def _open_ladder(self, slot: Slot, request: Request, plan: LadderPlan, cause: Cause) -> None:
-        market = self.markets[int(request.token)]
-        number = self.next_number
-        ladder = Ladder(number, slot.name, market.instrument, request.side, plan)
-        decision = self.decisions.make(self.out.now, ENTER, ladder, cause, request.reason)
-        if slot.context.held[int(request.token)]:
-            self._refuse(decision, market, Reason.DUPLICATE)
-            return
-        ladder.created = self.out.now
-        ladder.reason = request.reason
-        rung_number: i64 = 0
-        for rung_plan in plan.rungs:
-            rung_number += 1
-            ladder.rungs.append(Rung(number + rung_number, number, rung_number, rung_plan))
-        if self._enter(market, ladder, ladder.rungs[0], decision):
-            self.next_number = number + rung_number + 1
-            self.adopt(ladder)
-
-    def _enter(self, market: Market, ladder: Ladder, rung: Rung, decision: Decision) -> bool:
-        """Send the entry of a rung if sizing and risk allow it; return whether it was sent."""
-        instrument = market.instrument
-        wanted = ladder.plan.quantity
-        quantity = wanted if wanted > 0 else size(instrument, ladder.plan.capital, market.ltp)
-        price = instrument.snap(market.ltp)
-        decision.quantity = quantity
-        decision.price = price
-        reason = self._gate(market, ladder)
-        if reason is Reason.OK:
-            reason = check_order(instrument, quantity, price, market.ltp, self.limits)
-        if reason is Reason.OK:
-            reason = check_usage(ladder.strategy, paise(price, quantity), self._usage(ladder), self.limits)
-        if reason is not Reason.OK:
-            if self._refuse(decision, market, reason):
-                silent = self.out.now - market.heard
-                decision.detail = explain(reason, instrument, decision, self.limits, self._usage(ladder), silent)
-            rung.retry_at = self.out.now + ENTRY_RETRY_SECONDS * SECOND
-            return False
-        rung.entry = self.out.place(
-            ladder.strategy, instrument.token, ladder.side, quantity, OrderType.MARKET, ladder.plan.product,
-            Purpose.ENTRY, rung.rung_id,
-        )  # fmt: skip
-        decision.ladder = ladder.ladder_id
-        decision.rung = rung.rung_id
-        decision.intent = rung.entry.intent
-        self.decisions.keep(decision)
-        rung.state = RungState.ENTERING
-        self.entries += 1
-        self.changed_rungs[rung.rung_id] = rung
-        return True
-
-    def _gate(self, market: Market, ladder: Ladder) -> Reason:
-        now = self.out.now
-        if self.halted:
-            return Reason.KILLED
-        if not self.ready:
-            return Reason.NOT_READY
-        hours = market.instrument.hours
-        if not hours.trading(now):
-            return Reason.SESSION
-        if ladder.plan.product is Product.MIS and hours.squares_off(now):
-            return Reason.SQUARE_OFF
-        stale = self.limits.stale_after
-        if not market.live or market.ltp <= 0.0 or (stale > 0 and now - market.heard > stale):
-            return Reason.STALE_DATA
-        for slot in self.slots:
-            if slot.name == ladder.strategy and slot.stopped:
-                return Reason.STRATEGY_STOPPED
-        if ladder.side is Side.SELL and ladder.plan.product is Product.CNC:
-            return Reason.SHORT_DELIVERY
-        if int(market.instrument.token) * 8 + int(ladder.plan.product) not in self.rates:
-            return Reason.PRODUCT
-        return Reason.OK
-
-    def _refuse(self, decision: Decision, market: Market, reason: Reason) -> bool:
-        """Count a refused entry; tell it once a minute per strategy, instrument and reason; return whether it was told."""
-        self.refused += 1
-        symbol = market.instrument.symbol
-        if not self.decisions.refuse(decision, reason, symbol):
-            return False
-        self.out.alert(
-            "info", "refused", decision.strategy + " " + symbol + ": " + reason.name, market.instrument.token
-        )
-        return True
+    def _grant(self, event: Wish) -> None:
+        """Do what the operator asks for, by the same rules as for a strategy."""
+        market = self.markets[int(event.request.token)]
+        event.verdict = self._ask(OPERATOR, event.request, Cause(HAND, market.token, self.out.now, market.last))
 
     def _follow(self, market: Market) -> None:
         ltp = market.ltp
-        for ladder in list(market.ladders):
+        for ladder in market.ladders if len(market.ladders) == 1 else list(market.ladders):
             raise_high(ladder, ltp)
             if idle(ladder, ltp, ltp):
                 continue
@@ -521,16 +453,6 @@ class Kernel(Triggers):
                 if waiting is not None and self.out.now >= waiting.retry_at:
                     self._climb(market, ladder, waiting)
             self._tend(ladder)
-
-    def _climb(self, market: Market, ladder: Ladder, rung: Rung) -> None:
-        """Decide on a rung whose trigger the last price has reached."""
-        now = self.out.now
-        reason = f"P{rung.number} at {rung.plan.trigger_percent:.2f} % up"
-        cause = Cause(TICK, ladder.instrument.token, now, market.ltp)
-        decision = self.decisions.make(now, RUNG, ladder, cause, reason)
-        decision.ladder = ladder.ladder_id
-        decision.rung = rung.rung_id
-        self._enter(market, ladder, rung, decision)
 
     # the operator and the limits
 
@@ -547,10 +469,10 @@ class Kernel(Triggers):
         elif event.act is Act.FLATTEN:
             self.flattening = True
             self._halt()
-            for ladder in list(self.ladders.values()):
+            for ladder in self.ladders.values():
                 self._leave(ladder, "flatten")
         elif event.act is Act.EXIT:
-            for ladder in list(self.ladders.values()):
+            for ladder in self.ladders.values():
                 if ladder.instrument.token == event.token:
                     self._leave(ladder, event.reason if event.reason else "operator")
         elif event.act is Act.CANCEL:

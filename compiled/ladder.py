@@ -110,6 +110,28 @@ class LadderPlan:
         return self.entry.terms.variety is Variety.COVER
 
 
+def entry_of(price: float, trigger: float, validity: Validity, protection: float, terms: Terms) -> Entry:
+    """Return the entry that these prices (rupees, 0.0: none) mean: LIMIT, SL-M, SL, or MARKET without any.
+
+    A cover order's trigger is that of its stop, and says nothing about the entry.
+    """
+    kind = OrderType.MARKET if price <= 0.0 else OrderType.LIMIT
+    if trigger > 0.0 and terms.variety is not Variety.COVER:
+        kind = OrderType.SLM if price <= 0.0 else OrderType.SL
+    return Entry(kind, price, trigger, validity, protection, terms)
+
+
+def single(
+    quantity: i64, stop_percent: float, target_percent: float, product: Product, trail: bool, entry: Entry
+) -> LadderPlan:
+    """Return the plan of one position; an entry with a price of its own may rest for as long as its order lives."""
+    market = entry.order_type is OrderType.MARKET and entry.terms.variety is not Variety.AMO
+    return LadderPlan(
+        [RungPlan(0.0, stop_percent, target_percent)], 0, product, trail=trail, quantity=quantity,
+        entry_seconds=30 if market else 0, entry=entry,
+    )  # fmt: skip
+
+
 @mypyc_attr(acyclic=True)
 @final
 class Rung:

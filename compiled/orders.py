@@ -11,6 +11,9 @@ from mypy_extensions import i64
 from compiled.events import OrderUpdate
 from compiled.model import Order, OrderStatus, OrderType
 
+CORRECTION: Final = "correction-"
+"""How the order id of a correction begins: no broker has it."""
+
 _WORKING: Final = (
     OrderStatus.OPEN,
     OrderStatus.TRIGGER_PENDING,
@@ -41,7 +44,12 @@ _LEGAL: Final = [new in LEGAL.get(OrderStatus(max(1, old)), ()) for old in range
 
 def legal(old: OrderStatus, new: OrderStatus) -> bool:
     """Tell whether `new` may follow `old`."""
-    return _LEGAL[old * _STATUSES + new]
+    return _LEGAL[_place(old, new)]
+
+
+def _place(old: i64, new: i64) -> i64:
+    """Return where the table holds a pair; an argument turns from enum to i64 for less than `int` takes."""
+    return old * i64(_STATUSES) + new
 
 
 def move(order: Order, status: OrderStatus, reason: str = "") -> bool:
@@ -114,6 +122,11 @@ def _take_prices(order: Order, update: OrderUpdate) -> bool:
         order.trigger = update.trigger
         changed = True
     return changed
+
+
+def corrects(order: Order) -> bool:
+    """Tell whether an order is a correction of our books (`compiled/adoption.py`): it moved shares and no cash."""
+    return order.order_id.startswith(CORRECTION)
 
 
 def settled(order: Order) -> bool:

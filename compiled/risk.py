@@ -34,6 +34,9 @@ class Reason(IntEnum):
     STRATEGY_STOPPED = 20
     PRODUCT = 21
     SQUARE_OFF = 22
+    TERMS = 23
+    NOT_WORKING = 24
+    MODIFICATIONS = 25
 
 
 @final
@@ -91,8 +94,13 @@ def size(instrument: Instrument, capital: i64, price: float) -> i64:
     return capital // one * lot
 
 
-def check_order(instrument: Instrument, quantity: i64, price: float, reference: float, limits: Limits) -> Reason:
-    """Check an order by itself: quantity, grid, band, freeze quantity, value, distance from the last price."""
+def check_order(
+    instrument: Instrument, quantity: i64, price: float, reference: float, limits: Limits, several: bool = False
+) -> Reason:
+    """Check an order by itself: quantity, grid, band, freeze quantity, value, distance from the last price.
+
+    `several`: the broker makes several orders of it, none of them above the freeze quantity.
+    """
     if quantity <= 0:
         return Reason.SIZE_ZERO
     if quantity % instrument.lot != 0:
@@ -101,7 +109,7 @@ def check_order(instrument: Instrument, quantity: i64, price: float, reference: 
         return Reason.TICK
     if instrument.upper > 0.0 and (price < instrument.lower or price > instrument.upper):
         return Reason.PRICE_BAND
-    if instrument.freeze > 0 and quantity > instrument.freeze:
+    if instrument.freeze > 0 and quantity > instrument.freeze and not several:
         return Reason.FREEZE_QUANTITY
     if limits.max_order_value > 0 and paise(price, quantity) > limits.max_order_value:
         return Reason.ORDER_VALUE

@@ -1,23 +1,55 @@
-"""What a strategy author sees: subclass `Strategy`, read the `Context`, ask for ladders and exits."""
+"""What a strategy author sees: subclass `Strategy`, read the `Context`, ask for positions, changes and exits.
 
-from typing import final
+Every order is the entry of a position, and every position says what its stop is; `BARE` says that it has none.
+"""
+
+from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.ladder import Ladder, LadderPlan, RungPlan
-from compiled.model import Bar, Instrument, Product, Side, Tick
+from compiled.ladder import Ladder, LadderPlan, RungPlan, entry_of, single
+from compiled.model import Bar, Instrument, Order, Product, Side, Tick, Validity
+from compiled.orders import working
+from compiled.risk import Reason
+from compiled.terms import PLAIN, Change, Terms
+
+BARE: Final = 0.0
+"""A stop of none: nothing protects the position."""
+OPERATOR: Final = "operator"
+"""Whose the positions are that the operator enters by hand."""
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Request:
-    """What a strategy asked for: a ladder (`plan` given) or the exit of what it holds."""
+    """What a strategy asked for: a ladder (`plan`), the change of an `order`, its cancellation, or the exit of what it holds."""
 
-    def __init__(self, token: i64, side: Side, plan: LadderPlan | None, reason: str) -> None:
+    def __init__(
+        self,
+        token: i64,
+        side: Side,
+        plan: LadderPlan | None,
+        reason: str,
+        order: Order | None = None,
+        change: Change | None = None,
+    ) -> None:
         self.token = token
         self.side = side
         self.plan = plan
         self.reason = reason
+        self.order = order
+        self.change = change
+
+
+@mypyc_attr(acyclic=True)
+@final
+class Wish:
+    """What the operator asks for, as a strategy would; the kernel leaves its `verdict` there."""
+
+    def __init__(self, ts: i64, request: Request) -> None:
+        self.ts = ts
+        self.request = request
+        self.verdict = Reason.OK
 
 
 class Quote:
@@ -83,6 +115,69 @@ class Context:
             [RungPlan(0.0, stop_percent, target_percent)], capital, product, trail=trail, quantity=quantity
         )
         self.ladder(token, side, plan, reason)
+
+    def buy(
+        self,
+        token: i64,
+        quantity: i64,
+        stop_percent: float,
+        price: float = 0.0,
+        trigger: float = 0.0,
+        target_percent: float = 0.0,
+        product: Product = Product.CNC,
+        validity: Validity = Validity.DAY,
+        terms: Terms = PLAIN,
+        protection: float = -1.0,
+        trail: bool = True,
+        reason: str = "",
+    ) -> None:
+        """Ask for shares, with a stop so far from what they cost (`BARE`: none), and perhaps a target.
+
+        With a `price` (rupees) it is a LIMIT order, with a `trigger` SL-M, with both SL, with neither MARKET. A market
+        order that does not fill within seconds is cancelled; a priced one rests for its validity.
+        """
+        entry = entry_of(price, trigger, validity, protection, terms)
+        self.ladder(token, Side.BUY, single(quantity, stop_percent, target_percent, product, trail, entry), reason)
+
+    def sell(
+        self,
+        token: i64,
+        quantity: i64,
+        stop_percent: float,
+        price: float = 0.0,
+        trigger: float = 0.0,
+        target_percent: float = 0.0,
+        product: Product = Product.MIS,
+        validity: Validity = Validity.DAY,
+        terms: Terms = PLAIN,
+        protection: float = -1.0,
+        trail: bool = True,
+        reason: str = "",
+    ) -> None:
+        """Ask for a short position, as `buy` does for a long one; what is held is left by `exit`."""
+        entry = entry_of(price, trigger, validity, protection, terms)
+        self.ladder(token, Side.SELL, single(quantity, stop_percent, target_percent, product, trail, entry), reason)
+
+    def orders(self, token: i64) -> list[Order]:
+        """Return this strategy's entries on a token that may still trade."""
+        found: list[Order] = []
+        for ladder in self.held.get(token, []):
+            for rung in ladder.rungs:
+                entry = rung.entry
+                if entry is not None and working(entry):
+                    found.append(entry)
+        return found
+
+    def modify(self, order: Order, quantity: i64 = 0, price: float = 0.0, trigger: float = 0.0) -> None:
+        """Ask for another total quantity, price or trigger of a working entry; 0 leaves one as it is."""
+        if not self.warming:
+            change = Change(quantity, price, trigger)
+            self.requests.append(Request(order.token, order.side, None, "", order, change))
+
+    def cancel(self, order: Order) -> None:
+        """Ask for the cancellation of a working entry; what it has bought stays, with its stop."""
+        if not self.warming:
+            self.requests.append(Request(order.token, order.side, None, "", order))
 
     def exit(self, token: i64, reason: str = "") -> None:
         """Ask to leave everything this strategy holds on a token."""

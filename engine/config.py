@@ -131,11 +131,26 @@ class Sandbox(Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     start: Annotated[
-        str, _like(r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$", 'a time as "09:15"', "When it begins, IST.")
-    ] = "09:15"
+        str,
+        _like(
+            r"^(([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?)?$",
+            'a time as "09:15", or empty',
+            "When it begins, IST; empty: when the day opens.",
+        ),
+    ] = ""
     symbols: Annotated[Symbols, _is("Its instruments; empty: twenty large NSE stocks.")] = ()
     cash: Annotated[int, _in(1, 1_000 * CRORE, "Rupees on its account at the start.")] = 1_000_000
     port: Annotated[int, _in(0, 65_535, "Port on the loopback interface; 0: any free one.")] = 0
+
+
+class Paper(Struct, frozen=True, kw_only=True):
+    """The simulated exchange of paper trading, and of the twins in shadow."""
+
+    cash: Annotated[int, _in(1, 1_000 * CRORE, "Rupees on the paper account when it is opened.")] = 1_000_000
+    latency_ms: Annotated[int, _in(0, 10_000, "Way of a request to the exchange, and of a report back; each.")] = 40
+    slippage_ticks: Annotated[
+        int, _in(0, 100, "Ticks a taking order loses where the feed shows no order book; with one, the book decides.")
+    ] = 1
 
 
 class Feed(Struct, frozen=True, kw_only=True):
@@ -171,6 +186,9 @@ class Gateway(Struct, frozen=True, kw_only=True):
     ] = 5.0
     lookup_every_s: Annotated[float, _in(0.5, 60, "Time between look-ups of such a request by its tag.")] = 2.0
     lookups: Annotated[int, _in(2, 100, "Look-ups without a trace before it is declared lost.")] = 5
+    entry_wait_s: Annotated[
+        float, _in(0.5, 60, "Longest an entry waits for the governor before it is dropped as stale.")
+    ] = 5.0
     poll_s: Annotated[float, _in(1, 300, "Time between readings of the order and GTT books.")] = 7.0
     positions_every_s: Annotated[float, _in(5, 3_600, "Time between comparisons of all books with the broker.")] = 45.0
 
@@ -181,6 +199,10 @@ class Reconcile(Struct, frozen=True, kw_only=True):
     funds_bound: Annotated[
         int, _in(1, 10 * CRORE, "Rupees by which the broker's cash may differ from ours before entries are held back.")
     ] = 5_000
+    stop_percent: Annotated[
+        float, _in(0.25, 50, "Stop of shares that are adopted, below their last price at that moment.")
+    ] = 5.0
+    trail: Annotated[bool, _is("Whether that stop follows the price.")] = False
 
 
 class Exits(Struct, frozen=True, kw_only=True):
@@ -301,6 +323,7 @@ class Config(Struct, frozen=True, kw_only=True):
     desk: Desk = Desk()
     broker: Broker = Broker()
     sandbox: Sandbox = Sandbox()
+    paper: Paper = Paper()
     feed: Feed = Feed()
     governor: Governor = Governor()
     gateway: Gateway = Gateway()

@@ -158,8 +158,10 @@ class FeedSink(Protocol):
 class Feed(Protocol):
     """A market data connection that keeps itself alive."""
 
-    frames_received: int
-    """WebSocket messages of every kind received so far (heartbeats left out), over all connections."""
+    @property
+    def frames_received(self) -> int:
+        """WebSocket messages of every kind received so far (heartbeats left out), over all connections."""
+        ...
 
     async def run(self, sink: FeedSink) -> None:
         """Connect, subscribe, deliver, and reconnect until cancelled."""

@@ -44,7 +44,7 @@ def leaves(kind, at=()):
 def test_no_file_means_the_defaults_of_the_brief():
     config = load(None).values
     assert (config.desk.mode, config.broker.name, config.broker.timeout_s) == ("sandbox", "sandbox", 7.0)
-    assert (config.sandbox.seed, config.sandbox.start, config.sandbox.cash) == (7, "09:15", 1_000_000)
+    assert (config.sandbox.seed, config.sandbox.start, config.sandbox.cash) == (7, "", 1_000_000)
     governor = config.governor
     assert (governor.orders_per_second, governor.orders_per_minute, governor.orders_per_day) == (9, 380, 4_800)
     assert (governor.modifies_per_order, governor.reserve_per_second) == (24, 3)
@@ -106,7 +106,7 @@ def test_every_setting_is_explained_where_it_is_declared_and_every_number_is_bou
         ("[feed]\nspans_s = [\n  60,\n  'q',\n]", 'desk.toml:2: feed.spans_s[2]: expected a whole number from 1 to 86_400, got "q"'),
         ("[feed]\nspans_s = []", "desk.toml:2: feed.spans_s: expected 1 to 16 entries, got 0"),
         ("[feed]\nwatch = ['NSE:INFY']", 'desk.toml:2: feed.watch[1]: expected a symbol as "INFY", got "NSE:INFY"'),
-        ("[sandbox]\nstart = '9:15'", 'desk.toml:2: sandbox.start: expected a time as "09:15", got "9:15"'),
+        ("[sandbox]\nstart = '9:15'", 'desk.toml:2: sandbox.start: expected a time as "09:15", or empty, got "9:15"'),
         ("[sandbox]\ndate = 2026-11-20", 'desk.toml:2: sandbox.date: expected a date as "2026-11-20", or empty, got 2026-11-20'),
         ("[sandbox]\nseed = 9223372036854775808", "desk.toml:2: sandbox.seed: expected a whole number from 0 to 9_223_372_036_854_775_807, got 9223372036854775808"),
         ("[broker]\nrest = 'localhost'", 'desk.toml:2: broker.rest: expected a URL as "https://host:port", or empty, got "localhost"'),

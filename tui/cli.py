@@ -113,7 +113,7 @@ def sandbox(
     port: Annotated[int, Parameter(help="Port on the loopback interface; 0: any free one.")] = 0,
     speed: Speed = "1",
     date: Annotated[str, Parameter(help="The day it plays, YYYY-MM-DD; empty: the latest trading day.")] = "",
-    start: Annotated[str, Parameter(help="When it begins, IST.")] = "09:15",
+    start: Annotated[str, Parameter(help="When it begins, IST; empty: when the day opens.")] = "",
     tape: Annotated[Path | None, Parameter(help="Folder of recorded 1-minute bars to play instead.")] = None,
     exchanges: Annotated[str, Parameter(help="NSE, NFO, BSE, MCX, with commas between.")] = "NSE",
     size: Annotated[int, Parameter(help="Instruments in all, up to 9000; 0: the named ones.")] = 0,
@@ -169,6 +169,28 @@ def resume(
     from tui.remote import resume as ask_resume
 
     return ask_resume(config, reason, as_json=as_json)
+
+
+@app.command
+def reconcile(
+    key: Annotated[str, Parameter(help="The difference, as the list names it; all: every one (ignore only).")] = "",
+    choice: Annotated[Literal["adopt", "assign", "ignore", "flatten", ""], Parameter(help="What to do about it.")] = "",
+    strategy: Annotated[str, Parameter(help="assign: the strategy that gets the shares.")] = "",
+    *,
+    stop: Annotated[float, Parameter(help="adopt, assign: percent below the last price; 0: as configured.")] = 0.0,
+    mode: Annotated[Mode | None, Parameter(help="Which desk, where several run.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """List what differs between the broker's books and the running desk's, or decide one of the differences."""
+    from tui.reconcile import decide, listing
+
+    if not key:
+        return listing(config, mode or "", as_json=as_json)
+    if not choice:
+        raise ConfigError(f"{key}: say what to do: adopt, assign STRATEGY, ignore or flatten")
+    detail = " ".join(filter(None, (key, choice, strategy, f"stop={stop:g}" if stop else "")))
+    return decide(config, mode or "", detail, as_json=as_json)
 
 
 @app.command

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 
-from brokers.dry import DryBroker
 from brokers.kite.filling import Filler
 from brokers.kite.gaps import Gap
 from brokers.kite.keeper import Keeper
 from compiled.model import Bar
-from engine.ports import Broker, Feed, Journal
+from engine.ports import Journal
 from engine.trading.killswitch import HALT
 from engine.trading.loop import Loop
 from tui.exchange import Exchange, connect
@@ -32,14 +31,14 @@ class Market:
         self.broker, self.feed = connect(station, exchange, self._died, self._missed)
 
     def beside(self, loop: Loop) -> Iterable[Coroutine[None, None, None]]:
-        """Return what keeps the session and fills the gaps of an opened day; nothing where the exchange waits for us."""
+        """Return what keeps the session and fills the gaps of an opened day, and of each after it; nothing where the exchange waits for us."""
         if self._exchange.pacer is not None:
             return []
         works = []
         access, clock = self._exchange.access, self._exchange.clock
         if access.session is not None:
             self._keeper = Keeper(
-                access.session, self.broker, self.feed, clock, access.fetch,
+                self._keeper.session if self._keeper else access.session, self.broker, self.feed, clock, access.fetch,
                 lambda level, text: loop.log.tell(level, "session", text),
                 lambda lives: _live(loop, lives=lives),
             )  # fmt: skip
@@ -67,8 +66,3 @@ def _live(loop: Loop, *, lives: bool) -> None:
     """Hold entries back while there is no session; look at the books when there is one again."""
     loop.hold("session", "" if lives else "the session with the broker has ended: run `patang login`")
     loop.hinted = loop.hinted or lives
-
-
-def in_mode(mode: str, broker: Broker, feed: Feed) -> tuple[Broker, Feed]:
-    """Return what the desk sends its orders to, and hears its prices from, in a mode."""
-    return (DryBroker(broker), feed) if mode == "dry-run" else (broker, feed)

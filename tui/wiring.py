@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from brokers.paper.broker import World
 from compiled.model import SECOND, Bar
 from compiled.risk import Limits
 from compiled.strategy import Strategy
@@ -28,7 +29,8 @@ from store.bars.writer import BarWriter
 from store.sqlite import SqliteJournal
 from strategies import build
 from tui.exchange import exchange_of
-from tui.market import Market, in_mode
+from tui.market import Market
+from tui.modes import in_mode
 from tui.station import Station, bars_folder
 
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -54,10 +56,12 @@ def wire(station: Station) -> Desk:
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None
     market = Market(station, exchange, journal, _keep_bars(station))
-    broker, feed = in_mode(station.run.mode, market.broker, market.feed)
+    world = World(exchange.clock, Calendar.load(), charges.load(), journal)
+    trading = in_mode(station, market, world, lockstep=lockstep)
     ports = Ports(
-        broker, feed, journal, exchange.clock, station.kill, Calendar.load(), charges.load(), exchange.pacer,
-        market.keep_bars, market.beside,
+        trading.broker, trading.feed, journal, world.clock, station.kill, world.calendar, world.charges,
+        exchange.pacer, market.keep_bars, trading.beside,
+        None if exchange.access.place.sandbox else lambda: strategies_of(config),
     )  # fmt: skip
     settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal))
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
@@ -104,7 +108,7 @@ def _keep_bars(station: Station) -> Callable[[list[Bar]], None] | None:
     station.closers += [store.fold, writer.close]
 
     def keep(bars: list[Bar]) -> None:
-        if not names:
+        if any(int(bar.token) not in names for bar in bars):
             names.update({token: market.instrument.symbol for token, market in station.desk.kernel.markets.items()})
         writer.offer(bar for bar in bars if bar.span == MINUTE_SPAN)
 
@@ -128,10 +132,14 @@ def _settings(station: Station, salt: str) -> Settings:
         ),
         modifies=governor.modifies_per_order,
         exits=Exits(config.exits.patience_s, config.exits.widen_percent, config.exits.reach_percent),
-        patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups),
+        patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups, gateway.entry_wait_s),
         poll_s=gateway.poll_s,
         positions_every_s=gateway.positions_every_s,
-        reconcile=Terms(NOBODYS_CASH if station.run.mode == "dry-run" else config.reconcile.funds_bound * 100),
+        reconcile=Terms(
+            NOBODYS_CASH if station.run.mode == "dry-run" else config.reconcile.funds_bound * 100,
+            config.reconcile.stop_percent,
+            config.reconcile.trail,
+        ),
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
         square_off_before_s=config.risk.square_off_before_s,

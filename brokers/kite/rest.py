@@ -8,7 +8,7 @@ still be sent: the caller treats it as unknown.
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -79,7 +79,8 @@ class KiteBroker:
     rates on `clock`; the rate of changes is the governor's. `on_token_death` is called once for each token, on the
     event loop, when Kite first says that it is dead. Every order carries what `standing` says. `source` is the local
     address that requests leave from, for a machine with several ("": the system chooses): Kite takes orders from
-    registered addresses only. With `dumps` the day's instrument list is asked for once and kept there.
+    registered addresses only. With `dumps` the day's instrument list is asked for once and kept there. `pool` makes
+    the threads: so many, so named.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class KiteBroker:
         standing: Account = PLAIN_ACCOUNT,
         source: str = "",
         dumps: Dumps | None = None,
+        pool: Callable[[int, str], Executor] = ThreadPoolExecutor,
     ) -> None:
         self._dumps = dumps
         self._session = (rest, api_key, access_token, timeout, source)
@@ -105,8 +107,8 @@ class KiteBroker:
         self._limits = limits
         self._on_token_death = on_token_death
         self._quotes, self._history, self._others = (Pace(clock, rate) for rate in (QUOTES, HISTORY, OTHERS))
-        self._changes = ThreadPoolExecutor(max(1, workers - workers // 2), "kite-change")
-        self._reads = ThreadPoolExecutor(max(1, workers // 2), "kite-read")
+        self._changes = pool(max(1, workers - workers // 2), "kite-change")
+        self._reads = pool(max(1, workers // 2), "kite-read")
         self._thread = threading.local()
         self._wires: list[Wire] = []
         self._closed = False
@@ -316,7 +318,7 @@ class KiteBroker:
         return await self._call(self._reads, work, failure)
 
     async def _call(
-        self, pool: ThreadPoolExecutor, work: Callable[[Any], T], failure: Callable[[outcome.CallFailed], PatangError]
+        self, pool: Executor, work: Callable[[Any], T], failure: Callable[[outcome.CallFailed], PatangError]
     ) -> T:
         session = self._session
         try:
@@ -331,7 +333,7 @@ class KiteBroker:
         if not told and self._on_token_death is not None:
             self._on_token_death()
 
-    async def _wait(self, pool: ThreadPoolExecutor, work: Callable[[Any], T]) -> T:
+    async def _wait(self, pool: Executor, work: Callable[[Any], T]) -> T:
         if self._closed:
             raise RetryableError("the broker connection is closed")
         job = pool.submit(lambda: self._wire().call(work))

@@ -25,8 +25,8 @@ class SandboxConfig:
     """Of the crowd, the history before the day, and every token."""
     date: str = "2026-11-20"
     """The virtual day, YYYY-MM-DD."""
-    start: str = "09:15"
-    """IST time of day at which the clock starts; what comes before it in the session has already happened."""
+    start: str = ""
+    """IST time of day at which the clock starts; what comes before it in the session has already happened. Empty: the open."""
     speed: float | None = 1.0
     """Virtual seconds per second; None: lockstep, time moves only by `POST /sandbox/advance`."""
     symbols: tuple[str, ...] = ()
@@ -76,7 +76,8 @@ class SandboxConfig:
     def check(self) -> None:
         """Raise `ConfigError` for a value that no sandbox can run with."""
         ist.midnight(self.date)
-        ist.time_of_day(self.start)
+        if self.start:
+            ist.time_of_day(self.start)
         if self.speed is not None and not self.speed > 0:
             raise ConfigError(f"sandbox speed {self.speed}: it must be above 0, or None for lockstep")
         if self.host not in LOOPBACK and not self.public:

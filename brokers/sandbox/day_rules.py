@@ -6,6 +6,7 @@ from typing import final
 
 from engine.errors import DataError
 from engine.market.rules import Rules, TickClass
+from engine.market.safeguards import Safeguards
 
 OLD_TICK = 0.05
 LOT_VALUE = 750_000.0
@@ -20,6 +21,11 @@ class DayRules:
         self._day = date.fromisoformat(day)
         self.orders = self._rules.order_limits(self._day)
         self.gtt = self._rules.gtt_limits(self._day)
+
+    @property
+    def auction(self) -> float:
+        """Return how far from its reference price the closing auction may end, in percent."""
+        return _load_safeguards().auction_percent(self._day)
 
     def tick(self, price: float, kind: TickClass = "stock") -> float:
         """Return the tick of an NSE share or an NFO contract in rupees; before the table's rows 0.05."""
@@ -52,3 +58,8 @@ class DayRules:
 @lru_cache(maxsize=1)
 def _load() -> Rules:
     return Rules.load()
+
+
+@lru_cache(maxsize=1)
+def _load_safeguards() -> Safeguards:
+    return Safeguards.load()

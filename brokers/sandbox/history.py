@@ -1,17 +1,19 @@
 """Historical candles: the days before from the tape or a seeded walk, today from what has printed."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from functools import lru_cache
 from random import Random
 from typing import final
 
-from brokers.sandbox import ist
+from brokers.sandbox import ist, sessions
 from brokers.sandbox.listing import Index, Listing
 from brokers.sandbox.tape import Candle, Record
 from brokers.sandbox.wire import Request, invalid
 from compiled.model import MINUTE, Instrument
+from engine.errors import DataError
+from engine.market.hours import Hours
 
 LONGEST = {
     "minute": (1, 60),
@@ -24,9 +26,6 @@ LONGEST = {
     "day": (0, 2000),
 }
 """Interval → its minutes (0: the session), and the most days one request may span."""
-OPEN = 33_300 * 1_000_000_000
-"""09:15 since midnight, ns."""
-MINUTES = 375
 DAY_SIGMA = 0.012
 
 Past = Callable[[Instrument, int, int], Iterable[Candle]]
@@ -63,16 +62,16 @@ def candles(
     tail: list[object] = [0] if request.value("oi") == "1" else []
     return [
         [ist.candle(bar.start), bar.open, bar.high, bar.low, bar.close, bar.volume, *tail]
-        for bar in merged(bars, minutes)
+        for bar in merged(bars, minutes, listing.instrument)
         if start <= bar.start <= end
     ]
 
 
-def merged(bars: Sequence[Candle], minutes: int) -> list[Candle]:
-    """Merge minute bars into longer ones that align to the day's first bar at 09:15 (0: one per day, at midnight)."""
+def merged(bars: Sequence[Candle], minutes: int, instrument: Instrument) -> list[Candle]:
+    """Merge minute bars into longer ones that align to the open of each part of a day (0: one per day, at midnight)."""
     out: list[Candle] = []
     for bar in bars:
-        start = _bucket(bar.start, minutes)
+        start = _bucket(bar.start, minutes, instrument)
         if out and out[-1].start == start:
             last = out[-1]
             high, low = max(last.high, bar.high), min(last.low, bar.low)
@@ -82,12 +81,13 @@ def merged(bars: Sequence[Candle], minutes: int) -> list[Candle]:
     return out
 
 
-def _bucket(start: int, minutes: int) -> int:
+def _bucket(start: int, minutes: int, instrument: Instrument) -> int:
     midnight = _midnight(start)
     if not minutes:
         return midnight
-    since = start - midnight - OPEN
-    return midnight + OPEN + since // (minutes * MINUTE) * minutes * MINUTE
+    opens = sessions.opens(ist.day_of(start), instrument.exchange, instrument.kind)
+    opened = max((each for each in opens if each <= start), default=opens[0])
+    return opened + (start - opened) // (minutes * MINUTE) * minutes * MINUTE
 
 
 def _midnight(ts: int) -> int:
@@ -96,10 +96,11 @@ def _midnight(ts: int) -> int:
 
 @final
 class Walk:
-    """The crowd's past: weekdays of seeded minute bars that end at the previous close."""
+    """The crowd's past: the trading days whose hours are known, in seeded minute bars that end at the previous close."""
 
-    def __init__(self, seed: int, today: str) -> None:
+    def __init__(self, seed: int, today: str, hours: Hours) -> None:
         self._seed = seed
+        self._hours = hours
         self._today = date.fromisoformat(today)
         self._day = lru_cache(maxsize=4_096)(self._minutes)
         self._closes: dict[str, list[float]] = {}
@@ -107,17 +108,24 @@ class Walk:
     def __call__(self, instrument: Instrument, start: int, end: int) -> Iterable[Candle]:
         """Return the minute bars that start in [start, end)."""
         first = date.fromisoformat(ist.day_of(start))
-        back = 0
         days = []
-        day = self._today
-        while day > first:
-            day -= timedelta(days=1)
-            if day.weekday() < 5:
-                back += 1
-                if ist.midnight(day.isoformat()) < end:
-                    days.append((day, back))
+        for age, day in enumerate(self._before(instrument), 1):
+            if day < first:
+                break
+            if ist.midnight(day.isoformat()) < end:
+                days.append((day, age))
         for traded, age in reversed(days):
-            yield from self._day(instrument.symbol, instrument.tick, instrument.close, traded.isoformat(), age)
+            yield from self._day(instrument, traded, age)
+
+    def _before(self, instrument: Instrument) -> Iterator[date]:
+        """Yield the trading days before today, the newest first, as far back as the calendar goes."""
+        day = self._today
+        while True:
+            try:
+                day = self._hours.before(day, instrument).day
+            except DataError:
+                return
+            yield day
 
     def _close(self, symbol: str, close: float, age: int) -> float:
         """Return the close `age` trading days before today."""
@@ -127,23 +135,23 @@ class Walk:
             closes.append(closes[-1] * math.exp(-random.gauss(0.0003, DAY_SIGMA)))
         return closes[age - 1]
 
-    def _minutes(self, symbol: str, tick: float, close: float, day: str, age: int) -> tuple[Candle, ...]:
+    def _minutes(self, grid: Instrument, day: date, age: int) -> tuple[Candle, ...]:
         """Return a day's bars: a bridge from its open to its close, with noise on the grid."""
+        symbol, close = grid.symbol, grid.close
         random = Random(f"{self._seed}:{symbol}:{day}")  # noqa: S311 a simulation, not a secret
-        grid = Instrument(0, "NSE", symbol, tick)
+        starts = self._hours.expected_bars(day, grid)
         last = self._close(symbol, close, age)
         first = self._close(symbol, close, age + 1) * math.exp(random.gauss(0.0, 0.003))
-        steps = [random.gauss(0.0, DAY_SIGMA / math.sqrt(MINUTES)) for _ in range(MINUTES)]
-        excess = (sum(steps) - math.log(last / first)) / MINUTES
+        steps = [random.gauss(0.0, DAY_SIGMA / math.sqrt(len(starts))) for _ in starts]
+        excess = (sum(steps) - math.log(last / first)) / len(starts)
         opened, level, rows = grid.snap(first), first, []
-        start = ist.midnight(day) + OPEN
-        for step in steps:
+        for start, step in zip(starts, steps, strict=True):
             level *= math.exp(step - excess)
             closed = grid.snap(level)
             wick = abs(random.gauss(0.0, 0.0003)) * level
             high, low = grid.snap(max(opened, closed) + wick), grid.snap(min(opened, closed) - wick)
             rows.append(Candle(start, opened, high, low, closed, int(random.expovariate(level / 8_000_000)) + 1))
-            opened, start = closed, start + MINUTE
+            opened = closed
         return tuple(rows)
 
 

@@ -16,6 +16,7 @@ from brokers.sandbox.market import Crowd, Market, Traders
 from brokers.sandbox.sessions import CONTINUOUS, Group
 from engine.errors import DataError
 from engine.market.calendar import Phase
+from engine.market.hours import Hours
 
 RUN_CHANCE = 0.02
 """Of a share, each day, to run into its circuit limit."""
@@ -53,11 +54,12 @@ def _crowd(config: SandboxConfig, rules: DayRules, dump: universe.Dump) -> Liste
     for share in shares:
         share.book  # noqa: B018  the named shares trade in a book from the start
     listings = [*shares, *(one.listing for one in extra)]
-    groups = _groups(day, shares, [one.listing for one in extra])
+    hours = sessions.keeping({share.instrument.symbol for share in shares})
+    groups = _groups(day, hours, listings)
     main = groups[0]
-    hours = (main.opens, max(phase.end for phase in main.phases if phase.name == CONTINUOUS))
-    crowd = Crowd(listings, traders, config.seed, sessions.windows(groups), hours)
-    return Listed(crowd, Walk(config.seed, config.date), index, groups)
+    busy = (main.opens, max(phase.end for phase in main.phases if phase.name == CONTINUOUS))
+    crowd = Crowd(listings, traders, config.seed, sessions.windows(groups), busy)
+    return Listed(crowd, Walk(config.seed, config.date, hours), index, groups)
 
 
 def _traders(share: Listing, seed: int) -> Traders:
@@ -76,14 +78,13 @@ def _random(seed: int, made: Made) -> Random:
     return Random(f"{seed}:{instrument.exchange}:{instrument.symbol}")  # noqa: S311 a simulation, not a secret
 
 
-def _groups(day: date, named: Sequence[Listing], extra: Sequence[Listing]) -> list[Group]:
+def _groups(day: date, hours: Hours, listings: Sequence[Listing]) -> list[Group]:
     """Return the listings by the hours they keep; the named shares have derivatives, generated ones have none."""
     groups: dict[tuple[str, str, bool, bool], Group] = {}
-    twins = {one.instrument.symbol for one in named}
-    near = _near(extra)
-    for one in (*named, *extra):
+    near = _near(listings)
+    for one in listings:
         exchange, kind = one.instrument.exchange, one.instrument.kind
-        cas = kind == "EQ" and one.instrument.symbol in twins
+        cas = hours.cas(day, one.instrument)
         called = one.contract is None or (
             kind == "FUT" and sessions.called_before_open(day, one.contract.expiry, near[exchange])
         )
@@ -127,6 +128,8 @@ def _known_hours(day: str) -> Group | None:
 
 
 def begin(config: SandboxConfig, market: Market) -> int:
-    """Return the instant the clock starts at: a time before 09:15 is meant literally, later ones wait for the open."""
+    """Return the instant the clock starts at: the open, or the time asked for. A time before 09:15 is meant literally, later ones wait for the open."""
+    if not config.start:
+        return market.opens
     asked = ist.midnight(config.date) + ist.time_of_day(config.start)
     return asked if ist.time_of_day(config.start) < ist.time_of_day("09:15") else max(market.opens, asked)

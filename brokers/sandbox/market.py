@@ -12,7 +12,7 @@ from typing import Protocol, final
 
 from brokers.sandbox.fair import INDEX_SIGMA, Drift, Fair
 from brokers.sandbox.listing import Listing
-from brokers.sandbox.sessions import AUCTION_BAND, CALLING, CONTINUOUS, POST_CLOSE
+from brokers.sandbox.sessions import CALLING, CONTINUOUS, POST_CLOSE
 from compiled.book import IOC
 from compiled.model import SECOND
 
@@ -167,7 +167,7 @@ class Traders:
             self._fair.gap()
         ticks = int(listing.instrument.ticks(self._worth(0.0, 0.1)))
         if listing.reference:
-            reach = int(listing.reference * AUCTION_BAND)
+            reach = int(listing.reference * listing.rules.auction / 100.0)
             ticks = min(listing.reference + reach, max(listing.reference - reach, ticks))
         self._trade(ticks, self._size, now)
 

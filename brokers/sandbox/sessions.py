@@ -1,6 +1,6 @@
 """The phases of the day, and what an instrument takes in each of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from random import Random
@@ -13,6 +13,8 @@ from brokers.sandbox.wire import refused
 from compiled.model import SECOND
 from engine.errors import DataError
 from engine.market.calendar import Calendar, Phase
+from engine.market.hours import Hours
+from engine.market.safeguards import Safeguards
 
 CONTINUOUS = "continuous"
 REFERENCE = "auction reference"
@@ -30,12 +32,11 @@ HALT_CALL = "pre-open"
 HALT_CALL_MINUTES = 15
 RANDOM_CLOSE = 120
 """Seconds before the match in which the call phase may end."""
-AUCTION_BAND = 0.03
-"""Of the reference price, in the closing auction."""
 REFERENCE_SPAN = 900 * SECOND
 """The reference price is the average of the last quarter of an hour of continuous trading."""
 LAST_DAYS = 5
 """Trading days before an expiry on which the next month's futures have a pre-open, too."""
+USUAL_OPEN = ist.time_of_day("09:15")
 SHUT = "Markets are closed right now. Orders are accepted again in the next session."
 HALT = "Trading is halted: a market-wide circuit breaker has been triggered."
 NOT_NOW = "Orders cannot be placed, modified or cancelled in this phase of the session."
@@ -72,6 +73,21 @@ class Group(NamedTuple):
 @lru_cache(maxsize=1)
 def _calendar() -> Calendar:
     return Calendar.load()
+
+
+def keeping(derivatives: Collection[str]) -> Hours:
+    """Return the hours of instruments, of which those on these names have derivatives."""
+    return Hours(_calendar(), Safeguards.load(), derivatives)
+
+
+@lru_cache(maxsize=4_096)
+def opens(day: str, exchange: str, kind: str) -> tuple[int, ...]:
+    """Return when each part of a day opens in ns UTC; 09:15 where the calendar does not know the day."""
+    try:
+        session = _calendar().session(date.fromisoformat(day), exchange, kind)
+    except DataError:
+        session = None
+    return tuple(part.start for part in session.parts) if session else (ist.midnight(day) + USUAL_OPEN,)
 
 
 def hours(day: date, exchange: str, kind: str, *, cas: bool, called: bool = True) -> Group:
@@ -166,8 +182,9 @@ def _admit_to_call(ask: Ask, phase: str) -> None:
     reference = ask.listing.reference
     if reference and ask.price:
         away = abs(int(ask.listing.instrument.ticks(ask.price)) - reference)
-        if away > reference * AUCTION_BAND:
-            raise refused("The price is outside 3% of the reference price of the closing auction.")
+        percent = ask.listing.rules.auction
+        if away > reference * percent / 100.0:
+            raise refused(f"The price is outside {percent:g}% of the reference price of the closing auction.")
 
 
 def _admit_late(ask: Ask) -> None:

@@ -114,8 +114,12 @@ class Rules:
 
     def protection_percent(self, day: date, price: float, kind: str = "EQ") -> float:
         """Return how far from `price` a market order with market_protection -1 may trade, in percent."""
+        return _step(self.protection_steps(day, kind), price)
+
+    def protection_steps(self, day: date, kind: str = "EQ") -> list[Step]:
+        """Return that percentage by price."""
         rows = (row for row in self._table.protection if kind in row.kinds)
-        return _step(on(rows, day, f"protection band of {kind}", FILE).steps, price)
+        return on(rows, day, f"protection band of {kind}", FILE).steps
 
     def order_limits(self, day: date) -> OrderLimits:
         """Return Zerodha's limits on orders."""

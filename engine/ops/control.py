@@ -36,6 +36,18 @@ class Controlled(Protocol):
         """Unlatch the kill switch."""
         ...
 
+    def differences(self) -> str:
+        """Return what stands between the broker's books and ours as one line of JSON."""
+        ...
+
+    def submit(self, act: str, token: int = 0, detail: str = "") -> int:
+        """Ask the engine for something; return the number under which it answers."""
+        ...
+
+    def answer(self, number: int) -> str:
+        """Return what became of something that was asked for, empty while it is pending."""
+        ...
+
 
 def socket_path(state: Path) -> Path:
     """Return where the desk of a state folder listens; a long folder gets a short stand-in."""
@@ -123,6 +135,13 @@ class Door:
                 return json.dumps({"error": "a reason is needed"})
             old = self._desk.resume(reason, who)
             return json.dumps({"resumed": old is not None, "was": old.reason if old else ""})
+        if command == "differences":
+            return self._desk.differences()
+        if command == "submit":
+            number = self._desk.submit(str(request.get("act", "")), detail=str(request.get("detail", "")))
+            return json.dumps({"number": number})
+        if command == "answer":
+            return json.dumps({"answer": self._desk.answer(int(request.get("number", 0)))})
         return json.dumps({"error": f"unknown request {command}"})
 
 

@@ -11,6 +11,8 @@ from compiled.model import SECOND, GttStatus, OrderStatus, Product, Side
 from engine.ports import Broker, BrokerHolding, BrokerPosition
 
 LIVE: Final = frozenset({OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING})
+COVER: Final = "CO"
+"""What Kite calls the product of a cover order; ours is intraday with a plan that says so."""
 FRESH: Final = 5 * SECOND
 """An order or GTT of ours must be this old before the broker's list can lack it."""
 
@@ -98,7 +100,8 @@ def held(kernel: Kernel) -> Counter[tuple[int, str]]:
     for ladder in kernel.ladders.values():
         for rung in ladder.rungs:
             if rung.quantity:
-                found[int(ladder.instrument.token), ladder.plan.product.name] += int(ladder.sign * rung.quantity)
+                product = COVER if ladder.plan.cover else ladder.plan.product.name
+                found[int(ladder.instrument.token), product] += int(ladder.sign * rung.quantity)
     return found
 
 
@@ -158,9 +161,9 @@ def _choices(kernel: Kernel, token: int, product: str, there: int, here: int) ->
         return (Choice.IGNORE,)
     if (there - here) * here < 0:
         return ADOPT_OR_IGNORE  # the broker has less of it: adopting writes ours off
-    if product != Product.CNC.name or there < 0:
-        return FLATTEN_OR_IGNORE if product in {Product.CNC.name, Product.MIS.name} else (Choice.IGNORE,)
-    return ALL
+    if product not in {Product.CNC.name, Product.MIS.name}:
+        return (Choice.IGNORE,)
+    return FLATTEN_OR_IGNORE if product == Product.CNC.name and there < 0 else ALL
 
 
 def _shares(quantity: int, average: float = 0.0) -> str:

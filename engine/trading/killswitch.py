@@ -28,11 +28,12 @@ class Latch(NamedTuple):
 class KillSwitch:
     """Latches once and stays latched, over restarts, until `resume`.
 
-    `listeners` are called with the latch, or None on resume, from whatever thread acted; they must not block.
+    `now` tells the time of day (ns UTC) for the record. `listeners` are called with the latch, or None on resume, from whatever thread acted; they must not block.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, now: Callable[[], int] = time.time_ns) -> None:
         self.path = path
+        self._now = now
         self.listeners: list[Callable[[Latch | None], None]] = []
         self._event = threading.Event()
         self._lock = threading.RLock()
@@ -56,7 +57,7 @@ class KillSwitch:
             if old is not None and (old.level == FLATTEN or level == HALT):
                 return
             self._event.set()
-            self._latch = Latch(level, reason, who, time.time_ns())
+            self._latch = Latch(level, reason, who, self._now())
             self._write(self._latch)
             latch = self._latch
         self._tell(latch)
@@ -88,7 +89,7 @@ class KillSwitch:
             self._latch = None
             self._event.clear()
             if old is not None:
-                self._log({"act": "resume", "reason": reason, "who": who, "ts": time.time_ns()})
+                self._log({"act": "resume", "reason": reason, "who": who, "ts": self._now()})
         if old is not None:
             self._tell(None)
         return old

@@ -13,6 +13,7 @@ from engine.market.hours import Hours, Stage
 from engine.ports import Clock, Journal
 from engine.trading.board import Board, Header
 from engine.trading.books import Books
+from engine.trading.choices import Choices
 from engine.trading.gateway import Gateway
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.publish import Publisher
@@ -78,12 +79,14 @@ class Loop:
         self.asks: deque[Ask] = deque()
         self.state = "reconciling"
         self.reconciler = reconciler
+        self.choices = Choices(reconciler, gateway, inbox.append, self._decided)
         self.differences: tuple[str, ...] = ()
         self.holds: dict[str, str] = {}
         """Why entries are held back besides, by name."""
         self.hinted = False
         self.compare_soon = False
         self.stopping = False
+        board.header = board.header._replace(day_over=False)
         self._keep_bars = keep_bars
         self._stamped = stamped
         self._decoder = Decoder()
@@ -185,9 +188,11 @@ class Loop:
         self.journal.append("audit", {
             "ts": now, "who": "operator", "act": ask.act, "detail": f"{ask.token} {ask.detail}".strip(),
         })  # fmt: skip
-        self.board.answers[ask.number] = self._operate(ask, now)
+        if told := self._operate(ask, now):
+            self.board.answers[ask.number] = told
 
     def _operate(self, ask: Ask, now: int) -> str:
+        """Do what was asked for and say so; say nothing yet where the answer comes later."""
         if ask.act == "exit":
             self.inbox.append(Operate(now, Act.EXIT, token=ask.token, reason="operator"))
             return "done: leaving"
@@ -198,7 +203,16 @@ class Loop:
             self._log_kill("resume", Latch("", ask.detail, "operator", now))
             self.log.tell("warn", "resumed", f"resumed by {ask.detail}")
             return "done: resumed"
+        if ask.act == "reconcile":
+            return self.choices.ask(ask.number, ask.detail)
         return f"refused: no such act: {ask.act}"
+
+    def _decided(self, number: int, told: str) -> None:
+        """Keep what became of a decision, and compare again to see that it is so."""
+        self.board.answers[number] = told
+        self.journal.append("audit", {"ts": self.clock.now(), "who": "desk", "act": "reconciled", "detail": told})
+        self.log.tell("warn", "reconciled", told)
+        self.compare_soon = True
 
     def reconciled(self) -> None:
         """Open for entries when the broker's books and ours agree, and only show the desk while they do not."""

@@ -11,19 +11,22 @@ from engine.trading.loop import Loop
 
 START_PATIENCE_S = 20.0
 STOP_PATIENCE_S = 15.0
-BEAT_S = 0.1
+HOUR = 60 * MINUTE
 
 
-async def run_live(loop: Loop, poll: int, compare: int) -> None:
-    """Turn until told to stop: on frames and hints as they come, and on a timer every second.
+async def run_live(loop: Loop, poll: int, compare: int, beat_s: float, rest: int) -> None:
+    """Turn until told to stop, or from `rest` on (ns UTC) until nothing is left to do, for an hour at the most.
 
-    The books are read every `poll` ns and compared with ours every `compare` ns. A stop waits a while for what is under
-    way: working entries are cancelled, exits go out, and what was bought gets its protection.
+    Frames and hints are taken as they come, and a timer every second.
+
+    The books are read every `poll` ns and compared with ours every `compare` ns; `beat_s` seconds is the longest nap.
+    A stop waits a while for what is under way: working entries are cancelled, exits go out, and what was bought gets
+    its protection.
     """
     watch = Watch(loop, poll, compare)
     ending = 0.0
     next_timer = loop.clock.now() // SECOND * SECOND + SECOND
-    beat = asyncio.create_task(_beat(loop))
+    beat = asyncio.create_task(_beat(loop, beat_s))
     try:
         while True:
             await loop.wake.wait()
@@ -42,9 +45,27 @@ async def run_live(loop: Loop, poll: int, compare: int) -> None:
             loop.publish()
             if ending and (loop.at_rest() or _wall() >= ending):
                 return
+            if not ending and now >= rest and (loop.at_rest() or now >= rest + HOUR):
+                return
     finally:
         beat.cancel()
         watch.cancel()
+
+
+async def run_night(loop: Loop, opens: int, beat_s: float) -> None:
+    """Let the time to `opens` (ns UTC) pass, and on until there is a session with the broker, or a stop.
+
+    The screen lives and the operator is heard; market and books are left alone.
+    """
+    beat = asyncio.create_task(_beat(loop, beat_s))
+    try:
+        while not loop.stopping and (loop.clock.now() < opens or "session" in loop.holds):
+            await loop.wake.wait()
+            loop.wake.clear()
+            loop.turn()
+            loop.publish()
+    finally:
+        beat.cancel()
 
 
 def _wall() -> float:
@@ -72,7 +93,9 @@ class Watch:
             self._task = None
         unknown = loop.gateway.look_due()
         polled = now >= self._next_poll
-        if loop.hinted or polled or (unknown is not None and now >= unknown):
+        if loop.choices.waiting:
+            self._task = asyncio.create_task(self._decide())
+        elif loop.hinted or polled or (unknown is not None and now >= unknown):
             loop.hinted = False
             self._next_poll = now + self._poll
             self._task = asyncio.create_task(self._look(gtts=polled))
@@ -90,6 +113,11 @@ class Watch:
         await self._loop.books.look(gtts=gtts)
         self._loop.wake.set()
 
+    async def _decide(self) -> None:
+        loop = self._loop
+        await loop.choices.carry_out()
+        loop.reconciled()
+
     async def _reconcile(self) -> None:
         """Compare the books; what is seen for the first time is looked at again, after another look at the orders."""
         loop = self._loop
@@ -102,10 +130,10 @@ class Watch:
         loop.wake.set()
 
 
-async def _beat(loop: Loop) -> None:
-    """Wake the loop ten times a second, whatever the market does."""
+async def _beat(loop: Loop, seconds: float) -> None:
+    """Wake the loop every so many seconds, whatever the market does."""
     while True:
-        await asyncio.sleep(BEAT_S)
+        await asyncio.sleep(seconds)
         loop.wake.set()
 
 
@@ -170,6 +198,10 @@ class Lockstep:
             now = self._clock.now()
             unknown = loop.gateway.look_due()
             polled = now >= self._next_poll
+            if loop.choices.waiting:
+                await loop.choices.carry_out()
+                loop.reconciled()
+                moved = True
             if loop.hinted or polled or (unknown is not None and unknown <= now):
                 loop.hinted = False
                 self._next_poll = (now // MINUTE + 1) * MINUTE

@@ -7,21 +7,28 @@ from typing import NamedTuple
 from compiled.kernel import Kernel
 from compiled.model import SECOND
 from engine.errors import OperatorError, RetryableError
-from engine.ports import Broker, Clock
+from engine.ports import Broker, Clock, Journal
 from engine.trading.board import Board, DifferenceRow
-from engine.trading.differences import POSITIONS, Difference, Kind, compare, held, read
+from engine.trading.differences import POSITIONS, Difference, Kind, Snapshot, compare, held, read
 
 SOON = 1 * SECOND
 """When to look again at what was seen for the first time: it may have been on its way."""
 RETRY = 5 * SECOND
 """When to try books again that could not be read."""
+IGNORED = "ignored:"
+"""How the key of an ignored difference begins in the journal's `meta`; the value is its figure."""
+
+UNREADABLE = "unreadable"
+"""Key and kind of the row that says that the books cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How much cash may differ (paise)."""
+    """How much cash may differ (paise), and the stop of adopted shares: percent below the last price, trailing or not."""
 
     funds_bound: int = 500_000
+    stop_percent: float = 5.0
+    trail: bool = False
 
 
 class Standing(NamedTuple):
@@ -32,41 +39,51 @@ class Standing(NamedTuple):
 
 
 class Reconciler:
-    """Holds what stands between the broker and us; the desk may enter only while it is `clean`.
+    """Holds what stands between the broker and us; the desk may enter only while nothing is `open`.
 
     What differs once may be on its way: it counts when the next comparison finds the same figures. What agrees again is
-    gone at once. Books that cannot be read twice running count as a difference: they are never taken for flat.
+    gone at once. Books that cannot be read twice running count as a difference: they are never taken for flat. An ignored
+    difference is ignored until its figure changes, over restarts, too.
     """
 
-    def __init__(self, kernel: Kernel, broker: Broker, clock: Clock, board: Board, terms: Terms) -> None:
+    def __init__(
+        self, kernel: Kernel, broker: Broker, journal: Journal, clock: Clock, board: Board, terms: Terms
+    ) -> None:
         self.kernel = kernel
         self.broker = broker
+        self.journal = journal
         self.clock = clock
         self.board = board
         self.terms = terms
         self.standing: dict[str, Standing] = {}
         self.unreadable = ""
+        self.books: Snapshot | None = None
         self._seen: dict[str, tuple[int, int]] = {}
-        self._missed = 0
+        self.missed = 0
+        self._ignored = {
+            str(row["key"]).removeprefix(IGNORED): int(str(row["value"]))
+            for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (IGNORED + "%",))
+        }
 
     @property
     def open(self) -> tuple[str, ...]:
         """Return what keeps the desk from entering, a line each; nothing: it is clean."""
-        found = [each.difference.text for each in self.standing.values()]
+        found = [each.difference.text for each in self.standing.values() if not self.ignored(each.difference)]
         return (self.unreadable, *found) if self.unreadable else tuple(found)
 
     async def look(self, *, at_once: bool = False) -> int:
         """Compare once; return in how many ns to look again, 0 for as usual. `at_once` counts what is seen once."""
         before = held(self.kernel)
         try:
-            books = await read(self.broker)
+            self.books = await read(self.broker)
         except (RetryableError, OperatorError) as error:
-            self._missed += 1
-            if at_once or self._missed > 1:
+            self.missed += 1
+            if at_once or self.missed > 1:
                 self.unreadable = f"the broker's books cannot be read: {error}"
+                self._show()
             return RETRY if self.unreadable else SOON
-        self._missed, self.unreadable = 0, ""
-        found = {each.key: each for each in compare(self.kernel, books, before, self.terms.funds_bound)}
+        self.missed, self.unreadable = 0, ""
+        found = {each.key: each for each in compare(self.kernel, self.books, before, self.terms.funds_bound)}
         fresh = self._take(found, before, at_once=at_once)
         self._show()
         return SOON if fresh else 0
@@ -75,13 +92,15 @@ class Reconciler:
         """Bring what stands up to date; return whether something was seen for the first time."""
         now, seen = self.clock.now(), self._seen
         self._seen = {key: (each.figure, seen.get(key, (0, now))[1]) for key, each in found.items()}
-        known = [key for key, each in found.items() if at_once or seen.get(key, (0, 0))[0] == each.figure]
+        known = [key for key, each in found.items() if at_once or self._same(each, seen.get(key, (0, 0))[0])]
         stands = {key: Standing(found[key], self._seen[key][1]) for key in known}
         for key, old in self.standing.items():
             if key not in stands and (key in found or self._moving(old.difference, before)):
                 stands[key] = old
         unsettled = {
-            each.difference.token for each in stands.values() if each.difference.kind in {Kind.TRADE, Kind.ORDER}
+            each.difference.token
+            for each in stands.values()
+            if each.difference.kind in {Kind.TRADE, Kind.ORDER} and not self.ignored(each.difference)
         }
         self.standing = {
             key: each
@@ -90,15 +109,49 @@ class Reconciler:
         }
         return len(known) < len(found)
 
+    def _same(self, difference: Difference, figure: int) -> bool:
+        """Tell whether a figure is that of a difference; of funds, to the bound: they move with every charge."""
+        if difference.kind is Kind.FUNDS:
+            return figure != 0 and abs(difference.figure - figure) <= self.terms.funds_bound
+        return difference.figure == figure
+
     def _moving(self, difference: Difference, before: Counter[tuple[int, str]]) -> bool:
         """Tell whether our position moved during the comparison, so that nothing could be said of it."""
         at = difference.token, difference.product
         return difference.kind in POSITIONS and held(self.kernel)[at] != before[at]
 
+    def confirmed(self, difference: Difference) -> bool:
+        """Tell whether the last comparison has found a standing difference with the same figure."""
+        return self._same(difference, self._seen.get(difference.key, (0, 0))[0])
+
+    # what the operator has decided
+
+    def ignored(self, difference: Difference) -> bool:
+        """Tell whether the operator ignores a difference as it stands."""
+        figure = self._ignored.get(difference.key)
+        return figure is not None and self._same(difference, figure)
+
+    def ignore(self, difference: Difference) -> None:
+        """Leave a difference as it is from now on, until its figure changes."""
+        self._ignored[difference.key] = difference.figure
+        self.journal.append("meta", {"key": IGNORED + difference.key, "value": str(difference.figure)})
+        self._show()
+
+    def settled(self, difference: Difference) -> None:
+        """Take off what has been acted upon; it stands again when two comparisons find it again."""
+        self.standing.pop(difference.key, None)
+        self._seen.pop(difference.key, None)
+        if self._ignored.pop(difference.key, None) is not None:
+            self.journal.append("meta", {"key": IGNORED + difference.key, "value": None})
+        self._show()
+
     def _show(self) -> None:
         section = self.board.differences
         for key, (each, since) in self.standing.items():
+            choices = tuple(choice.value for choice in each.choices)
             section.put(key, DifferenceRow(
-                key, each.kind.value, each.symbol, each.theirs, each.ours, since, tuple(c.value for c in each.choices),
+                key, each.kind.value, each.symbol, each.theirs, each.ours, since, choices, self.ignored(each),
             ))  # fmt: skip
-        section.keep(set(self.standing))
+        if self.unreadable:
+            section.put(UNREADABLE, DifferenceRow(UNREADABLE, UNREADABLE, "", self.unreadable, "", 0, ()))
+        section.keep({*self.standing, UNREADABLE} if self.unreadable else set(self.standing))

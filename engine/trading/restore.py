@@ -6,7 +6,7 @@ from typing import cast
 from compiled.kernel import Kernel
 from compiled.ladder import Entry, Ladder, LadderPlan, Rung, RungPlan, RungState
 from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Purpose, Side, Validity
-from compiled.orders import join, settled
+from compiled.orders import corrects, join, settled
 from compiled.terms import Terms, Variety
 from engine.ports import Journal
 from engine.trading.records import KIND
@@ -40,8 +40,10 @@ def restore(kernel: Kernel, journal: Journal, day_start: int) -> list[int]:
             _fill(kernel, row, today=True)
     for ladder in list(kernel.ladders.values()):
         _settle(kernel, ladder)
-    kernel.changed_rungs, kernel.changed_ladders = {}, {}
-    kernel.out.changed_orders, kernel.out.changed_gtts = {}, {}
+    kernel.changed_rungs.clear()
+    kernel.changed_ladders.clear()
+    kernel.out.changed_orders.clear()
+    kernel.out.changed_gtts.clear()
     return unknown
 
 
@@ -135,7 +137,7 @@ def _place(kernel: Kernel, order: Order, day_start: int) -> None:
         return
     if order.purpose is Purpose.ENTRY:
         rung.entry = order
-        kernel.entries += order.created >= day_start
+        kernel.entries += order.created >= day_start and not corrects(order)
     elif order.live or order.order_id:
         if order.purpose is Purpose.PROTECT:
             rung.guard = order
@@ -181,7 +183,19 @@ def _fill(kernel: Kernel, row: Row, *, today: bool) -> None:
     order = kernel.out.orders[number(row, "intent")]
     quantity, price, charges = number(row, "quantity"), real(row, "price"), number(row, "charges")
     kernel.applied.add(order.order_id + " " + text(row, "trade_id"))
-    kernel.rebook(order, number(row, "ts"), quantity, price, charges, today)
+    if today and corrects(order):
+        _correct(kernel, order, number(row, "ts"), price)
+    else:
+        kernel.rebook(order, number(row, "ts"), quantity, price, charges, today)
+
+
+def _correct(kernel: Kernel, order: Order, ts: int, price: float) -> None:
+    """Book a correction of today again; the day's P&L counts from the last price of its moment, the order's own."""
+    kernel.ledger.mark(order.token, order.price)
+    before = kernel.ledger.net
+    kernel.rebook(order, ts, order.quantity, price, 0, today=True)
+    kernel.ledger.mark(order.token, order.price)
+    kernel.before += kernel.ledger.net - before
 
 
 def _settle(kernel: Kernel, ladder: Ladder) -> None:

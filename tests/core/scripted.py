@@ -99,6 +99,9 @@ class Scene:
     def answer(self, intent, outcome, broker_id="", verb=Verb.PLACE, reason=""):
         return self.tell(Answer(self.now, intent, verb, outcome, broker_id, reason))
 
+    def answered(self, order, outcome, broker_id="", verb=Verb.PLACE, reason="", parts=1):
+        return Answer(self.now, order.intent, verb, outcome, broker_id, reason, parts)
+
     def accept(self, order, order_id):
         return self.answer(order.intent, Outcome.ACCEPTED, order_id)
 

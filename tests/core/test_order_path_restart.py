@@ -241,3 +241,10 @@ def test_a_position_is_protected_after_a_restart_before_its_first_tick(life):
     scene.kernel.warm([Bar(CANBK, scene.now - MINUTE, 60, 100.0, 100.0, 100.0, 100.0, 10)])
     scene.timer()
     assert [leg.trigger for leg in only(scene.asked, PlaceGtt).gtt.legs] == [98.0]
+
+
+def test_a_number_whose_tag_stands_at_the_broker_is_not_given_out_again():
+    scene = Scene()
+    scene.book("F1", OrderStatus.COMPLETE, 100, tag="T41", side=Side.SELL)
+    scene.book("F2", OrderStatus.COMPLETE, 100, tag="Tom", side=Side.SELL)
+    assert scene.enter().tag == "T42"

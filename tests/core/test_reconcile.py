@@ -1,91 +1,14 @@
 """The broker's books against ours: what counts as a difference, when it counts, and when it is gone."""
 
-import asyncio
-
 import pytest
 
 from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, Side
 from engine.errors import OperatorError, RetryableError
 from engine.ports import BrokerHolding, BrokerPosition
-from engine.trading.board import Board
-from engine.trading.clock import SteppedClock
 from engine.trading.differences import Choice, Kind
-from engine.trading.reconcile import Reconciler, Terms
-from tests.core.scripted import BEL, CANBK, STRANGER, Scene
-
-CASH = 10**10
-BOUND = 500_000
-
-
-class Books:
-    """A broker whose books are lists; `during` is called between the reading of positions and of orders."""
-
-    def __init__(self):
-        self.at = {"positions": [], "holdings": [], "gtts": [], "orders": [], "trades": []}
-        self.cash = CASH
-        self.error = None
-        self.during = lambda: None
-
-    async def _read(self, name):
-        if self.error and self.error[0] == name:
-            raise self.error[1]
-        return list(self.at[name])
-
-    async def positions(self):
-        return await self._read("positions")
-
-    async def holdings(self):
-        self.during()
-        return await self._read("holdings")
-
-    async def gtts(self):
-        return await self._read("gtts")
-
-    async def orders(self):
-        return await self._read("orders")
-
-    async def trades(self):
-        return await self._read("trades")
-
-    async def funds(self):
-        await self._read("positions")
-        return self.cash
-
-
-class Desk:
-    """A scene, the broker's books, and what compares them."""
-
-    def __init__(self):
-        self.scene = Scene()
-        self.books = Books()
-        self.clock = SteppedClock(self.scene.now)
-        self.board = Board("SANDBOX")
-        self.reconciler = Reconciler(self.scene.kernel, self.books, self.clock, self.board, Terms(BOUND))
-
-    def look(self, times=1, **options):
-        """Compare, a second apart; return (key, kind, figure) of what stands."""
-        for _ in range(times):
-            self.clock.set(self.clock.now() + SECOND)
-            self.scene.now = self.clock.now()
-            self.scene.timer(0)
-            self.soon = asyncio.run(self.reconciler.look(**options))
-        found = [each.difference for each in self.reconciler.standing.values()]
-        return [(each.key, each.kind, each.figure) for each in found]
-
-    def only(self):
-        [standing] = self.reconciler.standing.values()
-        return standing.difference
-
-    def hold(self, quantity=100):
-        """Have the desk hold CANBK, bought at ₹100.00, protected by GTT 7; the broker knows order, trade, GTT and cash."""
-        self.scene.hold(quantity)
-        at, now = self.books.at, self.scene.now
-        at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", quantity, 100.0)]
-        at["orders"] = [OrderUpdate(now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, quantity, quantity)]
-        at["trades"] = [Trade(now, "tB1", "B1", CANBK, Side.BUY, quantity, 100.0)]
-        at["gtts"] = [GttUpdate(now, 7, CANBK, GttStatus.ACTIVE, list(self.scene.rung.gtt.legs), [])]
-        self.books.cash = CASH - quantity * 10_000
+from tests.core.books import BOUND, CASH, Desk
+from tests.core.scripted import BEL, CANBK, STRANGER
 
 
 @pytest.fixture

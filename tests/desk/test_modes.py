@@ -51,7 +51,7 @@ def test_real_orders_are_asked_for_by_name(station, kite_like):
     for mode in ("live",):
         with pytest.raises(ConfigError, match="--live"):
             station(Run(mode), kite.text)
-    for mode in ("sandbox", "replay", "dry-run"):
+    for mode in ("sandbox", "replay", "dry-run", "paper"):
         with pytest.raises(ConfigError, match=mode):
             station(Run(mode, live=True), kite.text)
     with pytest.raises(ConfigError, match=r"broker\.name"):
@@ -168,6 +168,44 @@ def test_a_dry_run_writes_decisions_down_and_sends_nothing(station, kite_like):
     assert rows(made.database, "SELECT * FROM fills") == []
     owner = rows(made.database, "SELECT value FROM meta WHERE key = 'account'")[0]["value"]
     assert owner == f"DRY-{kite.endpoint.user_id}", "a real desk would refuse this database"
+
+
+def test_a_paper_day_fills_near_the_exchanges_own_and_sends_nothing(station, kite_like):
+    kite = kite_like(speed=None, symbols=NAMES, start="14:45")
+    made, books = run_day(station, kite, Run("paper"), EAGER)
+    assert books["orders"] == books["gtts"] == books["trades"] == []
+    fills = rows(made.database, "SELECT * FROM fills ORDER BY ts")
+    assert len(fills) > 5
+    assert made.board.header.naked == 0
+    assert made.desk.facts()["unknown"] == 0
+    assert list(made.board.differences.rows) == []
+    bars = {}
+    for row in made.board.watch.rows:
+        spans = made.board.bars[row.token, 60]
+        bars[row.symbol] = (min(bar.low for bar in spans) - 1, max(bar.high for bar in spans) + 1)
+    assert all(bars[row["symbol"]][0] <= row["price"] <= bars[row["symbol"]][1] for row in fills)
+
+
+def test_a_paper_desk_goes_on_after_a_restart_with_what_it_held(station, kite_like):
+    kite = kite_like(speed=30.0, symbols=NAMES, start="09:20")
+    made = admitted(station, Run("paper"), kite.text + EAGER)
+    made.open()
+    wait_for(lambda: len(made.board.positions.rows) > 2, 60, "it trades")
+    wait_for(lambda: made.board.header.naked == 0, 30, "it protects")
+    made.close()
+    held = "SELECT symbol, sum(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) AS n FROM fills GROUP BY symbol"
+    before = {row["symbol"]: row["n"] for row in rows(made.database, held)}
+    again = admitted(station, Run("paper"), kite.text + "[risk]\nmax_trades_per_day = 1\n")
+    desk = again.open()
+    wait_for(lambda: again.board.header.state in {"running", "read-only"}, 60, "it opens")
+    assert again.board.header.state == "running", desk.describe()
+    assert again.database == made.database
+    assert list(again.board.differences.rows) == []
+    ours = {again.desk.kernel.markets[int(p.token)].instrument.symbol for p in desk.kernel.ledger.account_positions()}
+    assert ours >= {symbol for symbol, quantity in before.items() if quantity}
+    assert again.board.header.naked == 0
+    again.close()
+    assert get(kite.endpoint.rest + "/sandbox/books")["orders"] == []
 
 
 # a session that ends

@@ -1,0 +1,102 @@
+"""The paper account: cash, what is held, and what today's trades have made of it."""
+
+from typing import Final, NamedTuple, final
+
+from compiled.charges import Rates, order_charges
+from compiled.ledger import Position
+from compiled.model import Product, Side, paise
+
+DELIVERED: Final = (Product.CNC, Product.MTF)
+MARGIN_PERCENT: Final = 20
+"""Of its value an intraday position blocks: the exchanges' least margin, and the most leverage Zerodha gives (five times)."""
+
+At = tuple[int, Product]
+"""A token and a product."""
+
+
+class Lot(NamedTuple):
+    """Shares brought over from an earlier day, and what they cost together (paise)."""
+
+    quantity: int
+    value: int
+
+    @property
+    def average(self) -> float:
+        """Return the average price in rupees, 0.0 when flat."""
+        return self.value / self.quantity / 100 if self.quantity else 0.0
+
+
+class Turnover(NamedTuple):
+    """What one order has traded so far: shares, paise, and what was charged for it (paise)."""
+
+    quantity: int = 0
+    value: int = 0
+    charges: int = 0
+
+
+@final
+class Account:
+    """One account. Today's charges leave its cash overnight, as at Zerodha; a purchase is delivered overnight."""
+
+    def __init__(self, cash: int) -> None:
+        self.cash = cash
+        self.charges = 0
+        self.holdings: dict[int, Lot] = {}
+        self.positions: dict[At, Position] = {}
+        self._orders: dict[str, Turnover] = {}
+
+    def trade(self, order_id: str, at: At, side: Side, quantity: int, price: float, rates: Rates) -> int:
+        """Book a trade and return what it is charged: charges are those of its order's trades together."""
+        before = self._orders.get(order_id, Turnover())
+        traded, worth = before.quantity + quantity, before.value + paise(price, quantity)
+        charges = order_charges(rates, side, traded, worth) - before.charges
+        self.rebook(order_id, at, side, quantity, price, charges)
+        return charges
+
+    def rebook(self, order_id: str, at: At, side: Side, quantity: int, price: float, charges: int) -> None:
+        """Book a trade whose charges (paise) are known."""
+        value = paise(price, quantity)
+        self.position(at).trade(side, quantity, value)
+        self.cash -= int(side) * value
+        self.charges += charges
+        before = self._orders.get(order_id, Turnover())
+        self._orders[order_id] = Turnover(before.quantity + quantity, before.value + value, before.charges + charges)
+
+    def position(self, at: At) -> Position:
+        """Return today's position of a token and product."""
+        found = self.positions.get(at)
+        if found is None:
+            found = self.positions[at] = Position("", at[0], 0.0)
+        return found
+
+    @property
+    def funds(self) -> int:
+        """Return what can be spent, in paise: of an intraday position only its margin is blocked."""
+        free = 100 - MARGIN_PERCENT
+        return self.cash + sum(
+            int(p.value) * (free if p.quantity > 0 else 100 + MARGIN_PERCENT) // 100
+            for (_, product), p in self.positions.items()
+            if product is Product.MIS
+        )
+
+    def end_day(self) -> None:
+        """Pay the charges, deliver what was bought, and carry the rest."""
+        self.cash -= self.charges
+        self.charges = 0
+        self._orders.clear()
+        ended, self.positions = self.positions, {}
+        for at, position in ended.items():
+            quantity, value = int(position.quantity), int(position.value)
+            if at[1] in DELIVERED:
+                self._deliver(at[0], quantity, value)
+            elif quantity:
+                self.position(at).carry(quantity, value)
+
+    def _deliver(self, token: int, quantity: int, value: int) -> None:
+        """Add to a holding at cost, or take from it at its average."""
+        held = self.holdings.get(token, Lot(0, 0))
+        cost = value if quantity > 0 or not held.quantity else held.value * quantity // held.quantity
+        if held.quantity + quantity:
+            self.holdings[token] = Lot(held.quantity + quantity, held.value + cost)
+        else:
+            self.holdings.pop(token, None)

@@ -1,0 +1,414 @@
+"""A broker whose exchange is simulated: the market of a real one, orders, books and money of our own.
+
+Nothing here reaches the source of the prices but questions about the market.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import date
+from typing import Final, NamedTuple, final
+
+from brokers.market import MarketOnly
+from brokers.paper import journal as pages
+from brokers.paper.account import Account, At
+from brokers.paper.journal import Booked, Pages, Watched
+from brokers.paper.simulation import Simulation, rules_of
+from compiled.charges import Rates, RateTable
+from compiled.events import (
+    Answer,
+    CancelOrder,
+    Command,
+    DeleteGtt,
+    GttUpdate,
+    ModifyGtt,
+    ModifyOrder,
+    OrderUpdate,
+    Outcome,
+    PlaceGtt,
+    PlaceOrder,
+    Trade,
+    Verb,
+)
+from compiled.model import (
+    Gtt,
+    GttStatus,
+    Instrument,
+    Order,
+    OrderStatus,
+    OrderType,
+    Product,
+    Purpose,
+    Side,
+)
+from compiled.resting import worth
+from compiled.terms import Change, Variety
+from engine.errors import DataError, OrderRefused
+from engine.market.calendar import Calendar, ist_day
+from engine.market.charges import segment
+from engine.ports import Broker, BrokerHolding, BrokerPosition, Clock, Journal, Slices
+
+REFUSED: Final = "PAPER"
+
+
+class Terms(NamedTuple):
+    """The paper account's first cash (paise), the latency each way (ns), and slippage where there is no book (ticks)."""
+
+    cash: int
+    latency: int = 0
+    slippage_ticks: int = 0
+
+
+class World(NamedTuple):
+    """What the paper exchange goes by."""
+
+    clock: Clock
+    calendar: Calendar
+    charges: RateTable
+    journal: Journal
+
+
+@final
+class PaperBroker(MarketOnly):
+    """Orders, GTTs, books and money on paper; restores itself from the journal, and writes every change there.
+
+    `stamped`: frames happen when they are received; without it (and without latency) at the time they carry, for an
+    exchange in lockstep. `hint` hears of every order that has changed.
+    """
+
+    def __init__(self, source: Broker, world: World, terms: Terms, *, stamped: bool) -> None:
+        super().__init__(source, "PAPER")
+        self.hint: Callable[[str], None] = lambda _: None
+        self._world = world
+        self._pages = Pages(world.journal)
+        day = ist_day(world.clock.now())
+        self._simulation = Simulation(
+            rules_of(day, terms.latency), terms.slippage_ticks, world.clock, self._hear, stamped=stamped
+        )
+        self._asked: dict[tuple[int, Verb], tuple[Command, asyncio.Future[Answer]]] = {}
+        self._number = 0
+        self._orders: dict[str, Booked] = {}
+        self._trades: list[Trade] = []
+        self._gtts: dict[int, Watched] = {}
+        self._standing: list[pages.Fields] = []
+        """Orders that worked before a restart, until their instrument is known."""
+        self._watching: set[int] = set()
+        """GTTs that stand at the exchange."""
+        self._names: dict[int, Instrument] = {}
+        self._closes = self._squares = 0
+        self._listed = False
+        self._account, self._day = self._restore(terms.cash, day)
+        self._turn()
+
+    # the desk's side
+
+    def beside(self) -> list[Coroutine[None, None, None]]:
+        """Return what has to run while the desk does."""
+        return [self._simulation.run(self._turn)]
+
+    def frame(self, payload: bytes, received: int) -> None:
+        """Let the orders meet the prices of a frame; before the desk hears of them."""
+        self._turn()
+        self._simulation.frame(payload, received)
+
+    async def instruments(self, exchange: str) -> list[Instrument]:
+        """Return the exchange's instruments of today."""
+        found = await super().instruments(exchange)
+        self._names.update((int(each.token), each) for each in found)
+        return found
+
+    async def bands(self, instruments: Sequence[Instrument]) -> None:
+        """Fill in bands and previous closes, and take the instruments into trading."""
+        await super().bands(instruments)
+        self._simulation.list(instruments)
+        self._listed = True
+        self._stand_again({int(each.token): each for each in instruments})
+
+    async def place(self, order: Order) -> str:
+        """Send a new order and return its id; an iceberg is one order here, other varieties are refused."""
+        variety = order.terms.variety
+        if variety not in {Variety.REGULAR, Variety.ICEBERG}:
+            raise OrderRefused(REFUSED, f"the simulated exchange takes no {variety.name.lower()} orders")
+        return (await self._ask(PlaceOrder(order), int(order.intent), Verb.PLACE)).broker_id
+
+    async def place_sliced(self, order: Order) -> Slices:
+        """Send a new order in slices of at most the freeze quantity, one after the other."""
+        instrument = self._simulation.lists(int(order.token))
+        most = int(instrument.freeze) if instrument is not None and instrument.freeze else int(order.quantity)
+        made: list[str] = []
+        refused: list[OrderRefused] = []
+        for first in range(0, int(order.quantity), most):
+            slice_ = self._own(order.token, order.side, min(most, int(order.quantity) - first), order.product)
+            slice_.tag, slice_.order_type, slice_.price = order.tag, order.order_type, order.price
+            slice_.trigger, slice_.validity, slice_.protection = order.trigger, order.validity, order.protection
+            try:
+                made.append(await self.place(slice_))
+            except OrderRefused as error:
+                refused.append(error)
+        if not made:
+            raise refused[0]
+        return Slices(tuple(made), tuple(refused))
+
+    async def modify(self, order_id: str, change: Change) -> None:
+        """Change a working order's quantity, price or trigger."""
+        order = self._known(order_id)
+        await self._ask(ModifyOrder(order, change), int(order.intent), Verb.MODIFY)
+
+    async def cancel(self, order_id: str) -> None:
+        """Cancel a working order."""
+        order = self._known(order_id)
+        await self._ask(CancelOrder(order), int(order.intent), Verb.CANCEL)
+
+    def _known(self, order_id: str) -> Order:
+        """Return what a request about an order of the book needs of it."""
+        booked = self._orders.get(order_id)
+        if booked is None:
+            raise OrderRefused(REFUSED, f"there is no order {order_id}")
+        order = self._own(booked.update.token, booked.update.side, booked.update.quantity, booked.product)
+        order.order_id = order_id
+        return order
+
+    async def place_gtt(self, gtt: Gtt) -> int:
+        """Send a new GTT and return its id."""
+        return int((await self._ask(PlaceGtt(gtt), int(gtt.intent), Verb.PLACE)).broker_id)
+
+    async def modify_gtt(self, gtt: Gtt) -> None:
+        """Replace the legs of `gtt.gtt_id` by `gtt.pending`."""
+        await self._ask(ModifyGtt(gtt), int(gtt.intent), Verb.MODIFY)
+
+    async def delete_gtt(self, gtt_id: int) -> None:
+        """Delete a GTT."""
+        watched = self._gtts.get(int(gtt_id))
+        if watched is None:
+            raise OrderRefused(REFUSED, f"there is no GTT {gtt_id}")
+        self._number -= 1
+        gtt = Gtt(self._number, "", watched.update.token, watched.product, 0, watched.last, watched.update.legs)
+        gtt.gtt_id = gtt_id
+        await self._ask(DeleteGtt(gtt), self._number, Verb.CANCEL)
+
+    async def orders(self) -> list[OrderUpdate]:
+        """Return today's order book, oldest first."""
+        self._turn()
+        return [booked.update for booked in self._orders.values()]
+
+    async def trades(self) -> list[Trade]:
+        """Return today's trades, oldest first."""
+        self._turn()
+        return list(self._trades)
+
+    async def gtts(self) -> list[GttUpdate]:
+        """Return all GTTs, lowest id first."""
+        self._turn()
+        return [watched.update for _, watched in sorted(self._gtts.items())]
+
+    async def positions(self) -> list[BrokerPosition]:
+        """Return the net positions of today, flat ones included."""
+        self._turn()
+        return [
+            BrokerPosition(token, self._symbol(token), product.name, int(each.quantity), each.average)
+            for (token, product), each in self._account.positions.items()
+        ]
+
+    async def holdings(self) -> list[BrokerHolding]:
+        """Return what was delivered on earlier days."""
+        self._turn()
+        return [
+            BrokerHolding(token, self._symbol(token), lot.quantity, lot.average)
+            for token, lot in self._account.holdings.items()
+        ]
+
+    async def funds(self) -> int:
+        """Return what can be spent, in paise."""
+        self._turn()
+        return self._account.funds
+
+    # requests and reports
+
+    async def _ask(self, command: Command, intent: int, verb: Verb) -> Answer:
+        """Send a request and wait for its answer; raise `OrderRefused`."""
+        self._turn()
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._asked[intent, verb] = command, answered
+        self._simulation.send(command)
+        answer = await answered
+        if answer.outcome is Outcome.REFUSED:
+            raise OrderRefused(REFUSED, answer.reason)
+        return answer
+
+    def _hear(self, event: object) -> None:
+        if isinstance(event, Answer):
+            command, answered = self._asked.pop((int(event.intent), event.verb))
+            if event.outcome is Outcome.ACCEPTED:
+                self._accepted(command, event)
+            if not answered.done():
+                answered.set_result(event)
+        elif isinstance(event, OrderUpdate):
+            self._update(event)
+        elif isinstance(event, Trade):
+            self._trade(event)
+        elif isinstance(event, GttUpdate):
+            self._fired(event)
+
+    def _accepted(self, command: Command, answer: Answer) -> None:
+        if isinstance(command, PlaceOrder):
+            order = command.order
+            first = OrderUpdate(
+                answer.ts, answer.broker_id, order.tag, order.token, order.side, OrderStatus.OPEN, order.quantity, 0,
+                order.price, order.trigger,
+            )  # fmt: skip
+            self._book(Booked(first, order.product))
+        elif isinstance(command, ModifyOrder):
+            self._modified(command.order.order_id, int(answer.ts))
+        elif isinstance(command, PlaceGtt | ModifyGtt):
+            gtt = command.gtt
+            update = GttUpdate(answer.ts, int(answer.broker_id), gtt.token, GttStatus.ACTIVE, list(worth(gtt)), [])
+            self._watch(Watched(update, gtt.product, gtt.last_price))
+        elif isinstance(command, DeleteGtt):
+            known = self._gtts[int(command.gtt.gtt_id)]
+            gone = GttUpdate(
+                answer.ts, known.update.gtt_id, known.update.token, GttStatus.DELETED, known.update.legs, []
+            )
+            self._watch(known._replace(update=gone))
+
+    def _modified(self, order_id: str, ts: int) -> None:
+        old, product = self._orders[order_id]
+        standing = self._simulation.standing(int(old.token), order_id)
+        if standing is None:
+            return
+        price = standing.instrument.price
+        update = OrderUpdate(
+            ts, order_id, old.tag, old.token, old.side, old.status, standing.quantity, old.filled,
+            price(standing.limit), price(standing.trigger),
+        )  # fmt: skip
+        self._book(Booked(update, product))
+
+    def _update(self, update: OrderUpdate) -> None:
+        self._book(Booked(update, self._orders[update.order_id].product))
+        self.hint(update.order_id)
+
+    def _trade(self, trade: Trade) -> None:
+        self._trades.append(trade)
+        at = int(trade.token), self._orders[trade.order_id].product
+        rates = self._rates(at)
+        charges = self._account.trade(trade.order_id, at, trade.side, int(trade.quantity), trade.price, rates)
+        self._pages.write(pages.TRADE, trade.trade_id, str(self._day), pages.trade_state(trade, at[1], charges))
+        self.hint(trade.order_id)
+
+    def _rates(self, at: At) -> Rates:
+        instrument = self._simulation.lists(at[0])
+        if instrument is None:
+            raise DataError(f"instrument {at[0]} has traded on paper and is not listed there")
+        return self._world.charges.rates(segment(instrument, at[1]), instrument.exchange, int(f"{self._day:%Y%m%d}"))
+
+    def _fired(self, update: GttUpdate) -> None:
+        known = self._gtts[int(update.gtt_id)]
+        self._watch(known._replace(update=update))
+        for order_id in update.order_ids:
+            leg = update.legs[0]
+            sent = OrderUpdate(update.ts, order_id, "", update.token, leg.side, OrderStatus.OPEN, leg.quantity, 0)
+            self._orders[order_id] = Booked(sent, known.product)
+        self.hint(str(update.gtt_id))
+
+    def _book(self, booked: Booked) -> None:
+        update = booked.update
+        self._orders[update.order_id] = booked
+        standing = self._simulation.standing(int(update.token), update.order_id)
+        self._pages.write(pages.ORDER, update.order_id, str(self._day), pages.order_state(booked, standing))
+
+    def _watch(self, watched: Watched) -> None:
+        self._gtts[int(watched.update.gtt_id)] = watched
+        self._watching.add(int(watched.update.gtt_id))
+        self._pages.write(pages.GTT, str(watched.update.gtt_id), str(self._day), pages.gtt_state(watched))
+
+    # days
+
+    def _turn(self) -> None:
+        """End a session that is over, square intraday positions off in time, and begin a new day."""
+        now = self._world.clock.now()
+        if self._listed and self._squares and now >= self._squares:
+            self._squares = 0
+            self._square_off()
+        if self._closes and now >= self._closes:
+            closes, self._closes = self._closes, 0
+            self._simulation.finish(closes)
+        day = ist_day(now)
+        if day != self._day:
+            self._end_day(day)
+
+    def _end_day(self, day: date) -> None:
+        self._simulation.pass_time()
+        self._account.end_day()
+        self._orders.clear()
+        self._trades.clear()
+        self._standing.clear()
+        self._gtts = {key: each for key, each in self._gtts.items() if each.update.status is GttStatus.ACTIVE}
+        self._day = day
+        self._open_day()
+        self._save()
+
+    def _open_day(self) -> None:
+        session = self._world.calendar.session(self._day) if self._world.calendar.is_trading_day(self._day) else None
+        if session is not None:
+            self._simulation.session(session.open, session.close)
+            self._closes = session.close
+            self._squares = self._world.calendar.square_off(self._day) or 0
+
+    def _square_off(self) -> None:
+        """Leave what is intraday at the market, as Zerodha does; the desk sees orders that are not its own."""
+        for (token, product), position in list(self._account.positions.items()):
+            quantity = int(position.quantity)
+            if product is Product.MIS and quantity and self._simulation.lists(token) is not None:
+                order = self._own(token, Side.SELL if quantity > 0 else Side.BUY, abs(quantity), product)
+                nobody: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+                self._asked[int(order.intent), Verb.PLACE] = PlaceOrder(order), nobody
+                self._simulation.send(PlaceOrder(order))
+
+    def _own(self, token: int, side: Side, quantity: int, product: Product) -> Order:
+        """Return an order of the exchange's own numbering, which no intent of the desk has."""
+        self._number -= 1
+        return Order(self._number, "", "", token, side, quantity, OrderType.MARKET, product, Purpose.EXIT)
+
+    # restarts
+
+    def _restore(self, cash: int, day: date) -> tuple[Account, date]:
+        """Return the account as the journal has it, and its day; with a new journal the first one."""
+        state = next(self._pages.read(pages.ACCOUNT), None)
+        self._gtts = {int(each.update.gtt_id): each for each in map(pages.gtt_of, self._pages.read(pages.GTT))}
+        if state is None:
+            self._account, self._day = Account(cash), day
+            self._open_day()
+            self._save()
+            return self._account, day
+        self._account, self._day = pages.account_of(state), date.fromisoformat(state["day"])
+        numbers = [state["next"], *self._gtts]
+        for row in self._pages.read(pages.ORDER, state["day"]):
+            self._orders[row["id"]] = pages.order_of(row)
+            numbers.append(int(row["id"]))
+            if "stands" in row and self._orders[row["id"]].update.status < OrderStatus.COMPLETE:
+                self._standing.append(row)
+        for row in self._pages.read(pages.TRADE, state["day"]):
+            trade = pages.trade_of(row)
+            self._trades.append(trade)
+            at = int(trade.token), Product[row["product"]]
+            self._account.rebook(trade.order_id, at, trade.side, int(trade.quantity), trade.price, row["charges"])
+            numbers.append(int(row["id"].removeprefix("T")))
+        self._simulation.count_from(max(numbers) + 1)
+        self._open_day()
+        return self._account, self._day
+
+    def _stand_again(self, instruments: dict[int, Instrument]) -> None:
+        """Put orders and GTTs from before a restart back to the exchange, once their instruments trade there."""
+        for row in [row for row in self._standing if row["token"] in instruments]:
+            self._simulation.stand(pages.standing_of(row, instruments[row["token"]]))
+            self._standing.remove(row)
+        for gtt_id, watched in self._gtts.items():
+            token = int(watched.update.token)
+            if watched.update.status is GttStatus.ACTIVE and token in instruments and gtt_id not in self._watching:
+                self._watching.add(gtt_id)
+                self._simulation.watch(pages.waiting_of(watched, instruments[token]))
+
+    def _save(self) -> None:
+        state = pages.account_state(self._account, str(self._day), self._simulation.next_id)
+        self._pages.write(pages.ACCOUNT, "", str(self._day), state)
+
+    def _symbol(self, token: int) -> str:
+        return self._names[token].symbol if token in self._names else str(token)

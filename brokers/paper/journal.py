@@ -1,0 +1,150 @@
+"""What of the paper exchange outlives the process: rows of the journal's `paper` table, and how they are read again."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from brokers.paper.account import Account, Lot
+from compiled.events import GttUpdate, OrderUpdate, Trade
+from compiled.model import GttLeg, GttStatus, Instrument, OrderStatus, Product, Side
+from compiled.resting import Resting, Waiting
+from engine.ports import Journal
+
+ACCOUNT: Final = "account"
+ORDER: Final = "order"
+TRADE: Final = "trade"
+GTT: Final = "gtt"
+
+Fields = dict[str, Any]
+
+
+class Booked(NamedTuple):
+    """One order in the paper book: how it stands, and for which product."""
+
+    update: OrderUpdate
+    product: Product
+
+
+class Watched(NamedTuple):
+    """One GTT: how it stands, for which product, and the last price it was given (rupees)."""
+
+    update: GttUpdate
+    product: Product
+    last: float
+
+
+class Pages:
+    """The journal's `paper` table: one row per thing, its state as JSON, the day it belongs to beside it."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def write(self, kind: str, name: str, day: str, state: Mapping[str, object]) -> None:
+        """Write a row; the same kind and name again replaces it."""
+        self._journal.append("paper", {"kind": kind, "name": name, "day": day, "state": json.dumps(state)})
+
+    def read(self, kind: str, day: str = "") -> Iterator[Fields]:
+        """Yield the states of a kind, of one day or of all, in the order of their numbers."""
+        where, values = ("kind = ? AND day = ?", (kind, day)) if day else ("kind = ?", (kind,))
+        rows = self._journal.load("paper", where, values)
+        for row in sorted(rows, key=lambda row: (len(str(row["name"])), str(row["name"]))):
+            yield json.loads(str(row["state"]))
+
+
+def account_state(account: Account, day: str, next_id: int) -> Fields:
+    """Return an account at the beginning of a day."""
+    return {
+        "day": day, "next": next_id, "cash": account.cash,
+        "holdings": [[token, *lot] for token, lot in account.holdings.items()],
+        "carried": [
+            [token, product.name, int(position.quantity), int(position.value)]
+            for (token, product), position in account.positions.items()
+        ],
+    }  # fmt: skip
+
+
+def account_of(state: Fields) -> Account:
+    """Return the account at the beginning of its day."""
+    account = Account(state["cash"])
+    account.holdings = {token: Lot(quantity, value) for token, quantity, value in state["holdings"]}
+    for token, product, quantity, value in state["carried"]:
+        account.position((token, Product[product])).carry(quantity, value)
+    return account
+
+
+def order_state(booked: Booked, standing: Resting | None) -> Fields:
+    """Return an order as its update tells it, and as it stands at the exchange if it works."""
+    update = booked.update
+    state: Fields = {
+        "id": update.order_id, "ts": int(update.ts), "tag": update.tag, "token": int(update.token),
+        "side": update.side.name, "status": update.status.name, "quantity": int(update.quantity),
+        "filled": int(update.filled), "price": update.price, "trigger": update.trigger, "reason": update.reason,
+        "product": booked.product.name,
+    }  # fmt: skip
+    if standing is not None:
+        state["stands"] = {
+            "left": int(standing.left), "limit": int(standing.limit), "trigger": int(standing.trigger),
+            "market": standing.market, "protection": standing.protection, "ioc": standing.ioc,
+        }  # fmt: skip
+    return state
+
+
+def order_of(state: Fields) -> Booked:
+    """Return an order as it was written down."""
+    update = OrderUpdate(
+        state["ts"], state["id"], state["tag"], state["token"], Side[state["side"]], OrderStatus[state["status"]],
+        state["quantity"], state["filled"], state["price"], state["trigger"], reason=state["reason"],
+    )  # fmt: skip
+    return Booked(update, Product[state["product"]])
+
+
+def standing_of(state: Fields, instrument: Instrument) -> Resting:
+    """Return an order as it stood; it has lost its place in the queue, and a price that has passed it fills it."""
+    stands = state["stands"]
+    order = Resting(state["id"], state["tag"], instrument, Side[state["side"]], state["quantity"])
+    order.left, order.limit, order.trigger = stands["left"], stands["limit"], stands["trigger"]
+    order.market, order.protection, order.ioc = stands["market"], stands["protection"], stands["ioc"]
+    order.taking = order.limit == 0 or order.trigger != 0
+    return order
+
+
+def trade_state(trade: Trade, product: Product, charges: int) -> Fields:
+    """Return a trade, and what was charged for it (paise)."""
+    return {
+        "id": trade.trade_id, "order": trade.order_id, "ts": int(trade.ts), "token": int(trade.token),
+        "side": trade.side.name, "quantity": int(trade.quantity), "price": trade.price, "product": product.name,
+        "charges": charges,
+    }  # fmt: skip
+
+
+def trade_of(state: Fields) -> Trade:
+    """Return a trade as it was written down."""
+    return Trade(
+        state["ts"], state["id"], state["order"], state["token"], Side[state["side"]], state["quantity"], state["price"]
+    )
+
+
+def gtt_state(watched: Watched) -> Fields:
+    """Return a GTT."""
+    update = watched.update
+    return {
+        "id": int(update.gtt_id), "ts": int(update.ts), "token": int(update.token), "status": update.status.name,
+        "legs": [[leg.trigger, leg.price, leg.side.name, int(leg.quantity)] for leg in update.legs],
+        "orders": update.order_ids, "reason": update.reason, "product": watched.product.name, "last": watched.last,
+    }  # fmt: skip
+
+
+def gtt_of(state: Fields) -> Watched:
+    """Return a GTT as it was written down."""
+    legs = [GttLeg(trigger, price, Side[side], quantity) for trigger, price, side, quantity in state["legs"]]
+    update = GttUpdate(
+        state["ts"], state["id"], state["token"], GttStatus[state["status"]], legs, state["orders"], state["reason"]
+    )
+    return Watched(update, Product[state["product"]], state["last"])
+
+
+def waiting_of(watched: Watched, instrument: Instrument) -> Waiting:
+    """Return a GTT as it watched the price."""
+    waiting = Waiting(watched.update.gtt_id, instrument)
+    waiting.arm(watched.update.legs, watched.last)
+    return waiting

@@ -1,0 +1,222 @@
+"""What the operator decides about a difference, and how it is done: only after the books were read once more."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from compiled.events import Adopt, CancelOrder, DeleteGtt, Deposit, GttUpdate, OrderUpdate, WriteOff
+from compiled.kernel import Kernel
+from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Product, Purpose, Side
+from compiled.protection import NEAREST_PERCENT
+from engine.market.calendar import ist_day
+from engine.trading.differences import COVER, POSITIONS, Choice, Difference, Kind
+from engine.trading.gateway import Gateway
+from engine.trading.reconcile import Reconciler
+
+OWN = "adopted"
+"""The strategy that holds what no strategy of the operator's does."""
+EVERYTHING = "all"
+LEAST_STOP, MOST_STOP = 0.25, 50.0
+
+
+class Chosen(NamedTuple):
+    """What the operator wants done; `stop` percent below the last price, 0.0 for the configured one."""
+
+    number: int
+    key: str
+    choice: Choice
+    strategy: str
+    stop: float
+
+
+def parse(number: int, text: str) -> Chosen | str:
+    """Read "KEY CHOICE [STRATEGY] [stop=PERCENT]", or return why it cannot be meant."""
+    words = [word for word in text.split() if not word.startswith("stop=")]
+    stops = [word.removeprefix("stop=") for word in text.split() if word.startswith("stop=")]
+    choices = [choice.value for choice in Choice]
+    if len(words) not in {2, 3} or words[1] not in choices:
+        return f"refused: expected KEY and one of {', '.join(choices)}"
+    choice = Choice(words[1])
+    if (choice is Choice.ASSIGN) is not (len(words) == 3):
+        return "refused: assign needs a strategy, and nothing else takes one"
+    try:
+        stop = float(stops[0]) if stops else 0.0
+    except ValueError:
+        return f"refused: stop {stops[0]}: expected percent"
+    if stops and not LEAST_STOP <= stop <= MOST_STOP:
+        return f"refused: stop {stops[0]}: expected {LEAST_STOP} to {MOST_STOP:g} percent"
+    return Chosen(number, words[0], choice, words[2] if len(words) == 3 else "", stop)
+
+
+class Choices:
+    """Carries out what the operator decides; `post` takes events for the kernel, `answer` the outcome by number."""
+
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        gateway: Gateway,
+        post: Callable[[object], None],
+        answer: Callable[[int, str], None],
+    ) -> None:
+        self.reconciler = reconciler
+        self.gateway = gateway
+        self.kernel: Kernel = reconciler.kernel
+        self.post = post
+        self.answer = answer
+        self.waiting: deque[Chosen] = deque()
+
+    def ask(self, number: int, text: str) -> str:
+        """Take a decision in; return why it cannot be meant, empty if it is going to be carried out."""
+        decision = parse(number, text)
+        if isinstance(decision, str):
+            return decision
+        self.waiting.append(decision)
+        return ""
+
+    async def carry_out(self) -> None:
+        """Read the books again, then do what was decided about what still stands with the same figure."""
+        decided, self.waiting = list(self.waiting), deque()
+        await self.reconciler.look()
+        for decision in decided:
+            self.answer(decision.number, self._decide(decision))
+
+    def _ignore_all(self, decision: Chosen) -> str:
+        if decision.choice is not Choice.IGNORE:
+            return "refused: all can only be ignored; everything else is decided one by one"
+        able = [s.difference for s in self.reconciler.standing.values() if Choice.IGNORE in s.difference.choices]
+        for difference in able:
+            self.reconciler.ignore(difference)
+        return f"done: {len(able)} ignored"
+
+    def _decide(self, decision: Chosen) -> str:
+        if self.reconciler.missed:
+            return "refused: the broker's books cannot be read just now; try again"
+        if decision.key == EVERYTHING:
+            return self._ignore_all(decision)
+        standing = self.reconciler.standing.get(decision.key)
+        if standing is None:
+            there = ", ".join(self.reconciler.standing) or "none"
+            return f"refused: no difference {decision.key} stands; there is {there}"
+        difference = standing.difference
+        if decision.choice not in difference.choices:
+            return f"refused: {difference.kind} takes {', '.join(difference.choices)}"
+        if not self.reconciler.confirmed(difference):
+            return f"refused: it is changing just now; try again: {difference.text}"
+        if decision.choice is Choice.IGNORE:
+            self.reconciler.ignore(difference)
+            return f"done: ignored until it changes: {difference.text}"
+        done = self._act(difference, decision)
+        if done.startswith("done"):
+            self.reconciler.settled(difference)
+        return done
+
+    def _act(self, difference: Difference, decision: Chosen) -> str:
+        if difference.kind in POSITIONS:
+            return self._position(difference, decision)
+        if difference.kind is Kind.ORDER:
+            return self._order(difference, decision)
+        if difference.kind is Kind.GTT:
+            return self._gtt(difference, decision)
+        if difference.kind is Kind.TRADE:
+            return self._trades(difference)
+        return self._funds(difference)
+
+    # positions
+
+    def _position(self, difference: Difference, decision: Chosen) -> str:
+        kernel, now = self.kernel, self.reconciler.clock.now()
+        product = Product.MIS if difference.product == COVER else Product[difference.product]
+        market = kernel.markets[difference.token]
+        if Choice.FLATTEN not in difference.choices:  # the broker has less than we: nothing to take on
+            side = Side.BUY if difference.figure < 0 else Side.SELL
+            self.post(WriteOff(now, difference.token, product, side, abs(difference.figure)))
+            return f"done: {abs(difference.figure)} {difference.symbol} written off at the last price"
+        if market.ltp <= 0.0:
+            return f"refused: {difference.symbol} has no price yet; try again when it ticks"
+        strategy = decision.strategy or OWN
+        if refusal := self._unfit(decision, difference.token):
+            return refusal
+        leave, hours = decision.choice is Choice.FLATTEN, market.instrument.hours
+        if leave and not hours.opens <= now < hours.closes:
+            return "refused: the market is closed; flatten it while it trades"
+        gtt = None if leave or decision.stop or product is not Product.CNC else self._guard(difference, market.ltp)
+        terms = self.reconciler.terms
+        self.post(Adopt(
+            now, difference.token, product, difference.figure, difference.average or market.ltp, strategy,
+            decision.stop or terms.stop_percent, terms.trail, leave,
+            gtt.gtt_id if gtt else 0, list(gtt.legs) if gtt else None,
+        ))  # fmt: skip
+        what = "leaving" if leave else f"taken over with GTT {gtt.gtt_id}" if gtt else "a stop is being placed"
+        return f"done: {difference.figure} {difference.symbol} to {strategy}: {what}"
+
+    def _unfit(self, decision: Chosen, token: int) -> str:
+        """Return why a strategy cannot be given the shares, empty if it can."""
+        if decision.choice is not Choice.ASSIGN:
+            return ""
+        slots = {slot.name: slot for slot in self.kernel.slots}
+        slot = slots.get(decision.strategy)
+        if slot is None:
+            return f"refused: no strategy {decision.strategy} runs; there is {', '.join(slots) or 'none'}"
+        if slot.stopped:
+            return f"refused: {decision.strategy} has stopped: {slot.stopped}"
+        return "" if token in slot.tokens else f"refused: {decision.strategy} does not follow that instrument"
+
+    def _guard(self, difference: Difference, last: float) -> GttUpdate | None:
+        """Return the GTT at the broker that protects just these shares, None where there is none."""
+        books = self.reconciler.books
+        for update in books.gtts if books else ():
+            legs: list[GttLeg] = update.legs
+            fits = all(leg.side is Side.SELL and leg.quantity == difference.figure for leg in legs)
+            near = legs[0].trigger >= last * (1.0 - NEAREST_PERCENT / 100.0)
+            ours = update.gtt_id in self.kernel.out.by_gtt_id
+            if (
+                update.status is GttStatus.ACTIVE
+                and update.token == difference.token
+                and fits
+                and not near
+                and not ours
+            ):
+                return update
+        return None
+
+    # orders, GTTs, trades, funds
+
+    def _order(self, difference: Difference, decision: Chosen) -> str:
+        order_id = difference.key.partition(":")[2]
+        if decision.choice is Choice.FLATTEN:
+            stray = Order(
+                0, "", "", difference.token, Side.BUY, difference.figure, OrderType.LIMIT, Product.CNC, Purpose.EXIT
+            )
+            stray.order_id = order_id
+            self.gateway.put(CancelOrder(stray))
+            return f"done: cancelling {order_id}; what it has traded comes up as a position"
+        order = self.kernel.out.by_order_id[order_id]
+        self.post(OrderUpdate(
+            self.reconciler.clock.now(), order_id, order.tag, order.token, order.side, OrderStatus.CANCELLED,
+            order.quantity, order.filled, reason="not in the broker's book",
+        ))  # fmt: skip
+        return f"done: {order_id} counts as cancelled"
+
+    def _gtt(self, difference: Difference, decision: Chosen) -> str:
+        gtt_id, now = int(difference.key.partition(":")[2]), self.reconciler.clock.now()
+        if decision.choice is Choice.ADOPT:
+            self.post(GttUpdate(now, gtt_id, difference.token, GttStatus.DELETED, [], [], "not in the broker's list"))
+            return f"done: GTT {gtt_id} counts as deleted; what it protected gets a new one"
+        stray = Gtt(0, "", difference.token, Product.CNC, 0, 0.0, [], now)
+        stray.gtt_id = gtt_id
+        self.gateway.put(DeleteGtt(stray))
+        return f"done: deleting GTT {gtt_id}"
+
+    def _trades(self, difference: Difference) -> str:
+        order_id, books = difference.key.partition(":")[2], self.reconciler.books
+        for trade in books.trades if books else ():
+            if trade.order_id == order_id:
+                self.post(trade)
+        return f"done: the trades of {order_id} are booked"
+
+    def _funds(self, difference: Difference) -> str:
+        now = self.reconciler.clock.now()
+        start = int(self.kernel.ledger.start_cash) + difference.figure
+        self.post(Deposit(now, difference.figure))
+        self.reconciler.journal.append("meta", {"key": f"start_cash:{ist_day(now)}", "value": str(start)})
+        return f"done: the broker's cash counts, {difference.figure / 100:+.2f} rupees"

@@ -1,0 +1,240 @@
+"""Things done behind the desk's back with the official client: seen, decided, clean, and still so after a restart."""
+
+import json
+import time
+
+import pytest
+from kiteconnect import KiteConnect
+
+from brokers.sandbox import Sandbox, SandboxConfig
+from tests.desk.support import rows
+from tui.cli import call
+from tui.station import Run
+
+NAMES = ("INFY", "TCS", "SBIN")
+CONFIG = """
+[broker]
+rest = "{rest}"
+ws = "{ws}"
+api_key = "{api_key}"
+access_token = "{access_token}"
+[gateway]
+positions_every_s = 5
+[strategy.momentum_ladder]
+enabled = false
+[strategy.moving_average_cross]
+symbols = ["INFY", "SBIN"]
+fast = 900
+slow = 1000
+"""
+
+
+def wait_for(condition, what, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+class World:
+    """An exchange, an operator with the official client and the command line, and one desk at a time."""
+
+    def __init__(self, station, folder, **day):
+        self._station = station
+        self._folder = folder
+        self.sandbox = Sandbox(SandboxConfig(**{"speed": 20.0, "symbols": NAMES, "limits": False, **day}))
+        endpoint = self.sandbox.start()
+        self.kite = KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest)
+        fields = ("rest", "ws", "api_key", "access_token")
+        self.config = CONFIG.format(**{name: getattr(endpoint, name) for name in fields})
+        self.desk = None
+
+    def open(self):
+        """Start the desk, or start it again; wait until it has compared the books."""
+        self.close()
+        self.running = self._station(Run("sandbox"), self.config)
+        self.desk = self.running.open()
+        wait_for(lambda: self.state in {"running", "read-only"}, "the desk is open")
+        return self
+
+    def close(self):
+        if self.desk is not None:
+            self.running.close()
+            self.desk = None
+
+    def end(self):
+        self.close()
+        self.sandbox.stop()
+
+    @property
+    def state(self):
+        return self.desk.board.header.state
+
+    def buy(self, symbol, quantity, product="CNC", side="BUY"):
+        self.kite.place_order("regular", "NSE", symbol, side, quantity, product, "MARKET", market_protection=-1)
+
+    def gtts(self):
+        """Return (symbol, quantity) of the active GTTs at the exchange."""
+        return [
+            (each["condition"]["tradingsymbol"], each["orders"][0]["quantity"])
+            for each in self.kite.get_gtts()
+            if each["status"] == "active"
+        ]
+
+    def held(self, symbol):
+        """Return the shares the exchange says the account holds."""
+        carried = sum(h["opening_quantity"] for h in self.kite.holdings() if h["tradingsymbol"] == symbol)
+        return carried + sum(p["quantity"] for p in self.kite.positions()["net"] if p["tradingsymbol"] == symbol)
+
+    def differences(self, *keys):
+        """Wait until just these differences stand, and return their rows."""
+        wait_for(
+            lambda: sorted(row.key for row in self.desk.board.differences.rows[:]) == sorted(keys),
+            f"{keys} stand, not {[row.key for row in self.desk.board.differences.rows]}",
+        )
+        return self.desk.board.differences.rows[:]
+
+    def reconcile(self, *words):
+        return call(["reconcile", *words, "--config", str(self._folder / "config.toml")])
+
+    def clean(self):
+        """Wait until the desk may enter again."""
+        wait_for(lambda: self.state == "running" and self.desk.board.header.naked == 0, "the desk is clean")
+
+    def audit(self):
+        return [row["detail"] for row in rows(self.running.database, "SELECT detail FROM audit ORDER BY seq")]
+
+
+@pytest.fixture
+def world(station, tmp_path):
+    made = []
+
+    def make(**day):
+        made.append(World(station, tmp_path, **day))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.end()
+
+
+def test_shares_bought_elsewhere_are_seen_adopted_protected_and_kept_over_a_restart(world, capsys):
+    there = world().open()
+    assert there.state == "running"
+    there.buy("INFY", 7)
+    there.differences("INFY:CNC", "funds")
+    wait_for(lambda: there.state == "read-only", "the desk is read-only")
+
+    assert there.reconcile("--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(row["kind"], row["ours"]) for row in told["differences"]][1:] == [
+        ("funds", told["differences"][1]["ours"])
+    ]
+    assert told["differences"][0]["choices"] == ["adopt", "assign", "ignore", "flatten"]
+
+    assert there.reconcile("INFY:CNC", "adopt", "--stop", "8") == 0
+    assert there.reconcile("funds", "adopt") == 0
+    there.clean()
+    assert there.gtts() == [("INFY", 7)]
+    [position] = there.desk.board.positions.rows
+    assert (position.strategy, position.quantity, position.protected) == ("adopted", 7, 7)
+    assert any("INFY:CNC adopt stop=8" in line for line in there.audit())
+    assert any(line.startswith("done: 7 INFY to adopted") for line in there.audit())
+
+    there.open()
+    there.clean()
+    [again] = there.desk.board.positions.rows
+    assert (again.quantity, again.protected, again.stop, again.average) == (7, 7, position.stop, position.average)
+    assert there.gtts() == [("INFY", 7)]
+
+
+def test_a_desk_opens_read_only_on_an_account_that_holds_things_and_what_is_ignored_stays_so(world, capsys):
+    there = world(holdings=(("TCS", 10, 3_000.0),), unsettled=(("SBIN", 4, 800.0),)).open()
+    assert there.state == "read-only"
+    there.differences("SBIN:CNC", "TCS:CNC")
+    assert there.reconcile("all", "ignore") == 0
+    there.clean()
+    there.open()
+    assert there.state == "running"
+    there.buy("TCS", 1)
+    wait_for(lambda: there.state == "read-only", "one share more")
+    assert there.reconcile("TCS:CNC", "shrug") == 2
+    assert there.reconcile("XYZ:CNC", "ignore") == 2
+    assert "no difference XYZ:CNC" in capsys.readouterr().err
+
+
+def test_shares_are_assigned_to_a_strategy_or_flattened(world):
+    there = world(holdings=(("TCS", 10, 3_000.0), ("SBIN", 4, 800.0))).open()
+    there.differences("SBIN:CNC", "TCS:CNC")
+    assert there.reconcile("TCS:CNC", "assign", "moving_average_cross") == 2  # it does not follow TCS
+    wait_for(lambda: there.reconcile("SBIN:CNC", "assign", "moving_average_cross") == 0, "SBIN has a price")
+    wait_for(lambda: there.reconcile("TCS:CNC", "flatten") == 0, "TCS has a price")
+    there.clean()
+    wait_for(lambda: there.held("TCS") == 0, "TCS is sold")
+    assert there.held("SBIN") == 4
+    assert there.gtts() == [("SBIN", 4)]
+    [position] = wait_for(lambda: (found := there.desk.board.positions.rows[:])[1:] == [] and found, "one is left")
+    assert position.strategy == "moving_average_cross"
+    there.differences()
+
+
+def test_shares_sold_elsewhere_are_written_off_and_their_gtt_goes(world):
+    there = world(holdings=(("TCS", 10, 3_000.0),)).open()
+    wait_for(lambda: there.reconcile("TCS:CNC", "adopt") == 0, "TCS has a price")
+    there.clean()
+    assert there.gtts() == [("TCS", 10)]
+    there.buy("TCS", 10, side="SELL")
+    there.differences("TCS:CNC", "funds")
+    assert there.reconcile("TCS:CNC", "adopt") == 0
+    assert there.reconcile("funds", "adopt") == 0
+    there.clean()
+    wait_for(lambda: there.gtts() == [], "the GTT is deleted")
+    assert there.desk.board.positions.rows == []
+    there.open()
+    assert there.state == "running"
+
+
+def test_a_gtt_and_an_order_of_somebody_else_are_shown_and_taken_away_only_when_told(world):
+    there = world(holdings=(("TCS", 10, 3_000.0),)).open()
+    wait_for(lambda: there.reconcile("TCS:CNC", "adopt") == 0, "TCS has a price")
+    there.clean()
+    last = there.kite.ltp(["NSE:TCS"])["NSE:TCS"]["last_price"]
+    order = {
+        "transaction_type": "SELL",
+        "quantity": 10,
+        "order_type": "LIMIT",
+        "product": "CNC",
+        "price": round(last * 0.8),
+    }
+    made = there.kite.place_gtt("single", "TCS", "NSE", [round(last * 0.82)], last, [order])["trigger_id"]
+    tag = there.desk.kernel.out.tag_prefix + "999"
+    stray = there.kite.place_order("regular", "NSE", "TCS", "BUY", 1, "CNC", "LIMIT", price=round(last * 0.92), tag=tag)
+    other = there.kite.place_order("regular", "NSE", "TCS", "BUY", 1, "CNC", "LIMIT", price=round(last * 0.91))
+    there.differences(f"gtt:{made}", f"order:{stray}")
+    assert len(there.gtts()) == 2
+    assert there.reconcile(f"gtt:{made}", "flatten") == 0
+    assert there.reconcile(f"order:{stray}", "flatten") == 0
+    there.clean()
+    wait_for(lambda: there.gtts() == [("TCS", 10)], "only ours is left")
+    statuses = {each["order_id"]: each["status"] for each in there.kite.orders()}
+    assert (statuses[stray], statuses[other]) == ("CANCELLED", "OPEN")
+
+
+def test_a_position_carried_over_night_is_a_holding_the_next_day_and_no_difference(world, tmp_path):
+    state = tmp_path / "account.db"
+    first = world(date="2026-11-19", state=state, user_id="SB0001").open()
+    first.buy("INFY", 7)
+    first.differences("INFY:CNC", "funds")
+    first.reconcile("INFY:CNC", "adopt")
+    first.reconcile("funds", "adopt")
+    first.clean()
+    first.end()
+
+    second = world(date="2026-11-20", state=state, user_id="SB0001").open()
+    assert [(h["tradingsymbol"], h["quantity"], h["t1_quantity"]) for h in second.kite.holdings()] == [("INFY", 0, 7)]
+    second.clean()
+    second.differences()
+    [position] = second.desk.board.positions.rows
+    assert (position.quantity, position.protected) == (7, 7)

@@ -1,0 +1,78 @@
+"""One whole simulated day from one seed: `simulate(seed)` raises `Broken` where a promise is not kept."""
+
+import random
+from typing import NamedTuple
+
+from compiled.model import SECOND
+from compiled.risk import Limits
+from tests.simulation.checks import Broken
+from tests.simulation.trader import Whim
+from tests.simulation.weather import Weather
+from tests.simulation.world import World
+
+CALM_S = 45.0
+TRADING_S = 20.0
+"""Of the calm, how long the strategies still trade."""
+SETTLE_S = 60.0
+
+
+class Figures(NamedTuple):
+    """What a day was made of."""
+
+    seconds: float
+    steps: int
+    orders: int
+    trades: int
+    gtts: int
+    worst_bare: float
+    worst_halt: float
+    digest: str
+
+
+def build(seed):
+    """Return a day that has not begun, and the second at which it is to end."""
+    rng = random.Random(f"{seed}:day")
+    limits = Limits(
+        max_exposure=rng.choice((0, 4_000_000, 8_000_000)), max_positions=rng.choice((0, 2, 4)),
+        max_positions_per_symbol=rng.choice((0, 3)), max_daily_loss=rng.choice((0, 0, 20_000)),
+        stale_after=10_000_000_000,
+    )  # fmt: skip
+    stormy = rng.uniform(20.0, 70.0)
+    processes = []
+
+    def strategies():
+        processes.append(1)
+        return [Whim(f"{seed}:{len(processes)}", rng.choice((0.03, 0.1)), ends)]
+
+    world = World(seed, strategies, limits=limits)
+    ends = world.exchange.start + int((stormy + TRADING_S) * SECOND)
+    Weather(world, stormy)
+    world.start()
+    return world, stormy + CALM_S
+
+
+def settle(world):
+    """Let time pass until both sides agree and everything is protected; raise what still stands against it."""
+    for _ in range(int(SETTLE_S)):
+        try:
+            world.checks.final()
+        except Broken:
+            world.run(world.loop.seconds + 1.0)
+        else:
+            return
+    world.checks.final()
+
+
+def simulate(seed):
+    """Run the day of a seed to its end and return its figures."""
+    world, end = build(seed)
+    try:
+        world.run(end)
+        settle(world)
+        exchange, checks = world.exchange, world.checks
+        return Figures(
+            world.loop.seconds, world.loop.steps, len(exchange.orders.orders), len(exchange.orders.trades),
+            len(exchange.gtts.triggers), checks.worst_bare, checks.worst_halt, world.process.kernel.digest(),
+        )  # fmt: skip
+    finally:
+        world.close()

@@ -1,0 +1,38 @@
+"""A simulated day told line by line: storms, acts, requests, orders and the desk's own log."""
+
+from compiled.model import SECOND
+from tests.simulation.checks import Broken
+from tests.simulation.day import build, settle
+
+
+def tell(seed):
+    """Run the day of a seed and return its lines, the last of them the outcome, and whether it held."""
+    world, end = build(seed)
+    lines = world.diary
+    outcome = "every promise kept"
+    held = True
+    try:
+        world.run(end)
+        settle(world)
+    except Broken as broken:
+        outcome, held = str(broken), False
+    lines += [((row["ts"] - world.exchange.start) / SECOND, _event(row)) for row in world.disk.rows("events")]
+    lines += [((order.placed - world.exchange.start) / SECOND, _order(order)) for order in _orders(world)]
+    told = [f"{at:9.3f}  {text}" for at, text in sorted(lines, key=lambda line: line[0])]
+    world.close()
+    return [*told, outcome], held
+
+
+def _orders(world):
+    return world.exchange.orders.orders.values()
+
+
+def _event(row):
+    return f"desk: {row['level']} {row['text']}"
+
+
+def _order(order):
+    ask = order.ask
+    side = "buy" if ask.buys else "sell"
+    trades = ", ".join(f"{trade.quantity} as {trade.trade_id}" for trade in order.trades)
+    return f"order {order.order_id} {ask.tag or '-'}: {side} {ask.quantity} {ask.listing.instrument.symbol}, {order.status}, {trades or 'no trade'}"

@@ -1,0 +1,207 @@
+"""What goes wrong on a simulated day, when, and what the operator does about it: all of it from one seed."""
+
+import random
+
+from brokers.sandbox.faults import Fault
+from compiled.model import SECOND
+from engine.trading.killswitch import FLATTEN, HALT
+
+READS, WRITES, ALL = "GET *", "POST *", "* *"
+ORDERS, GTTS = "* /orders/*", "* /gtt/*"
+
+
+def _requests(rng):
+    """Return a fault of the REST side; nothing between Kite and us may double an order, so only reads are repeated."""
+    where = rng.choice((ALL, WRITES, ORDERS, GTTS, READS))
+    kind = rng.choice(
+        ("delay", "drop", "refuse", "429", "500", "502", "503", "504", "html", "cut", "timeout", "duplicate")
+    )
+    if kind == "refuse":
+        where = rng.choice((ORDERS, GTTS))
+    if kind == "duplicate":
+        where = READS
+    return {
+        "kind": kind, "on": where, "chance": rng.choice((0.1, 0.3, 0.6, 1.0)), "accept": kind not in {"refuse", "429"} and rng.random() < 0.5,
+        "seconds": rng.choice((0.3, 2.0, 9.0)) if kind in {"delay", "timeout"} else None,
+    }  # fmt: skip
+
+
+def _stream(rng):
+    on = rng.choice(("updates", "updates", "ticks"))
+    kind = rng.choice(("delay", "drop", "duplicate", "reorder", "close", "silent", "poison"))
+    if kind in {"silent", "poison"}:
+        on = "ticks"
+    return {"kind": kind, "on": on, "chance": rng.choice((0.3, 1.0)), "times": 3 if kind in {"close", "poison"} else 0}
+
+
+def _books(rng):
+    kind = rng.choice(("slow", "partial", "trade-first"))
+    return {
+        "kind": kind, "on": "fills" if kind == "trade-first" else "orders", "seconds": rng.uniform(0.5, 8.0),
+        "share": rng.uniform(0.1, 0.9),
+    }  # fmt: skip
+
+
+class Weather:
+    """Storms and the operator's acts over the first `until` seconds of a day; what follows is calm."""
+
+    def __init__(self, world, until):
+        self._world = world
+        self._until = until
+        self._rng = random.Random(f"{world.seed}:weather")
+        rng = self._rng
+        for _ in range(rng.choice((0, 1, 2, 3, 5))):
+            self._at(rng.uniform(0.0, until), self._storm)
+        for _ in range(rng.choice((0, 1, 1, 2, 4))):
+            self._at(rng.uniform(3.0, until), self._act)
+        self._at(until, self._clear)
+
+    def _at(self, second, what):
+        self._world.loop.call_at(second, what)
+
+    # storms
+
+    def _storm(self):
+        rng, world = self._rng, self._world
+        length = min(rng.choice((1.0, 4.0, 12.0, 25.0)), self._until - world.loop.seconds)
+        if length <= 0.0:
+            return
+        kind = rng.choice(
+            ("requests",) * 5 + ("stream", "stream", "books", "books", "loss", "outage", "full", "slow", "skew")
+        )
+        world.storms += 1
+        world.note(f"storm: {kind} for {length:.1f} s")
+        undo = getattr(self, f"_{kind}")(rng, length)
+        world.loop.call_later(length, self._over, undo)
+
+    def _over(self, undo):
+        world = self._world
+        undo()
+        world.storms -= 1
+        world.calm_since = world.loop.seconds + 10.0  # what was delayed is still on its way
+
+    def _fault(self, fields, length):
+        faults = self._world.exchange.faults
+        self._world.note(f"fault: {fields}")
+        rule = faults.add(Fault(lasts=length, **fields), self._world.clock.true())
+        return lambda: faults.remove(rule.number)
+
+    def _requests(self, rng, length):
+        return self._fault(_requests(rng), length)
+
+    def _stream(self, rng, length):
+        return self._fault(_stream(rng), length)
+
+    def _books(self, rng, length):
+        return self._fault(_books(rng), length)
+
+    def _loss(self, rng, length):
+        del length
+        network = self._world.network
+        network.loss, network.latency = rng.choice((0.1, 0.4)), rng.choice((0.03, 0.5, 2.0))
+
+        def undo():
+            network.loss, network.latency = 0.0, 0.03
+
+        return undo
+
+    def _outage(self, rng, length):
+        del rng, length
+        self._world.network.down = True
+
+        def undo():
+            self._world.network.down = False
+
+        return undo
+
+    def _full(self, rng, length):
+        del rng, length
+        self._world.disk.full = True
+
+        def undo():
+            self._world.disk.full = False
+
+        return undo
+
+    def _slow(self, rng, length):
+        del length
+        self._world.disk.slow = rng.choice((0.05, 1.0, 4.0))
+
+        def undo():
+            self._world.disk.slow = 0.0
+
+        return undo
+
+    def _skew(self, rng, length):
+        del length
+        self._world.clock.skew = rng.randrange(-4 * SECOND, 5 * SECOND)
+
+        def undo():
+            self._world.clock.skew = 0
+
+        return undo
+
+    # the operator
+
+    def _act(self):
+        rng = self._rng
+        act = rng.choice(("halt", "flatten", "leave", "cancel", "restart", "crash", "crash", "manual", "token"))
+        self._world.note(f"operator: {act}")
+        getattr(self, f"_{act}")(rng)
+
+    def _desk(self):
+        process = self._world.process
+        return process.desk if process is not None and process.open else None
+
+    def _halt(self, rng):
+        self._kill(HALT, rng)
+
+    def _flatten(self, rng):
+        self._kill(FLATTEN, rng)
+
+    def _kill(self, level, rng):
+        desk = self._desk()
+        if desk is not None:
+            desk.kill(level == FLATTEN, "simulated", "operator")
+            if rng.random() < 0.5:
+                self._world.loop.call_later(rng.uniform(2.0, 20.0), self._resume)
+
+    def _resume(self):
+        desk = self._desk()
+        if desk is not None and desk.ports.kill.latched:
+            desk.resume("simulated", "operator")
+
+    def _leave(self, rng):
+        desk = self._desk()
+        if desk is not None:
+            desk.submit("exit", int(rng.choice(self._world.exchange.market.listings).instrument.token))
+
+    def _cancel(self, rng):
+        desk = self._desk()
+        if desk is not None and desk.kernel.out.orders:
+            desk.submit("cancel", 0, str(rng.choice(sorted(desk.kernel.out.orders))))
+
+    def _restart(self, rng):
+        desk = self._desk()
+        if desk is not None:
+            desk.stop()
+            self._world.restarts.append(rng.uniform(0.5, 4.0))
+
+    def _crash(self, rng):
+        self._world.crash_due = rng.uniform(1.0, 6.0)
+
+    def _manual(self, rng):
+        listing = rng.choice(self._world.exchange.market.listings)
+        self._world.manual(listing.instrument.symbol, "BUY", rng.randrange(1, 20))
+
+    def _token(self, rng):
+        self._world.exchange.session.expire()
+        self._world.loop.call_later(rng.uniform(2.0, 15.0), self._world.log_in)
+
+    # the end of it
+
+    def _clear(self):
+        world = self._world
+        world.log_in()
+        world.calm_since = max(world.calm_since, world.loop.seconds)
+        world.start()

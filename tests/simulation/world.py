@@ -1,0 +1,279 @@
+"""One simulated day: exchange, crowd, network, disk, clock and one desk after the other, in one thread and from one seed."""
+
+import asyncio
+import random
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.exchange import Exchange
+from brokers.sandbox.routes import Api
+from brokers.sandbox.wire import Request
+from compiled.model import SECOND
+from compiled.risk import Limits
+from engine.desk import Desk, Ports, Settings
+from engine.errors import PatangError
+from engine.market import charges
+from engine.market.calendar import Calendar
+from engine.trading.board import Board
+from engine.trading.gateway import Patience
+from engine.trading.killswitch import HALT, KillSwitch
+from tests.simulation.checks import Broken, Checks
+from tests.simulation.disk import Disk, Journal
+from tests.simulation.loop import VirtualClock, VirtualLoop
+from tests.simulation.network import Broker, Feed, Network
+
+DAY = "2026-11-20"
+SYMBOLS = ("SBIN", "WIPRO", "ITC")
+calendar = cache(Calendar.load)
+table = cache(charges.load)
+
+
+class Wild:
+    """A fair value that moves far enough in a minute for stops, targets and rungs to be reached."""
+
+    def __init__(self, close, rng, sigma):
+        self.lean = 0.0
+        self._close = close
+        self._rng = rng
+        self._sigma = sigma
+        self._level = 0.0
+
+    def step(self, market, heat):
+        del market, heat
+        jump = self._rng.gauss(0.0, 0.008) if self._rng.random() < 0.01 else 0.0
+        self._level = min(0.07, max(-0.07, self._level + self._rng.gauss(0.0, self._sigma) + jump))
+        return self._close * (1.0 + self._level)
+
+
+class Kill(KillSwitch):
+    """The real kill switch of a process that may be dead: then nothing reaches the file any more."""
+
+    alive = True
+
+    def trigger(self, level, reason, who):
+        if self.alive:
+            super().trigger(level, reason, who)
+
+
+class Process:
+    """One run of the desk, from its start to its end or its crash."""
+
+    def __init__(self, world, strategies):
+        self.world = world
+        self.alive = True
+        self.asking = None
+        self.network = world.network
+        self.clock = world.clock
+        self.kill = Kill(world.folder / "KILL", world.clock.now)
+        self.journal = Journal(world.disk, self._fail)
+        endpoint = world.exchange.session.api_key, world.exchange.session.access_token
+        self.broker = Broker(self, world.clock, endpoint, world.workers, self._token_died)
+        self.feed = Feed(self, endpoint, self._token_died)
+        self.board = Board("SANDBOX")
+        ports = Ports(self.broker, self.feed, self.journal, world.clock, self.kill, calendar(), table(), **world.ports)
+        self.desk = Desk(world.settings, ports, strategies, self._fail, self.board)
+        self.task = world.loop.create_task(self.desk.run())
+
+    @property
+    def kernel(self):
+        """Return the kernel of an opened desk, None before."""
+        return self.desk.kernel if self.alive and self.desk._loop is not None else None
+
+    @property
+    def open(self):
+        """Tell whether the desk runs, or shows the day read-only."""
+        return self.alive and self.desk._opened and not self.task.done()
+
+    def crash(self):
+        """Die as a killed process does: nothing that is not on disk or on the wire survives."""
+        self.journal.crash()
+        self._bury()
+
+    def end(self):
+        """Let go of everything after an orderly end, or after the engine died."""
+        self.journal.close()
+        self._bury()
+
+    def _bury(self):
+        self.alive = self.kill.alive = False
+        for task in asyncio.all_tasks(self.world.loop):
+            task.cancel()
+
+    def _fail(self, name, error):
+        if name != "engine":
+            self.kill.trigger(HALT, f"{name} died: {error}", name)
+
+    def _token_died(self):
+        if self.alive:
+            self.kill.trigger(HALT, "the access token has died; log in again", "broker")
+
+
+class World:
+    """Everything of one day. `make` returns the strategies of a new process."""
+
+    def __init__(self, seed, make, start="09:15", sigma=0.0006, **changes):
+        self.seed = seed
+        self.make = make
+        self._folder = tempfile.TemporaryDirectory()
+        self.folder = Path(self._folder.name)
+        self.loop = VirtualLoop()
+        self.loop.set_exception_handler(self._unhandled)
+        config = SandboxConfig(seed=seed, date=DAY, start=start, symbols=SYMBOLS, user_id="SB0001", cash=5_000_000)
+        self.exchange = Exchange(config)
+        for trader in self.exchange.market._traders:
+            close = trader.listing.instrument.close
+            trader._fair = Wild(close, random.Random(f"{seed}:{close}"), sigma)
+        self.exchange.past = lambda *_: ()  # parsing yesterday takes longer than the whole day
+        self.api = Api(self.exchange)
+        self.clock = VirtualClock(self.loop, self.exchange.start)
+        self.network = Network(self, random.Random(f"{seed}:network"))
+        self.disk = Disk(self.loop, random.Random(f"{seed}:disk"))
+        self.checks = Checks(self)
+        self.workers = 6
+        self.settings = Settings(**{
+            "mode": "sandbox", "limits": Limits(), "spans": (60,), "patience": Patience(), "poll_s": 7.0,
+            "positions_every_s": 20.0, "lanes": 3, "beat_s": 0.5,
+        } | changes)  # fmt: skip
+        self.ports = {}
+        """What a process is handed besides."""
+        self.process = None
+        self.storms = 0
+        self.calm_since = 0.0
+        self.deaths = 0
+        self.restarts = []
+        """Seconds after which an orderly end is followed by another start."""
+        self.crash_due = 0.0
+        """Seconds after which a crash that is asked for here is followed by another start."""
+        self.trouble = []
+        self.diary = []
+        self._due = None
+        self._alarm = None
+        self._schedule()
+
+    def note(self, text):
+        """Write a line into the day's diary."""
+        self.diary.append((self.loop.seconds, text))
+
+    # time
+
+    def run(self, until, crash_at=None):
+        """Let time pass to virtual second `until`, or to step `crash_at`; check everything after every step."""
+        with self.loop.running():
+            while self.loop.seconds < until and (crash_at is None or self.loop.steps < crash_at):
+                self.loop.turn()
+                self._attend()
+
+    def _attend(self):
+        if self.trouble:
+            raise self.trouble.pop()
+        if self.crash_due:
+            self.kill_process()
+            self.loop.call_later(self.crash_due, self.start)
+            self.crash_due = 0.0
+        process = self.process
+        if process is not None and process.alive and process.task.done():
+            self._ended(process)
+        self.checks.step()
+
+    def _ended(self, process):
+        error = process.desk.error
+        process.end()
+        if error is not None and not isinstance(error, PatangError):
+            raise Broken(self, f"the engine died: {error!r}") from error
+        self.deaths += error is not None
+        self.loop.call_later(self.restarts.pop() if self.restarts else 2.0, self.start)
+
+    def _unhandled(self, loop, context):
+        del loop
+        if self.process is None or self.process.alive:
+            self.trouble.append(Broken(self, f"nobody caught: {context}"))
+
+    def close(self):
+        """Let go of what is left, silently."""
+        self.kill_process()
+        self.loop.close()
+        self.disk.platter.close()
+        self._folder.cleanup()
+
+    # the desk
+
+    def start(self):
+        """Start a desk where none runs."""
+        if self.process is None or not self.process.alive:
+            self.process = Process(self, self.make())
+
+    def kill_process(self):
+        """Kill the desk's process where it stands, and let its remains unwind without effect."""
+        if self.process is None or not self.process.alive:
+            return
+        self.process.crash()
+        with self.loop.running():
+            while any(not task.done() for task in asyncio.all_tasks(self.loop)):
+                self.loop.turn()
+
+    # the exchange
+
+    def perform(self, request):
+        """Have the exchange answer a request now."""
+        self.exchange.run(self.clock.true())
+        answer = self.api.respond(request)
+        self.checks.books()
+        if request.method != "GET" or answer.status != 200 or self.network.job.lost:
+            self.note(_exchange(request, answer, self.network.job.lost))
+        return answer
+
+    def manual(self, symbol, side, quantity):
+        """Place an order by hand, past the desk."""
+        form = {
+            "exchange": "NSE", "tradingsymbol": symbol, "transaction_type": side, "quantity": str(quantity),
+            "product": "CNC", "order_type": "MARKET", "validity": "DAY", "market_protection": "-1",
+        }  # fmt: skip
+        session = self.exchange.session
+        authorization = f"token {session.api_key}:{session.access_token}"
+        self.checks.by_hand = True
+        self.exchange.run(self.clock.true())
+        self.api.perform(Request("POST", "/orders/regular", (), form, None, authorization))
+        self.checks.books()
+        self.checks.by_hand = False
+        self.touched()
+
+    def log_in(self):
+        """Give the account a new access token, and the desk with it."""
+        session = self.exchange.session
+        if session.access_token:
+            return
+        session.access_token = f"token{self.loop.steps}"
+        if self.process is not None and self.process.alive:
+            self.process.broker.renew(session.access_token)
+            self.process.feed.renew(session.access_token)
+
+    def touched(self):
+        """Pass on what the exchange has sent, and be there when something happens next."""
+        self.network.pump()
+        self._schedule()
+
+    def _schedule(self):
+        due = None if self.exchange.over else self.exchange.next_instant()
+        if due == self._due:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._due = due
+        self._alarm = due if due is None else self.loop.call_at((due - self.clock.start) / SECOND + 1e-8, self._tick)
+
+    def _tick(self):
+        self._due = self._alarm = None
+        self.exchange.run(self.clock.true())
+        self.checks.books()
+        self.touched()
+
+
+def _exchange(request, answer, lost):
+    said = dict(request.form)
+    what = said.get("condition") or " ".join(
+        said.get(key, "") for key in ("transaction_type", "quantity", "tradingsymbol", "tag")
+    )
+    fate = lost or ("cut" if answer.cut is not None else "") or (f"{answer.hold:.1f} s late" if answer.hold else "")
+    return f"{request.text} {what} -> {answer.status} {answer.content[:100].decode(errors='replace')} {fate}".rstrip()

@@ -1,0 +1,46 @@
+"""What a mode makes of a broker and a feed: where orders go, who else hears the prices, what runs beside the desk."""
+
+from collections.abc import Callable, Coroutine, Iterable
+from typing import NamedTuple
+
+from brokers.dry import DryBroker
+from brokers.paper.broker import PaperBroker, Terms, World
+from brokers.tap import TappedFeed
+from engine.ports import Broker, Feed
+from engine.trading.loop import Loop
+from tui.market import Market
+from tui.station import Station
+
+MILLISECOND = 1_000_000
+
+Beside = Callable[[Loop], Iterable[Coroutine[None, None, None]]]
+
+
+class Trading(NamedTuple):
+    """What the desk trades with in its mode."""
+
+    broker: Broker
+    feed: Feed
+    beside: Beside
+
+
+def in_mode(station: Station, market: Market, world: World, *, lockstep: bool) -> Trading:
+    """Return broker and feed of the station's mode."""
+    if station.run.mode == "dry-run":
+        return Trading(DryBroker(market.broker), market.feed, market.beside)
+    if station.run.mode == "paper":
+        return _paper(station, market, world, lockstep=lockstep)
+    return Trading(market.broker, market.feed, market.beside)
+
+
+def _paper(station: Station, market: Market, world: World, *, lockstep: bool) -> Trading:
+    broker = PaperBroker(market.broker, world, terms_of(station, lockstep=lockstep), stamped=not lockstep)
+    feed = TappedFeed(market.feed, broker.frame)
+    broker.hint = feed.hint
+    return Trading(broker, feed, lambda loop: [*market.beside(loop), *([] if lockstep else broker.beside())])
+
+
+def terms_of(station: Station, *, lockstep: bool) -> Terms:
+    """Return the configured terms of a simulated exchange; one that is stepped by hand answers at once."""
+    paper = station.config.paper
+    return Terms(paper.cash * 100, 0 if lockstep else paper.latency_ms * MILLISECOND, paper.slippage_ticks)

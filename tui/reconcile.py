@@ -1,0 +1,74 @@
+"""`patang reconcile`: what stands between the broker's books and a running desk's, and what to do about it."""
+
+import json
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ConnectionFailed, OperatorError
+from engine.ops.control import ask, socket_path
+from tui.remote import DONE, folders
+
+PATIENCE_S = 20.0
+PAUSE_S = 0.1
+IST = timedelta(hours=5, minutes=30)
+
+
+def listing(file: Path | None, mode: str, *, as_json: bool) -> int:
+    """Print the differences of each running desk; raise `ConnectionFailed` where none runs."""
+    for _, answer in _desks(file, mode):
+        sys.stdout.write(json.dumps(answer) + "\n" if as_json else _text(answer))
+    return DONE
+
+
+def decide(file: Path | None, mode: str, detail: str, *, as_json: bool) -> int:
+    """Have the running desk carry out "KEY CHOICE [STRATEGY] [stop=PERCENT]"; raise `OperatorError` if it refuses."""
+    desks = _desks(file, mode)
+    if len(desks) > 1:
+        raise OperatorError(f"{len(desks)} desks run: name one with --mode")
+    [(door, _)] = desks
+    number = ask(door, {"cmd": "submit", "act": "reconcile", "detail": detail})["number"]
+    ends = time.monotonic() + PATIENCE_S
+    while not (told := str(ask(door, {"cmd": "answer", "number": number})["answer"])):
+        if time.monotonic() > ends:
+            raise OperatorError(f"the desk has not answered within {PATIENCE_S:g} s; see patang reconcile")
+        time.sleep(PAUSE_S)
+    if not told.startswith("done"):
+        raise OperatorError(told)
+    sys.stdout.write((json.dumps({"answer": told}) if as_json else told) + "\n")
+    return DONE
+
+
+def _desks(file: Path | None, mode: str) -> list[tuple[Path, dict[str, Any]]]:
+    from tui.launch import configuration  # noqa: PLC0415  reading the configuration takes what a listing does not need
+
+    found = []
+    for folder in folders(configuration(file)):
+        if mode and folder.name != mode:
+            continue
+        door = socket_path(folder)
+        try:
+            found.append((door, ask(door, {"cmd": "differences"})))
+        except ConnectionFailed:
+            continue
+    if not found:
+        raise ConnectionFailed(f"no {mode} desk is running" if mode else "no desk is running")
+    return found
+
+
+def _text(answer: dict[str, Any]) -> str:
+    rows = answer["differences"]
+    lines = [f"{answer['mode']}  {answer['state']}  {len(rows) or 'no'} difference{'' if len(rows) == 1 else 's'}"]
+    table = [("key", "kind", "broker", "here", "since", "choices")]
+    for row in rows:
+        since = (datetime.fromtimestamp(row["since"] / 1e9, UTC) + IST).strftime("%H:%M:%S")
+        choices = "ignored; " if row["ignored"] else ""
+        table.append((row["key"], row["kind"], row["theirs"], row["ours"], since, choices + " ".join(row["choices"])))
+    if rows:
+        widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+        lines += [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table
+        ]
+    return "\n".join(lines) + "\n"
