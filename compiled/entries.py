@@ -8,7 +8,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from compiled.adoption import Adoptions
-from compiled.charges import Rates
+from compiled.charges import Rates, charged
 from compiled.decisions import CHANGE, ENTER, EXIT, RUNG, TICK, Cause, Decision, Decisions, explain
 from compiled.ladder import AT_MARKET, Entry, Ladder, LadderPlan, Rung, RungState, stop_at
 from compiled.ledger import Ledger
@@ -17,6 +17,7 @@ from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
 from compiled.risk import Limits, Reason, check_order, check_usage, size
 from compiled.strategy import OPERATOR, Request
+from compiled.table import Table
 from compiled.terms import Change, Variety
 
 ENTRY_RETRY_SECONDS: Final = 30
@@ -34,10 +35,10 @@ class Entries(Adoptions):
         out: Outbox,
         ledger: Ledger,
         limits: Limits,
-        markets: dict[int, Market],
+        markets: Table[Market],
         slots: list[Slot],
         first: i64,
-        rates: dict[int, Rates],
+        rates: Table[Rates],
     ) -> None:
         super().__init__(out, ledger, limits, markets, slots, first, rates)
         self.ready = False
@@ -161,7 +162,7 @@ class Entries(Adoptions):
                 return Reason.STRATEGY_STOPPED
         if ladder.side is Side.SELL and ladder.plan.product is Product.CNC:
             return Reason.SHORT_DELIVERY
-        if int(market.token) * 8 + int(ladder.plan.product) not in self.rates:
+        if charged(market.token, ladder.plan.product) not in self.rates:
             return Reason.PRODUCT
         return Reason.OK
 

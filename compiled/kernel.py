@@ -44,6 +44,7 @@ from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, calm, idle
 from compiled.risk import Limits, halting
 from compiled.strategy import OPERATOR, Wish
+from compiled.table import Table
 from compiled.terms import Exits
 
 PRESSED: Final = Exits()
@@ -90,9 +91,14 @@ class Kernel(Entries):
     """The desk's decisions. `rates` maps 8 * token + product to the charges of the day."""
 
     def __init__(self, setup: Setup, instruments: list[Instrument], slots: list[Slot], rates: dict[int, Rates]) -> None:
-        markets: dict[int, Market] = {int(i.token): Market(i) for i in instruments}
+        markets: Table[Market] = Table()
+        for instrument in instruments:
+            markets[instrument.token] = Market(instrument)
+        table: Table[Rates] = Table()
+        for key, charges in rates.items():
+            table[key] = charges
         out = Outbox(setup.tag_prefix, setup.first, setup.modifies, setup.exits)
-        super().__init__(out, Ledger(setup.cash), setup.limits, markets, slots, setup.first, rates)
+        super().__init__(out, Ledger(setup.cash), setup.limits, markets, slots, setup.first, table)
         self.open: i64 = 0
         self.close: i64 = 0
         self.grace = setup.grace
@@ -150,8 +156,11 @@ class Kernel(Entries):
 
     def handle(self, event: object) -> list[Command]:
         """Take one event and return what it calls for, in the order in which it should be done."""
-        out = self.out
-        out.commands = []
+        self.out.commands = []
+        return self.take(event)
+
+    def take(self, event: object) -> list[Command]:
+        """Take one event as `handle` does, but leave in the list what was asked for before."""
         if isinstance(event, Ticks):
             self._at(event.ts)
             for tick in event.ticks:
@@ -179,7 +188,7 @@ class Kernel(Entries):
             self._grant(event)
         else:
             self._correction(event)
-        return out.commands
+        return self.out.commands
 
     def _correction(self, event: object) -> None:
         """Bring the books in line with the broker's; the day's P&L counts what was taken on from now on."""
@@ -265,8 +274,9 @@ class Kernel(Entries):
         """Show a closed bar to the strategies that listen for it."""
         for slot in market.listeners:
             if slot.span == bar.span and not slot.stopped:
-                slot.context.now = self.out.now
-                slot.context.warming = False
+                context = slot.context
+                context.now = self.out.now
+                context.warming = False
                 self._call_bar(slot, bar)
 
     # recorded market data (compiled/replay.py): what ticks and timers do, without an event for each
@@ -316,10 +326,10 @@ class Kernel(Entries):
                     return True
         return len(market.tickers) > 0
 
-    def skip(self, ts: i64, market: Market, high: float, low: float, close: float, volume: i64) -> None:
-        """Take in a bar's path of four prices through which an instrument `sleeps`."""
-        self.ticks += 4
-        market.version += 4
+    def skip(self, ts: i64, market: Market, high: float, low: float, close: float, volume: i64, points: i64) -> None:
+        """Take in a bar's path, or the last points of it, through which an instrument `sleeps`."""
+        self.ticks += points
+        market.version += points
         market.ltp = close
         market.last = close
         market.bid = 0.0
@@ -334,9 +344,10 @@ class Kernel(Entries):
 
     def begin(self, ts: i64) -> None:
         """Move the kernel's time on, with nothing asked for yet."""
-        self._at(ts)
-        if self.out.commands:
-            self.out.commands = []
+        out = self.out
+        out.now = max(out.now, ts)
+        if out.commands:
+            out.commands = []
 
     def _timer(self) -> None:
         self.bars.advance(self.out.now - self.grace)
@@ -357,9 +368,10 @@ class Kernel(Entries):
                     self._call_timer(slot, now)
         if not self.still:
             self.still = True
-            for ladder in list(self.ladders.values()):
+            for ladder in self.ladders.values():
                 if ladder.plan.product is Product.MIS and not ladder.leaving:
                     self._square_off(ladder)
+                    self.still = False
                 if not idle(ladder, 0.0, NO_PRICE):
                     self._tend(ladder)
         self._watch_limits()
@@ -432,7 +444,7 @@ class Kernel(Entries):
 
     def _follow(self, market: Market) -> None:
         ltp = market.ltp
-        for ladder in list(market.ladders):
+        for ladder in market.ladders if len(market.ladders) == 1 else list(market.ladders):
             raise_high(ladder, ltp)
             if idle(ladder, ltp, ltp):
                 continue
@@ -457,10 +469,10 @@ class Kernel(Entries):
         elif event.act is Act.FLATTEN:
             self.flattening = True
             self._halt()
-            for ladder in list(self.ladders.values()):
+            for ladder in self.ladders.values():
                 self._leave(ladder, "flatten")
         elif event.act is Act.EXIT:
-            for ladder in list(self.ladders.values()):
+            for ladder in self.ladders.values():
                 if ladder.instrument.token == event.token:
                     self._leave(ladder, event.reason if event.reason else "operator")
         elif event.act is Act.CANCEL:

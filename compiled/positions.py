@@ -12,6 +12,7 @@ from compiled.outbox import Outbox
 from compiled.protection import leave, tend
 from compiled.risk import Limits, Usage
 from compiled.strategy import Context, Quote, Strategy
+from compiled.table import Table
 
 
 @final
@@ -64,18 +65,18 @@ class Positions:
     """
 
     def __init__(
-        self, out: Outbox, ledger: Ledger, limits: Limits, markets: dict[int, Market], slots: list[Slot], first: i64
+        self, out: Outbox, ledger: Ledger, limits: Limits, markets: Table[Market], slots: list[Slot], first: i64
     ) -> None:
         self.out = out
         self.ledger = ledger
         self.limits = limits
         self.markets = markets
         self.slots = slots
-        self.ladders: dict[int, Ladder] = {}
-        self.owners: dict[int, Ladder] = {}
-        self.rungs: dict[int, Rung] = {}
-        self.changed_rungs: dict[int, Rung] = {}
-        self.changed_ladders: dict[int, Ladder] = {}
+        self.ladders: Table[Ladder] = Table()
+        self.owners: Table[Ladder] = Table()
+        self.rungs: Table[Rung] = Table()
+        self.changed_rungs: Table[Rung] = Table()
+        self.changed_ladders: Table[Ladder] = Table()
         self.next_number: i64 = first
         self.still = False
         self.halted = False

@@ -38,8 +38,10 @@ class Recorder:
             self.journal.append("fills", self._fill(fill))
         for gtt in out.changed_gtts.values():
             self._gtt(gtt)
-        kernel.changed_ladders, kernel.changed_rungs = {}, {}
-        out.changed_orders, out.changed_gtts = {}, {}
+        kernel.changed_ladders.clear()
+        kernel.changed_rungs.clear()
+        out.changed_orders.clear()
+        out.changed_gtts.clear()
         return fills
 
     def _decisions(self) -> None:

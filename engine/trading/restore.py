@@ -40,8 +40,10 @@ def restore(kernel: Kernel, journal: Journal, day_start: int) -> list[int]:
             _fill(kernel, row, today=True)
     for ladder in list(kernel.ladders.values()):
         _settle(kernel, ladder)
-    kernel.changed_rungs, kernel.changed_ladders = {}, {}
-    kernel.out.changed_orders, kernel.out.changed_gtts = {}, {}
+    kernel.changed_rungs.clear()
+    kernel.changed_ladders.clear()
+    kernel.out.changed_orders.clear()
+    kernel.out.changed_gtts.clear()
     return unknown
 
 
