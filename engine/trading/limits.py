@@ -92,8 +92,11 @@ def parsed(detail: str) -> Change:
     return change._replace(value=checked(change.name, change.value))
 
 
-def restore(limits: Limits, journal: Journal, day: str) -> dict[str, Change]:
-    """Take over what was changed earlier on this day; return it by name."""
+def restore(limits: Limits, configured: Mapping[str, float], journal: Journal, day: str) -> dict[str, Change]:
+    """Go back to the configured limits but for what was changed on this day; return that by name."""
+    for name, value in (dict.fromkeys(current(limits), 0) | dict(configured)).items():
+        made = event(0, name, value)
+        limits.change(made.name, made.value)
     changes = {}
     for row in journal.load("limits", "day = ?", (day,)):
         change = Change(str(row["name"]), float(str(row["value"])), str(row["reason"]), str(row["who"]))

@@ -175,3 +175,22 @@ def test_a_looser_limit_asks_to_be_confirmed_and_every_change_needs_a_reason():
 def test_a_limit_is_bounded_as_in_the_configuration(name, value, words):
     with pytest.raises(ConfigError, match=words):
         limits.checked(name, value)
+
+
+class Kept:
+    """A journal that holds the limits of one day."""
+
+    def load(self, table, where="", parameters=()):
+        assert (table, where) == ("limits", "day = ?")
+        row = {"day": "2026-11-20", "name": "max_positions", "value": 3.0, "reason": "less", "who": "me", "ts": 1}
+        return [row] if parameters == ("2026-11-20",) else []
+
+
+def test_a_changed_limit_ends_with_its_day():
+    kept = Limits(max_positions=5, max_daily_loss=1_000_000)
+    configured = limits.current(kept)
+    assert set(limits.restore(kept, configured, Kept(), "2026-11-20")) == {"max_positions"}
+    kept.change("budget.ladder", 5_000.0)
+    assert (kept.max_positions, kept.max_daily_loss) == (3, 1_000_000)
+    assert limits.restore(kept, configured, Kept(), "2026-11-21") == {}
+    assert (kept.max_positions, kept.max_daily_loss, kept.budgets["ladder"]) == (5, 1_000_000, 0)
