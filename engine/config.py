@@ -186,6 +186,9 @@ class Gateway(Struct, frozen=True, kw_only=True):
     ] = 5.0
     lookup_every_s: Annotated[float, _in(0.5, 60, "Time between look-ups of such a request by its tag.")] = 2.0
     lookups: Annotated[int, _in(2, 100, "Look-ups without a trace before it is declared lost.")] = 5
+    entry_wait_s: Annotated[
+        float, _in(0.5, 60, "Longest an entry waits for the governor before it is dropped as stale.")
+    ] = 5.0
     poll_s: Annotated[float, _in(1, 300, "Time between readings of the order and GTT books.")] = 7.0
     positions_every_s: Annotated[float, _in(5, 3_600, "Time between comparisons of all books with the broker.")] = 45.0
 

@@ -194,6 +194,19 @@ def reconcile(
 
 
 @app.command
+def shadow(
+    *,
+    day: Annotated[str, Parameter(name="--date", help="Only this day, YYYY-MM-DD; empty: the last one.")] = "",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Compare what real orders cost with what their simulated twins would have."""
+    from tui.shadow import shadow as compare
+
+    return compare(config, day, as_json=as_json)
+
+
+@app.command
 def login(
     *,
     port: Annotated[

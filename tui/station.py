@@ -131,8 +131,6 @@ class Station:
 def check_mode(config: Config, run: Run) -> None:
     """Raise `ConfigError` where a mode cannot have what it needs, or real orders were not asked for by name."""
     kite = config.broker.name == "kite"
-    if run.mode == "shadow":
-        raise ConfigError(f"mode {run.mode} is not built yet")
     if run.mode == "live" and not kite:
         raise ConfigError('mode live needs broker.name "kite"')
     if run.mode in SENDING and kite and not run.live:

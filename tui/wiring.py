@@ -61,6 +61,7 @@ def wire(station: Station) -> Desk:
     ports = Ports(
         trading.broker, trading.feed, journal, world.clock, station.kill, world.calendar, world.charges,
         exchange.pacer, market.keep_bars, trading.beside,
+        None if exchange.access.place.sandbox else lambda: strategies_of(config),
     )  # fmt: skip
     settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal))
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
@@ -107,7 +108,7 @@ def _keep_bars(station: Station) -> Callable[[list[Bar]], None] | None:
     station.closers += [store.fold, writer.close]
 
     def keep(bars: list[Bar]) -> None:
-        if not names:
+        if any(int(bar.token) not in names for bar in bars):
             names.update({token: market.instrument.symbol for token, market in station.desk.kernel.markets.items()})
         writer.offer(bar for bar in bars if bar.span == MINUTE_SPAN)
 
@@ -131,7 +132,7 @@ def _settings(station: Station, salt: str) -> Settings:
         ),
         modifies=governor.modifies_per_order,
         exits=Exits(config.exits.patience_s, config.exits.widen_percent, config.exits.reach_percent),
-        patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups),
+        patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups, gateway.entry_wait_s),
         poll_s=gateway.poll_s,
         positions_every_s=gateway.positions_every_s,
         reconcile=Terms(

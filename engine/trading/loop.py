@@ -86,6 +86,7 @@ class Loop:
         self.hinted = False
         self.compare_soon = False
         self.stopping = False
+        board.header = board.header._replace(day_over=False)
         self._keep_bars = keep_bars
         self._stamped = stamped
         self._decoder = Decoder()
