@@ -4,7 +4,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from compiled.charges import Rates, order_charges
+from compiled.charges import Rates, charged, order_charges
 from compiled.events import Answer, OrderUpdate, Outcome, Trade, Verb
 from compiled.guard import confirm
 from compiled.ladder import Rung, RungState
@@ -15,6 +15,7 @@ from compiled.outbox import Fill, Outbox
 from compiled.positions import Market, Positions, Slot
 from compiled.protection import leave, triggered_by
 from compiled.risk import Limits
+from compiled.table import Table
 from compiled.terms import Variety
 
 REFUSALS_BEFORE_LEAVING: Final = 3
@@ -37,10 +38,10 @@ class Answers(Positions):
         out: Outbox,
         ledger: Ledger,
         limits: Limits,
-        markets: dict[int, Market],
+        markets: Table[Market],
         slots: list[Slot],
         first: i64,
-        rates: dict[int, Rates],
+        rates: Table[Rates],
     ) -> None:
         super().__init__(out, ledger, limits, markets, slots, first)
         self.rates = rates
@@ -276,9 +277,7 @@ class Answers(Positions):
         order.value += value
         order.filled = max(order.filled, order.traded)
         realised = self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
-        total = order_charges(
-            self.rates[int(order.token) * 8 + int(order.product)], order.side, order.traded, order.value
-        )
+        total = order_charges(self.rates[charged(order.token, order.product)], order.side, order.traded, order.value)
         charges = total - order.charged
         order.charged = total
         self.ledger.charge(order.strategy, order.token, charges)

@@ -164,7 +164,7 @@ def estimate(rates: Rates, side: Side, quantity: i64, price: float) -> Charges:
     txn = turnover * float(rates.txn)
     ipft = turnover * float(rates.ipft)
     sebi = turnover * float(rates.sebi)
-    buys = side == Side.BUY
+    buys = side is Side.BUY
     return Charges(
         brokerage,
         turnover * float(rates.tax_buy if buys else rates.tax_sell),
@@ -176,6 +176,11 @@ def estimate(rates: Rates, side: Side, quantity: i64, price: float) -> Charges:
     )
 
 
+def charged(token: i64, product: i64) -> i64:
+    """Return the number under which a kernel keeps the rates of an instrument (token) in a `Product`."""
+    return 8 * token + product
+
+
 def order_charges(rates: Rates, side: Side, quantity: i64, value: i64) -> i64:
     """Return all charges of one order that traded `quantity` shares for `value` paise, rounded half up to the paisa.
 
@@ -185,7 +190,7 @@ def order_charges(rates: Rates, side: Side, quantity: i64, value: i64) -> i64:
         return 0
     if value > LIMIT:
         raise ValueError("turnover above ₹1,000 crore")
-    buys = side == Side.BUY
+    buys = side is Side.BUY
     taxed = value * (rates.tax_buy + rates.stamp_buy if buys else rates.tax_sell + rates.stamp_sell)
     served = _brokerage(rates, value) + value * (rates.txn + rates.ipft + rates.sebi)
     # what is cut off below a billionth of a paisa cannot reach a half

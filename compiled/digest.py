@@ -18,10 +18,16 @@ class Digest:
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self._tape = BytesWriter()
+        self._text = ""
+        self._encoded = b""
 
     def put(self, number: i64) -> None:
         """Take in a number."""
         write_i64_le(self._tape, number)
+
+    def few(self, a: i64, b: i64, c: i64, d: i64) -> None:
+        """Take in four numbers from -100 to 99: members of enums."""
+        self.put(((a * 200 + b) * 200 + c) * 200 + d)
 
     def price(self, price: float) -> None:
         """Take in a price in rupees."""
@@ -29,9 +35,11 @@ class Digest:
 
     def text(self, text: str) -> None:
         """Take in a text."""
-        encoded = text.encode()
-        write_i64_le(self._tape, len(encoded))
-        self._tape.write(encoded)
+        if text is not self._text:
+            self._text = text
+            self._encoded = text.encode()
+        write_i64_le(self._tape, len(self._encoded))
+        self._tape.write(self._encoded)
         if len(self._tape) > FULL:
             self._drain()
 

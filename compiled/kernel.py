@@ -21,6 +21,7 @@ from compiled.events import (
     FeedStatus,
     GttUpdate,
     Halt,
+    LimitChange,
     Operate,
     OrderUpdate,
     Ticks,
@@ -42,8 +43,9 @@ from compiled.model import (
 from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, calm, idle
-from compiled.risk import Limits, halting
+from compiled.risk import Limits, halting, stopping
 from compiled.strategy import OPERATOR, Wish
+from compiled.table import Table
 from compiled.terms import Exits
 
 PRESSED: Final = Exits()
@@ -90,9 +92,14 @@ class Kernel(Entries):
     """The desk's decisions. `rates` maps 8 * token + product to the charges of the day."""
 
     def __init__(self, setup: Setup, instruments: list[Instrument], slots: list[Slot], rates: dict[int, Rates]) -> None:
-        markets: dict[int, Market] = {int(i.token): Market(i) for i in instruments}
+        markets: Table[Market] = Table()
+        for instrument in instruments:
+            markets[instrument.token] = Market(instrument)
+        table: Table[Rates] = Table()
+        for key, charges in rates.items():
+            table[key] = charges
         out = Outbox(setup.tag_prefix, setup.first, setup.modifies, setup.exits)
-        super().__init__(out, Ledger(setup.cash), setup.limits, markets, slots, setup.first, rates)
+        super().__init__(out, Ledger(setup.cash), setup.limits, markets, slots, setup.first, table)
         self.open: i64 = 0
         self.close: i64 = 0
         self.grace = setup.grace
@@ -117,6 +124,13 @@ class Kernel(Entries):
         self.losses = 0
         self.before = self.ledger.net
         self.peak = 0
+        for slot in self.slots:
+            slot.before = self.ledger.strategy_net(slot.name)
+            slot.peak = 0
+            slot.losses = 0
+            if slot.limited:
+                slot.limited = False
+                slot.stopped = ""
 
     def _begin_hours(self, open: i64, close: i64, hours: dict[int, TradingHours]) -> None:
         """Let every instrument, its bars and the timers of its strategies keep the hours of the day."""
@@ -150,8 +164,11 @@ class Kernel(Entries):
 
     def handle(self, event: object) -> list[Command]:
         """Take one event and return what it calls for, in the order in which it should be done."""
-        out = self.out
-        out.commands = []
+        self.out.commands = []
+        return self.take(event)
+
+    def take(self, event: object) -> list[Command]:
+        """Take one event as `handle` does, but leave in the list what was asked for before."""
         if isinstance(event, Ticks):
             self._at(event.ts)
             for tick in event.ticks:
@@ -177,9 +194,12 @@ class Kernel(Entries):
         elif isinstance(event, Wish):
             self._at(event.ts)
             self._grant(event)
+        elif isinstance(event, LimitChange):
+            self._at(event.ts)
+            self.limits.change(event.name, event.value)
         else:
             self._correction(event)
-        return out.commands
+        return self.out.commands
 
     def _correction(self, event: object) -> None:
         """Bring the books in line with the broker's; the day's P&L counts what was taken on from now on."""
@@ -265,8 +285,9 @@ class Kernel(Entries):
         """Show a closed bar to the strategies that listen for it."""
         for slot in market.listeners:
             if slot.span == bar.span and not slot.stopped:
-                slot.context.now = self.out.now
-                slot.context.warming = False
+                context = slot.context
+                context.now = self.out.now
+                context.warming = False
                 self._call_bar(slot, bar)
 
     # recorded market data (compiled/replay.py): what ticks and timers do, without an event for each
@@ -316,10 +337,10 @@ class Kernel(Entries):
                     return True
         return len(market.tickers) > 0
 
-    def skip(self, ts: i64, market: Market, high: float, low: float, close: float, volume: i64) -> None:
-        """Take in a bar's path of four prices through which an instrument `sleeps`."""
-        self.ticks += 4
-        market.version += 4
+    def skip(self, ts: i64, market: Market, high: float, low: float, close: float, volume: i64, points: i64) -> None:
+        """Take in a bar's path, or the last points of it, through which an instrument `sleeps`."""
+        self.ticks += points
+        market.version += points
         market.ltp = close
         market.last = close
         market.bid = 0.0
@@ -334,9 +355,10 @@ class Kernel(Entries):
 
     def begin(self, ts: i64) -> None:
         """Move the kernel's time on, with nothing asked for yet."""
-        self._at(ts)
-        if self.out.commands:
-            self.out.commands = []
+        out = self.out
+        out.now = max(out.now, ts)
+        if out.commands:
+            out.commands = []
 
     def _timer(self) -> None:
         self.bars.advance(self.out.now - self.grace)
@@ -357,9 +379,10 @@ class Kernel(Entries):
                     self._call_timer(slot, now)
         if not self.still:
             self.still = True
-            for ladder in list(self.ladders.values()):
+            for ladder in self.ladders.values():
                 if ladder.plan.product is Product.MIS and not ladder.leaving:
                     self._square_off(ladder)
+                    self.still = False
                 if not idle(ladder, 0.0, NO_PRICE):
                     self._tend(ladder)
         self._watch_limits()
@@ -432,7 +455,7 @@ class Kernel(Entries):
 
     def _follow(self, market: Market) -> None:
         ltp = market.ltp
-        for ladder in list(market.ladders):
+        for ladder in market.ladders if len(market.ladders) == 1 else list(market.ladders):
             raise_high(ladder, ltp)
             if idle(ladder, ltp, ltp):
                 continue
@@ -457,10 +480,10 @@ class Kernel(Entries):
         elif event.act is Act.FLATTEN:
             self.flattening = True
             self._halt()
-            for ladder in list(self.ladders.values()):
+            for ladder in self.ladders.values():
                 self._leave(ladder, "flatten")
         elif event.act is Act.EXIT:
-            for ladder in list(self.ladders.values()):
+            for ladder in self.ladders.values():
                 if ladder.instrument.token == event.token:
                     self._leave(ladder, event.reason if event.reason else "operator")
         elif event.act is Act.CANCEL:
@@ -479,3 +502,21 @@ class Kernel(Entries):
         if reason:
             self.out.commands.append(Halt(self.out.now, reason))
             self._halt()
+        elif self.limits.by_strategy:
+            self._watch_strategies()
+
+    def _watch_strategies(self) -> None:
+        """Stop each strategy that has reached a limit of its own: it asks no more, its protection stays."""
+        for slot in self.slots:
+            if slot.stopped:
+                continue
+            net = self.ledger.strategy_net(slot.name) - slot.before
+            slot.peak = max(slot.peak, net)
+            reason = stopping(net, slot.peak, slot.losses, self.limits)
+            if reason:
+                slot.stopped = reason
+                slot.limited = True
+                self.out.alert("alarm", "strategy_stopped", slot.name + " stopped: " + reason)
+                for ladder in self.ladders.values():
+                    if ladder.strategy == slot.name:
+                        self._cancel_entries(ladder)

@@ -10,6 +10,7 @@ from librt.vecs import append, vec
 from mypy_extensions import i64
 
 from compiled.model import Side, nearest, paise
+from compiled.table import Table
 
 
 def share(amount: i64, part: i64, whole: i64) -> i64:
@@ -38,7 +39,7 @@ class Position:
         self.value: i64 = 0
         self.realised: i64 = 0
         self.realised_fifo: i64 = 0
-        self.unrealised: i64 = 0
+        self.marked: i64 = 0
         self.charges: i64 = 0
         self.buy_quantity: i64 = 0
         self.buy_value: i64 = 0
@@ -54,20 +55,26 @@ class Position:
         """Return the average price of the open quantity in rupees, 0.0 when flat."""
         return float(self.value) / float(self.quantity) / 100.0 if self.quantity else 0.0
 
-    def mark(self, price: float) -> i64:
-        """Value the position at a price in rupees; return the change of `unrealised` in paise."""
-        self.last = price
-        before = self.unrealised
+    @property
+    def unrealised(self) -> i64:
+        """Return what its open quantity has gained at the last price, in paise."""
         quantity = self.quantity
         if quantity == 0:
-            self.unrealised = 0
-        else:
-            self.unrealised = paise(price, quantity) - self.value
-        return self.unrealised - before
+            return 0
+        return paise(self.last, quantity) - self.value
+
+    def mark(self, price: float) -> i64:
+        """Value the position at a price in rupees; return the change of `unrealised` in paise since the last call."""
+        self.last = price
+        if self.quantity == 0 and self.marked == 0:
+            return 0
+        before = self.marked
+        self.marked = self.unrealised
+        return self.marked - before
 
     def trade(self, side: Side, quantity: i64, value: i64) -> i64:
         """Book a fill worth `value` paise; return the P&L it realises by the average method, in paise."""
-        if side == Side.BUY:
+        if side is Side.BUY:
             self.buy_quantity += quantity
             self.buy_value += value
             return self._book(quantity, value)
@@ -144,7 +151,7 @@ class Ledger:
         self.unrealised: i64 = 0
         self._positions: list[Position] = []
         self._accounts: list[Position] = []
-        self._held: dict[int, list[Position]] = {}  # token → the account's position, then the strategies'
+        self._held: Table[list[Position]] = Table()  # token → the account's position, then the strategies'
 
     @property
     def net(self) -> i64:
@@ -169,7 +176,7 @@ class Ledger:
         position = self._get(strategy, token, price)
         self._held[token][0].trade(side, quantity, value)
         realised = position.trade(side, quantity, value)
-        if side == Side.BUY:
+        if side is Side.BUY:
             self.cash -= value
         else:
             self.cash += value
@@ -202,7 +209,7 @@ class Ledger:
 
     def revalue(self, held: list[Position], price: float) -> None:
         """Value one instrument's positions at its last price in rupees."""
-        held[0].mark(price)
+        held[0].last = price
         for i in range(1, len(held)):
             self.unrealised += held[i].mark(price)
 
@@ -232,6 +239,14 @@ class Ledger:
     def positions(self) -> list[Position]:
         """Return every strategy's positions, flat ones included, in order of first fill."""
         return list(self._positions)
+
+    def strategy_net(self, strategy: str) -> i64:
+        """Return a strategy's P&L after charges, in paise."""
+        total: i64 = 0
+        for position in self._positions:
+            if position.strategy == strategy:
+                total += position.realised + position.unrealised - position.charges
+        return total
 
     def account_positions(self) -> list[Position]:
         """Return the account's positions, flat ones included, in order of first fill."""

@@ -308,9 +308,10 @@ class Order:
     """One order of ours, from intent to its end.
 
     `intent` numbers it within the desk, `tag` is what the broker echoes (at most 20 characters), `order_id` is the
-    broker's, empty until known. `rung` names the rung it serves (0: none). `cancelling` while a cancellation has no
-    answer, `unwanted` when it was to be cancelled before its id was known. `pending` is the modification that has no
-    answer yet, `wanted` the one to be asked for then; `moved` (ns) is when the last one was asked for.
+    broker's, empty until known, and `listed` the one it was last listed under. `rung` names the rung it serves (0: none).
+    `cancelling` while a cancellation has no answer, `unwanted` when it was to be cancelled before its id was known.
+    `pending` is the modification that has no answer yet, `wanted` the one to be asked for then; `moved` (ns) is when the
+    last one was asked for.
 
     What the broker makes into several orders (slices, the legs of an iceberg) is a chain of orders by `sibling`; the
     others name the first in `parent`. `parts` is how many there are for certain, `whole` the quantity of all together.
@@ -351,6 +352,7 @@ class Order:
         self.rung = rung
         self.created = created
         self.order_id = ""
+        self.listed = ""
         self.status = OrderStatus.INTENT
         self.filled: i64 = 0
         self.traded: i64 = 0
@@ -377,7 +379,13 @@ class Order:
     @property
     def live(self) -> bool:
         """Tell whether it may still trade."""
-        return self.status < OrderStatus.COMPLETE
+        status = self.status  # compared one by one: an order of enums is reckoned in Python
+        return (
+            status is not OrderStatus.COMPLETE
+            and status is not OrderStatus.CANCELLED
+            and status is not OrderStatus.REJECTED
+            and status is not OrderStatus.LOST
+        )
 
 
 @mypyc_attr(acyclic=True)
@@ -432,4 +440,10 @@ class Gtt:
     @property
     def live(self) -> bool:
         """Tell whether it may still trigger."""
-        return self.status <= GttStatus.ACTIVE
+        status = self.status
+        return (
+            status is GttStatus.ACTIVE
+            or status is GttStatus.SENT
+            or status is GttStatus.INTENT
+            or status is GttStatus.UNKNOWN
+        )

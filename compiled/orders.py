@@ -44,7 +44,12 @@ _LEGAL: Final = [new in LEGAL.get(OrderStatus(max(1, old)), ()) for old in range
 
 def legal(old: OrderStatus, new: OrderStatus) -> bool:
     """Tell whether `new` may follow `old`."""
-    return _LEGAL[old * _STATUSES + new]
+    return _LEGAL[_place(old, new)]
+
+
+def _place(old: i64, new: i64) -> i64:
+    """Return where the table holds a pair; an argument turns from enum to i64 for less than `int` takes."""
+    return old * i64(_STATUSES) + new
 
 
 def move(order: Order, status: OrderStatus, reason: str = "") -> bool:

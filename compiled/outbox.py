@@ -7,6 +7,7 @@ from mypy_extensions import i64, mypyc_attr
 from compiled.digest import Digest
 from compiled.events import Alert, CancelOrder, Command, DeleteGtt, ModifyGtt, ModifyOrder, PlaceGtt, PlaceOrder
 from compiled.model import Gtt, GttLeg, Order, OrderType, Product, Purpose, Side, Validity
+from compiled.table import Table
 from compiled.terms import PLAIN, Change, Exits, Terms
 
 PLACED: Final[i64] = 1
@@ -51,13 +52,13 @@ class Outbox:
         self.exits = exits
         self.now: i64 = 0
         self.commands: list[Command] = []
-        self.orders: dict[int, Order] = {}
-        self.gtts: dict[int, Gtt] = {}
+        self.orders: Table[Order] = Table()
+        self.gtts: Table[Gtt] = Table()
         self.by_tag: dict[str, Order] = {}
         self.by_order_id: dict[str, Order] = {}
-        self.by_gtt_id: dict[int, Gtt] = {}
-        self.changed_orders: dict[int, Order] = {}
-        self.changed_gtts: dict[int, Gtt] = {}
+        self.by_gtt_id: Table[Gtt] = Table()
+        self.changed_orders: Table[Order] = Table()
+        self.changed_gtts: Table[Gtt] = Table()
         self.fills: list[Fill] = []
         self._digest = Digest()
 
@@ -67,9 +68,8 @@ class Outbox:
 
     def _note(self, what: i64, intent: i64) -> None:
         """Take the beginning of a record into the digest."""
-        self._digest.put(what)
+        self._digest.put(16 * intent + what)
         self._digest.put(self.now)
-        self._digest.put(intent)
 
     def _note_legs(self, legs: list[GttLeg]) -> None:
         """Take legs into the digest."""
@@ -125,11 +125,8 @@ class Outbox:
         digest = self._digest
         self._note(PLACED, intent)
         digest.put(token)
-        digest.put(side)
+        digest.few(side, order_type, product, purpose)
         digest.put(quantity)
-        digest.put(order_type)
-        digest.put(product)
-        digest.put(purpose)
         digest.price(price)
         digest.price(trigger)
         digest.put(validity)
@@ -147,7 +144,6 @@ class Outbox:
         digest.price(fill.price)
         digest.put(fill.charges)
         digest.put(fill.realised)
-        digest.text(fill.trade_id)
 
     def register(self, order: Order) -> None:
         """Make an order findable by number, tag and the broker's id."""
@@ -155,11 +151,13 @@ class Outbox:
         if order.tag:
             self.by_tag[order.tag] = order
         if order.order_id:
+            order.listed = order.order_id
             self.by_order_id[order.order_id] = order
 
     def changed(self, order: Order) -> None:
         """Have an order's row written, and its broker id known."""
-        if order.order_id:
+        if order.order_id != order.listed:
+            order.listed = order.order_id
             self.by_order_id[order.order_id] = order
         self.changed_orders[order.intent] = order
 

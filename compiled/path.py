@@ -12,6 +12,7 @@ from compiled.model import NEVER
 from compiled.resting import Resting, Waiting
 
 POINTS: Final[i64] = 4
+NOTHING: Final[list[Resting]] = []
 
 
 def point(k: i64, open: float, high: float, low: float, close: float) -> float:
@@ -69,13 +70,16 @@ def begin(floor: Floor, ts: i64, open: i64, high: i64, low: i64, volume: i64) ->
     floor.gap = True
     walk(floor, ts, open)
     floor.gap = False
-    for order in list(floor.orders):
+    for order in list(floor.orders) if floor.orders else NOTHING:
         if order.ioc and not order.fresh and order.trigger == 0:
             floor.drop(order, ts, "immediate or cancel")
 
 
 def walk(floor: Floor, ts: i64, to: i64) -> None:
     """Move the price to the next point of the path; everything on the way is met in the order of its distance."""
+    if not floor.orders and not floor.gtts:
+        floor.at = to
+        return
     tried: list[Resting] = []
     while floor.orders or floor.gtts:
         met = _next(floor, to, tried)

@@ -22,6 +22,7 @@ from compiled.recording import DEPTH, WORD, BarColumns, Sessions, TickColumns
 from compiled.venue import Venue
 
 DAY: Final[i64] = 86_400
+FEW: Final[i64] = 30
 
 
 @final
@@ -53,6 +54,7 @@ class Replay:
         self.day = vec[i64]([0 for _ in tokens])
         self.times = vec[i64]()
         self.equity = vec[i64]()
+        self.points: i64 = 0
         self.close: i64 = 0
 
     def enter(self, index: i64) -> None:
@@ -82,6 +84,7 @@ class Replay:
         """Pass on what the kernel asked for."""
         if commands:
             self.venue.take(commands, now)
+            commands.clear()
 
     def hear(self, until: i64) -> None:
         """Let the kernel hear, each at its time, everything the exchange has to tell it by `until`."""
@@ -91,26 +94,33 @@ class Replay:
             due = venue.reports.due
             if due > until:
                 return
-            self.do(self.kernel.handle(venue.reports.take()), due)
+            self.do(self.kernel.take(venue.reports.take()), due)
 
     def forget(self) -> None:
         """Drop what has changed: nobody writes it down here, and small tables are fast ones."""
         kernel = self.kernel
-        kernel.out.changed_orders.clear()
-        kernel.out.changed_gtts.clear()
-        kernel.changed_rungs.clear()
-        kernel.changed_ladders.clear()
-        kernel.decisions.forget()
+        if len(kernel.changed_rungs) + len(kernel.out.changed_orders) > FEW:
+            kernel.out.changed_orders.clear()
+            kernel.out.changed_gtts.clear()
+            kernel.changed_rungs.clear()
+            kernel.changed_ladders.clear()
+            kernel.decisions.forget()
 
     def expect(self, points: i64) -> None:
         """Make room for a curve of so many points."""
-        self.times = vec[i64](capacity=points)
-        self.equity = vec[i64](capacity=points)
+        self.times = vec[i64]([0] * int(points))
+        self.equity = vec[i64]([0] * int(points))
 
     def sample(self, ts: i64) -> None:
         """Add a point to the curve."""
-        self.times = append(self.times, ts)
-        self.equity = append(self.equity, self.kernel.ledger.net)
+        at = self.points
+        self.points = at + 1
+        if at < len(self.times):
+            self.times[at] = ts
+            self.equity[at] = self.kernel.ledger.net
+        else:
+            self.times = append(self.times, ts)
+            self.equity = append(self.equity, self.kernel.ledger.net)
 
 
 @final
@@ -192,7 +202,7 @@ class BarReplay(Replay):
             volume = read_i64_le(volumes, at)
             day = self.day[slot] + volume
             self.day[slot] = day
-            kernel.skip(end - 1, market, high, low, close, day)
+            kernel.skip(end - 1, market, high, low, close, day, path.POINTS)
             floor.close = close
             kernel.bar_count += 1
             kernel.begin(end)
@@ -231,7 +241,7 @@ class BarReplay(Replay):
             floor = self.floors[slot]
             if market.calm and not floor.orders and not floor.gtts and (alone or not market.ladders):
                 awake[slot] = 0
-                self._skip(at, slot, market, floor, end)
+                self._skip(at, slot, market, floor, end, path.POINTS)
             elif self._quiet(at, market, floor):
                 awake[slot] = -1
                 drowsy = True
@@ -246,7 +256,7 @@ class BarReplay(Replay):
             if awake[slot] < 0:
                 awake[slot] = 1 if entering else 0
                 if not entering:
-                    self._skip(at, slot, self.markets[slot], self.floors[slot], end)
+                    self._skip(at, slot, self.markets[slot], self.floors[slot], end, path.POINTS)
             at += WORD
         return some
 
@@ -261,18 +271,24 @@ class BarReplay(Replay):
             return False
         return path.quiet(floor, floor.instrument.ticks(high), floor.instrument.ticks(low))
 
-    def _skip(self, at: i64, slot: i64, market: Market, floor: Floor, end: i64) -> None:
+    def _skip(self, at: i64, slot: i64, market: Market, floor: Floor, end: i64, points: i64) -> None:
         bars = self.bars
         close = read_f64_le(bars.closes, at)
         self.day[slot] += read_i64_le(bars.volumes, at)
         high = read_f64_le(bars.highs, at) if market.ladders else close
         low = read_f64_le(bars.lows, at) if market.ladders else close
-        self.kernel.skip(end - 1, market, high, low, close, self.day[slot])
+        self.kernel.skip(end - 1, market, high, low, close, self.day[slot], points)
         floor.rest(close)
 
     def _walk(self, first: i64, last: i64, start: i64, end: i64) -> None:
-        """Walk the paths of all bars that are awake, point by point."""
+        """Walk the paths of all bars that are awake, point by point; what is alone may fall asleep after the open."""
+        alone = last == first + WORD
         for k in range(path.POINTS):
+            if k == 1 and alone:
+                slot = read_i64_le(self.bars.slots, first)
+                if self._quiet(first, self.markets[slot], self.floors[slot]):
+                    self._skip(first, slot, self.markets[slot], self.floors[slot], end, path.POINTS - 1)
+                    return
             ts = path.time(k, start, end)
             at = first
             while at < last:

@@ -124,8 +124,12 @@ class Reports:
 
     def add(self, ts: i64, event: object) -> None:
         """Tell something that happened at `ts`; times never go back."""
+        at: i64 = len(self._events)
         self._events.append(event)
-        self._due = append(self._due, ts + self.delay)
+        if at < len(self._due):
+            self._due[at] = ts + self.delay
+        else:
+            self._due = append(self._due, ts + self.delay)
 
     @property
     def due(self) -> i64:
@@ -137,8 +141,7 @@ class Reports:
         event = self._events[self._head]
         self._head += 1
         if self._head == len(self._events):
-            self._events = []
-            self._due = vec[i64]()
+            self._events.clear()
             self._head = 0
         return event
 

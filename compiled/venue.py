@@ -26,6 +26,7 @@ from compiled.floor import Floor, Rules
 from compiled.model import NEVER, Gtt, GttLeg, Instrument, Order, OrderStatus, Tick
 from compiled.resting import Reports, Waiting, resting, worth
 from compiled.slippage import Slippage
+from compiled.table import Table
 from compiled.terms import Change
 
 PLACE: Final[i64] = 1
@@ -56,7 +57,9 @@ class Venue:
 
     def __init__(self, instruments: list[Instrument], rules: Rules, slippage: Slippage, first: i64 = 1) -> None:
         self.reports = Reports(rules.from_exchange, first)
-        self.floors: dict[int, Floor] = {int(i.token): Floor(i, rules, slippage, self.reports) for i in instruments}
+        self.floors: Table[Floor] = Table()
+        for instrument in instruments:
+            self.floors[instrument.token] = Floor(instrument, rules, slippage, self.reports)
         self.open: i64 = 0
         self.close: i64 = 0
         self._delay = rules.to_exchange
@@ -81,7 +84,10 @@ class Venue:
         """Take what the kernel asked for at `now`; alerts and halts are not for an exchange."""
         for command in commands:
             if isinstance(command, PlaceOrder):
-                self._send(Errand(PLACE, command.order, None), now)
+                if self._delay == 0:
+                    self._place(command.order, now)
+                else:
+                    self._send(Errand(PLACE, command.order, None), now)
             elif isinstance(command, ModifyOrder):
                 self._send(Errand(MODIFY, command.order, None, command.change), now)
             elif isinstance(command, CancelOrder):

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from compiled.charges import RateTable
 from compiled.kernel import PRESSED, Kernel, Setup
-from compiled.model import SECOND, Bar, Instrument
+from compiled.model import MINUTE, NEVER, SECOND, Bar, Instrument
 from compiled.positions import Slot
 from compiled.risk import Limits
 from compiled.strategy import Strategy
@@ -27,13 +27,20 @@ from engine.trading.clock import SteppedClock
 from engine.trading.gateway import Gateway, Patience
 from engine.trading.governor import Governor, Rates
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
+from engine.trading.limits import Change, asked, current, listed
+from engine.trading.limits import restore as restore_limits
 from engine.trading.loop import Ask, Log, Loop
 from engine.trading.opening import also_held, check_account, choose, derivatives, history, rates, start_cash
-from engine.trading.pacing import Lockstep, run_live
+from engine.trading.pacing import Lockstep, run_live, run_night
 from engine.trading.reconcile import SOON, Reconciler, Terms
 from engine.trading.restore import restore
 
 OPENING_TRIES = 5
+ANSWER_TRIES, ANSWER_WAIT_S = 40, 0.05
+REST = 30 * MINUTE
+"""How long after the last order of the day is done the desk still looks at the books."""
+BEFORE_OPENING = 15 * MINUTE
+"""How long before the next day's first phase the desk opens it."""
 T = TypeVar("T")
 
 
@@ -67,7 +74,8 @@ class Settings:
 class Ports(NamedTuple):
     """The outside world, as the desk is handed it; `keep_bars` takes closed bars and must not block.
 
-    `beside` gives what runs beside an opened day, on its loop, until the day ends.
+    `beside` gives what runs beside an opened day, on its loop, until the next one opens. `tomorrow` makes the strategies
+    of the next day: with it the desk goes on from day to day, without it the day it opened is its last.
     """
 
     broker: Broker
@@ -80,6 +88,7 @@ class Ports(NamedTuple):
     pacer: Pacer | None = None
     keep_bars: Callable[[list[Bar]], None] | None = None
     beside: Callable[[Loop], Iterable[Coroutine[None, None, None]]] = lambda _: ()
+    tomorrow: Callable[[], Sequence[Strategy]] | None = None
 
 
 class Desk:
@@ -98,6 +107,7 @@ class Desk:
         self.spans = settings.spans
         self.error: BaseException | None = None
         self.done = threading.Event()
+        self._configured = current(settings.limits)
         self.kernel: Kernel
         self.gateway: Gateway
         self._log = Log(ports.journal, ports.clock)
@@ -137,6 +147,26 @@ class Desk:
             self.submit("resumed", detail=f"{who}: {reason}")
         return old
 
+    def limits(self) -> str:
+        """Return every limit with its configured value as one line of JSON."""
+        changes = self._loop.changes if self._loop else {}
+        return json.dumps(
+            {"mode": self.board.header.mode, "limits": listed(self.settings.limits, self._configured, changes)}
+        )
+
+    def set_limit(self, change: Change, *, confirmed: bool) -> str:
+        """Change a limit for the rest of the day and return the engine's answer; raise `ConfigError`."""
+        number = self.submit("limit", detail=asked(self.settings.limits, change, confirmed=confirmed))
+        return self._answered(number)
+
+    def _answered(self, number: int) -> str:
+        """Wait a moment for the engine; an answer that takes longer appears in the event log."""
+        for _ in range(ANSWER_TRIES):
+            if number in self.board.answers:
+                return self.board.answers[number]
+            self.done.wait(ANSWER_WAIT_S)
+        return "pending: the engine has not answered yet"
+
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
         """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.trading.choices.parse`).
 
@@ -153,11 +183,8 @@ class Desk:
 
     def differences(self) -> str:
         """Return what stands between the broker's books and ours as one line of JSON; safe from any thread."""
-        header, loop = self.board.header, self._loop
-        return json.dumps({
-            "mode": header.mode, "state": header.state, "unreadable": loop.reconciler.unreadable if loop else "",
-            "differences": [row._asdict() for row in self.board.differences.rows[:]],
-        })  # fmt: skip
+        header, rows = self.board.header, self.board.differences.rows[:]
+        return json.dumps({"mode": header.mode, "state": header.state, "differences": [row._asdict() for row in rows]})
 
     def _nudge(self) -> None:
         loop, events = self._loop, self._events
@@ -172,10 +199,10 @@ class Desk:
         asyncio.run(self.run())
 
     async def run(self) -> None:
-        """Run the day on the calling event loop; what ends it early is told, kept in `error`, and latches the switch."""
+        """Run its day, or its days, on the calling event loop; what ends it early is told, kept in `error`, and latches the switch."""
         state = "stopped"
         try:
-            await self._day()
+            await self._days()
         except PatangError as error:
             state = self._die(error)
         except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
@@ -191,30 +218,68 @@ class Desk:
         self._failure("engine", error)
         return "failed"
 
-    async def _day(self) -> None:
+    async def _days(self) -> None:
         self._events, ports = asyncio.get_running_loop(), self.ports
         try:
             lockstep = await self._take_hold()
-            loop, watched = await self._open()
-            async with asyncio.TaskGroup() as tasks:
-                helpers = [tasks.create_task(work) for work in (ports.feed.run(loop), *ports.beside(loop))]
-                try:
-                    await ports.feed.subscribe(int(i.token) for i in watched)
-                    if lockstep is not None and ports.pacer is not None:
-                        await Lockstep(loop, ports.pacer, ports.feed, lockstep).run(len(watched))
-                    else:
-                        helpers.append(tasks.create_task(self.gateway.run(self.settings.lanes)))
-                        await run_live(
-                            loop, int(self.settings.poll_s * SECOND),
-                            int(self.settings.positions_every_s * SECOND), self.settings.beat_s,
-                        )  # fmt: skip
-                finally:
-                    loop.state = "stopping"
-                    for helper in helpers:
-                        helper.cancel()
-            await loop.finish()
+            opened: tuple[Loop, list[Instrument]] | None = await self._open()
+            while opened is not None:
+                await self._day(*opened, lockstep)
+                opened = await self._next_day()
         finally:
             await ports.broker.close()
+
+    async def _day(self, loop: Loop, watched: list[Instrument], lockstep: SteppedClock | None) -> None:
+        """Live an opened day to its end, and the night after it."""
+        settings, ports = self.settings, self.ports
+        async with asyncio.TaskGroup() as tasks:
+            beside = [tasks.create_task(work) for work in ports.beside(loop)]
+            daily = [tasks.create_task(ports.feed.run(loop))]
+            try:
+                await ports.feed.subscribe(int(i.token) for i in watched)
+                if lockstep is not None and ports.pacer is not None:
+                    await Lockstep(loop, ports.pacer, ports.feed, lockstep).run(len(watched))
+                else:
+                    daily.append(tasks.create_task(self.gateway.run(settings.lanes)))
+                    rest, opens = self._night(loop, watched)
+                    await run_live(
+                        loop, int(settings.poll_s * SECOND), int(settings.positions_every_s * SECOND),
+                        settings.beat_s, rest,
+                    )  # fmt: skip
+                    if not loop.stopping:
+                        _cancel(daily)
+                        loop.state = "closed"
+                        await run_night(loop, opens, settings.beat_s)
+            finally:
+                loop.state = "stopping"
+                _cancel([*daily, *beside])
+        await loop.finish()
+
+    def _night(self, loop: Loop, watched: list[Instrument]) -> tuple[int, int]:
+        """Return when the day may come to rest and the next one opens (ns UTC): never, where it is the last."""
+        if self.ports.tomorrow is None:
+            return NEVER, NEVER
+        day = ist_day(self.ports.clock.now())
+        try:
+            first = min(loop.hours.after(day, each).phases[0].start for each in watched)
+        except DataError as error:
+            self._log.tell("warn", "opening", f"the desk will not open another day: {error}")
+            return NEVER, NEVER
+        return loop.ends + REST, first - BEFORE_OPENING
+
+    async def _next_day(self) -> tuple[Loop, list[Instrument]] | None:
+        """Open the next day, however often that has to be tried; None where there is none, or when told to stop."""
+        tomorrow, clock = self.ports.tomorrow, self.ports.clock
+        while tomorrow is not None and not self._stopping:
+            self.strategies = list(tomorrow())
+            try:
+                return await self._open()
+            except PatangError as error:
+                self._log.tell("alarm", "opening", f"the day cannot be opened yet: {error}")
+            again = clock.now() + MINUTE
+            while clock.now() < again and not self._stopping:
+                await clock.sleep_until(min(again, clock.now() + SECOND))
+        return None
 
     async def _take_hold(self) -> SteppedClock | None:
         """Set the clock to an exchange that waits for us; return it, None for one that runs by itself."""
@@ -252,9 +317,11 @@ class Desk:
             self.settings.limits, list(self.settings.spans), f"P{self.settings.tag_salt}{day:%y%m%d}", hours=own,
             modifies=self.settings.modifies, exits=self.settings.exits,
         )  # fmt: skip
+        changes = restore_limits(self.settings.limits, self._configured, journal, str(day))
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
         self.kernel.begin(now)
         loop = self._build(hours)
+        loop.changes = changes
         for intent in restore(self.kernel, journal, midnight(day)):
             self.gateway.look_for(intent)
         start = midnight(day)
@@ -368,6 +435,11 @@ class Desk:
             "feed_age_ms": header.feed_age // 1_000_000, "positions": len(self.board.positions.rows),
             "orders": len(self.board.orders.rows), "differences": [*self._loop.differences, *self._loop.holds.values()] if self._loop else [],
         })  # fmt: skip
+
+
+def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
 
 
 def _first(error: BaseException) -> BaseException:

@@ -265,7 +265,7 @@ def test_a_bare_position_has_no_gtt_and_is_not_counted_as_naked():
     rows = walk(1, (257,), 370)
     kernel, venue = desk([SmaCross("cross", 60, 5, 12, 100)], (257,))
     run_bars(kernel, venue, columns(rows, (257,)), 60, sessions())
-    assert kernel.out.gtts == {}
+    assert not kernel.out.gtts
     assert kernel.naked() == 0
 
 

@@ -13,7 +13,7 @@ class Action(NamedTuple):
     verb: str
     keys: str
     scope: str
-    """anywhere, desk, list (any pane with the focus), positions, orders, chart."""
+    """anywhere, desk, list (any pane with the focus), positions, orders, differences, chart."""
     run: str
     help: str
     twin: str = ""
@@ -39,6 +39,15 @@ ACTIONS: Final = (
     ),
     Action("desk", "desk", "1", "anywhere", "app.show('desk')", "Show the desk.", footer=6),
     Action("chart", "chart", "2", "anywhere", "app.show('chart')", "Show the chart.", footer=7),
+    Action(
+        "risk",
+        "risk",
+        "6",
+        "anywhere",
+        "app.show('risk')",
+        "Show limits, and what differs from the broker's books.",
+        footer=12,
+    ),
     Action("freeze", "freeze", "space", "anywhere", "app.freeze", "Hold the display still while data flows on.", "", 5),
     Action("back", "back", "escape", "anywhere", "app.back", "Leave the filter, the maximised pane, the screen."),
     Action("palette", "palette", "ctrl+p", "anywhere", "app.command_palette", "Find any action by name.", "", 9),
@@ -66,6 +75,55 @@ ACTIONS: Final = (
         "cancel", "cancel", "x", "orders", "app.cancel_order", "Cancel the order under the cursor; asks first.", "", 2
     ),
     Action(
+        "adopt",
+        "adopt",
+        "a",
+        "differences",
+        "screen.reconcile('adopt')",
+        "Take the shares on in a ladder of the desk's own, or take the broker's word; asks for the stop.",
+        "patang reconcile KEY adopt",
+        1,
+    ),
+    Action(
+        "assign",
+        "assign",
+        "s",
+        "differences",
+        "screen.reconcile('assign')",
+        "Give the shares to a strategy; asks for its name.",
+        "patang reconcile KEY assign STRATEGY",
+        2,
+    ),
+    Action(
+        "ignore",
+        "ignore",
+        "i",
+        "differences",
+        "screen.reconcile('ignore')",
+        "Leave the difference as it is, until its figures change.",
+        "patang reconcile KEY ignore",
+        3,
+    ),
+    Action(
+        "flatten",
+        "flatten",
+        "f",
+        "differences",
+        "screen.reconcile('flatten')",
+        "Sell the shares, cancel the order, delete the GTT; asks first.",
+        "patang reconcile KEY flatten",
+        4,
+    ),
+    Action(
+        "ignore-all",
+        "ignore all",
+        "I",
+        "differences",
+        "screen.ignore_all",
+        "Ignore every difference that may be ignored; asks first.",
+        "patang reconcile all ignore",
+    ),
+    Action(
         "symbol-back",
         "previous symbol",
         "left_square_bracket",
@@ -83,10 +141,11 @@ BY_ID: Final = {action.id: action for action in ACTIONS}
 
 SCOPES: Final = {
     "anywhere": "Anywhere",
-    "desk": "On the desk",
+    "desk": "On the desk and the risk screen",
     "list": "In every list",
     "positions": "In positions",
     "orders": "In orders",
+    "differences": "In differences",
     "chart": "On the chart",
 }
 

@@ -19,6 +19,7 @@ from tui.panes.orders import ENDED, state
 from tui.panes.positions import naked
 from tui.screens.desk import DeskScreen
 from tui.screens.frame import Drawn, Frame, FullScreen
+from tui.screens.paned import Paned
 from tui.screens.question import Help, Question
 from tui.theme import DIRECTIONS, THEMES, Tones
 from tui.widgets.live_table import LiveTable
@@ -87,6 +88,7 @@ class PatangApp(App[None]):
         self._event_seq = -1
         self._alarm_seq = -1
         self._chart: FullScreen | None = None
+        self._risk: FullScreen | None = None
 
     # frames
 
@@ -203,6 +205,10 @@ class PatangApp(App[None]):
             self.notify(f"{label}: {error!r}", severity="error", markup=False)
         self.frame()
 
+    def on_paned_decided(self, message: Paned.Decided) -> None:
+        """Submit what was decided on a screen."""
+        self._submit(message.label, *message.command)
+
     def _chosen(self, row_type: type[_Row]) -> _Row | None:
         table = self.focused
         row = table.chosen if isinstance(table, LiveTable) else None
@@ -235,6 +241,9 @@ class PatangApp(App[None]):
         """Ask whether to cancel the order under the cursor."""
         row = self._chosen(OrderRow)
         if row is None:
+            return
+        if row.strategy == "external":
+            self.notify(f"{row.symbol} {row.side}: somebody else's order; it is never touched", severity="warning")
             return
         if state(row) in ENDED:
             self.notify(f"{row.symbol} {row.side}: {state(row)}; nothing to cancel", severity="warning", markup=False)
@@ -282,10 +291,9 @@ class PatangApp(App[None]):
 
     async def action_back(self) -> None:
         """Leave the innermost thing."""
-        if isinstance(self.screen, DeskScreen):
-            self.screen.back()
-        else:
-            self.action_show("desk")
+        if isinstance(self.screen, Paned) and (self.screen.back() or isinstance(self.screen, DeskScreen)):
+            return
+        self.action_show("desk")
 
     def action_show(self, name: str) -> None:
         """Switch to a screen."""
@@ -293,7 +301,17 @@ class PatangApp(App[None]):
             self.pop_screen()
         if name == "chart":
             self.push_screen(self._chart_screen())
+        elif name == "risk":
+            self.push_screen(self._risk_screen())
         self.call_after_refresh(self.frame)
+
+    def _risk_screen(self) -> FullScreen:
+        from tui.screens.risk import RiskScreen  # noqa: PLC0415 - not before the first paint
+
+        if self._risk is None:
+            self._risk = RiskScreen(self.face.board.header.mode, self.tones)
+            self.install_screen(self._risk, "risk")
+        return self._risk
 
     def _chart_screen(self) -> Any:
         from tui.screens.chart import ChartScreen  # noqa: PLC0415 - plotext costs as much as the rest of the app
@@ -326,7 +344,7 @@ class PatangApp(App[None]):
 
         if self.screen.is_modal:
             return
-        view = self.screen.current.table.view if isinstance(self.screen, DeskScreen) else None
+        view = self.screen.current.table.view if isinstance(self.screen, Paned) else None
         title, body = help_text(view, self.keymap, self.tones())
         self.push_screen(Help(self.face.board.header.mode, title, body))
         self.frame()

@@ -17,7 +17,7 @@ class DeskFace(Protocol):
         ...
 
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
-        """Queue "exit" (`token`, and the symbol as `detail`) or "cancel" (an order's key as `detail`).
+        """Queue "exit" (`token`, the symbol as `detail`), "cancel" (an order's key) or "reconcile" (key and choice).
 
         Return the command's id; what became of it appears in `board.answers`.
         """

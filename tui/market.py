@@ -31,14 +31,14 @@ class Market:
         self.broker, self.feed = connect(station, exchange, self._died, self._missed)
 
     def beside(self, loop: Loop) -> Iterable[Coroutine[None, None, None]]:
-        """Return what keeps the session and fills the gaps of an opened day; nothing where the exchange waits for us."""
+        """Return what keeps the session and fills the gaps of an opened day, and of each after it; nothing where the exchange waits for us."""
         if self._exchange.pacer is not None:
             return []
         works = []
         access, clock = self._exchange.access, self._exchange.clock
         if access.session is not None:
             self._keeper = Keeper(
-                access.session, self.broker, self.feed, clock, access.fetch,
+                self._keeper.session if self._keeper else access.session, self.broker, self.feed, clock, access.fetch,
                 lambda level, text: loop.log.tell(level, "session", text),
                 lambda lives: _live(loop, lives=lives),
             )  # fmt: skip

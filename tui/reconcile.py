@@ -61,8 +61,6 @@ def _desks(file: Path | None, mode: str) -> list[tuple[Path, dict[str, Any]]]:
 def _text(answer: dict[str, Any]) -> str:
     rows = answer["differences"]
     lines = [f"{answer['mode']}  {answer['state']}  {len(rows) or 'no'} difference{'' if len(rows) == 1 else 's'}"]
-    if answer["unreadable"]:
-        lines.append(answer["unreadable"])
     table = [("key", "kind", "broker", "here", "since", "choices")]
     for row in rows:
         since = (datetime.fromtimestamp(row["since"] / 1e9, UTC) + IST).strftime("%H:%M:%S")

@@ -49,7 +49,7 @@ def wire(station: Station) -> Desk:
     except OSError as error:
         raise OperatorError(f"cannot write in {station.state}: {error.strerror}") from None
     config = station.config
-    strategies = strategies_of(config)
+    strategies = station.strategies or strategies_of(config)
     exchange = exchange_of(station)
     station.database = _database(station)
     journal = SqliteJournal(station.database, station.fail)
@@ -61,6 +61,7 @@ def wire(station: Station) -> Desk:
     ports = Ports(
         trading.broker, trading.feed, journal, world.clock, station.kill, world.calendar, world.charges,
         exchange.pacer, market.keep_bars, trading.beside,
+        None if exchange.access.place.sandbox else lambda: strategies_of(config),
     )  # fmt: skip
     settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal))
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
@@ -107,7 +108,7 @@ def _keep_bars(station: Station) -> Callable[[list[Bar]], None] | None:
     station.closers += [store.fold, writer.close]
 
     def keep(bars: list[Bar]) -> None:
-        if not names:
+        if any(int(bar.token) not in names for bar in bars):
             names.update({token: market.instrument.symbol for token, market in station.desk.kernel.markets.items()})
         writer.offer(bar for bar in bars if bar.span == MINUTE_SPAN)
 
@@ -131,7 +132,7 @@ def _settings(station: Station, salt: str) -> Settings:
         ),
         modifies=governor.modifies_per_order,
         exits=Exits(config.exits.patience_s, config.exits.widen_percent, config.exits.reach_percent),
-        patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups),
+        patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups, gateway.entry_wait_s),
         poll_s=gateway.poll_s,
         positions_every_s=gateway.positions_every_s,
         reconcile=Terms(
@@ -169,7 +170,9 @@ def limits_of(config: Config) -> Limits:
     limits = Limits(
         risk.max_order_value * 100, risk.max_exposure * 100, risk.max_positions, risk.max_positions_per_symbol,
         risk.max_trades_per_day, risk.max_daily_loss * 100, risk.max_drawdown * 100, risk.max_consecutive_losses,
-        risk.price_range_percent, int(config.feed.stale_after_s * SECOND),
+        risk.price_range_percent, int(config.feed.stale_after_s * SECOND), risk.max_symbol_exposure * 100,
+        risk.max_orders_per_minute, risk.strategy_daily_loss * 100, risk.strategy_drawdown * 100,
+        risk.strategy_consecutive_losses,
     )  # fmt: skip
     for name, rupees in risk.budget.items():
         limits.budgets[name] = rupees * 100

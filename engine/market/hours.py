@@ -99,6 +99,17 @@ class Hours:
             if session is not None:
                 return session
 
+    def after(self, day: date, instrument: Instrument) -> Session:
+        """Return its first session after a day, of those whose clock time is known; raise `DataError` beyond the lists."""
+        while True:
+            day = self.calendar.next_trading_day(day, instrument.exchange)
+            try:
+                session = self.session(day, instrument)
+            except DataError:
+                continue
+            if session is not None:
+                return session
+
     def stage(self, ts: int, instruments: Iterable[Instrument]) -> Stage:
         """Return where instruments stand at `ts`: continuous while any trades; of several phases the first to end."""
         day = ist_day(ts)

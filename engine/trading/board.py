@@ -13,7 +13,7 @@ class Header(NamedTuple):
 
     mode: str = "SANDBOX"
     state: str = "starting"
-    """starting, reconciling, running, read-only, stopping, stopped, failed"""
+    """starting, reconciling, running, read-only, closed (over night), stopping, stopped, failed"""
     now: int = 0
     phase: str = ""
     phase_ends: int = 0
@@ -124,7 +124,7 @@ class DifferenceRow(NamedTuple):
 
     key: str
     kind: str
-    """unmanaged, missing, quantity, order, trade, gtt, funds."""
+    """unmanaged, missing, quantity, order, trade, gtt, funds, or unreadable: `theirs` says why."""
     symbol: str
     theirs: str
     ours: str
@@ -210,6 +210,8 @@ class Board:
         self.ladders: Section[LadderRow] = Section()
         self.risk: Section[RiskRow] = Section()
         self.orders: Section[OrderRow] = Section()
+        self.externals: Section[OrderRow] = Section()
+        """Orders that others have placed on the account; they stand among `orders`, too."""
         self.differences: Section[DifferenceRow] = Section()
         self.events: deque[EventRow] = deque(maxlen=2_000)
         self.events_dropped = 0

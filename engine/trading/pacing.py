@@ -11,10 +11,13 @@ from engine.trading.loop import Loop
 
 START_PATIENCE_S = 20.0
 STOP_PATIENCE_S = 15.0
+HOUR = 60 * MINUTE
 
 
-async def run_live(loop: Loop, poll: int, compare: int, beat_s: float) -> None:
-    """Turn until told to stop: on frames and hints as they come, and on a timer every second.
+async def run_live(loop: Loop, poll: int, compare: int, beat_s: float, rest: int) -> None:
+    """Turn until told to stop, or from `rest` on (ns UTC) until nothing is left to do, for an hour at the most.
+
+    Frames and hints are taken as they come, and a timer every second.
 
     The books are read every `poll` ns and compared with ours every `compare` ns; `beat_s` seconds is the longest nap.
     A stop waits a while for what is under way: working entries are cancelled, exits go out, and what was bought gets
@@ -42,9 +45,27 @@ async def run_live(loop: Loop, poll: int, compare: int, beat_s: float) -> None:
             loop.publish()
             if ending and (loop.at_rest() or _wall() >= ending):
                 return
+            if not ending and now >= rest and (loop.at_rest() or now >= rest + HOUR):
+                return
     finally:
         beat.cancel()
         watch.cancel()
+
+
+async def run_night(loop: Loop, opens: int, beat_s: float) -> None:
+    """Let the time to `opens` (ns UTC) pass, and on until there is a session with the broker, or a stop.
+
+    The screen lives and the operator is heard; market and books are left alone.
+    """
+    beat = asyncio.create_task(_beat(loop, beat_s))
+    try:
+        while not loop.stopping and (loop.clock.now() < opens or "session" in loop.holds):
+            await loop.wake.wait()
+            loop.wake.clear()
+            loop.turn()
+            loop.publish()
+    finally:
+        beat.cancel()
 
 
 def _wall() -> float:

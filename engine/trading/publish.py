@@ -23,6 +23,8 @@ from engine.trading.gateway import Gateway
 from engine.trading.records import KIND
 
 SPARK = 30
+EXTERNAL = "external"
+"""The strategy of an order that is not the desk's."""
 BARS_KEPT = 400
 STATES = {
     RungState.WAITING: "-",
@@ -127,15 +129,22 @@ class Publisher:
         self.board.ladders.keep(keys)
 
     def _externals(self) -> None:
-        """Show the orders others have placed on the account."""
-        for update in self.kernel.externals.values():
+        """Show the orders others have placed on the account; one that turns out to be ours is shown as such only."""
+        board, externals = self.board, self.kernel.externals
+        keys: set[object] = {"x" + order_id for order_id in externals}
+        if any(row.key not in keys for row in board.externals.rows):
+            board.externals.keep(keys)
+            board.orders.keep({row.key for row in board.orders.rows if row.strategy != EXTERNAL or row.key in keys})
+        for update in externals.values():
             market = self.kernel.markets.get(update.token)
             symbol = market.instrument.symbol if market else str(update.token)
-            self.board.orders.put("x" + update.order_id, OrderRow(
+            row = OrderRow(
                 "x" + update.order_id, update.ts, symbol, update.side.name, update.quantity, update.filled,
-                update.price, update.average, "", "", update.status.name.replace("_", " "), "external",
+                update.price, update.average, "", "", update.status.name.replace("_", " "), EXTERNAL,
                 update.order_id, update.reason,
-            ))  # fmt: skip
+            )  # fmt: skip
+            board.orders.put(row.key, row)
+            board.externals.put(row.key, row)
 
     def _risk(self, now: int) -> None:
         kernel, limits, ledger = self.kernel, self.kernel.limits, self.kernel.ledger
@@ -151,6 +160,8 @@ class Publisher:
         self._bare("Waiting", str(self.gateway.waiting), bad=False)
         self._bare("Unknown", str(len(self.gateway.unresolved)), bad=bool(self.gateway.unresolved))
         self._bare("Refused", str(kernel.refused), bad=False)
+        stands = sum(not row.ignored for row in self.board.differences.rows)
+        self._bare("Differences", str(stands), bad=stands > 0)
         self._bare("Naked positions", str(naked), bad=naked > 0)
 
     def _limit(self, name: str, used: int, limit: int) -> None:

@@ -18,6 +18,9 @@ RETRY = 5 * SECOND
 IGNORED = "ignored:"
 """How the key of an ignored difference begins in the journal's `meta`; the value is its figure."""
 
+UNREADABLE = "unreadable"
+"""Key and kind of the row that says that the books cannot be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -77,6 +80,7 @@ class Reconciler:
             self.missed += 1
             if at_once or self.missed > 1:
                 self.unreadable = f"the broker's books cannot be read: {error}"
+                self._show()
             return RETRY if self.unreadable else SOON
         self.missed, self.unreadable = 0, ""
         found = {each.key: each for each in compare(self.kernel, self.books, before, self.terms.funds_bound)}
@@ -148,4 +152,6 @@ class Reconciler:
             section.put(key, DifferenceRow(
                 key, each.kind.value, each.symbol, each.theirs, each.ours, since, choices, self.ignored(each),
             ))  # fmt: skip
-        section.keep(set(self.standing))
+        if self.unreadable:
+            section.put(UNREADABLE, DifferenceRow(UNREADABLE, UNREADABLE, "", self.unreadable, "", 0, ()))
+        section.keep({*self.standing, UNREADABLE} if self.unreadable else set(self.standing))

@@ -38,8 +38,10 @@ class Recorder:
             self.journal.append("fills", self._fill(fill))
         for gtt in out.changed_gtts.values():
             self._gtt(gtt)
-        kernel.changed_ladders, kernel.changed_rungs = {}, {}
-        out.changed_orders, out.changed_gtts = {}, {}
+        kernel.changed_ladders.clear()
+        kernel.changed_rungs.clear()
+        out.changed_orders.clear()
+        out.changed_gtts.clear()
         return fills
 
     def _decisions(self) -> None:
@@ -231,5 +233,5 @@ def plan_fields(plan: LadderPlan) -> dict[str, object]:
         "capital": plan.capital, "product": plan.product.name, "stop_gap_percent": plan.stop_gap_percent,
         "trail": plan.trail, "trail_step_percent": plan.trail_step_percent, "trail_seconds": plan.trail_seconds,
         "entry_seconds": plan.entry_seconds, "quantity": int(plan.quantity),
-        "variety": plan.entry.terms.variety.name,
+        "risk": int(plan.risk), "swing": plan.swing, "variety": plan.entry.terms.variety.name,
     }  # fmt: skip

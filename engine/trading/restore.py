@@ -40,8 +40,10 @@ def restore(kernel: Kernel, journal: Journal, day_start: int) -> list[int]:
             _fill(kernel, row, today=True)
     for ladder in list(kernel.ladders.values()):
         _settle(kernel, ladder)
-    kernel.changed_rungs, kernel.changed_ladders = {}, {}
-    kernel.out.changed_orders, kernel.out.changed_gtts = {}, {}
+    kernel.changed_rungs.clear()
+    kernel.changed_ladders.clear()
+    kernel.out.changed_orders.clear()
+    kernel.out.changed_gtts.clear()
     return unknown
 
 
@@ -174,6 +176,8 @@ def _carry(kernel: Kernel) -> None:
                 kernel.ledger.carry(ladder.strategy, token, ladder.sign * rung.quantity, rung.average)
                 kernel.ledger.mark(token, ladder.instrument.close or rung.average)
     kernel.before = kernel.ledger.net
+    for slot in kernel.slots:
+        slot.before = kernel.ledger.strategy_net(slot.name)
 
 
 def _fill(kernel: Kernel, row: Row, *, today: bool) -> None:

@@ -87,12 +87,12 @@ class VirtualClock:
 
     def __init__(self, loop, start):
         self._loop = loop
-        self._start = start
+        self.start = start
         self.skew = 0
 
     def true(self):
         """Return the right time in ns UTC."""
-        return self._start + round(self._loop.seconds * 1e9)
+        return self.start + round(self._loop.seconds * 1e9)
 
     def now(self):
         """Return the time this clock shows."""

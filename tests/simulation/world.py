@@ -72,7 +72,7 @@ class Process:
         self.broker = Broker(self, world.clock, endpoint, world.workers, self._token_died)
         self.feed = Feed(self, endpoint, self._token_died)
         self.board = Board("SANDBOX")
-        ports = Ports(self.broker, self.feed, self.journal, world.clock, self.kill, calendar(), table())
+        ports = Ports(self.broker, self.feed, self.journal, world.clock, self.kill, calendar(), table(), **world.ports)
         self.desk = Desk(world.settings, ports, strategies, self._fail, self.board)
         self.task = world.loop.create_task(self.desk.run())
 
@@ -136,6 +136,8 @@ class World:
             "mode": "sandbox", "limits": Limits(), "spans": (60,), "patience": Patience(), "poll_s": 7.0,
             "positions_every_s": 20.0, "lanes": 3, "beat_s": 0.5,
         } | changes)  # fmt: skip
+        self.ports = {}
+        """What a process is handed besides."""
         self.process = None
         self.storms = 0
         self.calm_since = 0.0
@@ -259,7 +261,7 @@ class World:
         if self._alarm is not None:
             self._alarm.cancel()
         self._due = due
-        self._alarm = due if due is None else self.loop.call_at((due - self.exchange.start) / SECOND + 1e-8, self._tick)
+        self._alarm = due if due is None else self.loop.call_at((due - self.clock.start) / SECOND + 1e-8, self._tick)
 
     def _tick(self):
         self._due = self._alarm = None

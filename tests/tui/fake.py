@@ -6,6 +6,7 @@ import random
 from engine.trading.board import (
     BarRow,
     Board,
+    DifferenceRow,
     EventRow,
     FillMark,
     LadderRow,
@@ -66,6 +67,26 @@ class FakeDesk:
     def event(self, level, text):
         self.board.event_seq += 1
         self.board.events.append(EventRow(self.board.event_seq, self.now, level, text))
+
+    def differ(self):
+        """Let the broker's books differ from ours, one of each kind, and somebody else trade."""
+        self._header(state="read-only")
+        everything, word, away = ("adopt", "assign", "ignore", "flatten"), ("adopt", "ignore"), ("ignore", "flatten")
+        for key, kind, symbol, theirs, ours, choices, ignored in (
+            ("HDFCBANK:CNC", "unmanaged", "HDFCBANK", "40 at 1702.35", "none", everything, True),
+            ("ITC:CNC", "unmanaged", "ITC", "100 at 417.00", "none", everything, False),
+            ("TITAN:CNC", "missing", "TITAN", "none", "30", word, False),
+            ("SBIN:CNC", "quantity", "SBIN", "150 at 803.35", "140", everything, False),
+            ("order:260714000042", "order", "LT", "BUY 12, 0 filled, tag Pa1b2260714-77", "no such order", away, False),
+            ("gtt:214499", "gtt", "INFY", "SELL 100 at 1590.00", "no such GTT", away, False),
+            ("trade:260714000007", "trade", "INFY", "25 traded", "20 booked", word, False),
+            ("funds", "funds", "", "₹398412.10", "₹451234.56", word, False),
+        ):
+            self.board.differences.put(
+                key, DifferenceRow(key, kind, symbol, theirs, ours, self.now - 4 * MINUTE, choices, ignored)
+            )
+        row = self.board.orders.rows[-1]
+        self.board.externals.put(row.key, row)
 
     def _build(self, symbols):
         board = self.board
@@ -143,7 +164,7 @@ class FakeDesk:
             ("Daily loss", "1240.00", "25000", 0.05, False), ("Drawdown", "4310.50", "40000", 0.11, False),
             ("Exposure", "564312.75", "750000", 0.752, False), ("Positions", "8", "10", 0.8, False),
             ("Entries today", "19", "20", 0.95, False), ("Orders/s", "2", "9", 0.222, False),
-            ("Orders today", "214", "4800", 0.045, False), ("Unknown", "0", "", -1.0, False),
+            ("Orders today", "214", "4800", 0.045, False), ("Unknown", "0", "", -1.0, False), ("Differences", "0", "", -1.0, False),
             ("Naked positions", "0", "", -1.0, False),
         ):  # fmt: skip
             self.board.risk.put(name, RiskRow(name, text, limit, used, bad))

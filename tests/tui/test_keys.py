@@ -15,10 +15,11 @@ from tui.panes.orders import OrdersTable
 from tui.panes.positions import PositionsTable
 from tui.screens.chart import ChartScreen
 from tui.screens.desk import DeskScreen
+from tui.screens.risk import RiskScreen
 from tui.widgets.live_table import LiveTable
 
 ROOT = Path(__file__).resolve().parents[2]
-OWNERS = (PatangApp, DeskScreen, ChartScreen, LiveTable, PositionsTable, OrdersTable)
+OWNERS = (PatangApp, DeskScreen, RiskScreen, ChartScreen, LiveTable, PositionsTable, OrdersTable)
 
 
 def test_the_page_of_keys_is_the_registry():

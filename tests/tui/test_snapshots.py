@@ -32,6 +32,10 @@ def starting(face):
     face.board = Board("DRY-RUN")
 
 
+def differing(face):
+    face.differ()
+
+
 SHOTS = {
     "desk-80x24": ((80, 24), "SANDBOX", None, ()),
     "desk-120x40": ((120, 40), "SANDBOX", None, ()),
@@ -46,6 +50,11 @@ SHOTS = {
     "exit-question": ((120, 40), "LIVE", None, ("x",)),
     "quit-guard-killed": ((80, 24), "SANDBOX", killed, ("ctrl+q",)),
     "help": ((120, 40), "SANDBOX", None, ("f1",)),
+    "risk": ((120, 40), "LIVE", differing, ("6",)),
+    "risk-80x24": ((80, 24), "LIVE", differing, ("6",)),
+    "risk-clean": ((120, 40), "SANDBOX", None, ("6",)),
+    "flatten-question": ((120, 40), "LIVE", differing, ("6", "wait", "j", "f")),
+    "adopt-entry": ((120, 40), "LIVE", differing, ("6", "wait", "j", "a")),
     "frozen-filter": ((120, 40), "SANDBOX", None, ("slash", "i", "n", "f", "enter", "space")),
 }
 
@@ -71,7 +80,12 @@ async def test_the_screen_looks_as_it_did(name):
         if change:
             change(face)
         for key in pressed:
-            await pilot.press(key)
+            if key == "wait":
+                await pilot.pause()
+                app.frame()
+                await pilot.pause()
+            else:
+                await pilot.press(key)
         await pilot.pause()
         app.frame()
         await pilot.pause()

@@ -17,13 +17,9 @@ from tui.panes.orders import Orders, OrdersTable
 from tui.panes.positions import Positions, PositionsTable
 from tui.panes.risk import Risk
 from tui.panes.watchlist import Watchlist
-from tui.screens.frame import Frame, FullScreen, show_bands
+from tui.screens.paned import Paned
 from tui.theme import Tones
-from tui.widgets.bands import Bands
-from tui.widgets.footer import KeyFooter, keys
-from tui.widgets.header import HeaderBar
 from tui.widgets.live_table import LiveTable
-from tui.widgets.pane import Pane
 
 NARROW, LOW = 100, 30
 """Below either of these the panes stand in one column, positions above one other."""
@@ -71,7 +67,7 @@ class Tabs(Widget):
             x += len(name) + 2
 
 
-class DeskScreen(FullScreen):
+class DeskScreen(Paned):
     """Screen 1."""
 
     AUTO_FOCUS = "#positions"
@@ -95,11 +91,6 @@ class DeskScreen(FullScreen):
     """
 
     def __init__(self, mode: str, tones: Callable[[], Tones]) -> None:
-        super().__init__()
-        self._tones = tones
-        self._bands = Bands(mode)
-        self._header = HeaderBar(tones)
-        self._footer = KeyFooter(tones)
         tables: list[LiveTable[Any]] = [
             LiveTable(Watchlist(), tones),
             LiveTable(Risk(), tones),
@@ -108,13 +99,12 @@ class DeskScreen(FullScreen):
             OrdersTable(Orders(), tones),
             LiveTable(Events(), tones),
         ]
-        self.panes = {table.view.name: Pane(table, tones) for table in tables}
+        super().__init__(mode, tones, tables, "positions")
         self._tabs = Tabs(list(self.panes), tones)
         self._panes = Container(*self.panes.values(), id="panes")
         self._zoomed = False
         self._small = False
         self._grid = "-two"
-        self._current = "positions"
         self._beside = "watch"
 
     def compose(self) -> ComposeResult:
@@ -124,27 +114,6 @@ class DeskScreen(FullScreen):
         yield self._tabs
         yield self._panes
         yield self._footer
-
-    def draw(self, frame: Frame) -> None:
-        """Show one frame: visible panes only."""
-        show_bands(self._bands, frame)
-        self._header.show(frame.board.header, frame.lag, frame.kill)
-        for pane in self.panes.values():
-            if pane.display:
-                pane.pull(frame.board, frame.number, frozen=frame.frozen)
-        self._footer.show(keys(self.scopes, self.app._keymap), frame.status)  # noqa: SLF001 - there is no public way to ask
-
-    @property
-    def scopes(self) -> set[str]:
-        """The desk, every list, the focused pane."""
-        return {"anywhere", "desk", "list", self._current}
-
-    def restyle(self) -> None:
-        """Paint everything anew in the theme of now."""
-        for pane in self.panes.values():
-            pane.table.restyle()
-        for widget in self.query("*"):
-            widget.refresh()
 
     # which panes are in sight
 
@@ -169,45 +138,21 @@ class DeskScreen(FullScreen):
         self._tabs.display = column
         self._tabs.show(shown, self._current)
 
-    def turn_to(self, name: str) -> None:
-        """Bring a pane into sight and give it the focus."""
-        self._look_at(name)
-        self.panes[name].table.focus()
-
-    def _look_at(self, name: str) -> None:
-        self._current = name
+    def look_at(self, name: str) -> None:
+        """Bring a pane into sight."""
+        super().look_at(name)
         if name != "positions":
             self._beside = name
         self._arrange()
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Follow the focus, however it moved."""
-        for name, pane in self.panes.items():
-            if pane in event.widget.ancestors and name != self._current:
-                self._look_at(name)
-
-    @property
-    def current(self) -> Pane:
-        """The pane with the focus."""
-        return self.panes[self._current]
-
-    def action_pane(self, step: int) -> None:
-        """Focus the next or the previous pane, in sight or not."""
-        names = list(self.panes)
-        self.turn_to(names[(names.index(self._current) + step) % len(names)])
 
     def action_zoom(self) -> None:
         """Maximise the focused pane, or put it back."""
         self._zoomed = not self._zoomed
         self.turn_to(self._current)
 
-    def action_filter(self) -> None:
-        """Ask what the focused pane shall show."""
-        self.current.ask_filter()
-
     def back(self) -> bool:
         """Undo the filter, else the zoom; tell whether there was either."""
-        if self.current.end_filter():
+        if super().back():
             return True
         if self._zoomed:
             self.action_zoom()

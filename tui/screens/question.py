@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Button, Static
+from textual.widgets import Button, Input, Static
 
 from tui.numbers import plain
 from tui.screens.frame import Drawn, Frame, show_bands
@@ -71,6 +71,37 @@ class Question(Modal):
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
+
+
+class Entry(Drawn, ModalScreen[str | None]):
+    """Ask for a line of text; dismissed with None by escape."""
+
+    ALLOW_SELECT: ClassVar[bool] = False
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
+    DEFAULT_CSS = f"Entry {{ {_BOX} Input, Input:focus {{ height: 1; border: none; background: $surface; }} }}"
+
+    def __init__(self, mode: str, title: str, body: str, hint: str) -> None:
+        super().__init__()
+        self.bands = Bands(mode)
+        self._title = title
+        self._body = body
+        self._hint = hint
+
+    def compose(self) -> ComposeResult:
+        """Show the question above its field."""
+        yield self.bands
+        with Container(id="box"):
+            yield Static(Text(plain(self._title)), id="title")
+            yield Static(Text("\n".join(map(plain, self._body.splitlines()))), id="body")
+            yield Input(placeholder=self._hint)
+
+    def draw(self, frame: Frame) -> None:
+        """Keep the bands up to date."""
+        show_bands(self.bands, frame)
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip())
 
 
 class Help(Modal):

@@ -1,0 +1,156 @@
+"""A desk left on over a weekend: it closes its day, rests, and opens the next one by itself, in virtual time."""
+
+from dataclasses import replace
+
+import pytest
+
+from brokers.sandbox import carry
+from brokers.sandbox.exchange import Exchange
+from brokers.sandbox.routes import Api
+from compiled.model import MINUTE, SECOND
+from tests.market.test_hours import at
+from tests.simulation.trader import Want
+from tests.simulation.world import World
+
+FRIDAY, MONDAY = "2026-11-20", "2026-11-23"  # the Tuesday after is a holiday
+
+
+class Blind:
+    """Checks nothing: the promises of one day do not reach over a night."""
+
+    def __getattr__(self, name):
+        return lambda *_: None
+
+
+class Weekend(World):
+    """Friday from 15:00 on, a night in which the token dies, and the exchange of Monday."""
+
+    def __init__(self, logs_in="08:40"):
+        self.made = []
+        super().__init__(11, self._strategies, start="15:00", beat_s=20.0)
+        self.checks = Blind()
+        self.logs_in = at(MONDAY, logs_in)
+        self.ports = {"tomorrow": self._strategies, "beside": self._beside}
+        self.loop.call_later(self.seconds(FRIDAY, "23:00"), self._next_exchange)
+        self.start()
+
+    def _strategies(self):
+        token = int(self.exchange.listings["NSE:SBIN"].instrument.token)
+        self.made.append(Want(token, 10, at(FRIDAY, "15:02"), at(MONDAY, "09:30")))
+        return self.made[-1:]
+
+    def _beside(self, loop):
+        return [self._session(loop)] if len(self.made) == 1 else []
+
+    async def _session(self, loop):
+        """Hold the desk from 06:00 on until the operator has logged in, as the keeper of a real session does."""
+        await self.clock.sleep_until(at("2026-11-21", "06:00"))
+        loop.hold("session", "logged out")
+        await self.clock.sleep_until(self.logs_in)
+        self.log_in()
+        loop.hold("session", "")
+
+    def _next_exchange(self):
+        old = self.exchange
+        old.run(old.closes)
+        self.exchange = Exchange(replace(old.config, date=MONDAY, start="08:30"), carry.collect(old))
+        self.exchange.past = lambda *_: ()
+        session = self.exchange.session
+        session.api_key, session.access_token = old.session.api_key, ""
+        self.api = Api(self.exchange)
+        self.touched()
+
+    def seconds(self, day, clock):
+        return (at(day, clock) - self.clock.start) / SECOND
+
+    def until(self, day, clock):
+        self.run(self.seconds(day, clock))
+
+    @property
+    def header(self):
+        return self.process.board.header
+
+    def told(self, name):
+        return [row["text"] for row in self.process.journal.load("events") if row["name"] == name]
+
+
+@pytest.fixture
+def weekend():
+    made = []
+
+    def make(**options):
+        made.append(Weekend(**options))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()
+
+
+def test_a_desk_left_on_rests_over_the_weekend_and_opens_monday_with_what_it_carries(weekend):
+    world = weekend()
+    world.until(FRIDAY, "15:40")
+    friday = world.process.kernel
+    (rung,) = [rung for ladder in friday.ladders.values() for rung in ladder.rungs]
+    gtt = rung.gtt.gtt_id
+    assert (int(rung.quantity), int(rung.protected)) == (10, 10)
+    assert (world.header.state, world.header.day_over) == ("running", True)
+
+    world.until(FRIDAY, "16:10")
+    assert world.header.state == "closed"
+    asked = len(world.diary)
+    world.until(MONDAY, "08:44")
+    assert world.header.now >= at(MONDAY, "08:43")  # the screen lives through the night
+    assert world.process.kernel is friday
+    assert len(world.diary) == asked
+
+    world.until(MONDAY, "08:46")
+    monday = world.process.kernel
+    assert monday is not friday
+    assert (world.header.state, world.header.day_over) == ("running", False)
+    assert (int(monday.open), int(monday.close)) == (at(MONDAY, "09:15"), at(MONDAY, "15:15"))
+    (rung,) = [rung for ladder in monday.ladders.values() for rung in ladder.rungs]
+    assert (int(rung.quantity), int(rung.protected), rung.gtt.gtt_id) == (10, 10, gtt)
+    assert monday.ledger.start_cash == world.exchange.funds.cash < friday.ledger.start_cash
+    assert monday.entries == 0
+    assert len(world.made) == 2
+
+    world.until(MONDAY, "09:35")
+    assert not monday.ladders
+    moved = sum(order.ask.side * order.filled for order in world.exchange.orders.orders.values())
+    assert moved == -10  # what was carried is sold, once
+    assert world.process.kill.latch is None
+    assert world.process.desk.error is None
+
+
+def test_without_a_login_the_day_opens_as_soon_as_there_is_one(weekend):
+    world = weekend(logs_in="09:47")
+    world.until(MONDAY, "09:46")
+    assert world.header.state == "closed"
+    world.until(MONDAY, "09:48")
+    assert world.header.state == "running"
+    assert world.process.kill.latch is None
+
+
+def test_an_exchange_that_cannot_be_reached_in_the_morning_is_tried_every_minute(weekend):
+    world = weekend()
+    world.until(MONDAY, "08:42")
+    world.network.down = True
+    world.until(MONDAY, "08:50")
+    assert 2 <= len(world.told("opening")) <= 6
+    world.network.down = False
+    world.until(MONDAY, "08:52")
+    assert world.header.state == "running"
+    assert world.process.desk.error is None
+
+
+def test_a_stop_in_the_night_is_obeyed_at_once(weekend):
+    world = weekend()
+    world.until("2026-11-21", "03:00")
+    ended = []
+    world.process.task.add_done_callback(lambda _: ended.append(world.clock.now()))
+    stopped = world.clock.now()
+    world.loop.call_soon(world.process.desk.stop)
+    world.run(world.loop.seconds + 1.0)
+    assert len(ended) == 1
+    assert ended[0] - stopped < MINUTE

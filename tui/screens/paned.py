@@ -1,0 +1,90 @@
+"""A screen of panes: bands, header and footer around live tables, one of which has the focus."""
+
+from collections.abc import Callable
+from typing import Any
+
+from textual import events
+from textual.message import Message
+
+from tui.screens.frame import Frame, FullScreen, show_bands
+from tui.theme import Tones
+from tui.widgets.bands import Bands
+from tui.widgets.footer import KeyFooter, keys
+from tui.widgets.header import HeaderBar
+from tui.widgets.live_table import LiveTable
+from tui.widgets.pane import Pane
+
+
+class Paned(FullScreen):
+    """Tables by the name of their view; `first` has the focus at the start."""
+
+    class Decided(Message):
+        """The operator wants the engine to do something: a label for it, and what `DeskFace.submit` takes."""
+
+        def __init__(self, label: str, command: tuple[str, int, str]) -> None:
+            super().__init__()
+            self.label = label
+            self.command = command
+
+    def __init__(self, mode: str, tones: Callable[[], Tones], tables: list[LiveTable[Any]], first: str) -> None:
+        super().__init__()
+        self._tones = tones
+        self._bands = Bands(mode)
+        self._header = HeaderBar(tones)
+        self._footer = KeyFooter(tones)
+        self.panes = {table.view.name: Pane(table, tones) for table in tables}
+        self._current = first
+
+    def draw(self, frame: Frame) -> None:
+        """Show one frame: visible panes only."""
+        show_bands(self._bands, frame)
+        self._header.show(frame.board.header, frame.lag, frame.kill)
+        for pane in self.panes.values():
+            if pane.display:
+                pane.pull(frame.board, frame.number, frozen=frame.frozen)
+        self._footer.show(keys(self.scopes, self.app._keymap), frame.status)  # noqa: SLF001 - there is no public way to ask
+
+    @property
+    def scopes(self) -> set[str]:
+        """The panes, every list, the focused pane."""
+        return {"anywhere", "desk", "list", self._current}
+
+    def restyle(self) -> None:
+        """Paint everything anew in the theme of now."""
+        for pane in self.panes.values():
+            pane.table.restyle()
+        for widget in self.query("*"):
+            widget.refresh()
+
+    def turn_to(self, name: str) -> None:
+        """Bring a pane into sight and give it the focus."""
+        self.look_at(name)
+        self.panes[name].table.focus()
+
+    def look_at(self, name: str) -> None:
+        """Take note of the pane that has the focus."""
+        self._current = name
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Follow the focus, however it moved."""
+        for name, pane in self.panes.items():
+            if pane in event.widget.ancestors and name != self._current:
+                self.look_at(name)
+
+    @property
+    def current(self) -> Pane:
+        """The pane with the focus."""
+        return self.panes[self._current]
+
+    def action_pane(self, step: int) -> None:
+        """Focus the next or the previous pane, in sight or not."""
+        names = list(self.panes)
+        self.turn_to(names[(names.index(self._current) + step) % len(names)])
+
+    def action_filter(self) -> None:
+        """Ask what the focused pane shall show."""
+        self.current.ask_filter()
+
+    def back(self) -> bool:
+        """Undo the filter; tell whether there was one."""
+        return self.current.end_filter()
