@@ -6,6 +6,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from brokers.sandbox import ist
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.routes import Api
@@ -152,6 +153,11 @@ class World:
         self._alarm = None
         self._schedule()
 
+    @staticmethod
+    def opens():
+        """Return the instant at which a day begins, ns UTC."""
+        return ist.midnight(DAY) + ist.time_of_day("09:15")
+
     def note(self, text):
         """Write a line into the day's diary."""
         self.diary.append((self.loop.seconds, text))
@@ -209,6 +215,7 @@ class World:
         if self.process is None or not self.process.alive:
             return
         self.process.crash()
+        self.checks.died()
         with self.loop.running():
             while any(not task.done() for task in asyncio.all_tasks(self.loop)):
                 self.loop.turn()
