@@ -141,6 +141,7 @@ class World:
         """What a process is handed besides."""
         self.process = None
         self.storms = 0
+        self.stormed = self.crashes = 0
         self.calm_since = 0.0
         self.deaths = 0
         self.restarts = []
@@ -175,6 +176,7 @@ class World:
         if self.trouble:
             raise self.trouble.pop()
         if self.crash_due:
+            self.crashes += 1
             self.kill_process()
             self.loop.call_later(self.crash_due, self.start)
             self.crash_due = 0.0
