@@ -55,7 +55,7 @@ def wire(station: Station) -> Desk:
     journal = SqliteJournal(station.database, station.fail)
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None
-    market = Market(station, exchange, journal, _keep_bars(station))
+    market = Market(station, exchange, journal, _keep_bars(station), totals_of(config))
     world = World(exchange.clock, Calendar.load(), charges.load(), journal)
     trading = in_mode(station, market, world, lockstep=lockstep)
     ports = Ports(
@@ -157,6 +157,11 @@ def enabled(config: Config) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]
         for name, table in (tables | others).items()
         if table.get("enabled", True)
     ]
+
+
+def totals_of(config: Config) -> dict[str, int]:
+    """Return what each strategy may spend by its own parameters, in paise; one that does not say is left out."""
+    return {name: int(table["total_capital"]) * 100 for name, _, table in enabled(config) if table.get("total_capital")}
 
 
 def strategies_of(config: Config) -> list[Strategy]:
