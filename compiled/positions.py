@@ -124,10 +124,12 @@ class Positions:
         usage = Usage()
         pending: i64 = 0
         for ladder in self.ladders.values():
-            last = self.markets[int(ladder.instrument.token)].ltp
+            last = self.markets[int(ladder.instrument.token)].last
             for rung in ladder.rungs:
                 if not rung.live:
                     continue
+                if last <= 0.0:  # nothing heard yet since a restart
+                    last = rung.average if rung.bought else ladder.instrument.close
                 coming: i64 = 0
                 entry = rung.entry
                 if entry is not None:

@@ -5,10 +5,13 @@ from contextlib import suppress
 from datetime import date
 
 from compiled.charges import Rates, RateTable
+from compiled.kernel import Kernel
 from compiled.model import SECOND, Bar, Instrument, Product
 from engine.errors import BusyError, DataError, OperatorError, RetryableError
+from engine.market.actions import Actions
 from engine.market.calendar import ist_day
 from engine.market.charges import segment
+from engine.market.ex_dates import flagged
 from engine.market.hours import Hours
 from engine.market.safeguards import Safeguards
 from engine.ports import Broker, Journal
@@ -114,6 +117,20 @@ def fold(minutes: Iterable[Bar], span: int, opens: Sequence[int]) -> list[Bar]:
         known.volume += bar.volume
         known.ticks += bar.ticks
     return list(folded.values())
+
+
+def ex_dates(
+    actions: Actions | None, day: date, kernel: Kernel, tell: Callable[[str, str, str], None]
+) -> tuple[str, ...]:
+    """Hold what stands against the corporate actions of a day; return and tell a line for each that it hits."""
+    if actions is None:
+        return ()
+    if actions.last < day:
+        tell("warn", "ex_date", f"the list of corporate actions ends on {actions.last}: later ones are not known")
+    found = flagged(actions, day, kernel)
+    for line in found:
+        tell("alarm", "ex_date", line)
+    return found
 
 
 async def also_held(broker: Broker, journal: Journal) -> set[int]:
