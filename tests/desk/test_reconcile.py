@@ -129,10 +129,13 @@ def test_shares_bought_elsewhere_are_seen_adopted_protected_and_kept_over_a_rest
 
     assert there.reconcile("--json") == 0
     told = json.loads(capsys.readouterr().out)
-    assert [(row["kind"], row["ours"]) for row in told["differences"]][1:] == [
-        ("funds", told["differences"][1]["ours"])
-    ]
-    assert told["differences"][0]["choices"] == ["adopt", "assign", "ignore", "flatten"]
+    rows_of = {row["key"]: row for row in told["differences"]}
+    assert (rows_of["INFY:CNC"]["kind"], rows_of["INFY:CNC"]["ours"], rows_of["funds"]["kind"]) == (
+        "unmanaged",
+        "none",
+        "funds",
+    )
+    assert rows_of["INFY:CNC"]["choices"] == ["adopt", "assign", "ignore", "flatten"]
 
     assert there.reconcile("INFY:CNC", "adopt", "--stop", "8") == 0
     assert there.reconcile("funds", "adopt") == 0
