@@ -27,6 +27,8 @@ from engine.trading.clock import SteppedClock
 from engine.trading.gateway import Gateway, Patience
 from engine.trading.governor import Governor, Rates
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
+from engine.trading.limits import Change, asked, current, listed
+from engine.trading.limits import restore as restore_limits
 from engine.trading.loop import Ask, Log, Loop
 from engine.trading.opening import also_held, check_account, choose, derivatives, history, rates, start_cash
 from engine.trading.pacing import Lockstep, run_live, run_night
@@ -34,6 +36,7 @@ from engine.trading.reconcile import SOON, Reconciler, Terms
 from engine.trading.restore import restore
 
 OPENING_TRIES = 5
+ANSWER_TRIES, ANSWER_WAIT_S = 40, 0.05
 REST = 30 * MINUTE
 """How long after the last order of the day is done the desk still looks at the books."""
 BEFORE_OPENING = 15 * MINUTE
@@ -104,6 +107,7 @@ class Desk:
         self.spans = settings.spans
         self.error: BaseException | None = None
         self.done = threading.Event()
+        self._configured = current(settings.limits)
         self.kernel: Kernel
         self.gateway: Gateway
         self._log = Log(ports.journal, ports.clock)
@@ -142,6 +146,26 @@ class Desk:
         if old is not None:
             self.submit("resumed", detail=f"{who}: {reason}")
         return old
+
+    def limits(self) -> str:
+        """Return every limit with its configured value as one line of JSON."""
+        changes = self._loop.changes if self._loop else {}
+        return json.dumps(
+            {"mode": self.board.header.mode, "limits": listed(self.settings.limits, self._configured, changes)}
+        )
+
+    def set_limit(self, change: Change, *, confirmed: bool) -> str:
+        """Change a limit for the rest of the day and return the engine's answer; raise `ConfigError`."""
+        number = self.submit("limit", detail=asked(self.settings.limits, change, confirmed=confirmed))
+        return self._answered(number)
+
+    def _answered(self, number: int) -> str:
+        """Wait a moment for the engine; an answer that takes longer appears in the event log."""
+        for _ in range(ANSWER_TRIES):
+            if number in self.board.answers:
+                return self.board.answers[number]
+            self.done.wait(ANSWER_WAIT_S)
+        return "pending: the engine has not answered yet"
 
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
         """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.trading.choices.parse`).
@@ -293,9 +317,11 @@ class Desk:
             self.settings.limits, list(self.settings.spans), f"P{self.settings.tag_salt}{day:%y%m%d}", hours=own,
             modifies=self.settings.modifies, exits=self.settings.exits,
         )  # fmt: skip
+        changes = restore_limits(self.settings.limits, self._configured, journal, str(day))
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
         self.kernel.begin(now)
         loop = self._build(hours)
+        loop.changes = changes
         for intent in restore(self.kernel, journal, midnight(day)):
             self.gateway.look_for(intent)
         start = midnight(day)

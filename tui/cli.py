@@ -172,6 +172,18 @@ def resume(
 
 
 @app.command
+def drill(
+    *, runs: Annotated[int, Parameter(help="How often every exercise is done.")] = 1, as_json: AsJson = False
+) -> int:
+    """Rehearse the kill switch on exchanges of its own: every way to stop, a slow and a busy broker; nothing real."""
+    from tui.drill import drill as rehearse
+
+    if runs < 1:
+        raise ConfigError(f"runs {runs}: at least 1")
+    return rehearse(runs, as_json=as_json)
+
+
+@app.command
 def reconcile(
     key: Annotated[str, Parameter(help="The difference, as the list names it; all: every one (ignore only).")] = "",
     choice: Annotated[Literal["adopt", "assign", "ignore", "flatten", ""], Parameter(help="What to do about it.")] = "",
@@ -191,6 +203,19 @@ def reconcile(
         raise ConfigError(f"{key}: say what to do: adopt, assign STRATEGY, ignore or flatten")
     detail = " ".join(filter(None, (key, choice, strategy, f"stop={stop:g}" if stop else "")))
     return decide(config, mode or "", detail, as_json=as_json)
+
+
+@app.command
+def shadow(
+    *,
+    day: Annotated[str, Parameter(name="--date", help="Only this day, YYYY-MM-DD; empty: the last one.")] = "",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Compare what real orders cost with what their simulated twins would have."""
+    from tui.shadow import shadow as compare
+
+    return compare(config, day, as_json=as_json)
 
 
 @app.command
@@ -254,6 +279,7 @@ def export(
 
 
 app.command("tui.trace_commands:trace", name="trace", help="Follow one id from tick to fill, or tell why not.")
+app.command("tui.limit_commands:limits_app", name="limits", help="Show a running desk's limits, or change one.")
 app.command("tui.market_commands:calendar", name="calendar", help="Tell when the market trades on a day.")
 app.command("tui.market_commands:charges", name="charges", help="Work out what trades cost.")
 app.command("tui.tax_commands:tax", name="tax", help="State gains, turnover and the account of a financial year.")

@@ -12,6 +12,7 @@ from brokers.sandbox.agenda import Action, Agenda
 from brokers.sandbox.alerts import AlertDesk
 from brokers.sandbox.broadcast import Broadcast
 from brokers.sandbox.carry import Carried
+from brokers.sandbox.circuits import REST, Circuits
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.faults import Faults
@@ -27,10 +28,20 @@ from brokers.sandbox.sessions import Auctioneer, Group
 from brokers.sandbox.stream import Connection
 from brokers.sandbox.varieties import Varieties
 from brokers.sandbox.wire import ApiError, invalid
-from compiled.model import SECOND
+from compiled.model import MINUTE, SECOND
 from engine.market.charges import load
 
 TOKENS_DIE = ist.time_of_day("06:00")
+
+
+def slides(listing: Listing, index: Index) -> bool:
+    """Tell whether an instrument's band slides: a share with derivatives, or a future."""
+    return listing in index.members or (listing.instrument.kind == "FUT" and listing.instrument.exchange == "NFO")
+
+
+def halts(group: Group) -> bool:
+    """Tell whether a market-wide halt stops a group: all but commodities."""
+    return group.listings[0].instrument.exchange != "MCX"
 
 
 @final
@@ -66,6 +77,10 @@ class Exchange:
         self.estimates = Estimates(self.listings, load(), config.date, self.funds)
         self.limits = Limits(DayRules(config.date).orders, enabled=config.limits, frozen=config.speed is None)
         self.over = False
+        self._groups = day.groups
+        self._shut = False
+        sliding = [one for one in self.market.listings if config.tape is None and slides(one, self.index)]
+        self.circuits = Circuits(sliding, self.index, self.today, self._slid, self._halt)
         self._auctioneer = Auctioneer(self.market.leave, self._drop_from_auction)
         self.start = begin(config, self.market)
         self.closes = self._plan(day.groups)
@@ -102,6 +117,8 @@ class Exchange:
 
     def _turning(self, group: Group, phase: str, due: int) -> Action:
         def turn() -> None:
+            if self._shut and halts(group):
+                return
             for listing in group.listings:
                 called = listing.calling
                 self._auctioneer.turn(listing, phase, due)
@@ -124,6 +141,32 @@ class Exchange:
 
     def _squaring(self, group: Group) -> Action:
         return lambda: self.varieties.square_off(group, self.now, self.react)
+
+    def _slid(self, listing: Listing) -> None:
+        """Cancel what a band has slid away from."""
+        made = listing.instrument
+        for order in self.orders.live():
+            outside = order.ask.price and not made.lower <= order.ask.price <= made.upper
+            if order.ask.listing is listing and outside and order.status != AMO:
+                self.orders.drop(order, self.now, "Cancelled by the exchange: outside the price band.")
+
+    def _halt(self, minutes: int) -> None:
+        """Stop everything but commodities, for some minutes and a call auction, or for the rest of the day."""
+        stopped = [group for group in self._groups if halts(group)]
+        resumes = self.now + minutes * MINUTE
+        for group in stopped:
+            for listing in group.listings:
+                for order in self.orders.live():
+                    if order.ask.listing is listing and order.status != AMO:
+                        self.orders.drop(order, self.now, sessions.HALT)
+            self._turning(group, sessions.HALTED, self.now)()
+            if minutes == REST:
+                continue
+            if any(phase.name in sessions.CALLING for phase in group.phases if phase.start < group.opens):
+                self.agenda.add(resumes, self._turning(group, sessions.HALT_CALL, resumes))
+            opens = resumes + sessions.HALT_CALL_MINUTES * MINUTE
+            self.agenda.add(opens, self._turning(group, sessions.CONTINUOUS, opens))
+        self._shut = minutes == REST
 
     def _drop_from_auction(self, listing: Listing) -> None:
         for order in self.orders.live():
@@ -179,9 +222,11 @@ class Exchange:
 
     def _step(self, due: int) -> None:
         self.now = due
+        self.market.shift = self.faults.shift(due)
         for listing in self.market.step(due):
             self.react(listing)
         self.index.update()
+        self.circuits.check(self.now)
         self.alerts.check(self.now)
         self._next = self.market.next(due)
 

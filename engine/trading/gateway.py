@@ -29,18 +29,22 @@ from engine.errors import OperatorError, OrderRefused, OrderUnknown, RetryableEr
 from engine.ports import Broker, Clock, Journal, Slices
 from engine.trading.governor import Governor
 from engine.trading.killswitch import KillSwitch
+from engine.trading.requests import PURPOSES, Queued, by_urgency, is_entry, purpose_of, token_of
 
 BACK_OFF = 1 * SECOND
-_URGENCY = {Purpose.EXIT: 0, Purpose.PROTECT: 1, Purpose.ENTRY: 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long an unknown outcome is looked for before it is given up (seconds, looks)."""
+    """How long an unknown outcome is looked for before it is given up (seconds, looks), and how long an entry may wait.
+
+    A request that has had no answer for `settle_s` is looked for as well, while it goes on waiting for it.
+    """
 
     settle_s: float = 5.0
     every_s: float = 2.0
     looks: int = 5
+    entry_wait_s: float = 5.0
 
 
 @dataclass(slots=True)
@@ -80,7 +84,8 @@ class Gateway:
         self.wake = asyncio.Event()
         self.touched: dict[int, int] = {}
         self._moves = 0
-        self._queue: list[tuple[int, int, Command]] = []
+        self._queue: list[tuple[int, int, Command, int]] = []
+        self._unanswered: dict[int, int] = {}
         self._number = 0
         self._in_flight = 0
         self._entering = 0
@@ -104,13 +109,24 @@ class Gateway:
     def put(self, command: Command) -> None:
         """Queue one command; cancels, deletions and exits first, then protection, then entries."""
         self._number += 1
-        self._queue.append((_urgency(command), self._number, command))
+        self._queue.append((PURPOSES.index(purpose_of(command)), self._number, command, self.clock.now()))
         self.wake.set()
 
+    def queue(self) -> tuple[Queued, ...]:
+        """Return the requests that wait, the most urgent first."""
+        now, found = self.clock.now(), []
+        for _, _, command, since in sorted(self._queue, key=by_urgency):
+            market = self.kernel.markets.get(token_of(command))
+            symbol = market.instrument.symbol if market else ""
+            due = self._due(command, now)
+            found.append(Queued(purpose_of(command).name, type(command).__name__, symbol, since, due))
+        return tuple(found)
+
     def due(self) -> int | None:
-        """Return when the most urgent request that can ever leave today may leave (ns), None if there is none."""
+        """Return when the most urgent request that waits for time only may leave (ns), None if there is none."""
         now = self.clock.now()
-        dues = [due for _, _, command in self._queue if (due := self._due(command, now)) >= 0]
+        free = [command for _, _, command, _ in self._queue if not self._crowded(command)]
+        dues = [due for command in free if (due := self._due(command, now)) >= 0]
         return min(dues, default=None)
 
     def _due(self, command: Command, now: int) -> int:
@@ -118,24 +134,30 @@ class Gateway:
             if self._barred(command.order):
                 return now
             return self.governor.order_due(command.order.purpose, now)
-        return self.governor.call_due(now, urgent=_urgency(command) == 0)
+        return self.governor.call_due(purpose_of(command), now)
 
     def _take(self) -> Command | None:
         """Take the most urgent request that may leave now; one that must wait lets less urgent ones pass.
 
-        Entries leave one lane free: an exit never waits behind entries that hang.
+        Entries leave one lane free: an exit never waits behind entries that hang. An entry that has waited too long is
+        refused: its reason is a price of the past.
         """
         now = self.clock.now()
-        for _, _, command in sorted(self._queue, key=_order):
+        for _, _, command, since in sorted(self._queue, key=by_urgency):
             due = self._due(command, now)
-            if due < 0:
+            late = is_entry(command) and now - since > self.patience.entry_wait_s * SECOND
+            if due < 0 or late:
                 self._drop(command)
-                self._refuse(command, "the day's order limit is used up")
+                self._refuse(command, "it waited too long to be sent" if late else "the day's order limit is used up")
                 continue
-            if due <= now and not (_is_entry(command) and 0 < self._lanes - 1 <= self._entering):
+            if due <= now and not self._crowded(command):
                 self._drop(command)
                 return command
         return None
+
+    def _crowded(self, command: Command) -> bool:
+        """Tell whether a request is an entry that waits for another one to be answered."""
+        return is_entry(command) and 0 < self._lanes - 1 <= self._entering
 
     def _drop(self, command: Command) -> None:
         self._queue = [item for item in self._queue if item[2] is not command]
@@ -161,12 +183,13 @@ class Gateway:
                     await self._nap()
                     continue
                 task = tasks.create_task(self._do(command))
-                self._entering += _is_entry(command)
-                task.add_done_callback(partial(_done, self._freed, free, entry=_is_entry(command)))
+                self._entering += is_entry(command)
+                task.add_done_callback(partial(_done, self._freed, free, entry=is_entry(command)))
 
     def _freed(self, free: asyncio.Semaphore, *, entry: bool) -> None:
         self._entering -= entry
         free.release()
+        self.wake.set()
 
     async def _nap(self) -> None:
         due = self.due()
@@ -196,7 +219,8 @@ class Gateway:
                 await self._modify(command)
             elif isinstance(command, CancelOrder):
                 order = command.order
-                await self._call(order.intent, Verb.CANCEL, order.order_id, self.broker.cancel(order.order_id))
+                request = self.broker.cancel(order.order_id)
+                await self._call(order.intent, Verb.CANCEL, order.order_id, request, Purpose.EXIT)
             elif isinstance(command, PlaceGtt | ModifyGtt | DeleteGtt):
                 await self._gtt(command)
         finally:
@@ -234,7 +258,8 @@ class Gateway:
         if self._barred(order):
             self._answer(order.intent, Verb.MODIFY, Outcome.REFUSED, order.order_id, "the kill switch is latched")
             return
-        await self._call(order.intent, Verb.MODIFY, order.order_id, self.broker.modify(order.order_id, change))
+        request = self.broker.modify(order.order_id, change)
+        await self._call(order.intent, Verb.MODIFY, order.order_id, request, order.purpose)
 
     async def _keep(self, purpose: Purpose) -> None:
         """Have the intent on disk. An entry that cannot be kept is an error; exits and protection leave all the same."""
@@ -253,14 +278,17 @@ class Gateway:
             self._answer(gtt.intent, Verb.PLACE, Outcome.SENT)
             await self._send(gtt.intent, self.broker.place_gtt(gtt), Purpose.PROTECT)
         elif isinstance(command, ModifyGtt):
-            await self._call(gtt.intent, Verb.MODIFY, str(gtt.gtt_id), self.broker.modify_gtt(gtt))
+            request = self.broker.modify_gtt(gtt)
+            await self._call(gtt.intent, Verb.MODIFY, str(gtt.gtt_id), request, Purpose.PROTECT)
         else:
-            await self._call(gtt.intent, Verb.CANCEL, str(gtt.gtt_id), self.broker.delete_gtt(gtt.gtt_id))
+            request = self.broker.delete_gtt(gtt.gtt_id)
+            await self._call(gtt.intent, Verb.CANCEL, str(gtt.gtt_id), request, Purpose.EXIT)
         self.touched[gtt.intent] = self._moves + 1
 
     async def _send(self, intent: int, request: Awaitable[str | int | Slices], purpose: Purpose) -> None:
         """Await a placement and post its outcome."""
         self.sent += 1
+        self._unanswered[intent] = self.clock.now() + int(self.patience.settle_s * SECOND)
         try:
             made = await request
         except OrderRefused as error:
@@ -273,6 +301,8 @@ class Gateway:
             self._answer(intent, Verb.PLACE, Outcome.REFUSED, reason=f"busy: {error}")
         else:
             self._accept(intent, made)
+        finally:
+            self._unanswered.pop(intent, None)
 
     def _accept(self, intent: int, made: str | int | Slices) -> None:
         if not isinstance(made, Slices):
@@ -284,7 +314,7 @@ class Gateway:
             self.clock.now(), intent, Verb.PLACE, Outcome.ACCEPTED, made.order_ids[0], reason, len(made.order_ids)
         ))  # fmt: skip
 
-    async def _call(self, intent: int, verb: Verb, broker_id: str, request: Awaitable[None]) -> None:
+    async def _call(self, intent: int, verb: Verb, broker_id: str, request: Awaitable[None], purpose: Purpose) -> None:
         """Await a change to something the broker already has, and post its outcome."""
         self.sent += 1
         self.governor.call_sent(self.clock.now())
@@ -295,6 +325,7 @@ class Gateway:
         except OrderUnknown as error:
             self._answer(intent, verb, Outcome.UNKNOWN, broker_id, str(error))
         except RetryableError as error:
+            self.governor.back_off(purpose, self.clock.now() + BACK_OFF)
             self._answer(intent, verb, Outcome.REFUSED, broker_id, f"busy: {error}")
         else:
             self._answer(intent, verb, Outcome.ACCEPTED, broker_id)
@@ -319,12 +350,17 @@ class Gateway:
 
     def look_due(self) -> int | None:
         """Return when the next look at the books is due because of something unknown."""
-        return min((item.next_look for item in self.unresolved.values()), default=None)
+        return min([*(item.next_look for item in self.unresolved.values()), *self._unanswered.values()], default=None)
 
     def resolve(self, orders: list[OrderUpdate], gtts: list[GttUpdate] | None) -> None:
         """Search the books just read for everything unknown; give up what was missed often and long enough."""
         now = self.clock.now()
-        tags = {update.tag: update for update in orders if update.tag}
+        for intent, due in self._unanswered.items():
+            if due <= now:
+                self._unanswered[intent] = now + int(self.patience.every_s * SECOND)
+        tags: dict[str, OrderUpdate] = {}
+        for update in orders:
+            tags.setdefault(update.tag, update)
         taken: set[str] = set()
         for intent, item in list(self.unresolved.items()):
             if item.next_look > now:
@@ -375,21 +411,3 @@ def same_legs(one: list[GttLeg], other: list[GttLeg]) -> bool:
 def _done(freed: Callable[..., None], free: asyncio.Semaphore, task: asyncio.Task[None], *, entry: bool) -> None:
     del task
     freed(free, entry=entry)
-
-
-def _is_entry(command: Command) -> bool:
-    return isinstance(command, PlaceOrder) and command.order.purpose is Purpose.ENTRY
-
-
-def _urgency(command: Command) -> int:
-    if isinstance(command, PlaceOrder):
-        return _URGENCY[command.order.purpose]
-    if isinstance(command, ModifyOrder):
-        return _URGENCY[command.order.purpose]
-    if isinstance(command, CancelOrder | DeleteGtt):
-        return 0
-    return 1
-
-
-def _order(item: tuple[int, int, Command]) -> tuple[int, int]:
-    return item[:2]

@@ -21,6 +21,13 @@ class Rates:
     """Orders of the day kept for exits: at the broker's cap even exits are blocked."""
 
 
+_LESS = {
+    Purpose.EXIT: (Purpose.PROTECT, Purpose.ENTRY),
+    Purpose.PROTECT: (Purpose.PROTECT, Purpose.ENTRY),
+    Purpose.ENTRY: (Purpose.ENTRY,),
+}
+
+
 class Governor:
     """Says when the next request of a purpose may leave, and counts it when it does."""
 
@@ -40,12 +47,12 @@ class Governor:
         second = self.rates.per_second - (self.rates.reserve_per_second if entry else 0)
         minute = self.rates.per_minute - (10 * self.rates.reserve_per_second if entry else 0)
         due = max(_free(self._second, second, SECOND, now), _free(self._minute, minute, MINUTE, now))
-        return max(due, self._paused.get(purpose, 0), self.call_due(now, urgent=purpose is Purpose.EXIT))
+        return max(due, self.call_due(purpose, now))
 
-    def call_due(self, now: int, *, urgent: bool) -> int:
-        """Return when any other request (cancel, GTT) may leave; what is not urgent leaves the reserve to exits."""
-        most = self.rates.per_second - (0 if urgent else self.rates.reserve_per_second)
-        return _free(self._calls, most, SECOND, now)
+    def call_due(self, purpose: Purpose, now: int) -> int:
+        """Return when any other request (cancel, modify, GTT) may leave; only exits may use the reserve."""
+        most = self.rates.per_second - (0 if purpose is Purpose.EXIT else self.rates.reserve_per_second)
+        return max(_free(self._calls, most, SECOND, now), self._paused.get(purpose, 0))
 
     def order_sent(self, now: int) -> None:
         """Count a new order."""
@@ -59,8 +66,9 @@ class Governor:
         self._calls.append(now)
 
     def back_off(self, purpose: Purpose, until: int) -> None:
-        """Hold this class back after a 429; the others go on."""
-        self._paused[purpose] = until
+        """Hold a class back after a 429, and those that matter less; exits are never held back."""
+        for other in _LESS[purpose]:
+            self._paused[other] = until
 
     def orders_last_second(self, now: int) -> int:
         """Return how many orders left within the last second."""

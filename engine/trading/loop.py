@@ -9,8 +9,11 @@ from compiled.events import Act, Alert, Command, FeedStatus, Halt, Operate, Tick
 from compiled.frames import Decoder
 from compiled.kernel import Kernel
 from compiled.model import SECOND, Bar, Instrument
+from engine.errors import ConfigError
+from engine.market.calendar import ist_day
 from engine.market.hours import Hours, Stage
 from engine.ports import Clock, Journal
+from engine.trading import limits
 from engine.trading.board import Board, Header
 from engine.trading.books import Books
 from engine.trading.choices import Choices
@@ -77,6 +80,8 @@ class Loop:
         self.publisher = log.publisher = Publisher(board, kernel, gateway, stale_after)
         self.wake = asyncio.Event()
         self.asks: deque[Ask] = deque()
+        self.changes: dict[str, limits.Change] = {}
+        """Limits the operator has changed today."""
         self.state = "reconciling"
         self.reconciler = reconciler
         self.choices = Choices(reconciler, gateway, inbox.append, self._decided)
@@ -186,7 +191,7 @@ class Loop:
     def _answer(self, ask: Ask) -> None:
         now = self.clock.now()
         self.journal.append("audit", {
-            "ts": now, "who": "operator", "act": ask.act, "detail": f"{ask.token} {ask.detail}".strip(),
+            "ts": now, "who": "operator", "act": ask.act, "detail": f"{ask.token or ''} {ask.detail}".strip(),
         })  # fmt: skip
         if told := self._operate(ask, now):
             self.board.answers[ask.number] = told
@@ -199,6 +204,8 @@ class Loop:
         if ask.act == "cancel" and ask.detail.isdecimal():
             self.inbox.append(Operate(now, Act.CANCEL, intent=int(ask.detail)))
             return "done: cancelling"
+        if ask.act == "limit":
+            return self._limit(ask.detail, now)
         if ask.act == "resumed":
             self._log_kill("resume", Latch("", ask.detail, "operator", now))
             self.log.tell("warn", "resumed", f"resumed by {ask.detail}")
@@ -206,6 +213,19 @@ class Loop:
         if ask.act == "reconcile":
             return self.choices.ask(ask.number, ask.detail)
         return f"refused: no such act: {ask.act}"
+
+    def _limit(self, detail: str, now: int) -> str:
+        try:
+            change = limits.parsed(detail)
+        except ConfigError as error:
+            return f"refused: {error}"
+        before = limits.current(self.kernel.limits).get(change.name, 0)
+        self.inbox.append(limits.event(now, change.name, change.value))
+        self.changes[change.name] = change
+        limits.keep(self.journal, now, str(ist_day(now)), change)
+        text = f"{change.name} {before:g} to {change.value:g}"
+        self.log.tell("warn", "limit", f"{text} by {change.who}: {change.reason}")
+        return f"done: {text}"
 
     def _decided(self, number: int, told: str) -> None:
         """Keep what became of a decision, and compare again to see that it is so."""

@@ -41,10 +41,10 @@ def test_an_exit_leaves_at_once_after_as_many_entries_as_a_second_allows():
 
 def test_gtt_changes_leave_the_reserve_of_the_second_to_exits():
     governor = Governor(RATES)
-    while governor.call_due(0, urgent=False) == 0:
+    while governor.call_due(Purpose.PROTECT, 0) == 0:
         governor.call_sent(0)
     assert governor.order_due(Purpose.EXIT, 0) == 0
-    assert governor.call_due(0, urgent=True) == 0
+    assert governor.call_due(Purpose.EXIT, 0) == 0
 
 
 def test_entries_stop_before_the_day_is_used_up_and_exits_do_not():
@@ -59,3 +59,19 @@ def test_a_broker_that_asks_for_patience_holds_back_that_class_only():
     governor.back_off(Purpose.ENTRY, 5 * SECOND)
     assert governor.order_due(Purpose.ENTRY, 0) == 5 * SECOND
     assert governor.order_due(Purpose.EXIT, 0) == 0
+
+
+def test_a_busy_broker_makes_way_for_exits_and_never_holds_one_back():
+    governor = Governor(RATES)
+    governor.back_off(Purpose.EXIT, 5 * SECOND)
+    assert governor.order_due(Purpose.EXIT, 0) == 0
+    assert governor.call_due(Purpose.EXIT, 0) == 0
+    assert governor.call_due(Purpose.PROTECT, 0) == 5 * SECOND
+    assert governor.order_due(Purpose.ENTRY, 0) == 5 * SECOND
+
+
+def test_protection_that_is_turned_away_holds_entries_back_too():
+    governor = Governor(RATES)
+    governor.back_off(Purpose.PROTECT, 5 * SECOND)
+    assert governor.order_due(Purpose.ENTRY, 0) == 5 * SECOND
+    assert governor.call_due(Purpose.EXIT, 0) == 0

@@ -6,10 +6,23 @@ import threading
 import pytest
 
 from brokers.kite.rest import KiteBroker
-from compiled.events import Act, Answer, DeleteGtt, GttUpdate, OrderUpdate, Outcome, PlaceGtt, PlaceOrder, Verb
+from compiled.events import (
+    Act,
+    Answer,
+    DeleteGtt,
+    GttUpdate,
+    ModifyOrder,
+    OrderUpdate,
+    Outcome,
+    PlaceGtt,
+    PlaceOrder,
+    Verb,
+)
 from compiled.model import SECOND, GttStatus, OrderStatus, OrderType, Product, Purpose, Side
+from compiled.terms import Change, Terms
 from engine.desk import Settings
-from engine.errors import OrderRefused, OrderUnknown
+from engine.errors import OrderRefused, OrderUnknown, RetryableError
+from engine.ports import Slices
 from engine.trading.books import Books
 from engine.trading.clock import SteppedClock
 from engine.trading.gateway import Gateway, Patience
@@ -36,6 +49,8 @@ class Broker:
         self.book = []
         self.listed = []
         self.outcome = self.accept
+        self.changed = []
+        self.busy = False
 
     async def accept(self, order):
         return f"N{order.intent}"
@@ -43,6 +58,15 @@ class Broker:
     async def place(self, order):
         self.placed.append(order)
         return await self.outcome(order)
+
+    async def place_sliced(self, order):
+        self.placed.append(order)
+        return Slices(("N1", "N2"), (OrderRefused("MarginException", "no funds"),))
+
+    async def modify(self, order_id, change):
+        self.changed.append((order_id, change))
+        if self.busy:
+            raise RetryableError("Too many requests")
 
     async def place_gtt(self, gtt):
         raise OrderUnknown(f"GTT {gtt.intent} timed out")
@@ -191,6 +215,32 @@ def test_an_exit_does_not_wait_behind_entries_whose_answers_hang(engine):
     asyncio.run(story())
 
 
+def test_an_entry_that_waits_for_a_lane_does_not_keep_the_loop_busy(engine):
+    async def story():
+        answer = asyncio.Event()
+
+        async def hang(order):
+            await answer.wait()
+            return f"N{order.intent}"
+
+        engine.broker.outcome = hang
+        sending = asyncio.create_task(engine.gateway.run(2))
+        out = engine.scene.kernel.out
+        for _ in range(2):
+            engine.gateway.put(PlaceOrder(out.place(
+                "script", BEL, Side.BUY, 5, OrderType.MARKET, Product.CNC, Purpose.ENTRY, 0
+            )))  # fmt: skip
+        await asyncio.sleep(0.05)
+        assert len(engine.broker.placed) == 1
+        assert engine.gateway.due() is None
+        answer.set()
+        await asyncio.sleep(0.05)
+        sending.cancel()
+        assert len(engine.broker.placed) == 2
+
+    asyncio.run(story())
+
+
 class Kite(KiteBroker):
     """The real broker port with a client that answers nothing until `free` is set."""
 
@@ -308,5 +358,133 @@ def test_a_refused_order_ends_its_rung(engine):
         engine.turn()
         assert (order.status, order.reason) == (OrderStatus.REJECTED, "MarginException: insufficient funds")
         assert not engine.scene.kernel.working()
+
+    asyncio.run(story())
+
+
+def test_a_sent_order_is_known_to_be_on_its_way_before_anybody_answers(engine):
+    async def story():
+        seen = []
+
+        async def look(order):
+            seen.append(order.status)
+            return "N1"
+
+        engine.broker.outcome = look
+        order = engine.scene.enter()
+        engine.gateway.put(PlaceOrder(order))
+        await engine.gateway.drain()
+        assert seen == [OrderStatus.INTENT], "the gateway leaves the order's life to the kernel"
+        assert [event.outcome for event in engine.inbox] == [Outcome.SENT, Outcome.ACCEPTED]
+        engine.turn()
+        assert order.status is OrderStatus.OPEN
+
+    asyncio.run(story())
+
+
+def test_an_entry_that_waited_too_long_is_dropped_and_an_exit_is_not(engine):
+    async def story():
+        out = engine.scene.kernel.out
+        entry = engine.scene.enter()
+        leaving = out.place("script", CANBK, Side.SELL, 5, OrderType.MARKET, Product.CNC, Purpose.EXIT, 0)
+        engine.gateway.put(PlaceOrder(entry))
+        engine.gateway.put(PlaceOrder(leaving))
+        engine.clock.set(engine.scene.now + 6 * SECOND)
+        await engine.gateway.drain()
+        engine.turn()
+        assert engine.broker.placed == [leaving]
+        assert (entry.status, entry.reason) == (OrderStatus.REJECTED, "it waited too long to be sent")
+
+    asyncio.run(story())
+
+
+def test_what_waits_for_the_governor_can_be_seen_the_most_urgent_first(engine):
+    async def story():
+        out = engine.scene.kernel.out
+        entry = engine.scene.enter()
+        engine.gateway.put(PlaceOrder(entry))
+        engine.gateway.put(PlaceOrder(
+            out.place("script", CANBK, Side.SELL, 5, OrderType.MARKET, Product.CNC, Purpose.EXIT, 0)
+        ))  # fmt: skip
+        engine.gateway.governor.back_off(Purpose.ENTRY, engine.scene.now + 3 * SECOND)
+        queue = engine.gateway.queue()
+        assert [(item.purpose, item.what, item.symbol) for item in queue] == [
+            ("EXIT", "PlaceOrder", "CANBK"), ("ENTRY", "PlaceOrder", "CANBK"),
+        ]  # fmt: skip
+        assert [item.due - engine.scene.now for item in queue] == [0, 3 * SECOND]
+
+    asyncio.run(story())
+
+
+def test_a_request_that_hangs_is_looked_for_while_it_hangs(engine):
+    async def story():
+        never = asyncio.Event()
+
+        async def hang(order):
+            await never.wait()
+            return "B1"
+
+        engine.broker.outcome = hang
+        order = engine.scene.enter()
+        engine.gateway.put(PlaceOrder(order))
+        sending = asyncio.create_task(engine.gateway.drain())
+        await asyncio.sleep(0.01)
+        assert engine.gateway.look_due() == engine.scene.now + 5 * SECOND
+        engine.broker.book = [OrderUpdate(0, "B1", order.tag, CANBK, Side.BUY, OrderStatus.OPEN, 100, 0)]
+        await engine.look(3)
+        assert (order.status, order.order_id) == (OrderStatus.OPEN, "B1")
+        assert engine.gateway.look_due() == engine.scene.now + 2 * SECOND
+        never.set()
+        await sending
+        assert engine.gateway.look_due() is None
+        engine.turn()
+        assert engine.broker.placed == [order]
+
+    asyncio.run(story())
+
+
+def test_a_modification_reaches_the_broker_and_a_busy_one_holds_its_class_back(engine):
+    async def story():
+        order = engine.scene.enter()
+        engine.scene.accept(order, "B1")
+        change = Change(price=99.0)
+        engine.scene.kernel.out.modify(order, change)
+        engine.gateway.put(ModifyOrder(order, change))
+        engine.broker.busy = True
+        await engine.gateway.drain()
+        engine.turn()
+        assert engine.broker.changed == [("B1", change)]
+        assert (order.pending, order.modifies) == (None, 0)
+        assert engine.gateway.governor.order_due(Purpose.ENTRY, engine.scene.now) > engine.scene.now
+        assert engine.gateway.governor.order_due(Purpose.EXIT, engine.scene.now) == engine.scene.now
+
+    asyncio.run(story())
+
+
+def test_an_entry_is_not_modified_after_the_latch(engine):
+    async def story():
+        order = engine.scene.enter()
+        engine.scene.accept(order, "B1")
+        change = Change(price=99.0)
+        engine.scene.kernel.out.modify(order, change)
+        engine.kill.trigger(HALT, "test", "test")
+        engine.gateway.put(ModifyOrder(order, change))
+        await engine.gateway.drain()
+        engine.turn()
+        assert engine.broker.changed == []
+        assert order.pending is None
+
+    asyncio.run(story())
+
+
+def test_a_sliced_order_tells_how_many_slices_there_are_and_which_are_missing(engine):
+    async def story():
+        order = engine.scene.enter()
+        order.terms = Terms(autoslice=True)
+        engine.gateway.put(PlaceOrder(order))
+        await engine.gateway.drain()
+        answer = engine.inbox[-1]
+        assert (answer.broker_id, answer.parts) == ("N1", 2)
+        assert answer.reason == "1 slices are missing: MarginException: no funds"
 
     asyncio.run(story())

@@ -1,0 +1,43 @@
+"""Requests as the gateway sees them: for whom they are, and which goes first."""
+
+from typing import NamedTuple
+
+from compiled.events import CancelOrder, Command, DeleteGtt, ModifyGtt, ModifyOrder, PlaceGtt, PlaceOrder
+from compiled.model import Purpose
+
+PURPOSES = (Purpose.EXIT, Purpose.PROTECT, Purpose.ENTRY)
+"""The most urgent first."""
+
+
+class Queued(NamedTuple):
+    """A request that waits for the governor: for whom, what, since when, and when it may leave (ns, -1: not today)."""
+
+    purpose: str
+    what: str
+    symbol: str
+    since: int
+    due: int
+
+
+def is_entry(command: Command) -> bool:
+    """Tell whether a request is a new entry."""
+    return isinstance(command, PlaceOrder) and command.order.purpose is Purpose.ENTRY
+
+
+def purpose_of(command: Command) -> Purpose:
+    """Return the class of a request; what takes an order or a GTT away is as urgent as an exit."""
+    if isinstance(command, PlaceOrder | ModifyOrder):
+        return command.order.purpose
+    return Purpose.EXIT if isinstance(command, CancelOrder | DeleteGtt) else Purpose.PROTECT
+
+
+def token_of(command: Command) -> int:
+    """Return the token of the instrument a request is about."""
+    if isinstance(command, PlaceOrder | ModifyOrder | CancelOrder):
+        return int(command.order.token)
+    return int(command.gtt.token) if isinstance(command, PlaceGtt | ModifyGtt | DeleteGtt) else 0
+
+
+def by_urgency(item: tuple[int, int, Command, int]) -> tuple[int, int]:
+    """Order what waits: by class, then by age."""
+    return item[:2]
