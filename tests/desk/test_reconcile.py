@@ -275,8 +275,11 @@ def test_the_books_are_compared_when_the_feed_comes_back(world):
     there = world()
     there.config = there.config.replace("positions_every_s = 5", "positions_every_s = 3600")
     there.open()
+    events = there.desk.board.events
+    wait_for(lambda: any("feed connected" in row.text for row in list(events)), "the feed has come up")
+    time.sleep(2.0)  # and the comparison that belongs to it is over
     there.buy("INFY", 7)
-    time.sleep(1.0)
+    time.sleep(0.5)
     assert there.desk.board.differences.rows == []
     there.fault(kind="close", on="ticks")
     there.differences("INFY:CNC", "funds")
