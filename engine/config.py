@@ -45,6 +45,12 @@ class Desk(Struct, frozen=True, kw_only=True):
         _is("What the desk trades against; live also needs --live and a typed confirmation."),
     ] = "sandbox"
     state_dir: Annotated[str, _is("Folder of the database, logs and bars; empty: ~/.local/state/patang.")] = ""
+    corporate_actions: Annotated[
+        str,
+        _is(
+            "NSE's list of corporate actions (Parquet); what stands on an ex-date is flagged when the day opens. Empty: none."
+        ),
+    ] = ""
     on_terminal_loss: Annotated[
         Literal["flatten", "kill", "continue"],
         _is("What the engine does when its terminal is gone: square off, halt, or go on."),
