@@ -339,7 +339,7 @@ class Desk:
         for order in self.kernel.out.orders.values():
             loop.publisher.order(order)
         spans = {int(slot.span) for slot in slots}
-        bars = await history(broker, hours, watched, spans, now, self._log.tell)
+        bars = await history(broker, hours, watched, spans, ports.clock, self._log.tell)
         self.kernel.warm(bars)
         loop.publisher.bars(bars)
         self._loop = loop
