@@ -45,6 +45,12 @@ class Desk(Struct, frozen=True, kw_only=True):
         _is("What the desk trades against; live also needs --live and a typed confirmation."),
     ] = "sandbox"
     state_dir: Annotated[str, _is("Folder of the database, logs and bars; empty: ~/.local/state/patang.")] = ""
+    corporate_actions: Annotated[
+        str,
+        _is(
+            "NSE's list of corporate actions (Parquet); what stands on an ex-date is flagged when the day opens. Empty: none."
+        ),
+    ] = ""
     on_terminal_loss: Annotated[
         Literal["flatten", "kill", "continue"],
         _is("What the engine does when its terminal is gone: square off, halt, or go on."),
@@ -252,6 +258,20 @@ class Risk(Struct, frozen=True, kw_only=True):
     ] = {}
 
 
+class Watchdog(Struct, frozen=True, kw_only=True):
+    """What is watched beside the engine; what stops trading latches the kill switch."""
+
+    engine_s: Annotated[
+        float, _in(0, 600, "Seconds the engine may stand still before the desk halts; 0: for ever.")
+    ] = 10.0
+    feed_s: Annotated[float, _in(0, 3_600, "Seconds without any market data before an alarm; 0: never.")] = 30.0
+    clock_s: Annotated[
+        float, _in(0, 3_600, "Seconds the machine's clock may jump, either way, before the desk halts; 0: any.")
+    ] = 2.0
+    disk_mb: Annotated[int, _in(0, 10**9, "Megabytes that must be free where the desk writes, else it halts.")] = 100
+    memory_mb: Annotated[int, _in(0, 10**6, "Megabytes the desk may hold before an alarm; 0: any.")] = 2_000
+
+
 class Store(Struct, frozen=True, kw_only=True):
     """What is kept on disk."""
 
@@ -353,6 +373,7 @@ class Config(Struct, frozen=True, kw_only=True):
     exits: Exits = Exits()
     reconcile: Reconcile = Reconcile()
     risk: Risk = Risk()
+    watchdog: Watchdog = Watchdog()
     store: Store = Store()
     ui: Ui = Ui()
     strategy: Strategies = Strategies()

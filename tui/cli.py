@@ -117,6 +117,9 @@ def sandbox(
     tape: Annotated[Path | None, Parameter(help="Folder of recorded 1-minute bars to play instead.")] = None,
     exchanges: Annotated[str, Parameter(help="NSE, NFO, BSE, MCX, with commas between.")] = "NSE",
     size: Annotated[int, Parameter(help="Instruments in all, up to 9000; 0: the named ones.")] = 0,
+    instruments: Annotated[
+        Path | None, Parameter(help="Kite instrument dump (CSV, may be gzipped): lists everything in it.")
+    ] = None,
     fault: Annotated[
         tuple[str, ...], Parameter(help="What goes wrong, as docs/sandbox.md has it; may be repeated.")
     ] = (),
@@ -130,7 +133,7 @@ def sandbox(
 
     fields = {
         "seed": seed, "port": port, "speed": speed_of(speed) or None, "date": exchange_day(date), "start": start,
-        "tape": tape, "exchanges": tuple(filter(None, exchanges.split(","))), "size": size, "faults_file": faults,
+        "tape": tape, "instruments": instruments, "exchanges": tuple(filter(None, exchanges.split(","))), "size": size, "faults_file": faults,
         "state": state, "postback": postback, "limits": speed != "max",
     }  # fmt: skip
     return serve_sandbox(fields, fault, as_json=as_json)

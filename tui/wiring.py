@@ -21,6 +21,7 @@ from engine.market import charges
 from engine.market.calendar import Calendar
 from engine.ops import logs
 from engine.ops.control import Door, socket_path
+from engine.ops.watchdog import Watchdog
 from engine.trading.gateway import Patience
 from engine.trading.governor import Rates
 from engine.trading.reconcile import Terms
@@ -68,7 +69,15 @@ def wire(station: Station) -> Desk:
     door = Door(socket_path(station.state), desk, station.kill, station.fail)
     station.closers.append(door.close)
     logs.hook(station.fail)
+
+    def tell(text: str) -> None:
+        logs.log_alarm(text)
+        desk.alarm(text)
+
+    watchdog = Watchdog(config.watchdog, station.board, station.kill, station.state, tell, station.fail, paced=lockstep)
+    station.closers.append(watchdog.close)
     desk.start()
+    watchdog.start()
     return desk
 
 
@@ -142,6 +151,7 @@ def _settings(station: Station, salt: str) -> Settings:
         ),
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
+        actions=Path(config.desk.corporate_actions).expanduser() if config.desk.corporate_actions else None,
         square_off_before_s=config.risk.square_off_before_s,
         subscriptions={name: symbols for name, symbols, _ in enabled(config)},
         tag_salt=salt,

@@ -17,6 +17,7 @@ from engine.trading import limits
 from engine.trading.board import Board, Header
 from engine.trading.books import Books
 from engine.trading.choices import Choices
+from engine.trading.gaps import Gaps
 from engine.trading.gateway import Gateway
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.publish import Publisher
@@ -76,6 +77,9 @@ class Loop:
         self.hours = hours
         self.ends = max((int(i.hours.ends) for i in self._watched()), default=int(kernel.close))
         """When the last order of the day is done, ns UTC."""
+        self.flags: tuple[str, ...] = ()
+        """What an action with its ex-date today does to what stands, a line each."""
+        self.gaps = Gaps(hours, self._watched(), clock.now(), log.tell)
         self.recorder = Recorder(kernel, journal)
         self.publisher = log.publisher = Publisher(board, kernel, gateway, stale_after)
         self.wake = asyncio.Event()
@@ -140,8 +144,10 @@ class Loop:
         bars, self.kernel.closed_bars = self.kernel.closed_bars, []
         if bars:
             self.publisher.bars(bars)
+            self.gaps.take(bars)
             if self._keep_bars is not None:
                 self._keep_bars(bars)
+        self.gaps.check(self.clock.now())
 
     def _decode(self) -> None:
         while self._frames:
@@ -190,6 +196,9 @@ class Loop:
 
     def _answer(self, ask: Ask) -> None:
         now = self.clock.now()
+        if ask.act == "alarm":
+            self.log.tell("alarm", "watchdog", ask.detail)
+            return
         self.journal.append("audit", {
             "ts": now, "who": "operator", "act": ask.act, "detail": f"{ask.token or ''} {ask.detail}".strip(),
         })  # fmt: skip
@@ -273,6 +282,8 @@ class Loop:
             return
         self._published = beat
         self.publisher.publish(self._header(self.clock.now()))
+        self.publisher.worry("Missing minutes", self.gaps.count)
+        self.publisher.worry("Ex-date flags", len(self.flags))
 
     def _watched(self) -> list[Instrument]:
         return [market.instrument for market in self.kernel.markets.values()]
@@ -302,6 +313,7 @@ class Loop:
         end = max(self.clock.now(), self.ends + int(self.kernel.grace))
         self.inbox.append(Timer(end))
         self.turn()
+        self.gaps.check(end, over=True)
         self.board.header = self.board.header._replace(day_over=True)
         self.log.tell("info", "day_over", "the session is over")
 
