@@ -159,7 +159,8 @@ class Answers(Positions):
     def _order_update(self, event: OrderUpdate) -> None:
         order = self._ours(event)
         if order is None:
-            self.out.pass_by(event.tag)
+            order = self._recalled(event)
+        if order is None:
             self.externals[event.order_id] = event
             return
         before = order.status
@@ -200,6 +201,34 @@ class Answers(Positions):
             self.out.changed(first)
             return first
         self.out.alert("alarm", "doubled", first.tag + " stands twice: " + event.order_id, first.token)
+        return None
+
+    def _recalled(self, event: OrderUpdate) -> Order | None:
+        """Take an order that carries our tag, but left unrecorded on a full disk, for the exit or the stop of its rung."""
+        number = self.out.pass_by(event.tag)
+        waits = event.status is OrderStatus.TRIGGER_PENDING
+        if number == 0 or not (waits or event.filled or event.status is OrderStatus.OPEN):
+            return None
+        for rung in self.rungs.values():
+            ladder = self.owners[int(rung.ladder_id)]
+            served = rung.exit is not None or rung.guard is not None or rung.quantity != event.quantity
+            if served or not rung.live or ladder.instrument.token != event.token or ladder.out is not event.side:
+                continue
+            order = Order(
+                number, event.tag, ladder.strategy, event.token, event.side, event.quantity,
+                OrderType.SLM if waits else OrderType.LIMIT, ladder.plan.product,
+                Purpose.PROTECT if waits else Purpose.EXIT, event.price, event.trigger, rung=rung.rung_id,
+                created=self.out.now,
+            )  # fmt: skip
+            order.order_id = event.order_id
+            self.out.register(order)
+            if waits:
+                rung.guard = order
+            else:
+                rung.exit = order
+            self.changed_rungs[rung.rung_id] = rung
+            self.out.alert("warn", "recalled", event.tag + " had left unrecorded and is followed again", event.token)
+            return order
         return None
 
     def _made(self, first: Order, event: OrderUpdate, purpose: Purpose) -> Order:

@@ -117,6 +117,9 @@ def sandbox(
     tape: Annotated[Path | None, Parameter(help="Folder of recorded 1-minute bars to play instead.")] = None,
     exchanges: Annotated[str, Parameter(help="NSE, NFO, BSE, MCX, with commas between.")] = "NSE",
     size: Annotated[int, Parameter(help="Instruments in all, up to 9000; 0: the named ones.")] = 0,
+    instruments: Annotated[
+        Path | None, Parameter(help="Kite instrument dump (CSV, may be gzipped): lists everything in it.")
+    ] = None,
     fault: Annotated[
         tuple[str, ...], Parameter(help="What goes wrong, as docs/sandbox.md has it; may be repeated.")
     ] = (),
@@ -130,7 +133,7 @@ def sandbox(
 
     fields = {
         "seed": seed, "port": port, "speed": speed_of(speed) or None, "date": exchange_day(date), "start": start,
-        "tape": tape, "exchanges": tuple(filter(None, exchanges.split(","))), "size": size, "faults_file": faults,
+        "tape": tape, "instruments": instruments, "exchanges": tuple(filter(None, exchanges.split(","))), "size": size, "faults_file": faults,
         "state": state, "postback": postback, "limits": speed != "max",
     }  # fmt: skip
     return serve_sandbox(fields, fault, as_json=as_json)
@@ -172,73 +175,15 @@ def resume(
 
 
 @app.command
-def order(
-    side: Literal["buy", "sell"],
-    symbol: Annotated[str, Parameter(help="What to trade, as INFY.")],
-    quantity: Annotated[int, Parameter(help="Shares.")],
-    *,
-    stop: Annotated[float, Parameter(help="Percent from the average price at which a stop protects it.")] = 0.0,
-    bare: Annotated[bool, Parameter(negative="", help="Without a stop.")] = False,
-    target: Annotated[float, Parameter(help="Percent from the average price; 0: none.")] = 0.0,
-    price: Annotated[float, Parameter(help="Limit in rupees: LIMIT, with a trigger SL.")] = 0.0,
-    trigger: Annotated[float, Parameter(help="Trigger in rupees: SL-M, with a price SL.")] = 0.0,
-    product: Literal["CNC", "MIS", "NRML", "MTF"] = "CNC",
-    validity: Literal["DAY", "IOC", "TTL"] = "DAY",
-    minutes: Annotated[int, Parameter(help="Life of a TTL order.")] = 0,
-    variety: Annotated[Literal["regular", "amo", "co", "iceberg"], Parameter(help="Kite's kind of order.")] = "regular",
-    legs: Annotated[int, Parameter(help="Of an iceberg, 2 to 50.")] = 0,
-    disclosed: Annotated[int, Parameter(help="Shares shown.")] = 0,
-    slices: Annotated[bool, Parameter(negative="", help="Cut at the exchange's freeze quantity.")] = False,
-    protection: Annotated[float, Parameter(help="Market protection in percent; -1: the exchange's.")] = -1.0,
-    trail: Annotated[bool, Parameter(help="Whether the stop follows the price.")] = True,
-    yes: Annotated[bool, Parameter(negative="", help="Place it without asking.")] = False,
-    mode: Annotated[Mode | None, Parameter(help="Which desk, where several run.")] = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
+def drill(
+    *, runs: Annotated[int, Parameter(help="How often every exercise is done.")] = 1, as_json: AsJson = False
 ) -> int:
-    """Enter a position by hand on the running desk: shows what it is and costs, and asks before it is sent."""
-    from tui.ticket import order as place
+    """Rehearse the kill switch on exchanges of its own: every way to stop, a slow and a busy broker; nothing real."""
+    from tui.drill import drill as rehearse
 
-    if bare == (stop > 0.0):
-        raise ConfigError("say --stop PERCENT, or --bare for a position without a stop")
-    ticket = {
-        "symbol": symbol, "side": side.upper(), "quantity": quantity, "stop": stop, "target": target, "price": price,
-        "trigger": trigger, "product": product, "validity": validity, "minutes": minutes, "variety": variety,
-        "legs": legs, "disclosed": disclosed, "slices": slices, "protection": protection, "trail": trail,
-    }  # fmt: skip
-    return place(config, mode or "", ticket, yes=yes, as_json=as_json)
-
-
-@app.command
-def modify(
-    order: Annotated[str, Parameter(help="Our number of it, or the broker's.")],
-    *,
-    quantity: Annotated[int, Parameter(help="New total; 0: as it is.")] = 0,
-    price: Annotated[float, Parameter(help="New limit in rupees; 0: as it is.")] = 0.0,
-    trigger: Annotated[float, Parameter(help="New trigger in rupees; 0: as it is.")] = 0.0,
-    mode: Annotated[Mode | None, Parameter(help="Which desk, where several run.")] = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> int:
-    """Change a working order of the running desk."""
-    from tui.ticket import modify as change
-
-    wanted = {"order": order, "quantity": quantity, "price": price, "trigger": trigger}
-    return change(config, mode or "", wanted, as_json=as_json)
-
-
-@app.command
-def cancel(
-    order: Annotated[str, Parameter(help="Our number of it, or the broker's.")],
-    *,
-    mode: Annotated[Mode | None, Parameter(help="Which desk, where several run.")] = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> int:
-    """Cancel a working order of the running desk."""
-    from tui.ticket import cancel as take_back
-
-    return take_back(config, mode or "", order, as_json=as_json)
+    if runs < 1:
+        raise ConfigError(f"runs {runs}: at least 1")
+    return rehearse(runs, as_json=as_json)
 
 
 @app.command
@@ -261,6 +206,19 @@ def reconcile(
         raise ConfigError(f"{key}: say what to do: adopt, assign STRATEGY, ignore or flatten")
     detail = " ".join(filter(None, (key, choice, strategy, f"stop={stop:g}" if stop else "")))
     return decide(config, mode or "", detail, as_json=as_json)
+
+
+@app.command
+def shadow(
+    *,
+    day: Annotated[str, Parameter(name="--date", help="Only this day, YYYY-MM-DD; empty: the last one.")] = "",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Compare what real orders cost with what their simulated twins would have."""
+    from tui.shadow import shadow as compare
+
+    return compare(config, day, as_json=as_json)
 
 
 @app.command
@@ -324,9 +282,13 @@ def export(
 
 
 app.command("tui.trace_commands:trace", name="trace", help="Follow one id from tick to fill, or tell why not.")
+app.command("tui.limit_commands:limits_app", name="limits", help="Show a running desk's limits, or change one.")
 app.command("tui.market_commands:calendar", name="calendar", help="Tell when the market trades on a day.")
 app.command("tui.market_commands:charges", name="charges", help="Work out what trades cost.")
 app.command("tui.tax_commands:tax", name="tax", help="State gains, turnover and the account of a financial year.")
+app.command("tui.order_commands:order", name="order", help="Enter a position by hand, shown before it is sent.")
+app.command("tui.order_commands:modify", name="modify", help="Change a working order of the running desk.")
+app.command("tui.order_commands:cancel", name="cancel", help="Cancel a working order of the running desk.")
 app.command("tui.instrument_commands:instruments", name="instruments", help="Keep and look into instrument dumps.")
 
 

@@ -28,12 +28,14 @@ class Market:
         self._journal = journal
         self._keeper: Keeper | None = None
         self._filler: Filler | None = None
+        self._loop: Loop | None = None
         self.broker, self.feed = connect(station, exchange, self._died, self._missed)
 
     def beside(self, loop: Loop) -> Iterable[Coroutine[None, None, None]]:
         """Return what keeps the session and fills the gaps of an opened day, and of each after it; nothing where the exchange waits for us."""
         if self._exchange.pacer is not None:
             return []
+        self._loop = loop
         works = []
         access, clock = self._exchange.access, self._exchange.clock
         if access.session is not None:
@@ -58,8 +60,11 @@ class Market:
             self._keeper.died()
 
     def _missed(self, gaps: Sequence[Gap]) -> None:
-        if self._filler is not None:
-            self._filler.note(gaps)
+        """Have the minutes read that the feed was silent for, where some are due: a night is no gap."""
+        loop = self._loop
+        found = [gap for gap in gaps if loop is not None and loop.gaps.due_in(gap.token, gap.start, gap.end)]
+        if found and self._filler is not None:
+            self._filler.note(found)
 
 
 def _live(loop: Loop, *, lives: bool) -> None:

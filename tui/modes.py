@@ -1,12 +1,17 @@
 """What a mode makes of a broker and a feed: where orders go, who else hears the prices, what runs beside the desk."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import NamedTuple
 
 from brokers.dry import DryBroker
 from brokers.paper.broker import PaperBroker, Terms, World
+from brokers.paper.simulation import Simulation, rules_of
+from brokers.shadow.broker import ShadowBroker
+from brokers.shadow.pairs import Pair, summary
 from brokers.tap import TappedFeed
+from engine.market.calendar import ist_day
 from engine.ports import Broker, Feed
+from engine.trading.board import RiskRow
 from engine.trading.loop import Loop
 from tui.market import Market
 from tui.station import Station
@@ -30,6 +35,8 @@ def in_mode(station: Station, market: Market, world: World, *, lockstep: bool) -
         return Trading(DryBroker(market.broker), market.feed, market.beside)
     if station.run.mode == "paper":
         return _paper(station, market, world, lockstep=lockstep)
+    if station.run.mode == "shadow":
+        return _shadow(station, market, world, lockstep=lockstep)
     return Trading(market.broker, market.feed, market.beside)
 
 
@@ -37,6 +44,29 @@ def _paper(station: Station, market: Market, world: World, *, lockstep: bool) ->
     broker = PaperBroker(market.broker, world, terms_of(station, lockstep=lockstep), stamped=not lockstep)
     feed = TappedFeed(market.feed, broker.frame)
     broker.hint = feed.hint
+    return Trading(broker, feed, lambda loop: [*market.beside(loop), *([] if lockstep else broker.beside())])
+
+
+def _shadow(station: Station, market: Market, world: World, *, lockstep: bool) -> Trading:
+    terms = terms_of(station, lockstep=lockstep)
+
+    def simulate(hear: Callable[[object], None]) -> Simulation:
+        rules = rules_of(ist_day(world.clock.now()), terms.latency)
+        return Simulation(rules, terms.slippage_ticks, world.clock, hear, stamped=not lockstep)
+
+    def show(pairs: Sequence[Pair]) -> None:
+        told, board = summary(pairs), station.board.risk
+        for name, text in (
+            ("Twins compared", f"{told.both}"),
+            ("Live only filled", f"{told.only_live}"),
+            ("Twin only filled", f"{told.only_twin}"),
+            ("Cost over twins", f"{told.cost:.2f}"),
+            ("Delay over twins", "-" if told.delay_s is None else f"{told.delay_s:.1f} s"),
+        ):
+            board.put(name, RiskRow(name, text, "", -1.0, bad=False))
+
+    broker = ShadowBroker(market.broker, world.clock, world.calendar, world.journal, simulate, show)
+    feed = TappedFeed(market.feed, broker.frame)
     return Trading(broker, feed, lambda loop: [*market.beside(loop), *([] if lockstep else broker.beside())])
 
 

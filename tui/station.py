@@ -15,6 +15,7 @@ from engine.trading.board import Board
 from engine.trading.killswitch import HALT, KillSwitch
 
 if TYPE_CHECKING:
+    from compiled.strategy import Strategy
     from engine.desk import Desk
     from tui.access import Access
 
@@ -61,6 +62,8 @@ class Station:
         """What to undo at the end, last first."""
         self.access: Access | None = None
         """Who we are at the broker, where that was found out beforehand."""
+        self.strategies: list[Strategy] = []
+        """Strategies to run instead of the configured ones."""
         self.desk: Desk
         self.endpoint: Any
         self.database: Path
@@ -131,8 +134,6 @@ class Station:
 def check_mode(config: Config, run: Run) -> None:
     """Raise `ConfigError` where a mode cannot have what it needs, or real orders were not asked for by name."""
     kite = config.broker.name == "kite"
-    if run.mode == "shadow":
-        raise ConfigError(f"mode {run.mode} is not built yet")
     if run.mode == "live" and not kite:
         raise ConfigError('mode live needs broker.name "kite"')
     if run.mode in SENDING and kite and not run.live:

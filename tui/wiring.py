@@ -49,7 +49,7 @@ def wire(station: Station) -> Desk:
     except OSError as error:
         raise OperatorError(f"cannot write in {station.state}: {error.strerror}") from None
     config = station.config
-    strategies = strategies_of(config)
+    strategies = station.strategies or strategies_of(config)
     exchange = exchange_of(station)
     station.database = _database(station)
     journal = SqliteJournal(station.database, station.fail)
@@ -142,6 +142,7 @@ def _settings(station: Station, salt: str) -> Settings:
         ),
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
+        actions=Path(config.desk.corporate_actions).expanduser() if config.desk.corporate_actions else None,
         square_off_before_s=config.risk.square_off_before_s,
         subscriptions={name: symbols for name, symbols, _ in enabled(config)},
         tag_salt=salt,
@@ -170,7 +171,9 @@ def limits_of(config: Config) -> Limits:
     limits = Limits(
         risk.max_order_value * 100, risk.max_exposure * 100, risk.max_positions, risk.max_positions_per_symbol,
         risk.max_trades_per_day, risk.max_daily_loss * 100, risk.max_drawdown * 100, risk.max_consecutive_losses,
-        risk.price_range_percent, int(config.feed.stale_after_s * SECOND),
+        risk.price_range_percent, int(config.feed.stale_after_s * SECOND), risk.max_symbol_exposure * 100,
+        risk.max_orders_per_minute, risk.strategy_daily_loss * 100, risk.strategy_drawdown * 100,
+        risk.strategy_consecutive_losses,
     )  # fmt: skip
     for name, rupees in risk.budget.items():
         limits.budgets[name] = rupees * 100

@@ -20,9 +20,10 @@ from brokers.sandbox import ist
 from compiled.model import SECOND
 from engine.errors import ConfigError
 
-REQUEST, SOCKET, UPDATES, TICKS, ORDERS, FILLS, CLOCK = (
-    "request", "socket", "updates", "ticks", "orders", "fills", "clock",
+REQUEST, SOCKET, UPDATES, TICKS, ORDERS, FILLS, CLOCK, MARKET = (
+    "request", "socket", "updates", "ticks", "orders", "fills", "clock", "market",
 )  # fmt: skip
+MOVE_SECONDS = 60.0
 STREAMS = (UPDATES, TICKS)
 CALLS = (REQUEST, SOCKET)
 
@@ -48,6 +49,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "partial": (ORDERS,),
     "trade-first": (FILLS,),
     "skew": (CLOCK,),
+    "fall": (MARKET,),
+    "rise": (MARKET,),
 }
 """Kind → the occasions it can strike; the first is meant where a rule names none."""
 ONCE = ("token", "close", "poison")
@@ -60,7 +63,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
     """One of `KINDS`."""
     on: str = ""
-    """A request as "METHOD /path" with * and ?, or "socket", "updates", "ticks", "orders", "fills", "clock"."""
+    """A request as "METHOD /path" with * and ?, or "socket", "updates", "ticks", "orders", "fills", "clock", "market"."""
     where: dict[str, str] = msgspec.field(default_factory=dict)
     """Fields the request's parameters, or the order's row, must have, e.g. {"tradingsymbol": "INFY"}."""
     at: str = ""
@@ -76,7 +79,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds: float | None = None
     """How long: a delay, a time-out, a skew; wall seconds for answers to requests, virtual ones otherwise."""
     share: float = 0.5
-    """`partial`: of the quantity that is let in at first; `cut`: of the body that is sent."""
+    """`partial`: of the quantity that is let in at first; `cut`: of the body that is sent; `fall`, `rise`: of every price."""
     accept: bool = False
     """The request is carried out before it goes wrong."""
     error_type: str = ""
@@ -86,7 +89,13 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def occasion(self) -> str:
         """Return what it strikes."""
-        return self.on if self.on in {SOCKET, *STREAMS, ORDERS, FILLS, CLOCK} else REQUEST if self.on else self._first
+        return (
+            self.on
+            if self.on in {SOCKET, *STREAMS, ORDERS, FILLS, CLOCK, MARKET}
+            else REQUEST
+            if self.on
+            else self._first
+        )
 
     @property
     def _first(self) -> str:
@@ -266,6 +275,15 @@ class Faults:
     def silent(self, now: int) -> bool:
         """Tell whether nothing leaves on any socket, heartbeats included."""
         return any(rule.fault.kind == "silent" and rule.holds(now) for rule in self._rules)
+
+    def shift(self, now: int) -> float:
+        """Return how far every price is moved, as a part of it: rules that hold, each reached within its seconds."""
+        moved = 0.0
+        for rule in self._rules:
+            if rule.fault.kind in {"fall", "rise"} and rule.holds(now):
+                grown = min(1.0, (now - rule.since) / SECOND / max(1.0, rule.fault.after(MOVE_SECONDS)))
+                moved += grown * (rule.fault.share if rule.fault.kind == "rise" else -rule.fault.share)
+        return moved
 
     def skew(self, now: int) -> int:
         """Return how far the exchange's stamps are off, ns."""

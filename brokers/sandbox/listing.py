@@ -10,6 +10,8 @@ from compiled.frames import pack_depth
 from compiled.model import MINUTE, SECOND, Instrument, Tick
 
 LEVELS = 5
+SLIDING_ROOM = 2.0
+"""How far a book reaches beyond either edge of the band, in widths of it: bands slide."""
 AWAY = range(1, LEVELS + 1)
 DEEP = 10
 
@@ -114,7 +116,8 @@ class Listing:
     def book(self) -> Book:
         """Return the book."""
         if self._book is None:
-            self._book = Book(self.low_band, self.high_band)
+            room = int((self.high_band - self.low_band) * SLIDING_ROOM)
+            self._book = Book(max(1, self.low_band - room), self.high_band + room)
             if self.calling:
                 self._book.collect()
         return self._book
@@ -131,6 +134,13 @@ class Listing:
             if low <= ticks <= high:
                 levels.append((ticks, lot * (1 + (drawn + away * 17) % 97), 1 + away))
         return levels
+
+    def slide(self, part: float) -> None:
+        """Move the price band by a part of the previous close, up or down."""
+        made = self.instrument
+        by = part * made.close
+        made.lower, made.upper = max(made.tick, made.snap(made.lower + by, 1)), made.snap(made.upper + by, -1)
+        self.low_band, self.high_band = int(made.ticks(made.lower)), int(made.ticks(made.upper))
 
     def vwap(self, since: int) -> float:
         """Return the volume-weighted average price of the minutes from `since` on in rupees, 0.0 without a trade."""

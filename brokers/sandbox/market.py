@@ -35,6 +35,8 @@ class Market(Protocol):
     """First instant of continuous trading, ns UTC."""
     closes: int
     """End of continuous trading, ns UTC."""
+    shift: float
+    """How far a fault moves every price that follows no other, as a part of it."""
 
     def next(self, after: int) -> int:
         """Return the first instant later than `after` at which it moves."""
@@ -67,6 +69,7 @@ class Crowd:
     ) -> None:
         self.listings = listings
         self.opens, self.closes = hours
+        self.shift = self._shifted = 0.0
         self._windows = windows
         self._random = Random(f"{seed}:index")  # noqa: S311 a simulation, not a secret
         self._traders = traders
@@ -84,7 +87,18 @@ class Crowd:
         """Let everybody trade for one second."""
         heat = intensity((now - self.opens) // SECOND, max(0, self.closes - now) // SECOND)
         market = self._random.gauss(0.0, INDEX_SIGMA * heat)
+        if self.shift != self._shifted:
+            self._shifted = self.shift
+            for traders in self._traders:
+                traders.shift = self.shift
         return [traders.listing for traders in self._traders if traders.act(market, heat, now)]
+
+    def join(self, traders: "Traders") -> None:
+        """Let an instrument move from now on."""
+        traders.shift = self.shift
+        self.listings.append(traders.listing)
+        self._traders.append(traders)
+        self._by_token[int(traders.listing.instrument.token)] = traders
 
     def leave(self, listing: Listing) -> None:
         """Withdraw the crowd's orders."""
@@ -106,6 +120,7 @@ class Traders:
 
     def __init__(self, listing: Listing, fair: Fair, random: Random) -> None:
         self.listing = listing
+        self.shift = 0.0
         self._fair = fair
         self._random = random
         self._excited = 0.0
@@ -122,7 +137,7 @@ class Traders:
         """Do what the phase of the session allows; tell whether anything may have changed."""
         phase = self.listing.phase
         if phase == CONTINUOUS:
-            price = self._fair.step(market, heat)
+            price = self._worth(market, heat)
             if self.listing.lit:
                 self._quote(price)
                 self._take(heat)
@@ -136,6 +151,10 @@ class Traders:
             self._serve()
             return True
         return False
+
+    def _worth(self, market: float, heat: float) -> float:
+        price = self._fair.step(market, heat)
+        return price * (1.0 + self.shift) if self.shift and isinstance(self._fair, Drift) else price
 
     def _print(self, price: float, now: int) -> None:
         random, listing = self._random, self.listing
@@ -153,7 +172,7 @@ class Traders:
         listing = self.listing
         if not listing.volume and isinstance(self._fair, Drift):
             self._fair.gap()
-        ticks = int(listing.instrument.ticks(self._fair.step(0.0, 0.1)))
+        ticks = int(listing.instrument.ticks(self._worth(0.0, 0.1)))
         if listing.reference:
             reach = int(listing.reference * listing.rules.auction / 100.0)
             ticks = min(listing.reference + reach, max(listing.reference - reach, ticks))
@@ -215,7 +234,7 @@ class Traders:
         random, listing = self._random, self.listing
         if not self._calls and not listing.volume and isinstance(self._fair, Drift):
             self._fair.gap()
-        around = self._fair.step(0.0, 0.1) / listing.instrument.price(1)
+        around = self._worth(0.0, 0.1) / listing.instrument.price(1)
         for side in (1, -1):
             if random.random() < 0.5:
                 ticks = round(around * (1.0 + side * 0.001 + random.gauss(0.0, CALL_SIGMA)))

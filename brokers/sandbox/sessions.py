@@ -25,6 +25,11 @@ LIMIT_ONLY = ("pre-open limit-only", "auction limit-only")
 MATCHING = ("pre-open match", "auction match")
 FROZEN = "frozen"
 """The call phase has ended, at a random second before its time."""
+HALTED = "halted"
+"""Nothing trades anywhere: a circuit breaker of the whole market."""
+HALT_CALL = "pre-open"
+"""The call phase after a halt."""
+HALT_CALL_MINUTES = 15
 RANDOM_CLOSE = 120
 """Seconds before the match in which the call phase may end."""
 REFERENCE_SPAN = 900 * SECOND
@@ -33,6 +38,7 @@ LAST_DAYS = 5
 """Trading days before an expiry on which the next month's futures have a pre-open, too."""
 USUAL_OPEN = ist.time_of_day("09:15")
 SHUT = "Markets are closed right now. Orders are accepted again in the next session."
+HALT = "Trading is halted: a market-wide circuit breaker has been triggered."
 NOT_NOW = "Orders cannot be placed, modified or cancelled in this phase of the session."
 
 Turn = Callable[["Group", str], None]
@@ -44,6 +50,7 @@ class Group(NamedTuple):
 
     listings: list[Listing]
     phases: tuple[Phase, ...]
+    exchange: str = "NSE"
     square_off: int | None = None
     amo: tuple[int, int] | None = None
 
@@ -95,7 +102,7 @@ def hours(day: date, exchange: str, kind: str, *, cas: bool, called: bool = True
         raise DataError(f"{day} is no trading day of {exchange}")
     phases = session.phases if called else tuple(phase for phase in session.phases if phase.start >= session.open)
     square_off = calendar.square_off(day, exchange, kind, cas)
-    return Group([], phases, square_off, calendar.amo(day, exchange, kind))
+    return Group([], phases, exchange, square_off, calendar.amo(day, exchange, kind))
 
 
 def called_before_open(day: date, expiry: date, near: date) -> bool:
@@ -156,6 +163,8 @@ def admit(ask: Ask) -> None:
     phase = ask.listing.phase
     if phase == CONTINUOUS:
         return
+    if phase == HALTED:
+        raise refused(HALT)
     if phase == POST_CLOSE:
         _admit_late(ask)
     elif phase in CALLING:

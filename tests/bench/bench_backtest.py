@@ -68,8 +68,8 @@ class Track:
 
     __slots__ = ("above", "closes", "fast", "seen", "slow")
 
-    def __init__(self) -> None:
-        self.closes = [0] * SLOW
+    def __init__(self, length: int) -> None:
+        self.closes = [0] * length
         self.seen = self.fast = self.slow = 0
         self.above = -1
 
@@ -77,8 +77,11 @@ class Track:
 class Interpreted(Strategy):
     """The same cross in plain Python."""
 
-    def __init__(self) -> None:
-        super().__init__("cross", 60)
+    def __init__(
+        self, name: str = "cross", span: int = 60, fast: int = FAST, slow: int = SLOW, quantity: int = QUANTITY
+    ) -> None:
+        super().__init__(name, span)
+        self.fast, self.slow, self.quantity = fast, slow, quantity
         self.tracks: dict[int, Track] = {}
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
@@ -86,17 +89,17 @@ class Interpreted(Strategy):
         token = bar.token
         track = self.tracks.get(token)
         if track is None:
-            track = self.tracks[token] = Track()
+            track = self.tracks[token] = Track(self.slow)
         close = int(bar.close * 10_000 + 0.5)
         closes = track.closes
-        place = track.seen % SLOW
-        fast = track.fast = track.fast + close - closes[place - FAST]
+        place = track.seen % self.slow
+        fast = track.fast = track.fast + close - closes[place - self.fast]
         slow = track.slow = track.slow + close - closes[place]
         closes[place] = close
         track.seen += 1
-        if track.seen < SLOW:
+        if track.seen < self.slow:
             return
-        above = fast * SLOW > slow * FAST
+        above = fast * self.slow > slow * self.fast
         was = track.above
         if above == was:
             return
@@ -104,7 +107,7 @@ class Interpreted(Strategy):
         if was < 0:
             return
         if above:
-            ctx.enter(token, Side.BUY, 0, 0.0, trail=False, quantity=QUANTITY)
+            ctx.enter(token, Side.BUY, 0, 0.0, trail=False, quantity=self.quantity)
         elif ctx.position(token):
             ctx.exit(token)
 

@@ -50,6 +50,8 @@ class KiteLike:
     def __init__(self, home: Path, **day) -> None:
         self.sandbox = Sandbox(SandboxConfig(**{"date": "2026-11-20", "limits": False, **day}))
         self.endpoint = self.sandbox.start()
+        self.file = home / "config.toml"
+        """Where the fixture `station` puts the configuration."""
         self.state = home / "state" / "patang"
         self.text = (
             f'[broker]\nname = "kite"\nrest = "{self.endpoint.rest}"\nws = "{self.endpoint.ws}"\n'

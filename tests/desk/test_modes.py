@@ -1,6 +1,7 @@
 """Modes against a sandbox that is configured as if it were Kite: what is asked, what is sent, what is only written down."""
 
 import io
+import json
 import time
 from datetime import datetime, timedelta, timezone
 
@@ -10,6 +11,7 @@ from engine.config import load
 from engine.errors import ConfigError, DataError, OperatorError
 from tests.desk.support import get, rows
 from tui import launch
+from tui.cli import call
 from tui.station import Run
 
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -48,7 +50,7 @@ def live(kite, **more):
 
 def test_real_orders_are_asked_for_by_name(station, kite_like):
     kite = kite_like(speed=None, symbols=NAMES)
-    for mode in ("live",):
+    for mode in ("live", "shadow"):
         with pytest.raises(ConfigError, match="--live"):
             station(Run(mode), kite.text)
     for mode in ("sandbox", "replay", "dry-run", "paper"):
@@ -206,6 +208,39 @@ def test_a_paper_desk_goes_on_after_a_restart_with_what_it_held(station, kite_li
     assert again.board.header.naked == 0
     again.close()
     assert get(kite.endpoint.rest + "/sandbox/books")["orders"] == []
+
+
+def test_a_shadow_day_pairs_every_real_order_with_a_twin(station, kite_like, capsys):
+    kite = kite_like(speed=None, symbols=NAMES, start="14:45")
+    made, books = run_day(
+        station, kite, Run("shadow", live=True, confirm=kite.endpoint.user_id), EAGER
+    )  # fmt: skip
+    fills = rows(made.database, "SELECT * FROM fills")
+    assert len(fills) == len(books["trades"]) > 5
+    pairs = {row["order_id"]: row for row in rows(made.database, "SELECT * FROM shadow")}
+    filled = {fill["order_id"] for fill in fills}
+    assert pairs.keys() >= filled
+    for order_id in filled:
+        shares = sum(fill["quantity"] for fill in fills if fill["order_id"] == order_id)
+        assert pairs[order_id]["real_filled"] == shares
+        assert pairs[order_id]["sent"] <= pairs[order_id]["real_first"]
+    both = [row for row in pairs.values() if row["real_filled"] and row["twin_filled"]]
+    assert len(both) > len(filled) / 2
+    away = [abs(r["real_value"] / r["real_filled"] / (r["twin_value"] / r["twin_filled"]) - 1) for r in both]
+    assert max(away) < 0.005
+    shown = {row.name: row.text for row in made.board.risk.rows}
+    assert shown["Twins compared"] == str(len(both))
+    capsys.readouterr()
+    assert call(["shadow", "--json", "--config", str(kite.file)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["summary"]["both"] == len(both)
+    assert {each["order_id"] for each in told["orders"]} == pairs.keys()
+    cost = sum(
+        (1 if r["side"] == "BUY" else -1) * (r["real_value"] / r["real_filled"] - r["twin_value"] / r["twin_filled"])
+        * min(r["real_filled"], r["twin_filled"]) / 100
+        for r in both
+    )  # fmt: skip
+    assert told["summary"]["cost"] == pytest.approx(cost, abs=0.01)
 
 
 # a session that ends

@@ -1,0 +1,108 @@
+"""What holds prices up: bands that slide under shares with derivatives, and halts of the whole market.
+
+Sources: SEBI's circulars on market-wide circuit breakers (10, 15 and 20 % of the index) and of 24 May 2024 on sliding
+price bands. A band slides after its waiting time, where the price still stands within 0.1 % of its edge.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple, final
+
+from brokers.sandbox import ist
+from brokers.sandbox.listing import Index, Listing
+from compiled.model import MINUTE
+
+SLIDES = ((0.05, 15), (0.05, 15), (0.03, 30), (0.03, 30), (0.02, 60))
+"""Each slide of a day: by how much of the previous close, after how many minutes at the edge; the last again and again."""
+LATE, LATE_WAIT = ist.time_of_day("15:00"), 5
+"""From then on a slide waits only so many minutes."""
+NEAR = 0.001
+REST: Final = -1
+"""A halt for the rest of the day."""
+
+
+class Level(NamedTuple):
+    """One circuit breaker: index move, and (until, minutes) of its halts by time of day; afterwards `late`."""
+
+    move: float
+    halts: tuple[tuple[int, int], ...]
+    late: int
+
+
+LEVELS = (
+    Level(0.10, ((ist.time_of_day("13:00"), 45), (ist.time_of_day("14:30"), 15)), 0),
+    Level(0.15, ((ist.time_of_day("13:00"), 105), (ist.time_of_day("14:00"), 45)), REST),
+    Level(0.20, (), REST),
+)
+
+
+def minutes(level: Level, time_of_day: int) -> int:
+    """Return how long a breaker reached at a time of day (ns since midnight) halts: minutes, 0 not at all, or `REST`."""
+    return next((long for until, long in level.halts if time_of_day < until), level.late)
+
+
+@final
+class Band:
+    """The band of one instrument, and how long its price has stood at an edge of it."""
+
+    def __init__(self, listing: Listing) -> None:
+        self.listing = listing
+        self._slides = 0
+        self._since = 0
+        self._side = 0
+        self._edges()
+
+    def _edges(self) -> None:
+        near = int(self.listing.instrument.close * NEAR / self.listing.instrument.price(1))
+        self._low, self._high = self.listing.low_band + near, self.listing.high_band - near
+
+    def check(self, now: int, time_of_day: int) -> bool:
+        """Slide where it is due, and tell whether it has."""
+        last = self.listing.last
+        if self._low < last < self._high:
+            self._side = 0
+            return False
+        side = 1 if last >= self._high else -1
+        if side != self._side:
+            self._side, self._since = side, now
+        step, wait = SLIDES[min(self._slides, len(SLIDES) - 1)]
+        if now - self._since < (LATE_WAIT if time_of_day >= LATE else wait) * MINUTE:
+            return False
+        self.listing.slide(side * step)
+        self._slides += 1
+        self._since = now
+        self._edges()
+        return True
+
+
+@final
+class Circuits:
+    """Watches prices from second to second; `slid` and `halt` (minutes, or `REST`) act on what it finds."""
+
+    def __init__(
+        self,
+        sliding: Iterable[Listing],
+        index: Index,
+        midnight: int,
+        slid: Callable[[Listing], None],
+        halt: Callable[[int], None],
+    ) -> None:
+        self._bands = [Band(listing) for listing in sliding]
+        self._index = index
+        self._midnight = midnight
+        self._slid = slid
+        self._halt = halt
+        self._reached = 0
+        """Breakers that have been tripped today."""
+
+    def check(self, now: int) -> None:
+        """Slide the bands that are due, and halt the market where the index has reached another breaker."""
+        time_of_day = now - self._midnight
+        for band in self._bands:
+            if band.check(now, time_of_day):
+                self._slid(band.listing)
+        moved = abs(self._index.last / self._index.instrument.close - 1.0)
+        tripped = [level for level in LEVELS[self._reached :] if moved >= level.move]
+        self._reached += len(tripped)
+        long = minutes(tripped[-1], time_of_day) if tripped else 0
+        if long:
+            self._halt(long)

@@ -1,0 +1,374 @@
+"""A broker that trades for real and lets a simulated exchange do the same: the twins decide nothing, they are watched."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Final, final
+
+from brokers.paper.simulation import Simulation
+from brokers.shadow.pairs import Pair, pair_of
+from compiled.events import (
+    Answer,
+    CancelOrder,
+    DeleteGtt,
+    GttUpdate,
+    ModifyGtt,
+    ModifyOrder,
+    OrderUpdate,
+    Outcome,
+    PlaceGtt,
+    PlaceOrder,
+    Trade,
+)
+from compiled.model import SECOND, Bar, Gtt, GttLeg, Instrument, Order, Side
+from compiled.resting import worth
+from compiled.terms import Change
+from engine.errors import OrderRefused, PatangError
+from engine.market.calendar import Calendar, ist_day, midnight
+from engine.ports import Broker, BrokerHolding, BrokerPosition, Clock, Journal, Slices
+
+NO_TWIN: Final = "none"
+"""Of a twin that a restart has ended: its order cannot be compared."""
+
+
+@final
+class ShadowBroker:
+    """`real`, and beside it a twin of each order and GTT at a `Simulation`; every pair is a row in `shadow`.
+
+    A request goes to the twin at the moment it goes to the broker. What the broker refuses or cancels ends the twin, too.
+    Sliced orders have one twin. `show` hears of all pairs once a second while they change.
+    """
+
+    def __init__(
+        self, real: Broker, clock: Clock, calendar: Calendar, journal: Journal,
+        simulate: Callable[[Callable[[object], None]], Simulation], show: Callable[[Sequence[Pair]], None],
+    ) -> None:  # fmt: skip
+        self._real = real
+        self._clock = clock
+        self._calendar = calendar
+        self._journal = journal
+        self._show = show
+        self._simulation = simulate(self._hear)
+        self._names: dict[int, str] = {}
+        self._pairs: dict[int, Pair] = {}
+        self._real_ids: dict[str, Pair] = {}
+        self._twin_ids: dict[str, Pair] = {}
+        self._twin_orders: dict[int, Order] = {}
+        self._twin_gtts: dict[int, Gtt] = {}
+        """The twin's own, by intent: the desk may change the real one before the twin's request arrives."""
+        self._gtt_ids: dict[int, Pair] = {}
+        self._trades: set[tuple[str, str]] = set()
+        self._order_book: list[OrderUpdate] = []
+        self._trade_book: list[Trade] = []
+        self._changed = False
+        self._shown = self._closes = 0
+        self._day = ist_day(clock.now())
+        self._restore()
+        self._begin()
+
+    def beside(self) -> list[Coroutine[None, None, None]]:
+        """Return what has to run while the desk does."""
+        return [self._simulation.run(self._turn)]
+
+    def frame(self, payload: bytes, received: int) -> None:
+        """Let the twins meet the prices of a frame."""
+        self._turn()
+        self._simulation.frame(payload, received)
+
+    # orders
+
+    async def place(self, order: Order) -> str:
+        """Send a new order and return the broker's id; its twin is sent beside it."""
+        pair = self._twin(order)
+        try:
+            order_id = await self._real.place(order)
+        except PatangError as error:
+            self._failed(pair, error)
+            raise
+        self._answered(pair, order_id)
+        return order_id
+
+    async def place_sliced(self, order: Order) -> Slices:
+        """Send a new order in slices; one twin stands for them all."""
+        pair = self._twin(order)
+        try:
+            made = await self._real.place_sliced(order)
+        except PatangError as error:
+            self._failed(pair, error)
+            raise
+        for order_id in made.order_ids:
+            self._answered(pair, order_id)
+        return made
+
+    async def modify(self, order_id: str, change: Change) -> None:
+        """Change a working order, and its twin."""
+        twin = self._twin_of(order_id)
+        if twin is not None:
+            self._simulation.send(ModifyOrder(twin, change))
+        await self._real.modify(order_id, change)
+
+    async def cancel(self, order_id: str) -> None:
+        """Cancel a working order, and its twin."""
+        pair = self._real_ids.get(order_id)
+        if pair is not None:
+            self._cancel_twin(pair)
+        await self._real.cancel(order_id)
+
+    async def place_gtt(self, gtt: Gtt) -> int:
+        """Send a new GTT and return its id; its twin is sent beside it."""
+        leg = gtt.legs[0]
+        pair = self._pair(int(gtt.intent), "gtt", gtt.strategy, int(gtt.token), leg.side, int(leg.quantity))
+        twin = self._twin_gtts[pair.intent] = _copy(gtt)
+        self._simulation.send(PlaceGtt(twin))
+        try:
+            gtt_id = await self._real.place_gtt(gtt)
+        except OrderRefused:
+            self._drop_gtt(pair)
+            raise
+        self._gtt_ids[gtt_id] = pair
+        pair.answered = self._clock.now()
+        return gtt_id
+
+    async def modify_gtt(self, gtt: Gtt) -> None:
+        """Replace the legs of a GTT, and of its twin."""
+        twin = self._twin_gtts.get(int(gtt.intent))
+        if twin is not None and twin.gtt_id:
+            twin.pending, twin.last_price = list(gtt.pending), gtt.last_price
+            self._simulation.send(ModifyGtt(twin))
+        await self._real.modify_gtt(gtt)
+
+    async def delete_gtt(self, gtt_id: int) -> None:
+        """Delete a GTT, and its twin."""
+        pair = self._gtt_ids.get(int(gtt_id))
+        if pair is not None:
+            self._drop_gtt(pair)
+        await self._real.delete_gtt(gtt_id)
+
+    # what the broker says
+
+    async def orders(self) -> list[OrderUpdate]:
+        """Return the broker's order book."""
+        self._order_book = await self._real.orders()
+        self._compare()
+        return self._order_book
+
+    async def trades(self) -> list[Trade]:
+        """Return the broker's trades."""
+        self._trade_book = await self._real.trades()
+        self._compare()
+        return self._trade_book
+
+    def _compare(self) -> None:
+        """Take over what the broker's books, as they were read last, say of the orders that have a twin."""
+        for update in self._order_book:
+            pair = self._real_ids.get(update.order_id)
+            if pair is not None and pair.real.status != update.status.name:
+                pair.real.status = update.status.name
+                self._write(pair)
+        for trade in self._trade_book:
+            pair = self._real_ids.get(trade.order_id)
+            if pair is not None and (trade.order_id, trade.trade_id) not in self._trades:
+                self._trades.add((trade.order_id, trade.trade_id))
+                pair.real.trade(max(int(trade.ts), pair.sent), int(trade.quantity), trade.price)
+                self._write(pair)
+
+    async def gtts(self) -> list[GttUpdate]:
+        """Return the broker's GTTs."""
+        found = await self._real.gtts()
+        for update in found:
+            pair = self._gtt_ids.get(int(update.gtt_id))
+            if pair is not None and update.order_ids and not pair.order_id:
+                self._fired(pair, int(update.ts), update.order_ids[0], update.legs)
+        return found
+
+    async def positions(self) -> list[BrokerPosition]:
+        """Return the broker's net positions."""
+        return await self._real.positions()
+
+    async def holdings(self) -> list[BrokerHolding]:
+        """Return the broker's holdings."""
+        return await self._real.holdings()
+
+    async def funds(self) -> int:
+        """Return what can be spent on equity, in paise."""
+        return await self._real.funds()
+
+    async def account(self) -> str:
+        """Return the account's user id."""
+        return await self._real.account()
+
+    async def instruments(self, exchange: str) -> list[Instrument]:
+        """Return the exchange's instruments of today."""
+        found = await self._real.instruments(exchange)
+        self._names.update((int(each.token), each.symbol) for each in found)
+        return found
+
+    async def bands(self, instruments: Sequence[Instrument]) -> None:
+        """Fill in bands and previous closes, and let the twins trade these instruments."""
+        await self._real.bands(instruments)
+        self._simulation.list(instruments)
+
+    async def history(self, token: int, start: int, end: int, span: int) -> list[Bar]:
+        """Return stored bars of `span` seconds that start in [start, end)."""
+        return await self._real.history(token, start, end, span)
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        self._show([*self._pairs.values()])
+        await self._real.close()
+
+    # pairs
+
+    def _twin(self, order: Order) -> Pair:
+        pair = self._pair(
+            int(order.intent), "order", order.strategy, int(order.token), order.side, int(order.quantity)
+        )  # fmt: skip
+        twin = Order(
+            order.intent, order.tag, order.strategy, order.token, order.side, order.quantity, order.order_type,
+            order.product, order.purpose, order.price, order.trigger, order.validity, order.protection,
+        )  # fmt: skip
+        self._twin_orders[pair.intent] = twin
+        self._simulation.send(PlaceOrder(twin))
+        return pair
+
+    def _pair(self, intent: int, kind: str, strategy: str, token: int, side: Side, quantity: int) -> Pair:
+        self._turn()
+        name = self._names.get(token, str(token))
+        pair = self._pairs[intent] = Pair(intent, kind, strategy, token, name, side, quantity, self._clock.now())
+        return pair
+
+    def _answered(self, pair: Pair, order_id: str) -> None:
+        pair.answered = pair.answered or self._clock.now()
+        pair.order_id = pair.order_id or order_id
+        self._real_ids[order_id] = pair
+        self._write(pair)
+
+    def _failed(self, pair: Pair, error: PatangError) -> None:
+        """End the twin of a refused order; one whose outcome nobody told goes on."""
+        refused = isinstance(error, OrderRefused)
+        pair.real.status = "REFUSED" if refused else "UNKNOWN"
+        if refused:
+            self._cancel_twin(pair)
+        self._write(pair)
+
+    def _twin_of(self, order_id: str) -> Order | None:
+        """Return the twin of a real order, if the simulated exchange has it."""
+        pair = self._real_ids.get(order_id)
+        twin = self._twin_orders.get(pair.intent) if pair is not None else None
+        return twin if twin is not None and twin.order_id else None
+
+    def _cancel_twin(self, pair: Pair) -> None:
+        """Cancel a twin; one that is still on its way is cancelled when it has arrived."""
+        twin = self._twin_orders.get(pair.intent)
+        if twin is None:
+            return
+        twin.unwanted = True
+        if twin.order_id:
+            self._simulation.send(CancelOrder(twin))
+
+    def _drop_gtt(self, pair: Pair) -> None:
+        """Delete a GTT's twin; one that is still on its way is deleted when it has arrived."""
+        twin = self._twin_gtts.get(pair.intent)
+        if twin is None:
+            return
+        twin.deleting = True
+        if twin.gtt_id:
+            self._simulation.send(DeleteGtt(twin))
+
+    def _fired(self, pair: Pair, ts: int, order_id: str, legs: Sequence[GttLeg]) -> None:
+        """Take note of the order a real GTT has sent; both halves are timed from the first of the two to fire."""
+        pair.order_id, pair.side = order_id, legs[0].side
+        pair.sent = min(pair.sent, ts) if pair.twin.status else ts
+        self._real_ids[order_id] = pair
+        self._compare()
+        self._write(pair)
+
+    def _write(self, pair: Pair) -> None:
+        if pair.kind == "order" or pair.order_id or pair.twin.status:
+            self._journal.append("shadow", pair.row())
+            self._changed = True
+
+    # what the simulated exchange says
+
+    def _hear(self, event: object) -> None:
+        if isinstance(event, Answer):
+            self._heard_answer(event)
+        elif isinstance(event, OrderUpdate) and event.order_id in self._twin_ids:
+            pair = self._twin_ids[event.order_id]
+            pair.twin.status = event.status.name
+            self._write(pair)
+        elif isinstance(event, Trade) and event.order_id in self._twin_ids:
+            pair = self._twin_ids[event.order_id]
+            pair.twin.trade(int(event.ts), int(event.quantity), event.price)
+            self._write(pair)
+        elif isinstance(event, GttUpdate):
+            self._twin_fired(event)
+
+    def _heard_answer(self, answer: Answer) -> None:
+        pair = self._pairs.get(int(answer.intent))
+        if pair is None:
+            return
+        accepted = answer.outcome is Outcome.ACCEPTED
+        order, gtt = self._twin_orders.get(pair.intent), self._twin_gtts.get(pair.intent)
+        if order is not None and not order.order_id:
+            pair.twin.status = "OPEN" if accepted else "REFUSED"
+            if accepted:
+                order.order_id = answer.broker_id
+                self._twin_ids[answer.broker_id] = pair
+                if order.unwanted:
+                    self._simulation.send(CancelOrder(order))
+            self._write(pair)
+        elif gtt is not None and not gtt.gtt_id and accepted:
+            gtt.gtt_id = int(answer.broker_id)
+            if gtt.deleting:
+                self._simulation.send(DeleteGtt(gtt))
+        elif gtt is not None and gtt.pending and accepted:
+            gtt.legs, gtt.pending = gtt.pending, []
+
+    def _twin_fired(self, update: GttUpdate) -> None:
+        intent = next((each for each, gtt in self._twin_gtts.items() if gtt.gtt_id == update.gtt_id), 0)
+        pair = self._pairs.get(intent)
+        if pair is None:
+            return
+        pair.sent = min(pair.sent, int(update.ts)) if pair.order_id else int(update.ts)
+        pair.twin.status = "OPEN" if update.order_ids else "REFUSED"
+        self._twin_ids.update(dict.fromkeys(update.order_ids, pair))
+        self._write(pair)
+
+    # days
+
+    def _turn(self) -> None:
+        """End the twins' session, begin a new day, show what has changed."""
+        now = self._clock.now()
+        if self._closes and now >= self._closes:
+            closes, self._closes = self._closes, 0
+            self._simulation.finish(closes)
+        day = ist_day(now)
+        if day != self._day:
+            self._day = day
+            self._trades.clear()
+            self._pairs = {key: pair for key, pair in self._pairs.items() if key in self._twin_gtts}
+            self._begin()
+        if self._changed and now >= self._shown + SECOND:
+            self._changed, self._shown = False, now
+            self._show([*self._pairs.values()])
+
+    def _begin(self) -> None:
+        session = self._calendar.session(self._day) if self._calendar.is_trading_day(self._day) else None
+        if session is not None:
+            self._simulation.session(session.open, session.close)
+            self._closes = session.close
+
+    def _restore(self) -> None:
+        """Find today's real orders again; their twins ended with the process."""
+        start = midnight(self._day)
+        for row in self._journal.load("shadow", "sent >= ?", (start,)):
+            pair = self._pairs[int(str(row["intent"]))] = pair_of(row)
+            if pair.order_id and pair.live:
+                self._real_ids[pair.order_id] = pair
+                pair.twin.status = NO_TWIN if pair.twin.status in {"", "OPEN", "TRIGGER_PENDING"} else pair.twin.status
+                pair.real.filled = pair.real.value = pair.real.first = pair.real.last = 0
+
+
+def _copy(gtt: Gtt) -> Gtt:
+    return Gtt(
+        gtt.intent, gtt.strategy, gtt.token, gtt.product, gtt.rung, gtt.last_price, list(worth(gtt)), gtt.created
+    )

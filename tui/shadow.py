@@ -1,0 +1,89 @@
+"""`patang shadow`: a day's real orders beside their simulated twins."""
+
+import json
+import sqlite3
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+
+from brokers.shadow.pairs import Pair, difference, pair_of, summary
+from compiled.model import SECOND
+from engine.errors import OperatorError
+from engine.market.calendar import DAY, ist_day, midnight
+from store.schema import connect, refusal
+from tui.launch import configuration, recorded_day
+from tui.station import latest_database
+
+DONE = 0
+IST = timezone(timedelta(hours=5, minutes=30))
+HEAD = ("time", "symbol", "side", "qty", "live", "at", "twin", "at", "worse by", "bps", "later by")
+
+
+def shadow(file: Path | None, day: str, *, as_json: bool) -> int:
+    """Print each pair of a day and what they come to; raise `OperatorError` where there is none."""
+    path = latest_database(configuration(file), "shadow")
+    pairs = _pairs(path, date.fromisoformat(recorded_day(day)) if day else None)
+    told = summary(pairs)
+    if as_json:
+        found = {"orders": [_fields(pair) for pair in pairs], "summary": told._asdict()}
+        sys.stdout.write(json.dumps(found) + "\n")
+        return DONE
+    rows = [HEAD, *map(_cells, pairs)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    for row in rows:
+        left = "  ".join(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=False))
+        right = "  ".join(cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True))
+        sys.stdout.write(f"{left}  {right}\n")
+    for name, value in told._asdict().items():
+        sys.stdout.write(f"{name:<10}  {'-' if value is None else value}\n")
+    return DONE
+
+
+def _pairs(path: Path, day: date | None) -> list[Pair]:
+    try:
+        with closing(connect(path, write=False)) as database:
+            database.row_factory = sqlite3.Row
+            last = database.execute("SELECT max(sent) FROM shadow").fetchone()[0]
+            if last is None:
+                raise OperatorError(f"no order has been sent in shadow yet: nothing in {path}")
+            start = midnight(day or ist_day(last))
+            rows = database.execute(
+                "SELECT * FROM shadow WHERE sent >= ? AND sent < ? ORDER BY sent, intent", (start, start + DAY)
+            )
+            return [pair_of(row) for row in rows]
+    except sqlite3.Error as error:
+        raise refusal(path, error) from None
+
+
+def _fields(pair: Pair) -> dict[str, object]:
+    told = difference(pair)
+    return {
+        "intent": pair.intent, "kind": pair.kind, "order_id": pair.order_id, "sent": pair.sent,
+        "strategy": pair.strategy, "symbol": pair.symbol, "side": pair.side.name, "quantity": pair.quantity,
+        "live_status": pair.real.status, "live_filled": pair.real.filled, "live_average": round(pair.real.average, 4),
+        "twin_status": pair.twin.status, "twin_filled": pair.twin.filled, "twin_average": round(pair.twin.average, 4),
+        "filled_difference": told.filled, "worse_by": _rounded(told.price, 4), "bps": _rounded(told.bps, 2),
+        "later_by_s": None if told.delay is None else round(told.delay / SECOND, 3),
+        "answer_s": round((pair.answered - pair.sent) / SECOND, 3) if pair.answered else None,
+    }  # fmt: skip
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _cells(pair: Pair) -> Sequence[str]:
+    told = difference(pair)
+    at = datetime.fromtimestamp(pair.sent // SECOND, IST)
+    return (
+        f"{at:%H:%M:%S}", pair.symbol, pair.side.name, str(pair.quantity), str(pair.real.filled),
+        _price(pair.real.average), str(pair.twin.filled), _price(pair.twin.average),
+        "-" if told.price is None else f"{told.price:+.2f}", "-" if told.bps is None else f"{told.bps:+.1f}",
+        "-" if told.delay is None else f"{told.delay / SECOND:+.1f} s",
+    )  # fmt: skip
+
+
+def _price(value: float) -> str:
+    return f"{value:.2f}" if value else "-"
