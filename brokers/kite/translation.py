@@ -159,10 +159,9 @@ def _leg(trigger: float, order: Row) -> GttLeg:
 
 
 def position(row: Row) -> BrokerPosition:
-    """Read a net position; one of a cover order, which Kite calls CO, is intraday like the order."""
+    """Read a net position."""
     quantity, average = int(row["quantity"]), float(row["average_price"])
-    product = "MIS" if row["product"] == "CO" else row["product"]
-    return BrokerPosition(int(row["instrument_token"]), row["tradingsymbol"], product, quantity, average)
+    return BrokerPosition(int(row["instrument_token"]), row["tradingsymbol"], row["product"], quantity, average)
 
 
 def holding(row: Row) -> BrokerHolding:
