@@ -9,7 +9,7 @@ from compiled.events import Answer, OrderUpdate, Outcome, Trade, Verb
 from compiled.guard import confirm
 from compiled.ladder import Rung, RungState
 from compiled.ledger import Ledger
-from compiled.model import MINUTE, SECOND, Order, OrderStatus, OrderType, Purpose, Side, paise
+from compiled.model import MINUTE, SECOND, Order, OrderStatus, OrderType, Product, Purpose, Side, paise
 from compiled.orders import accept, apply, change, corrects, join, move
 from compiled.outbox import Fill, Outbox
 from compiled.positions import Market, Positions, Slot
@@ -159,7 +159,8 @@ class Answers(Positions):
     def _order_update(self, event: OrderUpdate) -> None:
         order = self._ours(event)
         if order is None:
-            self.out.pass_by(event.tag)
+            order = self._recalled(event)
+        if order is None:
             self.externals[event.order_id] = event
             return
         before = order.status
@@ -200,6 +201,34 @@ class Answers(Positions):
             self.out.changed(first)
             return first
         self.out.alert("alarm", "doubled", first.tag + " stands twice: " + event.order_id, first.token)
+        return None
+
+    def _recalled(self, event: OrderUpdate) -> Order | None:
+        """Take an order that carries our tag, but left unrecorded on a full disk, for the exit or the stop of its rung."""
+        number = self.out.pass_by(event.tag)
+        waits = event.status is OrderStatus.TRIGGER_PENDING
+        if number == 0 or not (waits or event.filled or event.status is OrderStatus.OPEN):
+            return None
+        for rung in self.rungs.values():
+            ladder = self.owners[int(rung.ladder_id)]
+            served = rung.exit is not None or rung.guard is not None or rung.quantity != event.quantity
+            if served or not rung.live or ladder.instrument.token != event.token or ladder.out is not event.side:
+                continue
+            order = Order(
+                number, event.tag, ladder.strategy, event.token, event.side, event.quantity,
+                OrderType.SLM if waits else OrderType.LIMIT, ladder.plan.product,
+                Purpose.PROTECT if waits else Purpose.EXIT, event.price, event.trigger, rung=rung.rung_id,
+                created=self.out.now,
+            )  # fmt: skip
+            order.order_id = event.order_id
+            self.out.register(order)
+            if waits:
+                rung.guard = order
+            else:
+                rung.exit = order
+            self.changed_rungs[rung.rung_id] = rung
+            self.out.alert("warn", "recalled", event.tag + " had left unrecorded and is followed again", event.token)
+            return order
         return None
 
     def _made(self, first: Order, event: OrderUpdate, purpose: Purpose) -> Order:
@@ -256,6 +285,13 @@ class Answers(Positions):
         self.out.filled(Fill(ts, trade_id, order, quantity, price, charges, realised))
         self._book_rung(order, ts, quantity, value, charges)
 
+    def _move(self, order: Order, quantity: i64, price: float) -> None:
+        """Book the shares of a fill, and their cash unless a correction says that it moved elsewhere."""
+        if corrects(order) and order.product is not Product.MIS:
+            self.ledger.carry(order.strategy, order.token, quantity if order.side is Side.BUY else -quantity, price)
+        else:
+            self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
+
     def rebook(self, order: Order, ts: i64, quantity: i64, price: float, charges: i64, today: bool) -> None:
         """Book a fill that the journal holds already: the same sums, no rows, no digest; cash only for one of today."""
         value = paise(price, quantity)
@@ -263,10 +299,8 @@ class Answers(Positions):
         order.value += value
         order.charged += charges
         order.filled = max(order.filled, order.traded)
-        if today and corrects(order):
-            self.ledger.carry(order.strategy, order.token, quantity if order.side is Side.BUY else -quantity, price)
-        elif today:
-            self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
+        if today:
+            self._move(order, quantity, price)
             self.ledger.charge(order.strategy, order.token, charges)
         rung = self.rungs.get(int(order.rung))
         if rung is not None:

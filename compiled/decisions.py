@@ -41,7 +41,7 @@ class Cause:
 class Decision:
     """One request and its verdict; `price` (₹) and `quantity` (shares) are what risk was asked about.
 
-    `capital` is in paise. `times` counts it and its repetitions, of which the last was at `last`. `detail` names the
+    `capital` and `risk` are in paise. `times` counts it and its repetitions, of which the last was at `last`. `detail` names the
     figure and the limit of a refusal. Numbers of ladder, rung and intent are 0 where there is none.
     """
 
@@ -55,6 +55,7 @@ class Decision:
         self.cause = cause
         self.reason = reason
         self.capital = ladder.plan.capital
+        self.risk = ladder.plan.risk
         self.quantity: i64 = 0
         self.price = 0.0
         self.verdict = Reason.OK
@@ -119,7 +120,8 @@ def explain(
         heard = f"last heard {silent // SECOND} s ago" if decision.price > 0.0 else "never heard"
         return f"{heard}, the limit is {limits.stale_after // SECOND} s"
     if reason is Reason.SIZE_ZERO:
-        return f"{rupees(decision.capital)} buy no lot of {instrument.lot} at ₹{decision.price:.2f}"
+        risked = f", {rupees(decision.risk)} at risk" if decision.risk > 0 else ""
+        return f"{rupees(decision.capital)}{risked} buy no lot of {instrument.lot} at ₹{decision.price:.2f}"
     if reason is Reason.LOT:
         return f"{decision.quantity} is no multiple of {instrument.lot}"
     if reason is Reason.PRICE_BAND:
@@ -138,6 +140,10 @@ def _explain_usage(reason: Reason, strategy: str, value: i64, limits: Limits, us
         return f"{usage.symbol_positions} of {limits.max_positions_per_symbol}"
     if reason is Reason.TRADES_PER_DAY:
         return f"{usage.trades} of {limits.max_trades_per_day}"
+    if reason is Reason.THROTTLE:
+        return f"{usage.recent} of {limits.max_orders_per_minute} within a minute"
+    if reason is Reason.SYMBOL_EXPOSURE:
+        return _sum(usage.symbol_exposure, value, limits.max_symbol_exposure)
     if reason is Reason.EXPOSURE:
         return _sum(usage.exposure, value, limits.max_exposure)
     if reason is Reason.STRATEGY_BUDGET:

@@ -15,7 +15,7 @@ from compiled.ledger import Ledger
 from compiled.model import SECOND, Instrument, Order, OrderType, Product, Purpose, Side, Validity, paise
 from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
-from compiled.risk import Limits, Reason, check_order, check_usage, size
+from compiled.risk import Limits, Reason, check_order, check_usage, size_of
 from compiled.strategy import OPERATOR, Request
 from compiled.table import Table
 from compiled.terms import Change, Variety
@@ -108,7 +108,7 @@ class Entries(Adoptions):
     def _enter(self, market: Market, ladder: Ladder, rung: Rung, decision: Decision) -> Reason:
         """Send the entry of a rung if sizing and risk allow it; return why not, or OK."""
         entry = _entry(ladder, rung)
-        decision.quantity = _quantity(market, ladder)
+        decision.quantity = _quantity(market, ladder, rung)
         decision.price = _reckoned(entry, market)
         reason = self.verdict(market, ladder, rung)
         if reason is not Reason.OK:
@@ -131,13 +131,21 @@ class Entries(Adoptions):
         self.decisions.keep(decision)
         rung.state = RungState.ENTERING
         self.entries += 1
+        self._count(ladder.strategy)
         self.changed_rungs[rung.rung_id] = rung
         return Reason.OK
+
+    def _count(self, strategy: str) -> None:
+        """Remember when an entry left, where entries in a minute are limited."""
+        if self.limits.max_orders_per_minute > 0:
+            for slot in self.slots:
+                if slot.name == strategy:
+                    slot.entered.append(self.out.now)
 
     def verdict(self, market: Market, ladder: Ladder, rung: Rung) -> Reason:
         """Return why the entry of a rung may not be sent now, or OK."""
         entry = _entry(ladder, rung)
-        quantity = _quantity(market, ladder)
+        quantity = _quantity(market, ladder, rung)
         price = _reckoned(entry, market)
         reason = self._gate(market, ladder, entry)
         if reason is Reason.OK and not (entry is AT_MARKET or _fits(entry, ladder, market.instrument, quantity)):
@@ -252,9 +260,8 @@ def _entry(ladder: Ladder, rung: Rung) -> Entry:
     return ladder.plan.entry if rung.number == 1 else AT_MARKET
 
 
-def _quantity(market: Market, ladder: Ladder) -> i64:
-    wanted = ladder.plan.quantity
-    return wanted if wanted > 0 else size(market.instrument, ladder.plan.capital, market.ltp)
+def _quantity(market: Market, ladder: Ladder, rung: Rung) -> i64:
+    return size_of(market.instrument, ladder.plan, rung.plan.stop_percent, market.ltp)
 
 
 def _reckoned(entry: Entry, market: Market) -> float:

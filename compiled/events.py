@@ -246,6 +246,17 @@ class Deposit:
 
 
 @mypyc_attr(acyclic=True)
+@final
+class LimitChange:
+    """The operator sets a limit, in the units of `compiled.risk.Limits`."""
+
+    def __init__(self, ts: i64, name: str, value: float) -> None:
+        self.ts = ts
+        self.name = name
+        self.value = value
+
+
+@mypyc_attr(acyclic=True)
 class Command:
     """One thing the kernel wants done."""
 

@@ -21,6 +21,7 @@ from compiled.events import (
     FeedStatus,
     GttUpdate,
     Halt,
+    LimitChange,
     Operate,
     OrderUpdate,
     Ticks,
@@ -42,7 +43,7 @@ from compiled.model import (
 from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, calm, idle
-from compiled.risk import Limits, halting
+from compiled.risk import Limits, halting, stopping
 from compiled.strategy import OPERATOR, Wish
 from compiled.table import Table
 from compiled.terms import Exits
@@ -124,6 +125,13 @@ class Kernel(Entries):
         self.losses = 0
         self.before = self.ledger.net
         self.peak = 0
+        for slot in self.slots:
+            slot.before = self.ledger.strategy_net(slot.name)
+            slot.peak = 0
+            slot.losses = 0
+            if slot.limited:
+                slot.limited = False
+                slot.stopped = ""
 
     def _begin_hours(self, open: i64, close: i64, hours: dict[int, TradingHours]) -> None:
         """Let every instrument, its bars and the timers of its strategies keep the hours of the day."""
@@ -187,6 +195,9 @@ class Kernel(Entries):
         elif isinstance(event, Wish):
             self._at(event.ts)
             self._grant(event)
+        elif isinstance(event, LimitChange):
+            self._at(event.ts)
+            self.limits.change(event.name, event.value)
         else:
             self._correction(event)
         return self.out.commands
@@ -492,3 +503,21 @@ class Kernel(Entries):
         if reason:
             self.out.commands.append(Halt(self.out.now, reason))
             self._halt()
+        elif self.limits.by_strategy:
+            self._watch_strategies()
+
+    def _watch_strategies(self) -> None:
+        """Stop each strategy that has reached a limit of its own: it asks no more, its protection stays."""
+        for slot in self.slots:
+            if slot.stopped:
+                continue
+            net = self.ledger.strategy_net(slot.name) - slot.before
+            slot.peak = max(slot.peak, net)
+            reason = stopping(net, slot.peak, slot.losses, self.limits)
+            if reason:
+                slot.stopped = reason
+                slot.limited = True
+                self.out.alert("alarm", "strategy_stopped", slot.name + " stopped: " + reason)
+                for ladder in self.ladders.values():
+                    if ladder.strategy == slot.name:
+                        self._cancel_entries(ladder)

@@ -71,7 +71,8 @@ class LadderPlan:
     """What a strategy wants for one ladder; `capital` in paise per rung, `trail_seconds` the least time between moves.
 
     `stop_gap_percent` is how far beyond the trigger the stop's limit price stands, so that it still fills in a fall.
-    `quantity` above 0 is the size of each rung in shares, whatever the capital. `entry_seconds` is how long an entry may
+    `quantity` above 0 is the size of each rung in shares, whatever the capital. `risk` (paise) above 0 is what a rung may
+    lose at its stop, `swing` (₹) what its price usually moves: a rung is as large as both allow, at most the capital. `entry_seconds` is how long an entry may
     wait for its fill; 0: as long as its order lives.
     """
 
@@ -87,6 +88,8 @@ class LadderPlan:
         entry_seconds: i64 = 30,
         quantity: i64 = 0,
         entry: Entry = AT_MARKET,
+        risk: i64 = 0,
+        swing: float = 0.0,
     ) -> None:
         self.rungs = rungs
         self.capital = capital
@@ -98,6 +101,8 @@ class LadderPlan:
         self.entry_seconds = entry_seconds
         self.quantity = quantity
         self.entry = entry
+        self.risk = risk
+        self.swing = swing
 
     @property
     def resting(self) -> bool:

@@ -244,6 +244,14 @@ class Ledger:
         """Return every strategy's positions, flat ones included, in order of first fill."""
         return list(self._positions)
 
+    def strategy_net(self, strategy: str) -> i64:
+        """Return a strategy's P&L after charges, in paise."""
+        total: i64 = 0
+        for position in self._positions:
+            if position.strategy == strategy:
+                total += position.realised + position.unrealised - position.charges
+        return total
+
     def account_positions(self) -> list[Position]:
         """Return the account's positions, flat ones included, in order of first fill."""
         return list(self._accounts)

@@ -87,11 +87,14 @@ class Outbox:
         self.next_intent = number + 1
         return number
 
-    def pass_by(self, tag: str) -> None:
-        """Never give out the number of a tag that stands at the broker, although the journal does not know it."""
-        number = tag[len(self.tag_prefix) :]
-        if tag.startswith(self.tag_prefix) and number.isdecimal():
-            self.next_intent = max(self.next_intent, i64(int(number)) + 1)
+    def pass_by(self, tag: str) -> i64:
+        """Return the number in a tag of ours that stands at the broker, never to be given out again; 0: not ours."""
+        text = tag[len(self.tag_prefix) :]
+        if not tag.startswith(self.tag_prefix) or not text.isdecimal():
+            return 0
+        number = i64(int(text))
+        self.next_intent = max(self.next_intent, number + 1)
+        return number
 
     def place(
         self,

@@ -6,7 +6,7 @@ from mypy_extensions import i64
 
 from compiled.ladder import Ladder, Rung, RungState
 from compiled.ledger import Ledger, Position
-from compiled.model import SECOND, Instrument, Order, OrderStatus, paise
+from compiled.model import MINUTE, SECOND, Instrument, Order, OrderStatus, paise
 from compiled.orders import outstanding, settled
 from compiled.outbox import Outbox
 from compiled.protection import leave, tend
@@ -54,6 +54,13 @@ class Slot:
         self.opens: i64 = 0
         self.due: i64 = 0
         self.stopped = ""
+        self.limited = False
+        """Whether a limit has stopped it, which holds for the day."""
+        self.entered: list[int] = []
+        """When its entries of the last minute left (ns)."""
+        self.losses: i64 = 0
+        self.peak: i64 = 0
+        self.before: i64 = 0
         self.signals: i64 = 0
         self.last_signal = ""
 
@@ -117,10 +124,12 @@ class Positions:
         usage = Usage()
         pending: i64 = 0
         for ladder in self.ladders.values():
-            last = self.markets[int(ladder.instrument.token)].ltp
+            last = self.markets[int(ladder.instrument.token)].last
             for rung in ladder.rungs:
                 if not rung.live:
                     continue
+                if last <= 0.0:  # nothing heard yet since a restart
+                    last = rung.average if rung.bought else ladder.instrument.close
                 coming: i64 = 0
                 entry = rung.entry
                 if entry is not None:
@@ -131,11 +140,22 @@ class Positions:
                 usage.exposure += value
                 if ladder.instrument.token == candidate.instrument.token:
                     usage.symbol_positions += 1
+                    usage.symbol_exposure += value
                 if ladder.strategy == candidate.strategy:
                     usage.strategy_exposure += value
+        if self.limits.max_orders_per_minute > 0:
+            usage.recent = self._recent(candidate.strategy)
         usage.trades = self.entries
         usage.funds = self.ledger.cash - pending
         return usage
+
+    def _recent(self, strategy: str) -> i64:
+        """Return how many entries of a strategy have left within a minute."""
+        for slot in self.slots:
+            if slot.name == strategy:
+                slot.entered = [ts for ts in slot.entered if ts > self.out.now - MINUTE]
+                return len(slot.entered)
+        return 0
 
     def _tend(self, ladder: Ladder) -> None:
         market = self.markets[int(ladder.instrument.token)]
@@ -160,10 +180,11 @@ class Positions:
         if not rung.bought:
             return
         self.round_trips += 1
-        if rung.pnl(ladder.sign, 0.0) < 0:
-            self.losses += 1
-        else:
-            self.losses = 0
+        lost = rung.pnl(ladder.sign, 0.0) < 0
+        self.losses = self.losses + 1 if lost else 0
+        for slot in self.slots:
+            if slot.name == ladder.strategy:
+                slot.losses = slot.losses + 1 if lost else 0
 
     def forget(self, ladder: Ladder) -> None:
         """Stop following a ladder that is over."""
@@ -197,9 +218,12 @@ class Positions:
     def _halt(self) -> None:
         self.halted = True
         for ladder in self.ladders.values():
-            for rung in ladder.rungs:
-                if rung.entry is not None:
-                    self.out.cancel(rung.entry)
+            self._cancel_entries(ladder)
+
+    def _cancel_entries(self, ladder: Ladder) -> None:
+        for rung in ladder.rungs:
+            if rung.entry is not None:
+                self.out.cancel(rung.entry)
 
     def working(self) -> bool:
         """Tell whether an order is at work, or a rung waits for its protection or its exit."""

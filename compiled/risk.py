@@ -5,6 +5,7 @@ from typing import final
 
 from mypy_extensions import i64, mypyc_attr
 
+from compiled.ladder import LadderPlan
 from compiled.model import Instrument, paise
 
 
@@ -37,11 +38,13 @@ class Reason(IntEnum):
     TERMS = 23
     NOT_WORKING = 24
     MODIFICATIONS = 25
+    THROTTLE = 26
+    SYMBOL_EXPOSURE = 27
 
 
 @final
 class Limits:
-    """The operator's limits: money in paise, 0 switches a limit off."""
+    """The operator's limits: money in paise, 0 switches a limit off. Those named `strategy_…` hold for each one alone."""
 
     def __init__(
         self,
@@ -55,6 +58,11 @@ class Limits:
         max_consecutive_losses: i64 = 0,
         price_range_percent: float = 0.0,
         stale_after: i64 = 0,
+        max_symbol_exposure: i64 = 0,
+        max_orders_per_minute: i64 = 0,
+        strategy_daily_loss: i64 = 0,
+        strategy_drawdown: i64 = 0,
+        strategy_consecutive_losses: i64 = 0,
     ) -> None:
         self.max_order_value = max_order_value
         self.max_exposure = max_exposure
@@ -66,18 +74,43 @@ class Limits:
         self.max_consecutive_losses = max_consecutive_losses
         self.price_range_percent = price_range_percent
         self.stale_after = stale_after
+        self.max_symbol_exposure = max_symbol_exposure
+        self.max_orders_per_minute = max_orders_per_minute
+        self.strategy_daily_loss = strategy_daily_loss
+        self.strategy_drawdown = strategy_drawdown
+        self.strategy_consecutive_losses = strategy_consecutive_losses
         self.budgets: dict[str, i64] = {}
+
+    @property
+    def by_strategy(self) -> bool:
+        """Tell whether a limit on the losses of single strategies is set."""
+        return self.strategy_daily_loss > 0 or self.strategy_drawdown > 0 or self.strategy_consecutive_losses > 0
+
+    def change(self, name: str, value: float) -> None:
+        """Set a limit by name, in this class's units; "budget.NAME" is a strategy's budget. Raises `AttributeError`."""
+        if name.startswith("budget."):
+            self.budgets[name[7:]] = i64(int(value))
+        elif name == "price_range_percent":
+            self.price_range_percent = value
+        else:
+            getattr(self, name)
+            setattr(self, name, int(value))
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Usage:
-    """What is used of the limits right now, orders in flight counted at their worst."""
+    """What is used of the limits right now, orders in flight counted at their worst.
+
+    `recent` counts the strategy's entries within a minute.
+    """
 
     def __init__(self) -> None:
         self.exposure: i64 = 0
         self.positions: i64 = 0
         self.symbol_positions: i64 = 0
+        self.symbol_exposure: i64 = 0
+        self.recent: i64 = 0
         self.strategy_exposure: i64 = 0
         self.trades: i64 = 0
         self.funds: i64 = 0
@@ -92,6 +125,21 @@ def size(instrument: Instrument, capital: i64, price: float) -> i64:
     if one <= 0:
         return 0
     return capital // one * lot
+
+
+def size_of(instrument: Instrument, plan: LadderPlan, stop_percent: float, price: float) -> i64:
+    """Return the shares of a rung by its plan: a fixed number, what its risk allows, at most what its capital buys.
+
+    With a risk, that is what is lost at the stop; with a swing as well, what the position moves when the price does.
+    """
+    if plan.quantity > 0:
+        return plan.quantity
+    bought = size(instrument, plan.capital, price)
+    if plan.risk <= 0:
+        return bought
+    away = plan.swing if plan.swing > 0.0 else price * stop_percent / 100.0
+    risked = size(instrument, plan.risk, away)
+    return min(risked, bought) if plan.capital > 0 else risked
 
 
 def check_order(
@@ -121,6 +169,8 @@ def check_order(
 
 def check_usage(strategy: str, value: i64, usage: Usage, limits: Limits) -> Reason:
     """Check what an entry of `value` paise would make of the desk's limits."""
+    if limits.max_orders_per_minute > 0 and usage.recent >= limits.max_orders_per_minute:
+        return Reason.THROTTLE
     if limits.max_positions > 0 and usage.positions >= limits.max_positions:
         return Reason.POSITIONS
     if limits.max_positions_per_symbol > 0 and usage.symbol_positions >= limits.max_positions_per_symbol:
@@ -129,6 +179,8 @@ def check_usage(strategy: str, value: i64, usage: Usage, limits: Limits) -> Reas
         return Reason.TRADES_PER_DAY
     if limits.max_exposure > 0 and usage.exposure + value > limits.max_exposure:
         return Reason.EXPOSURE
+    if limits.max_symbol_exposure > 0 and usage.symbol_exposure + value > limits.max_symbol_exposure:
+        return Reason.SYMBOL_EXPOSURE
     budget = limits.budgets.get(strategy, 0)
     if budget > 0 and usage.strategy_exposure + value > budget:
         return Reason.STRATEGY_BUDGET
@@ -139,10 +191,21 @@ def check_usage(strategy: str, value: i64, usage: Usage, limits: Limits) -> Reas
 
 def halting(net: i64, peak: i64, losses: i64, limits: Limits) -> str:
     """Return why trading must stop at this day's P&L (paise, after charges) and its peak, or an empty string."""
-    if limits.max_daily_loss > 0 and net <= -limits.max_daily_loss:
+    return _reached(net, peak, losses, limits.max_daily_loss, limits.max_drawdown, limits.max_consecutive_losses)
+
+
+def stopping(net: i64, peak: i64, losses: i64, limits: Limits) -> str:
+    """Return why one strategy must stop at its own P&L of the day (paise) and its peak, or an empty string."""
+    return _reached(
+        net, peak, losses, limits.strategy_daily_loss, limits.strategy_drawdown, limits.strategy_consecutive_losses
+    )
+
+
+def _reached(net: i64, peak: i64, losses: i64, daily_loss: i64, drawdown: i64, in_a_row: i64) -> str:
+    if daily_loss > 0 and net <= -daily_loss:
         return "daily loss limit"
-    if limits.max_drawdown > 0 and peak - net >= limits.max_drawdown:
+    if drawdown > 0 and peak - net >= drawdown:
         return "drawdown limit"
-    if limits.max_consecutive_losses > 0 and losses >= limits.max_consecutive_losses:
+    if in_a_row > 0 and losses >= in_a_row:
         return "consecutive losses"
     return ""

@@ -109,11 +109,17 @@ class Context:
         trail: bool = True,
         reason: str = "",
         quantity: i64 = 0,
+        risk: i64 = 0,
+        swing: float = 0.0,
     ) -> None:
-        """Ask for a single position of `capital` paise (or of `quantity` shares), with a stop and perhaps a target."""
+        """Ask for a single position with a stop and perhaps a target, sized as `LadderPlan` says.
+
+        At most `capital` paise, or exactly `quantity` shares, or what loses `risk` paise at the stop or by a `swing`.
+        """
         plan = LadderPlan(
-            [RungPlan(0.0, stop_percent, target_percent)], capital, product, trail=trail, quantity=quantity
-        )
+            [RungPlan(0.0, stop_percent, target_percent)], capital, product, trail=trail, quantity=quantity, risk=risk,
+            swing=swing,
+        )  # fmt: skip
         self.ladder(token, side, plan, reason)
 
     def buy(

@@ -45,6 +45,12 @@ class Desk(Struct, frozen=True, kw_only=True):
         _is("What the desk trades against; live also needs --live and a typed confirmation."),
     ] = "sandbox"
     state_dir: Annotated[str, _is("Folder of the database, logs and bars; empty: ~/.local/state/patang.")] = ""
+    corporate_actions: Annotated[
+        str,
+        _is(
+            "NSE's list of corporate actions (Parquet); what stands on an ex-date is flagged when the day opens. Empty: none."
+        ),
+    ] = ""
     on_terminal_loss: Annotated[
         Literal["flatten", "kill", "continue"],
         _is("What the engine does when its terminal is gone: square off, halt, or go on."),
@@ -224,6 +230,19 @@ class Risk(Struct, frozen=True, kw_only=True):
     max_daily_loss: Annotated[int, _in(1, 1_000 * CRORE, "Rupees lost today, charges included.")] = 10_000
     max_drawdown: Annotated[int, _in(1, 1_000 * CRORE, "Rupees below the day's highest P&L.")] = 20_000
     max_consecutive_losses: Annotated[int, _in(0, 1_000, "Losing trades in a row; 0: not limited.")] = 0
+    max_symbol_exposure: Annotated[
+        int, _in(0, 1_000 * CRORE, "Rupees in the positions of one instrument; 0: not limited.")
+    ] = 0
+    max_orders_per_minute: Annotated[
+        int, _in(0, 400, "Entries of one strategy in any minute; 0: only the governor limits them.")
+    ] = 0
+    strategy_daily_loss: Annotated[
+        int, _in(0, 1_000 * CRORE, "Rupees one strategy may lose today before it is stopped; 0: not limited.")
+    ] = 0
+    strategy_drawdown: Annotated[
+        int, _in(0, 1_000 * CRORE, "Rupees below its own best of the day; 0: not limited.")
+    ] = 0
+    strategy_consecutive_losses: Annotated[int, _in(0, 1_000, "Its losing trades in a row; 0: not limited.")] = 0
     square_off_before_s: Annotated[
         float,
         _in(0, 7_200, "Before the broker's own square-off, intraday (MIS) positions are left and no more are taken."),
@@ -237,6 +256,20 @@ class Risk(Struct, frozen=True, kw_only=True):
             "Rupees a strategy may have in positions, by its name; a strategy without a line has no budget of its own."
         ),
     ] = {}
+
+
+class Watchdog(Struct, frozen=True, kw_only=True):
+    """What is watched beside the engine; what stops trading latches the kill switch."""
+
+    engine_s: Annotated[
+        float, _in(0, 600, "Seconds the engine may stand still before the desk halts; 0: for ever.")
+    ] = 10.0
+    feed_s: Annotated[float, _in(0, 3_600, "Seconds without any market data before an alarm; 0: never.")] = 30.0
+    clock_s: Annotated[
+        float, _in(0, 3_600, "Seconds the machine's clock may jump, either way, before the desk halts; 0: any.")
+    ] = 2.0
+    disk_mb: Annotated[int, _in(0, 10**9, "Megabytes that must be free where the desk writes, else it halts.")] = 100
+    memory_mb: Annotated[int, _in(0, 10**6, "Megabytes the desk may hold before an alarm; 0: any.")] = 2_000
 
 
 class Store(Struct, frozen=True, kw_only=True):
@@ -276,6 +309,9 @@ class MomentumLadder(Struct, frozen=True, kw_only=True):
     timeframe_s: Annotated[Span, _is("Length of its bars.")] = 60
     scan_s: Annotated[int, _in(1, 3_600, "Time between two scans for entries.")] = 60
     capital: Annotated[int, _in(1, 10 * CRORE, "Rupees in one rung.")] = 3_000
+    risk: Annotated[
+        int, _in(0, 10 * CRORE, "Rupees one rung may lose at its stop; 0: its capital alone is its size.")
+    ] = 0
     max_positions: Annotated[int, _in(1, 10_000, "Rungs open at the same time.")] = 90
     total_capital: Annotated[int, _in(1, 1_000 * CRORE, "Rupees in all its rungs together.")] = 240_000
     momentum_bars: Annotated[int, _in(1, 1_000, "Bars over which momentum is measured.")] = 5
@@ -305,6 +341,13 @@ class MovingAverageCross(Struct, frozen=True, kw_only=True):
     fast: Annotated[int, _in(1, 1_000, "Bars of the fast average.")] = 9
     slow: Annotated[int, _in(2, 5_000, "Bars of the slow average.")] = 21
     capital: Annotated[int, _in(1, 10 * CRORE, "Rupees in one position.")] = 10_000
+    risk: Annotated[
+        int,
+        _in(0, 10 * CRORE, "Rupees one position may lose, at its stop or by one swing; 0: its capital is its size."),
+    ] = 0
+    swing_bars: Annotated[
+        int, _in(0, 1_000, "Bars whose average true range is that swing; 0: the distance of the stop counts.")
+    ] = 0
     stop_percent: Annotated[float, _in(0.25, 50, "Stop below the average price (long), above it (short).")] = 1.5
     direction: Annotated[Direction, _is("Which way it trades.")] = "long"
 
@@ -330,6 +373,7 @@ class Config(Struct, frozen=True, kw_only=True):
     exits: Exits = Exits()
     reconcile: Reconcile = Reconcile()
     risk: Risk = Risk()
+    watchdog: Watchdog = Watchdog()
     store: Store = Store()
     ui: Ui = Ui()
     strategy: Strategies = Strategies()

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from compiled.charges import RateTable
@@ -17,6 +18,7 @@ from compiled.risk import Limits
 from compiled.strategy import Strategy
 from compiled.terms import Exits
 from engine.errors import BusyError, DataError, PatangError, RetryableError
+from engine.market.actions import Actions
 from engine.market.calendar import Calendar, ist_day, midnight
 from engine.market.hours import Hours
 from engine.market.safeguards import Safeguards
@@ -27,13 +29,16 @@ from engine.trading.clock import SteppedClock
 from engine.trading.gateway import Gateway, Patience
 from engine.trading.governor import Governor, Rates
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
+from engine.trading.limits import Change, asked, current, listed
+from engine.trading.limits import restore as restore_limits
 from engine.trading.loop import Ask, Log, Loop
-from engine.trading.opening import also_held, check_account, choose, derivatives, history, rates, start_cash
+from engine.trading.opening import also_held, check_account, choose, derivatives, ex_dates, history, rates, start_cash
 from engine.trading.pacing import Lockstep, run_live, run_night
 from engine.trading.reconcile import SOON, Reconciler, Terms
 from engine.trading.restore import restore
 
 OPENING_TRIES = 5
+ANSWER_TRIES, ANSWER_WAIT_S = 40, 0.05
 REST = 30 * MINUTE
 """How long after the last order of the day is done the desk still looks at the books."""
 BEFORE_OPENING = 15 * MINUTE
@@ -62,6 +67,8 @@ class Settings:
     stale_after_s: float = 10.0
     square_off_before_s: float = 120.0
     """How long before the broker's own square-off the desk leaves its intraday positions."""
+    actions: Path | None = None
+    """NSE's list of corporate actions, to hold against what is carried over an ex-date."""
     subscriptions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tag_salt: str = "00"
     beat_s: float = 0.1
@@ -104,6 +111,7 @@ class Desk:
         self.spans = settings.spans
         self.error: BaseException | None = None
         self.done = threading.Event()
+        self._configured = current(settings.limits)
         self.kernel: Kernel
         self.gateway: Gateway
         self._log = Log(ports.journal, ports.clock)
@@ -136,12 +144,36 @@ class Desk:
         """Latch the kill switch at once; does not go through the event loop."""
         self.ports.kill.trigger(FLATTEN if flatten else HALT, reason, who)
 
+    def alarm(self, text: str) -> None:
+        """Have a line shown and written down as an alarm as soon as the engine turns."""
+        self.submit("alarm", detail=text)
+
     def resume(self, reason: str, who: str) -> Latch | None:
         """Unlatch the kill switch; return what was latched."""
         old = self.ports.kill.resume(reason, who)
         if old is not None:
             self.submit("resumed", detail=f"{who}: {reason}")
         return old
+
+    def limits(self) -> str:
+        """Return every limit with its configured value as one line of JSON."""
+        changes = self._loop.changes if self._loop else {}
+        return json.dumps(
+            {"mode": self.board.header.mode, "limits": listed(self.settings.limits, self._configured, changes)}
+        )
+
+    def set_limit(self, change: Change, *, confirmed: bool) -> str:
+        """Change a limit for the rest of the day and return the engine's answer; raise `ConfigError`."""
+        number = self.submit("limit", detail=asked(self.settings.limits, change, confirmed=confirmed))
+        return self._answered(number)
+
+    def _answered(self, number: int) -> str:
+        """Wait a moment for the engine; an answer that takes longer appears in the event log."""
+        for _ in range(ANSWER_TRIES):
+            if number in self.board.answers:
+                return self.board.answers[number]
+            self.done.wait(ANSWER_WAIT_S)
+        return "pending: the engine has not answered yet"
 
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
         """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.trading.choices.parse`).
@@ -277,6 +309,7 @@ class Desk:
         day = ist_day(now)
         if not ports.calendar.is_trading_day(day):
             raise DataError(f"{day} is no trading day: the exchange is closed")
+        actions = Actions.load(self.settings.actions) if self.settings.actions is not None else None
         named = [symbol for symbols in self.settings.subscriptions.values() for symbol in symbols]
         listed = await self._patiently(lambda: broker.instruments("NSE"))
         chosen = choose(listed, self.settings.watch, named)
@@ -293,9 +326,11 @@ class Desk:
             self.settings.limits, list(self.settings.spans), f"P{self.settings.tag_salt}{day:%y%m%d}", hours=own,
             modifies=self.settings.modifies, exits=self.settings.exits,
         )  # fmt: skip
+        changes = restore_limits(self.settings.limits, self._configured, journal, str(day))
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
         self.kernel.begin(now)
         loop = self._build(hours)
+        loop.changes = changes
         for intent in restore(self.kernel, journal, midnight(day)):
             self.gateway.look_for(intent)
         start = midnight(day)
@@ -304,11 +339,13 @@ class Desk:
         for order in self.kernel.out.orders.values():
             loop.publisher.order(order)
         spans = {int(slot.span) for slot in slots}
-        bars = await history(broker, hours, watched, spans, now, self._log.tell)
+        bars = await history(broker, hours, watched, spans, ports.clock, self._log.tell)
         self.kernel.warm(bars)
         loop.publisher.bars(bars)
         self._loop = loop
+        loop.gaps.history(bars, now)
         await self._reconcile(loop)
+        loop.flags = ex_dates(actions, day, self.kernel, self._log.tell)
         return loop, watched
 
     async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:

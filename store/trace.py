@@ -30,7 +30,7 @@ _FIND = (
 
 _OF_INTENT = """
 SELECT decisions.* FROM decisions JOIN intents ON intents.rung = decisions.rung
-WHERE intents.intent = ? AND decisions.verdict = 'OK' AND decisions.kind != 'exit' ORDER BY decision DESC
+WHERE intents.intent = ? AND decisions.verdict = 'OK' AND decisions.kind IN ('enter', 'rung') ORDER BY decision DESC
 """
 
 _EVENTS = """

@@ -54,6 +54,7 @@ class MomentumLadder(Strategy):
             Product.CNC,
             stop_gap_percent=p.number("stop_gap_percent", low=0.0),
             trail_step_percent=p.number("trail_step_percent", low=0.0),
+            risk=p.allowance("risk"),
         )
         self.tracks: dict[int, Track] = {}
 

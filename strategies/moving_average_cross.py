@@ -1,6 +1,6 @@
 """Moving-average cross: hold while the fast simple average stands beyond the slow one."""
 
-from compiled.indicators import SMA
+from compiled.indicators import ATR, SMA
 from compiled.model import Bar, Side
 from compiled.strategy import Context, Strategy
 from strategies.parameters import Parameters
@@ -15,6 +15,9 @@ class MovingAverageCross(Strategy):
         self.fast = p.integer("fast", low=1)
         self.slow = p.integer("slow", low=2)
         self.capital = p.paise("capital")
+        self.risk = p.allowance("risk")
+        self.swing_bars = p.integer("swing_bars", low=0)
+        self.swings: dict[int, ATR] = {}
         self.stop_percent = p.number("stop_percent", low=0.1)
         self.sides = p.sides("direction")
         self.averages: dict[int, tuple[SMA, SMA]] = {}
@@ -28,6 +31,7 @@ class MovingAverageCross(Strategy):
         fast, slow = self.averages[token]
         fast.update(bar.close)
         slow.update(bar.close)
+        swing = self._swing(bar)
         if not slow.ready:
             return
         above = fast.value > slow.value
@@ -39,4 +43,14 @@ class MovingAverageCross(Strategy):
         if ctx.position(token):
             ctx.exit(token, "averages crossed back")
         elif side in self.sides:
-            ctx.enter(token, side, self.capital, self.stop_percent, reason="averages crossed")
+            ctx.enter(
+                token, side, self.capital, self.stop_percent, reason="averages crossed", risk=self.risk, swing=swing
+            )
+
+    def _swing(self, bar: Bar) -> float:
+        """Return what the price usually moves within a bar (₹), 0.0 where that is not asked for or not known yet."""
+        if not self.swing_bars:
+            return 0.0
+        swing = self.swings.setdefault(bar.token, ATR(self.swing_bars))
+        swing.update(bar.high, bar.low, bar.close)
+        return swing.value if swing.ready else 0.0

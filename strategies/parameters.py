@@ -37,6 +37,10 @@ class Parameters:
         """Return a positive amount given in rupees, as paise."""
         return round(self.number(key, low=0.01) * 100)
 
+    def allowance(self, key: str) -> int:
+        """Return an amount given in rupees as paise, 0 for none."""
+        return round(self.number(key) * 100)
+
     def sides(self, key: str) -> tuple[Side, ...]:
         """Return the sides that "long", "short" or "both" allow."""
         value = self._get(key)

@@ -117,6 +117,9 @@ def sandbox(
     tape: Annotated[Path | None, Parameter(help="Folder of recorded 1-minute bars to play instead.")] = None,
     exchanges: Annotated[str, Parameter(help="NSE, NFO, BSE, MCX, with commas between.")] = "NSE",
     size: Annotated[int, Parameter(help="Instruments in all, up to 9000; 0: the named ones.")] = 0,
+    instruments: Annotated[
+        Path | None, Parameter(help="Kite instrument dump (CSV, may be gzipped): lists everything in it.")
+    ] = None,
     fault: Annotated[
         tuple[str, ...], Parameter(help="What goes wrong, as docs/sandbox.md has it; may be repeated.")
     ] = (),
@@ -130,7 +133,7 @@ def sandbox(
 
     fields = {
         "seed": seed, "port": port, "speed": speed_of(speed) or None, "date": exchange_day(date), "start": start,
-        "tape": tape, "exchanges": tuple(filter(None, exchanges.split(","))), "size": size, "faults_file": faults,
+        "tape": tape, "instruments": instruments, "exchanges": tuple(filter(None, exchanges.split(","))), "size": size, "faults_file": faults,
         "state": state, "postback": postback, "limits": speed != "max",
     }  # fmt: skip
     return serve_sandbox(fields, fault, as_json=as_json)
@@ -169,6 +172,18 @@ def resume(
     from tui.remote import resume as ask_resume
 
     return ask_resume(config, reason, as_json=as_json)
+
+
+@app.command
+def drill(
+    *, runs: Annotated[int, Parameter(help="How often every exercise is done.")] = 1, as_json: AsJson = False
+) -> int:
+    """Rehearse the kill switch on exchanges of its own: every way to stop, a slow and a busy broker; nothing real."""
+    from tui.drill import drill as rehearse
+
+    if runs < 1:
+        raise ConfigError(f"runs {runs}: at least 1")
+    return rehearse(runs, as_json=as_json)
 
 
 @app.command
@@ -267,6 +282,7 @@ def export(
 
 
 app.command("tui.trace_commands:trace", name="trace", help="Follow one id from tick to fill, or tell why not.")
+app.command("tui.limit_commands:limits_app", name="limits", help="Show a running desk's limits, or change one.")
 app.command("tui.market_commands:calendar", name="calendar", help="Tell when the market trades on a day.")
 app.command("tui.market_commands:charges", name="charges", help="Work out what trades cost.")
 app.command("tui.tax_commands:tax", name="tax", help="State gains, turnover and the account of a financial year.")

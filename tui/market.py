@@ -1,12 +1,13 @@
 """One desk's market: broker and feed, what keeps their session, what fills their gaps, and what a mode makes of them."""
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
 from brokers.kite.filling import Filler
 from brokers.kite.gaps import Gap
 from brokers.kite.keeper import Keeper
 from compiled.model import Bar
 from engine.ports import Journal
+from engine.trading.budget import Guard
 from engine.trading.killswitch import HALT
 from engine.trading.loop import Loop
 from tui.exchange import Exchange, connect
@@ -18,22 +19,32 @@ KeepBars = Callable[[list[Bar]], None]
 class Market:
     """The configured exchange as the desk meets it; `beside` is what has to run while it is open.
 
-    Where the session can be renewed a dead token holds entries back until the next login; where it cannot it halts.
+    `totals` (paise) is what strategies may spend by their own parameters. Where the session can be renewed a dead token holds entries back until the next login; where it cannot it halts.
     """
 
-    def __init__(self, station: Station, exchange: Exchange, journal: Journal, keep_bars: KeepBars | None) -> None:
+    def __init__(
+        self,
+        station: Station,
+        exchange: Exchange,
+        journal: Journal,
+        keep_bars: KeepBars | None,
+        totals: Mapping[str, int],
+    ) -> None:
         self.keep_bars = keep_bars
+        self._totals = totals
         self._station = station
         self._exchange = exchange
         self._journal = journal
         self._keeper: Keeper | None = None
         self._filler: Filler | None = None
+        self._loop: Loop | None = None
         self.broker, self.feed = connect(station, exchange, self._died, self._missed)
 
     def beside(self, loop: Loop) -> Iterable[Coroutine[None, None, None]]:
         """Return what keeps the session and fills the gaps of an opened day, and of each after it; nothing where the exchange waits for us."""
         if self._exchange.pacer is not None:
             return []
+        self._loop = loop
         works = []
         access, clock = self._exchange.access, self._exchange.clock
         if access.session is not None:
@@ -49,6 +60,8 @@ class Market:
             lambda: [int(position.token) for position in loop.kernel.ledger.account_positions() if position.quantity],
         )  # fmt: skip
         works.append(self._filler.run())
+        if self._station.real:
+            works.append(Guard(loop, self.broker.funds, self.broker.margins, self._totals).run())
         return works
 
     def _died(self) -> None:
@@ -58,8 +71,11 @@ class Market:
             self._keeper.died()
 
     def _missed(self, gaps: Sequence[Gap]) -> None:
-        if self._filler is not None:
-            self._filler.note(gaps)
+        """Have the minutes read that the feed was silent for, where some are due: a night is no gap."""
+        loop = self._loop
+        found = [gap for gap in gaps if loop is not None and loop.gaps.due_in(gap.token, gap.start, gap.end)]
+        if found and self._filler is not None:
+            self._filler.note(found)
 
 
 def _live(loop: Loop, *, lives: bool) -> None:

@@ -15,6 +15,7 @@ from engine.trading.board import Board
 from engine.trading.killswitch import HALT, KillSwitch
 
 if TYPE_CHECKING:
+    from compiled.strategy import Strategy
     from engine.desk import Desk
     from tui.access import Access
 
@@ -61,6 +62,8 @@ class Station:
         """What to undo at the end, last first."""
         self.access: Access | None = None
         """Who we are at the broker, where that was found out beforehand."""
+        self.strategies: list[Strategy] = []
+        """Strategies to run instead of the configured ones."""
         self.desk: Desk
         self.endpoint: Any
         self.database: Path

@@ -21,6 +21,7 @@ from engine.market import charges
 from engine.market.calendar import Calendar
 from engine.ops import logs
 from engine.ops.control import Door, socket_path
+from engine.ops.watchdog import Watchdog
 from engine.trading.gateway import Patience
 from engine.trading.governor import Rates
 from engine.trading.reconcile import Terms
@@ -49,13 +50,13 @@ def wire(station: Station) -> Desk:
     except OSError as error:
         raise OperatorError(f"cannot write in {station.state}: {error.strerror}") from None
     config = station.config
-    strategies = strategies_of(config)
+    strategies = station.strategies or strategies_of(config)
     exchange = exchange_of(station)
     station.database = _database(station)
     journal = SqliteJournal(station.database, station.fail)
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None
-    market = Market(station, exchange, journal, _keep_bars(station))
+    market = Market(station, exchange, journal, _keep_bars(station), totals_of(config))
     world = World(exchange.clock, Calendar.load(), charges.load(), journal)
     trading = in_mode(station, market, world, lockstep=lockstep)
     ports = Ports(
@@ -68,7 +69,15 @@ def wire(station: Station) -> Desk:
     door = Door(socket_path(station.state), desk, station.kill, station.fail)
     station.closers.append(door.close)
     logs.hook(station.fail)
+
+    def tell(text: str) -> None:
+        logs.log_alarm(text)
+        desk.alarm(text)
+
+    watchdog = Watchdog(config.watchdog, station.board, station.kill, station.state, tell, station.fail, paced=lockstep)
+    station.closers.append(watchdog.close)
     desk.start()
+    watchdog.start()
     return desk
 
 
@@ -142,6 +151,7 @@ def _settings(station: Station, salt: str) -> Settings:
         ),
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
+        actions=Path(config.desk.corporate_actions).expanduser() if config.desk.corporate_actions else None,
         square_off_before_s=config.risk.square_off_before_s,
         subscriptions={name: symbols for name, symbols, _ in enabled(config)},
         tag_salt=salt,
@@ -159,6 +169,11 @@ def enabled(config: Config) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]
     ]
 
 
+def totals_of(config: Config) -> dict[str, int]:
+    """Return what each strategy may spend by its own parameters, in paise; one that does not say is left out."""
+    return {name: int(table["total_capital"]) * 100 for name, _, table in enabled(config) if table.get("total_capital")}
+
+
 def strategies_of(config: Config) -> list[Strategy]:
     """Build every strategy that runs; raise `ConfigError` for a parameter it cannot use."""
     return [build(name, table) for name, _, table in enabled(config)]
@@ -170,7 +185,9 @@ def limits_of(config: Config) -> Limits:
     limits = Limits(
         risk.max_order_value * 100, risk.max_exposure * 100, risk.max_positions, risk.max_positions_per_symbol,
         risk.max_trades_per_day, risk.max_daily_loss * 100, risk.max_drawdown * 100, risk.max_consecutive_losses,
-        risk.price_range_percent, int(config.feed.stale_after_s * SECOND),
+        risk.price_range_percent, int(config.feed.stale_after_s * SECOND), risk.max_symbol_exposure * 100,
+        risk.max_orders_per_minute, risk.strategy_daily_loss * 100, risk.strategy_drawdown * 100,
+        risk.strategy_consecutive_losses,
     )  # fmt: skip
     for name, rupees in risk.budget.items():
         limits.budgets[name] = rupees * 100

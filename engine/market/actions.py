@@ -133,6 +133,11 @@ class Actions:
         """Return the actions of a share with an ex-date from `first` to `last`, both included, oldest first."""
         return [action for action in self._by_symbol.get(self.name(symbol), []) if first <= action.ex <= last]
 
+    @property
+    def last(self) -> date:
+        """Return the newest ex-date there is, `date.min` where there is none."""
+        return max((action.ex for actions in self._by_symbol.values() for action in actions), default=date.min)
+
     def on(self, day: date) -> list[Action]:
         """Return all actions with this ex-date, in order of symbol."""
         found = (action for actions in self._by_symbol.values() for action in actions if action.ex == day)

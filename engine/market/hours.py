@@ -6,7 +6,7 @@ from typing import NamedTuple, final
 
 from compiled.model import Instrument, TradingHours
 from engine.errors import DataError
-from engine.market.calendar import CLOSED, CONTINUOUS, Calendar, Phase, Session, ist_day
+from engine.market.calendar import CLOSED, CONTINUOUS, Calendar, Gap, Phase, Session, ist_day
 from engine.market.safeguards import Safeguards
 
 TAKES_MARKET = "auction entry"
@@ -56,6 +56,11 @@ class Hours:
     def expected_bars(self, day: date, instrument: Instrument, span: int = 60) -> list[int]:
         """Return the starts of its bars of `span` seconds on a day, in ns UTC."""
         return self.calendar.expected_bars(day, span, instrument.exchange, instrument.kind, self.cas(day, instrument))
+
+    def missing_bars(self, starts: Iterable[int], day: date, instrument: Instrument, span: int = 60) -> list[Gap]:
+        """Return the gaps among its bars of `span` seconds that start at `starts` (ns UTC)."""
+        cas = self.cas(day, instrument)
+        return self.calendar.missing_bars(starts, day, span, instrument.exchange, instrument.kind, cas)
 
     def trading(self, day: date, instrument: Instrument, early: int = 0) -> TradingHours | None:
         """Return its day as the core keeps it, None without trading; intraday positions end `early` ns before the broker's time.

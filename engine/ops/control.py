@@ -15,8 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from engine.errors import BusyError, ConnectionFailed
+from engine.errors import BusyError, ConfigError, ConnectionFailed
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
+from engine.trading.limits import Change
 
 LONGEST = 100
 """Unix socket paths end at 107 bytes on Linux, sooner elsewhere."""
@@ -30,6 +31,14 @@ class Controlled(Protocol):
 
     def describe(self) -> str:
         """Return the state as one line of JSON."""
+        ...
+
+    def limits(self) -> str:
+        """Return every limit as one line of JSON."""
+        ...
+
+    def set_limit(self, change: Change, *, confirmed: bool) -> str:
+        """Change a limit and return the engine's answer; raise `ConfigError`."""
         ...
 
     def resume(self, reason: str, who: str) -> Latch | None:
@@ -130,6 +139,10 @@ class Door:
         if command == "kill":
             self._kill.trigger(FLATTEN if request.get("flatten") else HALT, reason or "patang kill", who)
             return self._desk.describe()
+        if command == "limits":
+            return self._desk.limits()
+        if command == "limit":
+            return self._limit(request, reason, who)
         if command == "resume":
             if not reason:
                 return json.dumps({"error": "a reason is needed"})
@@ -143,6 +156,16 @@ class Door:
         if command == "answer":
             return json.dumps({"answer": self._desk.answer(int(request.get("number", 0)))})
         return json.dumps({"error": f"unknown request {command}"})
+
+    def _limit(self, request: dict[str, object], reason: str, who: str) -> str:
+        try:
+            change = Change(str(request["name"]), float(str(request["value"])), reason, who)
+            answer = self._desk.set_limit(change, confirmed=request.get("confirmed") is True)
+        except (KeyError, ValueError):
+            return json.dumps({"error": "not a change of a limit"})
+        except ConfigError as error:
+            return json.dumps({"error": str(error)})
+        return json.dumps({"answer": answer})
 
 
 def ask(path: Path, request: dict[str, object]) -> dict[str, object]:

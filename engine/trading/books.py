@@ -1,6 +1,6 @@
 """Looking at the broker's books: what changed since the last look, as events in an order that cannot matter less."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from compiled.events import Answer, GttUpdate, OrderUpdate, Outcome, Verb
 from compiled.kernel import Kernel
@@ -13,7 +13,8 @@ from engine.trading.gateway import Gateway, same_legs
 class Books:
     """Reads orders, trades and, when they may have changed, GTTs; posts only what is new.
 
-    GTTs go first, so that an order a GTT has sent is known before its row; then orders, then trades. A GTT that was
+    Orders of ours that the journal has lost go first, before anything is done without them; then GTTs, so that an order
+    a GTT has sent is known before its row; then orders, then trades. A GTT that was
     being changed while it was read is left for the next look: the answer may be older than the change.
     """
 
@@ -42,12 +43,9 @@ class Books:
             self.failures += 1
             return False
         self.looks += 1
+        self._post_orders(update for update in orders if self._forgotten(update))
         self._post_gtts(triggers, began)
-        for update in orders:
-            state = (update.status, update.filled, update.price, update.trigger)
-            if self._orders.get(update.order_id) != state:
-                self._orders[update.order_id] = state
-                self.post(update)
+        self._post_orders(orders)
         for trade in trades:
             if (trade.order_id, trade.trade_id) not in self._trades:
                 self._trades.add((trade.order_id, trade.trade_id))
@@ -55,6 +53,19 @@ class Books:
                 self.post(trade)
         self.gateway.resolve(orders, triggers)
         return True
+
+    def _post_orders(self, updates: Iterable[OrderUpdate]) -> None:
+        for update in updates:
+            state = (update.status, update.filled, update.price, update.trigger)
+            if self._orders.get(update.order_id) != state:
+                self._orders[update.order_id] = state
+                self.post(update)
+
+    def _forgotten(self, update: OrderUpdate) -> bool:
+        """Tell whether an order carries our tag, but is not known: it left on a full disk, before a crash."""
+        out = self.kernel.out
+        ours = update.tag.startswith(out.tag_prefix)
+        return ours and update.tag not in out.by_tag and update.order_id not in out.by_order_id
 
     def _short(self, orders: list[OrderUpdate]) -> bool:
         """Tell whether an order says it has traded more than the trades seen so far."""

@@ -123,9 +123,10 @@ class Gateway:
         return tuple(found)
 
     def due(self) -> int | None:
-        """Return when the most urgent request that can ever leave today may leave (ns), None if there is none."""
+        """Return when the most urgent request that waits for time only may leave (ns), None if there is none."""
         now = self.clock.now()
-        dues = [due for _, _, command, _ in self._queue if (due := self._due(command, now)) >= 0]
+        free = [command for _, _, command, _ in self._queue if not self._crowded(command)]
+        dues = [due for command in free if (due := self._due(command, now)) >= 0]
         return min(dues, default=None)
 
     def _due(self, command: Command, now: int) -> int:
@@ -149,10 +150,14 @@ class Gateway:
                 self._drop(command)
                 self._refuse(command, "it waited too long to be sent" if late else "the day's order limit is used up")
                 continue
-            if due <= now and not (is_entry(command) and 0 < self._lanes - 1 <= self._entering):
+            if due <= now and not self._crowded(command):
                 self._drop(command)
                 return command
         return None
+
+    def _crowded(self, command: Command) -> bool:
+        """Tell whether a request is an entry that waits for another one to be answered."""
+        return is_entry(command) and 0 < self._lanes - 1 <= self._entering
 
     def _drop(self, command: Command) -> None:
         self._queue = [item for item in self._queue if item[2] is not command]
@@ -184,6 +189,7 @@ class Gateway:
     def _freed(self, free: asyncio.Semaphore, *, entry: bool) -> None:
         self._entering -= entry
         free.release()
+        self.wake.set()
 
     async def _nap(self) -> None:
         due = self.due()

@@ -9,11 +9,15 @@ from compiled.events import Act, Alert, Command, FeedStatus, Halt, Operate, Tick
 from compiled.frames import Decoder
 from compiled.kernel import Kernel
 from compiled.model import SECOND, Bar, Instrument
+from engine.errors import ConfigError
+from engine.market.calendar import ist_day
 from engine.market.hours import Hours, Stage
 from engine.ports import Clock, Journal
+from engine.trading import limits
 from engine.trading.board import Board, Header
 from engine.trading.books import Books
 from engine.trading.choices import Choices
+from engine.trading.gaps import Gaps
 from engine.trading.gateway import Gateway
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.publish import Publisher
@@ -73,10 +77,15 @@ class Loop:
         self.hours = hours
         self.ends = max((int(i.hours.ends) for i in self._watched()), default=int(kernel.close))
         """When the last order of the day is done, ns UTC."""
+        self.flags: tuple[str, ...] = ()
+        """What an action with its ex-date today does to what stands, a line each."""
+        self.gaps = Gaps(hours, self._watched(), clock.now(), log.tell)
         self.recorder = Recorder(kernel, journal)
         self.publisher = log.publisher = Publisher(board, kernel, gateway, stale_after)
         self.wake = asyncio.Event()
         self.asks: deque[Ask] = deque()
+        self.changes: dict[str, limits.Change] = {}
+        """Limits the operator has changed today."""
         self.state = "reconciling"
         self.reconciler = reconciler
         self.choices = Choices(reconciler, gateway, inbox.append, self._decided)
@@ -135,8 +144,10 @@ class Loop:
         bars, self.kernel.closed_bars = self.kernel.closed_bars, []
         if bars:
             self.publisher.bars(bars)
+            self.gaps.take(bars)
             if self._keep_bars is not None:
                 self._keep_bars(bars)
+        self.gaps.check(self.clock.now())
 
     def _decode(self) -> None:
         while self._frames:
@@ -185,8 +196,11 @@ class Loop:
 
     def _answer(self, ask: Ask) -> None:
         now = self.clock.now()
+        if ask.act == "alarm":
+            self.log.tell("alarm", "watchdog", ask.detail)
+            return
         self.journal.append("audit", {
-            "ts": now, "who": "operator", "act": ask.act, "detail": f"{ask.token} {ask.detail}".strip(),
+            "ts": now, "who": "operator", "act": ask.act, "detail": f"{ask.token or ''} {ask.detail}".strip(),
         })  # fmt: skip
         if told := self._operate(ask, now):
             self.board.answers[ask.number] = told
@@ -199,6 +213,8 @@ class Loop:
         if ask.act == "cancel" and ask.detail.isdecimal():
             self.inbox.append(Operate(now, Act.CANCEL, intent=int(ask.detail)))
             return "done: cancelling"
+        if ask.act == "limit":
+            return self._limit(ask.detail, now)
         if ask.act == "resumed":
             self._log_kill("resume", Latch("", ask.detail, "operator", now))
             self.log.tell("warn", "resumed", f"resumed by {ask.detail}")
@@ -206,6 +222,19 @@ class Loop:
         if ask.act == "reconcile":
             return self.choices.ask(ask.number, ask.detail)
         return f"refused: no such act: {ask.act}"
+
+    def _limit(self, detail: str, now: int) -> str:
+        try:
+            change = limits.parsed(detail)
+        except ConfigError as error:
+            return f"refused: {error}"
+        before = limits.current(self.kernel.limits).get(change.name, 0)
+        self.inbox.append(limits.event(now, change.name, change.value))
+        self.changes[change.name] = change
+        limits.keep(self.journal, now, str(ist_day(now)), change)
+        text = f"{change.name} {before:g} to {change.value:g}"
+        self.log.tell("warn", "limit", f"{text} by {change.who}: {change.reason}")
+        return f"done: {text}"
 
     def _decided(self, number: int, told: str) -> None:
         """Keep what became of a decision, and compare again to see that it is so."""
@@ -253,6 +282,8 @@ class Loop:
             return
         self._published = beat
         self.publisher.publish(self._header(self.clock.now()))
+        self.publisher.worry("Missing minutes", self.gaps.count)
+        self.publisher.worry("Ex-date flags", len(self.flags))
 
     def _watched(self) -> list[Instrument]:
         return [market.instrument for market in self.kernel.markets.values()]
@@ -282,6 +313,7 @@ class Loop:
         end = max(self.clock.now(), self.ends + int(self.kernel.grace))
         self.inbox.append(Timer(end))
         self.turn()
+        self.gaps.check(end, over=True)
         self.board.header = self.board.header._replace(day_over=True)
         self.log.tell("info", "day_over", "the session is over")
 

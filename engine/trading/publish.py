@@ -95,6 +95,10 @@ class Publisher:
         self._risk(now)
         self.board.header = header
 
+    def worry(self, name: str, count: int) -> None:
+        """Show a count that had better be zero."""
+        self._bare(name, str(count), bad=count > 0)
+
     def _watch(self, market: Market, now: int) -> None:
         instrument = market.instrument
         stale = not market.live or now - market.heard > self.stale_after

@@ -18,9 +18,10 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.SESSION: Meaning("the instrument is not in continuous trading", "[its hours](calendar.md#the-desks-day)"),
     Reason.SQUARE_OFF: Meaning("it is intraday (MIS), and those are over for the day", "`risk.square_off_before_s`"),
     Reason.STALE_DATA: Meaning("the instrument has not ticked lately", "`feed.stale_after_s`"),
-    Reason.STRATEGY_STOPPED: Meaning("its strategy has failed and was stopped", ""),
+    Reason.STRATEGY_STOPPED: Meaning("its strategy has failed, or has reached a loss limit of its own", ""),
     Reason.SHORT_DELIVERY: Meaning("delivery shares cannot be sold short", ""),
     Reason.PRODUCT: Meaning("no charges are known for the product", "`engine/market/charges.json`"),
+    Reason.TERMS: Meaning("kind, price, validity and variety of the order do not go together", "[orders](orders.md)"),
     Reason.SIZE_ZERO: Meaning("the rung's capital buys no lot", "`strategy.*.capital`"),
     Reason.LOT: Meaning("the quantity is no multiple of the lot", "the instrument"),
     Reason.TICK: Meaning("the price is off the grid", "the instrument"),
@@ -29,12 +30,18 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.ORDER_VALUE: Meaning("the order is too large", "`risk.max_order_value`"),
     Reason.PRICE_RANGE: Meaning("the price is too far from the last one", "`risk.price_range_percent`"),
     Reason.DUPLICATE: Meaning("the strategy already has a ladder on the instrument", ""),
+    Reason.THROTTLE: Meaning("the strategy has entered too often within a minute", "`risk.max_orders_per_minute`"),
     Reason.POSITIONS: Meaning("too many rungs are open", "`risk.max_positions`"),
     Reason.POSITIONS_PER_SYMBOL: Meaning("too many in this instrument", "`risk.max_positions_per_symbol`"),
     Reason.TRADES_PER_DAY: Meaning("too many entries today", "`risk.max_trades_per_day`"),
     Reason.EXPOSURE: Meaning("all positions together would be too large", "`risk.max_exposure`"),
+    Reason.SYMBOL_EXPOSURE: Meaning(
+        "the positions in this instrument would be too large", "`risk.max_symbol_exposure`"
+    ),
     Reason.STRATEGY_BUDGET: Meaning("the strategy's own budget is used up", "`risk.budget`"),
     Reason.FUNDS: Meaning("there is not enough cash, orders in flight counted at their worst", "the broker"),
+    Reason.NOT_WORKING: Meaning("the order to be changed is over, is being cancelled, or is not the strategy's", ""),
+    Reason.MODIFICATIONS: Meaning("the order was modified as often as allowed", "`governor.modifies_per_order`"),
 }
 """In the order of the checks."""
 

@@ -233,5 +233,5 @@ def plan_fields(plan: LadderPlan) -> dict[str, object]:
         "capital": plan.capital, "product": plan.product.name, "stop_gap_percent": plan.stop_gap_percent,
         "trail": plan.trail, "trail_step_percent": plan.trail_step_percent, "trail_seconds": plan.trail_seconds,
         "entry_seconds": plan.entry_seconds, "quantity": int(plan.quantity),
-        "variety": plan.entry.terms.variety.name,
+        "risk": int(plan.risk), "swing": plan.swing, "variety": plan.entry.terms.variety.name,
     }  # fmt: skip

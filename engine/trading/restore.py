@@ -176,6 +176,8 @@ def _carry(kernel: Kernel) -> None:
                 kernel.ledger.carry(ladder.strategy, token, ladder.sign * rung.quantity, rung.average)
                 kernel.ledger.mark(token, ladder.instrument.close or rung.average)
     kernel.before = kernel.ledger.net
+    for slot in kernel.slots:
+        slot.before = kernel.ledger.strategy_net(slot.name)
 
 
 def _fill(kernel: Kernel, row: Row, *, today: bool) -> None:

@@ -215,6 +215,32 @@ def test_an_exit_does_not_wait_behind_entries_whose_answers_hang(engine):
     asyncio.run(story())
 
 
+def test_an_entry_that_waits_for_a_lane_does_not_keep_the_loop_busy(engine):
+    async def story():
+        answer = asyncio.Event()
+
+        async def hang(order):
+            await answer.wait()
+            return f"N{order.intent}"
+
+        engine.broker.outcome = hang
+        sending = asyncio.create_task(engine.gateway.run(2))
+        out = engine.scene.kernel.out
+        for _ in range(2):
+            engine.gateway.put(PlaceOrder(out.place(
+                "script", BEL, Side.BUY, 5, OrderType.MARKET, Product.CNC, Purpose.ENTRY, 0
+            )))  # fmt: skip
+        await asyncio.sleep(0.05)
+        assert len(engine.broker.placed) == 1
+        assert engine.gateway.due() is None
+        answer.set()
+        await asyncio.sleep(0.05)
+        sending.cancel()
+        assert len(engine.broker.placed) == 2
+
+    asyncio.run(story())
+
+
 class Kite(KiteBroker):
     """The real broker port with a client that answers nothing until `free` is set."""
 

@@ -4,10 +4,11 @@ import pytest
 
 from compiled.events import Act, DeleteGtt, Outcome, PlaceGtt, PlaceOrder, Verb
 from compiled.model import MINUTE, SECOND, Bar, GttStatus, OrderStatus, OrderType, Product, Side
+from compiled.risk import Limits
 from engine.trading.records import Recorder
 from engine.trading.restore import restore
 from store.sqlite import SqliteJournal
-from tests.core.scripted import CANBK, OPEN, Scene, only, some
+from tests.core.scripted import BEL, CANBK, OPEN, Scene, only, some
 
 DAY = 86_400 * SECOND
 MIDNIGHT = OPEN - (9 * 60 + 15) * MINUTE
@@ -248,3 +249,23 @@ def test_a_number_whose_tag_stands_at_the_broker_is_not_given_out_again():
     scene.book("F1", OrderStatus.COMPLETE, 100, tag="T41", side=Side.SELL)
     scene.book("F2", OrderStatus.COMPLETE, 100, tag="Tom", side=Side.SELL)
     assert scene.enter().tag == "T42"
+
+
+def test_an_exit_that_left_on_a_full_disk_is_recalled_by_its_tag_and_not_sent_again(life):
+    life.run(lambda scene: scene.hold())
+    scene, _ = life.again()
+    scene.tick(100.0)
+    scene.book("F1", OrderStatus.COMPLETE, 100, "T41", 100, side=Side.SELL)
+    scene.trade("t1", "F1", 100, 101.0, Side.SELL)
+    found = scene.operate(Act.EXIT, token=CANBK) + scene.seconds(5)
+    assert (scene.account, some(found, PlaceOrder)) == (0, [])
+    assert "F1" not in scene.kernel.externals
+
+
+def test_what_is_held_counts_in_full_before_its_first_price_after_a_restart(life):
+    life.run(lambda scene: scene.hold())
+    scene, _ = life.again(limits=Limits(max_exposure=15_000_00), quoted=False)
+    scene.script.todo = [lambda ctx: ctx.enter(BEL, Side.BUY, 0, 2.0, quantity=60)]
+    assert some(scene.tick(100.0, BEL), PlaceOrder) == []
+    scene.script.todo = [lambda ctx: ctx.enter(BEL, Side.BUY, 0, 2.0, quantity=40)]
+    assert len(some(scene.tick(100.0, BEL), PlaceOrder)) == 1

@@ -40,9 +40,20 @@ class Position:
         return sum(order.pending for order in self.entries)
 
     @property
+    def sign(self):
+        return self.entries[0].ask.side if self.entries else 1
+
+    @property
     def covered(self):
         guarded = sum(t.legs[0].quantity for t in self.triggers if t.status == "active")
         return guarded + sum(order.pending for order in self.exits)
+
+    def stops(self):
+        """Return (name, price) of every stop that waits at the exchange."""
+        index = 0 if self.sign > 0 else -1
+        active = [(f"GTT {t.trigger_id}", t.condition.triggers[index]) for t in self.triggers if t.status == "active"]
+        waiting = [order for order in self.exits if order.status == "TRIGGER PENDING"]
+        return active + [(f"order {order.order_id}", order.ask.trigger) for order in waiting]
 
 
 class Checks:
@@ -83,6 +94,8 @@ class Checks:
         with self._noting():
             if kind == "order":
                 self._order_departs(process, what)
+            elif kind == "change" and what.purpose is Purpose.ENTRY and process.kill.latched:
+                self._broken(f"entry {what.tag} is changed after the latch")
             elif kind == "gtt":
                 self._once(what.intent, what)
                 self._durable(what.intent, Purpose.PROTECT)
@@ -165,7 +178,7 @@ class Checks:
             intent = self.departed.get(tag)
             if intent is None:
                 self._broken(f"order {order.order_id} with tag {tag} has no intent")
-            if tag in self._owners:
+            if tag in self._owners and not intent.terms.several:
                 self._broken(f"two orders at the broker for {tag}")
             self._owners[tag] = order
             self._mine(order, intent)
@@ -206,13 +219,14 @@ class Checks:
             self._broken(f"exposure {exposure / 100:.0f} with {order.ask.tag}, {limits.max_exposure / 100:.0f} allowed")
 
     def _stops(self, position):
-        for trigger in position.triggers:
-            if trigger.status != "active":
-                continue
-            stop = trigger.condition.triggers[0]
-            if stop < position.stop - 1e-9 and self.world.exchange.now < self.world.exchange.closes:
-                self._broken(f"GTT {trigger.trigger_id} moves its stop from {position.stop} to {stop}")
-            position.stop = max(position.stop, stop)
+        """Stops only ever move in their position's favour: up for a long one, down for a short one."""
+        if self.world.exchange.now >= self.world.exchange.closes:
+            return
+        sign = position.sign
+        for name, stop in position.stops():
+            if position.stop and sign * (stop - position.stop) < -1e-9:
+                self._broken(f"{name} moves its stop from {position.stop} to {stop}")
+            position.stop = max(position.stop, stop) if sign > 0 else min(position.stop or stop, stop)
 
     # the desk
 

@@ -42,7 +42,7 @@ def build(seed):
 
     def strategies():
         processes.append(1)
-        return [Whim(f"{seed}:{len(processes)}", rng.choice((0.03, 0.1)), ends)]
+        return [Whim(f"{seed}:{len(processes)}", rng.choice((0.1, 0.3)), ends)]
 
     world = World(seed, strategies, limits=limits)
     ends = world.exchange.start + int((stormy + TRADING_S) * SECOND)

@@ -4,9 +4,12 @@ import asyncio
 import threading
 from asyncio import events
 
+BUSY = 20_000
+"""Turns without time moving after which somebody spins."""
+
 
 class Stuck(AssertionError):
-    """Nothing is ready and nothing will ever be."""
+    """Nothing is ready and nothing will ever be, or something is ready for ever."""
 
 
 class _Jump:
@@ -18,7 +21,11 @@ class _Jump:
     def select(self, timeout):
         if timeout is None:
             raise Stuck(f"nothing will ever happen again after {self._loop.time():.3f} s")
-        self._loop.seconds += max(0.0, timeout)
+        loop = self._loop
+        loop.still = 0 if timeout > 0.0 else loop.still + 1
+        if loop.still > BUSY:
+            raise Stuck(f"{BUSY} turns of the loop, and it is still {loop.time():.3f} s")
+        loop.seconds += max(0.0, timeout)
         return []
 
 
@@ -27,6 +34,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def __init__(self):
         self.seconds = 0.0
+        self.still = 0
         super().__init__()
         self._selector = _Jump(self)
         self._clock_resolution = 1e-9

@@ -242,6 +242,11 @@ class Broker(KiteBroker):
         with self._asking(("modify", gtt)):
             return await super().modify_gtt(gtt)
 
+    async def modify(self, order_id, change):
+        order = self._process.kernel and self._process.kernel.out.by_order_id.get(order_id)
+        with self._asking(("change", order) if order else ("cancel", order_id)):
+            return await super().modify(order_id, change)
+
     async def cancel(self, order_id):
         with self._asking(("cancel", order_id)):
             return await super().cancel(order_id)

@@ -2,9 +2,10 @@
 
 import random
 
-from compiled.ladder import LadderPlan, RungPlan
-from compiled.model import Side
+from compiled.ladder import AT_MARKET, Entry, LadderPlan, RungPlan
+from compiled.model import OrderType, Product, Side, Validity
 from compiled.strategy import Strategy
+from compiled.terms import PLAIN
 
 
 class Whim(Strategy):
@@ -24,17 +25,32 @@ class Whim(Strategy):
             if rng.random() < 0.25:
                 ctx.exit(tick.token, "whim")
             return
-        ctx.ladder(tick.token, Side.BUY, self._plan(rng))
+        product = rng.choice((Product.CNC, Product.CNC, Product.MIS))
+        side = rng.choice((Side.BUY, Side.SELL)) if product is Product.MIS else Side.BUY
+        entry = self._entry(ctx.instrument(tick.token), tick.ltp, side)
+        ctx.ladder(tick.token, side, self._plan(product, entry))
 
-    @staticmethod
-    def _plan(rng):
+    def _plan(self, product, entry):
+        rng = self._rng
         rungs = [RungPlan(0.0, rng.uniform(0.4, 1.2), rng.choice((0.0, 0.0, rng.uniform(0.5, 1.5))))]
-        more = rng.choice((0, 0, 1, 2))
+        more = 0 if entry.terms is not PLAIN else rng.choice((0, 0, 1, 2))
         rungs += [RungPlan(rng.uniform(0.05, 0.3), rng.uniform(0.4, 1.0)) for _ in range(more)]
         return LadderPlan(
-            rungs, 0, trail=rng.random() < 0.8, trail_step_percent=rng.choice((0.05, 0.1, 0.25)), trail_seconds=5,
-            entry_seconds=rng.choice((3, 10, 30)), quantity=rng.randrange(1, 60),
+            rungs, 0, product, trail=rng.random() < 0.8, trail_step_percent=rng.choice((0.05, 0.1, 0.25)),
+            trail_seconds=5, entry_seconds=rng.choice((3, 10, 30)), quantity=rng.randrange(1, 60), entry=entry,
         )  # fmt: skip
+
+    def _entry(self, instrument, last, side):
+        """Return how to enter: mostly at the market, else with a limit or a trigger near the last price."""
+        rng = self._rng
+        kind = rng.choice(("market",) * 4 + ("limit", "ioc", "trigger"))
+        if kind == "market":
+            return AT_MARKET
+        near = instrument.snap(last * (1.0 + rng.uniform(-0.002, 0.001) * side))
+        if kind == "trigger":
+            beyond = instrument.snap(last * (1.0 + rng.uniform(0.001, 0.003) * side))
+            return Entry(OrderType.SLM, trigger=beyond)
+        return Entry(OrderType.LIMIT, near, validity=Validity.IOC if kind == "ioc" else Validity.DAY)
 
 
 class Want(Strategy):

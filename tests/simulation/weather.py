@@ -9,6 +9,13 @@ from engine.trading.killswitch import FLATTEN, HALT
 READS, WRITES, ALL = "GET *", "POST *", "* *"
 ORDERS, GTTS = "* /orders/*", "* /gtt/*"
 
+ACTS = (
+    *("crash",) * 6, *("leave",) * 3, *("cancel",) * 2, *("restart",) * 2, "halt", "halt", "flatten", "token", "manual",
+)  # fmt: skip
+STORMS = (
+    *("requests",) * 6, *("stream",) * 2, *("books",) * 2, *("loss",) * 2, "outage", "full", "slow", "skew",
+)  # fmt: skip
+
 
 def _requests(rng):
     """Return a fault of the REST side; nothing between Kite and us may double an order, so only reads are repeated."""
@@ -50,9 +57,9 @@ class Weather:
         self._until = until
         self._rng = random.Random(f"{world.seed}:weather")
         rng = self._rng
-        for _ in range(rng.choice((0, 1, 2, 3, 5))):
+        for _ in range(rng.choice((0, 1, 3, 5, 8))):
             self._at(rng.uniform(0.0, until), self._storm)
-        for _ in range(rng.choice((0, 1, 1, 2, 4))):
+        for _ in range(rng.choice((0, 1, 2, 3, 5))):
             self._at(rng.uniform(3.0, until), self._act)
         self._at(until, self._clear)
 
@@ -66,9 +73,7 @@ class Weather:
         length = min(rng.choice((1.0, 4.0, 12.0, 25.0)), self._until - world.loop.seconds)
         if length <= 0.0:
             return
-        kind = rng.choice(
-            ("requests",) * 5 + ("stream", "stream", "books", "books", "loss", "outage", "full", "slow", "skew")
-        )
+        kind = rng.choice(STORMS)
         world.storms += 1
         world.note(f"storm: {kind} for {length:.1f} s")
         undo = getattr(self, f"_{kind}")(rng, length)
@@ -145,7 +150,7 @@ class Weather:
 
     def _act(self):
         rng = self._rng
-        act = rng.choice(("halt", "flatten", "leave", "cancel", "restart", "crash", "crash", "manual", "token"))
+        act = rng.choice(ACTS)
         self._world.note(f"operator: {act}")
         getattr(self, f"_{act}")(rng)
 
@@ -163,8 +168,8 @@ class Weather:
         desk = self._desk()
         if desk is not None:
             desk.kill(level == FLATTEN, "simulated", "operator")
-            if rng.random() < 0.5:
-                self._world.loop.call_later(rng.uniform(2.0, 20.0), self._resume)
+            if rng.random() < 0.8:
+                self._world.loop.call_later(rng.uniform(1.0, 15.0), self._resume)
 
     def _resume(self):
         desk = self._desk()
@@ -196,7 +201,9 @@ class Weather:
 
     def _token(self, rng):
         self._world.exchange.session.expire()
-        self._world.loop.call_later(rng.uniform(2.0, 15.0), self._world.log_in)
+        back = rng.uniform(2.0, 12.0)
+        self._world.loop.call_later(back, self._world.log_in)
+        self._world.loop.call_later(back + 3.0, self._resume)
 
     # the end of it
 

@@ -1,0 +1,131 @@
+"""Minutes that should have a bar and have none: in the history at the opening, and live after each minute."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime, timedelta, timezone
+from typing import Final, NamedTuple
+
+from compiled.model import MINUTE, SECOND, Bar, Instrument
+from engine.market.calendar import ist_day
+from engine.market.hours import Hours
+
+SPAN: Final = 60
+SETTLED: Final = 5 * SECOND
+"""How long after its end a minute's bar may still come."""
+LONG: Final = 5
+"""Minutes from which on a gap of one instrument is a warning; some just do not trade."""
+NAMED: Final = 3
+IST: Final = timezone(timedelta(hours=5, minutes=30))
+
+Tell = Callable[[str, str, str], None]
+"""Add a line to the event log: level, name, text."""
+
+
+class Missing(NamedTuple):
+    """Expected minutes of a token that are not there: `bars` of them, starting in [start, end) (ns UTC)."""
+
+    token: int
+    start: int
+    end: int
+    bars: int
+
+
+class Gaps:
+    """Holds the minutes of an opened day against the calendar.
+
+    `count` is how many are missing today, `ended` hears of every gap when it is over: whoever can fill it hangs in there.
+    """
+
+    def __init__(self, hours: Hours, instruments: Iterable[Instrument], now: int, tell: Tell) -> None:
+        self.count = 0
+        self.ended: Callable[[Sequence[Missing]], None] = lambda _: None
+        self._hours = hours
+        self._instruments = {int(each.token): each for each in instruments}
+        self._tell = tell
+        self._day = ist_day(now)
+        expected: dict[tuple[str, str, bool], list[int]] = {}
+        self._expected: dict[int, list[int]] = {}
+        for token, each in self._instruments.items():
+            kept = (each.exchange, each.kind, hours.cas(self._day, each))
+            if kept not in expected:
+                expected[kept] = hours.expected_bars(self._day, each)
+            self._expected[token] = expected[kept]
+        minute = now // MINUTE * MINUTE
+        self._next = {token: sum(start < minute for start in starts) for token, starts in self._expected.items()}
+        self._due = minute + MINUTE + SETTLED
+        self._heard: set[tuple[int, int]] = set()
+        self._open: dict[int, Missing] = {}
+
+    def history(self, bars: Iterable[Bar], now: int) -> None:
+        """Look through what was read at the opening: the last session before today, and today up to two minutes ago."""
+        starts: dict[int, set[int]] = {token: set() for token in self._instruments}
+        for bar in bars:
+            if bar.span == SPAN:
+                starts[int(bar.token)].add(int(bar.start))
+        found, today = [], []
+        for token, each in self._instruments.items():
+            found += self._lack(starts[token], self._hours.before(self._day, each).day, token)
+            there = starts[token] | {start for start in self._expected[token] if start >= now - 2 * MINUTE}
+            today += self._lack(there, self._day, token)
+        self.count += sum(gap.bars for gap in today)
+        self._report(found + today, "the history lacks")
+
+    def _lack(self, starts: set[int], day: date, token: int) -> list[Missing]:
+        found = self._hours.missing_bars(starts, day, self._instruments[token])
+        return [Missing(token, *gap) for gap in found]
+
+    def due_in(self, token: int, start: int, end: int) -> bool:
+        """Tell whether a bar of today is expected to have traded between two times (ns UTC)."""
+        return any(start < minute + MINUTE and minute < end for minute in self._expected.get(token, ()))
+
+    def take(self, bars: Iterable[Bar]) -> None:
+        """Take note of bars that have closed."""
+        self._heard.update((int(bar.token), int(bar.start)) for bar in bars if bar.span == SPAN)
+
+    def check(self, now: int, *, over: bool = False) -> None:
+        """Look at the minutes that are over, once a minute; a gap is told when it ends, at the latest with the day."""
+        if now < self._due and not over:
+            return
+        self._due = now // MINUTE * MINUTE + MINUTE + SETTLED
+        ended: list[Missing] = []
+        for token, expected in self._expected.items():
+            at = self._next[token]
+            while at < len(expected) and (over or expected[at] + MINUTE + SETTLED <= now):
+                self._minute(token, expected[at], ended)
+                at += 1
+            self._next[token] = at
+        self._heard.clear()
+        if over:
+            ended += self._open.values()
+            self._open.clear()
+        self._report(ended, "no bars of")
+
+    def _minute(self, token: int, start: int, ended: list[Missing]) -> None:
+        gap = self._open.pop(token, None)
+        if (token, start) in self._heard:
+            if gap is not None:
+                ended.append(gap)
+            return
+        self.count += 1
+        end = start + MINUTE
+        self._open[token] = Missing(token, start, end, 1) if gap is None else gap._replace(end=end, bars=gap.bars + 1)
+
+    def _report(self, gaps: Sequence[Missing], what: str) -> None:
+        """Tell gaps, those of one stretch in one line, and pass them on."""
+        stretches: dict[tuple[int, int, int], list[str]] = {}
+        for gap in gaps:
+            names = stretches.setdefault((gap.start, gap.end, gap.bars), [])
+            names.append(self._instruments[gap.token].symbol)
+        for (start, end, bars), names in sorted(stretches.items()):
+            serious = bars >= LONG or len(names) == len(self._instruments)
+            who = ", ".join(names) if len(names) <= NAMED else f"{len(names)} instruments"
+            minutes = "1 minute" if bars == 1 else f"{bars} minutes"
+            self._tell(
+                "warn" if serious else "info", "gap", f"{what} {who}: {minutes}, {_clock(start)} to {_clock(end)}"
+            )
+        if gaps:
+            self.ended(gaps)
+
+
+def _clock(ts: int) -> str:
+    """Return a time as the log shows it: "07 Jan 13:25", IST."""
+    return f"{datetime.fromtimestamp(ts // SECOND, IST):%d %b %H:%M}"

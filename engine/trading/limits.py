@@ -1,0 +1,119 @@
+"""Limits that change while the desk runs: checked like the configuration, written down, kept for the day."""
+
+import json
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from compiled.events import LimitChange
+from compiled.risk import Limits
+from engine.config import Risk
+from engine.errors import ConfigError
+from engine.ports import Journal
+
+RUPEES: Final = frozenset({
+    "max_order_value", "max_exposure", "max_symbol_exposure", "max_daily_loss", "max_drawdown", "strategy_daily_loss",
+    "strategy_drawdown",
+})  # fmt: skip
+NAMES: Final = (
+    "max_order_value", "max_exposure", "max_symbol_exposure", "max_positions", "max_positions_per_symbol",
+    "max_trades_per_day", "max_orders_per_minute", "price_range_percent", "max_daily_loss", "max_drawdown",
+    "max_consecutive_losses", "strategy_daily_loss", "strategy_drawdown", "strategy_consecutive_losses",
+)  # fmt: skip
+BUDGET: Final = "budget."
+
+
+class Change(NamedTuple):
+    """A limit as the operator sets it: rupees, a count or a percentage."""
+
+    name: str
+    value: float
+    reason: str
+    who: str
+
+
+def checked(name: str, value: float) -> float:
+    """Return a value the configuration would take for a limit; raise `ConfigError` naming the bounds, or the names."""
+    if name not in NAMES and not (name.startswith(BUDGET) and len(name) > len(BUDGET)):
+        raise ConfigError(f"no limit {name}; there are {', '.join(NAMES)}, budget.STRATEGY")
+    number = int(value) if value == int(value) else value
+    fields: dict[str, object] = {"budget": {name[len(BUDGET) :]: number}} if name.startswith(BUDGET) else {name: number}
+    try:
+        msgspec.convert(fields, Risk)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{name} {number}: {str(error).split(' - ')[0].lower()}") from None
+    return number
+
+
+def current(limits: Limits) -> dict[str, float]:
+    """Return every limit by name, money in rupees; 0: not limited."""
+    found: dict[str, float] = {name: _shown(name, getattr(limits, name)) for name in NAMES}
+    return found | {BUDGET + name: paise / 100 for name, paise in limits.budgets.items()}
+
+
+def loosens(limits: Limits, name: str, value: float) -> bool:
+    """Tell whether a change allows more than now: a higher value, or none where there was one."""
+    now = current(limits).get(name, 0)
+    return now > 0 and (value == 0 or value > now)
+
+
+def event(ts: int, name: str, value: float) -> LimitChange:
+    """Return the change as the kernel hears it."""
+    money = name in RUPEES or name.startswith(BUDGET)
+    return LimitChange(ts, name, float(value * 100 if money else value))
+
+
+def keep(journal: Journal, ts: int, day: str, change: Change) -> None:
+    """Write a change down for the rest of the day."""
+    journal.append("limits", {
+        "day": day, "name": change.name, "value": change.value, "reason": change.reason, "who": change.who, "ts": ts,
+    })  # fmt: skip
+
+
+def asked(limits: Limits, change: Change, *, confirmed: bool) -> str:
+    """Return a change as the desk's loop takes it; raise `ConfigError` for a wrong one, or a looser one unconfirmed."""
+    value = checked(change.name, change.value)
+    if not change.reason.strip():
+        raise ConfigError("a reason is needed: --reason TEXT")
+    before = current(limits).get(change.name, 0)
+    if loosens(limits, change.name, value) and not confirmed:
+        raise ConfigError(f"{change.name} from {before:g} to {value:g} allows more than now; confirm with --yes")
+    return json.dumps(change._replace(value=value)._asdict() | {"before": before})
+
+
+def parsed(detail: str) -> Change:
+    """Read what `asked` returned; raise `ConfigError` where it is something else."""
+    try:
+        fields = json.loads(detail)
+        change = Change(str(fields["name"]), float(fields["value"]), str(fields["reason"]), str(fields["who"]))
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError("not a change of a limit") from None
+    return change._replace(value=checked(change.name, change.value))
+
+
+def restore(limits: Limits, configured: Mapping[str, float], journal: Journal, day: str) -> dict[str, Change]:
+    """Go back to the configured limits but for what was changed on this day; return that by name."""
+    for name, value in (dict.fromkeys(current(limits), 0) | dict(configured)).items():
+        made = event(0, name, value)
+        limits.change(made.name, made.value)
+    changes = {}
+    for row in journal.load("limits", "day = ?", (day,)):
+        change = Change(str(row["name"]), float(str(row["value"])), str(row["reason"]), str(row["who"]))
+        made = event(0, change.name, change.value)
+        limits.change(made.name, made.value)
+        changes[change.name] = change
+    return changes
+
+
+def listed(limits: Limits, configured: Mapping[str, float], changes: Mapping[str, Change]) -> list[dict[str, object]]:
+    """Return every limit with its configured value and, where it was changed today, by whom and why."""
+    return [
+        {"name": name, "value": value, "configured": configured.get(name, 0)}
+        | ({"who": changes[name].who, "reason": changes[name].reason} if name in changes else {})
+        for name, value in current(limits).items()
+    ]
+
+
+def _shown(name: str, value: float) -> float:
+    return value / 100 if name in RUPEES else value

@@ -1,0 +1,57 @@
+"""Limits of a running desk: shown, changed through its door, written down, and there again after a restart."""
+
+import json
+
+import pytest
+
+from engine.ops.control import ask, socket_path
+from tests.desk.support import rows
+from tests.desk.test_kill import wait_for
+from tui.station import Run
+
+KEPT = '[store]\ndatabase = "{database}"\n'
+
+
+@pytest.fixture
+def running(station, tmp_path):
+    """Return a function that opens a desk at real pace on one database, and the path of its door."""
+
+    def start():
+        made = station(Run(speed=1.0, start="10:00"), KEPT.format(database=tmp_path / "kept.db"))
+        desk = made.open()
+        wait_for(lambda: made.board.header.state == "running", 90, "the desk is open")
+        return made, desk, socket_path(made.state)
+
+    return start
+
+
+def change(door, name, value, **more):
+    return ask(door, {"cmd": "limit", "name": name, "value": value, "reason": "test", "who": "me", **more})
+
+
+def limit(door, name):
+    answer = ask(door, {"cmd": "limits"})
+    return next(row for row in answer["limits"] if row["name"] == name)
+
+
+def test_a_limit_changes_through_the_door_is_audited_and_kept_for_the_day(running, tmp_path):
+    made, desk, door = running()
+    assert limit(door, "max_daily_loss") == {"name": "max_daily_loss", "value": 10_000, "configured": 10_000}
+    assert change(door, "max_daily_loss", 4_000) == {"answer": "done: max_daily_loss 10000 to 4000"}
+    assert limit(door, "max_daily_loss") == {
+        "name": "max_daily_loss", "value": 4_000, "configured": 10_000, "who": "me", "reason": "test",
+    }  # fmt: skip
+    assert desk.kernel.limits.max_daily_loss == 400_000
+    assert "allows more than now" in change(door, "max_daily_loss", 4_001)["error"]
+    assert "there are" in change(door, "max_dayly_loss", 1)["error"]
+    assert "error" in change(door, "max_daily_loss", "much")
+    assert limit(door, "max_daily_loss")["value"] == 4_000
+    assert change(door, "max_positions", 91, confirmed=True) == {"answer": "done: max_positions 90 to 91"}
+    made.close()
+    told = [json.loads(row["detail"]) for row in rows(tmp_path / "kept.db", "SELECT * FROM audit WHERE act = 'limit'")]
+    assert [(each["name"], each["before"], each["value"], each["who"]) for each in told] == [
+        ("max_daily_loss", 10_000, 4_000, "me"), ("max_positions", 90, 91, "me"),
+    ]  # fmt: skip
+    made, desk, door = running()
+    assert (limit(door, "max_daily_loss")["value"], limit(door, "max_positions")["value"]) == (4_000, 91)
+    assert desk.kernel.limits.max_daily_loss == 400_000

@@ -1,0 +1,84 @@
+"""`patang limits`: what the running desks are limited by, and changing it for the rest of the day."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from engine.errors import ConfigError, ConnectionFailed, OperatorError
+from engine.ops.control import ask, socket_path
+from tui.launch import configuration
+from tui.remote import WHO, folders
+
+DONE = 0
+Mode = Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"]
+ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
+Which = Annotated[Mode | None, Parameter(help="Only the desk of this mode.")]
+
+limits_app = App(
+    name="limits", help="Show the limits of a running desk, or change one for the day.", help_format="plaintext"
+)
+
+
+@limits_app.default
+def show(*, mode: Which = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
+    """Show every limit, what is configured, and who changed it today."""
+    for socket in _desks(config, mode):
+        answer = ask(socket, {"cmd": "limits"})
+        sys.stdout.write(json.dumps(answer) + "\n" if as_json else _text(answer))
+    return DONE
+
+
+@limits_app.command(name="set")
+def set_limit(
+    name: Annotated[str, Parameter(help="As in [risk] of config.toml; budget.STRATEGY for a strategy's budget.")],
+    value: Annotated[float, Parameter(help="Rupees, a count or a percentage; 0: not limited, where that is allowed.")],
+    *,
+    reason: Annotated[str, Parameter(help="Why; kept in the audit log.")],
+    yes: Annotated[bool, Parameter(negative="", help="Confirm a change that allows more than now.")] = False,
+    mode: Which = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Change a limit of a running desk until the end of the day; the configuration stays as it is."""
+    desks = _desks(config, mode)
+    if len(desks) > 1:
+        raise ConfigError("more than one desk is running; name one with --mode")
+    request: dict[str, object] = {"cmd": "limit", "name": name, "value": value, "reason": reason, "who": WHO}
+    answer = ask(desks[0], request | {"confirmed": yes})
+    if "error" in answer:
+        raise ConfigError(str(answer["error"]))
+    sys.stdout.write((json.dumps(answer) if as_json else str(answer["answer"])) + "\n")
+    if str(answer["answer"]).startswith("refused"):
+        raise OperatorError(str(answer["answer"]))
+    return DONE
+
+
+def _desks(config: Path | None, mode: str | None) -> list[Path]:
+    """Return the doors of the desks that run; raise `ConnectionFailed` where none does."""
+    found = []
+    for folder in folders(configuration(config)):
+        if mode is not None and folder.name != mode:
+            continue
+        try:
+            ask(socket_path(folder), {"cmd": "status"})
+        except ConnectionFailed:
+            continue
+        found.append(socket_path(folder))
+    if not found:
+        raise ConnectionFailed("no desk is running" + (f" in mode {mode}" if mode else ""))
+    return found
+
+
+def _text(answer: dict[str, object]) -> str:
+    rows = answer["limits"]
+    assert isinstance(rows, list)
+    width = max(len(row["name"]) for row in rows)
+    text = f"{answer['mode']}\n"
+    for row in rows:
+        changed = f"  configured {row['configured']:,.12g}; {row['who']}: {row['reason']}" if "reason" in row else ""
+        text += f"{row['name']:<{width}}  {row['value']:>14,.12g}{changed}\n"
+    return text
