@@ -198,6 +198,9 @@ class Loop:
 
     def _answer(self, ask: Ask) -> None:
         now = self.clock.now()
+        if ask.act == "alarm":
+            self.log.tell("alarm", "watchdog", ask.detail)
+            return
         self.journal.append("audit", {
             "ts": now, "who": "operator", "act": ask.act, "detail": f"{ask.token or ''} {ask.detail}".strip(),
         })  # fmt: skip
