@@ -178,6 +178,8 @@ class Desk:
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
         """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.trading.choices.parse`).
 
+        "preview" and "order" take a `Ticket` as JSON, "modify" an `Alteration` (`engine.trading.tickets`).
+
         The outcome appears in `board.answers`.
         """
         number = next(self._numbers)
