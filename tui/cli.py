@@ -117,6 +117,9 @@ def sandbox(
     tape: Annotated[Path | None, Parameter(help="Folder of recorded 1-minute bars to play instead.")] = None,
     exchanges: Annotated[str, Parameter(help="NSE, NFO, BSE, MCX, with commas between.")] = "NSE",
     size: Annotated[int, Parameter(help="Instruments in all, up to 9000; 0: the named ones.")] = 0,
+    instruments: Annotated[
+        Path | None, Parameter(help="Kite instrument dump (CSV, may be gzipped): lists everything in it.")
+    ] = None,
     fault: Annotated[
         tuple[str, ...], Parameter(help="What goes wrong, as docs/sandbox.md has it; may be repeated.")
     ] = (),
@@ -130,7 +133,7 @@ def sandbox(
 
     fields = {
         "seed": seed, "port": port, "speed": speed_of(speed) or None, "date": exchange_day(date), "start": start,
-        "tape": tape, "exchanges": tuple(filter(None, exchanges.split(","))), "size": size, "faults_file": faults,
+        "tape": tape, "instruments": instruments, "exchanges": tuple(filter(None, exchanges.split(","))), "size": size, "faults_file": faults,
         "state": state, "postback": postback, "limits": speed != "max",
     }  # fmt: skip
     return serve_sandbox(fields, fault, as_json=as_json)
@@ -283,6 +286,9 @@ app.command("tui.limit_commands:limits_app", name="limits", help="Show a running
 app.command("tui.market_commands:calendar", name="calendar", help="Tell when the market trades on a day.")
 app.command("tui.market_commands:charges", name="charges", help="Work out what trades cost.")
 app.command("tui.tax_commands:tax", name="tax", help="State gains, turnover and the account of a financial year.")
+app.command("tui.order_commands:order", name="order", help="Enter a position by hand, shown before it is sent.")
+app.command("tui.order_commands:modify", name="modify", help="Change a working order of the running desk.")
+app.command("tui.order_commands:cancel", name="cancel", help="Cancel a working order of the running desk.")
 app.command("tui.instrument_commands:instruments", name="instruments", help="Keep and look into instrument dumps.")
 
 

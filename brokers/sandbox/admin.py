@@ -9,6 +9,7 @@ from engine.errors import ConfigError
 
 ADMIN = "/sandbox/"
 ADVANCE = "/sandbox/advance"
+WAKE = "/sandbox/wake"
 
 
 def admin_table(x: Exchange) -> list[Route]:
@@ -16,6 +17,9 @@ def admin_table(x: Exchange) -> list[Route]:
     return [
         route("GET", "/sandbox/clock", lambda _r, _p: bare(x.clock()), "", public=True),
         route("POST", ADVANCE, lambda r, _p: _advance(x, r), "", public=True, changes=False),
+        route(
+            "POST", WAKE, lambda r, _p: bare({"listed": r.value("key") in x.listings}), "", public=True, changes=False
+        ),
         route("GET", "/sandbox/books", lambda _r, _p: bare(_books(x)), "", public=True),
         route("GET", "/sandbox/faults", lambda _r, _p: bare(x.faults.rows()), "", public=True),
         route("POST", "/sandbox/faults", lambda r, _p: _add_faults(x, r), "", public=True),

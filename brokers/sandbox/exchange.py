@@ -4,6 +4,7 @@ Nothing here reads a clock or a socket. The market moves at instants it names it
 `now`. The same configuration, requests and instants give the same bytes.
 """
 
+from collections.abc import Callable
 from typing import final
 
 from brokers.sandbox import carry, ist, sessions
@@ -12,6 +13,7 @@ from brokers.sandbox.agenda import Action, Agenda
 from brokers.sandbox.alerts import AlertDesk
 from brokers.sandbox.broadcast import Broadcast
 from brokers.sandbox.carry import Carried
+from brokers.sandbox.catalogue import Catalogue
 from brokers.sandbox.circuits import REST, Circuits
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.day_rules import DayRules
@@ -19,9 +21,10 @@ from brokers.sandbox.faults import Faults
 from brokers.sandbox.funds import Funds
 from brokers.sandbox.gtt import GttDesk
 from brokers.sandbox.limits import Limits
-from brokers.sandbox.listed import begin, listed
+from brokers.sandbox.listed import begin, listed, traders_of
 from brokers.sandbox.listing import Index, Listing
 from brokers.sandbox.margins import Estimates
+from brokers.sandbox.market import Crowd
 from brokers.sandbox.order_desk import OrderDesk
 from brokers.sandbox.orders import AMO, Ask, ClientOrder
 from brokers.sandbox.sessions import Auctioneer, Group
@@ -41,7 +44,7 @@ def slides(listing: Listing, index: Index) -> bool:
 
 def halts(group: Group) -> bool:
     """Tell whether a market-wide halt stops a group: all but commodities."""
-    return group.listings[0].instrument.exchange != "MCX"
+    return group.exchange != "MCX"
 
 
 @final
@@ -53,9 +56,15 @@ class Exchange:
         self.config = config
         day = listed(config)
         self.market, self.past, self.index = day.market, day.past, day.basket
-        every: list[Listing | Index] = [*self.market.listings, self.index]
-        self.listings = {listing.key: listing for listing in every}
-        self.tokens = {int(listing.instrument.token): listing for listing in every}
+        self.dump, self.text = day.dump, day.text
+        asleep = {row.token: key for key, row in day.dump.rows.items()} if day.dump else {}
+        self.catalogue = Catalogue([*self.market.listings, self.index], asleep, self._wake)
+        self.listings, self.tokens = self.catalogue.by_key, self.catalogue.by_token
+        self.woken: Callable[[str], None] | None = None
+        """Hears the key of what was asleep until now: whoever keeps the state."""
+        self._indices = [self.index]
+        self._phases: dict[int, str] = {}
+        self._hours = {int(one.instrument.token): group for group in day.groups for one in group.listings}
         self.today = ist.midnight(config.date)
         self.agenda = Agenda()
         self.faults = Faults(config.seed, self.today, config.all_faults())
@@ -64,13 +73,14 @@ class Exchange:
             self.clients.postbacks = []
         self.session = Session(config)
         carried = carried or carry.configured(config, self.listings)
+        self._auctioneer = Auctioneer(self.market.leave, self._drop_from_auction)
         self.portfolio = carry.portfolio(carried, self.listings, consent=config.consent)
         self.funds = Funds(carried.cash, self.portfolio)
         self.orders = OrderDesk(
             self.session.user_id, config.date, self.portfolio, self.funds, self._notify, self.faults, self.agenda
         )
         self.varieties = Varieties(
-            self.orders, self.portfolio, self.agenda, day.groups, (config.date, self.today), config.seed
+            self.orders, self.portfolio, self.agenda, self._hours, (config.date, self.today), config.seed
         )
         self.gtts = GttDesk(self.session.user_id, self.listings, self._send)
         self.alerts = AlertDesk(self.session.user_id, config.seed, self.listings, self._basket)
@@ -81,7 +91,6 @@ class Exchange:
         self._shut = False
         sliding = [one for one in self.market.listings if config.tape is None and slides(one, self.index)]
         self.circuits = Circuits(sliding, self.index, self.today, self._slid, self._halt)
-        self._auctioneer = Auctioneer(self.market.leave, self._drop_from_auction)
         self.start = begin(config, self.market)
         self.closes = self._plan(day.groups)
         self.now = min(self.start, self.market.opens)
@@ -92,6 +101,27 @@ class Exchange:
             self._instant(due)
         self.now = self.start
         self._run_agenda()
+
+    def _wake(self, key: str) -> Listing | Index:
+        """Make what a dump lists, now that somebody has asked for it; from now on it moves."""
+        assert self.dump is not None
+        row = self.dump.rows[key]
+        if row.kind == "INDEX":
+            index = self.dump.index(row, self.index.members)
+            self._indices.append(index)
+            self.catalogue.add(index)
+            return index
+        made, group = self.dump.make(key, self.catalogue.find), self.dump.group_of(key)
+        assert isinstance(self.market, Crowd)
+        self.market.join(traders_of(made, self.config.seed))
+        self._hours[row.token] = group
+        group.listings.append(made.listing)
+        self.catalogue.add(made.listing)
+        if id(group.listings) in self._phases:
+            self._auctioneer.turn(made.listing, self._phases[id(group.listings)], self.now)
+        if self.woken is not None:
+            self.woken(key)
+        return made.listing
 
     def _plan(self, groups: list[Group]) -> int:
         """Put the day's phases on the agenda and return when it is over."""
@@ -119,6 +149,7 @@ class Exchange:
         def turn() -> None:
             if self._shut and halts(group):
                 return
+            self._phases[id(group.listings)] = phase
             for listing in group.listings:
                 called = listing.calling
                 self._auctioneer.turn(listing, phase, due)
@@ -225,7 +256,8 @@ class Exchange:
         self.market.shift = self.faults.shift(due)
         for listing in self.market.step(due):
             self.react(listing)
-        self.index.update()
+        for index in self._indices:
+            index.update()
         self.circuits.check(self.now)
         self.alerts.check(self.now)
         self._next = self.market.next(due)
@@ -241,7 +273,7 @@ class Exchange:
     def _emit(self) -> None:
         changed = {}
         stamp, wanted = self.stamp, self.clients.wanted
-        for token, listing in self.tokens.items():
+        for token, listing in self.catalogue.awake.items():
             if listing.dirty:
                 listing.dirty = False
                 if token in wanted:

@@ -9,14 +9,16 @@ from brokers.sandbox import ist, sessions, tape, universe
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.contracts import Made, generated
 from brokers.sandbox.day_rules import DayRules
+from brokers.sandbox.dump import DumpUniverse
 from brokers.sandbox.fair import Drift
 from brokers.sandbox.history import Past, Recorded, Walk
 from brokers.sandbox.listing import Index, Listing
 from brokers.sandbox.market import Crowd, Market, Traders
 from brokers.sandbox.sessions import CONTINUOUS, Group
-from engine.errors import DataError
+from engine.errors import ConfigError, DataError
 from engine.market.calendar import Phase
 from engine.market.hours import Hours
+from engine.market.instruments import Listing as Row
 
 RUN_CHANCE = 0.02
 """Of a share, each day, to run into its circuit limit."""
@@ -31,21 +33,60 @@ class Listed(NamedTuple):
     past: Past
     basket: Index
     groups: list[Group]
+    dump: DumpUniverse | None = None
+    text: str = ""
+    """The dump as it was given."""
 
 
 def listed(config: SandboxConfig) -> Listed:
     """Return what a configuration lists; raise `ConfigError` or `DataError`."""
-    dump, rules = universe.read_dump(config.instruments), DayRules(config.date)
-    if config.tape is None:
-        return _crowd(config, rules, dump)
-    return _tape(config, rules, dump)
+    rows, text = universe.read_dump(config.instruments)
+    rules = DayRules(config.date)
+    if config.tape is not None:
+        return _tape(config, rules, universe.titles(rows))
+    if rows:
+        return _dumped(config, rules, rows, text)
+    return _crowd(config, rules)
 
 
-def _crowd(config: SandboxConfig, rules: DayRules, dump: universe.Dump) -> Listed:
+def _dumped(config: SandboxConfig, rules: DayRules, rows: list[Row], text: str) -> Listed:
+    """Return everything a dump lists: the named shares trade in books, the rest is made when it is asked for."""
+    dump = DumpUniverse(rows, sessions.ist_date(config.date), rules, config.seed)
+    named = config.symbols or tuple(name for name in universe.NAMES if f"NSE:{name}" in dump.rows)
+    for name in named:
+        if f"NSE:{name}" not in dump.rows:
+            raise ConfigError(f"symbol {name!r}: {config.instruments} does not list it on NSE")
+    if not named:
+        raise DataError(
+            f"instrument dump {config.instruments}: it lists none of {', '.join(universe.NAMES)}; name symbols"
+        )
+    made = {f"NSE:{name}": dump.make(f"NSE:{name}", lambda _: None) for name in named}
+    shares = [one.listing for one in made.values()]
+    row = dump.rows.get("NSE:NIFTY 50")
+    index = dump.index(row, shares) if row else Index(universe.nifty(), shares)
+    for key, one in made.items():
+        one.listing.book  # noqa: B018  the named shares trade in a book from the start
+        dump.group_of(key).listings.append(one.listing)
+    traders = [traders_of(one, config.seed) for one in made.values()]
+    main = dump.group_of(f"NSE:{named[0]}")
+    crowd = Crowd([*shares], traders, config.seed, sessions.windows(dump.groups), _busy(main))
+    return Listed(crowd, Walk(config.seed, config.date, dump.keeping), index, dump.groups, dump, text)
+
+
+def traders_of(made: Made, seed: int) -> Traders:
+    """Return who trades an instrument that is made from a dump."""
+    return Traders(made.listing, made.fair, _random(seed, made))
+
+
+def _busy(main: Group) -> tuple[int, int]:
+    return main.opens, max(phase.end for phase in main.phases if phase.name == CONTINUOUS)
+
+
+def _crowd(config: SandboxConfig, rules: DayRules) -> Listed:
     names = config.symbols or tuple(universe.NAMES)
     if config.size:
         names = names[: config.size]
-    shares = [Listing(universe.default_share(name, rules, dump), rules, prints=True) for name in names]
+    shares = [Listing(universe.default_share(name, rules), rules, prints=True) for name in names]
     day = sessions.ist_date(config.date)
     index = Index(universe.nifty(), shares)
     traders = [_traders(share, config.seed) for share in shares]
@@ -56,9 +97,7 @@ def _crowd(config: SandboxConfig, rules: DayRules, dump: universe.Dump) -> Liste
     listings = [*shares, *(one.listing for one in extra)]
     hours = sessions.keeping({share.instrument.symbol for share in shares})
     groups = _groups(day, hours, listings)
-    main = groups[0]
-    busy = (main.opens, max(phase.end for phase in main.phases if phase.name == CONTINUOUS))
-    crowd = Crowd(listings, traders, config.seed, sessions.windows(groups), busy)
+    crowd = Crowd(listings, traders, config.seed, sessions.windows(groups), _busy(groups[0]))
     return Listed(crowd, Walk(config.seed, config.date, hours), index, groups)
 
 

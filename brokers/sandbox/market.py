@@ -93,6 +93,13 @@ class Crowd:
                 traders.shift = self.shift
         return [traders.listing for traders in self._traders if traders.act(market, heat, now)]
 
+    def join(self, traders: "Traders") -> None:
+        """Let an instrument move from now on."""
+        traders.shift = self.shift
+        self.listings.append(traders.listing)
+        self._traders.append(traders)
+        self._by_token[int(traders.listing.instrument.token)] = traders
+
     def leave(self, listing: Listing) -> None:
         """Withdraw the crowd's orders."""
         self._by_token[int(listing.instrument.token)].leave()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from brokers.sandbox import ist
 from brokers.sandbox.checks import Listings
 from brokers.sandbox.listing import LEVELS, Index, Listing
+from brokers.sandbox.stream import Tokens
 from brokers.sandbox.wire import Request, invalid
 from compiled.frames import levels
 from compiled.model import Instrument, Tick
@@ -48,6 +49,14 @@ def instruments(listings: Iterable[Listing | Index], exchange: str) -> bytes:
     return out.getvalue().encode()
 
 
+def of_dump(text: str, exchange: str) -> bytes:
+    """Return a dump as it was given, or the lines of one exchange."""
+    if not exchange:
+        return text.encode()
+    head, *lines = text.splitlines()
+    return "\n".join([head, *(line for line in lines if line.rpartition(",")[2] == exchange), ""]).encode()
+
+
 def _segment(instrument: Instrument) -> str:
     if instrument.kind == "EQ" or instrument.exchange == "MCX":
         return instrument.exchange
@@ -69,15 +78,14 @@ def trigger_range(listings: Listings, request: Request) -> dict[str, object]:
     }
 
 
-def quotes(kind: str, listings: Listings, request: Request, now: int) -> dict[str, object]:
+def quotes(kind: str, listings: Listings, tokens: Tokens, request: Request, now: int) -> dict[str, object]:
     """Return quotes of the instruments asked for, by "EXCHANGE:SYMBOL" or token; unknown ones are left out."""
     asked = request.values("i")
     if not asked:
         raise invalid("Missing or empty field `i`")
     if len(asked) > MOST[kind]:
         raise invalid(f"Maximum of {MOST[kind]} instruments are allowed per request.")
-    by_token = {str(listing.instrument.token): listing for listing in listings.values()}
-    found = ((key, listings.get(key) or by_token.get(key)) for key in asked)
+    found = ((key, tokens.get(int(key)) if key.isdecimal() else listings.get(key)) for key in asked)
     return {key: _quote(kind, listing, now) for key, listing in found if listing is not None}
 
 

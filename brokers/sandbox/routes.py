@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import final
 
 from brokers.sandbox import checks, quotes
-from brokers.sandbox.admin import ADMIN, admin_table
+from brokers.sandbox.admin import ADMIN, WAKE, admin_table
 from brokers.sandbox.convert import convert
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.faults import REQUEST
@@ -40,6 +40,7 @@ class Api:
         self.performed: Callable[[Request, int], None] | None = None
         """Hears of every request that changed something, and when: whoever keeps the state."""
         self._exchange = exchange
+        exchange.woken = self._remember
         self._routes = [*self._table(), *admin_table(exchange)]
 
     def respond(self, request: Request) -> Response:
@@ -66,6 +67,11 @@ class Api:
         if self.performed is not None and entry.changes:
             self.performed(request, self._exchange.now)
         return answer if isinstance(answer, Response) else success(answer)
+
+    def _remember(self, key: str) -> None:
+        """Have a waking remembered, as what moves afterwards depends on it."""
+        if self.performed is not None:
+            self.performed(Request("POST", WAKE, form={"key": key}), self._exchange.now)
 
     def _table(self) -> list[Route]:
         x = self._exchange
@@ -97,9 +103,9 @@ class Api:
             route("GET", "/instruments/{exchange}", self._instruments),
             route("GET", "/instruments/trigger_range/{side}", self._trigger_range),
             route("GET", "/instruments/historical/{token}/{interval}", self._history, "historical"),
-            route("GET", "/quote", lambda r, _p: quotes.quotes("quote", x.listings, r, x.stamp), "quote"),
-            route("GET", "/quote/ohlc", lambda r, _p: quotes.quotes("ohlc", x.listings, r, x.stamp), "quote"),
-            route("GET", "/quote/ltp", lambda r, _p: quotes.quotes("ltp", x.listings, r, x.stamp), "quote"),
+            route("GET", "/quote", lambda r, _p: quotes.quotes("quote", x.listings, x.tokens, r, x.stamp), "quote"),
+            route("GET", "/quote/ohlc", lambda r, _p: quotes.quotes("ohlc", x.listings, x.tokens, r, x.stamp), "quote"),
+            route("GET", "/quote/ltp", lambda r, _p: quotes.quotes("ltp", x.listings, x.tokens, r, x.stamp), "quote"),
             route("GET", "/gtt/triggers", lambda _r, _p: x.gtts.rows(x.now)),
             route("POST", "/gtt/triggers", lambda r, _p: {"trigger_id": x.gtts.place(r.form, x.now)}),
             route("GET", "/gtt/triggers/{id}", lambda _r, p: x.gtts.find(p["id"]).row()),
@@ -203,8 +209,9 @@ class Api:
         return [trade_row(trade) for trade in self._exchange.orders.find(parts["order_id"]).trades]
 
     def _instruments(self, _request: Request, parts: Parts) -> Response:
-        listed = self._exchange.listings.values()
-        return Response(HTTPStatus.OK, quotes.instruments(listed, parts.get("exchange", "")), CSV)
+        x, exchange = self._exchange, parts.get("exchange", "")
+        rows = quotes.of_dump(x.text, exchange) if x.dump else quotes.instruments(x.listings.values(), exchange)
+        return Response(HTTPStatus.OK, rows, CSV)
 
     def _history(self, request: Request, parts: Parts) -> object:
         x = self._exchange

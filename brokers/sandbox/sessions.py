@@ -50,6 +50,7 @@ class Group(NamedTuple):
 
     listings: list[Listing]
     phases: tuple[Phase, ...]
+    exchange: str = "NSE"
     square_off: int | None = None
     amo: tuple[int, int] | None = None
 
@@ -101,7 +102,7 @@ def hours(day: date, exchange: str, kind: str, *, cas: bool, called: bool = True
         raise DataError(f"{day} is no trading day of {exchange}")
     phases = session.phases if called else tuple(phase for phase in session.phases if phase.start >= session.open)
     square_off = calendar.square_off(day, exchange, kind, cas)
-    return Group([], phases, square_off, calendar.amo(day, exchange, kind))
+    return Group([], phases, exchange, square_off, calendar.amo(day, exchange, kind))
 
 
 def called_before_open(day: date, expiry: date, near: date) -> bool:

@@ -1,8 +1,6 @@
 """What is listed: the default names with their real tokens, tick sizes by date, and bands around the previous close."""
 
-import csv
-import gzip
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -10,6 +8,9 @@ from zlib import crc32
 from brokers.sandbox.day_rules import DayRules
 from compiled.model import Instrument
 from engine.errors import ConfigError, DataError
+from engine.market.dumps import unpacked
+from engine.market.instruments import Listing as Row
+from engine.market.instruments import read
 
 NIFTY_TOKEN = 256265
 NIFTY_LEVEL = 26_000.0
@@ -69,20 +70,20 @@ def title(symbol: str, dump: Dump) -> str:
     return NAMES[symbol].title if symbol in NAMES else symbol
 
 
-def read_dump(path: Path | None) -> dict[str, tuple[int, str]]:
-    """Read NSE shares of a Kite instrument dump: symbol → (token, name); raise `DataError` where it is unreadable."""
+def read_dump(path: Path | None) -> tuple[list[Row], str]:
+    """Return a Kite instrument dump (CSV, may be gzipped) as rows and as text; raise `DataError`."""
     if path is None:
-        return {}
+        return [], ""
     try:
-        packed = path.read_bytes()
-        text = (gzip.decompress(packed) if path.suffix == ".gz" else packed).decode()
-        return {
-            row["tradingsymbol"]: (int(row["instrument_token"]), row["name"])
-            for row in csv.DictReader(text.splitlines())
-            if row["segment"] == "NSE" and row["instrument_type"] == "EQ"
-        }
-    except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"instrument dump {path}: {error}") from error
+        text = unpacked(path.read_bytes(), f"instrument dump {path}")
+    except OSError as error:
+        raise DataError(f"instrument dump {path}: {error.strerror}") from error
+    return read(text, f"instrument dump {path}"), text
+
+
+def titles(rows: Iterable[Row]) -> dict[str, tuple[int, str]]:
+    """Return what a dump says of NSE's shares: symbol → (token, name)."""
+    return {row.symbol: (row.token, row.name) for row in rows if row.exchange == "NSE" and row.kind == "EQ"}
 
 
 def share(symbol: str, close: float, tick: float, band: tuple[float, float], rules: DayRules, dump: Dump) -> Instrument:
@@ -100,7 +101,7 @@ def nifty() -> Instrument:
     return Instrument(NIFTY_TOKEN, "NSE", "NIFTY 50", 0.05, kind="INDEX", name="NIFTY 50", close=NIFTY_LEVEL)
 
 
-def default_share(symbol: str, rules: DayRules, dump: Dump) -> Instrument:
+def default_share(symbol: str, rules: DayRules) -> Instrument:
     """Return one of the crowd's names; raise `ConfigError` for one that has no price here."""
     name = NAMES.get(symbol)
     if name is None:
@@ -108,4 +109,4 @@ def default_share(symbol: str, rules: DayRules, dump: Dump) -> Instrument:
     tick = rules.tick(name.price)
     bare = Instrument(0, "NSE", symbol, tick)
     close = bare.snap(name.price)
-    return share(symbol, close, tick, (close * 0.9, close * 1.1), rules, dump)
+    return share(symbol, close, tick, (close * 0.9, close * 1.1), rules, {})

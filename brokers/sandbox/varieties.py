@@ -1,6 +1,6 @@
 """What the varieties do beyond a plain order: legs, slices, second legs, auctions, after-market orders."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from random import Random
 from typing import final
@@ -33,7 +33,7 @@ class Varieties:
         desk: OrderDesk,
         portfolio: Portfolio,
         agenda: Agenda,
-        groups: list[Group],
+        hours: Mapping[int, Group],
         day: tuple[str, int],
         seed: int,
     ) -> None:
@@ -44,7 +44,7 @@ class Varieties:
         self._seed = seed
         self._seconds: dict[str, ClientOrder] = {}
         """Second legs of cover orders, by the id of the first."""
-        self._hours = {int(listing.instrument.token): group for group in groups for listing in group.listings}
+        self._hours = hours
         self._squared: set[int] = set()
         desk.follow = self._follow
 

@@ -14,7 +14,7 @@ from engine.market.charges import segment
 from engine.market.ex_dates import flagged
 from engine.market.hours import Hours
 from engine.market.safeguards import Safeguards
-from engine.ports import Broker, Journal
+from engine.ports import Broker, Clock, Journal
 
 PRODUCTS = (Product.CNC, Product.MIS)
 MINUTE_SPAN = 60
@@ -82,22 +82,35 @@ async def history(
     hours: Hours,
     instruments: Iterable[Instrument],
     spans: Iterable[int],
-    now: int,
+    clock: Clock,
     tell: Callable[[str, str, str], None],
 ) -> list[Bar]:
-    """Return the bars since the last trading day's open, oldest first: minutes from the broker, folded here."""
+    """Return the bars since the last trading day's open, oldest first: minutes from the broker, folded here.
+
+    What a busy broker turns away is asked for again, as long as it answers some of it.
+    """
+    now = clock.now()
     today = ist_day(now)
     bars: list[Bar] = []
-    for instrument in instruments:
-        sessions = (hours.before(today, instrument), hours.session(today, instrument))
-        opens = [part.start for session in sessions if session for part in session.parts]
-        try:
-            minutes = await broker.history(int(instrument.token), opens[0], now, MINUTE_SPAN)
-        except RetryableError as error:
-            tell("warn", "history", f"{instrument.symbol}: no history ({error})")
-            continue
-        for span in sorted({MINUTE_SPAN, *spans}):
-            bars += [bar for bar in fold(minutes, span, opens) if bar.end <= now]
+    waiting = list(instruments)
+    failed: list[tuple[Instrument, RetryableError]] = []
+    while waiting:
+        failed = []
+        for instrument in waiting:
+            sessions = (hours.before(today, instrument), hours.session(today, instrument))
+            opens = [part.start for session in sessions if session for part in session.parts]
+            try:
+                minutes = await broker.history(int(instrument.token), opens[0], now, MINUTE_SPAN)
+            except RetryableError as error:
+                failed.append((instrument, error))
+                continue
+            for span in sorted({MINUTE_SPAN, *spans}):
+                bars += [bar for bar in fold(minutes, span, opens) if bar.end <= now]
+        if len(failed) == len(waiting):
+            break
+        waiting = [instrument for instrument, _ in failed]
+    for instrument, why in failed:
+        tell("warn", "history", f"{instrument.symbol}: no history ({why})")
     bars.sort(key=lambda bar: (bar.end, bar.span, bar.token))
     return bars
 

@@ -261,5 +261,8 @@ def test_books_that_cannot_be_read_twice_hold_the_desk_and_change_nothing_else(d
     assert "cannot be read" in desk.reconciler.open[0]
     assert len(desk.reconciler.open) == 2
     desk.books.error = None
+    desk.books.at["holdings"].append(BrokerHolding(CANBK, "CANBK", 5, 100.0))
+    assert len(desk.look()) == 2, "what is new after the silence counts at once: the desk was held"
+    desk.books.at["holdings"].pop()
     assert desk.look() == stood
     assert len(desk.reconciler.open) == 1

@@ -1,0 +1,94 @@
+"""Everything that is listed, by key and by token; what a dump lists is made when somebody first asks for it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import final
+
+from brokers.sandbox.listing import Index, Listing
+
+One = Listing | Index
+
+
+@final
+class Catalogue:
+    """The instruments of a day; `asleep` names those that have not been made yet, by token, and `wake` makes one."""
+
+    def __init__(self, made: Iterable[One], asleep: Mapping[int, str], wake: Callable[[str], One]) -> None:
+        self.awake: dict[int, One] = {}
+        """What moves, in the order it was made in."""
+        self._keys: dict[str, One] = {}
+        self._asleep = asleep
+        self._wake = wake
+        self._sleepers = {key: token for token, key in asleep.items()}
+        self.by_key = ByKey(self)
+        self.by_token = ByToken(self)
+        for one in made:
+            self.add(one)
+
+    def add(self, one: One) -> None:
+        """List an instrument that has been made."""
+        self.awake[int(one.instrument.token)] = one
+        self._keys[one.key] = one
+
+    def find(self, key: str) -> One | None:
+        """Return what "EXCHANGE:SYMBOL" names, making it where it must be."""
+        found = self._keys.get(key)
+        return self._wake(key) if found is None and key in self._sleepers else found
+
+    def token(self, token: int) -> One | None:
+        """Return what a token names, making it where it must be."""
+        found = self.awake.get(token)
+        return self._wake(self._asleep[token]) if found is None and token in self._asleep else found
+
+    def __contains__(self, token: int) -> bool:
+        """Tell whether a token is listed; wakes nothing."""
+        return token in self.awake or token in self._asleep
+
+
+@final
+class ByKey(Mapping[str, One]):
+    """A catalogue by "EXCHANGE:SYMBOL"; iterating shows what is awake."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def __getitem__(self, key: str) -> One:
+        """Return an instrument; raise `KeyError`."""
+        found = self._catalogue.find(key)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the keys of what is awake."""
+        return (one.key for one in self._catalogue.awake.values())
+
+    def __len__(self) -> int:
+        """Return how many are awake."""
+        return len(self._catalogue.awake)
+
+
+@final
+class ByToken(Mapping[int, One]):
+    """A catalogue by token; iterating shows what is awake."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def __getitem__(self, token: int) -> One:
+        """Return an instrument; raise `KeyError`."""
+        found = self._catalogue.token(token)
+        if found is None:
+            raise KeyError(token)
+        return found
+
+    def __contains__(self, token: object) -> bool:
+        """Tell whether a token is listed; wakes nothing."""
+        return isinstance(token, int) and token in self._catalogue
+
+    def __iter__(self) -> Iterator[int]:
+        """Return the tokens of what is awake."""
+        return iter(self._catalogue.awake)
+
+    def __len__(self) -> int:
+        """Return how many are awake."""
+        return len(self._catalogue.awake)

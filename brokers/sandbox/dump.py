@@ -1,0 +1,188 @@
+"""A real instrument dump as the universe: every row is listed, and made into an instrument when it is first asked for.
+
+A dump has no prices. A previous close is the middle of the strikes of the nearest expiry, the known price of a named
+share, or drawn within what the row's tick size says; contracts are worth what follows from their underlying.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from random import Random
+from statistics import median
+from typing import Final, Literal, NamedTuple, final
+
+from brokers.sandbox import sessions, universe
+from brokers.sandbox.contracts import (
+    BAND,
+    COMMODITIES,
+    INDEX_SIGMA,
+    MULTIPLIERS,
+    OPTION_REACH,
+    SHARE_SIGMA,
+    Made,
+)
+from brokers.sandbox.day_rules import DayRules
+from brokers.sandbox.fair import Drift, Fair, Follow, Option
+from brokers.sandbox.listing import Contract, Index, Listing
+from brokers.sandbox.sessions import Group
+from compiled.model import Instrument
+from engine.errors import DataError
+from engine.market.instruments import INDICES
+from engine.market.instruments import Listing as Row
+
+CONTRACTS: Final = {"FUT", "CE", "PE"}
+HOMES = {"NFO": "NSE", "BFO": "BSE"}
+"""Where the underlyings of a derivatives market stand."""
+PRICES: dict[float, tuple[float, float]] = {
+    0.01: (20.0, 240.0),
+    0.05: (260.0, 990.0),
+    0.1: (1_010.0, 4_900.0),
+    0.5: (5_100.0, 9_900.0),
+    1.0: (10_500.0, 19_500.0),
+    5.0: (21_000.0, 60_000.0),
+}
+"""Tick of a share → between which prices it stands, by NSE's table."""
+
+Find = Callable[[str], Listing | Index | None]
+"""Return an instrument by its key, awake or made now."""
+
+
+class Keeps(NamedTuple):
+    """Which group an instrument belongs to."""
+
+    exchange: str
+    kind: str
+    cas: bool
+    called: bool
+
+
+@final
+class DumpUniverse:
+    """The rows of a dump that are traded on a day."""
+
+    def __init__(self, rows: Iterable[Row], day: date, rules: DayRules, seed: int) -> None:
+        self._day = day
+        self._rules = rules
+        self._seed = seed
+        self._hours: dict[Keeps, Group | None] = {}
+        alive = [row for row in rows if row.expiry is None or row.expiry >= day]
+        self.keeping = sessions.keeping({row.name for row in alive if row.kind in CONTRACTS and row.exchange in HOMES})
+        """What says which shares close in an auction."""
+        self._near: dict[str, date] = {}
+        for row in alive:
+            if row.kind == "FUT" and row.expiry is not None:
+                self._near[row.exchange] = min(row.expiry, self._near.get(row.exchange, date.max))
+        self.rows = {f"{row.exchange}:{row.symbol}": row for row in alive if self.group(row) is not None}
+        self._strikes = _strikes(alive)
+
+    @property
+    def groups(self) -> list[Group]:
+        """Return every group an instrument of the dump may join."""
+        return [group for group in self._hours.values() if group is not None]
+
+    def group(self, row: Row) -> Group | None:
+        """Return the hours a row keeps; None where nobody knows them."""
+        called = row.kind != "FUT" or row.exchange == "MCX" or row.expiry is None or sessions.called_before_open(
+            self._day, row.expiry, self._near[row.exchange]
+        )  # fmt: skip
+        cas = self.keeping.cas(self._day, Instrument(row.token, row.exchange, row.symbol, row.tick, kind=row.kind))
+        kind = "CE" if row.kind == "PE" else "EQ" if row.kind == "INDEX" else row.kind
+        key = Keeps(row.exchange, kind, cas, called and row.kind not in {"CE", "PE"})
+        if key not in self._hours:
+            try:
+                self._hours[key] = sessions.hours(self._day, *key[:2], cas=cas, called=key.called)
+            except DataError:
+                self._hours[key] = None
+        return self._hours[key]
+
+    def group_of(self, key: str) -> Group:
+        """Return the hours of an instrument that is listed."""
+        group = self.group(self.rows[key])
+        assert group is not None
+        return group
+
+    def close(self, row: Row) -> float:
+        """Return a previous close that is plausible, rupees, off the grid."""
+        name = row.symbol if row.kind == "EQ" else row.name
+        for key, (exchange, symbol) in INDICES.items():
+            if row.kind == "INDEX" and (exchange, symbol) == (row.exchange, row.symbol):
+                name = key
+        if name in self._strikes:
+            return self._strikes[name]
+        if row.exchange in {"NSE", "BSE"} and name in universe.NAMES:
+            return universe.NAMES[name].price
+        if name in COMMODITIES:
+            return COMMODITIES[name][0]
+        low, high = PRICES.get(row.tick, (50.0, 500.0)) if row.kind == "EQ" else (1_000.0, 30_000.0)
+        return self._random(f"{row.name}:{row.symbol}:close").uniform(low, high)
+
+    def _random(self, key: str) -> Random:
+        return Random(f"{self._seed}:{key}")  # noqa: S311 a simulation, not a secret
+
+    def index(self, row: Row, members: list[Listing]) -> Index:
+        """Return an index; all of them move with the same basket."""
+        close = round(self.close(row), 2)
+        made = Instrument(row.token, row.exchange, row.symbol, 0.05, kind="INDEX", name=row.name, close=close)
+        return Index(made, members)
+
+    def make(self, key: str, find: Find) -> Made:
+        """Return a share or a contract, with whatever it follows made before it."""
+        row = self.rows[key]
+        spot = find(self._underlying(row))
+        if row.kind == "EQ":
+            twin = spot if isinstance(spot, Listing) else None
+            fair: Fair = Follow(twin) if twin else Drift(self.close(row), _beta(row), self._random(key))
+            return Made(self._listing(row, twin.instrument.close if twin else self.close(row), None), fair)
+        years = max(0.5, ((row.expiry or self._day) - self._day).days) / 365.0
+        sigma = SHARE_SIGMA if isinstance(spot, Listing) else INDEX_SIGMA
+        contract = Contract(row.name, row.expiry or self._day, row.strike, spot, years, sigma)
+        fair = _worth(row, contract, self.close(row), self._random(key))
+        return Made(self._listing(row, fair.step(0.0, 0.0), contract), fair)
+
+    def _underlying(self, row: Row) -> str:
+        """Return the key of what a row follows: a contract its underlying, a share on BSE the one on NSE."""
+        if row.kind == "EQ":
+            return f"NSE:{row.symbol}" if row.exchange == "BSE" else ""
+        home = HOMES.get(row.exchange, row.exchange)
+        exchange, symbol = INDICES.get(row.name, (home, row.name))
+        return f"{exchange}:{symbol}"
+
+    def _listing(self, row: Row, close: float, contract: Contract | None) -> Listing:
+        kind: Literal["EQ", "FUT", "CE", "PE"] = row.kind  # type: ignore[assignment]  # no index comes here
+        made = Instrument(row.token, row.exchange, row.symbol, row.tick, row.lot, kind, row.name)
+        made.freeze = self._rules.freeze(row.name, row.lot) if contract else self._rules.orders.max_quantity
+        made.close = max(row.tick, made.snap(close))
+        if kind in {"CE", "PE"}:
+            made.lower, made.upper = row.tick, made.snap(made.close * OPTION_REACH + 10.0)
+        else:
+            made.lower, made.upper = made.snap(made.close * (1 - BAND), 1), made.snap(made.close * (1 + BAND), -1)
+        times = MULTIPLIERS.get(row.name, 1) if row.exchange == "MCX" else 1
+        listing = Listing(made, self._rules, prints=True, contract=contract, multiplier=times)
+        listing.oi = row.lot * self._random(f"{row.symbol}:oi").randrange(500, 50_000) if contract else 0
+        return listing
+
+
+def _beta(row: Row) -> float:
+    return universe.NAMES[row.symbol].beta if row.symbol in universe.NAMES else 1.0
+
+
+def _worth(row: Row, contract: Contract, close: float, random: Random) -> Fair:
+    spot = contract.underlying
+    if spot is None:
+        return Drift(close, 0.1, random)
+    if row.kind == "FUT":
+        return Follow(spot, contract.years)
+    return Option(spot, row.strike, contract.years, contract.sigma, 1 if row.kind == "CE" else -1)
+
+
+def _strikes(rows: Iterable[Row]) -> dict[str, float]:
+    """Return the middle of the strikes of each name's nearest expiry."""
+    nearest: dict[str, tuple[date, list[float]]] = {}
+    for row in rows:
+        if row.kind not in {"CE", "PE"} or row.expiry is None or row.strike <= 0:
+            continue
+        expiry, strikes = nearest.get(row.name, (date.max, []))
+        if row.expiry < expiry:
+            nearest[row.name] = (row.expiry, [row.strike])
+        elif row.expiry == expiry:
+            strikes.append(row.strike)
+    return {name: median(strikes) for name, (_, strikes) in nearest.items()}
