@@ -252,7 +252,7 @@ class Answers(Positions):
             rung.exit_reason = triggered_by(ladder, gtt, price)
 
     def _link_orphans(self, order: Order) -> None:
-        if order.order_id in self.orphans:
+        if self.orphans and order.order_id in self.orphans:
             for trade in self.orphans.pop(order.order_id):
                 self._trade(trade)
 

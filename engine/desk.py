@@ -144,6 +144,10 @@ class Desk:
         """Latch the kill switch at once; does not go through the event loop."""
         self.ports.kill.trigger(FLATTEN if flatten else HALT, reason, who)
 
+    def alarm(self, text: str) -> None:
+        """Have a line shown and written down as an alarm as soon as the engine turns."""
+        self.submit("alarm", detail=text)
+
     def resume(self, reason: str, who: str) -> Latch | None:
         """Unlatch the kill switch; return what was latched."""
         old = self.ports.kill.resume(reason, who)
@@ -173,6 +177,8 @@ class Desk:
 
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
         """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.trading.choices.parse`).
+
+        "preview" and "order" take a `Ticket` as JSON, "modify" an `Alteration` (`engine.trading.tickets`).
 
         The outcome appears in `board.answers`.
         """
