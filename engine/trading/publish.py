@@ -206,6 +206,6 @@ def ladder_row(ladder: Ladder, last: float) -> LadderRow:
     return LadderRow(
         str(ladder.ladder_id), ladder.instrument.symbol, ladder.strategy,
         tuple(STATES[rung.state] for rung in ladder.rungs), stop, distance, high,
-        sum(1 for rung in held if rung.gtt is not None and rung.gtt.live and rung.gtt.gtt_id),
+        sum(1 for rung in held if rung.shielded),
         int(sum(rung.trailed for rung in ladder.rungs)),
     )  # fmt: skip
