@@ -247,6 +247,17 @@ class Answers(Positions):
         self.out.register(order)
         return order
 
+    def prune(self) -> None:
+        """Forget what is over: for a replay, whose exchange tells every trade once and takes nothing back."""
+        self.out.prune()
+        self.applied.clear()
+        self.owners.clear()
+        self.rungs.clear()
+        for ladder in self.ladders.values():
+            self.owners[ladder.ladder_id] = ladder
+            for rung in ladder.rungs:
+                self.rungs[rung.rung_id] = rung
+
     def _name_exit(self, order: Order, price: float) -> None:
         """Tell stop and target apart by the price of the order a GTT has sent."""
         rung = self.rungs.get(int(order.rung))
