@@ -1,7 +1,7 @@
 """Bring our books in line with the broker's: shares taken on, shares written off, cash paid in or out.
 
-A correction is an order of ours that never left, complete, with one fill. It moves shares and no cash, for the broker's
-cash has moved already and is compared by itself.
+A correction is an order of ours that never left, complete, with one fill. For delivery it moves shares and no cash: the
+broker's cash has moved already, on whatever day that was, and is compared by itself. Intraday shares are of today.
 """
 
 from typing import Final
@@ -106,7 +106,7 @@ class Adoptions(Triggers):
         self.applied.add(order.order_id + " " + TRADE)
         realised = self.ledger.realised
         self.ledger.mark(token, last)
-        self.ledger.carry(order.strategy, token, quantity if side is Side.BUY else -quantity, price)
+        self._move(order, quantity, price)
         self.ledger.mark(token, last)
         realised = self.ledger.realised - realised
         self.out.filled(Fill(self.out.now, TRADE, order, quantity, price, 0, realised))

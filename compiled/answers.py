@@ -9,7 +9,7 @@ from compiled.events import Answer, OrderUpdate, Outcome, Trade, Verb
 from compiled.guard import confirm
 from compiled.ladder import Rung, RungState
 from compiled.ledger import Ledger
-from compiled.model import MINUTE, SECOND, Order, OrderStatus, OrderType, Purpose, Side, paise
+from compiled.model import MINUTE, SECOND, Order, OrderStatus, OrderType, Product, Purpose, Side, paise
 from compiled.orders import accept, apply, change, corrects, join, move
 from compiled.outbox import Fill, Outbox
 from compiled.positions import Market, Positions, Slot
@@ -241,6 +241,17 @@ class Answers(Positions):
         self.out.register(order)
         return order
 
+    def prune(self) -> None:
+        """Forget what is over: for a replay, whose exchange tells every trade once and takes nothing back."""
+        self.out.prune()
+        self.applied.clear()
+        self.owners.clear()
+        self.rungs.clear()
+        for ladder in self.ladders.values():
+            self.owners[ladder.ladder_id] = ladder
+            for rung in ladder.rungs:
+                self.rungs[rung.rung_id] = rung
+
     def _name_exit(self, order: Order, price: float) -> None:
         """Tell stop and target apart by the price of the order a GTT has sent."""
         rung = self.rungs.get(int(order.rung))
@@ -252,7 +263,7 @@ class Answers(Positions):
             rung.exit_reason = triggered_by(ladder, gtt, price)
 
     def _link_orphans(self, order: Order) -> None:
-        if order.order_id in self.orphans:
+        if self.orphans and order.order_id in self.orphans:
             for trade in self.orphans.pop(order.order_id):
                 self._trade(trade)
 
@@ -285,6 +296,13 @@ class Answers(Positions):
         self.out.filled(Fill(ts, trade_id, order, quantity, price, charges, realised))
         self._book_rung(order, ts, quantity, value, charges)
 
+    def _move(self, order: Order, quantity: i64, price: float) -> None:
+        """Book the shares of a fill, and their cash unless a correction says that it moved elsewhere."""
+        if corrects(order) and order.product is not Product.MIS:
+            self.ledger.carry(order.strategy, order.token, quantity if order.side is Side.BUY else -quantity, price)
+        else:
+            self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
+
     def rebook(self, order: Order, ts: i64, quantity: i64, price: float, charges: i64, today: bool) -> None:
         """Book a fill that the journal holds already: the same sums, no rows, no digest; cash only for one of today."""
         value = paise(price, quantity)
@@ -292,10 +310,8 @@ class Answers(Positions):
         order.value += value
         order.charged += charges
         order.filled = max(order.filled, order.traded)
-        if today and corrects(order):
-            self.ledger.carry(order.strategy, order.token, quantity if order.side is Side.BUY else -quantity, price)
-        elif today:
-            self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
+        if today:
+            self._move(order, quantity, price)
             self.ledger.charge(order.strategy, order.token, charges)
         rung = self.rungs.get(int(order.rung))
         if rung is not None:

@@ -258,6 +258,20 @@ class Risk(Struct, frozen=True, kw_only=True):
     ] = {}
 
 
+class Watchdog(Struct, frozen=True, kw_only=True):
+    """What is watched beside the engine; what stops trading latches the kill switch."""
+
+    engine_s: Annotated[
+        float, _in(0, 600, "Seconds the engine may stand still before the desk halts; 0: for ever.")
+    ] = 10.0
+    feed_s: Annotated[float, _in(0, 3_600, "Seconds without any market data before an alarm; 0: never.")] = 30.0
+    clock_s: Annotated[
+        float, _in(0, 3_600, "Seconds the machine's clock may jump, either way, before the desk halts; 0: any.")
+    ] = 2.0
+    disk_mb: Annotated[int, _in(0, 10**9, "Megabytes that must be free where the desk writes, else it halts.")] = 100
+    memory_mb: Annotated[int, _in(0, 10**6, "Megabytes the desk may hold before an alarm; 0: any.")] = 2_000
+
+
 class Store(Struct, frozen=True, kw_only=True):
     """What is kept on disk."""
 
@@ -359,6 +373,7 @@ class Config(Struct, frozen=True, kw_only=True):
     exits: Exits = Exits()
     reconcile: Reconcile = Reconcile()
     risk: Risk = Risk()
+    watchdog: Watchdog = Watchdog()
     store: Store = Store()
     ui: Ui = Ui()
     strategy: Strategies = Strategies()

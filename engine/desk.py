@@ -32,7 +32,17 @@ from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.limits import Change, asked, current, listed
 from engine.trading.limits import restore as restore_limits
 from engine.trading.loop import Ask, Log, Loop
-from engine.trading.opening import also_held, check_account, choose, derivatives, ex_dates, history, rates, start_cash
+from engine.trading.opening import (
+    also_held,
+    check_account,
+    choose,
+    derivatives,
+    ex_dates,
+    history,
+    rates,
+    start_cash,
+    unlisted,
+)
 from engine.trading.pacing import Lockstep, run_live, run_night
 from engine.trading.reconcile import SOON, Reconciler, Terms
 from engine.trading.restore import restore
@@ -144,6 +154,10 @@ class Desk:
         """Latch the kill switch at once; does not go through the event loop."""
         self.ports.kill.trigger(FLATTEN if flatten else HALT, reason, who)
 
+    def alarm(self, text: str) -> None:
+        """Have a line shown and written down as an alarm as soon as the engine turns."""
+        self.submit("alarm", detail=text)
+
     def resume(self, reason: str, who: str) -> Latch | None:
         """Unlatch the kill switch; return what was latched."""
         old = self.ports.kill.resume(reason, who)
@@ -173,6 +187,8 @@ class Desk:
 
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
         """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.trading.choices.parse`).
+
+        "preview" and "order" take a `Ticket` as JSON, "modify" an `Alteration` (`engine.trading.tickets`).
 
         The outcome appears in `board.answers`.
         """
@@ -310,7 +326,7 @@ class Desk:
         listed = await self._patiently(lambda: broker.instruments("NSE"))
         chosen = choose(listed, self.settings.watch, named)
         held = await also_held(broker, journal) - {int(i.token) for i in chosen}
-        watched = chosen + [i for i in listed if int(i.token) in held]
+        watched = chosen + [i for i in listed if int(i.token) in held] + unlisted(journal, listed)
         rules = Safeguards.load()
         hours = Hours(ports.calendar, rules, await derivatives(broker, rules, day))
         own = hours.of_day(day, watched, int(self.settings.square_off_before_s * SECOND))

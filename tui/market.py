@@ -1,12 +1,13 @@
 """One desk's market: broker and feed, what keeps their session, what fills their gaps, and what a mode makes of them."""
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
 from brokers.kite.filling import Filler
 from brokers.kite.gaps import Gap
 from brokers.kite.keeper import Keeper
 from compiled.model import Bar
 from engine.ports import Journal
+from engine.trading.budget import Guard
 from engine.trading.killswitch import HALT
 from engine.trading.loop import Loop
 from tui.exchange import Exchange, connect
@@ -18,11 +19,19 @@ KeepBars = Callable[[list[Bar]], None]
 class Market:
     """The configured exchange as the desk meets it; `beside` is what has to run while it is open.
 
-    Where the session can be renewed a dead token holds entries back until the next login; where it cannot it halts.
+    `totals` (paise) is what strategies may spend by their own parameters. Where the session can be renewed a dead token holds entries back until the next login; where it cannot it halts.
     """
 
-    def __init__(self, station: Station, exchange: Exchange, journal: Journal, keep_bars: KeepBars | None) -> None:
+    def __init__(
+        self,
+        station: Station,
+        exchange: Exchange,
+        journal: Journal,
+        keep_bars: KeepBars | None,
+        totals: Mapping[str, int],
+    ) -> None:
         self.keep_bars = keep_bars
+        self._totals = totals
         self._station = station
         self._exchange = exchange
         self._journal = journal
@@ -51,6 +60,8 @@ class Market:
             lambda: [int(position.token) for position in loop.kernel.ledger.account_positions() if position.quantity],
         )  # fmt: skip
         works.append(self._filler.run())
+        if self._station.real:
+            works.append(Guard(loop, self.broker.funds, self.broker.margins, self._totals).run())
         return works
 
     def _died(self) -> None:

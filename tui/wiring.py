@@ -21,6 +21,7 @@ from engine.market import charges
 from engine.market.calendar import Calendar
 from engine.ops import logs
 from engine.ops.control import Door, socket_path
+from engine.ops.watchdog import Watchdog
 from engine.trading.gateway import Patience
 from engine.trading.governor import Rates
 from engine.trading.reconcile import Terms
@@ -55,7 +56,7 @@ def wire(station: Station) -> Desk:
     journal = SqliteJournal(station.database, station.fail)
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None
-    market = Market(station, exchange, journal, _keep_bars(station))
+    market = Market(station, exchange, journal, _keep_bars(station), totals_of(config))
     world = World(exchange.clock, Calendar.load(), charges.load(), journal)
     trading = in_mode(station, market, world, lockstep=lockstep)
     ports = Ports(
@@ -68,7 +69,15 @@ def wire(station: Station) -> Desk:
     door = Door(socket_path(station.state), desk, station.kill, station.fail)
     station.closers.append(door.close)
     logs.hook(station.fail)
+
+    def tell(text: str) -> None:
+        logs.log_alarm(text)
+        desk.alarm(text)
+
+    watchdog = Watchdog(config.watchdog, station.board, station.kill, station.state, tell, station.fail, paced=lockstep)
+    station.closers.append(watchdog.close)
     desk.start()
+    watchdog.start()
     return desk
 
 
@@ -158,6 +167,11 @@ def enabled(config: Config) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]
         for name, table in (tables | others).items()
         if table.get("enabled", True)
     ]
+
+
+def totals_of(config: Config) -> dict[str, int]:
+    """Return what each strategy may spend by its own parameters, in paise; one that does not say is left out."""
+    return {name: int(table["total_capital"]) * 100 for name, _, table in enabled(config) if table.get("total_capital")}
 
 
 def strategies_of(config: Config) -> list[Strategy]:

@@ -21,12 +21,14 @@ from brokers.kite.translation import (
     Account,
     Row,
     bar,
+    blocked,
     change_fields,
     gtt_fields,
     gtt_update,
     holding,
     instrument,
     ist,
+    margin_fields,
     nanoseconds,
     order_fields,
     order_update,
@@ -227,6 +229,11 @@ class KiteBroker:
     async def funds(self) -> int:
         """Return what can be spent on equity, in paise."""
         return await self._read(lambda kite: _available(kite.margins("equity")))
+
+    async def margins(self, orders: Sequence[Order]) -> list[int]:
+        """Return what each of these orders would block by itself, charges included, in paise; nothing is placed."""
+        asked = [margin_fields(order, self._instrument(order.token)) for order in orders]
+        return await self._read(lambda kite: [blocked(row) for row in _rows(kite.order_margins(asked))])
 
     async def instruments(self, exchange: str) -> list[Instrument]:
         """Return the exchange's instruments of today, and know them from now on."""

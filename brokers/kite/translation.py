@@ -23,6 +23,7 @@ from compiled.model import (
     Product,
     Side,
     Validity,
+    nearest,
 )
 from compiled.terms import Change, Variety
 from engine.errors import OrderRefused
@@ -229,6 +230,26 @@ def order_fields(order: Order, instrument: Instrument, account: Account) -> Row:
     if account.algo_id:
         fields["algo_id"] = account.algo_id
     return fields | terms_fields(order, instrument)
+
+
+def margin_fields(order: Order, instrument: Instrument) -> Row:
+    """Return a row of the request that asks what an order would block."""
+    return {
+        "exchange": instrument.exchange,
+        "tradingsymbol": instrument.symbol,
+        "transaction_type": Side(order.side).name,
+        "variety": "regular",
+        "product": Product(order.product).name,
+        "order_type": _ORDER_TYPE[order.order_type],
+        "quantity": int(order.quantity),
+        "price": order.price,
+        "trigger_price": order.trigger,
+    }
+
+
+def blocked(row: Row) -> int:
+    """Read what an order would block, charges included, in paise."""
+    return nearest((float(row["total"]) + float((row.get("charges") or {}).get("total") or 0.0)) * 100.0)
 
 
 def change_fields(change: Change, instrument: Instrument) -> Row:

@@ -146,8 +146,10 @@ class Choices:
             decision.stop or terms.stop_percent, terms.trail, leave,
             gtt.gtt_id if gtt else 0, list(gtt.legs) if gtt else None,
         ))  # fmt: skip
-        what = "leaving" if leave else f"taken over with GTT {gtt.gtt_id}" if gtt else "a stop is being placed"
-        return f"done: {difference.figure} {difference.symbol} to {strategy}: {what}"
+        if leave:
+            return f"done: leaving {difference.figure} {difference.symbol} at the market"
+        what = f"GTT {gtt.gtt_id} protects them" if gtt else "a stop is being placed"
+        return f"done: {difference.figure} {difference.symbol} to {strategy}; {what}"
 
     def _unfit(self, decision: Chosen, token: int) -> str:
         """Return why a strategy cannot be given the shares, empty if it can."""

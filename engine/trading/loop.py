@@ -23,6 +23,7 @@ from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.publish import Publisher
 from engine.trading.reconcile import Reconciler
 from engine.trading.records import Recorder
+from engine.trading.tickets import Counter
 
 FRAME = SECOND // 10
 LEVELS = ("info", "fill", "warn", "alarm")
@@ -81,6 +82,7 @@ class Loop:
         """What an action with its ex-date today does to what stands, a line each."""
         self.gaps = Gaps(hours, self._watched(), clock.now(), log.tell)
         self.recorder = Recorder(kernel, journal)
+        self.counter = Counter(kernel)
         self.publisher = log.publisher = Publisher(board, kernel, gateway, stale_after)
         self.wake = asyncio.Event()
         self.asks: deque[Ask] = deque()
@@ -196,6 +198,9 @@ class Loop:
 
     def _answer(self, ask: Ask) -> None:
         now = self.clock.now()
+        if ask.act == "alarm":
+            self.log.tell("alarm", "watchdog", ask.detail)
+            return
         self.journal.append("audit", {
             "ts": now, "who": "operator", "act": ask.act, "detail": f"{ask.token or ''} {ask.detail}".strip(),
         })  # fmt: skip
@@ -207,9 +212,15 @@ class Loop:
         if ask.act == "exit":
             self.inbox.append(Operate(now, Act.EXIT, token=ask.token, reason="operator"))
             return "done: leaving"
-        if ask.act == "cancel" and ask.detail.isdecimal():
-            self.inbox.append(Operate(now, Act.CANCEL, intent=int(ask.detail)))
-            return "done: cancelling"
+        if ask.act == "cancel":
+            return self._cancel(ask.detail, now)
+        if ask.act == "preview":
+            return self.counter.preview(ask.detail)
+        if ask.act in {"order", "modify"}:
+            take = self.counter.place if ask.act == "order" else self.counter.alter
+            told, commands = take(now, ask.detail)
+            self._do(commands)
+            return told
         if ask.act == "limit":
             return self._limit(ask.detail, now)
         if ask.act == "resumed":
@@ -219,6 +230,14 @@ class Loop:
         if ask.act == "reconcile":
             return self.choices.ask(ask.number, ask.detail)
         return f"refused: no such act: {ask.act}"
+
+    def _cancel(self, name: str, now: int) -> str:
+        try:
+            order = self.counter.find(name)
+        except ValueError as error:
+            return f"refused: {error}"
+        self.inbox.append(Operate(now, Act.CANCEL, intent=int(order.intent)))
+        return f"done: cancelling order {order.intent}"
 
     def _limit(self, detail: str, now: int) -> str:
         try:

@@ -82,6 +82,7 @@ class Reconciler:
                 self.unreadable = f"the broker's books cannot be read: {error}"
                 self._show()
             return RETRY if self.unreadable else SOON
+        at_once = at_once or bool(self.unreadable)  # the desk was held: nothing may let it go between two looks
         self.missed, self.unreadable = 0, ""
         found = {each.key: each for each in compare(self.kernel, self.books, before, self.terms.funds_bound)}
         fresh = self._take(found, before, at_once=at_once)

@@ -162,6 +162,23 @@ def test_intraday_shares_get_a_stop_order(desk):
     assert desk.look(3) == []
 
 
+@pytest.mark.parametrize(("quantity", "choice"), [(-5, "adopt"), (5, "adopt"), (-5, "flatten"), (5, "flatten")])
+def test_the_cash_of_intraday_shares_agrees_with_the_broker_before_and_after(desk, quantity, choice):
+    desk.scene.tick(240.0, BEL)
+    desk.books.at["positions"] = [BrokerPosition(BEL, "BEL", "MIS", 10_000 * quantity, 240.0)]
+    margin = 10_000 * abs(quantity) * 240_00 // 5
+    desk.books.cash = CASH - margin
+    assert [key for key, _, _ in desk.look(2)] == ["BEL:MIS", "funds"]
+    _, asked = desk.decide(f"BEL:MIS {choice}")
+    if choice == "adopt":
+        assert desk.look(3) == []
+        return
+    desk.scene.fill(only(asked, PlaceOrder).order, "X1", 240.0)
+    desk.books.at["positions"] = []
+    desk.books.cash = CASH
+    assert desk.look(3) == []
+
+
 def test_a_short_position_is_bought_back(desk):
     desk.scene.tick(240.0, BEL)
     desk.books.at["positions"] = [BrokerPosition(BEL, "BEL", "MIS", -5, 250.0)]
@@ -185,6 +202,13 @@ def test_what_is_decided_twice_is_done_once(stranger):
     told, asked = stranger.decide("BEL:CNC adopt")
     assert told.startswith("refused")
     assert asked == []
+
+
+def test_two_decisions_at_the_same_moment_are_one(stranger):
+    stranger.choices.ask(98, "BEL:CNC adopt")
+    _, asked = stranger.decide("BEL:CNC adopt")
+    assert len(some(asked, PlaceGtt)) == 1
+    assert stranger.scene.kernel.ledger.account(BEL).quantity == 12
 
 
 def test_shares_that_went_meanwhile_are_not_adopted(stranger):
@@ -418,6 +442,26 @@ def figures(scene):
         if r.live
     ]
     return rungs, int(kernel.ledger.net - kernel.before), int(kernel.ledger.cash), int(kernel.entries)
+
+
+def test_adopted_intraday_shares_come_back_with_their_cash(tmp_path):
+    journal = SqliteJournal(tmp_path / "desk.db", lambda name, error: pytest.fail(f"{name}: {error}"))
+    desk = Desk()
+    desk.scene.after = Recorder(desk.scene.kernel, journal).flush
+    desk.scene.tick(240.0, BEL)
+    desk.books.at["positions"] = [BrokerPosition(BEL, "BEL", "MIS", -12, 250.0)]
+    desk.look(2)
+    stop = only(desk.decide("BEL:MIS adopt")[1], PlaceOrder).order
+    desk.scene.accept(stop, "S1")
+    desk.scene.book("S1", OrderStatus.TRIGGER_PENDING, 0, stop.tag, 12, side=Side.BUY)
+    journal.close()
+    journal = SqliteJournal(tmp_path / "desk.db", lambda name, error: pytest.fail(f"{name}: {error}"))
+    scene = Scene()
+    restore(scene.kernel, journal, MIDNIGHT)
+    journal.close()
+    scene.tick(240.0, BEL)
+    assert figures(scene) == figures(desk.scene)
+    assert figures(scene)[2] == CASH + 12 * 250_00
 
 
 @pytest.mark.parametrize("written_off", [0, 5])

@@ -170,6 +170,25 @@ def test_a_lost_terminal_leaves_the_engine_at_work(patang, screen):
     wait_for(lambda: status(patang)["now"] > before["now"], 10, "its clock goes on")
 
 
+@pytest.mark.parametrize(("policy", "level"), [("kill", "halt"), ("flatten", "flatten")])
+def test_a_lost_terminal_stops_the_desk_where_that_is_the_policy(patang, policy, level):
+    eager(patang, more=f'[desk]\non_terminal_loss = "{policy}"\n')
+    opened = Screen(patang, "demo", "--speed", 20)
+    try:
+        wait_for(lambda: bought(patang), 60, "the desk trades")
+        opened.hang_up()
+        wait_for(lambda: status(patang).get("kill") == level, 10, policy)
+        assert status(patang)["kill_reason"] == "terminal lost"
+        if policy == "flatten":
+            wait_for(lambda: status(patang).get("positions") == 0, 30, "flat")
+        else:
+            check_held_back(patang)
+            assert status(patang)["positions"] > 0
+            assert status(patang)["naked"] == 0
+    finally:
+        opened.close()
+
+
 def test_sigusr1_and_the_flag_file_halt_a_headless_desk(patang):
     eager(patang, more="[sandbox]\nspeed = 20\n")
     for act in (lambda desk: desk.send_signal(signal.SIGUSR1), lambda desk: (patang.state() / "KILL").touch()):

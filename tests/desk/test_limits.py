@@ -19,7 +19,7 @@ def running(station, tmp_path):
     def start():
         made = station(Run(speed=1.0, start="10:00"), KEPT.format(database=tmp_path / "kept.db"))
         desk = made.open()
-        wait_for(lambda: made.board.header.state == "running", 30, "the desk is open")
+        wait_for(lambda: made.board.header.state == "running", 90, "the desk is open")
         return made, desk, socket_path(made.state)
 
     return start

@@ -243,6 +243,27 @@ def test_a_shadow_day_pairs_every_real_order_with_a_twin(station, kite_like, cap
     assert told["summary"]["cost"] == pytest.approx(cost, abs=0.01)
 
 
+def test_budgets_the_account_cannot_pay_for_hold_entries_back_until_it_can(station, kite_like):
+    kite = kite_like(speed=20.0, symbols=NAMES, start="09:20", cash=238_000_00)
+    made = admitted(station, live(kite), kite.text + EAGER)
+    desk = made.open()
+    wait_for(lambda: "add funds" in desk.describe(), 60, "the operator is told what is missing")
+    text = desk.describe()
+    assert "the account has \\u20b9238000.00" in text
+    needed = float(text.split("may block \\u20b9")[1].split()[0])
+    assert 240_000 < needed < 241_000, "the limit on exposure, and the charges on it"
+    assert made.board.header.state == "read-only"
+    asked = [row.text for row in made.board.events if "by our estimate" in row.text]
+    assert len(asked) == 2
+    theirs, ours = (float(part.split("₹")[1]) for part in asked[0].split(" by ")[:2])
+    assert theirs == pytest.approx(ours, rel=0.01)
+    time.sleep(1.0)
+    assert rows(made.database, "SELECT * FROM intents") == []
+    desk.kernel.limits.max_exposure = 200_000_00
+    wait_for(lambda: made.board.header.state == "running", 60, "it goes on once the limit is low enough")
+    made.close()
+
+
 # a session that ends
 
 

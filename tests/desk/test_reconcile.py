@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+import requests
 from kiteconnect import KiteConnect
 
 from brokers.sandbox import Sandbox, SandboxConfig
@@ -46,6 +47,7 @@ class World:
         self._folder = folder
         self.sandbox = Sandbox(SandboxConfig(**{"speed": 20.0, "symbols": NAMES, "limits": False, **day}))
         endpoint = self.sandbox.start()
+        self.rest = endpoint.rest
         self.kite = KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest)
         fields = ("rest", "ws", "api_key", "access_token")
         self.config = CONFIG.format(**{name: getattr(endpoint, name) for name in fields})
@@ -63,6 +65,14 @@ class World:
         if self.desk is not None:
             self.running.close()
             self.desk = None
+
+    def fault(self, **rule):
+        """Have the exchange misbehave from now on; without a rule, behave."""
+        if not rule:
+            return requests.delete(self.rest + "/sandbox/faults", timeout=5)
+        answer = requests.post(self.rest + "/sandbox/faults", json=rule, timeout=5)
+        assert answer.status_code == 200, answer.text
+        return answer
 
     def end(self):
         self.close()
@@ -129,10 +139,13 @@ def test_shares_bought_elsewhere_are_seen_adopted_protected_and_kept_over_a_rest
 
     assert there.reconcile("--json") == 0
     told = json.loads(capsys.readouterr().out)
-    assert [(row["kind"], row["ours"]) for row in told["differences"]][1:] == [
-        ("funds", told["differences"][1]["ours"])
-    ]
-    assert told["differences"][0]["choices"] == ["adopt", "assign", "ignore", "flatten"]
+    rows_of = {row["key"]: row for row in told["differences"]}
+    assert (rows_of["INFY:CNC"]["kind"], rows_of["INFY:CNC"]["ours"], rows_of["funds"]["kind"]) == (
+        "unmanaged",
+        "none",
+        "funds",
+    )
+    assert rows_of["INFY:CNC"]["choices"] == ["adopt", "assign", "ignore", "flatten"]
 
     assert there.reconcile("INFY:CNC", "adopt", "--stop", "8") == 0
     assert there.reconcile("funds", "adopt") == 0
@@ -238,3 +251,35 @@ def test_a_position_carried_over_night_is_a_holding_the_next_day_and_no_differen
     second.differences()
     [position] = second.desk.board.positions.rows
     assert (position.quantity, position.protected) == (7, 7)
+
+
+@pytest.mark.parametrize("book", ["portfolio/holdings", "portfolio/positions", "user/margins*"])
+@pytest.mark.parametrize("kind", ["html", "503"])
+def test_books_that_cannot_be_read_open_the_desk_read_only_until_they_can(world, kind, book):
+    there = world(holdings=(("TCS", 10, 3_000.0),))
+    there.open()
+    assert there.reconcile("all", "ignore") == 0
+    there.clean()
+    there.close()
+    there.fault(kind=kind, on=f"GET /{book}")
+    there.open()
+    assert there.state == "read-only"
+    [said] = [row.theirs for row in there.desk.board.differences.rows if row.kind == "unreadable"]
+    assert "cannot be read" in said
+    there.fault()
+    there.clean()
+    assert [row.key for row in there.desk.board.differences.rows] == ["TCS:CNC"]
+
+
+def test_the_books_are_compared_when_the_feed_comes_back(world):
+    there = world()
+    there.config = there.config.replace("positions_every_s = 5", "positions_every_s = 3600")
+    there.open()
+    events = there.desk.board.events
+    wait_for(lambda: any("feed connected" in row.text for row in list(events)), "the feed has come up")
+    time.sleep(2.0)  # and the comparison that belongs to it is over
+    there.buy("INFY", 7)
+    time.sleep(0.5)
+    assert there.desk.board.differences.rows == []
+    there.fault(kind="close", on="ticks")
+    there.differences("INFY:CNC", "funds")

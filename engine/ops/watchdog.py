@@ -1,0 +1,140 @@
+"""The watchdog: a thread of its own that notices what the engine cannot notice itself, and says what to do.
+
+A stalled engine, a clock that jumps and a full disk latch the kill switch; a silent feed and growing memory are told.
+Each is told once, until it is well again. It reads the board and the machine, and waits for nobody.
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from engine.config import Watchdog as Bounds
+from engine.market.calendar import CONTINUOUS
+from engine.ports import Failure
+from engine.trading.board import Board
+from engine.trading.killswitch import HALT, KillSwitch
+
+EVERY_S: Final = 0.25
+JOIN_S: Final = 2.0
+SECOND: Final = 1_000_000_000
+MB: Final = 1024 * 1024
+AWAKE: Final = frozenset({"running", "read-only"})
+
+
+def resident() -> int:
+    """Return the memory this process holds now, in bytes; 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * _page()
+
+
+def _page() -> int:
+    import resource  # noqa: PLC0415  there is none on every system
+
+    return resource.getpagesize()
+
+
+class Sources(NamedTuple):
+    """The machine as the watchdog sees it: times in ns, memory in bytes."""
+
+    wall: Callable[[], int] = time.time_ns
+    monotonic: Callable[[], int] = time.monotonic_ns
+    memory: Callable[[], int] = resident
+
+
+class Finding(NamedTuple):
+    """What is wrong, and whether trading stops for it."""
+
+    name: str
+    text: str
+    halts: bool
+
+
+class Watchdog:
+    """Looks four times a second until closed; `tell` takes one line for the operator, `failure` hears if it dies.
+
+    `paced`: the exchange waits for the desk, so that neither heartbeat nor silence mean anything.
+    """
+
+    def __init__(
+        self, bounds: Bounds, board: Board, kill: KillSwitch, folder: Path, tell: Callable[[str], None],
+        failure: Failure, *, paced: bool = False, sources: Sources | None = None,
+    ) -> None:  # fmt: skip
+        self._bounds = bounds
+        self._board = board
+        self._kill = kill
+        self._folder = folder
+        self._tell = tell
+        self._failure = failure
+        self._paced = paced
+        self._sources = sources or Sources()
+        self._offset = self._sources.wall() - self._sources.monotonic()
+        self._told: set[str] = set()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._closing.set()
+        self._thread.join(JOIN_S)
+
+    def _main(self) -> None:
+        try:
+            while not self._closing.wait(EVERY_S):
+                self.look()
+        except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
+            self._failure("watchdog", error)
+
+    def look(self) -> None:
+        """Look once; latch and tell what is new."""
+        found = {finding.name: finding for finding in self._findings()}
+        for name, finding in found.items():
+            if name in self._told:
+                continue
+            if finding.halts:
+                self._kill.trigger(HALT, finding.text, "watchdog")
+            self._tell(finding.text)
+        self._told = set(found)
+
+    def _findings(self) -> Iterator[Finding]:
+        bounds, header = self._bounds, self._board.header
+        if header.state in AWAKE and not self._paced:
+            silent = (self._sources.monotonic() - self._board.heartbeat) / SECOND
+            if bounds.engine_s and self._board.heartbeat and silent > bounds.engine_s:
+                yield Finding("engine", f"the engine has stood still for {bounds.engine_s:g} s: protection is at the "
+                              "broker; if it does not come back, end the desk and start it again", halts=True)  # fmt: skip
+            elif bounds.feed_s and header.phase == CONTINUOUS and header.feed_age > bounds.feed_s * SECOND:
+                yield Finding("feed", f"no market data for {bounds.feed_s:g} s: entries are held back; look at the "
+                              "network and at the broker's status page", halts=False)  # fmt: skip
+        yield from self._clock()
+        yield from self._disk()
+        yield from self._memory()
+
+    def _clock(self) -> Iterator[Finding]:
+        """Compare the time of day with a clock that only ever runs forward; a jump counts once."""
+        offset = self._sources.wall() - self._sources.monotonic()
+        jumped, self._offset = (offset - self._offset) / SECOND, offset
+        if self._bounds.clock_s and abs(jumped) > self._bounds.clock_s:
+            yield Finding("clock", f"the machine's clock jumped by {jumped:+.1f} s: check its time service (patang "
+                          "doctor), start the desk anew, then resume", halts=True)  # fmt: skip
+
+    def _disk(self) -> Iterator[Finding]:
+        free = shutil.disk_usage(self._folder).free // MB
+        if free < self._bounds.disk_mb:
+            yield Finding("disk", f"{free} MB are left where {self._folder} is, below {self._bounds.disk_mb}: free some "
+                          "space, then resume", halts=True)  # fmt: skip
+
+    def _memory(self) -> Iterator[Finding]:
+        used = self._sources.memory() // MB
+        if self._bounds.memory_mb and used > self._bounds.memory_mb:
+            yield Finding("memory", f"the desk uses {used} MB, above {self._bounds.memory_mb}: halt and start it anew "
+                          "when nothing is under way", halts=False)  # fmt: skip

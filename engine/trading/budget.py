@@ -1,0 +1,113 @@
+"""The budget guard: before the first real entry, the account must be able to pay for what the strategies may buy."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from compiled.charges import order_charges
+from compiled.kernel import Kernel
+from compiled.model import SECOND, Instrument, Order, OrderType, Product, Purpose, Side, paise
+from compiled.risk import Limits, size
+from engine.errors import OperatorError, RetryableError
+from engine.trading.loop import Loop
+
+AGAIN: Final = 30 * SECOND
+"""Between two comparisons while there is too little."""
+NAME: Final = "budget"
+PROBE: Final = 100_000_00
+"""Paise of the purchase that is asked about."""
+
+Margins = Callable[[Sequence[Order]], Awaitable[list[int]]]
+"""Returns what the broker would block for each of these orders, charges included, in paise; nothing is sent."""
+
+
+class Guard:
+    """Holds entries back until the budgets are covered by funds and by what the desk holds already; then it is done.
+
+    A strategy's budget is its limit, else its `totals` (paise), else the account's limit on exposure, which bounds them
+    all together. What a rupee of shares blocks is the broker's own calculation; our estimate is told beside it.
+    """
+
+    def __init__(
+        self, loop: Loop, funds: Callable[[], Awaitable[int]], margins: Margins, totals: Mapping[str, int]
+    ) -> None:
+        self._loop = loop
+        self._funds = funds
+        self._margins = margins
+        self._totals = totals
+        loop.hold(NAME, "the budgets have not been compared with the funds yet")
+
+    async def run(self) -> None:
+        """Compare until the funds suffice."""
+        share, told = 0.0, ""
+        while True:
+            try:
+                share = share or await self._share()
+                why = short(self._needed(), share, await self._funds())
+            except (RetryableError, OperatorError) as error:
+                why = f"the funds cannot be compared with the budgets: {error}"
+            self._loop.hold(NAME, why)
+            if not why:
+                self._loop.log.tell("info", NAME, "the funds cover the budgets")
+                return
+            if why != told:
+                told = why
+                self._loop.log.tell("alarm", NAME, f"no new entries: {why}")
+            await self._loop.clock.sleep_until(self._loop.clock.now() + AGAIN)
+
+    def _needed(self) -> int:
+        """Return the paise that may still be spent on shares."""
+        kernel = self._loop.kernel
+        names = [slot.strategy.name for slot in kernel.slots]
+        return max(0, committed(names, kernel.limits, self._totals) - int(kernel.ledger.exposure))
+
+    async def _share(self) -> float:
+        """Return what a rupee of shares blocks by the broker's calculation, the dearest of the strategies' instruments."""
+        probes = list(_probes(self._loop.kernel))
+        if not probes:
+            return 1.0
+        theirs = await self._margins([order for order, _ in probes])
+        shares = []
+        for (order, instrument), blocked in zip(probes, theirs, strict=True):
+            value = paise(order.price, order.quantity)
+            ours = int(value) + order_charges(
+                self._loop.kernel.rates[int(order.token) * 8 + int(order.product)], order.side, order.quantity, value
+            )
+            text = f"{order.quantity} {instrument.symbol} block {_rupees(blocked)} by the broker, {_rupees(ours)} by our estimate"
+            self._loop.log.tell("info" if abs(blocked - int(ours)) <= ours // 100 else "warn", "margin", text)
+            shares.append(blocked / value)
+        return max(shares)
+
+
+def committed(strategies: Iterable[str], limits: Limits, totals: Mapping[str, int]) -> int:
+    """Return what all these strategies together may have in positions, in paise."""
+    most = int(limits.max_exposure)
+    return min(most, sum(int(limits.budgets.get(name, totals.get(name, most))) for name in strategies))
+
+
+def short(needed: int, share: float, funds: int) -> str:
+    """Return by how much the funds (paise) fall short of `needed` paise of shares, or an empty string."""
+    blocked = round(needed * share)
+    if blocked <= funds:
+        return ""
+    return (
+        f"the budgets may block {_rupees(blocked)} more, the account has {_rupees(funds)}: "
+        "lower risk.max_exposure or the strategies' budgets, or add funds"
+    )
+
+
+def _probes(kernel: Kernel) -> Iterator[tuple[Order, Instrument]]:
+    """Yield one delivery purchase at the previous close per strategy, in its first instrument."""
+    for number, slot in enumerate(kernel.slots, 1):
+        instrument = next((kernel.markets[token].instrument for token in slot.tokens), None)
+        if instrument is None or instrument.close <= 0.0:
+            continue
+        price = instrument.snap(instrument.close)
+        quantity = max(int(size(instrument, PROBE, price)), int(instrument.lot))
+        yield Order(
+            -number, "probe", slot.strategy.name, instrument.token, Side.BUY, quantity, OrderType.LIMIT, Product.CNC,
+            Purpose.ENTRY, price=price,
+        ), instrument  # fmt: skip
+
+
+def _rupees(amount: int) -> str:
+    return f"₹{amount / 100:.2f}"

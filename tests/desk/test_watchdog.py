@@ -1,0 +1,141 @@
+"""The watchdog, each time by the real thing: an engine that hangs, a feed that is silent, a full disk, memory, a clock."""
+
+import json
+import time
+
+import pytest
+
+from compiled.strategy import Strategy
+from engine.config import Watchdog as Bounds
+from engine.ops.watchdog import Sources, Watchdog, resident
+from engine.trading.board import Board
+from engine.trading.killswitch import KillSwitch
+from tests.desk.test_kill import wait_for
+from tui.drill import _post
+from tui.station import Run
+
+SECOND = 1_000_000_000
+
+
+class Hanging(Strategy):
+    """Holds the engine's thread up for three seconds, once, when told to."""
+
+    def __init__(self):
+        super().__init__("hanging", 60, every=1)
+        self.hang = False
+
+    def on_timer(self, ctx, ts):
+        del ctx, ts
+        if self.hang:
+            self.hang = False
+            time.sleep(3.0)
+
+
+def opened(station, text, strategy=None):
+    made = station(Run(speed=1.0, start="10:00", symbols=("INFY", "TCS")), "[watchdog]\n" + text)
+    made.strategies = [strategy or Hanging()]
+    made.open()
+    wait_for(lambda: made.board.header.state == "running" and made.board.header.feed_age >= 0, 90, "the desk is open")
+    return made
+
+
+def alarms(made):
+    return [row.text for row in list(made.board.events) if row.level == "alarm"]
+
+
+def test_an_engine_that_hangs_is_halted_while_it_hangs(station):
+    strategy = Hanging()
+    made = opened(station, "engine_s = 1.0\n", strategy)
+    assert not made.kill.latched
+    began = time.monotonic()
+    strategy.hang = True
+    wait_for(lambda: made.kill.latched, 10, "the watchdog latches")
+    assert made.kill.latch.who == "watchdog"
+    assert time.monotonic() - began < 4.0
+    wait_for(lambda: any("stood still" in text for text in alarms(made)), 10, "the operator is told when it is back")
+    assert made.board.header.kill == "halt"
+    assert "stood still" in (made.state / "patang.log").read_text()
+
+
+def test_a_silent_feed_is_told_and_does_not_halt(station):
+    made = opened(station, "feed_s = 1.5\n")
+    assert alarms(made) == []
+    _post(made.endpoint.rest, "/sandbox/faults", [{"kind": "silent", "on": "ticks", "lasts": 60}])
+    wait_for(lambda: any("no market data" in text for text in alarms(made)), 20, "the silence is told")
+    assert not made.kill.latched
+
+
+def test_a_full_disk_halts_and_much_memory_is_told_once(station):
+    made = opened(station, "disk_mb = 1000000000\nmemory_mb = 1\n")
+    wait_for(lambda: made.kill.latched, 10, "the watchdog latches")
+    assert (made.kill.latch.who, "free some space" in made.kill.latch.reason) == ("watchdog", True)
+    time.sleep(1.5)
+    told = alarms(made)
+    assert sum("above 1:" in text for text in told) == 1
+    assert sum("MB are left" in text for text in told if not text.startswith("halt")) == 1
+    assert json.loads(made.kill.path.read_text())["who"] == "watchdog"
+
+
+class Machine:
+    """Two clocks that a test can set apart."""
+
+    def __init__(self):
+        self.time = self.running = 1_700_000_000 * SECOND
+
+    def pass_(self, seconds, jump=0.0):
+        self.running += int(seconds * SECOND)
+        self.time += int((seconds + jump) * SECOND)
+
+
+@pytest.mark.parametrize(("jump", "halts"), [(2.5, True), (-2.5, True), (1.5, False), (-1.5, False), (0.0, False)])
+def test_a_clock_that_jumps_either_way_halts(tmp_path, jump, halts):
+    machine, told = Machine(), []
+    kill = KillSwitch(tmp_path / "KILL")
+    sources = Sources(lambda: machine.time, lambda: machine.running, lambda: 0)
+    dog = Watchdog(Bounds(disk_mb=0), Board("LIVE"), kill, tmp_path, told.append, pytest.fail, sources=sources)
+    for _ in range(20):
+        machine.pass_(0.25)
+        dog.look()
+    assert not kill.latched
+    machine.pass_(0.25, jump)
+    dog.look()
+    assert kill.latched is halts
+    assert [f"jumped by {jump:+.1f} s" in text for text in told] == [True] * halts
+    machine.pass_(0.25)
+    dog.look()
+    machine.pass_(0.25, jump)
+    dog.look()
+    assert len(told) == 2 * halts, "a second jump is told as well"
+
+
+def test_what_is_well_again_is_told_anew_when_it_comes_back(tmp_path):
+    held, told = [0], []
+    sources = Sources(memory=lambda: held[0])
+    dog = Watchdog(
+        Bounds(disk_mb=0, memory_mb=5), Board("LIVE"), KillSwitch(tmp_path / "KILL"), tmp_path, told.append, pytest.fail,
+        sources=sources,
+    )  # fmt: skip
+    for megabytes in (4, 6, 7, 4, 6):
+        held[0] = megabytes << 20
+        dog.look()
+    assert [text.split(",")[0] for text in told] == ["the desk uses 6 MB"] * 2
+
+
+def test_the_memory_of_this_process_is_measured():
+    before = resident()
+    ballast = bytearray(64 << 20)
+    ballast[::4096] = b"x" * len(ballast[::4096])
+    assert 60 << 20 < resident() - before < 70 << 20
+
+
+def test_a_watchdog_that_dies_is_heard_of(tmp_path):
+    heard = []
+    sources = Sources(memory=lambda: 1 // 0)
+    dog = Watchdog(
+        Bounds(), Board("LIVE"), KillSwitch(tmp_path / "KILL"), tmp_path, print, lambda *what: heard.append(what),
+        sources=sources,
+    )  # fmt: skip
+    dog.start()
+    wait_for(lambda: heard, 5, "the failure is reported")
+    dog.close()
+    assert (heard[0][0], type(heard[0][1])) == ("watchdog", ZeroDivisionError)
