@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from tests.mutants import MUTANTS, ROOT, hunt
+from tests.mutants import CONTROL, MUTANTS, ROOT, hunt
 
 BOUNDED = 3
 
@@ -29,6 +29,12 @@ def test_every_mutant_still_finds_its_place_in_the_code(mutant):
 def test_code_that_is_broken_on_purpose_is_noticed(mutant):
     noticed, said = hunt(mutant)
     assert noticed, said
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_code_that_is_not_broken_is_not_noticed():
+    assert hunt(CONTROL) == ("", "")
 
 
 @pytest.mark.soak
