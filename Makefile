@@ -5,7 +5,7 @@ PYTHON312 ?= python3.12
 BIN := .venv/bin
 CORE := $(wildcard compiled/*.py)
 .DEFAULT_GOAL := help
-.PHONY: help setup native demo run test lint bench simulate soak docs picture clean
+.PHONY: help setup native demo run test lint bench simulate mutants soak docs picture clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ test: lint native  ## the whole gate: lint, types, contracts, tests interpreted 
 
 simulate: setup native  ## tell the simulated day SEED, or run DAYS of them from SEED on
 	@PYTHONPATH=build/native:. $(BIN)/python -m tests.simulation $(or $(SEED),1) $(or $(DAYS),1)
+
+mutants: setup native  ## break the code on purpose, and see that it is noticed (ARGS='part of a name')
+	@PYTHONPATH=. $(BIN)/python tests/mutants.py $(ARGS)
 
 soak: setup native  ## the long proofs
 	@PYTHONPATH=build/native PATANG_EXPECT_NATIVE=1 $(BIN)/pytest -m soak --timeout 7200

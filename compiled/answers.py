@@ -241,6 +241,17 @@ class Answers(Positions):
         self.out.register(order)
         return order
 
+    def prune(self) -> None:
+        """Forget what is over: for a replay, whose exchange tells every trade once and takes nothing back."""
+        self.out.prune()
+        self.applied.clear()
+        self.owners.clear()
+        self.rungs.clear()
+        for ladder in self.ladders.values():
+            self.owners[ladder.ladder_id] = ladder
+            for rung in ladder.rungs:
+                self.rungs[rung.rung_id] = rung
+
     def _name_exit(self, order: Order, price: float) -> None:
         """Tell stop and target apart by the price of the order a GTT has sent."""
         rung = self.rungs.get(int(order.rung))
@@ -252,7 +263,7 @@ class Answers(Positions):
             rung.exit_reason = triggered_by(ladder, gtt, price)
 
     def _link_orphans(self, order: Order) -> None:
-        if order.order_id in self.orphans:
+        if self.orphans and order.order_id in self.orphans:
             for trade in self.orphans.pop(order.order_id):
                 self._trade(trade)
 

@@ -109,6 +109,7 @@ class Kernel(Entries):
         self.before: i64 = 0
         self.ticks: i64 = 0
         self.bar_count: i64 = 0
+        self.timed = any(slot.every > 0 for slot in slots)
         for slot in slots:
             for token in slot.tokens:
                 self._subscribe(slot, token)

@@ -210,8 +210,12 @@ class Ledger:
     def revalue(self, held: list[Position], price: float) -> None:
         """Value one instrument's positions at its last price in rupees."""
         held[0].last = price
-        for i in range(1, len(held)):
-            self.unrealised += held[i].mark(price)
+        for i in range(i64(1), i64(len(held))):
+            position = held[i]
+            if position.quantity == 0 and position.marked == 0:
+                position.last = price
+            else:
+                self.unrealised += position.mark(price)
 
     def carry(self, strategy: str, token: i64, quantity: i64, average: float) -> None:
         """Bring a position over from an earlier day: signed shares at an average price in rupees; no cash moves."""

@@ -67,7 +67,12 @@ def move(order: Order, status: OrderStatus, reason: str = "") -> bool:
 
 
 def accept(order: Order, order_id: str) -> None:
-    """Take the broker's id; a stop waits for its trigger until the book says otherwise."""
+    """Take the broker's id; a stop waits for its trigger until the book says otherwise.
+
+    Of several orders another one may have shown before: the one that is named here will show in the book by itself.
+    """
+    if order.order_id and order.order_id != order_id and order.terms.several:
+        return
     order.order_id = order_id
     waits = order.order_type is OrderType.SL or order.order_type is OrderType.SLM
     move(order, OrderStatus.TRIGGER_PENDING if waits else OrderStatus.OPEN)

@@ -147,9 +147,9 @@ def _finish(out: Outbox, rung: Rung) -> None:
     gtt = rung.gtt
     if gtt is not None and gtt.live:
         out.delete_gtt(gtt)
-    unguarded = guard.gone(out, rung)
     if entry is not None and not settled(entry):
         return
+    unguarded = guard.gone(out, rung)
     if rung.exit is not None and not settled(rung.exit):
         out.cancel(rung.exit)
         return

@@ -15,14 +15,14 @@ from compiled.events import Act, Command, Operate, Ticks, Timer
 from compiled.floor import Floor
 from compiled.kernel import Kernel
 from compiled.ledger import Ledger
-from compiled.model import SECOND, Bar, Tick
+from compiled.model import NEVER, SECOND, Bar, Tick
 from compiled.outbox import Fill
 from compiled.positions import Market
 from compiled.recording import DEPTH, WORD, BarColumns, Sessions, TickColumns
 from compiled.venue import Venue
 
 DAY: Final[i64] = 86_400
-FEW: Final[i64] = 30
+FEW: Final[i64] = 32
 
 
 @final
@@ -55,6 +55,7 @@ class Replay:
         self.times = vec[i64]()
         self.equity = vec[i64]()
         self.points: i64 = 0
+        self.room: i64 = 2 * FEW
         self.close: i64 = 0
 
     def enter(self, index: i64) -> None:
@@ -97,30 +98,35 @@ class Replay:
             self.do(self.kernel.take(venue.reports.take()), due)
 
     def forget(self) -> None:
-        """Drop what has changed: nobody writes it down here, and small tables are fast ones."""
+        """Drop what has changed, and what is over: nobody writes it down here, and small tables stay in the cache."""
         kernel = self.kernel
-        if len(kernel.changed_rungs) + len(kernel.out.changed_orders) > FEW:
-            kernel.out.changed_orders.clear()
-            kernel.out.changed_gtts.clear()
-            kernel.changed_rungs.clear()
-            kernel.changed_ladders.clear()
-            kernel.decisions.forget()
+        out = kernel.out
+        if len(kernel.changed_rungs) + len(out.changed_orders) < FEW:
+            return
+        out.changed_orders.clear()
+        out.changed_gtts.clear()
+        kernel.changed_rungs.clear()
+        kernel.changed_ladders.clear()
+        kernel.decisions.forget()
+        if len(out.orders) + len(out.gtts) > self.room:
+            kernel.prune()
+            self.room = max(2 * FEW, 2 * (len(out.orders) + len(out.gtts)))
 
     def expect(self, points: i64) -> None:
         """Make room for a curve of so many points."""
         self.times = vec[i64]([0] * int(points))
         self.equity = vec[i64]([0] * int(points))
 
-    def sample(self, ts: i64) -> None:
-        """Add a point to the curve."""
+    def sample(self, ts: i64, net: i64) -> None:
+        """Add a point to the curve: the P&L after charges (paise) at a time."""
         at = self.points
         self.points = at + 1
         if at < len(self.times):
             self.times[at] = ts
-            self.equity[at] = self.kernel.ledger.net
+            self.equity[at] = net
         else:
             self.times = append(self.times, ts)
-            self.equity = append(self.equity, self.kernel.ledger.net)
+            self.equity = append(self.equity, net)
 
 
 @final
@@ -169,14 +175,14 @@ class BarReplay(Replay):
             self._turn(first, last, start, end)
             self.turned = end
             if curve:
-                self.sample(end)
+                self.sample(end, self.kernel.ledger.net)
             first = last
         self.leave()
 
     def _glide(self, first: i64, size: i64, curve: bool) -> i64:
-        """Take in the bars from here that follow on one another and of which nothing can come but what strategies ask for.
+        """Take in the bars of one instrument from here, of which nothing can come but what strategies ask for.
 
-        Return where they end: at two instruments at one time, at a pause, at the close, or where something stands.
+        Return where they end: at another instrument, a pause or the close, or where something stands or was asked for.
         """
         bars = self.bars
         starts, slots, volumes = bars.starts, bars.slots, bars.volumes
@@ -184,42 +190,53 @@ class BarReplay(Replay):
         kernel = self.kernel
         out = kernel.out
         span = self.span
+        length = span * SECOND
+        slot = read_i64_le(slots, first)
+        market = self.markets[slot]
+        floor = self.floors[slot]
+        if floor.orders or floor.gtts:
+            return first
+        token = market.token
+        day = self.day[slot]
         at = first
         start = self.turned
-        end = start + span * SECOND
-        while at < size and end <= self.close and read_i64_le(starts, at) == start:
-            following = at + WORD
-            if following < size and read_i64_le(starts, following) == start:
-                break
-            slot = read_i64_le(slots, at)
-            market = self.markets[slot]
-            floor = self.floors[slot]
-            if not market.calm or floor.orders or floor.gtts:
+        end = start + length
+        following = read_i64_le(starts, at)
+        net: i64 = NEVER
+        while following == start and end <= self.close and market.calm and read_i64_le(slots, at) == slot:
+            following = read_i64_le(starts, at + WORD) if at + WORD < size else NEVER
+            if following == start:
                 break
             high = read_f64_le(highs, at)
             low = read_f64_le(lows, at)
             close = read_f64_le(closes, at)
             volume = read_i64_le(volumes, at)
-            day = self.day[slot] + volume
-            self.day[slot] = day
+            day += volume
             kernel.skip(end - 1, market, high, low, close, day, path.POINTS)
-            floor.close = close
             kernel.bar_count += 1
-            kernel.begin(end)
+            out.now = end
             if market.listeners:
                 kernel.hear(
-                    market,
-                    Bar(market.token, start, span, read_f64_le(opens, at), high, low, close, volume, path.POINTS),
+                    market, Bar(token, start, span, read_f64_le(opens, at), high, low, close, volume, path.POINTS)
                 )
-            kernel.turn()
-            if out.commands:
-                self._pass_on(end)
-            if curve:
-                self.sample(end)
-            at = following
+            if not kernel.still or kernel.timed or kernel.halted or kernel.ledger.net != net:
+                kernel.turn()
+                net = kernel.ledger.net
+            if curve and not out.commands:
+                self.sample(end, net)
+            at += WORD
             start = end
-            end += span * SECOND
-        self.turned = start
+            end += length
+            if out.commands:
+                break
+        if at > first:
+            self.day[slot] = day
+            floor.close = read_f64_le(closes, at - WORD)
+            self.turned = start
+            if out.commands:
+                self._pass_on(start)
+                if curve:
+                    self.sample(start, kernel.ledger.net)
         return at
 
     def _sleeps(self, first: i64, last: i64, end: i64) -> bool:
@@ -409,7 +426,7 @@ class TickReplay(Replay):
             self.timer = now + SECOND
             self.forget()
             if every > 0 and (now - self.sessions.opens[self.sessions.index]) // SECOND % every == 0:
-                self.sample(now)
+                self.sample(now, self.kernel.ledger.net)
 
     def _tick(self, row: i64, ts: i64) -> None:
         ticks = self.ticks

@@ -38,34 +38,47 @@ class SmaCross(Strategy):
         self.product = product
         self._slots = Slots()
         self._ring = vec[i64]()  # `slow` closes of each token, in ten-thousandths of a rupee
-        self._state = vec[i64]()  # of each token: closes seen, fast sum, slow sum, 1 above / 0 not / -1 unknown
+        self._state = vec[
+            i64
+        ]()  # of each token: place in its ring, fast and slow sum, 1 above / 0 not / -1 unknown, 1 full
+        self._token: i64 = 0  # the last one heard of, and its slot
+        self._slot: i64 = -1
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         """Add a close to the sums, and act where the averages have crossed."""
-        slot = self._slots.find(bar.token)
-        if slot < 0:
-            slot = self._add(bar.token)
+        if bar.token != self._token:
+            self._token = bar.token
+            slot = self._slots.find(bar.token)
+            self._slot = slot if slot >= 0 else self._add(bar.token)
+        slow = self.slow
         close = nearest(bar.close * E4)
         ring = self._ring
         state = self._state
-        at = 4 * slot
-        base = slot * self.slow
-        seen = state[at]
-        place = seen % self.slow
+        at = 5 * self._slot
+        base = self._slot * slow
+        place = state[at]
         leaves = place - self.fast
         if leaves < 0:
-            leaves += self.slow
+            leaves += slow
         # a place that was never written holds 0
-        state[at + 1] += close - ring[base + leaves]
-        state[at + 2] += close - ring[base + place]
+        sum_fast = state[at + 1] + close - ring[base + leaves]
+        sum_slow = state[at + 2] + close - ring[base + place]
+        state[at + 1] = sum_fast
+        state[at + 2] = sum_slow
         ring[base + place] = close
-        state[at] = seen + 1
-        if seen + 1 < self.slow:
+        if place + 1 < slow:
+            state[at] = place + 1
+        else:
+            state[at] = 0
+            state[at + 4] = 1
+        if state[at + 4] == 0:
             return
-        above: i64 = 1 if state[at + 1] * self.slow > state[at + 2] * self.fast else 0
+        above: i64 = 1 if sum_fast * slow > sum_slow * self.fast else 0
         was = state[at + 3]
+        if was == above:
+            return
         state[at + 3] = above
-        if was < 0 or was == above:
+        if was < 0:
             return
         if above:
             ctx.enter(
@@ -78,6 +91,6 @@ class SmaCross(Strategy):
         slot = self._slots.add(token)
         for _ in range(self.slow):
             self._ring = append(self._ring, 0)
-        for k in range(i64(4)):
+        for k in range(i64(5)):
             self._state = append(self._state, -1 if k == 3 else 0)
         return slot

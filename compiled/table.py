@@ -22,6 +22,7 @@ class Table(Generic[T]):
         self._places = vec[i64]([-1] * 64)  # by hash: the index of number and value, -1 where free
         self._mask: i64 = 63
         self._gone: i64 = 0
+        self._last: i64 = -1  # the index last asked for: who asks for a number asks again
 
     def __len__(self) -> int:
         return len(self._values) - int(self._gone)
@@ -37,8 +38,13 @@ class Table(Generic[T]):
 
     def get(self, number: i64) -> T | None:
         """Return the value of a number, None where there is none."""
-        index = self._places[self._place(number)]
-        return None if index < 0 else self._values[index]
+        index = self._last
+        if index < 0 or self._numbers[index] != number:
+            index = self._places[self._place(number)]
+            if index < 0:
+                return None
+            self._last = index
+        return self._values[index]
 
     def __getitem__(self, number: i64) -> T:
         """Return the value of a number; raise `KeyError` where there is none."""
@@ -54,6 +60,7 @@ class Table(Generic[T]):
             self._values[index] = value
             return
         # an index of what was taken out is left behind, and goes with the next growth
+        self._last = len(self._values)
         self._places[place] = len(self._values)
         self._numbers = append(self._numbers, number)
         self._values.append(value)
@@ -66,6 +73,8 @@ class Table(Generic[T]):
             raise KeyError(int(number))
         self._values[self._places[self._place(number)]] = None
         self._gone += 1
+        if self._gone == len(self._values) and self._gone > 15:
+            self.clear()
 
     def keys(self) -> list[int]:
         """Return the numbers."""
@@ -73,6 +82,8 @@ class Table(Generic[T]):
 
     def values(self) -> list[T]:
         """Return the values."""
+        if self._gone == len(self._values):
+            return []
         return [value for value in self._values if value is not None]
 
     def items(self) -> list[tuple[int, T]]:
@@ -93,6 +104,7 @@ class Table(Generic[T]):
             self._values = []
             self._numbers = vec[i64]()
             self._gone = 0
+            self._last = -1
             for place in range(self._mask + 1):
                 self._places[place] = -1
 
@@ -117,6 +129,7 @@ class Table(Generic[T]):
         self._numbers = vec[i64]([numbers[i] for i in live])
         self._values = [self._values[i] for i in live]
         self._gone = 0
+        self._last = -1
         self._mask = mask
         self._places = vec[i64]([-1] * int(mask + 1))
         for index in range(i64(len(live))):

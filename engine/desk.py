@@ -33,7 +33,17 @@ from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.limits import Change, asked, current, listed
 from engine.trading.limits import restore as restore_limits
 from engine.trading.loop import Ask, Log, Loop
-from engine.trading.opening import also_held, check_account, choose, derivatives, ex_dates, history, rates, start_cash
+from engine.trading.opening import (
+    also_held,
+    check_account,
+    choose,
+    derivatives,
+    ex_dates,
+    history,
+    rates,
+    start_cash,
+    unlisted,
+)
 from engine.trading.pacing import Lockstep, run_live, run_night
 from engine.trading.reconcile import SOON, Reconciler, Terms
 from engine.trading.restore import restore
@@ -179,6 +189,8 @@ class Desk:
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
         """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.trading.choices.parse`).
 
+        "preview" and "order" take a `Ticket` as JSON, "modify" an `Alteration` (`engine.trading.tickets`).
+
         The outcome appears in `board.answers`.
         """
         number = next(self._numbers)
@@ -315,7 +327,7 @@ class Desk:
         listed = await self._patiently(lambda: broker.instruments("NSE"))
         chosen = choose(listed, self.settings.watch, named)
         held = await also_held(broker, journal) - {int(i.token) for i in chosen}
-        watched = chosen + [i for i in listed if int(i.token) in held]
+        watched = chosen + [i for i in listed if int(i.token) in held] + unlisted(journal, listed)
         rules = Safeguards.load()
         hours = Hours(ports.calendar, rules, await derivatives(broker, rules, day))
         own = hours.of_day(day, watched, int(self.settings.square_off_before_s * SECOND))

@@ -286,6 +286,9 @@ app.command("tui.limit_commands:limits_app", name="limits", help="Show a running
 app.command("tui.market_commands:calendar", name="calendar", help="Tell when the market trades on a day.")
 app.command("tui.market_commands:charges", name="charges", help="Work out what trades cost.")
 app.command("tui.tax_commands:tax", name="tax", help="State gains, turnover and the account of a financial year.")
+app.command("tui.order_commands:order", name="order", help="Enter a position by hand, shown before it is sent.")
+app.command("tui.order_commands:modify", name="modify", help="Change a working order of the running desk.")
+app.command("tui.order_commands:cancel", name="cancel", help="Cancel a working order of the running desk.")
 app.command("tui.instrument_commands:instruments", name="instruments", help="Keep and look into instrument dumps.")
 
 

@@ -9,29 +9,43 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from brokers.kite import session as kite
+from compiled.model import SECOND
 from engine.config import Config
-from engine.errors import ConfigError, OperatorError
+from engine.errors import ConfigError, DataError, OperatorError, PatangError
+from engine.market.calendar import Calendar, ist_day
 from engine.ops import doctor as ops
+from engine.trading.budget import committed
 from engine.trading.clock import ScaledClock
 from tui.login import DONE, FAILED, Place, place_of, vault_of
+from tui.numbers import rupees
+from tui.pace import clock_at
+from tui.station import OWN_EXCHANGE, SENDING, Run, check_mode
+from tui.wiring import enabled, limits_of, totals_of
 
 if TYPE_CHECKING:
+    from brokers.kite.rest import KiteBroker
     from brokers.sandbox.config import Endpoint
+
+IST = timezone(timedelta(hours=5, minutes=30))
 
 
 def doctor(file: Path | None, static_ip: str, *, as_json: bool) -> int:
     """Examine the desk's surroundings; return 1 where something would keep it from trading."""
     from tui.launch import configuration  # noqa: PLC0415
 
-    registered = _address(static_ip)
     config = configuration(file)
+    registered = _address(static_ip or config.broker.static_ip)
     with _endpoint(config) as place:
-        checks = asyncio.run(_examine(config, place, registered))
+        checks = [
+            *beforehand(config, place, clock_at(place.rest).now()),
+            *asyncio.run(_examine(config, place, registered)),
+        ]
     if as_json:
         report = {"state": ops.worst(checks), "checks": [check._asdict() for check in checks]}
         sys.stdout.write(json.dumps(report) + "\n")
@@ -64,13 +78,91 @@ def _with_token(place: Place, config: Config) -> Place:
     return place if session is None else place._replace(token=session.access_token, expires=session.expires)
 
 
+def beforehand(config: Config, place: Place, now: int) -> list[ops.Check]:
+    """Look at what needs no broker: the mode, the day, where secrets are, the address to leave from."""
+    checks = [_mode(config), _day(now)]
+    if config.broker.name == "kite":
+        checks.append(_secrets(config, place))
+    if config.broker.bind_ip:
+        checks.append(_bind(config.broker.bind_ip))
+    return checks
+
+
+def _mode(config: Config) -> ops.Check:
+    """Tell what `patang run` would do with the configured mode."""
+    broker = config.broker
+    where = broker.rest or ("Kite" if broker.name == "kite" else "the embedded sandbox")
+    text = f"{config.desk.mode} at {'the embedded sandbox' if config.desk.mode in OWN_EXCHANGE and not broker.rest else where}"
+    try:
+        check_mode(config, Run(config.desk.mode, live=config.desk.mode in SENDING and broker.name == "kite"))
+    except ConfigError as error:
+        return ops.Check("mode", ops.FAIL, str(error), "mend desk.mode or broker.name")
+    if config.desk.mode in SENDING and broker.name == "kite":
+        protection = "the broker's bands" if broker.market_protection < 0 else f"{broker.market_protection:g} %"
+        text += f": real orders, with --live; market protection {protection}, algo id {broker.algo_id or 'none'}"
+    return ops.Check("mode", ops.OK, text)
+
+
+def _day(now: int) -> ops.Check:
+    """Tell whether today trades."""
+    day = ist_day(now)
+    try:
+        session = Calendar.load().session(day)
+    except DataError as error:
+        return ops.Check("day", ops.FAIL, str(error), "bring engine/market/sessions.json up to date")
+    if session is None:
+        return ops.Check("day", ops.WARN, f"{day} is no trading day", "the desk will not open today")
+    opens, closes = (datetime.fromtimestamp(ts // SECOND, IST) for ts in (session.open, session.close))
+    return ops.Check("day", ops.OK, f"{day}, {opens:%H:%M} to {closes:%H:%M} IST")
+
+
+def _secrets(config: Config, place: Place) -> ops.Check:
+    """Tell where tokens are kept."""
+    if config.broker.access_token_env:
+        text = f"the token comes from {config.broker.access_token_env}"
+        return ops.Check(
+            "secrets", ops.WARN, text, "use patang login: such a token cannot be renewed while the desk runs"
+        )
+    found = "with a session" if place.token else "without a session"
+    return ops.Check("secrets", ops.OK, f"in {vault_of(config).where}, {found} of this API key")
+
+
+def _bind(address: str) -> ops.Check:
+    """Tell whether requests can leave from an address."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+            probe.bind((address, 0))
+    except OSError as error:
+        return ops.Check(
+            "bind", ops.FAIL, f"{address}: {error.strerror}", "name one of this machine's own in broker.bind_ip"
+        )
+    return ops.Check("bind", ops.OK, f"requests leave from {address}")
+
+
+async def _budget(config: Config, broker: "KiteBroker") -> ops.Check:
+    """Compare what the strategies may spend with what the account has, before margins."""
+    most = committed([name for name, _, _ in enabled(config)], limits_of(config), totals_of(config))
+    try:
+        funds = await broker.funds()
+    except PatangError as error:
+        return ops.Check("budget", ops.WARN, f"the funds cannot be read: {error}", "try again in a moment")
+    text = f"strategies may have {rupees(most)} in positions, the account has {rupees(funds)}"
+    if most > funds:
+        return ops.Check(
+            "budget", ops.WARN, text, "lower risk.max_exposure or risk.budget, unless they hold the rest already"
+        )
+    return ops.Check("budget", ops.OK, text)
+
+
 async def _examine(config: Config, place: Place, registered: ops.Address | None) -> list[ops.Check]:
     from brokers.kite.feed import KiteFeed  # noqa: PLC0415  Twisted comes with the client below it
     from brokers.kite.rest import KiteBroker  # noqa: PLC0415
     from tui.station import latest_database, state_folder  # noqa: PLC0415
 
     clock = ScaledClock.real()
-    broker = KiteBroker(place.rest, place.api_key, place.token or "none", clock, 2, config.broker.timeout_s)
+    broker = KiteBroker(
+        place.rest, place.api_key, place.token or "none", clock, 2, config.broker.timeout_s, source=config.broker.bind_ip
+    )  # fmt: skip
     feed = KiteFeed(place.ws, place.api_key, place.token or "none", clock, rng=random.Random())  # noqa: S311  back-off jitter
     state = state_folder(config, config.desk.mode)
     try:
@@ -78,10 +170,13 @@ async def _examine(config: Config, place: Place, registered: ops.Address | None)
     except OperatorError:
         database = state / "desk.db"
     try:
-        return await ops.examine(ops.Patient(
+        bound = _address(config.broker.bind_ip)
+        checks = await ops.examine(ops.Patient(
             broker, feed, clock, state, database, broker.server_time, place.expires,
-            outgoing(urlsplit(place.rest).hostname or ""), registered, place.sandbox,
+            bound or outgoing(urlsplit(place.rest).hostname or ""), registered, place.sandbox,
         ))  # fmt: skip
+        known = any(check.name == "token" and check.state == ops.OK for check in checks)
+        return [*checks, await _budget(config, broker)] if known else checks
     finally:
         await broker.close()
 

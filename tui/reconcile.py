@@ -2,17 +2,15 @@
 
 import json
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from engine.errors import ConnectionFailed, OperatorError
+from engine.errors import ConnectionFailed
 from engine.ops.control import ask, socket_path
 from tui.remote import DONE, folders
+from tui.ticket import submit, the_desk
 
-PATIENCE_S = 20.0
-PAUSE_S = 0.1
 IST = timedelta(hours=5, minutes=30)
 
 
@@ -25,18 +23,7 @@ def listing(file: Path | None, mode: str, *, as_json: bool) -> int:
 
 def decide(file: Path | None, mode: str, detail: str, *, as_json: bool) -> int:
     """Have the running desk carry out "KEY CHOICE [STRATEGY] [stop=PERCENT]"; raise `OperatorError` if it refuses."""
-    desks = _desks(file, mode)
-    if len(desks) > 1:
-        raise OperatorError(f"{len(desks)} desks run: name one with --mode")
-    [(door, _)] = desks
-    number = ask(door, {"cmd": "submit", "act": "reconcile", "detail": detail})["number"]
-    ends = time.monotonic() + PATIENCE_S
-    while not (told := str(ask(door, {"cmd": "answer", "number": number})["answer"])):
-        if time.monotonic() > ends:
-            raise OperatorError(f"the desk has not answered within {PATIENCE_S:g} s; see patang reconcile")
-        time.sleep(PAUSE_S)
-    if not told.startswith("done"):
-        raise OperatorError(told)
+    told = submit(the_desk(file, mode), "reconcile", detail)
     sys.stdout.write((json.dumps({"answer": told}) if as_json else told) + "\n")
     return DONE
 

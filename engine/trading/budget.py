@@ -1,12 +1,12 @@
 """The budget guard: before the first real entry, the account must be able to pay for what the strategies may buy."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from compiled.charges import order_charges
 from compiled.kernel import Kernel
 from compiled.model import SECOND, Instrument, Order, OrderType, Product, Purpose, Side, paise
-from compiled.risk import size
+from compiled.risk import Limits, size
 from engine.errors import OperatorError, RetryableError
 from engine.trading.loop import Loop
 
@@ -52,7 +52,8 @@ class Guard:
     def _needed(self) -> int:
         """Return the paise that may still be spent on shares."""
         kernel = self._loop.kernel
-        return max(0, committed(kernel, self._totals) - int(kernel.ledger.exposure))
+        names = [slot.strategy.name for slot in kernel.slots]
+        return max(0, committed(names, kernel.limits, self._totals) - int(kernel.ledger.exposure))
 
     async def _share(self) -> float:
         """Return what a rupee of shares blocks by the broker's calculation, the dearest of the strategies' instruments."""
@@ -72,12 +73,10 @@ class Guard:
         return max(shares)
 
 
-def committed(kernel: Kernel, totals: Mapping[str, int]) -> int:
-    """Return what all strategies together may have in positions, in paise."""
-    limits = kernel.limits
+def committed(strategies: Iterable[str], limits: Limits, totals: Mapping[str, int]) -> int:
+    """Return what all these strategies together may have in positions, in paise."""
     most = int(limits.max_exposure)
-    each = [int(limits.budgets.get(slot.strategy.name, totals.get(slot.strategy.name, most))) for slot in kernel.slots]
-    return min(most, sum(each))
+    return min(most, sum(int(limits.budgets.get(name, totals.get(name, most))) for name in strategies))
 
 
 def short(needed: int, share: float, funds: int) -> str:

@@ -179,7 +179,8 @@ def _orders(kernel: Kernel, books: Snapshot) -> Iterator[Difference]:
     out = kernel.out
     for update in books.orders:
         known = out.by_tag.get(update.tag) if update.tag else None
-        strange = known is None or (known.order_id and known.order_id != update.order_id)
+        other = known is not None and known.order_id and known.order_id != update.order_id and not known.terms.several
+        strange = (known is None or other) and update.order_id not in out.by_order_id
         if update.status in LIVE and update.tag.startswith(out.tag_prefix) and strange:
             text = f"{update.side.name} {update.quantity}, {update.filled} filled, tag {update.tag}"
             yield _other(kernel, "order", update.order_id, update.token, (update.quantity, text, "no such order"))

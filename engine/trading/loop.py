@@ -24,6 +24,7 @@ from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.publish import Publisher
 from engine.trading.reconcile import Reconciler
 from engine.trading.records import Recorder
+from engine.trading.tickets import Counter
 
 FRAME = SECOND // 10
 LEVELS = ("info", "fill", "warn", "alarm")
@@ -85,6 +86,7 @@ class Loop:
         self.gauges = Gauges(board, kernel, gateway, kill)
         self.configured: dict[str, float] = {}
         """The limits of the configuration."""
+        self.counter = Counter(kernel)
         self.publisher = log.publisher = Publisher(board, kernel, gateway, stale_after)
         self.wake = asyncio.Event()
         self.asks: deque[Ask] = deque()
@@ -214,9 +216,15 @@ class Loop:
         if ask.act == "exit":
             self.inbox.append(Operate(now, Act.EXIT, token=ask.token, reason="operator"))
             return "done: leaving"
-        if ask.act == "cancel" and ask.detail.isdecimal():
-            self.inbox.append(Operate(now, Act.CANCEL, intent=int(ask.detail)))
-            return "done: cancelling"
+        if ask.act == "cancel":
+            return self._cancel(ask.detail, now)
+        if ask.act == "preview":
+            return self.counter.preview(ask.detail)
+        if ask.act in {"order", "modify"}:
+            take = self.counter.place if ask.act == "order" else self.counter.alter
+            told, commands = take(now, ask.detail)
+            self._do(commands)
+            return told
         if ask.act == "limit":
             return self._limit(ask.detail, now)
         if ask.act == "resumed":
@@ -226,6 +234,14 @@ class Loop:
         if ask.act == "reconcile":
             return self.choices.ask(ask.number, ask.detail)
         return f"refused: no such act: {ask.act}"
+
+    def _cancel(self, name: str, now: int) -> str:
+        try:
+            order = self.counter.find(name)
+        except ValueError as error:
+            return f"refused: {error}"
+        self.inbox.append(Operate(now, Act.CANCEL, intent=int(order.intent)))
+        return f"done: cancelling order {order.intent}"
 
     def _limit(self, detail: str, now: int) -> str:
         try:

@@ -158,5 +158,12 @@ async def also_held(broker: Broker, journal: Journal) -> set[int]:
     return tokens
 
 
+def unlisted(journal: Journal, listed: Iterable[Instrument]) -> list[Instrument]:
+    """Return what open ladders stand on although the broker lists it no longer: it has no prices, and is not forgotten."""
+    known = {int(each.token) for each in listed}
+    rows = {int(str(row["token"])): str(row["symbol"]) for row in journal.load("ladders", "closed = 0")}
+    return [Instrument(token, "NSE", symbol, 0.05) for token, symbol in rows.items() if token not in known]
+
+
 def _meta(journal: Journal) -> dict[str, str]:
     return {str(row["key"]): str(row["value"]) for row in journal.load("meta")}

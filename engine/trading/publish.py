@@ -101,7 +101,8 @@ class Publisher:
 
     def _watch(self, market: Market, now: int) -> None:
         instrument = market.instrument
-        stale = not market.live or now - market.heard > self.stale_after
+        quiet = not market.live or now - market.heard > self.stale_after
+        stale = quiet and instrument.hours.trading(now)
         if self._versions.get(instrument.token) == (market.version, stale):
             return
         self._versions[instrument.token] = (market.version, stale)
@@ -206,6 +207,6 @@ def ladder_row(ladder: Ladder, last: float) -> LadderRow:
     return LadderRow(
         str(ladder.ladder_id), ladder.instrument.symbol, ladder.strategy,
         tuple(STATES[rung.state] for rung in ladder.rungs), stop, distance, high,
-        sum(1 for rung in held if rung.gtt is not None and rung.gtt.live and rung.gtt.gtt_id),
+        sum(1 for rung in held if rung.shielded),
         int(sum(rung.trailed for rung in ladder.rungs)),
     )  # fmt: skip

@@ -64,14 +64,17 @@ class Workload:
 
 
 class Track:
-    """The last closes of one instrument in ten-thousandths of a rupee, and their sums."""
+    """The last closes of one instrument in ten-thousandths of a rupee, and the sums of the last `short` and `long`."""
 
-    __slots__ = ("above", "closes", "fast", "seen", "slow")
+    __slots__ = ("above", "closes", "fast", "full", "long", "place", "short", "slow")
 
-    def __init__(self, length: int) -> None:
-        self.closes = [0] * length
-        self.seen = self.fast = self.slow = 0
-        self.above = -1
+    def __init__(self, short: int, long: int) -> None:
+        self.short, self.long = short, long
+        self.closes = [0.0] * long
+        self.place = 0
+        self.fast = self.slow = 0.0
+        self.full = False
+        self.above: bool | None = None
 
 
 class Interpreted(Strategy):
@@ -81,35 +84,38 @@ class Interpreted(Strategy):
         self, name: str = "cross", span: int = 60, fast: int = FAST, slow: int = SLOW, quantity: int = QUANTITY
     ) -> None:
         super().__init__(name, span)
-        self.fast, self.slow, self.quantity = fast, slow, quantity
+        self.lengths, self.quantity = (fast, slow), quantity
         self.tracks: dict[int, Track] = {}
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         """Keep running sums of the closes."""
-        token = bar.token
-        track = self.tracks.get(token)
+        track = self.tracks.get(bar.token)
         if track is None:
-            track = self.tracks[token] = Track(self.slow)
-        close = int(bar.close * 10_000 + 0.5)
-        closes = track.closes
-        place = track.seen % self.slow
-        fast = track.fast = track.fast + close - closes[place - self.fast]
+            track = self.tracks[bar.token] = Track(*self.lengths)
+        close = (bar.close * 10_000.0 + 0.5) // 1.0  # whole, so that sums are exact
+        closes, place = track.closes, track.place
+        # a place before the first is one from the end
+        fast = track.fast = track.fast + close - closes[place - track.short]
         slow = track.slow = track.slow + close - closes[place]
         closes[place] = close
-        track.seen += 1
-        if track.seen < self.slow:
+        place += 1
+        if place == track.long:
+            track.full = True
+            place = 0
+        track.place = place
+        if not track.full:
             return
-        above = fast * self.slow > slow * self.fast
+        above = fast * track.long > slow * track.short
         was = track.above
-        if above == was:
+        if above is was:
             return
         track.above = above
-        if was < 0:
+        if was is None:
             return
         if above:
-            ctx.enter(token, Side.BUY, 0, 0.0, trail=False, quantity=self.quantity)
-        elif ctx.position(token):
-            ctx.exit(token)
+            ctx.enter(bar.token, Side.BUY, 0, 0.0, trail=False, quantity=self.quantity)
+        elif ctx.position(bar.token):
+            ctx.exit(bar.token)
 
 
 def free(segment: str = "EQ_DELIVERY", percent: float = 0.03) -> Rates:

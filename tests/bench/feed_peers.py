@@ -97,7 +97,10 @@ def patang(port: int, count: int) -> dict[str, object]:
 
     async def take() -> Sink:
         sink = Sink(count)
-        feed = KiteFeed(f"ws://127.0.0.1:{port}", "key", "token", Clock(), rng=random.Random(1))
+        # every frame counts here, so none is conflated
+        feed = KiteFeed(
+            f"ws://127.0.0.1:{port}", "key", "token", Clock(), rng=random.Random(1), late_after=float("inf")
+        )
         await feed.subscribe(range(SUBSCRIBED))
         running = asyncio.create_task(feed.run(sink))
         await sink.done.wait()

@@ -2,9 +2,11 @@
 
 import pytest
 
-from compiled.events import Act, DeleteGtt, Outcome, PlaceGtt, PlaceOrder, Verb
-from compiled.model import MINUTE, SECOND, Bar, GttStatus, OrderStatus, OrderType, Product, Side
+from compiled.events import Act, CancelOrder, DeleteGtt, Outcome, PlaceGtt, PlaceOrder, Verb
+from compiled.model import MINUTE, SECOND, Bar, GttStatus, Instrument, OrderStatus, OrderType, Product, Side
 from compiled.risk import Limits
+from compiled.terms import Terms, Variety
+from engine.trading.opening import unlisted
 from engine.trading.records import Recorder
 from engine.trading.restore import restore
 from store.sqlite import SqliteJournal
@@ -269,3 +271,67 @@ def test_what_is_held_counts_in_full_before_its_first_price_after_a_restart(life
     assert some(scene.tick(100.0, BEL), PlaceOrder) == []
     scene.script.todo = [lambda ctx: ctx.enter(BEL, Side.BUY, 0, 2.0, quantity=40)]
     assert len(some(scene.tick(100.0, BEL), PlaceOrder)) == 1
+
+
+def test_an_iceberg_comes_back_with_its_legs_and_goes_on(life):
+    def die_in_the_second_leg(scene):
+        order = only(
+            scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.5, terms=Terms(Variety.ICEBERG, legs=3))),
+            PlaceOrder,
+        ).order
+        scene.accept(order, "B1")
+        scene.trade("t1", "B1", 34, 99.5)
+        scene.book("B1", OrderStatus.COMPLETE, 34, order.tag, 34)
+        scene.book("B2", OrderStatus.OPEN, 0, order.tag, 34)
+
+    life.run(die_in_the_second_leg)
+    scene, unknown = life.again()
+    order = scene.rung.entry
+    assert (order.terms.legs, order.whole, order.quantity, order.sibling.order_id) == (3, 100, 34, "B2")
+    scene.trade("t2", "B2", 34, 99.5)
+    scene.book("B2", OrderStatus.COMPLETE, 34, order.tag, 34)
+    scene.book("B3", OrderStatus.COMPLETE, 32, order.tag, 32)
+    scene.trade("t3", "B3", 32, 99.5)
+    assert (scene.account, scene.alarms()) == (100, [])
+    assert all(intent == scene.rung.gtt.intent for intent in unknown)
+
+
+def test_an_evening_order_lives_into_the_next_day_and_an_ordinary_one_does_not(life):
+    def order_twice(scene):
+        scene.now = OPEN + 376 * MINUTE
+        scene.timer()
+        evening = only(
+            scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.5, terms=Terms(Variety.AMO))), PlaceOrder
+        ).order
+        scene.accept(evening, "B1")
+
+    life.run(order_twice)
+    scene, _ = life.again(day=1)
+    assert scene.rung.entry.status is OrderStatus.OPEN
+    scene.book("B9", OrderStatus.OPEN, 0, scene.rung.entry.tag)
+    scene.trade("t1", "B9", 100, 99.5)
+    assert scene.account == 100
+
+
+def test_a_modified_order_comes_back_as_the_broker_has_it(life):
+    def die_after_the_change(scene):
+        order = only(scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.5)), PlaceOrder).order
+        scene.accept(order, "B1")
+        scene.act(lambda ctx: ctx.modify(order, 120, 99.8))
+        scene.answer(order.intent, Outcome.ACCEPTED, "B1", Verb.MODIFY)
+
+    life.run(die_after_the_change)
+    scene, _ = life.again()
+    order = scene.rung.entry
+    assert (order.price, order.quantity, order.whole, order.modifies) == (99.8, 120, 120, 1)
+    assert some(scene.timer(3600), CancelOrder) == []
+
+
+def test_what_stands_on_an_instrument_the_broker_lists_no_longer_is_not_forgotten(life):
+    life.run(lambda scene: scene.hold())
+    journal = life.open()
+    try:
+        found = unlisted(journal, [Instrument(BEL, "NSE", "BEL", 0.05)])
+    finally:
+        journal.close()
+    assert [(each.token, each.symbol) for each in found] == [(CANBK, "CANBK")]

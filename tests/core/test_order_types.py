@@ -321,6 +321,16 @@ def test_the_second_leg_of_a_cover_order_is_the_stop_and_the_desk_places_none(sc
     assert (len(some(scene.asked, PlaceOrder)), scene.kernel.naked(), scene.alarms()) == (1, 0, [])
 
 
+def test_a_second_leg_that_shows_before_the_trade_of_the_first_is_left_standing(scene):
+    order = buy(scene, product=Product.MIS, terms=Terms(Variety.COVER))
+    scene.accept(order, "B1")
+    scene.book("B1", OrderStatus.COMPLETE, 100, order.tag, 100)
+    scene.book("B2", OrderStatus.TRIGGER_PENDING, 0, order.tag, 100, side=Side.SELL, parent="B1", trigger=98.0)
+    scene.trade("t1", "B1", 100, 100.0)
+    assert some(scene.asked, CancelOrder) == []
+    assert scene.kernel.naked() == 0
+
+
 def test_a_second_leg_without_our_tag_is_known_by_its_parent(scene):
     order = buy(scene, product=Product.MIS, terms=Terms(Variety.COVER))
     scene.accept(order, "B1")

@@ -14,9 +14,11 @@ from brokers.kite.feed import KiteFeed
 from brokers.kite.rest import KiteBroker
 from brokers.sandbox import Sandbox, SandboxConfig
 from compiled.model import Instrument
+from engine.config import load
 from engine.errors import ConnectionFailed, OperatorError, RetryableError
 from engine.ops import doctor
-from tui.doctor import outgoing
+from tui.doctor import beforehand, outgoing
+from tui.login import Place
 
 NOON = 1_767_335_400_000_000_000  # 2026-01-02 12:00 IST
 SECOND = 1_000_000_000
@@ -229,7 +231,7 @@ def test_patang_doctor_reports_in_json_and_fails_with_a_dead_token(tmp_path, mon
     assert call(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["state"], [check["name"] for check in report["checks"]]) == (
-        "ok", ["disk", "database", "token", "instruments", "feed"],
+        "ok", ["mode", "day", "disk", "database", "token", "instruments", "feed", "budget"],
     )  # fmt: skip
     sandbox = Sandbox(SandboxConfig(symbols=("INFY",)))
     endpoint = sandbox.start()
@@ -246,3 +248,39 @@ def test_patang_doctor_reports_in_json_and_fails_with_a_dead_token(tmp_path, mon
     assert "→ patang login" in out
     assert "SECRET" not in out + err
     assert call(["doctor", "--static-ip", "nonsense"]) == 2
+
+
+def report(tmp_path, text, now=NOON):
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    config = load(file).values
+    place = Place("http://127.0.0.1:9", "", "", "KEY")
+    return {check.name: check for check in beforehand(config, place, now)}
+
+
+def test_the_mode_says_where_it_leads_and_a_real_one_what_goes_with_each_order(tmp_path):
+    assert report(tmp_path, "")["mode"].text == "sandbox at the embedded sandbox"
+    live = '[desk]\nmode = "live"\n[broker]\nname = "kite"\nalgo_id = "A7"\nmarket_protection = 2.5\n'
+    told = report(tmp_path, live)["mode"]
+    for part in ("live at Kite", "--live", "2.5 %", "A7"):
+        assert part in told.text
+
+
+def test_a_day_without_trading_and_one_without_a_calendar_are_told(tmp_path):
+    assert report(tmp_path, "")["day"].text == "2026-01-02, 09:15 to 15:30 IST"
+    assert report(tmp_path, "", NOON + 86_400 * SECOND)["day"].state == "warn"
+    assert report(tmp_path, "", NOON + 20 * 365 * 86_400 * SECOND)["day"].state == "fail"
+
+
+def test_an_address_that_is_not_this_machines_is_told(tmp_path):
+    assert report(tmp_path, '[broker]\nbind_ip = "127.0.0.1"\n')["bind"].state == "ok"
+    told = report(tmp_path, '[broker]\nbind_ip = "203.0.113.7"\n')["bind"]
+    assert (told.state, "203.0.113.7" in told.text) == ("fail", True)
+
+
+def test_where_tokens_are_kept_is_told_and_one_from_a_variable_is_warned_of(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setitem(__import__("sys").modules, "keyring", None)
+    kite = '[desk]\nmode = "paper"\n[broker]\nname = "kite"\n'
+    assert f"in {tmp_path / 'patang' / 'credentials'}, without a session" in report(tmp_path, kite)["secrets"].text
+    assert report(tmp_path, kite + 'access_token_env = "TOKEN"\n')["secrets"].state == "warn"

@@ -3,27 +3,34 @@
 import sys
 import time
 
-from tests.simulation.day import Broken, simulate
+from tests.simulation.day import Broken, Figures, simulate
 from tests.simulation.story import tell
 
 
-def main(first, days):
-    """Run the days and return how many broke."""
+def main(first, days, stop):
+    """Run the days and return how many broke; `stop` at the first that does."""
     if days == 1:
         lines, held = tell(first)
         print(*lines, sep="\n")
         return not held
-    began, broken = time.process_time(), 0
+    began, broken, lived = time.process_time(), 0, []
     for seed in range(first, first + days):
         try:
-            simulate(seed)
+            lived.append(simulate(seed))
         except Broken as error:
             broken += 1
             print(error, flush=True)
+            if stop:
+                return broken
     spent = time.process_time() - began
     print(f"{days} days from seed {first}: {broken} broken, {1000 * spent / days:.0f} ms of processor a day")
+    for name in Figures._fields[:-1]:
+        column = [float(getattr(day, name)) for day in lived]
+        if column:
+            print(f"{name}: {sum(column):.0f} in all, {max(column):.2f} at most")
     return broken
 
 
 if __name__ == "__main__":
-    sys.exit(bool(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1)))
+    first, days, *rest = [*sys.argv[1:], "1"][: max(2, len(sys.argv) - 1)]
+    sys.exit(bool(main(int(first), int(days), bool(rest))))

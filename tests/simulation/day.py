@@ -24,6 +24,8 @@ class Figures(NamedTuple):
     orders: int
     trades: int
     gtts: int
+    crashes: int
+    storms: int
     worst_bare: float
     worst_halt: float
     digest: str
@@ -72,7 +74,7 @@ def simulate(seed):
         exchange, checks = world.exchange, world.checks
         return Figures(
             world.loop.seconds, world.loop.steps, len(exchange.orders.orders), len(exchange.orders.trades),
-            len(exchange.gtts.triggers), checks.worst_bare, checks.worst_halt, world.process.kernel.digest(),
+            len(exchange.gtts.triggers), world.crashes, world.stormed, checks.worst_bare, checks.worst_halt, world.process.kernel.digest(),
         )  # fmt: skip
     finally:
         world.close()

@@ -75,6 +75,7 @@ class Weather:
             return
         kind = rng.choice(STORMS)
         world.storms += 1
+        world.stormed += 1
         world.note(f"storm: {kind} for {length:.1f} s")
         undo = getattr(self, f"_{kind}")(rng, length)
         world.loop.call_later(length, self._over, undo)

@@ -6,6 +6,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from brokers.sandbox import ist
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.routes import Api
@@ -140,6 +141,7 @@ class World:
         """What a process is handed besides."""
         self.process = None
         self.storms = 0
+        self.stormed = self.crashes = 0
         self.calm_since = 0.0
         self.deaths = 0
         self.restarts = []
@@ -151,6 +153,11 @@ class World:
         self._due = None
         self._alarm = None
         self._schedule()
+
+    @staticmethod
+    def opens():
+        """Return the instant at which a day begins, ns UTC."""
+        return ist.midnight(DAY) + ist.time_of_day("09:15")
 
     def note(self, text):
         """Write a line into the day's diary."""
@@ -169,6 +176,7 @@ class World:
         if self.trouble:
             raise self.trouble.pop()
         if self.crash_due:
+            self.crashes += 1
             self.kill_process()
             self.loop.call_later(self.crash_due, self.start)
             self.crash_due = 0.0
@@ -209,6 +217,7 @@ class World:
         if self.process is None or not self.process.alive:
             return
         self.process.crash()
+        self.checks.died()
         with self.loop.running():
             while any(not task.done() for task in asyncio.all_tasks(self.loop)):
                 self.loop.turn()

@@ -1,0 +1,159 @@
+"""Orders by hand: what the operator fills in, what it would be and cost, and what became of it."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from compiled.charges import order_charges
+from compiled.events import Command, PlaceOrder
+from compiled.kernel import Kernel
+from compiled.ladder import Entry, entry_of, single
+from compiled.model import Order, OrderType, Product, Side, Validity, paise
+from compiled.positions import Market
+from compiled.risk import Reason
+from compiled.strategy import OPERATOR, Request, Wish
+from compiled.terms import Change, Terms, Variety
+
+Price = Annotated[float, Meta(ge=0)]
+VARIETIES = {"regular": Variety.REGULAR, "amo": Variety.AMO, "co": Variety.COVER, "iceberg": Variety.ICEBERG}
+KINDS = {OrderType.MARKET: "MARKET", OrderType.LIMIT: "LIMIT", OrderType.SL: "SL", OrderType.SLM: "SL-M"}
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new order; prices in rupees, 0: none. `stop` and `target` are percent of the average price, `minutes` of a TTL."""
+
+    symbol: str
+    side: Literal["BUY", "SELL"]
+    quantity: Annotated[int, Meta(gt=0)]
+    stop: Annotated[float, Meta(ge=0, le=50)]
+    target: Annotated[float, Meta(ge=0, le=500)] = 0.0
+    price: Price = 0.0
+    trigger: Price = 0.0
+    product: Literal["CNC", "MIS", "NRML", "MTF"] = "CNC"
+    validity: Literal["DAY", "IOC", "TTL"] = "DAY"
+    minutes: Annotated[int, Meta(ge=0)] = 0
+    variety: Literal["regular", "amo", "co", "iceberg"] = "regular"
+    legs: Annotated[int, Meta(ge=0)] = 0
+    disclosed: Annotated[int, Meta(ge=0)] = 0
+    slices: bool = False
+    protection: Annotated[float, Meta(ge=-1, le=100)] = -1.0
+    trail: bool = True
+
+    def entry(self) -> Entry:
+        """Return how it enters."""
+        terms = Terms(VARIETIES[self.variety], self.minutes, self.legs, self.disclosed, self.slices)
+        return entry_of(self.price, self.trigger, Validity[self.validity], self.protection, terms)
+
+
+class Alteration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A change of a working order, by our number or the broker's; 0 leaves a value as it is."""
+
+    order: str
+    quantity: Annotated[int, Meta(ge=0)] = 0
+    price: Price = 0.0
+    trigger: Price = 0.0
+
+
+class Counter:
+    """Takes tickets on the engine's event loop; every answer begins with "done:" or "refused:"."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def preview(self, detail: str) -> str:
+        """Say what an order would be, what it is worth and costs, or why it would be refused."""
+        try:
+            ticket, market, request = self._read(detail)
+        except ValueError as error:
+            return f"refused: {error}"
+        plan = request.plan
+        assert plan is not None
+        ladder = self._kernel.draft(OPERATOR, request, plan)
+        verdict = self._kernel.verdict(market, ladder, ladder.rungs[0])
+        if verdict is not Reason.OK:
+            return f"refused: {verdict.name}"
+        return f"done: {describe(ticket, plan.entry)}; {self._cost(ticket, market)}"
+
+    def place(self, now: int, detail: str) -> tuple[str, list[Command]]:
+        """Ask the kernel for an order; return the answer and what the kernel wants done."""
+        try:
+            ticket, _, request = self._read(detail)
+        except ValueError as error:
+            return f"refused: {error}", []
+        wish = Wish(now, request)
+        commands = self._kernel.handle(wish)
+        placed = [command.order for command in commands if isinstance(command, PlaceOrder)]
+        if wish.verdict is not Reason.OK or not placed:
+            return f"refused: {wish.verdict.name}", commands
+        entry = request.plan.entry if request.plan is not None else None
+        assert entry is not None
+        return f"done: order {placed[0].intent}: {describe(ticket, entry)}", commands
+
+    def alter(self, now: int, detail: str) -> tuple[str, list[Command]]:
+        """Ask the kernel for a change of an order of ours."""
+        try:
+            wanted = msgspec.json.decode(detail, type=Alteration)
+            order = self.find(wanted.order)
+        except ValueError as error:
+            return f"refused: {error}", []
+        if not (wanted.quantity or wanted.price or wanted.trigger):
+            return "refused: say what to change: a quantity, a price or a trigger", []
+        change = Change(wanted.quantity, wanted.price, wanted.trigger)
+        wish = Wish(now, Request(order.token, order.side, None, "", order, change))
+        commands = self._kernel.handle(wish)
+        if wish.verdict is not Reason.OK:
+            return f"refused: {wish.verdict.name}", commands
+        return f"done: changing order {order.intent}", commands
+
+    def find(self, name: str) -> Order:
+        """Return an order of ours by our number or the broker's; raise `ValueError`."""
+        out = self._kernel.out
+        order = out.by_order_id.get(name) or (out.orders.get(int(name)) if name.isdecimal() else None)
+        if order is None:
+            raise ValueError(f"no order of ours is called {name}")
+        if not order.live:
+            raise ValueError(f"order {name} is over: {order.status.name}")
+        return order
+
+    def _read(self, detail: str) -> tuple[Ticket, Market, Request]:
+        ticket = msgspec.json.decode(detail, type=Ticket)
+        markets = [each for each in self._kernel.markets.values() if each.instrument.symbol == ticket.symbol]
+        if not markets:
+            raise ValueError(f"{ticket.symbol} is not watched by this desk")
+        plan = single(
+            ticket.quantity, ticket.stop, ticket.target, Product[ticket.product], ticket.trail, ticket.entry()
+        )
+        return ticket, markets[0], Request(markets[0].token, Side[ticket.side], plan, "by hand")
+
+    def _cost(self, ticket: Ticket, market: Market) -> str:
+        """Return value and charges at the order's own price, else at the last."""
+        value = paise(ticket.price or market.last, ticket.quantity)
+        rates = self._kernel.rates[int(market.token) * 8 + int(Product[ticket.product])]
+        own, back = (
+            order_charges(rates, side, ticket.quantity, value) for side in (Side[ticket.side], _other(ticket.side))
+        )
+        return f"worth {_rupees(value)}, charges {_rupees(own)}, {_rupees(own + back)} with the way back"
+
+
+def describe(ticket: Ticket, entry: Entry) -> str:
+    """Return an order in one line."""
+    words = [ticket.side, str(ticket.quantity), ticket.symbol, KINDS[entry.order_type]]
+    words += [f"at {ticket.price:.2f}"] if ticket.price else []
+    words += [f"trigger {ticket.trigger:.2f}"] if ticket.trigger else []
+    words += [ticket.validity + (f" {ticket.minutes} min" if ticket.minutes else ""), ticket.product]
+    words += [] if ticket.variety == "regular" else [ticket.variety]
+    words += [f"{ticket.legs} legs"] if ticket.legs else []
+    words += [f"{ticket.disclosed} disclosed"] if ticket.disclosed else []
+    words += ["sliced"] if ticket.slices else []
+    stop = f"stop {ticket.stop:g} %" if ticket.stop else "bare: no stop"
+    target = f", target {ticket.target:g} %" if ticket.target else ""
+    return f"{' '.join(words)}, {stop}{target}"
+
+
+def _other(side: str) -> Side:
+    return Side.SELL if side == "BUY" else Side.BUY
+
+
+def _rupees(amount: int) -> str:
+    return f"₹{amount / 100:,.2f}"

@@ -1,0 +1,118 @@
+"""A law of the order path: what the broker tells may come in any order, twice or late, and ends in the same books."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from compiled.events import Answer, OrderUpdate, Outcome, PlaceOrder, Trade, Verb
+from compiled.model import OrderStatus, Product, Purpose, Side
+from compiled.terms import Terms, Variety
+from tests.core.scripted import CANBK, Scene, only
+
+LEGS = ("B1", 34), ("B2", 34), ("B3", 32)
+
+
+def plain(scene):
+    """Return an order, and everything the broker tells of it: an answer, its book, its trades."""
+    order = only(scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, product=Product.MIS)), PlaceOrder).order
+    now = scene.now
+    said = [
+        Answer(now, order.intent, Verb.PLACE, Outcome.SENT),
+        Answer(now, order.intent, Verb.PLACE, Outcome.ACCEPTED, "B1"),
+        *(
+            OrderUpdate(now, "B1", order.tag, CANBK, Side.BUY, status, 100, filled, 101.0)
+            for status, filled in ((OrderStatus.OPEN, 0), (OrderStatus.OPEN, 40), (OrderStatus.COMPLETE, 100))
+        ),
+        Trade(now, "t1", "B1", CANBK, Side.BUY, 40, 100.0),
+        Trade(now, "t2", "B1", CANBK, Side.BUY, 60, 100.0),
+    ]
+    return order, said
+
+
+def iceberg(scene):
+    """Return an iceberg of three legs, and everything the broker tells of it."""
+    order = only(
+        scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=100.0, terms=Terms(Variety.ICEBERG, legs=3))), PlaceOrder
+    ).order
+    now = scene.now
+    said = [Answer(now, order.intent, Verb.PLACE, Outcome.ACCEPTED, "B1")]
+    for order_id, quantity in LEGS:
+        for status, filled in ((OrderStatus.OPEN, 0), (OrderStatus.COMPLETE, quantity)):
+            said.append(OrderUpdate(now, order_id, order.tag, CANBK, Side.BUY, status, quantity, filled, 100.0))
+        said.append(Trade(now, "t" + order_id, order_id, CANBK, Side.BUY, quantity, 100.0))
+    return order, said
+
+
+def stop(scene):
+    """Return the stop of an intraday position, and everything the broker tells until it has sold all of it."""
+    scene.fill(scene.enter(product=Product.MIS), "E1")
+    order = [c.order for c in scene.asked if isinstance(c, PlaceOrder) and c.order.purpose is Purpose.PROTECT][-1]
+    now = scene.now
+    said = [
+        Answer(now, order.intent, Verb.PLACE, Outcome.SENT),
+        Answer(now, order.intent, Verb.PLACE, Outcome.ACCEPTED, "G1"),
+        *(
+            OrderUpdate(now, "G1", order.tag, CANBK, Side.SELL, status, 100, filled)
+            for status, filled in (
+                (OrderStatus.TRIGGER_PENDING, 0), (OrderStatus.OPEN, 0), (OrderStatus.OPEN, 30),
+                (OrderStatus.COMPLETE, 100),
+            )
+        ),
+        Trade(now, "s1", "G1", CANBK, Side.SELL, 30, 97.9),
+        Trade(now, "s2", "G1", CANBK, Side.SELL, 70, 97.8),
+    ]  # fmt: skip
+    return order, said
+
+
+def books(scene, order):
+    """Return what must not depend on the order of the news."""
+    ledger, rung = scene.kernel.ledger, scene.rung
+    chain = []
+    while order is not None:
+        chain.append((order.order_id, order.status, int(order.filled), int(order.traded), int(order.value)))
+        order = order.sibling
+    return (
+        sorted(chain), scene.account, int(ledger.cash), int(ledger.realised), int(rung.bought), int(rung.sold),
+        int(rung.bought_value), int(rung.sold_value), scene.kernel.orphans,
+    )  # fmt: skip
+
+
+def told(story, indexes):
+    scene = Scene()
+    order, said = story(scene)
+    for index in indexes(len(said)):
+        scene.tell(said[index])
+    return books(scene, order)
+
+
+@st.composite
+def shuffled(draw):
+    """Draw a story and an order in which everything is told at least once, some of it again."""
+    story, count = draw(st.sampled_from([(plain, 7), (iceberg, 10), (stop, 8)]))
+    once = draw(st.permutations(range(count)))
+    again = draw(st.lists(st.integers(0, count - 1), max_size=6))
+    places = draw(st.lists(st.integers(0, count), min_size=len(again), max_size=len(again)))
+    mixed = list(once)
+    for index, place in zip(again, places, strict=True):
+        mixed.insert(place, index)
+    return story, mixed
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(shuffled())
+def test_the_brokers_news_in_any_order_and_repeated_end_in_the_same_books(drawn):
+    story, mixed = drawn
+    assert told(story, lambda _: mixed) == told(story, range)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.sets(st.integers(0, 6)), st.randoms(use_true_random=False))
+def test_with_news_missing_nothing_is_booked_that_was_not_told(missing, rng):
+    scene = Scene()
+    order, said = plain(scene)
+    kept = [index for index in range(len(said)) if index not in missing]
+    rng.shuffle(kept)
+    for index in kept:
+        scene.tell(said[index])
+    linked = bool({1, 2, 3, 4} & set(kept))
+    expected = (40 * (5 in kept) + 60 * (6 in kept)) if linked else 0
+    assert (scene.account, int(order.traded)) == (expected, expected)

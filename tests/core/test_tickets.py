@@ -1,0 +1,103 @@
+"""Orders by hand: what is shown before, what is placed, and one line for everything that cannot be meant."""
+
+import json
+
+import pytest
+
+from compiled.events import ModifyOrder, Outcome, PlaceOrder, Verb
+from compiled.model import OrderType, Product, Side, Validity
+from compiled.terms import Variety
+from engine.trading.tickets import Counter
+from tests.core.scripted import Scene, only
+
+
+@pytest.fixture
+def scene():
+    return Scene()
+
+
+@pytest.fixture
+def counter(scene):
+    return Counter(scene.kernel)
+
+
+def ticket(**more):
+    return json.dumps({"symbol": "CANBK", "side": "BUY", "quantity": 10, "stop": 2.0, **more})
+
+
+def test_the_preview_says_what_it_is_and_costs_and_sends_nothing(scene, counter):
+    told = counter.preview(ticket(price=99.5, target=4.0))
+    assert told == (
+        "done: BUY 10 CANBK LIMIT at 99.50 DAY CNC, stop 2 %, target 4 %; "
+        "worth ₹995.00, charges ₹0.00, ₹0.00 with the way back"
+    )
+    assert list(scene.kernel.out.orders.values()) == []
+
+
+def test_an_order_is_placed_with_everything_the_ticket_says(scene, counter):
+    told, commands = counter.place(
+        scene.now,
+        ticket(price=99.5, validity="TTL", minutes=3, disclosed=5, product="MIS", side="SELL", protection=1.0),
+    )
+    order = only(commands, PlaceOrder).order
+    assert told == f"done: order {order.intent}: SELL 10 CANBK LIMIT at 99.50 TTL 3 min MIS 5 disclosed, stop 2 %"
+    assert (order.side, order.order_type, order.price, order.validity, order.product, order.protection) == (
+        Side.SELL, OrderType.LIMIT, 99.5, Validity.TTL, Product.MIS, 1.0,
+    )  # fmt: skip
+    assert (order.terms.minutes, order.terms.disclosed, order.strategy) == (3, 5, "operator")
+
+
+def test_an_iceberg_by_hand_is_an_iceberg(scene, counter):
+    _, commands = counter.place(scene.now, ticket(price=99.5, variety="iceberg", legs=2))
+    assert only(commands, PlaceOrder).order.terms.variety is Variety.ICEBERG
+
+
+@pytest.mark.parametrize(
+    ("detail", "says"),
+    [
+        ("nonsense", "malformed"),
+        (ticket(symbol="NOSUCH"), "NOSUCH is not watched"),
+        (ticket(quantity=0), "quantity"),
+        (ticket(validity="GTC"), "validity"),
+        (ticket(colour="red"), "colour"),
+        (ticket(price=99.52), "TICK"),
+        (ticket(validity="TTL"), "TERMS"),
+        (ticket(product="MTF"), "PRODUCT"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_line_and_sends_nothing(scene, counter, detail, says):
+    told, commands = counter.place(scene.now, detail)
+    assert told.startswith("refused: ")
+    assert says in told
+    assert "\n" not in told
+    assert [command for command in commands if isinstance(command, PlaceOrder)] == []
+    assert says in counter.preview(detail)
+
+
+def test_a_working_order_is_changed_by_our_number_or_the_brokers(scene, counter):
+    _, commands = counter.place(scene.now, ticket(price=99.5))
+    order = only(commands, PlaceOrder).order
+    scene.accept(order, "251007000000042")
+    for name, price in ((str(order.intent), 99.6), ("251007000000042", 99.7)):
+        told, commands = counter.alter(scene.now, json.dumps({"order": name, "price": price}))
+        assert told == f"done: changing order {order.intent}"
+        assert only(commands, ModifyOrder).change.price == price
+        scene.answer(order.intent, Outcome.ACCEPTED, "251007000000042", Verb.MODIFY)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"order": "99"}, "no order of ours is called 99"),
+        ({"order": "1"}, "say what to change"),
+        ({"order": "1", "price": 99.52}, "TICK"),
+        ({"order": "1", "price": -1}, "price"),
+    ],
+)
+def test_a_change_that_cannot_be_meant_is_refused_in_one_line(scene, counter, change, says):
+    _, commands = counter.place(scene.now, ticket(price=99.5))
+    scene.accept(only(commands, PlaceOrder).order, "B1")
+    told, commands = counter.alter(scene.now, json.dumps(change))
+    assert told.startswith("refused: ")
+    assert says in told
+    assert commands == [] or not any(isinstance(each, ModifyOrder) for each in commands)

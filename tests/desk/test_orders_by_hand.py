@@ -1,0 +1,150 @@
+"""Orders by hand, from the command line through the desk to a real exchange and back, of every kind."""
+
+import json
+import signal
+
+import pytest
+
+from tests.desk.support import get, rows
+from tests.desk.test_restart import status, wait_for
+
+CONFIG = """
+[broker]
+rest = "{rest}"
+ws = "{ws}"
+api_key = "{api_key}"
+access_token = "{access_token}"
+[feed]
+watch = ["INFY", "TCS", "ITC", "SBIN"]
+[risk]
+price_range_percent = 8.0
+[strategy.momentum_ladder]
+enabled = false
+[strategy.moving_average_cross]
+enabled = false
+"""
+
+
+@pytest.fixture
+def exchange(patang):
+    """Serve an exchange in a process of its own, and point the configuration at it."""
+    serving = patang.start("sandbox", "--seed", 11, "--speed", 3, "--json", stdout=-1)
+    endpoint = json.loads(serving.stdout.readline())
+    (patang.home / "config.toml").write_text(CONFIG.format(**endpoint))
+    yield endpoint
+    serving.send_signal(signal.SIGINT)
+    serving.wait(20)
+
+
+@pytest.fixture
+def desk(patang, exchange):
+    """Run a desk without strategies; it is stopped at the end."""
+    running = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
+    wait_for(lambda: (s := status(patang)) and s["state"] == "running", 40, "the desk runs")
+    yield running
+    running.send_signal(signal.SIGTERM)
+    running.wait(40)
+
+
+def hand(patang, *words):
+    """Place, change or cancel; return our number of the order."""
+    done = patang.run(*words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("order ")[1].split()[0].rstrip(":\n")
+
+
+def ours(patang, number):
+    found = rows(patang.state() / "desk.db", "SELECT * FROM intents WHERE intent = ?", int(number))
+    return found[0] if found else None
+
+
+def there(exchange, tag):
+    """Return the exchange's orders under a tag."""
+    return [row for row in get(exchange["rest"] + "/sandbox/books")["orders"] if row["tag"] == tag]
+
+
+def last_price(patang, symbol):
+    """Return the last price in rupees, as the preview of one share has it."""
+    done = patang.run("order", "buy", symbol, 1, "--stop", 2)
+    return float(done.stderr.split("worth ₹")[1].split(", charges")[0].replace(",", ""))
+
+
+def test_orders_of_every_kind_reach_the_exchange_as_what_they_are_and_come_back(patang, exchange, desk):
+    price = round(last_price(patang, "ITC") * 0.96 * 20) / 20
+    limit = hand(patang, "order", "buy", "ITC", 100, "--stop", 2, "--price", price, "--disclosed", 20, "--yes")
+    wait_for(lambda: ours(patang, limit)["status"] == "OPEN", 20, "the limit order rests")
+    [row] = there(exchange, ours(patang, limit)["tag"])
+    assert (row["order_type"], row["price"], row["disclosed_quantity"], row["status"]) == ("LIMIT", price, 20, "OPEN")
+
+    hand(patang, "modify", limit, "--price", price - 0.05, "--quantity", 120)
+    wait_for(lambda: there(exchange, row["tag"])[0]["price"] == price - 0.05, 20, "the change is there")
+    wait_for(lambda: ours(patang, limit)["quantity"] == 120, 20, "the change is known here")
+    hand(patang, "cancel", limit)
+    wait_for(lambda: ours(patang, limit)["status"] == "CANCELLED", 20, "it is cancelled")
+
+    ttl = hand(
+        patang, "order", "buy", "ITC", 10, "--stop", 2, "--price", price, "--validity", "TTL", "--minutes", 1, "--yes"
+    )
+    iceberg = hand(
+        patang, "order", "buy", "ITC", 100, "--stop", 2, "--price", price, "--variety", "iceberg", "--legs", 4, "--yes"
+    )
+    wait_for(lambda: ours(patang, iceberg)["status"] == "OPEN", 20, "the iceberg rests")
+    [leg] = there(exchange, ours(patang, iceberg)["tag"])
+    assert (leg["variety"], leg["quantity"]) == ("iceberg", 25)
+    wait_for(lambda: ours(patang, ttl)["status"] == "CANCELLED", 60, "a minute of the exchange has passed")
+
+    waits = hand(patang, "order", "buy", "INFY", 10, "--stop", 2, "--trigger", rise(patang), "--yes")
+    wait_for(lambda: ours(patang, waits)["status"] == "TRIGGER_PENDING", 20, "the SL-M order waits")
+    assert there(exchange, ours(patang, waits)["tag"])[0]["order_type"] == "SL-M"
+
+    refused = patang.run("order", "buy", "ITC", 10, "--stop", 2, "--price", price, "--variety", "amo", "--yes")
+    assert (refused.returncode, refused.stderr) == (2, "patang: refused: SESSION\n")
+
+
+def rise(patang):
+    return round(last_price(patang, "INFY") * 1.06, 0)
+
+
+def test_intraday_and_cover_positions_stand_protected_survive_a_death_and_leave(patang, exchange, desk):
+    short = hand(patang, "order", "sell", "TCS", 10, "--stop", 2, "--product", "MIS", "--yes")
+    cover = hand(patang, "order", "buy", "SBIN", 10, "--stop", 2, "--product", "MIS", "--variety", "co", "--yes")
+    gone = hand(patang, "order", "buy", "ITC", 100, "--bare", "--validity", "IOC", "--yes")
+    wait_for(lambda: len(waiting(exchange)) == 2, 30, "both stops wait for their triggers")
+    stops = {row["tradingsymbol"]: row for row in waiting(exchange)}
+    assert (stops["TCS"]["transaction_type"], stops["TCS"]["quantity"], stops["TCS"]["product"]) == ("BUY", 10, "MIS")
+    assert (stops["SBIN"]["variety"], stops["SBIN"]["parent_order_id"]) == (
+        "co", there(exchange, ours(patang, cover)["tag"])[0]["order_id"],
+    )  # fmt: skip
+    wait_for(lambda: ours(patang, gone)["status"] in {"COMPLETE", "CANCELLED"}, 20, "the immediate order is over")
+    wait_for(lambda: status(patang)["naked"] == 0, 20, "nothing is naked")
+    assert ours(patang, short)["status"] == "COMPLETE"
+
+    desk.kill()
+    desk.wait(20)
+    again = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
+    try:
+        wait_for(lambda: (s := status(patang)) and s["state"] == "running" and s["naked"] == 0, 40, "as it was")
+        assert {row["order_id"] for row in waiting(exchange)} == {row["order_id"] for row in stops.values()}
+        assert patang.run("kill", "--flatten", "--reason", "enough").returncode == 0
+        wait_for(lambda: not any(position["quantity"] for position in positions(exchange)), 40, "everything is flat")
+        assert waiting(exchange) == []
+    finally:
+        again.send_signal(signal.SIGTERM)
+        again.wait(40)
+
+
+def waiting(exchange):
+    books = get(exchange["rest"] + "/sandbox/books")
+    return [row for row in books["orders"] if row["status"] == "TRIGGER PENDING"]
+
+
+def positions(exchange):
+    return get(exchange["rest"] + "/sandbox/books")["positions"]
+
+
+def test_nothing_is_sent_without_a_word(patang, exchange, desk):
+    done = patang.run("order", "buy", "INFY", 10, "--stop", 2)
+    assert done.returncode == 2
+    assert "nothing was sent; say --yes" in done.stderr
+    assert "charges ₹" in done.stderr
+    assert get(exchange["rest"] + "/sandbox/books")["orders"] == []

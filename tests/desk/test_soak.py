@@ -1,0 +1,84 @@
+"""An accelerated day with random faults, over real sockets: both sides end with equal books, and nothing was sent twice."""
+
+import json
+import random
+import signal
+import time
+import urllib.request
+
+import pytest
+
+from tests.desk.support import get
+from tests.desk.test_restart import CONFIG, compare, status, wait_for
+
+FAULTS = (
+    {"kind": "delay", "on": "* *", "chance": 0.2, "seconds": 1.0},
+    {"kind": "drop", "on": "* *", "chance": 0.1},
+    {"kind": "drop", "on": "POST *", "chance": 0.3, "accept": True},
+    {"kind": "504", "on": "POST *", "chance": 0.4, "accept": True},
+    {"kind": "503", "on": "* /orders*", "chance": 0.3},
+    {"kind": "429", "on": "POST *", "chance": 0.3},
+    {"kind": "html", "on": "GET *", "chance": 0.3},
+    {"kind": "cut", "on": "* *", "chance": 0.2},
+    {"kind": "refuse", "on": "* /gtt/*", "chance": 0.3},
+    {"kind": "drop", "on": "updates", "chance": 0.5},
+    {"kind": "duplicate", "on": "updates", "chance": 0.5},
+    {"kind": "reorder", "on": "updates", "chance": 0.5},
+    {"kind": "close", "on": "ticks", "times": 1},
+    {"kind": "partial", "on": "orders", "chance": 0.5, "seconds": 20.0},
+    {"kind": "slow", "on": "orders", "chance": 0.5, "seconds": 10.0},
+    {"kind": "trade-first", "on": "fills", "chance": 0.5, "seconds": 10.0},
+)
+
+
+def post(url, fields):
+    request = urllib.request.Request(url, json.dumps(fields).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.loads(answer.read())
+
+
+def clear(rest):
+    with urllib.request.urlopen(
+        urllib.request.Request(rest + "/sandbox/faults", method="DELETE"), timeout=10
+    ) as answer:
+        answer.read()
+
+
+def live_through(patang, speed, seconds, seed):
+    """Let the desk trade for so many seconds of the wall while one fault after the other strikes, then compare."""
+    rng = random.Random(seed)
+    serving = patang.start("sandbox", "--seed", seed, "--speed", speed, "--json", stdout=-1)
+    endpoint = json.loads(serving.stdout.readline())
+    (patang.home / "config.toml").write_text(CONFIG.format(**endpoint))
+    desk = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
+    try:
+        wait_for(lambda: (s := status(patang)) and s["state"] == "running", 40, "the desk runs")
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and desk.poll() is None:
+            post(endpoint["rest"] + "/sandbox/faults", rng.choice(FAULTS) | {"lasts": rng.uniform(2.0, 6.0) * speed})
+            time.sleep(rng.uniform(0.5, 3.0))
+        assert desk.poll() is None, "the desk has died"
+        clear(endpoint["rest"])
+        time.sleep(8.0)
+        assert patang.run("kill", "--reason", "compare").returncode == 0
+        wait_for(lambda: (s := status(patang)) and s["kill"] == "halt" and s["naked"] == 0, 40, "halted, nothing naked")
+        time.sleep(2.0)
+        desk.send_signal(signal.SIGTERM)
+        assert desk.wait(30) in {0, 4, 130}
+        compare(patang, get(endpoint["rest"] + "/sandbox/books"))
+    finally:
+        for process in (desk, serving):
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.wait(30)
+
+
+def test_a_stretch_of_a_day_with_random_faults_ends_with_equal_books(patang):
+    live_through(patang, speed=30, seconds=15, seed=12)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", [21, 22, 23])
+def test_a_whole_accelerated_day_with_random_faults_ends_with_equal_books(patang, seed):
+    live_through(patang, speed=30, seconds=375 * 60 / 30 - 60, seed=seed)

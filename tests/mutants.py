@@ -1,0 +1,164 @@
+"""Break the code on purpose, one promise at a time, and see that the proofs notice: `make mutants`.
+
+Each mutant is a copy of the tree with one or two lines changed. First simulated days run against it, then the crash
+points and the tests of the order path, until something fails. A mutant that survives is a missing test.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = ("brokers", "compiled", "engine", "store", "strategies", "tui", "tests", "pyproject.toml")
+DAYS = 60
+PATIENCE_S = 600
+
+
+class Mutant(NamedTuple):
+    """One way to be wrong: what it means, where, and which text becomes which."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+GATEWAY, BOOKS = "engine/trading/gateway.py", "engine/trading/books.py"
+PROTECTION, ANSWERS = "compiled/protection.py", "compiled/answers.py"
+
+MUTANTS = (
+    Mutant("an unknown order is not looked up", BOOKS, "self.gateway.resolve(orders, triggers)", "pass"),
+    Mutant(
+        "an unknown order is given up at the first miss", GATEWAY,
+        "if item.misses >= self.patience.looks and now - item.since >= self.patience.settle_s * SECOND:",
+        "if item.misses >= 1:",
+    ),
+    Mutant(
+        "an unknown order is sent again", GATEWAY,
+        "            self.look_for(intent)\n            self._answer(intent, Verb.PLACE, Outcome.UNKNOWN, reason=str(error))",
+        '            self._answer(intent, Verb.PLACE, Outcome.REFUSED, reason=f"busy: {error}")',
+    ),
+    Mutant("a request leaves before it is on disk", GATEWAY, "await self.journal.commit()", "self.journal.commit()"),
+    Mutant(
+        "the latch is not looked at before sending", GATEWAY,
+        "return self.kill.latched and order.purpose is Purpose.ENTRY", "return False",
+    ),
+    Mutant(
+        "the latch is forgotten in a restart", "engine/trading/killswitch.py",
+        "            self._write(self._latch)\n", "",
+    ),
+    Mutant(
+        "a halt leaves working entries alone", "compiled/positions.py", "                self.out.cancel(rung.entry)", "                pass",
+    ),
+    Mutant("a flatten only halts", "compiled/kernel.py", 'self._leave(ladder, "flatten")', "pass"),
+    Mutant("a trade is booked twice", ANSWERS, "        if key in self.applied:\n            return\n", ""),
+    Mutant("a restart forgets which trades it has booked", "engine/trading/restore.py", "    kernel.applied.add(", "    len("),
+    Mutant(
+        "a restart takes an unanswered order for dead", "engine/trading/restore.py",
+        "        order.status = OrderStatus.UNKNOWN", "        order.status = OrderStatus.REJECTED",
+    ),
+    Mutant(
+        "the sibling of an exit is not deleted", PROTECTION,
+        "    if gtt is not None and gtt.live:\n        out.delete_gtt(gtt)\n    unguarded",
+        "    unguarded",
+    ),
+    Mutant(
+        "an exit leaves while its stop still stands", PROTECTION,
+        "    if gtt is not None and gtt.live:\n        if gtt.status is GttStatus.ACTIVE and takes:\n"
+        "            out.delete_gtt(gtt)\n        return\n",
+        "",
+    ),
+    Mutant(
+        "protection keeps its size when more is filled", PROTECTION,
+        "    resized = gtt.legs[0].quantity != rung.quantity", "    resized = False",
+    ),
+    Mutant("nothing is protected", PROTECTION, "    else:\n        _place_gtt(out, ladder, rung, last)\n\n\ndef _near", "\n\ndef _near"),
+    Mutant(
+        "a stop follows the price down", PROTECTION,
+        "    stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop\n    resized",
+        "    stop = stop_at(ladder, rung, last)\n    resized",
+    ),
+    Mutant(
+        "orders on their way do not count as exposure", "compiled/positions.py", "coming = outstanding(entry)", "coming = 0",
+    ),
+    Mutant("no budget is kept for exits", "engine/trading/governor.py", "(self.rates.reserve_per_second if entry else 0)", "0"),
+    Mutant("orders are not counted", "engine/trading/governor.py", "        self._second.append(now)\n", ""),
+    Mutant(
+        "books that cannot be read count as empty", BOOKS,
+        "            self.failures += 1\n            return False",
+        "            orders, trades, triggers = [], [], []",
+    ),
+    Mutant(
+        "a fill of an order given up is ignored", "compiled/orders.py",
+        "    OrderStatus.LOST: _WORKING,", "    OrderStatus.LOST: (),",
+    ),
+    Mutant("a tag that stands at the broker is given out again", "compiled/outbox.py", "max(self.next_intent, number + 1)", "self.next_intent"),
+    Mutant("a time-out counts as a refusal", "brokers/kite/outcome.py", "    return OrderUnknown(str(failed))", '    return OrderRefused("X", str(failed))'),
+    Mutant("hints are taken for the whole truth", "engine/trading/pacing.py", "elif loop.hinted or polled or (unknown", "elif loop.hinted or (unknown"),
+)  # fmt: skip
+
+
+def grow(mutant, folder):
+    """Copy the tree into a folder and break it there; the old text must stand there exactly once."""
+    for part in PARTS:
+        subprocess.run(["cp", "-rs", str(ROOT / part), str(folder)], check=True)
+    target = folder / mutant.file
+    text = (ROOT / mutant.file).read_text(encoding="utf-8")
+    found = text.count(mutant.old)
+    if found != 1:
+        raise ValueError(f"{mutant.name}: {found} places in {mutant.file} read {mutant.old!r}")
+    target.unlink()
+    target.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+
+
+def proofs(mutant):
+    """Return (name, arguments, whether the native core may be used) of what is run against a mutant, in this order."""
+    quick = not mutant.file.startswith("compiled/") and (ROOT / "build" / "native").is_dir()
+    pytest = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not soak"]
+    yield "simulated days", ["-m", "tests.simulation", "0", str(DAYS), "stop"], quick
+    yield "crash points", [*pytest, "tests/simulation/test_crash_points.py"], quick
+    yield "tests of the order path", [*pytest, "tests/core"], quick
+
+
+def hunt(mutant):
+    """Return what notices a mutant and what it says, empty where it survives."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        grow(mutant, folder)
+        for name, arguments, quick in proofs(mutant):
+            path = os.pathsep.join([*([str(ROOT / "build" / "native")] if quick else []), str(folder)])
+            done = subprocess.run(
+                [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=False,
+                timeout=PATIENCE_S, env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            )  # fmt: skip
+            if done.returncode:
+                return name, _said(done.stdout + done.stderr)
+    return "", ""
+
+
+def _said(output):
+    lines = [line.strip() for line in output.splitlines() if "seed " in line or line.startswith("FAILED")]
+    return (lines or output.splitlines() or ["nothing"])[-1].strip()[:160]
+
+
+def main(wanted):
+    """Hunt every mutant, or those whose names contain `wanted`; return how many survived."""
+    survived = 0
+    for mutant in MUTANTS:
+        if wanted in mutant.name:
+            began = time.monotonic()
+            noticed, said = hunt(mutant)
+            survived += not noticed
+            print(
+                f"{noticed or 'SURVIVED':24} {mutant.name} ({time.monotonic() - began:.0f} s)\n{'':24} {said}",
+                flush=True,
+            )
+    return survived
+
+
+if __name__ == "__main__":
+    sys.exit(bool(main(sys.argv[1] if len(sys.argv) > 1 else "")))

@@ -1,0 +1,39 @@
+"""The table of mutants fits the code, and three of them, others with each change of it, are noticed."""
+
+import hashlib
+
+import pytest
+
+from tests.mutants import MUTANTS, ROOT, hunt
+
+BOUNDED = 3
+
+
+def todays():
+    """Return which mutants are hunted in the gate: the sources decide, so that they take turns."""
+    sources = hashlib.sha256()
+    for folder in ("compiled", "engine"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            sources.update(path.read_bytes())
+    first = int.from_bytes(sources.digest()[:4], "big")
+    return [MUTANTS[(first + 7 * turn) % len(MUTANTS)] for turn in range(BOUNDED)]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_every_mutant_still_finds_its_place_in_the_code(mutant):
+    assert (ROOT / mutant.file).read_text(encoding="utf-8").count(mutant.old) == 1
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("mutant", todays(), ids=lambda mutant: mutant.name)
+def test_code_that_is_broken_on_purpose_is_noticed(mutant):
+    noticed, said = hunt(mutant)
+    assert noticed, said
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_every_way_to_break_the_code_is_noticed(mutant):
+    noticed, said = hunt(mutant)
+    assert noticed, said

@@ -1,0 +1,70 @@
+"""Orders by hand on the command line."""
+
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from engine.errors import ConfigError
+from tui import ticket
+from tui.cli import AsJson, ConfigFile, Mode
+
+
+def order(
+    side: Literal["buy", "sell"],
+    symbol: Annotated[str, Parameter(help="What to trade, as INFY.")],
+    quantity: Annotated[int, Parameter(help="Shares.")],
+    *,
+    stop: Annotated[float, Parameter(help="Percent from the average price at which a stop protects it.")] = 0.0,
+    bare: Annotated[bool, Parameter(negative="", help="Without a stop.")] = False,
+    target: Annotated[float, Parameter(help="Percent from the average price; 0: none.")] = 0.0,
+    price: Annotated[float, Parameter(help="Limit in rupees: LIMIT, with a trigger SL.")] = 0.0,
+    trigger: Annotated[float, Parameter(help="Trigger in rupees: SL-M, with a price SL.")] = 0.0,
+    product: Literal["CNC", "MIS", "NRML", "MTF"] = "CNC",
+    validity: Literal["DAY", "IOC", "TTL"] = "DAY",
+    minutes: Annotated[int, Parameter(help="Life of a TTL order.")] = 0,
+    variety: Annotated[Literal["regular", "amo", "co", "iceberg"], Parameter(help="Kite's kind of order.")] = "regular",
+    legs: Annotated[int, Parameter(help="Of an iceberg, 2 to 50.")] = 0,
+    disclosed: Annotated[int, Parameter(help="Shares shown.")] = 0,
+    slices: Annotated[bool, Parameter(negative="", help="Cut at the exchange's freeze quantity.")] = False,
+    protection: Annotated[float, Parameter(help="Market protection in percent; -1: the exchange's.")] = -1.0,
+    trail: Annotated[bool, Parameter(help="Whether the stop follows the price.")] = True,
+    yes: Annotated[bool, Parameter(negative="", help="Place it without asking.")] = False,
+    mode: Annotated[Mode | None, Parameter(help="Which desk, where several run.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Enter a position by hand on the running desk: shows what it is and costs, and asks before it is sent."""
+    if bare == (stop > 0.0):
+        raise ConfigError("say --stop PERCENT, or --bare for a position without a stop")
+    wanted = {
+        "symbol": symbol, "side": side.upper(), "quantity": quantity, "stop": stop, "target": target, "price": price,
+        "trigger": trigger, "product": product, "validity": validity, "minutes": minutes, "variety": variety,
+        "legs": legs, "disclosed": disclosed, "slices": slices, "protection": protection, "trail": trail,
+    }  # fmt: skip
+    return ticket.order(config, mode or "", wanted, yes=yes, as_json=as_json)
+
+
+def modify(
+    order: Annotated[str, Parameter(help="Our number of it, or the broker's.")],
+    *,
+    quantity: Annotated[int, Parameter(help="New total; 0: as it is.")] = 0,
+    price: Annotated[float, Parameter(help="New limit in rupees; 0: as it is.")] = 0.0,
+    trigger: Annotated[float, Parameter(help="New trigger in rupees; 0: as it is.")] = 0.0,
+    mode: Annotated[Mode | None, Parameter(help="Which desk, where several run.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Change a working order of the running desk."""
+    wanted = {"order": order, "quantity": quantity, "price": price, "trigger": trigger}
+    return ticket.modify(config, mode or "", wanted, as_json=as_json)
+
+
+def cancel(
+    order: Annotated[str, Parameter(help="Our number of it, or the broker's.")],
+    *,
+    mode: Annotated[Mode | None, Parameter(help="Which desk, where several run.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Cancel a working order of the running desk."""
+    return ticket.cancel(config, mode or "", order, as_json=as_json)
