@@ -211,8 +211,14 @@ class Answers(Positions):
             return None
         for rung in self.rungs.values():
             ladder = self.owners[int(rung.ladder_id)]
-            served = rung.exit is not None or rung.guard is not None or rung.quantity != event.quantity
-            if served or not rung.live or ladder.instrument.token != event.token or ladder.out is not event.side:
+            served = rung.exit is not None or (waits and rung.guard is not None)
+            if (
+                served
+                or rung.quantity != event.quantity
+                or not rung.live
+                or ladder.instrument.token != event.token
+                or ladder.out is not event.side
+            ):
                 continue
             order = Order(
                 number, event.tag, ladder.strategy, event.token, event.side, event.quantity,
@@ -240,6 +246,17 @@ class Answers(Positions):
         order.order_id = event.order_id
         self.out.register(order)
         return order
+
+    def prune(self) -> None:
+        """Forget what is over: for a replay, whose exchange tells every trade once and takes nothing back."""
+        self.out.prune()
+        self.applied.clear()
+        self.owners.clear()
+        self.rungs.clear()
+        for ladder in self.ladders.values():
+            self.owners[ladder.ladder_id] = ladder
+            for rung in ladder.rungs:
+                self.rungs[rung.rung_id] = rung
 
     def _name_exit(self, order: Order, price: float) -> None:
         """Tell stop and target apart by the price of the order a GTT has sent."""

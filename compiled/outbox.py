@@ -7,6 +7,7 @@ from mypy_extensions import i64, mypyc_attr
 from compiled.digest import Digest
 from compiled.events import Alert, CancelOrder, Command, DeleteGtt, ModifyGtt, ModifyOrder, PlaceGtt, PlaceOrder
 from compiled.model import Gtt, GttLeg, Order, OrderType, Product, Purpose, Side, Validity
+from compiled.orders import settled
 from compiled.table import Table
 from compiled.terms import PLAIN, Change, Exits, Terms
 
@@ -153,6 +154,20 @@ class Outbox:
         if order.order_id:
             order.listed = order.order_id
             self.by_order_id[order.order_id] = order
+
+    def prune(self) -> None:
+        """Forget the orders and GTTs of which nothing more can come, where the broker never takes back what it said."""
+        orders = [order for order in self.orders.values() if not settled(order)]
+        gtts = [gtt for gtt in self.gtts.values() if gtt.live or gtt.asked or not (gtt.order_id or gtt.gtt_id)]
+        self.orders.clear()
+        self.by_tag.clear()
+        self.by_order_id.clear()
+        self.gtts.clear()
+        self.by_gtt_id.clear()
+        for order in orders:
+            self.register(order)
+        for gtt in gtts:
+            self.register_gtt(gtt)
 
     def changed(self, order: Order) -> None:
         """Have an order's row written, and its broker id known."""

@@ -22,7 +22,7 @@ from compiled.recording import DEPTH, WORD, BarColumns, Sessions, TickColumns
 from compiled.venue import Venue
 
 DAY: Final[i64] = 86_400
-FEW: Final[i64] = 30
+FEW: Final[i64] = 32
 
 
 @final
@@ -55,6 +55,7 @@ class Replay:
         self.times = vec[i64]()
         self.equity = vec[i64]()
         self.points: i64 = 0
+        self.room: i64 = 2 * FEW
         self.close: i64 = 0
 
     def enter(self, index: i64) -> None:
@@ -97,14 +98,19 @@ class Replay:
             self.do(self.kernel.take(venue.reports.take()), due)
 
     def forget(self) -> None:
-        """Drop what has changed: nobody writes it down here, and small tables are fast ones."""
+        """Drop what has changed, and what is over: nobody writes it down here, and small tables stay in the cache."""
         kernel = self.kernel
-        if len(kernel.changed_rungs) + len(kernel.out.changed_orders) > FEW:
-            kernel.out.changed_orders.clear()
-            kernel.out.changed_gtts.clear()
-            kernel.changed_rungs.clear()
-            kernel.changed_ladders.clear()
-            kernel.decisions.forget()
+        out = kernel.out
+        if len(kernel.changed_rungs) + len(out.changed_orders) < FEW:
+            return
+        out.changed_orders.clear()
+        out.changed_gtts.clear()
+        kernel.changed_rungs.clear()
+        kernel.changed_ladders.clear()
+        kernel.decisions.forget()
+        if len(out.orders) + len(out.gtts) > self.room:
+            kernel.prune()
+            self.room = max(2 * FEW, 2 * (len(out.orders) + len(out.gtts)))
 
     def expect(self, points: i64) -> None:
         """Make room for a curve of so many points."""

@@ -291,11 +291,21 @@ def test_compiled_and_interpreted_twins_trade_alike_on_many_instruments():
     assert results[0].digest == results[1].digest
 
 
+def test_a_long_run_keeps_of_what_is_over_nothing_but_its_fills():
+    tokens = (257, 513, 769)
+    kernel, venue = desk([Restless(21), SmaCross("cross", 60, 3, 7, 10, 0.5)], tokens)
+    result = run_bars(kernel, venue, columns(walk(21, tokens, 370, days=8), tokens), 60, sessions(8))
+    assert len(result.fills) > 1_500
+    kept = [kernel.rungs, kernel.owners, kernel.out.orders, kernel.out.gtts, kernel.out.by_gtt_id]
+    kept += [kernel.out.by_tag, kernel.out.by_order_id, kernel.applied, kernel.decisions.fresh, kernel.changed_rungs]
+    assert max(map(len, kept)) < 300
+
+
 def test_a_bare_position_has_no_gtt_and_is_not_counted_as_naked():
     rows = walk(1, (257,), 370)
     kernel, venue = desk([SmaCross("cross", 60, 5, 12, 100)], (257,))
-    run_bars(kernel, venue, columns(rows, (257,)), 60, sessions())
-    assert not kernel.out.gtts
+    result = run_bars(kernel, venue, columns(rows, (257,)), 60, sessions())
+    assert kernel.out.next_intent == 1 + len(result.fills)  # every intent was an order
     assert kernel.naked() == 0
 
 

@@ -31,6 +31,7 @@ Mode = Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"]
 FILLS = """
 SELECT f.trade_id, f.order_id, f.ts, f.exchange, f.symbol, f.side, f.quantity, f.price, f.charges, i.product
 FROM fills AS f LEFT JOIN intents AS i ON i.intent = f.intent
+WHERE f.order_id NOT LIKE 'correction-%'
 ORDER BY f.ts, f.trade_id
 """
 

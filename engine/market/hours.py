@@ -5,6 +5,7 @@ from datetime import date
 from typing import NamedTuple, final
 
 from compiled.model import Instrument, TradingHours
+from compiled.recording import Sessions
 from engine.errors import DataError
 from engine.market.calendar import CLOSED, CONTINUOUS, Calendar, Gap, Phase, Session, ist_day
 from engine.market.safeguards import Safeguards
@@ -92,6 +93,18 @@ class Hours:
                 raise DataError(f"{instrument.exchange} {instrument.symbol} does not trade on {day}")
             found[int(instrument.token)] = hours
         return found
+
+    def sessions(self, days: Iterable[date], instruments: Collection[Instrument], early: int = 0) -> Sessions:
+        """Return the sessions of the days that trade, for a replay: each from the first open to the last order's end."""
+        opens, closes, hours = [], [], []
+        for day in days:
+            found = {int(each.token): self.trading(day, each, early) for each in instruments}
+            own = {token: kept for token, kept in found.items() if kept is not None}
+            if own:
+                opens.append(min(int(kept.opens) for kept in own.values()))
+                closes.append(max(int(kept.ends) for kept in own.values()))
+                hours.append(own)
+        return Sessions(opens, closes, hours)
 
     def before(self, day: date, instrument: Instrument) -> Session:
         """Return its last session before a day, of those whose clock time is known; raise `DataError` beyond the lists."""

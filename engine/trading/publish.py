@@ -101,7 +101,8 @@ class Publisher:
 
     def _watch(self, market: Market, now: int) -> None:
         instrument = market.instrument
-        stale = not market.live or now - market.heard > self.stale_after
+        quiet = not market.live or now - market.heard > self.stale_after
+        stale = quiet and instrument.hours.trading(now)
         if self._versions.get(instrument.token) == (market.version, stale):
             return
         self._versions[instrument.token] = (market.version, stale)

@@ -204,6 +204,13 @@ def test_what_is_decided_twice_is_done_once(stranger):
     assert asked == []
 
 
+def test_two_decisions_at_the_same_moment_are_one(stranger):
+    stranger.choices.ask(98, "BEL:CNC adopt")
+    _, asked = stranger.decide("BEL:CNC adopt")
+    assert len(some(asked, PlaceGtt)) == 1
+    assert stranger.scene.kernel.ledger.account(BEL).quantity == 12
+
+
 def test_shares_that_went_meanwhile_are_not_adopted(stranger):
     stranger.books.at["holdings"] = []
     assert stranger.decide("BEL:CNC adopt") == ("refused: no difference BEL:CNC stands; there is none", [])

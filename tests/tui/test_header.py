@@ -27,3 +27,19 @@ def session(phase, then, seconds):
 )
 def test_the_session_field_counts_down_to_what_comes_next(phase, then, seconds, text):
     assert session(phase, then, seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("phase", "seconds", "text", "tone"),
+    [
+        ("continuous", 1, "live", "dim"),
+        ("continuous", 69, "69 s", "danger"),
+        ("auction reference", 69, "quiet", "dim"),
+        ("closed", 40_000, "quiet", "dim"),
+        ("", 69, "69 s", "danger"),
+    ],
+)
+def test_a_silent_feed_is_a_danger_only_while_something_trades(phase, seconds, text, tone):
+    header = Header(now=NOW, phase=phase, feed_age=seconds * 1_000_000_000)
+    (feed,) = [field for field in fields(header, 0, "") if field.label == "feed"]
+    assert (feed.text, feed.tone) == (text, tone)

@@ -38,7 +38,7 @@ def fields(header: Header, lag: int, kill: str) -> list[Field]:
         Field("charges", rupees(header.charges), "dim", 4),
         Field("cash", rupees(header.cash), "dim", 5),
         Field("naked", str(header.naked), "danger" if header.naked else "dim"),
-        _feed(header.feed_age),
+        _feed(header),
         _engine(header, lag),
         Field("kill", {"": "ready", "halt": "HALT", "flatten": "FLATTEN"}.get(kill, kill), "danger" if kill else "dim"),
     ]
@@ -55,9 +55,12 @@ def _session(header: Header) -> str:
     return f"{phase} {left(header.phase_ends - header.now)}"
 
 
-def _feed(old: int) -> Field:
+def _feed(header: Header) -> Field:
+    old = header.feed_age
     if old < 0:
         return Field("feed", "none yet", "notice")
+    if old >= _SLOW and header.phase and header.phase != "continuous":
+        return Field("feed", "quiet", "dim")
     text = f"{old / SECOND:.0f} s" if old >= _SLOW else "live"
     return Field("feed", text, "danger" if old >= _DEAD else "notice" if old >= _SLOW else "dim")
 
