@@ -124,6 +124,9 @@ def sandbox(
         tuple[str, ...], Parameter(help="What goes wrong, as docs/sandbox.md has it; may be repeated.")
     ] = (),
     faults: Annotated[Path | None, Parameter(help="TOML file of timed faults.")] = None,
+    choice: Annotated[
+        tuple[str, ...], Parameter(help="name=value of an open question, as docs/sandbox.md has it; may be repeated.")
+    ] = (),
     state: Annotated[Path | None, Parameter(help="SQLite file that keeps the account over restarts.")] = None,
     postback: Annotated[str, Parameter(help="Where order updates are posted as well.")] = "",
     as_json: AsJson = False,
@@ -136,7 +139,7 @@ def sandbox(
         "tape": tape, "instruments": instruments, "exchanges": tuple(filter(None, exchanges.split(","))), "size": size, "faults_file": faults,
         "state": state, "postback": postback, "limits": speed != "max",
     }  # fmt: skip
-    return serve_sandbox(fields, fault, as_json=as_json)
+    return serve_sandbox(fields, fault, choice, as_json=as_json)
 
 
 @app.command

@@ -244,8 +244,9 @@ def exchange_day(text: str) -> str:
     return recorded_day(text) if text else latest_day()
 
 
-def serve_sandbox(fields: dict[str, Any], faults: tuple[str, ...], *, as_json: bool) -> int:
+def serve_sandbox(fields: dict[str, Any], faults: tuple[str, ...], choices: tuple[str, ...], *, as_json: bool) -> int:
     """Serve the exchange made of these `SandboxConfig` fields in the foreground until interrupted."""
+    from brokers.sandbox.choices import from_texts  # noqa: PLC0415
     from brokers.sandbox.config import Endpoint, SandboxConfig  # noqa: PLC0415
     from brokers.sandbox.faults import from_text  # noqa: PLC0415
     from brokers.sandbox.server import Sandbox  # noqa: PLC0415
@@ -259,5 +260,6 @@ def serve_sandbox(fields: dict[str, Any], faults: tuple[str, ...], *, as_json: b
             sys.stdout.write("".join(f"{name:<12}  {value}\n" for name, value in told.items()))
         sys.stdout.flush()
 
-    Sandbox(SandboxConfig(faults=tuple(map(from_text, faults)), **fields)).serve_forever(started)
+    config = SandboxConfig(faults=tuple(map(from_text, faults)), choices=from_texts(choices), **fields)
+    Sandbox(config).serve_forever(started)
     return INTERRUPTED

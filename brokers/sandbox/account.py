@@ -23,13 +23,16 @@ REAL_KEY = (
 class Session:
     """API key, secret and the access tokens of the day; a new login ends the old one."""
 
-    def __init__(self, config: SandboxConfig) -> None:
+    def __init__(self, config: SandboxConfig, exchanges: tuple[str, ...]) -> None:
         self.user_id = config.user
-        self._exchanges = config.exchanges
+        self._exchanges = exchanges
         self._consent = config.consent
         self._seed = f"{config.seed}|{config.date}|{self.user_id}"
         self._issued = 0
         self._requests: set[str] = set()
+        self._others: set[str] = set()
+        """Tokens of earlier logins that still live."""
+        self._one_session = config.choices.one_session
         self.api_key = OWN + self._secret("key", 16)[len(OWN) :]
         self.api_secret = self._secret("secret", 32)
         self.access_token = self._secret("access", 32)
@@ -60,6 +63,8 @@ class Session:
         if request_token not in self._requests:
             raise _forbidden("Token is invalid or has expired.")
         self._requests.discard(request_token)
+        if not self._one_session and self.access_token:
+            self._others.add(self.access_token)
         self.access_token = self._secret("access", 32)
         return self.profile() | {
             "api_key": self.api_key,
@@ -73,7 +78,7 @@ class Session:
 
     def valid(self, api_key: str, access_token: str) -> bool:
         """Tell whether this pair may speak."""
-        return bool(access_token) and api_key == self.api_key and access_token == self.access_token
+        return bool(access_token) and api_key == self.api_key and access_token in {self.access_token, *self._others}
 
     def authorise(self, header: str) -> None:
         """Check an `Authorization: token key:access` header."""
@@ -87,11 +92,14 @@ class Session:
         """End the session."""
         if not self.valid(api_key, access_token):
             raise _forbidden("Incorrect `api_key` or `access_token`.")
-        self.access_token = ""
+        self._others.discard(access_token)
+        if access_token == self.access_token:
+            self.access_token = ""
         return True
 
     def expire(self) -> None:
-        """Let the access token die; a login makes a new one."""
+        """Let every access token die; a login makes a new one."""
+        self._others.clear()
         self.access_token = ""
 
     def profile(self) -> dict[str, object]:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Final, final
 
 from brokers.sandbox.agenda import Agenda
+from brokers.sandbox.choices import Choices
 from brokers.sandbox.faults import TICKS, UPDATES, Faults
 from brokers.sandbox.stream import Connection, Tokens
 from brokers.sandbox.wire import ApiError
@@ -23,13 +24,14 @@ DELAY_SECONDS = 1.0
 class Broadcast:
     """Every connection of the account's clients."""
 
-    def __init__(self, tokens: Tokens, faults: Faults, agenda: Agenda, *, conflate: bool) -> None:
+    def __init__(self, tokens: Tokens, faults: Faults, agenda: Agenda, choices: Choices, *, conflate: bool) -> None:
         self.connections: list[Connection] = []
         self.postbacks: list[Mapping[str, object]] | None = None
         """Order updates for the app's postback address, where it has one; who sends them takes them out."""
         self._tokens = tokens
         self._faults = faults
         self._agenda = agenda
+        self._choices = choices
         self._conflate = conflate
         self._gone = 0
         self._held: dict[str, list[Callable[[], None]]] = {TICKS: [], UPDATES: []}
@@ -58,7 +60,7 @@ class Broadcast:
         """Open a client connection; raise `ApiError` where there are far too many."""
         if len(self.connections) >= MOST_CONNECTIONS:
             raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, "NetworkException", "Too many requests")
-        connection = Connection(self._tokens, conflate=self._conflate)
+        connection = Connection(self._tokens, self._choices, conflate=self._conflate)
         if len(self.connections) >= SOFT_CONNECTIONS:
             connection.text({"type": "error", "data": f"More than {SOFT_CONNECTIONS} connections with one api_key."})
         self.connections.append(connection)
@@ -74,6 +76,11 @@ class Broadcast:
         """End every connection with a closing handshake."""
         for connection in self.connections:
             connection.closing = True
+
+    def say(self, text: str) -> None:
+        """Send a notice of the broker to everybody."""
+        for connection in self.connections:
+            connection.text({"type": "message", "data": text})
 
     def update(self, data: Mapping[str, object], now: int) -> None:
         """Send an order update."""

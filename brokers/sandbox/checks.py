@@ -17,6 +17,8 @@ UNPROTECTED = (
     "Market orders without market protection are not allowed via API. "
     "Please set market protection or use a Limit order."
 )
+NO_STOP_MARKET = "SL-M orders are not allowed for options, nor on BSE. Please use an SL order."
+NO_STOCK_OPTION_MARKET = "Market orders are not allowed for stock options. Please use a limit order."
 UNKNOWN_INSTRUMENT = "The instrument you are placing an order for has either expired or does not exist."
 NO_TRIGGER = "Invalid trigger price entered"
 
@@ -120,6 +122,7 @@ def checked(ask: Ask, *, frozen: bool = True) -> Ask:
     _product(ask)
     _validity(ask)
     _quantity(ask, frozen=frozen)
+    _type(ask)
     if ask.order_type in {"MARKET", "SL-M"}:
         if not ask.protection:
             raise invalid(UNPROTECTED)
@@ -151,6 +154,15 @@ def _product(ask: Ask) -> None:
             f"Trading in {instrument.exchange} is not allowed using {ask.product} product type. "
             "Try placing an order in NRML/MIS."
         )
+
+
+def _type(ask: Ask) -> None:
+    kind, contract = ask.listing.instrument.kind, ask.listing.contract
+    if ask.order_type == "SL-M" and (kind in {"CE", "PE"} or ask.listing.instrument.exchange == "BSE"):
+        raise invalid(NO_STOP_MARKET)
+    stock_option = kind in {"CE", "PE"} and contract is not None and isinstance(contract.underlying, Listing)
+    if ask.order_type == "MARKET" and stock_option:
+        raise invalid(NO_STOCK_OPTION_MARKET)
 
 
 def _validity(ask: Ask) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from zlib import crc32
 
 from brokers.sandbox import faults, ist
+from brokers.sandbox.choices import GUESSED, Choices
 from brokers.sandbox.faults import Fault
 from engine.errors import ConfigError
 
@@ -66,6 +67,8 @@ class SandboxConfig:
     """Empty: derived from seed, date, tape and symbols."""
     redirect: str = ""
     """Where the login page sends the browser; empty: a page of the sandbox itself."""
+    choices: Choices = GUESSED
+    """What is not known of Kite for sure."""
     limits: bool = True
     """Answer 429 beyond the documented request rates."""
     faults: tuple[Fault, ...] = ()
@@ -91,6 +94,8 @@ class SandboxConfig:
             raise ConfigError(f"sandbox postback {self.postback!r}: updates are posted to this machine only")
         if self.user_id and not SANDBOX_USER.fullmatch(self.user_id):
             raise ConfigError(f"sandbox user {self.user_id!r}: it looks like a real one; begin it with SB")
+        if not self.choices.heartbeat > 0:
+            raise ConfigError(f"sandbox heartbeat {self.choices.heartbeat}: it must be above 0")
         if self.cash < 0:
             raise ConfigError(f"sandbox cash {self.cash}: it cannot be negative")
 

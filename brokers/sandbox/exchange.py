@@ -68,28 +68,32 @@ class Exchange:
         self.today = ist.midnight(config.date)
         self.agenda = Agenda()
         self.faults = Faults(config.seed, self.today, config.all_faults())
-        self.clients = Broadcast(self.tokens, self.faults, self.agenda, conflate=config.speed is not None)
+        self.clients = Broadcast(
+            self.tokens, self.faults, self.agenda, config.choices, conflate=config.speed is not None
+        )
         if config.postback:
             self.clients.postbacks = []
-        self.session = Session(config)
+        traded = {row.exchange: None for row in day.dump.rows.values()} if day.dump else config.exchanges
+        self.session = Session(config, tuple(traded))
         carried = carried or carry.configured(config, self.listings)
         self._auctioneer = Auctioneer(self.market.leave, self._drop_from_auction)
         self.portfolio = carry.portfolio(carried, self.listings, consent=config.consent)
         self.funds = Funds(carried.cash, self.portfolio)
         self.orders = OrderDesk(
-            self.session.user_id, config.date, self.portfolio, self.funds, self._notify, self.faults, self.agenda
-        )
+            self.session.user_id, config.date, self.portfolio, self.funds, self._notify, self.faults, self.agenda,
+            config.choices,
+        )  # fmt: skip
         self.varieties = Varieties(
             self.orders, self.portfolio, self.agenda, self._hours, (config.date, self.today), config.seed
         )
-        self.gtts = GttDesk(self.session.user_id, self.listings, self._send)
+        self.gtts = GttDesk(self.session.user_id, self.listings, self._send, config.choices)
         self.alerts = AlertDesk(self.session.user_id, config.seed, self.listings, self._basket)
         self.estimates = Estimates(self.listings, load(), config.date, self.funds)
         self.limits = Limits(DayRules(config.date).orders, enabled=config.limits, frozen=config.speed is None)
         self.over = False
         self._groups = day.groups
         self._shut = False
-        sliding = [one for one in self.market.listings if config.tape is None and slides(one, self.index)]
+        sliding = [one for one in self.market.listings if slides(one, self.index)]
         self.circuits = Circuits(sliding, self.index, self.today, self._slid, self._halt)
         self.start = begin(config, self.market)
         self.closes = self._plan(day.groups)
@@ -183,12 +187,13 @@ class Exchange:
 
     def _halt(self, minutes: int) -> None:
         """Stop everything but commodities, for some minutes and a call auction, or for the rest of the day."""
+        self.clients.say(sessions.HALT)
         stopped = [group for group in self._groups if halts(group)]
         resumes = self.now + minutes * MINUTE
         for group in stopped:
             for listing in group.listings:
                 for order in self.orders.live():
-                    if order.ask.listing is listing and order.status != AMO:
+                    if self.config.choices.halt_cancels and order.ask.listing is listing and order.status != AMO:
                         self.orders.drop(order, self.now, sessions.HALT)
             self._turning(group, sessions.HALTED, self.now)()
             if minutes == REST:
@@ -258,7 +263,8 @@ class Exchange:
             self.react(listing)
         for index in self._indices:
             index.update()
-        self.circuits.check(self.now)
+        if self.config.tape is None:
+            self.circuits.check(self.now)
         self.alerts.check(self.now)
         self._next = self.market.next(due)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, final
 
 from brokers.sandbox import checks, ist
 from brokers.sandbox.checks import Listings
+from brokers.sandbox.choices import Choices
 from brokers.sandbox.listing import Listing
 from brokers.sandbox.orders import Ask, ClientOrder
 from brokers.sandbox.wire import ApiError, Form, invalid, not_found, required
@@ -104,7 +105,8 @@ def _leg_row(leg: Ask) -> dict[str, object]:
 class GttDesk:
     """The account's GTTs."""
 
-    def __init__(self, user_id: str, listings: Listings, send: Send) -> None:
+    def __init__(self, user_id: str, listings: Listings, send: Send, choices: Choices) -> None:
+        self._choices = choices
         self.triggers: dict[int, Trigger] = {}
         self._active: dict[int, list[Trigger]] = {}
         self._user_id = user_id
@@ -202,7 +204,7 @@ class GttDesk:
             "timestamp": ist.text(now),
             "triggered_at": leg.listing.ltp,
             "order_result": {
-                "status": "failed" if reason else "success",
+                "status": "failed" if reason else self._choices.gtt_success,
                 "order_id": order_id,
                 "rejection_reason": reason,
             },
@@ -232,15 +234,16 @@ class GttDesk:
             raise invalid("Invalid `trigger_values`.")
         condition = Condition(checks.listing(self._listings, fields), kind, triggers, last)
         if fresh:
-            _check_triggers(condition)
+            _check_triggers(condition, far=self._choices.gtt_distance)
         return condition
 
-    @staticmethod
-    def _leg(condition: Condition, given: object) -> Ask:
+    def _leg(self, condition: Condition, given: object) -> Ask:
         if not isinstance(given, dict):
             raise invalid("Invalid `orders`.")
         form = {key: str(value) for key, value in given.items()}
-        if form.get("order_type") != "LIMIT":
+        if form.get("order_type") == "MARKET" and self._choices.gtt_market:
+            form |= {"market_protection": "-1", "price": ""}
+        elif form.get("order_type") != "LIMIT":
             raise invalid("Invalid `order_type`. Only LIMIT orders are allowed in GTT.")
         if form.get("product") not in PRODUCTS:
             raise invalid("Invalid `product`. Only CNC, NRML and MTF are allowed in GTT.")
@@ -259,7 +262,7 @@ def _parsed(form: Form, key: str) -> object:
     return parsed
 
 
-def _check_triggers(condition: Condition) -> None:
+def _check_triggers(condition: Condition, *, far: bool) -> None:
     last, ltp = condition.last_price, condition.listing.ltp
     if not all(0.0 < price < HIGHEST for price in (last, *condition.triggers)):
         raise invalid("Invalid `trigger_values`.")
@@ -272,6 +275,6 @@ def _check_triggers(condition: Condition) -> None:
     if condition.kind == "two-leg" and condition.triggers[1] < last:
         raise invalid("Trigger cannot be created with the second trigger price less than the last price.")
     limits = condition.listing.rules.gtt
-    if any(abs(trigger - ltp) < limits.distance(ltp) - 1e-9 for trigger in condition.triggers):
-        far = f"Rs. {limits.cheap_distance}" if ltp < limits.cheap_below else f"{limits.distance_percent}%"
-        raise invalid(f"Trigger price should be at least {far} away from the last price.")
+    if far and any(abs(trigger - ltp) < limits.distance(ltp) - 1e-9 for trigger in condition.triggers):
+        least = f"Rs. {limits.cheap_distance}" if ltp < limits.cheap_below else f"{limits.distance_percent}%"
+        raise invalid(f"Trigger price should be at least {least} away from the last price.")

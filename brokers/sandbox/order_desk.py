@@ -7,12 +7,13 @@ from typing import final
 
 from brokers.sandbox import checks, sessions
 from brokers.sandbox.agenda import Agenda
+from brokers.sandbox.choices import Choices
 from brokers.sandbox.faults import FILLS, ORDERS, Fault, Faults
 from brokers.sandbox.funds import Funds, reserve_price
 from brokers.sandbox.listing import Hit, Listing
 from brokers.sandbox.orders import AMO, Ask, ClientOrder, Trade
 from brokers.sandbox.portfolio import Portfolio
-from brokers.sandbox.wire import ApiError, Form, decimal, invalid, not_found, refused
+from brokers.sandbox.wire import ApiError, Form, decimal, invalid, not_found, refused, whole
 from compiled.book import DAY, IOC, Refusal
 from compiled.model import MINUTE, SECOND
 
@@ -40,6 +41,7 @@ class OrderDesk:
         notify: Notify,
         faults: Faults,
         agenda: Agenda,
+        choices: Choices,
     ) -> None:
         self.orders: dict[str, ClientOrder] = {}
         self.trades: list[Trade] = []
@@ -54,6 +56,7 @@ class OrderDesk:
         self._notify = notify
         self._faults = faults
         self._agenda = agenda
+        self._choices = choices
         self._numbers = count(1)
         self._exchange_numbers = count(1)
         self._trade_numbers = count(1)
@@ -106,6 +109,7 @@ class OrderDesk:
 
     def _new(self, ask: Ask, now: int) -> ClientOrder:
         order = ClientOrder(f"{self._date}{next(self._numbers):09d}", self._user_id, ask, now)
+        order.keeps_pending = self._choices.cancelled_pending
         self.orders[order.order_id] = order
         order.move("PUT ORDER REQ RECEIVED")
         order.move("VALIDATION PENDING")
@@ -322,6 +326,8 @@ class OrderDesk:
             form = {key: value for key, value in form.items() if key == "price"}
         if old.auction:
             form = {key: value for key, value in form.items() if key in {"price", "quantity"}}
+        if self._choices.modify_quantity == "remaining" and form.get("quantity"):
+            form = {**form, "quantity": str(whole(form, "quantity") + order.filled)}
         ask = checks.revised(old, form)
         if not waiting:
             sessions.admit(ask)

@@ -100,6 +100,8 @@ class ClientOrder:
         self.placed = now
         self.exchanged: int | None = None
         self.protected: list[str] = []
+        self.keeps_pending = False
+        """Its row shows what was cancelled as pending, too."""
         self.modifications = 0
         self.trades: list[Trade] = []
         self.history: list[dict[str, object]] = []
@@ -217,7 +219,7 @@ class ClientOrder:
             "trigger_price": ask.trigger or ask.stop,
             "average_price": self.average,
             "filled_quantity": self.filled,
-            "pending_quantity": self.pending,
+            "pending_quantity": self.cancelled if self.keeps_pending and self.status == "CANCELLED" else self.pending,
             "cancelled_quantity": self.cancelled,
             "tag": ask.tag,
         }

@@ -78,14 +78,19 @@ def trigger_range(listings: Listings, request: Request) -> dict[str, object]:
     }
 
 
-def quotes(kind: str, listings: Listings, tokens: Tokens, request: Request, now: int) -> dict[str, object]:
-    """Return quotes of the instruments asked for, by "EXCHANGE:SYMBOL" or token; unknown ones are left out."""
+def quotes(
+    kind: str, listings: Listings, tokens: Tokens, request: Request, now: int, *, cut: bool = False
+) -> dict[str, object]:
+    """Return quotes of the instruments asked for, by "EXCHANGE:SYMBOL" or token; unknown ones are left out.
+
+    `cut`: more than may be asked for are left out, too, instead of refused.
+    """
     asked = request.values("i")
     if not asked:
         raise invalid("Missing or empty field `i`")
-    if len(asked) > MOST[kind]:
+    if len(asked) > MOST[kind] and not cut:
         raise invalid(f"Maximum of {MOST[kind]} instruments are allowed per request.")
-    found = ((key, tokens.get(int(key)) if key.isdecimal() else listings.get(key)) for key in asked)
+    found = ((key, tokens.get(int(key)) if key.isdecimal() else listings.get(key)) for key in asked[: MOST[kind]])
     return {key: _quote(kind, listing, now) for key, listing in found if listing is not None}
 
 

@@ -30,6 +30,7 @@ from brokers.sandbox.wire import (
 )
 
 SEGMENTS = ("equity", "commodity")
+UNREGISTERED = "Orders are accepted from a registered static IP address only."
 
 
 @final
@@ -57,16 +58,34 @@ class Api:
         """Answer a request, faults aside."""
         try:
             entry, parts = matched(self._routes, request)
-            if not entry.public:
-                self._exchange.session.authorise(request.authorization)
-            if entry.rate:
-                self._exchange.limits.count(entry.rate, self._exchange.now)
+            self._admit(entry, request)
             answer = entry.action(request, parts)
         except ApiError as error:
-            return error.response()
+            return self._worded(error).response()
         if self.performed is not None and entry.changes:
             self.performed(request, self._exchange.now)
         return answer if isinstance(answer, Response) else success(answer)
+
+    def _admit(self, entry: Route, request: Request) -> None:
+        """Raise `ApiError` for a request without a session, from the wrong address, or one too many."""
+        if not entry.public:
+            self._exchange.session.authorise(request.authorization)
+        if entry.placing and not self._exchange.config.choices.registered_ip:
+            raise ApiError(HTTPStatus.FORBIDDEN, "PermissionException", UNREGISTERED)
+        if entry.rate:
+            self._exchange.limits.count(entry.rate, self._exchange.now)
+
+    def _worded(self, error: ApiError) -> ApiError:
+        """Return a refusal under the status and type that were chosen for it."""
+        for text, status, error_type in self._exchange.config.choices.errors:
+            if error.message.startswith(text):
+                return ApiError(status, error_type, error.message)
+        return error
+
+    def _quotes(self, kind: str, request: Request) -> object:
+        x = self._exchange
+        cut = x.config.choices.quote_excess == "cut"
+        return quotes.quotes(kind, x.listings, x.tokens, request, x.stamp, cut=cut)
 
     def _remember(self, key: str) -> None:
         """Have a waking remembered, as what moves afterwards depends on it."""
@@ -103,9 +122,9 @@ class Api:
             route("GET", "/instruments/{exchange}", self._instruments),
             route("GET", "/instruments/trigger_range/{side}", self._trigger_range),
             route("GET", "/instruments/historical/{token}/{interval}", self._history, "historical"),
-            route("GET", "/quote", lambda r, _p: quotes.quotes("quote", x.listings, x.tokens, r, x.stamp), "quote"),
-            route("GET", "/quote/ohlc", lambda r, _p: quotes.quotes("ohlc", x.listings, x.tokens, r, x.stamp), "quote"),
-            route("GET", "/quote/ltp", lambda r, _p: quotes.quotes("ltp", x.listings, x.tokens, r, x.stamp), "quote"),
+            route("GET", "/quote", lambda r, _p: self._quotes("quote", r), "quote"),
+            route("GET", "/quote/ohlc", lambda r, _p: self._quotes("ohlc", r), "quote"),
+            route("GET", "/quote/ltp", lambda r, _p: self._quotes("ltp", r), "quote"),
             route("GET", "/gtt/triggers", lambda _r, _p: x.gtts.rows(x.now)),
             route("POST", "/gtt/triggers", lambda r, _p: {"trigger_id": x.gtts.place(r.form, x.now)}),
             route("GET", "/gtt/triggers/{id}", lambda _r, p: x.gtts.find(p["id"]).row()),
@@ -162,7 +181,7 @@ class Api:
         ask = checks.read(exchange.listings, request.form, parts["variety"], frozen=not slices)
         placed = exchange.place(ask, slices=slices)
         if slices:
-            return sliced_answer(placed)
+            return sliced_answer(placed, flat=exchange.config.choices.autoslice == "list")
         assert isinstance(placed[0], ClientOrder)
         return {"order_id": placed[0].order_id}
 

@@ -28,7 +28,6 @@ from engine.ports import Failure
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-HEARTBEAT_SECONDS = 2.5
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 GRACE_SECONDS = 2.0
@@ -208,6 +207,8 @@ class Service:
         fault = exchange.faults.strike(SOCKET, "GET /", dict(http.query), exchange.now)
         if fault is not None:
             return self._http(refusal(fault))
+        if not {"api_key", "access_token"} <= http.query.keys():
+            raise invalid("Missing or empty field `api_key` or `access_token`")
         if not exchange.session.valid(http.query.get("api_key", ""), http.query.get("access_token", "")):
             raise ApiError(403, "TokenException", "Incorrect `api_key` or `access_token`.")
         connection, waker = exchange.connect(), asyncio.Event()
@@ -242,7 +243,7 @@ class Service:
                 await (socket.send_str(message) if isinstance(message, str) else socket.send_bytes(message))
             waker.clear()
             try:
-                await asyncio.wait_for(waker.wait(), HEARTBEAT_SECONDS if paced else None)
+                await asyncio.wait_for(waker.wait(), self.exchange.config.choices.heartbeat if paced else None)
             except TimeoutError:
                 if not self.exchange.faults.silent(self.exchange.now):
                     await socket.send_bytes(HEARTBEAT)

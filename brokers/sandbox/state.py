@@ -15,6 +15,7 @@ import msgspec
 
 from brokers.sandbox import carry
 from brokers.sandbox.carry import Carried
+from brokers.sandbox.choices import Choices
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.routes import Api
@@ -30,7 +31,7 @@ create table if not exists request (
 ) strict;
 """
 SHAPE = ("seed", "symbols", "exchanges", "size", "tape", "instruments", "start", "cash", "holdings", "unsettled",
-         "positions", "square_off", "post_close", "consent", "user_id")  # fmt: skip
+         "positions", "square_off", "post_close", "consent", "user_id", "choices")  # fmt: skip
 """What of a configuration a day's history depends on."""
 
 
@@ -125,6 +126,8 @@ def _plain(value: object) -> object:
 def _value(key: str, kept: Any) -> Any:
     if key in {"tape", "instruments"}:
         return Path(kept) if kept else None
+    if key == "choices":
+        return msgspec.convert(kept, Choices)
     return _tuples(kept)
 
 

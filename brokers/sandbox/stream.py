@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import KeysView, Mapping
 from typing import final
 
+from brokers.sandbox.choices import GUESSED, Choices
 from brokers.sandbox.listing import Index, Listing
 from compiled.frames import FULL, LTP, QUOTE, encode
 from compiled.model import Tick
@@ -23,7 +24,7 @@ Tokens = Mapping[int, Listing | Index]
 class Connection:
     """A client's subscriptions and its outbox; `conflate`: drop tick frames a slow client has not taken."""
 
-    def __init__(self, tokens: Tokens, *, conflate: bool) -> None:
+    def __init__(self, tokens: Tokens, choices: Choices = GUESSED, *, conflate: bool) -> None:
         self.outbox: deque[str | bytes] = deque()
         self.sent = 0
         """Messages put into the outbox and not dropped from it since."""
@@ -31,6 +32,8 @@ class Connection:
         self.broken = False
         """Closing without a word, as a lost connection does."""
         self._tokens = tokens
+        self._default = MODES[choices.default_mode]
+        self._resets = choices.resubscribe_resets
         self._conflate = conflate
         self._modes: dict[int, int] = {}
         self._fresh: set[int] = set()
@@ -72,8 +75,10 @@ class Connection:
         if len(new) > room:
             self._error(f"Can't subscribe to more than {MOST_TOKENS} instruments.")
         for token in new[:room]:
-            self._modes[token] = QUOTE
+            self._modes[token] = self._default
             self._fresh.add(token)
+        if self._resets:
+            self._mode(self._default, tokens)
 
     def _unsubscribe(self, tokens: list[int]) -> None:
         for token in tokens:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from brokers.sandbox.wire import ApiError, Request, Response
 
 NO_ROUTE = ApiError(HTTPStatus.NOT_FOUND, "GeneralException", "Route not found")
+NO_METHOD = ApiError(HTTPStatus.METHOD_NOT_ALLOWED, "GeneralException", "Method not allowed")
 
 Parts = dict[str, str]
 Action = Callable[[Request, Parts], object]
@@ -24,6 +25,11 @@ class Route(NamedTuple):
     """Needs no session."""
     changes: bool = False
     """Changes something, so that a kept state must remember it."""
+
+    @property
+    def placing(self) -> bool:
+        """Tell whether it places, modifies or cancels an order."""
+        return self.method != "GET" and self.pattern[:1] == ("orders",)
 
     def match(self, method: str, segments: tuple[str, ...]) -> Parts | None:
         """Return the caught segments, or None where this is another request."""
@@ -46,13 +52,15 @@ def route(
 
 
 def matched(routes: Iterable[Route], request: Request) -> tuple[Route, Parts]:
-    """Return the first entry a request matches, with what it catches; raise the documented 404."""
+    """Return the first entry a request matches, with what it catches; raise the documented 404, or 405 for another method."""
     segments = _segments(request.path)
+    known = False
     for entry in routes:
         parts = entry.match(request.method, segments)
         if parts is not None:
             return entry, parts
-    raise NO_ROUTE
+        known = known or entry.match(entry.method, segments) is not None
+    raise NO_METHOD if known else NO_ROUTE
 
 
 def bare(data: object) -> Response:

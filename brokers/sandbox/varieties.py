@@ -208,8 +208,11 @@ class Varieties:
             left -= part
 
 
-def sliced_answer(parts: list[ClientOrder | ApiError]) -> dict[str, object]:
-    """Return the answer to a sliced order: the first part's id, and a child per later part, refused ones as errors."""
+def sliced_answer(parts: list[ClientOrder | ApiError], *, flat: bool = False) -> object:
+    """Return the answer to a sliced order: the first part's id, and a child per later part, refused ones as errors.
+
+    `flat`: the older form, one list of all of them.
+    """
     first, *rest = parts
     assert isinstance(first, ClientOrder)
     children: list[dict[str, object]] = []
@@ -219,6 +222,8 @@ def sliced_answer(parts: list[ClientOrder | ApiError]) -> dict[str, object]:
         else:
             error = {"code": int(part.status), "error_type": part.error_type, "message": part.message, "data": None}
             children.append({"error": error})
+    if flat:
+        return [{"order_id": first.order_id}, *children]
     return {"order_id": first.order_id, "children": children}
 
 

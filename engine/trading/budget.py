@@ -38,15 +38,20 @@ class Guard:
 
     async def run(self) -> None:
         """Compare until the funds suffice."""
-        share = 0.0
+        share, told = 0.0, ""
         while True:
             try:
                 share = share or await self._share()
-                self._loop.hold(NAME, short(self._needed(), share, await self._funds()))
+                why = short(self._needed(), share, await self._funds())
             except (RetryableError, OperatorError) as error:
-                self._loop.hold(NAME, f"the funds cannot be compared with the budgets: {error}")
-            if NAME not in self._loop.holds:
+                why = f"the funds cannot be compared with the budgets: {error}"
+            self._loop.hold(NAME, why)
+            if not why:
+                self._loop.log.tell("info", NAME, "the funds cover the budgets")
                 return
+            if why != told:
+                told = why
+                self._loop.log.tell("alarm", NAME, f"no new entries: {why}")
             await self._loop.clock.sleep_until(self._loop.clock.now() + AGAIN)
 
     def _needed(self) -> int:
