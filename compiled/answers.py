@@ -211,8 +211,14 @@ class Answers(Positions):
             return None
         for rung in self.rungs.values():
             ladder = self.owners[int(rung.ladder_id)]
-            served = rung.exit is not None or rung.guard is not None or rung.quantity != event.quantity
-            if served or not rung.live or ladder.instrument.token != event.token or ladder.out is not event.side:
+            served = rung.exit is not None or (waits and rung.guard is not None)
+            if (
+                served
+                or rung.quantity != event.quantity
+                or not rung.live
+                or ladder.instrument.token != event.token
+                or ladder.out is not event.side
+            ):
                 continue
             order = Order(
                 number, event.tag, ladder.strategy, event.token, event.side, event.quantity,

@@ -105,13 +105,12 @@ MUTANTS = (
 def grow(mutant, folder):
     """Copy the tree into a folder and break it there; the old text must stand there exactly once."""
     for part in PARTS:
-        subprocess.run(["cp", "-rs", str(ROOT / part), str(folder)], check=True)
+        subprocess.run(["cp", "-r", str(ROOT / part), str(folder)], check=True)
     target = folder / mutant.file
     text = (ROOT / mutant.file).read_text(encoding="utf-8")
     found = text.count(mutant.old)
     if found != 1:
         raise ValueError(f"{mutant.name}: {found} places in {mutant.file} read {mutant.old!r}")
-    target.unlink()
     target.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
 
 

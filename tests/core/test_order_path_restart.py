@@ -273,6 +273,24 @@ def test_what_is_held_counts_in_full_before_its_first_price_after_a_restart(life
     assert len(some(scene.tick(100.0, BEL), PlaceOrder)) == 1
 
 
+def test_an_intraday_exit_that_left_on_a_full_disk_is_recalled_although_its_old_stop_seems_to_stand(life):
+    def live(scene):
+        entry = only(
+            scene.act(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=100, product=Product.MIS)), PlaceOrder
+        ).order
+        stop = only(scene.fill(entry), PlaceOrder).order
+        scene.accept(stop, "G1")
+        scene.book("G1", OrderStatus.TRIGGER_PENDING, 0, stop.tag, 100, side=Side.SELL)
+
+    life.run(live)
+    scene, _ = life.again()
+    scene.book("F1", OrderStatus.COMPLETE, 100, "T41", 100, side=Side.SELL)
+    scene.book("G1", OrderStatus.CANCELLED, 0, "", 100, side=Side.SELL)
+    scene.trade("t1", "F1", 100, 101.0, Side.SELL)
+    found = scene.operate(Act.EXIT, token=CANBK) + scene.seconds(5)
+    assert (scene.account, some(found, PlaceOrder)) == (0, [])
+
+
 def test_an_iceberg_comes_back_with_its_legs_and_goes_on(life):
     def die_in_the_second_leg(scene):
         order = only(

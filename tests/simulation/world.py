@@ -209,8 +209,11 @@ class World:
 
     def start(self):
         """Start a desk where none runs."""
-        if self.process is None or not self.process.alive:
+        before = self.process
+        if before is None or not before.alive:
             self.process = Process(self, self.make())
+            if before is not None and before.kill.latched and not self.process.kill.latched:
+                self.trouble.append(Broken(self, "the latch did not survive a restart"))
 
     def kill_process(self):
         """Kill the desk's process where it stands, and let its remains unwind without effect."""
