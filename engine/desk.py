@@ -5,30 +5,27 @@ import itertools
 import json
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
 
-from compiled.charges import RateTable
-from compiled.kernel import PRESSED, Kernel, Setup
-from compiled.model import MINUTE, NEVER, SECOND, Bar, Instrument
+from compiled.kernel import Kernel, Setup
+from compiled.model import MINUTE, NEVER, SECOND, Instrument
 from compiled.positions import Slot
-from compiled.risk import Limits
 from compiled.strategy import Strategy
-from compiled.terms import Exits
 from engine.errors import BusyError, DataError, PatangError, RetryableError
 from engine.market.actions import Actions
-from engine.market.calendar import Calendar, ist_day, midnight
+from engine.market.calendar import ist_day, midnight
 from engine.market.hours import Hours
 from engine.market.safeguards import Safeguards
-from engine.ports import Broker, Clock, Failure, Feed, Journal, Pacer
+from engine.ports import Failure
+from engine.settings import Ports, Settings
 from engine.trading.board import Board
 from engine.trading.books import Books
 from engine.trading.clock import SteppedClock
-from engine.trading.gateway import Gateway, Patience
-from engine.trading.governor import Governor, Rates
-from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
+from engine.trading.gateway import Gateway
+from engine.trading.gauges import governor_fields
+from engine.trading.governor import Governor
+from engine.trading.killswitch import FLATTEN, HALT, Latch
 from engine.trading.limits import Change, asked, current, listed
 from engine.trading.limits import restore as restore_limits
 from engine.trading.loop import Ask, Log, Loop
@@ -44,8 +41,10 @@ from engine.trading.opening import (
     unlisted,
 )
 from engine.trading.pacing import Lockstep, run_live, run_night
-from engine.trading.reconcile import SOON, Reconciler, Terms
+from engine.trading.reconcile import SOON, Reconciler
 from engine.trading.restore import restore
+
+__all__ = ["Desk", "Ports", "Settings"]
 
 OPENING_TRIES = 5
 ANSWER_TRIES, ANSWER_WAIT_S = 40, 0.05
@@ -54,55 +53,6 @@ REST = 30 * MINUTE
 BEFORE_OPENING = 15 * MINUTE
 """How long before the next day's first phase the desk opens it."""
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the operator has set, in the engine's units; `subscriptions` maps a strategy to its symbols (none: all)."""
-
-    mode: str
-    limits: Limits
-    spans: tuple[int, ...]
-    watch: tuple[str, ...] = ()
-    rates: Rates = field(default_factory=Rates)
-    patience: Patience = field(default_factory=Patience)
-    modifies: int = 24
-    """Modifications of one order."""
-    exits: Exits = PRESSED
-    poll_s: float = 7.0
-    positions_every_s: float = 45.0
-    reconcile: Terms = field(default_factory=Terms)
-    lanes: int = 2
-    """Requests that may change something at the same time: as many as the broker has threads for them."""
-    stale_after_s: float = 10.0
-    square_off_before_s: float = 120.0
-    """How long before the broker's own square-off the desk leaves its intraday positions."""
-    actions: Path | None = None
-    """NSE's list of corporate actions, to hold against what is carried over an ex-date."""
-    subscriptions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    tag_salt: str = "00"
-    beat_s: float = 0.1
-    """How long the engine naps at most when nothing happens."""
-
-
-class Ports(NamedTuple):
-    """The outside world, as the desk is handed it; `keep_bars` takes closed bars and must not block.
-
-    `beside` gives what runs beside an opened day, on its loop, until the next one opens. `tomorrow` makes the strategies
-    of the next day: with it the desk goes on from day to day, without it the day it opened is its last.
-    """
-
-    broker: Broker
-    feed: Feed
-    journal: Journal
-    clock: Clock
-    kill: KillSwitch
-    calendar: Calendar
-    charges: RateTable
-    pacer: Pacer | None = None
-    keep_bars: Callable[[list[Bar]], None] | None = None
-    beside: Callable[[Loop], Iterable[Coroutine[None, None, None]]] = lambda _: ()
-    tomorrow: Callable[[], Sequence[Strategy]] | None = None
 
 
 class Desk:
@@ -322,11 +272,7 @@ class Desk:
         if not ports.calendar.is_trading_day(day):
             raise DataError(f"{day} is no trading day: the exchange is closed")
         actions = Actions.load(self.settings.actions) if self.settings.actions is not None else None
-        named = [symbol for symbols in self.settings.subscriptions.values() for symbol in symbols]
-        listed = await self._patiently(lambda: broker.instruments("NSE"))
-        chosen = choose(listed, self.settings.watch, named)
-        held = await also_held(broker, journal) - {int(i.token) for i in chosen}
-        watched = chosen + [i for i in listed if int(i.token) in held] + unlisted(journal, listed)
+        chosen, watched = await self._choose()
         rules = Safeguards.load()
         hours = Hours(ports.calendar, rules, await derivatives(broker, rules, day))
         own = hours.of_day(day, watched, int(self.settings.square_off_before_s * SECOND))
@@ -342,14 +288,8 @@ class Desk:
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
         self.kernel.begin(now)
         loop = self._build(hours)
-        loop.changes = changes
-        for intent in restore(self.kernel, journal, midnight(day)):
-            self.gateway.look_for(intent)
-        start = midnight(day)
-        sent = [order for order in self.kernel.out.orders.values() if order.tag and order.created >= start]
-        self.gateway.governor.orders_today = len(sent)
-        for order in self.kernel.out.orders.values():
-            loop.publisher.order(order)
+        loop.changes, loop.configured = changes, self._configured
+        self._restore(loop, midnight(day))
         spans = {int(slot.span) for slot in slots}
         bars = await history(broker, hours, watched, spans, ports.clock, self._log.tell)
         self.kernel.warm(bars)
@@ -359,6 +299,24 @@ class Desk:
         await self._reconcile(loop)
         loop.flags = ex_dates(actions, day, self.kernel, self._log.tell)
         return loop, watched
+
+    async def _choose(self) -> tuple[list[Instrument], list[Instrument]]:
+        """Return what the strategies may trade, and what is watched: that, and whatever is held."""
+        broker, journal = self.ports.broker, self.ports.journal
+        named = [symbol for symbols in self.settings.subscriptions.values() for symbol in symbols]
+        listed = await self._patiently(lambda: broker.instruments("NSE"))
+        chosen = choose(listed, self.settings.watch, named)
+        held = await also_held(broker, journal) - {int(i.token) for i in chosen}
+        return chosen, chosen + [i for i in listed if int(i.token) in held] + unlisted(journal, listed)
+
+    def _restore(self, loop: Loop, start: int) -> None:
+        """Bring back what the journal knows; the day begins at `start` (ns)."""
+        for intent in restore(self.kernel, self.ports.journal, start):
+            self.gateway.look_for(intent)
+        orders = self.kernel.out.orders.values()
+        self.gateway.governor.orders_today = sum(1 for order in orders if order.tag and order.created >= start)
+        for order in orders:
+            loop.publisher.order(order)
 
     async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
         """Read something without which the day cannot open; ask a busy broker again, a second later."""
@@ -456,7 +414,8 @@ class Desk:
             "pnl": header.pnl, "charges": header.charges, "cash": header.cash, "naked": header.naked,
             "kill": latch.level if latch else "", "kill_reason": latch.reason if latch else "",
             "feed_age_ms": header.feed_age // 1_000_000, "positions": len(self.board.positions.rows),
-            "orders": len(self.board.orders.rows), "differences": [*self._loop.differences, *self._loop.holds.values()] if self._loop else [],
+            "orders": len(self.board.orders.rows),
+            "governor": governor_fields(self.board.governor), "differences": [*self._loop.differences, *self._loop.holds.values()] if self._loop else [],
         })  # fmt: skip
 
 

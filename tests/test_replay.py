@@ -48,7 +48,7 @@ def desk(strategies, tokens, slippage=None, spans=(60,), limits=None, grace=0, *
     """Return a kernel and a venue of that many instruments; cash ₹10 crore."""
     instruments = [Instrument(token, "NSE", f"S{token}", 0.05) for token in tokens]
     setup = Setup(OPEN, OPEN + LENGTH, 10**10, limits or Limits(), list(spans), grace=grace)
-    charged = {8 * token + Product.CNC: rates() for token in tokens}
+    charged = {8 * token + product: rates() for token in tokens for product in (Product.CNC, Product.MIS)}
     kernel = Kernel(setup, instruments, [Slot(strategy, list(tokens)) for strategy in strategies], charged)
     slabs = Slabs([100.0, 500.0], [2.0, 1.0, 0.5])
     return kernel, Venue(instruments, Rules(slabs, slabs, gtt_percent=0.25, **rules), slippage or Slippage())
@@ -127,7 +127,37 @@ class Restless(Strategy):
             ctx.exit(token, "enough")
 
 
+class Intraday(Restless):
+    """Goes long and short within the day, at prices of its own, and changes its mind."""
+
+    def act(self, ctx, token):
+        draw, instrument, last = self.rng.random(), ctx.instrument(token), ctx.ltp(token)
+        if last <= 0.0:
+            return
+        target = 1.0 if self.rng.random() < 0.5 else 0.0
+        if draw < 0.04:
+            side = Side.BUY if self.rng.random() < 0.5 else Side.SELL
+            ctx.enter(token, side, 20_000_00, self.stop, target, Product.MIS)
+        elif draw < 0.08:
+            price = instrument.snap(last * 0.998)
+            ctx.buy(token, 50, self.stop, price=price, product=Product.MIS, target_percent=target)
+        elif draw < 0.11:
+            ctx.sell(token, 50, self.stop, trigger=instrument.snap(last * 0.997), product=Product.MIS, trail=False)
+        elif draw < 0.2:
+            for order in ctx.orders(token):
+                if draw < 0.17:
+                    ctx.modify(order, price=instrument.snap(last * 0.999) if order.price else 0.0, quantity=60)
+                else:
+                    ctx.cancel(order)
+        elif draw < 0.215:
+            ctx.exit(token, "enough")
+
+
 SET_UPS = {
+    "intraday, long and short": {
+        "strategies": lambda: [Intraday(20, stop=0.6), Intraday(21, span=300)],
+        "spans": (60, 300),
+    },
     "stops that trail": {"strategies": lambda: [Restless(1)]},
     "many strategies on many spans": {
         "strategies": lambda: [Restless(2), Restless(3, span=300), Restless(4, span=900, every=120)],

@@ -50,6 +50,8 @@ class ShadowBroker:
         self._names: dict[int, str] = {}
         self._pairs: dict[int, Pair] = {}
         self._real_ids: dict[str, Pair] = {}
+        self._sought: dict[str, Pair] = {}
+        """By tag: orders of which nobody knows whether the broker has them."""
         self._twin_ids: dict[str, Pair] = {}
         self._twin_orders: dict[int, Order] = {}
         self._twin_gtts: dict[int, Gtt] = {}
@@ -159,6 +161,8 @@ class ShadowBroker:
     def _compare(self) -> None:
         """Take over what the broker's books, as they were read last, say of the orders that have a twin."""
         for update in self._order_book:
+            if update.tag in self._sought:
+                self._answered(self._sought.pop(update.tag), update.order_id)
             pair = self._real_ids.get(update.order_id)
             if pair is not None and pair.real.status != update.status.name:
                 pair.real.status = update.status.name
@@ -242,11 +246,13 @@ class ShadowBroker:
         self._write(pair)
 
     def _failed(self, pair: Pair, error: PatangError) -> None:
-        """End the twin of a refused order; one whose outcome nobody told goes on."""
+        """End the twin of a refused order; one whose outcome nobody told is found by its tag."""
         refused = isinstance(error, OrderRefused)
         pair.real.status = "REFUSED" if refused else "UNKNOWN"
         if refused:
             self._cancel_twin(pair)
+        else:
+            self._sought[self._twin_orders[pair.intent].tag] = pair
         self._write(pair)
 
     def _twin_of(self, order_id: str) -> Order | None:
@@ -329,6 +335,7 @@ class ShadowBroker:
         if pair is None:
             return
         pair.sent = min(pair.sent, int(update.ts)) if pair.order_id else int(update.ts)
+        del self._twin_gtts[intent]
         pair.twin.status = "OPEN" if update.order_ids else "REFUSED"
         self._twin_ids.update(dict.fromkeys(update.order_ids, pair))
         self._write(pair)
@@ -345,7 +352,9 @@ class ShadowBroker:
         if day != self._day:
             self._day = day
             self._trades.clear()
-            self._pairs = {key: pair for key, pair in self._pairs.items() if key in self._twin_gtts}
+            self._twin_orders.clear()
+            self._twin_gtts = {intent: gtt for intent, gtt in self._twin_gtts.items() if not gtt.deleting}
+            self._pairs = {intent: pair for intent, pair in self._pairs.items() if intent in self._twin_gtts}
             self._begin()
         if self._changed and now >= self._shown + SECOND:
             self._changed, self._shown = False, now

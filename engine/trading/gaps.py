@@ -55,12 +55,13 @@ class Gaps:
         self._heard: set[tuple[int, int]] = set()
         self._open: dict[int, Missing] = {}
 
-    def history(self, bars: Iterable[Bar], now: int) -> None:
+    def history(self, bars: Sequence[Bar], now: int) -> None:
         """Look through what was read at the opening: the last session before today, and today up to two minutes ago."""
         starts: dict[int, set[int]] = {token: set() for token in self._instruments}
         for bar in bars:
             if bar.span == SPAN:
                 starts[int(bar.token)].add(int(bar.start))
+        self.take(bars)
         found, today = [], []
         for token, each in self._instruments.items():
             found += self._lack(starts[token], self._hours.before(self._day, each).day, token)

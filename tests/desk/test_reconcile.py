@@ -235,6 +235,33 @@ def test_a_gtt_and_an_order_of_somebody_else_are_shown_and_taken_away_only_when_
     assert (statuses[stray], statuses[other]) == ("CANCELLED", "OPEN")
 
 
+def test_a_gtt_that_protects_the_adopted_shares_already_becomes_theirs_and_moves_with_them(world):
+    there = world(holdings=(("TCS", 10, 3_000.0),)).open()
+    last = there.kite.ltp(["NSE:TCS"])["NSE:TCS"]["last_price"]
+    order = {
+        "transaction_type": "SELL",
+        "quantity": 10,
+        "order_type": "LIMIT",
+        "product": "CNC",
+        "price": round(last * 0.8),
+    }
+    made = there.kite.place_gtt("single", "TCS", "NSE", [round(last * 0.82)], last, [order])["trigger_id"]
+    wait_for(lambda: there.reconcile("TCS:CNC", "adopt") == 0, "TCS has a price")
+    there.clean()
+    assert there.gtts() == [("TCS", 10)]
+    [position] = there.desk.board.positions.rows
+    assert (position.protected, position.stop) == (10, round(last * 0.82))
+    there.open()
+    there.clean()
+    assert [each["id"] for each in there.kite.get_gtts() if each["status"] == "active"] == [made]
+    [again] = there.desk.board.positions.rows
+    assert (again.protected, again.stop) == (10, round(last * 0.82))
+    there.buy("TCS", 4, side="SELL")
+    there.differences("TCS:CNC", "funds")
+    assert there.reconcile("TCS:CNC", "adopt") == 0
+    wait_for(lambda: there.gtts() == [("TCS", 6)], "the GTT is made smaller")
+
+
 def test_a_position_carried_over_night_is_a_holding_the_next_day_and_no_difference(world, tmp_path):
     state = tmp_path / "account.db"
     first = world(date="2026-11-19", state=state, user_id="SB0001").open()

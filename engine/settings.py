@@ -1,0 +1,69 @@
+"""What a desk is handed: what the operator has set, and the outside world."""
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from compiled.charges import RateTable
+from compiled.kernel import PRESSED
+from compiled.model import Bar
+from compiled.risk import Limits
+from compiled.strategy import Strategy
+from compiled.terms import Exits
+from engine.market.calendar import Calendar
+from engine.ports import Broker, Clock, Feed, Journal, Pacer
+from engine.trading.gateway import Patience
+from engine.trading.governor import Rates
+from engine.trading.killswitch import KillSwitch
+from engine.trading.loop import Loop
+from engine.trading.reconcile import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator has set, in the engine's units; `subscriptions` maps a strategy to its symbols (none: all)."""
+
+    mode: str
+    limits: Limits
+    spans: tuple[int, ...]
+    watch: tuple[str, ...] = ()
+    rates: Rates = field(default_factory=Rates)
+    patience: Patience = field(default_factory=Patience)
+    modifies: int = 24
+    """Modifications of one order."""
+    exits: Exits = PRESSED
+    poll_s: float = 7.0
+    positions_every_s: float = 45.0
+    reconcile: Terms = field(default_factory=Terms)
+    lanes: int = 2
+    """Requests that may change something at the same time: as many as the broker has threads for them."""
+    stale_after_s: float = 10.0
+    square_off_before_s: float = 120.0
+    """How long before the broker's own square-off the desk leaves its intraday positions."""
+    actions: Path | None = None
+    """NSE's list of corporate actions, to hold against what is carried over an ex-date."""
+    subscriptions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tag_salt: str = "00"
+    beat_s: float = 0.1
+    """How long the engine naps at most when nothing happens."""
+
+
+class Ports(NamedTuple):
+    """The outside world, as the desk is handed it; `keep_bars` takes closed bars and must not block.
+
+    `beside` gives what runs beside an opened day, on its loop, until the next one opens. `tomorrow` makes the strategies
+    of the next day: with it the desk goes on from day to day, without it the day it opened is its last.
+    """
+
+    broker: Broker
+    feed: Feed
+    journal: Journal
+    clock: Clock
+    kill: KillSwitch
+    calendar: Calendar
+    charges: RateTable
+    pacer: Pacer | None = None
+    keep_bars: Callable[[list[Bar]], None] | None = None
+    beside: Callable[[Loop], Iterable[Coroutine[None, None, None]]] = lambda _: ()
+    tomorrow: Callable[[], Sequence[Strategy]] | None = None
