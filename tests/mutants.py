@@ -63,8 +63,8 @@ MUTANTS = (
     ),
     Mutant(
         "the sibling of an exit is not deleted", PROTECTION,
-        "    if gtt is not None and gtt.live:\n        out.delete_gtt(gtt)\n    unguarded",
-        "    unguarded",
+        "        out.delete_gtt(gtt)\n    if entry is not None and not settled(entry):\n        return\n    unguarded",
+        "        pass\n    if entry is not None and not settled(entry):\n        return\n    unguarded",
     ),
     Mutant(
         "an exit leaves while its stop still stands", PROTECTION,
