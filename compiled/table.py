@@ -1,4 +1,4 @@
-"""Values by number, packed: a dict boxes and hashes each number it is asked for, and an order asks for a hundred."""
+"""Values by number, packed: a dict boxes and hashes each number it is asked for, and an order asks for dozens."""
 
 from collections.abc import Iterator
 from typing import Generic, TypeVar, final

@@ -23,6 +23,7 @@ from engine.trading.board import Board
 from engine.trading.books import Books
 from engine.trading.clock import SteppedClock
 from engine.trading.gateway import Gateway
+from engine.trading.gauges import governor_fields
 from engine.trading.governor import Governor
 from engine.trading.killswitch import FLATTEN, HALT, Latch
 from engine.trading.limits import Change, asked, current, listed
@@ -287,7 +288,7 @@ class Desk:
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
         self.kernel.begin(now)
         loop = self._build(hours)
-        loop.changes = changes
+        loop.changes, loop.configured = changes, self._configured
         self._restore(loop, midnight(day))
         spans = {int(slot.span) for slot in slots}
         bars = await history(broker, hours, watched, spans, ports.clock, self._log.tell)
@@ -413,7 +414,8 @@ class Desk:
             "pnl": header.pnl, "charges": header.charges, "cash": header.cash, "naked": header.naked,
             "kill": latch.level if latch else "", "kill_reason": latch.reason if latch else "",
             "feed_age_ms": header.feed_age // 1_000_000, "positions": len(self.board.positions.rows),
-            "orders": len(self.board.orders.rows), "differences": [*self._loop.differences, *self._loop.holds.values()] if self._loop else [],
+            "orders": len(self.board.orders.rows),
+            "governor": governor_fields(self.board.governor), "differences": [*self._loop.differences, *self._loop.holds.values()] if self._loop else [],
         })  # fmt: skip
 
 

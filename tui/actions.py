@@ -75,6 +75,16 @@ ACTIONS: Final = (
         "cancel", "cancel", "x", "orders", "app.cancel_order", "Cancel the order under the cursor; asks first.", "", 2
     ),
     Action(
+        "limit",
+        "change limit",
+        "e",
+        "limits",
+        "screen.limit",
+        "Change the limit under the cursor for the rest of the day; asks for value and reason.",
+        "patang limits set NAME VALUE --reason R",
+        1,
+    ),
+    Action(
         "adopt",
         "adopt",
         "a",
@@ -146,6 +156,7 @@ SCOPES: Final = {
     "positions": "In positions",
     "orders": "In orders",
     "differences": "In differences",
+    "limits": "In limits",
     "chart": "On the chart",
 }
 

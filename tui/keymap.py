@@ -29,7 +29,7 @@ def check(keymap: Mapping[str, str]) -> dict[str, str]:
 
 def _meet(a: Action, b: Action) -> bool:
     """Tell whether two actions can be within reach of one key press."""
-    apart = {"positions", "orders", "differences", "chart"}
+    apart = {"positions", "orders", "differences", "limits", "chart"}
     if "chart" in {a.scope, b.scope}:
         return {a.scope, b.scope} <= {"chart", "anywhere"}
     return not (a.scope != b.scope and {a.scope, b.scope} <= apart)

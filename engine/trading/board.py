@@ -119,6 +119,55 @@ class OrderRow(NamedTuple):
     reason: str
 
 
+class LimitRow(NamedTuple):
+    """One limit of the kernel, in rupees, a count or percent; `used` -1.0 where nothing is used up, `limit` 0: none."""
+
+    name: str
+    used: float
+    limit: float
+    configured: float
+    note: str
+    """Who changed it today, and why."""
+
+
+class QueueRow(NamedTuple):
+    """One request that waits for the governor; `due` is when it may leave (ns), -1 for not today."""
+
+    number: int
+    purpose: str
+    what: str
+    symbol: str
+    since: int
+    due: int
+
+
+class KillRow(NamedTuple):
+    """One pull or release of the kill switch; `ts` by the machine's clock."""
+
+    seq: int
+    ts: int
+    act: str
+    level: str
+    reason: str
+    who: str
+
+
+class GovernorState(NamedTuple):
+    """The account's order rates and what waits for them, by class; times in ns."""
+
+    last_second: int = 0
+    per_second: int = 0
+    last_minute: int = 0
+    per_minute: int = 0
+    today: int = 0
+    per_day: int = 0
+    waiting: tuple[tuple[str, int], ...] = ()
+    held: tuple[tuple[str, int], ...] = ()
+    """How long each class is held back still, after the broker was busy."""
+    unknown: int = 0
+    """Requests whose outcome nobody has told yet."""
+
+
 class DifferenceRow(NamedTuple):
     """One thing in which the broker's books and ours differ."""
 
@@ -210,6 +259,10 @@ class Board:
         self.ladders: Section[LadderRow] = Section()
         self.risk: Section[RiskRow] = Section()
         self.orders: Section[OrderRow] = Section()
+        self.limits: Section[LimitRow] = Section()
+        self.queue: Section[QueueRow] = Section()
+        self.kills: Section[KillRow] = Section()
+        self.governor = GovernorState()
         self.externals: Section[OrderRow] = Section()
         """Orders that others have placed on the account; they stand among `orders`, too."""
         self.differences: Section[DifferenceRow] = Section()

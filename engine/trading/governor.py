@@ -70,6 +70,15 @@ class Governor:
         for other in _LESS[purpose]:
             self._paused[other] = until
 
+    def held(self, purpose: Purpose, now: int) -> int:
+        """Return how long a class is held back still after a 429, ns."""
+        return max(0, self._paused.get(purpose, 0) - now)
+
+    def orders_last_minute(self, now: int) -> int:
+        """Return how many orders left within the last minute."""
+        _free(self._minute, 0, MINUTE, now)
+        return len(self._minute)
+
     def orders_last_second(self, now: int) -> int:
         """Return how many orders left within the last second."""
         _free(self._second, 0, SECOND, now)

@@ -74,11 +74,16 @@ class KillSwitch:
         if self._latch is not None and self._latch.level == FLATTEN:
             return
         found = _parse(text)
+        ours = bool(found.ts)
+        if not ours:
+            found = found._replace(ts=time.time_ns())
         with self._lock:
             if self._latch is not None and found.level != FLATTEN:
                 return
             self._event.set()
             self._latch = found
+            if not ours:
+                self._write(found)
         self._tell(found)
 
     def resume(self, reason: str, who: str) -> Latch | None:
@@ -93,6 +98,20 @@ class KillSwitch:
         if old is not None:
             self._tell(None)
         return old
+
+    def history(self) -> list[tuple[int, str, str, str, str]]:
+        """Return every latching and resumption on record, oldest first: (ts, act, level, reason, who)."""
+        try:
+            lines = self.path.with_suffix(".log").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return []
+        found = []
+        for line in lines:
+            with contextlib.suppress(ValueError, AttributeError, TypeError):
+                row = json.loads(line)
+                texts = [str(row.get(key, "")) for key in ("act", "level", "reason", "who")]
+                found.append((int(row.get("ts", 0)), texts[0], texts[1], texts[2], texts[3]))
+        return found
 
     def _write(self, latch: Latch) -> None:
         """Keep the latch on disk; a disk that refuses must not keep the latch from holding."""

@@ -79,7 +79,12 @@ def asked(limits: Limits, change: Change, *, confirmed: bool) -> str:
     before = current(limits).get(change.name, 0)
     if loosens(limits, change.name, value) and not confirmed:
         raise ConfigError(f"{change.name} from {before:g} to {value:g} allows more than now; confirm with --yes")
-    return json.dumps(change._replace(value=value)._asdict() | {"before": before})
+    return detail_of(change._replace(value=value), before)
+
+
+def detail_of(change: Change, before: float) -> str:
+    """Return a checked change as the desk's loop takes it, with what it was."""
+    return json.dumps(change._asdict() | {"before": before})
 
 
 def parsed(detail: str) -> Change:

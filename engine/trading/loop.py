@@ -19,6 +19,7 @@ from engine.trading.books import Books
 from engine.trading.choices import Choices
 from engine.trading.gaps import Gaps
 from engine.trading.gateway import Gateway
+from engine.trading.gauges import Gauges
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.publish import Publisher
 from engine.trading.reconcile import Reconciler
@@ -82,6 +83,9 @@ class Loop:
         """What an action with its ex-date today does to what stands, a line each."""
         self.gaps = Gaps(hours, self._watched(), clock.now(), log.tell)
         self.recorder = Recorder(kernel, journal)
+        self.gauges = Gauges(board, kernel, gateway, kill)
+        self.configured: dict[str, float] = {}
+        """The limits of the configuration."""
         self.counter = Counter(kernel)
         self.publisher = log.publisher = Publisher(board, kernel, gateway, stale_after)
         self.wake = asyncio.Event()
@@ -297,7 +301,9 @@ class Loop:
         if beat - self._published < FRAME and not final:
             return
         self._published = beat
-        self.publisher.publish(self._header(self.clock.now()))
+        now = self.clock.now()
+        self.gauges.publish(now, self.configured, self.changes)
+        self.publisher.publish(self._header(now))
         self.publisher.worry("Missing minutes", self.gaps.count)
         self.publisher.worry("Ex-date flags", len(self.flags))
 

@@ -155,8 +155,9 @@ class Publisher:
         kernel, limits, ledger = self.kernel, self.kernel.limits, self.kernel.ledger
         governor = self.gateway.governor
         naked = kernel.naked()
-        self._limit("Daily loss", max(0, -ledger.net), limits.max_daily_loss)
-        self._limit("Drawdown", kernel.peak - ledger.net, limits.max_drawdown)
+        net = ledger.net - kernel.before
+        self._limit("Daily loss", max(0, -net), limits.max_daily_loss)
+        self._limit("Drawdown", kernel.peak - net, limits.max_drawdown)
         self._limit("Exposure", ledger.exposure, limits.max_exposure)
         self._count("Positions", kernel.open_positions(), limits.max_positions)
         self._count("Entries today", kernel.entries, limits.max_trades_per_day)

@@ -9,9 +9,13 @@ from engine.trading.board import (
     DifferenceRow,
     EventRow,
     FillMark,
+    GovernorState,
+    KillRow,
     LadderRow,
+    LimitRow,
     OrderRow,
     PositionRow,
+    QueueRow,
     RiskRow,
     WatchRow,
 )
@@ -67,6 +71,35 @@ class FakeDesk:
     def event(self, level, text):
         self.board.event_seq += 1
         self.board.events.append(EventRow(self.board.event_seq, self.now, level, text))
+
+    def bound(self):
+        """Put limits, a governor at work and a history of the kill switch on the board."""
+        for name, used, limit, configured, note in (
+            ("max_order_value", -1.0, 200_000, 200_000, ""),
+            ("max_exposure", 185_000.0, 240_000, 240_000, ""),
+            ("max_positions", 8, 90, 90, ""),
+            ("max_orders_per_minute", 2, 0, 0, ""),
+            ("price_range_percent", -1.0, 2.5, 5, "terminal: results day"),
+            ("max_daily_loss", 15_000.0, 15_000, 25_000, "screen: half the size today"),
+            ("budget.momentum_ladder", 112_400.5, 150_000, 150_000, ""),
+        ):
+            self.board.limits.put(name, LimitRow(name, used, limit, configured, note))
+        self.board.governor = GovernorState(
+            7,
+            9,
+            64,
+            380,
+            212,
+            4_800,
+            (("EXIT", 1), ("PROTECT", 0), ("ENTRY", 1)),
+            (("EXIT", 0), ("ENTRY", 8 * 10**8)),
+            0,
+        )
+        self.board.queue.put(0, QueueRow(0, "exit", "PlaceOrder", "INFY", self.now - 4 * 10**8, self.now + 2 * 10**8))
+        self.board.queue.put(1, QueueRow(1, "entry", "PlaceOrder", "SBIN", self.now - SECOND, -1))
+        noon = self.now - 150 * MINUTE
+        self.board.kills.put(0, KillRow(0, noon, "latch", "halt", "daily loss limit", "limit"))
+        self.board.kills.put(1, KillRow(1, noon + 9 * MINUTE, "resume", "", "looked at it, sizes halved", "terminal"))
 
     def differ(self):
         """Let the broker's books differ from ours, one of each kind, and somebody else trade."""

@@ -114,7 +114,7 @@ async def test_everything_is_ignored_after_asking():
 
 async def test_tab_and_zoom_go_through_the_panes_and_escape_goes_back_to_the_desk():
     async with running(differing()) as (app, pilot):
-        await pilot.press("6", "tab", "tab")
+        await pilot.press("6", *["tab"] * 4)
         await settle(app, pilot)
         assert app.screen.current.table.view.name == "externals"
         await pilot.press("z")

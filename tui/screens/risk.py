@@ -1,4 +1,4 @@
-"""The risk screen: what differs from the broker's books, the limits, and what others do on the account."""
+"""The risk screen: differences from the broker's books, limits, governor, kill switch, what others do on the account."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -8,11 +8,15 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 
-from engine.trading.board import DifferenceRow
+from engine.errors import ConfigError
+from engine.trading.board import DifferenceRow, LimitRow
+from engine.trading.limits import Change, checked, detail_of
 from tui.actions import bindings
 from tui.panes.differences import Differences, DifferencesTable
 from tui.panes.externals import Externals
-from tui.panes.risk import Risk
+from tui.panes.kills import Kills
+from tui.panes.limits import Limits, LimitsTable, figure
+from tui.panes.queue import Queue
 from tui.screens.paned import Paned
 from tui.screens.question import Entry, Question
 from tui.theme import Tones
@@ -31,7 +35,7 @@ class RiskScreen(Paned):
     RiskScreen { background: $background; }
     RiskScreen.-low HeaderBar { height: 1; padding: 0; }
     RiskScreen #risk-panes {
-        height: 1fr; layout: grid; grid-size: 2 2; grid-columns: 2fr 3fr; grid-rows: 3fr 2fr; grid-gutter: 0 1;
+        height: 1fr; layout: grid; grid-size: 2 3; grid-columns: 1fr 1fr; grid-rows: 2fr 3fr 2fr; grid-gutter: 0 1;
         #pane-differences { column-span: 2; }
     }
     RiskScreen #risk-panes.-column { layout: vertical; }
@@ -41,7 +45,10 @@ class RiskScreen(Paned):
     def __init__(self, mode: str, tones: Callable[[], Tones]) -> None:
         super().__init__(
             mode, tones,
-            [DifferencesTable(Differences(), tones), LiveTable(Risk(), tones), LiveTable(Externals(), tones)],
+            [
+                DifferencesTable(Differences(), tones), LimitsTable(Limits(), tones), LiveTable(Queue(), tones),
+                LiveTable(Kills(), tones), LiveTable(Externals(), tones),
+            ],
             "differences",
         )  # fmt: skip
         self._panes = Container(*self.panes.values(), id="risk-panes")
@@ -116,6 +123,47 @@ class RiskScreen(Paned):
                 self._decide(found)
 
         self.app.push_screen(Entry(self._mode, title, body, hint), answered)
+
+    # the limit under the cursor
+
+    def action_limit(self) -> None:
+        """Change the limit under the cursor for the rest of the day: ask for value and reason, and before a looser one."""
+        row = self.panes["limits"].table.chosen
+        if not isinstance(row, LimitRow):
+            return
+        now = figure(row.limit) if row.limit else "off"
+        body = f"Now {now}, configured {figure(row.configured) if row.configured else 'off'}. Holds until the end of the day."
+
+        def answered(text: str | None) -> None:
+            if text:
+                self._change(row, text)
+
+        self.app.push_screen(
+            Entry(self._mode, f"Change {row.name}", body, "value and reason: 15000 calm market"), answered
+        )
+
+    def _change(self, row: LimitRow, text: str) -> None:
+        value, _, reason = text.partition(" ")
+        try:
+            change = Change(row.name, checked(row.name, float(value.replace(",", ""))), reason.strip(), "screen")
+        except (ValueError, ConfigError) as error:
+            told = str(error) if isinstance(error, ConfigError) else f"{value} is no number"
+            self.notify(told, severity="warning", markup=False)
+            return
+        if not change.reason:
+            self.notify("a reason is needed: value and reason", severity="warning", markup=False)
+            return
+        label, command = f"{row.name} {figure(change.value)}", ("limit", 0, detail_of(change, row.limit))
+        if row.limit == 0 or 0 < change.value <= row.limit:
+            self.post_message(self.Decided(label, command))
+            return
+
+        def answered(go: bool | None) -> None:
+            if go:
+                self.post_message(self.Decided(label, command))
+
+        body = f"From {figure(row.limit)} to {figure(change.value) if change.value else 'off'}: {change.reason}"
+        self.app.push_screen(Question(self._mode, f"Allow more: {row.name}?", body, "Allow"), answered)
 
     # panes
 

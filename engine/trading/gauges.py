@@ -1,0 +1,101 @@
+"""What the risk screen and `patang status` show besides: every limit and its use, the governor, the kill switch's history."""
+
+from collections.abc import Mapping
+
+from compiled.kernel import Kernel
+from compiled.model import SECOND
+from engine.trading.board import Board, GovernorState, KillRow, LimitRow, QueueRow
+from engine.trading.gateway import Gateway
+from engine.trading.killswitch import KillSwitch
+from engine.trading.limits import BUDGET, Change, current
+from engine.trading.requests import PURPOSES
+
+KILLS_SHOWN = 50
+
+
+class Gauges:
+    """Writes its sections of the board; the limits once a second, for they take a look at everything held."""
+
+    def __init__(self, board: Board, kernel: Kernel, gateway: Gateway, kill: KillSwitch) -> None:
+        self.board = board
+        self.kernel = kernel
+        self.gateway = gateway
+        self.kill = kill
+        self._limits_at = 0
+        self._latch: object = self
+
+    def publish(self, now: int, configured: Mapping[str, float], changes: Mapping[str, Change]) -> None:
+        """Bring everything up to date."""
+        self._governor(now)
+        if self.kill.latch is not self._latch:
+            self._latch = self.kill.latch
+            self._kills()
+        if now >= self._limits_at + SECOND or now < self._limits_at:
+            self._limits_at = now
+            self._limits(configured, changes)
+
+    def _governor(self, now: int) -> None:
+        governor, waiting = self.gateway.governor, self.gateway.queue()
+        self.board.governor = GovernorState(
+            governor.orders_last_second(now), governor.rates.per_second,
+            governor.orders_last_minute(now), governor.rates.per_minute, governor.orders_today, governor.rates.per_day,
+            tuple((purpose.name, sum(one.purpose == purpose.name for one in waiting)) for purpose in PURPOSES),
+            tuple((purpose.name, governor.held(purpose, now)) for purpose in PURPOSES),
+            len(self.gateway.unresolved),
+        )  # fmt: skip
+        for number, one in enumerate(waiting):
+            row = QueueRow(number, one.purpose.lower(), one.what, one.symbol, one.since, one.due)
+            self.board.queue.put(number, row)
+        self.board.queue.keep(set(range(len(waiting))))
+
+    def _kills(self) -> None:
+        for seq, row in enumerate(self.kill.history()[-KILLS_SHOWN:]):
+            self.board.kills.put(seq, KillRow(seq, *row))
+
+    def _limits(self, configured: Mapping[str, float], changes: Mapping[str, Change]) -> None:
+        used = self._used()
+        for name, limit in current(self.kernel.limits).items():
+            change = changes.get(name)
+            note = f"{change.who}: {change.reason}" if change is not None else ""
+            self.board.limits.put(name, LimitRow(name, used.get(name, -1.0), limit, configured.get(name, 0), note))
+
+    def _used(self) -> dict[str, float]:
+        """Return what is used of each limit, money in rupees; those on single orders have no use."""
+        kernel, ledger = self.kernel, self.kernel.ledger
+        net = ledger.net - kernel.before
+        by_symbol: dict[str, float] = {}
+        rungs: dict[str, int] = {}
+        by_strategy = {slot.name: 0.0 for slot in kernel.slots}
+        for ladder in kernel.ladders.values():
+            symbol, last = ladder.instrument.symbol, kernel.markets[ladder.instrument.token].last
+            for rung in ladder.rungs:
+                if rung.live:
+                    worth = last * int(rung.quantity)
+                    by_symbol[symbol] = by_symbol.get(symbol, 0.0) + worth
+                    rungs[symbol] = rungs.get(symbol, 0) + 1
+                    by_strategy[ladder.strategy] = by_strategy.get(ladder.strategy, 0.0) + worth
+        nets = [(kernel.ledger.strategy_net(slot.name) - slot.before, slot) for slot in kernel.slots]
+        recent = kernel.out.now - 60 * SECOND
+        used: dict[str, float] = {
+            "max_exposure": ledger.exposure / 100,
+            "max_symbol_exposure": max(by_symbol.values(), default=0.0),
+            "max_positions": sum(rungs.values()),
+            "max_positions_per_symbol": max(rungs.values(), default=0),
+            "max_trades_per_day": int(kernel.entries),
+            "max_orders_per_minute": max((sum(ts > recent for ts in s.entered) for s in kernel.slots), default=0),
+            "max_daily_loss": max(0, -net) / 100,
+            "max_drawdown": max(0, kernel.peak - net) / 100,
+            "max_consecutive_losses": int(kernel.losses),
+            "strategy_daily_loss": max((max(0, -own) / 100 for own, _ in nets), default=0),
+            "strategy_drawdown": max((max(0, slot.peak - own) / 100 for own, slot in nets), default=0),
+            "strategy_consecutive_losses": max((int(slot.losses) for slot in kernel.slots), default=0),
+        }
+        return used | {BUDGET + name: worth for name, worth in by_strategy.items()}
+
+
+def governor_fields(state: GovernorState) -> dict[str, object]:
+    """Return the governor's state as `patang status` tells it; times in milliseconds."""
+    held = {name: ns // 1_000_000 for name, ns in state.held if ns}
+    fields = state._asdict() | {"waiting": dict(state.waiting), "held_ms": held}
+    del fields["held"]
+    return fields

@@ -1,0 +1,107 @@
+"""The limits on screen 6: what they show, and what changing one asks and submits; the governor and the switch beside."""
+
+import json
+
+import pytest
+from textual.widgets import Input
+
+from engine.trading.board import Board, GovernorState, KillRow, LimitRow, QueueRow
+from tests.tui.fake import FakeDesk
+from tests.tui.test_app import running, settle
+from tui.panes.kills import Kills
+from tui.panes.limits import Limits
+from tui.panes.queue import Queue
+from tui.screens.question import Entry, Question
+from tui.widgets.view import text_of
+
+NOON = 1_784_010_600 * 1_000_000_000
+
+
+@pytest.fixture
+def board():
+    made = Board("SANDBOX")
+    made.header = made.header._replace(now=NOON, kill="halt", kill_reason="enough")
+    return made
+
+
+def test_a_limit_shows_its_use_what_is_left_and_who_changed_it(board):
+    board.limits.put("a", LimitRow("max_daily_loss", 12_000.0, 15_000, 25_000, "screen: half size"))
+    board.limits.put("b", LimitRow("max_positions", 90, 90, 90, ""))
+    board.limits.put("c", LimitRow("max_orders_per_minute", 3, 0, 0, ""))
+    head, _, *lines = text_of(Limits(), board, 120)
+    assert head == "LIMITS 1 reached 1 changed today"
+    assert [line.split() for line in lines] == [
+        ["max_daily_loss", "12,000", lines[0].split()[2], "15,000", "3,000", "25,000", "screen:", "half", "size"],
+        ["max_positions", "90", lines[1].split()[2], "90", "0"],
+        ["max_orders_per_minute", "3", "off"],
+    ]
+
+
+def test_the_governor_shows_rates_what_waits_and_what_is_held_back(board):
+    held = (("EXIT", 0), ("ENTRY", 800_000_000))
+    board.governor = GovernorState(7, 9, 64, 380, 1_212, 4_800, (("EXIT", 1), ("ENTRY", 0)), held)
+    board.queue.put(0, QueueRow(0, "exit", "PlaceOrder", "INFY", NOON - 400_000_000, NOON + 200_000_000))
+    board.queue.put(1, QueueRow(1, "entry", "PlaceOrder", "SBIN", NOON, -1))
+    head, _, *lines = text_of(Queue(), board, 60)
+    assert head == "GOVERNOR 7/9 s  64/380 min  1,212/4,800 day waiting: 1 exit entry held 0.8 s"
+    assert [line.split() for line in lines] == [
+        ["exit", "PlaceOrder", "INFY", "0.4", "s", "0.2", "s"],
+        ["entry", "PlaceOrder", "SBIN", "0.0", "s", "not", "today"],
+    ]
+
+
+def test_the_kill_switch_shows_how_it_stands_and_its_history(board):
+    board.kills.put(0, KillRow(0, NOON, "latch", "halt", "daily loss limit", "limit"))
+    board.kills.put(1, KillRow(1, NOON + 60_000_000_000, "resume", "", "all right", "terminal"))
+    head, _, *lines = text_of(Kills(), board, 80)
+    assert head == "KILL SWITCH halt: enough"
+    assert [line.split() for line in lines] == [
+        ["14", "Jul", "12:00:00", "halt", "limit", "daily", "loss", "limit"],
+        ["14", "Jul", "12:01:00", "resume", "terminal", "all", "right"],
+    ]
+
+
+def bounded():
+    face = FakeDesk()
+    face.bound()
+    return face
+
+
+async def enter(pilot, app, down, text):
+    """Go to a limit on screen 6, press e, and answer."""
+    await pilot.press("6")
+    await settle(app, pilot)
+    await pilot.press("tab", "g", *["j"] * down, "e")
+    await settle(app, pilot)
+    assert isinstance(app.screen, Entry)
+    app.screen.query_one(Input).value = text
+    await pilot.press("enter")
+    await settle(app, pilot)
+
+
+async def test_a_tighter_limit_is_submitted_with_its_reason():
+    async with running(bounded(), size=(140, 40)) as (app, pilot):
+        await enter(pilot, app, 2, "12 fewer today")
+        [(act, token, detail)] = app.face.commands
+        assert (act, token) == ("limit", 0)
+        assert json.loads(detail) == {
+            "name": "max_positions", "value": 12, "reason": "fewer today", "who": "screen", "before": 90,
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "count"), [("enter", 0), ("right", 1)])
+async def test_a_looser_limit_asks_first_with_the_focus_on_cancel(answer, count):
+    async with running(bounded(), size=(140, 40)) as (app, pilot):
+        await enter(pilot, app, 2, "91 one more")
+        assert isinstance(app.screen, Question)
+        await pilot.press(*(["right", "enter"] if answer == "right" else ["enter"]))
+        await settle(app, pilot)
+        assert len(app.face.commands) == count
+
+
+@pytest.mark.parametrize("text", ["", "12", "many more", "0 none", "12.5 half"])
+async def test_what_is_no_change_is_not_submitted(text):
+    async with running(bounded(), size=(140, 40)) as (app, pilot):
+        await enter(pilot, app, 2, text)
+        assert app.face.commands == []
+        assert not isinstance(app.screen, Question)

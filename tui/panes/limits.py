@@ -1,0 +1,82 @@
+"""Every limit that is checked before or after a trade: use, head-room, and who changed it today."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from engine.trading.board import Board, LimitRow
+from tui.actions import bindings
+from tui.numbers import amount, bar
+from tui.widgets.live_table import LiveTable
+from tui.widgets.view import Cell, Column, View
+
+_BAR = 2
+
+
+def figure(value: float) -> str:
+    """Return a limit's figure: grouped, whole where it is."""
+    return amount(f"{value:.0f}" if value == int(value) else f"{value:.2f}")
+
+
+class Limits(View[LimitRow]):
+    """One line per limit; of those that hold for each instrument or strategy, the one that is nearest to it."""
+
+    name = "limits"
+    title = "LIMITS"
+    help = (
+        "Every limit with its use and what is left of it; rupees, counts or percent as in [risk] of config.toml. e changes "
+        "one for the rest of the day: a value and a reason. A change that allows more asks first. What differs from the "
+        "configuration is marked, with who changed it and why."
+    )
+    empty = "no limit yet"
+    columns = (
+        Column("limit", 20, 28, right=False),
+        Column("used", 8, 12),
+        Column("", 5, 14, right=False, rank=1),
+        Column("limit", 8, 12),
+        Column("left", 7, 12, rank=3),
+        Column("config", 8, 12, rank=2),
+        Column("changed by", 10, 40, right=False, rank=4),
+    )
+
+    def version(self, board: Board) -> int:
+        """Return the version of the limits."""
+        return board.limits.version
+
+    def rows(self, board: Board) -> Sequence[LimitRow]:
+        """Return the limits as the engine listed them."""
+        return board.limits.rows
+
+    def attention(self, row: LimitRow) -> bool:
+        """Tell whether a limit is reached."""
+        return 0 < row.limit <= row.used
+
+    def cells(self, row: LimitRow, now: int, widths: Sequence[int]) -> tuple[Cell, ...]:
+        """Return the line of one limit."""
+        del now
+        share = row.used / row.limit if row.limit > 0 and row.used >= 0 else -1.0
+        tone = "danger" if share >= 0.9 else "notice" if share >= 0.75 else "title"
+        changed = row.limit != row.configured
+        return (
+            Cell(row.name, "danger" if self.attention(row) else ""),
+            Cell(figure(row.used) if row.used >= 0 else "", "danger" if self.attention(row) else "strong"),
+            Cell(bar(share, widths[_BAR]) if share >= 0 else "", tone, still=True),
+            Cell(figure(row.limit) if row.limit else "off", "notice" if changed else "dim"),
+            Cell(figure(max(0.0, row.limit - row.used)) if share >= 0 else "", "dim"),
+            Cell((figure(row.configured) if row.configured else "off") if changed else "", "faint"),
+            Cell(row.note, "faint"),
+        )
+
+    def summary(self, board: Board) -> list[Cell]:
+        """Count what is reached and what was changed."""
+        rows = board.limits.rows[:]
+        reached, changed = sum(map(self.attention, rows)), sum(row.limit != row.configured for row in rows)
+        parts = [Cell(f"{reached} reached", "danger") if reached else Cell("within limits", "dim")] if rows else []
+        return [*parts, Cell(f"{changed} changed today", "notice")] if changed else parts
+
+
+class LimitsTable(LiveTable[LimitRow]):
+    """The limits, with their key to change one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("limits"))
