@@ -244,3 +244,29 @@ def test_the_square_off_can_be_switched_off(make_client):
     client.buy(10)
     client.seconds(60)
     assert client.ok("GET", "/portfolio/positions")["net"][0]["quantity"] == 10
+
+
+def test_every_way_an_order_goes_is_in_its_history_in_order(make_client):
+    begins = ["PUT ORDER REQ RECEIVED", "VALIDATION PENDING"]
+    opens, waits = [*begins, "OPEN PENDING", "OPEN"], [*begins, "OPEN PENDING", "TRIGGER PENDING"]
+    modified = ["MODIFY VALIDATION PENDING", "MODIFY PENDING", "MODIFIED"]
+    client = make_client(cash=10**11)
+    client.seconds(60)
+    stop = client.place(order_type="SL", trigger_price=client.at(0.3), price=client.at(0.6))
+    client.ok("PUT", f"/orders/regular/{stop}", {"trigger_price": str(client.at(0.4))})
+    client.ok("DELETE", f"/orders/regular/{stop}")
+    assert client.statuses(stop) == [*waits, *modified, "TRIGGER PENDING", "CANCEL PENDING", "CANCELLED"]
+    cover = client.form(order_type="MARKET", trigger_price=client.at(-2), market_protection=-1)
+    entry = client.ok("POST", "/orders/co", cover)["order_id"]
+    second = next(row["order_id"] for row in client.ok("GET", "/orders") if row["parent_order_id"] == entry)
+    client.ok("DELETE", f"/orders/co/{second}")
+    assert client.statuses(entry) == [*opens, "COMPLETE"]
+    assert client.statuses(second) == [*waits, "OPEN", "COMPLETE"]
+    assert client.statuses(client.place(validity="IOC", price=client.at(-1))) == [*opens, "CANCELLED"]
+    rejected = client.place(price=client.share().instrument.upper + 10)
+    assert client.statuses(rejected) == [*begins, "REJECTED"]
+    share = client.share()
+    best, offered = share.instrument.price(share.book.best(-1)), share.book.depth(-1, 1)[0][1]
+    part = client.place(quantity=offered + 5, price=best)
+    client.ok("DELETE", f"/orders/regular/{part}")
+    assert client.statuses(part) == [*opens, "OPEN", "CANCEL PENDING", "CANCELLED"]

@@ -8,7 +8,6 @@ from engine.trading.killswitch import FLATTEN
 
 PROTECTED_WITHIN_S = 30.0
 """Seconds of fair weather after which nothing the desk holds may be unprotected."""
-FLAT_WITHIN_S = 45.0
 HALTED_WITHIN_S = 0.6
 TOLD_WITHIN_S = 60.0
 PER_SECOND, PER_MINUTE = 10, 400

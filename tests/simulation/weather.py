@@ -169,7 +169,7 @@ class Weather:
         desk = self._desk()
         if desk is not None:
             desk.kill(level == FLATTEN, "simulated", "operator")
-            if rng.random() < 0.8:
+            if rng.random() < (0.3 if level == FLATTEN else 0.8):
                 self._world.loop.call_later(rng.uniform(1.0, 15.0), self._resume)
 
     def _resume(self):
