@@ -85,8 +85,6 @@ MUTANTS = (
     Mutant(
         "orders on their way do not count as exposure", "compiled/positions.py", "coming = outstanding(entry)", "coming = 0",
     ),
-    Mutant("no budget is kept for exits", "engine/trading/governor.py", "(self.rates.reserve_per_second if entry else 0)", "0"),
-    Mutant("orders are not counted", "engine/trading/governor.py", "        self._second.append(now)\n", ""),
     Mutant(
         "books that cannot be read count as empty", BOOKS,
         "            self.failures += 1\n            return False",
