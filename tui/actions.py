@@ -75,6 +75,16 @@ ACTIONS: Final = (
         "cancel", "cancel", "x", "orders", "app.cancel_order", "Cancel the order under the cursor; asks first.", "", 2
     ),
     Action(
+        "trace",
+        "trace",
+        "t",
+        "orders",
+        "app.trace_order",
+        "Show the life of the order under the cursor with its times, from the tick behind it to its fills.",
+        "patang trace ID",
+        5,
+    ),
+    Action(
         "limit",
         "change limit",
         "e",

@@ -1,19 +1,22 @@
 """The app: one frame clock, the screens, the kill switch, and what the operator asks of the engine."""
 
+import asyncio
 import gc
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final, TypeVar
 
+from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 
+from engine.errors import PatangError
 from engine.trading.board import EventRow, OrderRow, PositionRow
 from tui.actions import ACTIONS, bindings
 from tui.face import DeskFace
 from tui.keymap import check
-from tui.numbers import SECOND, count, gain, price
+from tui.numbers import SECOND, count, gain, plain, price
 from tui.panes.events import latest
 from tui.panes.orders import ENDED, state
 from tui.panes.positions import naked
@@ -236,6 +239,20 @@ class PatangApp(App[None]):
             "Its GTTs are deleted with it."
         )
         self._ask(f"Exit {symbol}?", body, f"{side} {count(abs(quantity))}", f"exit {symbol}", ("exit", token, symbol))
+
+    async def action_trace_order(self) -> None:
+        """Show the life of the order under the cursor, read from the journal beside the loop."""
+        row = self._chosen(OrderRow)
+        if row is None:
+            return
+        try:
+            lines = await asyncio.to_thread(self.face.trace, row.key)
+        except PatangError as error:
+            self.notify(str(error), severity="warning", markup=False)
+            return
+        title = f"{row.side} {count(row.quantity)} {row.symbol} · {state(row)}"
+        self.push_screen(Help(self.face.board.header.mode, title, Text("\n".join(map(plain, lines)))))
+        self.frame()
 
     def action_cancel_order(self) -> None:
         """Ask whether to cancel the order under the cursor."""

@@ -23,6 +23,13 @@ class DeskFace(Protocol):
         """
         ...
 
+    def trace(self, key: str) -> list[str]:
+        """Return the life of an order by its key, from the tick behind it on, as lines; read from disk.
+
+        Raises `PatangError` where nothing is on record.
+        """
+        ...
+
     def stop(self) -> None:
         """Begin an orderly stop and return."""
         ...

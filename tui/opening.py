@@ -63,6 +63,13 @@ class Opening:
         self.board.answers[number] = "refused: the desk is still opening"
         return number
 
+    def trace(self, key: str) -> list[str]:
+        """Return the life of an order as lines; somebody else's (key "x…") goes by the broker's id."""
+        from store.trace import trace  # noqa: PLC0415  read when it is asked for
+        from tui.trace_commands import lines  # noqa: PLC0415
+
+        return lines(trace(self._station.database, key.removeprefix("x")))
+
     def stop(self) -> None:
         """Begin an orderly stop."""
         self._stopping = True

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from store.trace import trace, why
 from tests.conftest import ROOT
 from tests.desk.support import rows
 from tui.cli import call
+from tui.opening import Opening
 from tui.station import Run, Station
 
 LIMITED = """
@@ -110,6 +112,16 @@ def test_the_command_prints_the_same_as_text_and_as_json(ran, capsys):
     assert json.loads(capsys.readouterr().out)["symbol"] == "INFY"
     assert call(["trace"]) == 2
     assert call(["trace", "D1", "--why", "INFY"]) == 2
+
+
+def test_the_screen_reads_the_life_of_an_order_by_its_key(ran):
+    station = SimpleNamespace(board=None, spans=(), database=ran)
+    fill = first(ran, "SELECT * FROM fills ORDER BY ts")
+    lines = Opening(station, print).trace(str(fill["intent"]))
+    assert any(f"trade {fill['trade_id']}" in line for line in lines)
+    assert Opening(station, print).trace("x" + fill["order_id"]) == lines
+    with pytest.raises(DataError):
+        Opening(station, print).trace("xnobody")
 
 
 def test_every_reason_has_its_words_and_the_page_has_the_same_table():

@@ -3,6 +3,7 @@
 import math
 import random
 
+from engine.errors import DataError
 from engine.trading.board import (
     BarRow,
     Board,
@@ -60,6 +61,14 @@ class FakeDesk:
     def kill(self, flatten, reason):
         self.kills.append((flatten, reason))
         self.board.header = self.board.header._replace(kill="flatten" if flatten else "halt", kill_reason=reason)
+
+    def trace(self, key):
+        if key == "missing":
+            raise DataError("missing: no decision, intent, tag, order, GTT or trade of that name")
+        return [
+            f"D12  momentum_ladder  order {key}",
+            "14:30:00.000              caused      by a bar [of] INFY at 1624.55",
+        ]
 
     def submit(self, act, token=0, detail=""):
         self.commands.append((act, token, detail))

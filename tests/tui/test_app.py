@@ -423,7 +423,7 @@ async def test_many_alarms_in_one_frame_ring_once():
 
 
 async def test_help_names_the_focused_pane_and_every_action():
-    async with running(size=(130, 100)) as (app, pilot):
+    async with running(size=(130, 120)) as (app, pilot):
         await pilot.press("f1")
         await pilot.pause()
         text = "\n".join(screen_text(app))
