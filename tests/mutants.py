@@ -1,7 +1,7 @@
 """Break the code on purpose, one promise at a time, and see that the proofs notice: `make mutants`.
 
 Each mutant is a copy of the tree with one or two lines changed. First simulated days run against it, then the crash
-points and the tests of the order path, until something fails. A mutant that survives is a missing test.
+points and the tests of the order path (of the adapter, too, where it is broken), until something fails. A mutant that survives is a missing test.
 """
 
 import os
@@ -125,6 +125,8 @@ def proofs(mutant):
     yield "simulated days", ["-m", "tests.simulation", "0", str(DAYS), "stop"], quick
     yield "crash points", [*pytest, "tests/simulation/test_crash_points.py"], quick
     yield "tests of the order path", [*pytest, "tests/core"], quick
+    if mutant.file.startswith("brokers/"):
+        yield "tests of the adapter", [*pytest, "tests/kite/test_outcomes.py"], quick
 
 
 def hunt(mutant):
