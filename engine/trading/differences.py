@@ -216,7 +216,9 @@ def _trades(kernel: Kernel, books: Snapshot) -> Iterator[Difference]:
 
 def _gtts(kernel: Kernel, books: Snapshot) -> Iterator[Difference]:
     out = kernel.out
+    # what was left today counts, too: a forgotten stop would sell what is no longer held
     followed = {int(ladder.instrument.token) for ladder in kernel.ladders.values()}
+    followed |= {int(order.token) for order in out.orders.values() if order.created >= kernel.open}
     for update in books.gtts:
         if update.status is GttStatus.ACTIVE and update.gtt_id not in out.by_gtt_id and update.token in followed:
             leg = update.legs[0]

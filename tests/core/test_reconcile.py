@@ -159,6 +159,20 @@ def test_a_gtt_of_somebody_else_on_what_we_hold_is_a_difference(desk):
     assert desk.only().choices == (Choice.IGNORE, Choice.FLATTEN)
 
 
+def test_a_gtt_that_stands_on_what_was_sold_today_is_a_difference(desk):
+    desk.hold()
+    exit_order = desk.scene.leave()
+    desk.scene.fill(exit_order, "B2", 101.0)
+    at, now = desk.books.at, desk.scene.now
+    assert desk.scene.kernel.ladders.values() == []
+    at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 0, 0.0)]
+    at["orders"].append(OrderUpdate(now, "B2", exit_order.tag, CANBK, Side.SELL, OrderStatus.COMPLETE, 100, 100))
+    at["trades"].append(Trade(now, "tB2", "B2", CANBK, Side.SELL, 100, 101.0))
+    at["gtts"] = [GttUpdate(now, 55, CANBK, GttStatus.ACTIVE, [GttLeg(90.0, 89.5, Side.SELL, 100)], [])]
+    desk.books.cash = CASH + 100 * 100
+    assert desk.look(2) == [("gtt:55", Kind.GTT, 100)]
+
+
 @pytest.mark.parametrize(("token", "status"), [(BEL, GttStatus.ACTIVE), (CANBK, GttStatus.DELETED)])
 def test_a_gtt_that_cannot_touch_our_shares_is_none(desk, token, status):
     desk.hold()

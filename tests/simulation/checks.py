@@ -28,6 +28,8 @@ class Position:
         self.exits = []
         self.triggers = []
         self.stop = 0.0
+        self.stood = {}
+        """Where each stop stood when it was last looked at; one that nobody remembers stays where it is."""
         self.bare_since = None
 
     @property
@@ -225,6 +227,9 @@ class Checks:
             return
         sign = position.sign
         for name, stop in position.stops():
+            if position.stood.get(name) == stop:
+                continue
+            position.stood[name] = stop
             if position.stop and sign * (stop - position.stop) < -1e-9:
                 self._broken(f"{name} moves its stop from {position.stop} to {stop}")
             position.stop = max(position.stop, stop) if sign > 0 else min(position.stop or stop, stop)
