@@ -179,12 +179,15 @@ class Positions:
     def _rung_closed(self, ladder: Ladder, rung: Rung) -> None:
         if not rung.bought:
             return
+        self.count(ladder.strategy, rung.pnl(ladder.sign, 0.0))
+
+    def count(self, strategy: str, pnl: i64) -> None:
+        """Count a trade that is over, with its P&L after charges in paise: losses in a row are a limit."""
         self.round_trips += 1
-        lost = rung.pnl(ladder.sign, 0.0) < 0
-        self.losses = self.losses + 1 if lost else 0
+        self.losses = self.losses + 1 if pnl < 0 else 0
         for slot in self.slots:
-            if slot.name == ladder.strategy:
-                slot.losses = slot.losses + 1 if lost else 0
+            if slot.name == strategy:
+                slot.losses = slot.losses + 1 if pnl < 0 else 0
 
     def forget(self, ladder: Ladder) -> None:
         """Stop following a ladder that is over."""

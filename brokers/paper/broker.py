@@ -45,6 +45,7 @@ from compiled.terms import Change, Variety
 from engine.errors import DataError, OrderRefused
 from engine.market.calendar import Calendar, ist_day
 from engine.market.charges import segment
+from engine.market.safeguards import Safeguards
 from engine.ports import Broker, BrokerHolding, BrokerPosition, Clock, Journal, Slices
 
 REFUSED: Final = "PAPER"
@@ -346,11 +347,16 @@ class PaperBroker(MarketOnly):
         self._save()
 
     def _open_day(self) -> None:
-        session = self._world.calendar.session(self._day) if self._world.calendar.is_trading_day(self._day) else None
+        calendar = self._world.calendar
+        try:
+            session = calendar.session(self._day) if calendar.is_trading_day(self._day) else None
+        except DataError:
+            return  # a session of unknown clock time: the desk does not open on it either
         if session is not None:
             self._simulation.session(session.open, session.close)
             self._closes = session.close
-            self._squares = self._world.calendar.square_off(self._day) or 0
+            auction = Safeguards.load().closes_by_auction(self._day, "NSE", "", has_derivatives=True)
+            self._squares = calendar.square_off(self._day, cas=auction) or 0
 
     def _square_off(self) -> None:
         """Leave what is intraday at the market, as Zerodha does; the desk sees orders that are not its own."""

@@ -10,6 +10,7 @@ from compiled.outbox import Fill
 from engine.ports import Journal
 
 KIND = {OrderType.MARKET: "MARKET", OrderType.LIMIT: "LIMIT", OrderType.SL: "SL", OrderType.SLM: "SL-M"}
+PEAKS = "peaks"
 
 
 class Recorder:
@@ -20,6 +21,8 @@ class Recorder:
         self.journal = journal
         self._last: dict[int, tuple[object, ...]] = {}
         self._counted = 0
+        self._peaked = 0
+        self._peaks = ""
 
     def flush(self) -> list[Fill]:
         """Append rows for all that changed since the last call; return the fills among it."""
@@ -28,6 +31,7 @@ class Recorder:
         for fill in fills:
             kernel.changed_rungs.setdefault(fill.order.rung, self.kernel.rungs[fill.order.rung])
         self._decisions()
+        self._note_peaks()
         for ladder in kernel.changed_ladders.values():
             self.journal.append("ladders", self._ladder(ladder))
         for rung in list(kernel.changed_rungs.values()):
@@ -43,6 +47,19 @@ class Recorder:
         out.changed_orders.clear()
         out.changed_gtts.clear()
         return fills
+
+    def _note_peaks(self) -> None:
+        """Note the highest P&L of the day, the desk's and each strategy's, once a second while it rises."""
+        kernel = self.kernel
+        if kernel.out.now < self._peaked + SECOND:
+            return
+        self._peaked = kernel.out.now
+        strategies = {slot.name: int(slot.peak) for slot in kernel.slots if slot.peak}
+        if kernel.peak or strategies:
+            peaks = json.dumps({"day": int(kernel.open), "desk": int(kernel.peak), "strategies": strategies})
+            if peaks != self._peaks:
+                self._peaks = peaks
+                self.journal.append("meta", {"key": PEAKS, "value": peaks})
 
     def _decisions(self) -> None:
         """Write new decisions at once, and how often they were repeated once a second."""

@@ -9,7 +9,7 @@ from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, 
 from compiled.orders import corrects, join, settled
 from compiled.terms import Terms, Variety
 from engine.ports import Journal
-from engine.trading.records import KIND
+from engine.trading.records import KIND, PEAKS
 
 Row = dict[str, object]
 _TYPE = {text: kind for kind, text in KIND.items()}
@@ -40,11 +40,26 @@ def restore(kernel: Kernel, journal: Journal, day_start: int) -> list[int]:
             _fill(kernel, row, today=True)
     for ladder in list(kernel.ladders.values()):
         _settle(kernel, ladder)
+    _day_so_far(kernel, journal, day_start)
     kernel.changed_rungs.clear()
     kernel.changed_ladders.clear()
     kernel.out.changed_orders.clear()
     kernel.out.changed_gtts.clear()
     return unknown
+
+
+def _day_so_far(kernel: Kernel, journal: Journal, day_start: int) -> None:
+    """Count today's trades again, and give the limits the day's highest P&L: a restart loosens none of them."""
+    over = [row for row in journal.load("trades") if row["status"] == "closed"]
+    for row in sorted(over, key=lambda row: number(row, "exit_time")):
+        if number(row, "exit_time") >= day_start:
+            kernel.count(text(row, "strategy"), number(row, "pnl"))
+    for row in journal.load("meta", "key = ?", (PEAKS,)):
+        noted = json.loads(text(row, "value"))
+        if noted["day"] == kernel.open:
+            kernel.peak = noted["desk"]
+            for slot in kernel.slots:
+                slot.peak = noted["strategies"].get(slot.name, 0)
 
 
 def number(row: Row, key: str) -> int:

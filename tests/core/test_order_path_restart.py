@@ -164,6 +164,37 @@ def test_a_finished_ladder_in_a_symbol_that_is_no_longer_watched_does_not_stop_t
         journal.close()
 
 
+def test_losing_trades_in_a_row_are_counted_over_a_restart_and_not_over_a_night(life):
+    def lose(scene):
+        scene.hold()
+        scene.fill(scene.leave(), "S1", 99.0)
+
+    life.run(lose)
+    scene, _ = life.again()
+    assert (scene.kernel.losses, scene.kernel.slots[0].losses, scene.kernel.round_trips) == (1, 1, 1)
+    scene, _ = life.again(day=1)
+    assert (scene.kernel.losses, scene.kernel.slots[0].losses, scene.kernel.round_trips) == (0, 0, 0)
+
+
+def test_the_days_highest_profit_is_known_after_a_restart_and_forgotten_over_a_night(life):
+    def rise_and_fall(scene):
+        scene.hold(100)
+        scene.tick(101.0)
+        scene.seconds(3)
+        scene.tick(100.25)
+        scene.seconds(3)
+
+    life.run(rise_and_fall)
+    scene, _ = life.again()
+    assert scene.kernel.peak == 100 * 100
+    journal = life.open()
+    scene = Scene()
+    tomorrow(scene)
+    restore(scene.kernel, journal, MIDNIGHT + DAY)
+    journal.close()
+    assert scene.kernel.peak == 0
+
+
 def test_an_order_is_recorded_before_its_fills(life):
     rows = []
     journal = life.open()
