@@ -187,7 +187,6 @@ def test_a_desk_started_on_a_holiday_shows_the_last_day_closed_and_opens_the_nex
 
 def test_a_desk_that_opens_no_other_day_is_refused_on_a_holiday(weekend):
     world = weekend()
-    world.until(FRIDAY, "15:40")
     del world.ports["tomorrow"]
     world.starts_again("2026-11-21", "12:00")
     noon = world.seconds("2026-11-21", "12:00")
