@@ -14,6 +14,7 @@ from compiled.model import Instrument, Product, Side, paise
 from engine.errors import DataError
 from engine.market import charges
 from engine.market.calendar import ist_day
+from engine.market.rules import multiplier
 
 TRADEBOOK = ("symbol", "trade_date", "exchange", "trade_type", "quantity", "price", "order_id", "order_execution_time")
 OPTIONS = frozenset({"OPT", "CUR_OPT", "COM_OPT"})
@@ -60,7 +61,7 @@ def read_tradebook(text: str, source: str, table: RateTable) -> list[Deal]:
     """Return the rows of a tradebook (CSV, as Zerodha's Console exports it), oldest first; raise `DataError`.
 
     It tells no product and no charges: shares bought and sold on one day are charged as intraday, up to the smaller
-    quantity, all others as delivery.
+    quantity, all others as delivery. MCX is counted in lots there.
     """
     rows = csv.DictReader(text.splitlines())
     lacking = [name for name in TRADEBOOK if name not in (rows.fieldnames or ())]
@@ -70,7 +71,8 @@ def read_tradebook(text: str, source: str, table: RateTable) -> list[Deal]:
     for row in rows:
         try:
             day = date.fromisoformat(row["trade_date"])
-            fields = {**row, "side": row["trade_type"].upper(), "charges": None}
+            units = float(row["quantity"]) * _units(day, row["exchange"], row["symbol"])
+            fields = {**row, "side": row["trade_type"].upper(), "quantity": units, "charges": None}
             found.append(_deal(fields, day, row["order_execution_time"], "", table))
         except (KeyError, ValueError) as error:
             raise DataError(f"{source}, line {rows.line_num}: {error}") from error
@@ -109,6 +111,13 @@ def _split(rows: list[Deal], intraday: int) -> list[Deal]:
         if part < deal.quantity:
             found.append(deal._replace(quantity=deal.quantity - part, value=deal.value - value))
     return found
+
+
+def _units(day: date, exchange: str, symbol: str) -> int:
+    units = multiplier(day, exchange, symbol)
+    if not units:
+        raise DataError(f"nobody knows what a lot of {symbol} holds: add it to `units` in engine/market/rules.json")
+    return units
 
 
 def _deal(row: Mapping[str, object], day: date, ts: int | str, product: str, table: RateTable) -> Deal:
