@@ -5,8 +5,12 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
+
+from engine.errors import ConnectionFailed
+from engine.ops.control import ask, socket_path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 REPLAY_DAY = "2024-06-04"
@@ -57,6 +61,24 @@ class Patang:
 
     def state(self, mode="sandbox"):
         return self.home / "state" / "patang" / mode
+
+
+def wait_for(condition, seconds, what):
+    """Return what the condition becomes; fail after so many seconds with `what` was waited for, text or a function."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
+        time.sleep(0.05)
+    return found
+
+
+def status(patang, mode="sandbox"):
+    """Return how the desk stands, nothing while it does not answer."""
+    try:
+        return ask(socket_path(patang.state(mode)), {"cmd": "status"})
+    except ConnectionFailed:
+        return {}
 
 
 def rows(database, query, *parameters):

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from engine.config import load
-from tests.desk.support import rows
+from tests.desk.support import rows, status, wait_for
 from tui.station import Run, Station
 
 # wants to enter all the time, so that an entry that could leave would
@@ -36,20 +36,6 @@ def eager(patang, risk="", more=""):
 
 def database(patang, mode="sandbox"):
     return max(patang.state(mode).glob("run-*.db"), key=lambda path: path.stat().st_mtime)
-
-
-def wait_for(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"not within {seconds} s: {what}")
-
-
-def status(patang):
-    done = patang.run("status", "--json")
-    return json.loads(done.stdout) if done.returncode == 0 else {}
 
 
 def bought(patang):

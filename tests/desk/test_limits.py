@@ -5,8 +5,7 @@ import json
 import pytest
 
 from engine.ops.control import ask, socket_path
-from tests.desk.support import rows
-from tests.desk.test_kill import wait_for
+from tests.desk.support import rows, wait_for
 from tui.station import Run
 
 KEPT = '[store]\ndatabase = "{database}"\n'

@@ -9,7 +9,7 @@ import pytest
 
 from engine.config import load
 from engine.errors import ConfigError, DataError, OperatorError
-from tests.desk.support import get, rows
+from tests.desk.support import get, rows, wait_for
 from tui import launch
 from tui.cli import call
 from tui.station import Run
@@ -24,15 +24,6 @@ scan_s = 5
 max_positions_per_symbol = 100
 """
 NAMES = ("INFY", "TCS", "SBIN")
-
-
-def wait_for(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 def admitted(station, run, text):

@@ -8,6 +8,7 @@ import requests
 from kiteconnect import KiteConnect
 
 from brokers.sandbox import Sandbox, SandboxConfig
+from tests.desk import support
 from tests.desk.support import rows
 from tui.cli import call
 from tui.station import Run
@@ -31,12 +32,7 @@ slow = 1000
 
 
 def wait_for(condition, what, seconds=30):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {what}")
+    return support.wait_for(condition, seconds, what)
 
 
 class World:

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from tests.desk.support import get, rows
+from tests.desk.support import get, rows, status, wait_for
 
 CONFIG = """
 [broker]
@@ -34,21 +34,6 @@ def exchange(patang):
     yield endpoint
     serving.send_signal(signal.SIGINT)
     serving.wait(20)
-
-
-def status(patang):
-    """Return how the desk stands, None while it does not answer."""
-    done = patang.run("status", "--json")
-    return json.loads(done.stdout) if done.returncode == 0 else None
-
-
-def wait_for(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 def survive(patang, endpoint, deaths, seed):

@@ -8,8 +8,8 @@ import urllib.request
 
 import pytest
 
-from tests.desk.support import get
-from tests.desk.test_restart import CONFIG, compare, status, wait_for
+from tests.desk.support import get, status, wait_for
+from tests.desk.test_restart import CONFIG, compare
 
 FAULTS = (
     {"kind": "delay", "on": "* *", "chance": 0.2, "seconds": 1.0},

@@ -10,7 +10,7 @@ from engine.config import Watchdog as Bounds
 from engine.ops.watchdog import Sources, Watchdog, resident
 from engine.trading.board import Board
 from engine.trading.killswitch import KillSwitch
-from tests.desk.test_kill import wait_for
+from tests.desk.support import wait_for
 from tui.drill import _post
 from tui.station import Run
 
