@@ -1,5 +1,6 @@
 """Whole runs of the desk: through the command line in a process of its own, and what they leave behind."""
 
+import io
 import json
 import os
 import sqlite3
@@ -9,10 +10,15 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from engine.errors import ConnectionFailed
 from engine.ops.control import ask, socket_path
+from tui.cli import call
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+LEAVES_S = 60
+"""How long a desk may take to leave: it waits for what is under way."""
 REPLAY_DAY = "2024-06-04"
 REPLAY_SYMBOLS = ("CANBK", "BEL")
 
@@ -28,6 +34,7 @@ class Patang:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.started = []
         self.environment = {
             **os.environ, "XDG_STATE_HOME": str(home / "state"), "HOME": str(home), "PYTHONPATH": search_path(),
         }  # fmt: skip
@@ -35,14 +42,27 @@ class Patang:
     def command(self, *arguments):
         return [sys.executable, "-c", "from tui.cli import main; main()", *map(str, arguments)]
 
-    def run(self, *arguments, timeout=110, environment=None):
+    def run(self, *arguments, timeout=250, environment=None):
         return subprocess.run(
             self.command(*arguments), capture_output=True, text=True, timeout=timeout, cwd=self.home, check=False,
             env=self.environment | (environment or {}), stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
+    def call(self, *arguments, environment=None):
+        """Run a command in this process, as its own process would."""
+        told, narrated = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.home)
+            for name, value in (self.environment | (environment or {})).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", io.StringIO())
+            patch.setattr(sys, "stdout", told)
+            patch.setattr(sys, "stderr", narrated)
+            code = call([*map(str, arguments)])
+        return subprocess.CompletedProcess(arguments, code, told.getvalue(), narrated.getvalue())
+
     def start(self, *arguments, **options):
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.command(*arguments),
             cwd=self.home,
             env=self.environment,
@@ -50,6 +70,15 @@ class Patang:
             text=True,
             **options,
         )
+        self.started.append(process)
+        return process
+
+    def end(self):
+        """Leave nothing behind, whatever the test did not come to."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait(LEAVES_S)
 
     def replay(self, folder, *arguments, **options):
         done = self.run(

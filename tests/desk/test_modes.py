@@ -132,7 +132,7 @@ def run_day(station, kite, run, text=""):
     """Run a lockstep day to its end; return (station, what the exchange's books say)."""
     made = admitted(station, run, kite.text + text)
     desk = made.open()
-    assert desk.done.wait(100)
+    assert desk.done.wait(250)
     assert desk.error is None
     books = get(kite.endpoint.rest + "/sandbox/books")
     made.close()
@@ -269,7 +269,7 @@ def test_a_token_that_dies_holds_entries_back_and_the_next_login_goes_on_without
     wait_for(lambda: made.board.header.state == "running" and made.board.positions.rows, 60, "it trades")
     session = kite.session()
     wait_for(lambda: told("the session with Kite has ended"), 30, "the operator is told")
-    wait_for(lambda: made.board.header.state == "read-only", 10, "entries are held back")
+    wait_for(lambda: made.board.header.state == "read-only", 30, "entries are held back")
     assert "patang login" in desk.describe()
     assert not made.kill.latched
     held_at = made.board.header.now

@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import OperatorError
 from engine.ops.control import socket_path
-from tests.desk.support import get, rows, status, wait_for
+from tests.desk.support import LEAVES_S, get, rows, status, wait_for
 from tui import ticket
 
 WATCHED = ["INFY", "TCS", "ITC", "SBIN"]
@@ -37,19 +37,19 @@ def exchange(patang):
     (patang.home / "config.toml").write_text(CONFIG.format(watched=json.dumps(WATCHED), **endpoint))
     yield endpoint
     serving.send_signal(signal.SIGINT)
-    serving.wait(20)
+    serving.wait(LEAVES_S)
 
 
 @pytest.fixture
 def desk(patang, exchange):
     """Run a desk without strategies; it is stopped at the end."""
     running = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
-    wait_for(lambda: (s := status(patang)) and s["state"] == "running", 40, "the desk runs")
+    wait_for(lambda: (s := status(patang)) and s["state"] == "running", 60, "the desk runs")
     for symbol in WATCHED:  # it runs before every instrument has ticked
         last_price(patang, symbol)
     yield running
     running.send_signal(signal.SIGTERM)
-    running.wait(40)
+    running.wait(LEAVES_S)
 
 
 def hand(patang, *words):
@@ -87,16 +87,16 @@ def last_price(patang, symbol):
 
 def test_orders_of_every_kind_reach_the_exchange_as_what_they_are_and_come_back(patang, exchange, desk):
     price = round(last_price(patang, "ITC") * 0.96 * 20) / 20
-    limit = hand(patang, "order", "buy", "ITC", 100, "--stop", 2, "--price", price, "--disclosed", 20, "--yes")
-    wait_for(lambda: ours(patang, limit)["status"] == "OPEN", 20, "the limit order rests")
+    limit = hand(patang, "order", "buy", "ITC", 100, "--stop", 2, "--price", price, "--disclosed", 30, "--yes")
+    wait_for(lambda: ours(patang, limit)["status"] == "OPEN", 30, "the limit order rests")
     [row] = there(exchange, ours(patang, limit)["tag"])
-    assert (row["order_type"], row["price"], row["disclosed_quantity"], row["status"]) == ("LIMIT", price, 20, "OPEN")
+    assert (row["order_type"], row["price"], row["disclosed_quantity"], row["status"]) == ("LIMIT", price, 30, "OPEN")
 
     hand(patang, "modify", limit, "--price", price - 0.05, "--quantity", 120)
-    wait_for(lambda: there(exchange, row["tag"])[0]["price"] == price - 0.05, 20, "the change is there")
-    wait_for(lambda: ours(patang, limit)["quantity"] == 120, 20, "the change is known here")
+    wait_for(lambda: there(exchange, row["tag"])[0]["price"] == price - 0.05, 30, "the change is there")
+    wait_for(lambda: ours(patang, limit)["quantity"] == 120, 30, "the change is known here")
     hand(patang, "cancel", limit)
-    wait_for(lambda: ours(patang, limit)["status"] == "CANCELLED", 20, "it is cancelled")
+    wait_for(lambda: ours(patang, limit)["status"] == "CANCELLED", 30, "it is cancelled")
 
     ttl = hand(
         patang, "order", "buy", "ITC", 10, "--stop", 2, "--price", price, "--validity", "TTL", "--minutes", 1, "--yes"
@@ -104,13 +104,13 @@ def test_orders_of_every_kind_reach_the_exchange_as_what_they_are_and_come_back(
     iceberg = hand(
         patang, "order", "buy", "ITC", 100, "--stop", 2, "--price", price, "--variety", "iceberg", "--legs", 4, "--yes"
     )
-    wait_for(lambda: ours(patang, iceberg)["status"] == "OPEN", 20, "the iceberg rests")
+    wait_for(lambda: ours(patang, iceberg)["status"] == "OPEN", 30, "the iceberg rests")
     [leg] = there(exchange, ours(patang, iceberg)["tag"])
     assert (leg["variety"], leg["quantity"]) == ("iceberg", 25)
     wait_for(lambda: ours(patang, ttl)["status"] == "CANCELLED", 60, "a minute of the exchange has passed")
 
     waits = hand(patang, "order", "buy", "INFY", 10, "--stop", 2, "--trigger", rise(patang), "--yes")
-    wait_for(lambda: ours(patang, waits)["status"] == "TRIGGER_PENDING", 20, "the SL-M order waits")
+    wait_for(lambda: ours(patang, waits)["status"] == "TRIGGER_PENDING", 30, "the SL-M order waits")
     assert there(exchange, ours(patang, waits)["tag"])[0]["order_type"] == "SL-M"
 
     refused = patang.run("order", "buy", "ITC", 10, "--stop", 2, "--price", price, "--variety", "amo", "--yes")
@@ -133,22 +133,22 @@ def test_intraday_and_cover_positions_stand_protected_survive_a_death_and_leave(
     assert (stops["SBIN"]["variety"], stops["SBIN"]["parent_order_id"]) == (
         "co", there(exchange, ours(patang, cover)["tag"])[0]["order_id"],
     )  # fmt: skip
-    wait_for(lambda: ours(patang, gone)["status"] in {"COMPLETE", "CANCELLED"}, 20, "the immediate order is over")
-    wait_for(lambda: status(patang)["naked"] == 0, 20, "nothing is naked")
+    wait_for(lambda: ours(patang, gone)["status"] in {"COMPLETE", "CANCELLED"}, 30, "the immediate order is over")
+    wait_for(lambda: status(patang).get("naked") == 0, 30, "nothing is naked")
     assert ours(patang, short)["status"] == "COMPLETE"
 
     desk.kill()
-    desk.wait(20)
+    desk.wait(LEAVES_S)
     again = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
     try:
-        wait_for(lambda: (s := status(patang)) and s["state"] == "running" and s["naked"] == 0, 40, "as it was")
+        wait_for(lambda: (s := status(patang)) and s["state"] == "running" and s["naked"] == 0, 60, "as it was")
         assert {row["order_id"] for row in waiting(exchange)} == {row["order_id"] for row in stops.values()}
         assert patang.run("kill", "--flatten", "--reason", "enough").returncode == 0
-        wait_for(lambda: not any(position["quantity"] for position in positions(exchange)), 40, "everything is flat")
+        wait_for(lambda: not any(position["quantity"] for position in positions(exchange)), 60, "everything is flat")
         assert waiting(exchange) == []
     finally:
         again.send_signal(signal.SIGTERM)
-        again.wait(40)
+        again.wait(LEAVES_S)
 
 
 def waiting(exchange):

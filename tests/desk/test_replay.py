@@ -53,7 +53,7 @@ def day(tmp_path_factory, market_data):
         patch.setenv("XDG_STATE_HOME", str(home / "state"))
         made = Station(load(None).values, Run("replay", market_data / "nse_1min", REPLAY_DAY, REPLAY_SYMBOLS, 0.0))
         desk = made.open()
-        assert desk.done.wait(110)
+        assert desk.done.wait(250)
         assert desk.error is None
         books = get(made.endpoint.rest + "/sandbox/books")
         made.close()

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from tests.desk.support import get, rows, status, wait_for
+from tests.desk.support import LEAVES_S, get, rows, status, wait_for
 
 CONFIG = """
 [broker]
@@ -33,7 +33,7 @@ def exchange(patang):
     (patang.home / "config.toml").write_text(CONFIG.format(**endpoint))
     yield endpoint
     serving.send_signal(signal.SIGINT)
-    serving.wait(20)
+    serving.wait(LEAVES_S)
 
 
 def survive(patang, endpoint, deaths, seed):
@@ -43,7 +43,7 @@ def survive(patang, endpoint, deaths, seed):
         desk = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
         time.sleep(rng.uniform(0.8, 4.0))
         desk.kill()
-        desk.wait(20)
+        desk.wait(LEAVES_S)
     desk = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
     try:
         wait_for(lambda: (s := status(patang)) and s["state"] == "running", 30, "the desk runs again")
@@ -53,7 +53,7 @@ def survive(patang, endpoint, deaths, seed):
         time.sleep(1.5)
     finally:
         desk.send_signal(signal.SIGTERM)
-        assert desk.wait(20) in {0, 4, 130}
+        assert desk.wait(LEAVES_S) in {0, 4, 130}
     compare(patang, get(endpoint["rest"] + "/sandbox/books"))
 
 
@@ -107,7 +107,7 @@ def test_a_second_desk_on_the_same_database_is_refused(patang, exchange):
         assert len(second.stderr.splitlines()) == 1
     finally:
         first.send_signal(signal.SIGTERM)
-        first.wait(20)
+        first.wait(LEAVES_S)
 
 
 def test_a_halted_desk_is_still_halted_after_a_restart(patang, exchange):
@@ -115,14 +115,14 @@ def test_a_halted_desk_is_still_halted_after_a_restart(patang, exchange):
     wait_for(lambda: (s := status(patang)) and s["state"] == "running", 30, "the desk runs")
     patang.run("kill", "--reason", "enough")
     first.send_signal(signal.SIGTERM)
-    assert first.wait(20) == 4
+    assert first.wait(LEAVES_S) == 4
     second = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
     found = wait_for(lambda: (s := status(patang)) and s["state"] == "running" and s, 30, "the desk runs again")
     assert (found["kill"], found["kill_reason"]) == ("halt", "enough")
     assert patang.run("resume", "--reason", "looked into it").returncode == 0
-    wait_for(lambda: status(patang)["kill"] == "", 10, "resumed")
+    wait_for(lambda: status(patang).get("kill") == "", 30, "resumed")
     second.send_signal(signal.SIGTERM)
-    assert second.wait(20) == 0
+    assert second.wait(LEAVES_S) == 0
     kept = rows(patang.state() / "desk.db", "SELECT act, reason FROM kill_log ORDER BY seq")
     assert "resume" in {row["act"] for row in kept}
     assert "enough" in {row["reason"] for row in kept}
