@@ -60,7 +60,7 @@ def test_silent_visitors_keep_neither_the_kill_file_nor_others_waiting(door, kil
     try:
         kill.path.write_text("stop it")
         assert ask(door, {"cmd": "status"}) == {"state": "running"}
-        wait_for(lambda: kill.latched, 30, "the file is noticed while they still say nothing")
+        wait_for(lambda: kill.latched, "the file is noticed while they still say nothing")
     finally:
         for connection in silent:
             connection.close()
@@ -79,7 +79,7 @@ def test_what_is_no_request_is_answered_and_the_door_stays_open(door, heard, lin
 def test_a_question_the_desk_dies_of_is_heard_of_and_the_door_stays_open(door, heard):
     with pytest.raises(ConnectionFailed, match="did not answer"):
         ask(door, {"cmd": "limits"})
-    wait_for(lambda: heard, 30, "the failure is told")
+    wait_for(lambda: heard, "the failure is told")
     assert [(name, type(error)) for name, error in heard] == [("control", ZeroDivisionError)]
     assert ask(door, {"cmd": "status"}) == {"state": "running"}
 

@@ -17,8 +17,8 @@ from engine.ops.control import ask, socket_path
 from tui.cli import call
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-LEAVES_S = 60
-"""How long a desk may take to leave: it waits for what is under way."""
+PATIENCE_S = 120
+"""How long anything is waited for: a bound for failure, whatever else the machine does."""
 REPLAY_DAY = "2024-06-04"
 REPLAY_SYMBOLS = ("CANBK", "BEL")
 
@@ -78,7 +78,7 @@ class Patang:
         for process in self.started:
             if process.poll() is None:
                 process.kill()
-                process.wait(LEAVES_S)
+                process.wait(PATIENCE_S)
 
     def replay(self, folder, *arguments, **options):
         done = self.run(
@@ -92,12 +92,12 @@ class Patang:
         return self.home / "state" / "patang" / mode
 
 
-def wait_for(condition, seconds, what):
-    """Return what the condition becomes; fail after so many seconds with `what` was waited for, text or a function."""
-    end = time.monotonic() + seconds
+def wait_for(condition, what):
+    """Return what the condition becomes; fail with `what` was waited for, a text or a function, where it stays false."""
+    end = time.monotonic() + PATIENCE_S
     while not (found := condition()):
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
+            raise AssertionError(f"not within {PATIENCE_S} s: {what() if callable(what) else what}")
         time.sleep(0.05)
     return found
 

@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import OperatorError
 from engine.ops.control import socket_path
-from tests.desk.support import LEAVES_S, get, rows, status, wait_for
+from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
 from tui import ticket
 
 WATCHED = ["INFY", "TCS", "ITC", "SBIN"]
@@ -37,19 +37,19 @@ def exchange(patang):
     (patang.home / "config.toml").write_text(CONFIG.format(watched=json.dumps(WATCHED), **endpoint))
     yield endpoint
     serving.send_signal(signal.SIGINT)
-    serving.wait(LEAVES_S)
+    serving.wait(PATIENCE_S)
 
 
 @pytest.fixture
 def desk(patang, exchange):
     """Run a desk without strategies; it is stopped at the end."""
     running = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
-    wait_for(lambda: (s := status(patang)) and s["state"] == "running", 60, "the desk runs")
+    wait_for(lambda: (s := status(patang)) and s["state"] == "running", "the desk runs")
     for symbol in WATCHED:  # it runs before every instrument has ticked
         last_price(patang, symbol)
     yield running
     running.send_signal(signal.SIGTERM)
-    running.wait(LEAVES_S)
+    running.wait(PATIENCE_S)
 
 
 def hand(patang, *words):
@@ -81,22 +81,23 @@ def last_price(patang, symbol):
             said.append(str(refusal))
         return re.search(r"worth ₹([\d,.]+), charges", said[-1])
 
-    found = wait_for(worth, 40, lambda: f"a price of {symbol}; the desk said {said[-1]}")
+    found = wait_for(worth, lambda: f"a price of {symbol}; the desk said {said[-1]}")
     return float(found[1].replace(",", ""))
 
 
 def test_orders_of_every_kind_reach_the_exchange_as_what_they_are_and_come_back(patang, exchange, desk):
     price = round(last_price(patang, "ITC") * 0.96 * 20) / 20
     limit = hand(patang, "order", "buy", "ITC", 100, "--stop", 2, "--price", price, "--disclosed", 30, "--yes")
-    wait_for(lambda: ours(patang, limit)["status"] == "OPEN", 30, "the limit order rests")
+    wait_for(lambda: ours(patang, limit)["status"] == "OPEN", "the limit order rests")
     [row] = there(exchange, ours(patang, limit)["tag"])
     assert (row["order_type"], row["price"], row["disclosed_quantity"], row["status"]) == ("LIMIT", price, 30, "OPEN")
 
-    hand(patang, "modify", limit, "--price", price - 0.05, "--quantity", 120)
-    wait_for(lambda: there(exchange, row["tag"])[0]["price"] == price - 0.05, 30, "the change is there")
-    wait_for(lambda: ours(patang, limit)["quantity"] == 120, 30, "the change is known here")
+    lower = round(price - 0.05, 2)
+    hand(patang, "modify", limit, "--price", lower, "--quantity", 120)
+    wait_for(lambda: there(exchange, row["tag"])[0]["price"] == lower, "the change is there")
+    wait_for(lambda: ours(patang, limit)["quantity"] == 120, "the change is known here")
     hand(patang, "cancel", limit)
-    wait_for(lambda: ours(patang, limit)["status"] == "CANCELLED", 30, "it is cancelled")
+    wait_for(lambda: ours(patang, limit)["status"] == "CANCELLED", "it is cancelled")
 
     ttl = hand(
         patang, "order", "buy", "ITC", 10, "--stop", 2, "--price", price, "--validity", "TTL", "--minutes", 1, "--yes"
@@ -104,13 +105,13 @@ def test_orders_of_every_kind_reach_the_exchange_as_what_they_are_and_come_back(
     iceberg = hand(
         patang, "order", "buy", "ITC", 100, "--stop", 2, "--price", price, "--variety", "iceberg", "--legs", 4, "--yes"
     )
-    wait_for(lambda: ours(patang, iceberg)["status"] == "OPEN", 30, "the iceberg rests")
+    wait_for(lambda: ours(patang, iceberg)["status"] == "OPEN", "the iceberg rests")
     [leg] = there(exchange, ours(patang, iceberg)["tag"])
     assert (leg["variety"], leg["quantity"]) == ("iceberg", 25)
-    wait_for(lambda: ours(patang, ttl)["status"] == "CANCELLED", 60, "a minute of the exchange has passed")
+    wait_for(lambda: ours(patang, ttl)["status"] == "CANCELLED", "a minute of the exchange has passed")
 
     waits = hand(patang, "order", "buy", "INFY", 10, "--stop", 2, "--trigger", rise(patang), "--yes")
-    wait_for(lambda: ours(patang, waits)["status"] == "TRIGGER_PENDING", 30, "the SL-M order waits")
+    wait_for(lambda: ours(patang, waits)["status"] == "TRIGGER_PENDING", "the SL-M order waits")
     assert there(exchange, ours(patang, waits)["tag"])[0]["order_type"] == "SL-M"
 
     refused = patang.run("order", "buy", "ITC", 10, "--stop", 2, "--price", price, "--variety", "amo", "--yes")
@@ -127,28 +128,28 @@ def test_intraday_and_cover_positions_stand_protected_survive_a_death_and_leave(
     short = hand(patang, "order", "sell", "TCS", 10, "--stop", 2, "--product", "MIS", "--yes")
     cover = hand(patang, "order", "buy", "SBIN", 10, "--stop", 2, "--product", "MIS", "--variety", "co", "--yes")
     gone = hand(patang, "order", "buy", "ITC", 100, "--bare", "--validity", "IOC", "--yes")
-    wait_for(lambda: len(waiting(exchange)) == 2, 30, "both stops wait for their triggers")
+    wait_for(lambda: len(waiting(exchange)) == 2, "both stops wait for their triggers")
     stops = {row["tradingsymbol"]: row for row in waiting(exchange)}
     assert (stops["TCS"]["transaction_type"], stops["TCS"]["quantity"], stops["TCS"]["product"]) == ("BUY", 10, "MIS")
     assert (stops["SBIN"]["variety"], stops["SBIN"]["parent_order_id"]) == (
         "co", there(exchange, ours(patang, cover)["tag"])[0]["order_id"],
     )  # fmt: skip
-    wait_for(lambda: ours(patang, gone)["status"] in {"COMPLETE", "CANCELLED"}, 30, "the immediate order is over")
-    wait_for(lambda: status(patang).get("naked") == 0, 30, "nothing is naked")
+    wait_for(lambda: ours(patang, gone)["status"] in {"COMPLETE", "CANCELLED"}, "the immediate order is over")
+    wait_for(lambda: status(patang).get("naked") == 0, "nothing is naked")
     assert ours(patang, short)["status"] == "COMPLETE"
 
     desk.kill()
-    desk.wait(LEAVES_S)
+    desk.wait(PATIENCE_S)
     again = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
     try:
-        wait_for(lambda: (s := status(patang)) and s["state"] == "running" and s["naked"] == 0, 60, "as it was")
+        wait_for(lambda: (s := status(patang)) and s["state"] == "running" and s["naked"] == 0, "as it was")
         assert {row["order_id"] for row in waiting(exchange)} == {row["order_id"] for row in stops.values()}
         assert patang.run("kill", "--flatten", "--reason", "enough").returncode == 0
-        wait_for(lambda: not any(position["quantity"] for position in positions(exchange)), 60, "everything is flat")
+        wait_for(lambda: not any(position["quantity"] for position in positions(exchange)), "everything is flat")
         assert waiting(exchange) == []
     finally:
         again.send_signal(signal.SIGTERM)
-        again.wait(LEAVES_S)
+        again.wait(PATIENCE_S)
 
 
 def waiting(exchange):

@@ -37,7 +37,7 @@ def opened(station, text, strategy=None):
     made = station(Run(speed=1.0, start="10:00", symbols=("INFY", "TCS")), "[watchdog]\n" + text)
     made.strategies = [strategy or Hanging()]
     made.open()
-    wait_for(lambda: made.board.header.state == "running" and made.board.header.feed_age >= 0, 90, "the desk is open")
+    wait_for(lambda: made.board.header.state == "running" and made.board.header.feed_age >= 0, "the desk is open")
     return made
 
 
@@ -50,12 +50,12 @@ def test_an_engine_that_hangs_is_halted_while_it_hangs(station):
     made = opened(station, "engine_s = 3.0\n", strategy)
     assert not made.kill.latched
     strategy.hang = True
-    wait_for(lambda: made.kill.latched, 30, "the watchdog latches")
+    wait_for(lambda: made.kill.latched, "the watchdog latches")
     assert made.kill.latch.who == "watchdog"
     assert not strategy.hang, "it hangs"
     assert alarms(made) == [], "and tells nobody itself"
     strategy.free.set()
-    wait_for(lambda: any("stood still" in text for text in alarms(made)), 30, "the operator is told when it is back")
+    wait_for(lambda: any("stood still" in text for text in alarms(made)), "the operator is told when it is back")
     assert made.board.header.kill == "halt"
     assert "stood still" in (made.state / "patang.log").read_text()
 
@@ -64,13 +64,13 @@ def test_a_silent_feed_is_told_and_does_not_halt(station):
     made = opened(station, "feed_s = 1.5\n")
     assert alarms(made) == []
     _post(made.endpoint.rest, "/sandbox/faults", [{"kind": "silent", "on": "ticks", "lasts": 60}])
-    wait_for(lambda: any("no market data" in text for text in alarms(made)), 30, "the silence is told")
+    wait_for(lambda: any("no market data" in text for text in alarms(made)), "the silence is told")
     assert not made.kill.latched
 
 
 def test_a_full_disk_halts_and_much_memory_is_told_once(station):
     made = opened(station, "disk_mb = 1000000000\nmemory_mb = 1\n")
-    wait_for(lambda: made.kill.latched, 30, "the watchdog latches")
+    wait_for(lambda: made.kill.latched, "the watchdog latches")
     assert (made.kill.latch.who, "free some space" in made.kill.latch.reason) == ("watchdog", True)
     time.sleep(1.5)
     told = alarms(made)
@@ -139,6 +139,6 @@ def test_a_watchdog_that_dies_is_heard_of(tmp_path):
         sources=sources,
     )  # fmt: skip
     dog.start()
-    wait_for(lambda: heard, 30, "the failure is reported")
+    wait_for(lambda: heard, "the failure is reported")
     dog.close()
     assert (heard[0][0], type(heard[0][1])) == ("watchdog", ZeroDivisionError)

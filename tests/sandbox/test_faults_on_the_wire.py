@@ -21,7 +21,7 @@ def fault(endpoint, **rule):
     assert answer.status_code == 200, answer.text
 
 
-def client(endpoint, timeout=2):
+def client(endpoint, timeout=30):
     return KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest, timeout=timeout)
 
 
@@ -70,7 +70,7 @@ def test_accepted_and_then_timed_out_keeps_the_client_waiting(start):
 
 def test_a_delayed_answer_comes_after_its_effect(start):
     _, endpoint = start()
-    fault(endpoint, kind="delay", on="POST /orders/*", seconds=2.0)
+    fault(endpoint, kind="delay", on="POST /orders/*", seconds=3.0)
     kite, done = client(endpoint), []
     thread = threading.Thread(target=lambda: done.append(kite.place_order(**ORDER)))
     thread.start()
