@@ -5,10 +5,16 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import compiled
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+# an example may take as long as the machine needs
+settings.register_profile("patang", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patang")
 
 
 def pytest_configure(config):

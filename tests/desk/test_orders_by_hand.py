@@ -87,10 +87,10 @@ def last_price(patang, symbol):
 
 def test_orders_of_every_kind_reach_the_exchange_as_what_they_are_and_come_back(patang, exchange, desk):
     price = round(last_price(patang, "ITC") * 0.96 * 20) / 20
-    limit = hand(patang, "order", "buy", "ITC", 100, "--stop", 2, "--price", price, "--disclosed", 30, "--yes")
+    limit = hand(patang, "order", "buy", "ITC", 100, "--stop", 2, "--price", price, "--disclosed", 20, "--yes")
     wait_for(lambda: ours(patang, limit)["status"] == "OPEN", "the limit order rests")
     [row] = there(exchange, ours(patang, limit)["tag"])
-    assert (row["order_type"], row["price"], row["disclosed_quantity"], row["status"]) == ("LIMIT", price, 30, "OPEN")
+    assert (row["order_type"], row["price"], row["disclosed_quantity"], row["status"]) == ("LIMIT", price, 20, "OPEN")
 
     lower = round(price - 0.05, 2)
     hand(patang, "modify", limit, "--price", lower, "--quantity", 120)
@@ -115,9 +115,8 @@ def test_orders_of_every_kind_reach_the_exchange_as_what_they_are_and_come_back(
     assert there(exchange, ours(patang, waits)["tag"])[0]["order_type"] == "SL-M"
 
     refused = patang.run("order", "buy", "ITC", 10, "--stop", 2, "--price", price, "--variety", "amo", "--yes")
-    assert (refused.returncode, refused.stderr) == (
-        2, "patang: refused: SESSION: the instrument is not in continuous trading\n",
-    )  # fmt: skip
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("patang: refused: SESSION: "), refused.stderr
 
 
 def rise(patang):
