@@ -6,7 +6,7 @@ from report import goal, section, table
 
 def run(*, quick: bool = False) -> dict[str, object]:
     """Return the section of the report."""
-    days, instruments, ticks = (4, 9_000, 8) if quick else (21, 9_000, 75)
+    days, instruments, ticks = (4, 9_000, 8) if quick else (21, 9_000, 15)
     messages, rounds = (20_000, 6) if quick else (200_000, 12)
     bars = 20_000 if quick else 200_000
     told = {
