@@ -57,28 +57,18 @@ def live_through(patang, speed, minutes, seed):
     (patang.home / "config.toml").write_text(CONFIG.format(**endpoint))
     desk = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
     try:
-<<<<<<< HEAD
-        wait_for(lambda: (s := status(patang)) and s["state"] == "running", 40, "the desk runs")
+        wait_for(lambda: (s := status(patang)) and s["state"] == "running", "the desk runs")
         clock = endpoint["rest"] + "/sandbox/clock"
         end = get(clock)["start"] + minutes * MINUTE
         while get(clock)["now"] < end and desk.poll() is None:
-=======
-        wait_for(lambda: (s := status(patang)) and s["state"] == "running", "the desk runs")
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and desk.poll() is None:
->>>>>>> main
             post(endpoint["rest"] + "/sandbox/faults", rng.choice(FAULTS) | {"lasts": rng.uniform(2.0, 6.0) * speed})
             time.sleep(rng.uniform(0.5, 3.0))
         assert desk.poll() is None, "the desk has died"
         clear(endpoint["rest"])
         time.sleep(8.0)
         assert patang.run("kill", "--reason", "compare").returncode == 0
-<<<<<<< HEAD
-        wait_for(lambda: (s := status(patang)) and s["kill"] == "halt" and s["naked"] == 0, 40, "halted, nothing naked")
-        post(endpoint["rest"] + "/sandbox/hold", {})
-=======
         wait_for(lambda: (s := status(patang)) and s["kill"] == "halt" and s["naked"] == 0, "halted, nothing naked")
->>>>>>> main
+        post(endpoint["rest"] + "/sandbox/hold", {})
         time.sleep(2.0)
         desk.send_signal(signal.SIGTERM)
         assert desk.wait(PATIENCE_S) in {0, 4, 130}
