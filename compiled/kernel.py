@@ -286,10 +286,14 @@ class Kernel(Entries):
         """Show a closed bar to the strategies that listen for it."""
         for slot in market.listeners:
             if slot.span == bar.span and not slot.stopped:
-                context = slot.context
-                context.now = self.out.now
-                context.warming = False
-                self._call_bar(slot, bar)
+                self.show_bar(slot, bar)
+
+    def show_bar(self, slot: Slot, bar: Bar) -> None:
+        """Show a closed bar to a strategy."""
+        context = slot.context
+        context.now = self.out.now
+        context.warming = False
+        self._call_bar(slot, bar)
 
     # recorded market data (compiled/replay.py): what ticks and timers do, without an event for each
 
@@ -447,7 +451,8 @@ class Kernel(Entries):
             if int(request.token) not in slot.context.instruments:
                 self._stop(slot, KeyError(int(request.token)))
                 return
-            self._ask(slot.name, request, cause)
+            if self.lane is None or not self.lane.ask(slot, self.markets[request.token], request, cause):
+                self._ask(slot.name, request, cause)
 
     def _grant(self, event: Wish) -> None:
         """Do what the operator asks for, by the same rules as for a strategy."""
@@ -515,6 +520,8 @@ class Kernel(Entries):
             slot.peak = max(slot.peak, net)
             reason = stopping(net, slot.peak, slot.losses, self.limits)
             if reason:
+                if self.lane is not None:
+                    self.lane.show()
                 slot.stopped = reason
                 slot.limited = True
                 self.out.alert("alarm", "strategy_stopped", slot.name + " stopped: " + reason)

@@ -217,6 +217,12 @@ class Ledger:
             else:
                 self.unrealised += position.mark(price)
 
+    def revalue_one(self, held: list[Position] | None, price: float) -> None:
+        """Value an instrument's positions as `revalue` does, where one strategy alone holds it."""
+        if held is not None:
+            held[0].last = price
+            self.unrealised += held[1].mark(price)
+
     def carry(self, strategy: str, token: i64, quantity: i64, average: float) -> None:
         """Bring a position over from an earlier day: signed shares at an average price in rupees; no cash moves."""
         value = nearest(average * float(quantity) * 100.0)  # an average is no price on a grid

@@ -11,6 +11,7 @@ from librt.vecs import append, vec
 from mypy_extensions import i64
 
 from compiled import path, queue
+from compiled.bare import Bare
 from compiled.events import Act, Command, Operate, Ticks, Timer
 from compiled.floor import Floor
 from compiled.kernel import Kernel
@@ -32,13 +33,21 @@ class Result:
     `times` are ns UTC, `equity` paise; both are packed and have the buffer interface. `rows` counts what was replayed.
     """
 
-    def __init__(self, kernel: Kernel, rows: i64, times: vec[i64], equity: vec[i64]) -> None:
-        self.fills: list[Fill] = kernel.out.fills
+    def __init__(self, kernel: Kernel, rows: i64, times: vec[i64], equity: vec[i64], bare: Bare | None = None) -> None:
+        self._made: list[Fill] = kernel.out.fills
+        self._bare = bare
         self.ledger: Ledger = kernel.ledger
         self.digest: str = kernel.digest()
         self.rows = rows
         self.times = times
         self.equity = equity
+
+    @property
+    def fills(self) -> list[Fill]:
+        """Return what was traded, in order; those of bare positions are made when they are first asked for."""
+        if self._bare is not None:
+            self._bare.flush()
+        return self._made
 
 
 class Replay:
@@ -143,6 +152,9 @@ class BarReplay(Replay):
                 self.built = True
         self.awake = vec[i64]([0 for _ in bars.tokens])
         self.turned: i64 = 0
+        self.bare = Bare(kernel, venue, self.markets, self.floors)
+        if self.built or any(market.tickers for market in self.markets):
+            kernel.lane = None
 
     def run(self, curve: bool) -> None:
         """Replay every bar, all those of one start together."""
@@ -159,17 +171,21 @@ class BarReplay(Replay):
             start = read_i64_le(starts, first)
             if start >= self.close:
                 index = self.sessions.find(start, at_close=False)
+                self.bare.settle()
                 self.leave()
                 self.enter(index)
                 self.turned = self.sessions.opens[index]
             if start > self.turned:
                 # nothing has traded for a while: longer bars that ended meanwhile are heard before these begin
+                self.bare.settle()
                 self.do(self.kernel.handle(Timer(start)), start)
                 self.hear(start)
             last = first + WORD
             while last < size and read_i64_le(starts, last) == start:
                 last += WORD
             end = self.close if self.span == DAY else min(start + self.span * SECOND, self.close)
+            if self.bare.sent > 0:
+                self._strike(first, last, start)
             if self._sleeps(first, last, end):
                 self._walk(first, last, start, end)
             self._turn(first, last, start, end)
@@ -177,6 +193,7 @@ class BarReplay(Replay):
             if curve:
                 self.sample(end, self.kernel.ledger.net)
             first = last
+        self.bare.finish()
         self.leave()
 
     def _glide(self, first: i64, size: i64, curve: bool) -> i64:
@@ -189,39 +206,59 @@ class BarReplay(Replay):
         opens, highs, lows, closes = bars.opens, bars.highs, bars.lows, bars.closes
         kernel = self.kernel
         out = kernel.out
+        ledger = kernel.ledger
         span = self.span
         length = span * SECOND
         slot = read_i64_le(slots, first)
         market = self.markets[slot]
         floor = self.floors[slot]
+        bare = self.bare
+        line = bare.lines[slot]
         if floor.orders or floor.gtts:
             return first
         token = market.token
         day = self.day[slot]
+        limited = kernel.limits.halts
         at = first
         start = self.turned
         end = start + length
         following = read_i64_le(starts, at)
+        close = 0.0
         net: i64 = NEVER
         while following == start and end <= self.close and market.calm and read_i64_le(slots, at) == slot:
             following = read_i64_le(starts, at + WORD) if at + WORD < size else NEVER
             if following == start:
                 break
+            begun = read_f64_le(opens, at)
+            volume = read_i64_le(volumes, at)
+            if bare.sent > 0 and (line.sent == 0 or bare.sent > 1 or not bare.strike(line, start, begun, volume)):
+                break
             high = read_f64_le(highs, at)
             low = read_f64_le(lows, at)
             close = read_f64_le(closes, at)
-            volume = read_i64_le(volumes, at)
             day += volume
-            kernel.skip(end - 1, market, high, low, close, day, path.POINTS)
-            kernel.bar_count += 1
             out.now = end
-            if market.listeners:
-                kernel.hear(
-                    market, Bar(token, start, span, read_f64_le(opens, at), high, low, close, volume, path.POINTS)
-                )
-            if not kernel.still or kernel.timed or kernel.halted or kernel.ledger.net != net:
+            if market.ladders or not market.live:
+                kernel.skip(end - 1, market, high, low, close, day, 0)
+            else:
+                market.ltp = close
+                market.last = close
+                market.volume = day
+                market.heard = end - 1
+                if line.held != 0:
+                    line.high = max(line.high, high) if line.held > 0 else line.high
+                    ledger.revalue_one(market.held, close)
+            listener = line.slot
+            if listener is not None:
+                if not listener.stopped:
+                    kernel.show_bar(listener, Bar(token, start, span, begun, high, low, close, volume, path.POINTS))
+            elif market.listeners:
+                kernel.hear(market, Bar(token, start, span, begun, high, low, close, volume, path.POINTS))
+            if not kernel.still or kernel.timed or kernel.halted or (limited and ledger.net != net):
                 kernel.turn()
-                net = kernel.ledger.net
+            elif ledger.net != net:
+                kernel.peak = max(kernel.peak, ledger.net - kernel.before)
+            net = ledger.net
             if curve and not out.commands:
                 self.sample(end, net)
             at += WORD
@@ -230,6 +267,14 @@ class BarReplay(Replay):
             if out.commands:
                 break
         if at > first:
+            count = (at - first) // WORD
+            kernel.bar_count += count
+            kernel.ticks += count * path.POINTS
+            market.version += count * path.POINTS
+            market.bid = 0.0
+            market.ask = 0.0
+            if market.held is not None:
+                ledger.revalue(market.held, read_f64_le(closes, at - WORD))
             self.day[slot] = day
             floor.close = read_f64_le(closes, at - WORD)
             self.turned = start
@@ -238,6 +283,25 @@ class BarReplay(Replay):
                 if curve:
                     self.sample(start, kernel.ledger.net)
         return at
+
+    def _strike(self, first: i64, last: i64, start: i64) -> None:
+        """Let the orders of bare positions trade at the opens of these bars, unless one can't, or waits for another bar."""
+        bars = self.bars
+        bare = self.bare
+        waits = bare.sent
+        at = first
+        while at < last:
+            line = bare.lines[read_i64_le(bars.slots, at)]
+            if line.sent != 0 and bare.trades(line, read_f64_le(bars.opens, at), read_i64_le(bars.volumes, at)):
+                waits -= 1
+            at += WORD
+        at = first
+        while waits == 0 and at < last:
+            line = bare.lines[read_i64_le(bars.slots, at)]
+            if line.sent != 0:
+                bare.strike(line, start, read_f64_le(bars.opens, at), read_i64_le(bars.volumes, at))
+            at += WORD
+        bare.settle()
 
     def _sleeps(self, first: i64, last: i64, end: i64) -> bool:
         """Take in the bars that nothing can come of; return whether there are others, marked in `awake`.
@@ -292,8 +356,11 @@ class BarReplay(Replay):
         bars = self.bars
         close = read_f64_le(bars.closes, at)
         self.day[slot] += read_i64_le(bars.volumes, at)
-        high = read_f64_le(bars.highs, at) if market.ladders else close
-        low = read_f64_le(bars.lows, at) if market.ladders else close
+        high = read_f64_le(bars.highs, at)
+        low = read_f64_le(bars.lows, at)
+        line = self.bare.lines[slot]
+        if line.held > 0:
+            line.high = max(line.high, high)
         self.kernel.skip(end - 1, market, high, low, close, self.day[slot], points)
         floor.rest(close)
 
@@ -465,7 +532,7 @@ def run_bars(
     venue.without_latency()
     replay = BarReplay(kernel, venue, bars, span, sessions)
     replay.run(curve)
-    return Result(kernel, bars.count, replay.times, replay.equity)
+    return Result(kernel, bars.count, replay.times, replay.equity, replay.bare)
 
 
 def run_ticks(kernel: Kernel, venue: Venue, ticks: TickColumns, sessions: Sessions, every: i64 = 60) -> Result:

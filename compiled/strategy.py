@@ -53,10 +53,18 @@ class Wish:
 
 
 class Quote:
-    """What a strategy may know of an instrument's price: `last` in rupees, 0.0 before the first."""
+    """What a strategy may know of an instrument: `last` in rupees, 0.0 before the first; signed shares held `bare`."""
 
     def __init__(self) -> None:
         self.last = 0.0
+        self.bare: i64 = 0
+
+
+class Columns:
+    """Positions of a replay that have no ladders (`compiled/bare.py`) until somebody looks at them."""
+
+    def show(self) -> None:
+        """Make ladders of them."""
 
 
 @final
@@ -71,6 +79,7 @@ class Context:
         self.quotes: dict[int, Quote] = {}
         self.held: dict[int, list[Ladder]] = {}
         self.requests: list[Request] = []
+        self.lane: Columns | None = None
 
     def instrument(self, token: i64) -> Instrument:
         """Return the instrument of a token the strategy subscribes to."""
@@ -83,11 +92,14 @@ class Context:
 
     def ladders(self, token: i64) -> list[Ladder]:
         """Return this strategy's ladders on a token that are not closed."""
+        if self.lane is not None:
+            self.lane.show()
         return self.held.get(token, [])
 
     def position(self, token: i64) -> i64:
         """Return the shares this strategy holds, negative when short."""
-        held: i64 = 0
+        quote = self.quotes.get(token)
+        held: i64 = 0 if quote is None else quote.bare
         for ladder in self.held.get(token, []):
             for rung in ladder.rungs:
                 held += ladder.sign * rung.quantity
@@ -167,7 +179,7 @@ class Context:
     def orders(self, token: i64) -> list[Order]:
         """Return this strategy's entries on a token that may still trade."""
         found: list[Order] = []
-        for ladder in self.held.get(token, []):
+        for ladder in self.ladders(token):
             for rung in ladder.rungs:
                 entry = rung.entry
                 if entry is not None and working(entry):
