@@ -281,18 +281,21 @@ class Bare(Lane):
         self._make(passed=True)
 
     def _make(self, passed: bool) -> None:
-        open = [line for line in self.lines if line.held != 0 or line.sent != 0]
-        if self.sent > 1:
-            open.sort(key=_intent)
-        for line in open:
-            self._follow(line, passed)
+        to_go: list[Order] = []
+        for line in sorted([line for line in self.lines if line.held != 0 or line.sent != 0], key=_ladder):
+            order = self._follow(line, passed)
+            if order is not None:
+                to_go.append(order)
+        for order in sorted(to_go, key=_intent):
+            self.venue.reports.next_id -= 1  # the exchange gives it a number when it gets it
+            self.kernel.out.commands.append(PlaceOrder(order))
 
-    def _follow(self, line: Line, passed: bool) -> None:
-        """Make the ladder of a position, and of what was sent an order at the exchange, or one that is to go there."""
+    def _follow(self, line: Line, passed: bool) -> Order | None:
+        """Make the ladder of a position, and of what was sent an order at the exchange; return one that is to go there."""
         slot = line.slot
         plan = line.plan
         if slot is None or plan is None:
-            return
+            return None
         kernel = self.kernel
         ladder = Ladder(line.ladder, slot.name, line.market.instrument, line.side, plan)
         ladder.created = line.created
@@ -310,6 +313,7 @@ class Bare(Lane):
             rung.charges = line.charges
             rung.opened = line.opened
             rung.high = line.high
+        order: Order | None = None
         if line.sent != 0:
             order = self._sent(line, slot.name, plan.product, rung.rung_id, passed)
             if line.held != 0:
@@ -325,6 +329,7 @@ class Bare(Lane):
         line.sent = 0
         line.market.bare = 0
         kernel.adopt(ladder)
+        return None if passed else order
 
     def _sent(self, line: Line, strategy: str, product: Product, rung: i64, passed: bool) -> Order:
         """Return the order that waits, as it stands at the exchange, or as it is about to go there."""
@@ -341,9 +346,6 @@ class Bare(Lane):
             made = resting(order, order.order_id, line.market.instrument)
             made.fresh = True
             line.floor.orders.append(made)
-        else:
-            self.venue.reports.next_id -= 1  # the exchange gives it a number when it gets it
-            out.commands.append(PlaceOrder(order))
         out.register(order)
         return order
 
@@ -385,5 +387,9 @@ class Bare(Lane):
         return order
 
 
-def _intent(line: Line) -> i64:
-    return line.intent
+def _ladder(line: Line) -> i64:
+    return line.ladder
+
+
+def _intent(order: Order) -> i64:
+    return order.intent
