@@ -7,7 +7,7 @@ for, or anything else is about to stand at the exchange, `show` makes of the col
 
 from typing import Final, final
 
-from librt.vecs import append, vec
+from librt.vecs import vec
 from mypy_extensions import i64
 
 from compiled.charges import Rates, charged, order_charges
@@ -16,6 +16,7 @@ from compiled.events import PlaceOrder
 from compiled.floor import Floor
 from compiled.kernel import Kernel
 from compiled.ladder import AT_MARKET, Ladder, LadderPlan, Rung, RungState
+from compiled.ledger import Position
 from compiled.model import SECOND, Order, OrderStatus, OrderType, Product, Purpose, Side, paise
 from compiled.outbox import Fill
 from compiled.positions import Lane, Market, Slot
@@ -42,6 +43,8 @@ class Line:
         self.slot: Slot | None = market.listeners[0] if len(market.listeners) == 1 else None
         self.plan: LadderPlan | None = None
         self.rates: Rates | None = None
+        self.position: Position | None = None
+        self.account: Position | None = None
         self.side = Side.BUY
         self.reason = ""
         self.held: i64 = 0
@@ -71,7 +74,8 @@ class Bare(Lane):
         self.venue = venue
         self.lines: list[Line] = []
         self.sent: i64 = 0
-        self._rows = vec[i64]()  # fills without objects: see `_book`
+        self._rows = vec[i64]()  # fills without objects (see `_book`), `_filled` numbers of them
+        self._filled: i64 = 0
         self._shown: dict[int, Order] = {}  # of those rows: the entries that a ladder has as objects
         for index in range(i64(len(markets))):
             market = markets[index]
@@ -194,6 +198,14 @@ class Bare(Lane):
         usage.funds = kernel.ledger.cash - pending
         return usage
 
+    def value(self, line: Line, price: float) -> None:
+        """Value a position at its last price in rupees."""
+        position = line.position
+        account = line.account
+        if position is not None and account is not None:
+            account.last = price
+            self.kernel.ledger.unrealised += position.mark(price)
+
     # fills
 
     def trades(self, line: Line, open: float, volume: i64) -> bool:
@@ -218,8 +230,11 @@ class Bare(Lane):
         floor = line.floor
         sign: i64 = 1 if line.sent > 0 else -1
         quantity = sign * line.sent
-        ticks = floor.slipped(sign, quantity, floor.worst(sign, -1.0))
-        self._book(line, ts, Side.BUY if sign > 0 else Side.SELL, quantity, ticks)
+        price = floor.slipped(sign, quantity)
+        if price != floor.at:
+            limit = floor.worst(sign, -1.0)
+            price = limit if sign * (price - limit) > 0 else price
+        self._book(line, ts, Side.BUY if sign > 0 else Side.SELL, quantity, price)
         return True
 
     def _book(self, line: Line, ts: i64, side: Side, quantity: i64, ticks: i64) -> None:
@@ -236,16 +251,38 @@ class Bare(Lane):
         price = market.instrument.price(ticks)
         value = paise(price, quantity)
         ledger = kernel.ledger
-        realised = ledger.fill(slot.name, market.token, side, quantity, price)
+        position = line.position
+        account = line.account
+        if position is None or account is None:
+            position = line.position = ledger.open(slot.name, market.token, price)
+            market.held = ledger.held(market.token)
+            account = line.account = ledger.account(market.token)
+            if account is None:
+                return
+        realised = ledger.book(account, position, side, quantity, value)
         charges = order_charges(rates, side, quantity, value)
-        ledger.charge(slot.name, market.token, charges)
+        ledger.take(account, position, charges)
         out.note_fill(line.intent, ts, quantity, price, charges, realised)
         enters = line.held == 0
-        at: i64 = len(self._rows)
-        rows = append(append(append(append(self._rows, line.intent), line.order), line.index), line.sent)
-        rows = append(append(append(append(rows, int(enters)), plan.product), line.ladder + 1), line.asked)
-        rows = append(append(append(append(rows, ts), ticks), value), charges)
-        self._rows = append(append(rows, realised), self.venue.reports.number())
+        at = self._filled
+        self._filled = at + ROW
+        if at == len(self._rows):
+            self._rows = _longer(self._rows)
+        rows = self._rows
+        rows[at] = line.intent
+        rows[at + 1] = line.order
+        rows[at + 2] = line.index
+        rows[at + 3] = line.sent
+        rows[at + 4] = 1 if enters else 0
+        rows[at + 5] = plan.product
+        rows[at + 6] = line.ladder + 1
+        rows[at + 7] = line.asked
+        rows[at + 8] = ts
+        rows[at + 9] = ticks
+        rows[at + 10] = value
+        rows[at + 11] = charges
+        rows[at + 12] = realised
+        rows[at + 13] = self.venue.reports.number()
         if enters:
             line.held = line.sent
             line.bought = value
@@ -253,8 +290,6 @@ class Bare(Lane):
             line.opened = ts
             line.high = 0.0
             line.row = at
-            if market.held is None:
-                market.held = ledger.held(market.token)
         else:
             sign: i64 = 1 if line.held > 0 else -1
             line.held = 0
@@ -354,7 +389,7 @@ class Bare(Lane):
         rows = self._rows
         out = self.kernel.out
         at: i64 = 0
-        while at < len(rows):
+        while at < self._filled:
             order = self._shown.get(int(at))
             if order is None:
                 order = self._order(at)
@@ -364,7 +399,7 @@ class Bare(Lane):
                 Fill(rows[at + 8], trade_id, order, order.quantity, price, rows[at + 11], rows[at + 12])
             )
             at += ROW
-        self._rows = vec[i64]()
+        self._filled = 0
         self._shown = {}
 
     def _order(self, at: i64) -> Order:
@@ -385,6 +420,14 @@ class Bare(Lane):
         order.value = rows[at + 10]
         order.charged = rows[at + 11]
         return order
+
+
+def _longer(rows: vec[i64]) -> vec[i64]:
+    """Return a copy of rows with room for as many again."""
+    made = vec[i64]([0] * (2 * len(rows) + 256 * int(ROW)))
+    for at in range(i64(len(rows))):
+        made[at] = rows[at]
+    return made
 
 
 def _ladder(line: Line) -> i64:

@@ -242,17 +242,17 @@ class Floor:
         """Trade an order that takes liquidity at the last price: slippage against it, its limit and the band respected."""
         quantity = self.allowed(order)
         if quantity > 0:
-            self.fill(order, ts, quantity, self.slipped(order.sign, quantity, order.limit))
+            price = self.slipped(order.sign, quantity)
+            self.fill(order, ts, quantity, order.limit if order.sign * (price - order.limit) > 0 else price)
 
-    def slipped(self, sign: i64, quantity: i64, limit: i64) -> i64:
-        """Return what so many shares cost that take liquidity at the last price: at the worst, their limit."""
+    def slipped(self, sign: i64, quantity: i64) -> i64:
+        """Return what so many shares cost that take liquidity at the last price, whatever their limit."""
         instrument = self.instrument
         last = instrument.price(self.at)
         away = self.slippage.away(last, instrument.tick, quantity, self.traded, self.spread)
         if away <= 0.0:
             return self.at
-        price = instrument.ticks(instrument.snap(last + float(sign) * away, sign))
-        return limit if sign * (price - limit) > 0 else price
+        return instrument.ticks(instrument.snap(last + float(sign) * away, sign))
 
     def allowed(self, order: Resting) -> i64:
         """Return how much of an order the volume limit leaves to trade."""

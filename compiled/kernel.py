@@ -288,12 +288,12 @@ class Kernel(Entries):
             if slot.span == bar.span and not slot.stopped:
                 self.show_bar(slot, bar)
 
-    def show_bar(self, slot: Slot, bar: Bar) -> None:
-        """Show a closed bar to a strategy."""
+    def show_bar(self, slot: Slot, bar: Bar) -> bool:
+        """Show a closed bar to a strategy; return whether it asked for something, or failed."""
         context = slot.context
         context.now = self.out.now
         context.warming = False
-        self._call_bar(slot, bar)
+        return self._call_bar(slot, bar)
 
     # recorded market data (compiled/replay.py): what ticks and timers do, without an event for each
 
@@ -411,13 +411,16 @@ class Kernel(Entries):
 
     # strategies
 
-    def _call_bar(self, slot: Slot, bar: Bar) -> None:
+    def _call_bar(self, slot: Slot, bar: Bar) -> bool:
         try:
             slot.strategy.on_bar(slot.context, bar)
         except Exception as error:  # noqa: BLE001  a strategy's fault stops that strategy, never the desk
             self._stop(slot, error)
-        if slot.context.requests:
-            self._requests(slot, Cause(BAR, bar.token, bar.end, bar.close))
+            return True
+        if not slot.context.requests:
+            return False
+        self._requests(slot, Cause(BAR, bar.token, bar.end, bar.close))
+        return True
 
     def _call_tick(self, slot: Slot, tick: Tick) -> None:
         slot.context.now = self.out.now
@@ -448,10 +451,11 @@ class Kernel(Entries):
         for request in requests:
             slot.signals += 1
             slot.last_signal = request.reason
-            if int(request.token) not in slot.context.instruments:
+            market = self.markets.get(request.token)
+            if market is None or slot not in market.listeners:
                 self._stop(slot, KeyError(int(request.token)))
                 return
-            if self.lane is None or not self.lane.ask(slot, self.markets[request.token], request, cause):
+            if self.lane is None or not self.lane.ask(slot, market, request, cause):
                 self._ask(slot.name, request, cause)
 
     def _grant(self, event: Wish) -> None:

@@ -125,8 +125,10 @@ class Positions:
         if ladder not in market.ladders:
             market.ladders.append(ladder)
         for slot in self.slots:
-            if slot.name == ladder.strategy and ladder not in slot.context.held.setdefault(token, []):
-                slot.context.held[token].append(ladder)
+            if slot.name == ladder.strategy:
+                held = slot.context.held.setdefault(token, [])
+                if ladder not in held:
+                    held.append(ladder)
         for rung in ladder.rungs:
             self.rungs[rung.rung_id] = rung
             if rung.rung_id >= self.next_number:
@@ -211,8 +213,8 @@ class Positions:
             market.ladders.remove(ladder)
         for slot in self.slots:
             if slot.name == ladder.strategy:
-                held = slot.context.held.get(int(ladder.instrument.token), [])
-                if ladder in held:
+                held = slot.context.held.get(ladder.instrument.token)
+                if held is not None and ladder in held:
                     held.remove(ladder)
 
     def _reopen(self, rung: Rung) -> None:

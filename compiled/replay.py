@@ -214,18 +214,27 @@ class BarReplay(Replay):
         floor = self.floors[slot]
         bare = self.bare
         line = bare.lines[slot]
+        listener = line.slot
         if floor.orders or floor.gtts:
             return first
         token = market.token
-        day = self.day[slot]
+        ladders = len(market.ladders) > 0
         limited = kernel.limits.halts
+        before = kernel.before
+        peak = kernel.peak
+        day = self.day[slot]
+        times = self.times
+        equity = self.equity
+        point = self.points
+        restless = kernel.timed or kernel.halted or not kernel.still
         at = first
         start = self.turned
         end = start + length
+        last = self.close
         following = read_i64_le(starts, at)
-        close = 0.0
         net: i64 = NEVER
-        while following == start and end <= self.close and market.calm and read_i64_le(slots, at) == slot:
+        asked = False
+        while following == start and end <= last and market.calm and read_i64_le(slots, at) == slot:
             following = read_i64_le(starts, at + WORD) if at + WORD < size else NEVER
             if following == start:
                 break
@@ -238,47 +247,56 @@ class BarReplay(Replay):
             close = read_f64_le(closes, at)
             day += volume
             out.now = end
-            if market.ladders or not market.live:
+            market.ltp = close
+            market.last = close
+            market.volume = day
+            market.heard = end - 1
+            if ladders:
                 kernel.skip(end - 1, market, high, low, close, day, 0)
-            else:
-                market.ltp = close
-                market.last = close
-                market.volume = day
-                market.heard = end - 1
-                if line.held != 0:
-                    line.high = max(line.high, high) if line.held > 0 else line.high
-                    ledger.revalue_one(market.held, close)
-            listener = line.slot
+            elif line.held != 0:
+                line.high = max(line.high, high) if line.held > 0 else line.high
+                bare.value(line, close)
             if listener is not None:
                 if not listener.stopped:
-                    kernel.show_bar(listener, Bar(token, start, span, begun, high, low, close, volume, path.POINTS))
+                    bar = Bar(token, start, span, begun, high, low, close, volume, path.POINTS)
+                    asked = kernel.show_bar(listener, bar)
             elif market.listeners:
                 kernel.hear(market, Bar(token, start, span, begun, high, low, close, volume, path.POINTS))
-            if not kernel.still or kernel.timed or kernel.halted or (limited and ledger.net != net):
+                asked = True
+            if restless or asked or (limited and ledger.net != net):
                 kernel.turn()
-            elif ledger.net != net:
-                kernel.peak = max(kernel.peak, ledger.net - kernel.before)
+                restless = kernel.timed or kernel.halted or not kernel.still
+                peak = kernel.peak
+                asked = len(out.commands) > 0
             net = ledger.net
-            if curve and not out.commands:
-                self.sample(end, net)
+            if net - before > peak:
+                peak = net - before
+                kernel.peak = peak
             at += WORD
             start = end
             end += length
-            if out.commands:
+            if asked:
                 break
+            if curve:
+                times[point] = start
+                equity[point] = net
+                point += 1
         if at > first:
+            self.points = point
             count = (at - first) // WORD
             kernel.bar_count += count
             kernel.ticks += count * path.POINTS
             market.version += count * path.POINTS
             market.bid = 0.0
             market.ask = 0.0
+            market.live = True
+            close = read_f64_le(closes, at - WORD)
             if market.held is not None:
-                ledger.revalue(market.held, read_f64_le(closes, at - WORD))
+                ledger.revalue(market.held, close)
             self.day[slot] = day
-            floor.close = read_f64_le(closes, at - WORD)
+            floor.close = close
             self.turned = start
-            if out.commands:
+            if asked:
                 self._pass_on(start)
                 if curve:
                     self.sample(start, kernel.ledger.net)

@@ -11,6 +11,7 @@ from compiled.ladder import Ladder, LadderPlan, RungPlan, entry_of, single
 from compiled.model import Bar, Instrument, Order, Product, Side, Tick, Validity
 from compiled.orders import working
 from compiled.risk import Reason
+from compiled.table import Table
 from compiled.terms import PLAIN, Change, Terms
 
 BARE: Final = 0.0
@@ -76,8 +77,8 @@ class Context:
         self.now: i64 = 0
         self.warming = True
         self.instruments: dict[int, Instrument] = {}
-        self.quotes: dict[int, Quote] = {}
-        self.held: dict[int, list[Ladder]] = {}
+        self.quotes: Table[Quote] = Table()
+        self.held: Table[list[Ladder]] = Table()
         self.requests: list[Request] = []
         self.lane: Columns | None = None
 
@@ -94,16 +95,23 @@ class Context:
         """Return this strategy's ladders on a token that are not closed."""
         if self.lane is not None:
             self.lane.show()
-        return self.held.get(token, [])
+        held = self.held.get(token)
+        return [] if held is None else held
+
+    def all_ladders(self) -> list[Ladder]:
+        """Return this strategy's ladders that are not closed, on whatever token."""
+        return [ladder for token in self.held.keys() for ladder in self.ladders(token)]
 
     def position(self, token: i64) -> i64:
         """Return the shares this strategy holds, negative when short."""
         quote = self.quotes.get(token)
-        held: i64 = 0 if quote is None else quote.bare
-        for ladder in self.held.get(token, []):
-            for rung in ladder.rungs:
-                held += ladder.sign * rung.quantity
-        return held
+        shares: i64 = 0 if quote is None else quote.bare
+        held = self.held.get(token)
+        if held is not None:
+            for ladder in held:
+                for rung in ladder.rungs:
+                    shares += ladder.sign * rung.quantity
+        return shares
 
     def ladder(self, token: i64, side: Side, plan: LadderPlan, reason: str = "") -> None:
         """Ask for a ladder; sizing and risk decide, and the answer is an order or a reason code."""
