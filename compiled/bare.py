@@ -71,6 +71,7 @@ class Bare(Lane):
 
     def __init__(self, kernel: Kernel, venue: Venue, markets: list[Market], floors: list[Floor]) -> None:
         self.kernel = kernel
+        self.ledger = kernel.ledger
         self.venue = venue
         self.lines: list[Line] = []
         self.sent: i64 = 0
@@ -198,13 +199,13 @@ class Bare(Lane):
         usage.funds = kernel.ledger.cash - pending
         return usage
 
-    def value(self, line: Line, price: float) -> None:
-        """Value a position at its last price in rupees."""
+    def value(self, line: Line, high: float, close: float) -> None:
+        """Value a position at the close of a bar, in rupees."""
+        if line.held > 0 and high > line.high:
+            line.high = high
         position = line.position
-        account = line.account
-        if position is not None and account is not None:
-            account.last = price
-            self.kernel.ledger.unrealised += position.mark(price)
+        if position is not None:
+            self.ledger.unrealised += position.mark(close)
 
     # fills
 
@@ -250,7 +251,7 @@ class Bare(Lane):
         out.now = max(out.now, ts)
         price = market.instrument.price(ticks)
         value = paise(price, quantity)
-        ledger = kernel.ledger
+        ledger = self.ledger
         position = line.position
         account = line.account
         if position is None or account is None:

@@ -44,7 +44,7 @@ from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, calm, idle
 from compiled.risk import Limits, halting, stopping
-from compiled.strategy import OPERATOR, Wish
+from compiled.strategy import OPERATOR, Context, Wish
 from compiled.table import Table
 from compiled.terms import Exits
 
@@ -232,7 +232,7 @@ class Kernel(Entries):
                 if slot.span == bar.span and not slot.stopped:
                     slot.context.warming = True
                     slot.context.now = bar.end
-                    self._call_bar(slot, bar)
+                    self._call_bar(slot, slot.context, bar)
 
     # market data
 
@@ -293,7 +293,7 @@ class Kernel(Entries):
         context = slot.context
         context.now = self.out.now
         context.warming = False
-        return self._call_bar(slot, bar)
+        return self._call_bar(slot, context, bar)
 
     # recorded market data (compiled/replay.py): what ticks and timers do, without an event for each
 
@@ -411,13 +411,13 @@ class Kernel(Entries):
 
     # strategies
 
-    def _call_bar(self, slot: Slot, bar: Bar) -> bool:
+    def _call_bar(self, slot: Slot, context: Context, bar: Bar) -> bool:
         try:
-            slot.strategy.on_bar(slot.context, bar)
+            slot.strategy.on_bar(context, bar)
         except Exception as error:  # noqa: BLE001  a strategy's fault stops that strategy, never the desk
             self._stop(slot, error)
             return True
-        if not slot.context.requests:
+        if not context.requests:
             return False
         self._requests(slot, Cause(BAR, bar.token, bar.end, bar.close))
         return True

@@ -218,6 +218,7 @@ class BarReplay(Replay):
         if floor.orders or floor.gtts:
             return first
         token = market.token
+        solo = len(self.markets) == 1
         ladders = len(market.ladders) > 0
         limited = kernel.limits.halts
         before = kernel.before
@@ -234,7 +235,7 @@ class BarReplay(Replay):
         following = read_i64_le(starts, at)
         net: i64 = NEVER
         asked = False
-        while following == start and end <= last and market.calm and read_i64_le(slots, at) == slot:
+        while following == start and end <= last and market.calm and (solo or read_i64_le(slots, at) == slot):
             following = read_i64_le(starts, at + WORD) if at + WORD < size else NEVER
             if following == start:
                 break
@@ -254,8 +255,7 @@ class BarReplay(Replay):
             if ladders:
                 kernel.skip(end - 1, market, high, low, close, day, 0)
             elif line.held != 0:
-                line.high = max(line.high, high) if line.held > 0 else line.high
-                bare.value(line, close)
+                bare.value(line, high, close)
             if listener is not None:
                 if not listener.stopped:
                     bar = Bar(token, start, span, begun, high, low, close, volume, path.POINTS)

@@ -13,9 +13,9 @@ from compiled.table import Table
 
 @final
 class Track:
-    """What `SmaCross` knows of one instrument: its last closes in ten-thousandths of a rupee, their sums, what was above.
+    """What `SmaCross` knows of one instrument: its last closes in ten-thousandths of a rupee, their sums, whether the fast one is above.
 
-    `place` is where the next close goes, `leaves` the one that leaves the fast sum; `above` is -1 while unknown.
+    `place` is where the next close goes, `leaves` the one that leaves the fast sum.
     """
 
     def __init__(self, token: i64, fast: i64, slow: i64) -> None:
@@ -26,7 +26,8 @@ class Track:
         self.fast: i64 = 0
         self.slow: i64 = 0
         self.full = False
-        self.above: i64 = -1
+        self.known = False
+        self.above = False
 
 
 @final
@@ -71,20 +72,21 @@ class SmaCross(Strategy):
         track.fast = fast
         track.slow = slow
         closes[place] = close
-        track.leaves = leaves + 1 if leaves + 1 < self.slow else 0
-        if place + 1 < self.slow:
-            track.place = place + 1
-        else:
-            track.place = 0
+        leaves += 1
+        track.leaves = leaves if leaves < self.slow else 0
+        place += 1
+        if place == self.slow:
+            place = 0
             track.full = True
+        track.place = place
         if not track.full:
             return
-        above: i64 = 1 if fast * self.slow > slow * self.fast else 0
-        was = track.above
-        if was == above:
+        above = fast * self.slow > slow * self.fast
+        if track.known and above == track.above:
             return
         track.above = above
-        if was < 0:
+        if not track.known:
+            track.known = True
             return
         if above:
             ctx.ladder(bar.token, Side.BUY, self.plan)
