@@ -73,7 +73,9 @@ class SmaCross(Strategy):
         track.slow = slow
         closes[place] = close
         leaves += 1
-        track.leaves = leaves if leaves < self.slow else 0
+        if leaves == self.slow:
+            leaves = 0
+        track.leaves = leaves
         place += 1
         if place == self.slow:
             place = 0
