@@ -396,9 +396,7 @@ class Bare(Lane):
                 order = self._order(at)
             price = self.lines[rows[at + 2]].market.instrument.price(rows[at + 9])
             trade_id = "T" + str(rows[at + 13])
-            out.fills.append(
-                Fill(rows[at + 8], trade_id, order, order.quantity, price, rows[at + 11], rows[at + 12])
-            )
+            out.fills.append(Fill(rows[at + 8], trade_id, order, order.quantity, price, rows[at + 11], rows[at + 12]))
             at += ROW
         self._filled = 0
         self._shown = {}
