@@ -27,6 +27,7 @@ from compiled.strategy import Request
 from compiled.venue import Venue
 
 ROW: Final[i64] = 14
+PRODUCTS: Final = list(Product)
 
 
 @final
@@ -204,7 +205,9 @@ class Bare(Lane):
         if line.held > 0 and high > line.high:
             line.high = high
         position = line.position
-        if position is not None:
+        account = line.account
+        if position is not None and account is not None:
+            account.last = close
             self.ledger.unrealised += position.mark(close)
 
     # fills
@@ -410,7 +413,7 @@ class Bare(Lane):
         order = Order(
             rows[at], self.kernel.out.tag(rows[at]), "" if slot is None else slot.name, line.market.token,
             Side.BUY if shares > 0 else Side.SELL, shares if shares > 0 else -shares, OrderType.MARKET,
-            Product(int(rows[at + 5])), Purpose.ENTRY if rows[at + 4] else Purpose.EXIT, rung=rows[at + 6],
+            PRODUCTS[rows[at + 5] - 1], Purpose.ENTRY if rows[at + 4] else Purpose.EXIT, rung=rows[at + 6],
             created=rows[at + 7],
         )  # fmt: skip
         order.order_id = order.listed = str(rows[at + 1])

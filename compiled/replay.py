@@ -184,9 +184,7 @@ class BarReplay(Replay):
             while last < size and read_i64_le(starts, last) == start:
                 last += WORD
             end = self.close if self.span == DAY else min(start + self.span * SECOND, self.close)
-            if self.bare.sent > 0:
-                self._strike(first, last, start)
-            if self._sleeps(first, last, end):
+            if not self._drift(first, last, start, end) and self._sleeps(first, last, end):
                 self._walk(first, last, start, end)
             self._turn(first, last, start, end)
             self.turned = end
@@ -302,24 +300,54 @@ class BarReplay(Replay):
                     self.sample(start, kernel.ledger.net)
         return at
 
-    def _strike(self, first: i64, last: i64, start: i64) -> None:
-        """Let the orders of bare positions trade at the opens of these bars, unless one can't, or waits for another bar."""
-        bars = self.bars
+    def _drift(self, first: i64, last: i64, start: i64, end: i64) -> bool:
+        """Take in the bars if nothing of ours stands at the exchange; bare positions trade at the open where they wait for it.
+
+        Return False, with nothing taken in, where an order can't trade whole, or waits for another bar.
+        """
+        kernel = self.kernel
         bare = self.bare
+        if kernel.lane is None or kernel.ladders:
+            return False
+        slots, opens, volumes = self.bars.slots, self.bars.opens, self.bars.volumes
+        highs, closes = self.bars.highs, self.bars.closes
+        lines, days = bare.lines, self.day
         waits = bare.sent
         at = first
-        while at < last:
-            line = bare.lines[read_i64_le(bars.slots, at)]
-            if line.sent != 0 and bare.trades(line, read_f64_le(bars.opens, at), read_i64_le(bars.volumes, at)):
+        while waits > 0 and at < last:
+            line = lines[read_i64_le(slots, at)]
+            if line.sent != 0 and bare.trades(line, read_f64_le(opens, at), read_i64_le(volumes, at)):
                 waits -= 1
             at += WORD
+        if waits > 0:
+            bare.settle()
+            return False
         at = first
-        while waits == 0 and at < last:
-            line = bare.lines[read_i64_le(bars.slots, at)]
+        while at < last:
+            slot = read_i64_le(slots, at)
+            volume = read_i64_le(volumes, at)
+            close = read_f64_le(closes, at)
+            line = lines[slot]
+            market = line.market
             if line.sent != 0:
-                bare.strike(line, start, read_f64_le(bars.opens, at), read_i64_le(bars.volumes, at))
+                bare.strike(line, start, read_f64_le(opens, at), volume)
+            days[slot] += volume
+            market.ltp = close
+            market.last = close
+            market.bid = 0.0
+            market.ask = 0.0
+            market.volume = days[slot]
+            market.heard = end - 1
+            market.live = True
+            market.version += path.POINTS
+            line.floor.close = close
+            if line.position is not None:
+                bare.value(line, read_f64_le(highs, at), close)
+            elif market.held is not None:
+                kernel.ledger.revalue(market.held, close)
             at += WORD
-        bare.settle()
+        kernel.ticks += (last - first) // WORD * path.POINTS
+        return True
 
     def _sleeps(self, first: i64, last: i64, end: i64) -> bool:
         """Take in the bars that nothing can come of; return whether there are others, marked in `awake`.
@@ -374,11 +402,8 @@ class BarReplay(Replay):
         bars = self.bars
         close = read_f64_le(bars.closes, at)
         self.day[slot] += read_i64_le(bars.volumes, at)
-        high = read_f64_le(bars.highs, at)
-        low = read_f64_le(bars.lows, at)
-        line = self.bare.lines[slot]
-        if line.held > 0:
-            line.high = max(line.high, high)
+        high = read_f64_le(bars.highs, at) if market.ladders else close
+        low = read_f64_le(bars.lows, at) if market.ladders else close
         self.kernel.skip(end - 1, market, high, low, close, self.day[slot], points)
         floor.rest(close)
 
@@ -435,20 +460,26 @@ class BarReplay(Replay):
         self.forget()
 
     def _show(self, first: i64, last: i64, start: i64) -> None:
-        bars = self.bars
         kernel = self.kernel
+        slots, volumes = self.bars.slots, self.bars.volumes
+        opens, highs, lows, closes = self.bars.opens, self.bars.highs, self.bars.lows, self.bars.closes
+        lines, span = self.bare.lines, self.span
         at = first
         while at < last:
-            market = self.markets[read_i64_le(bars.slots, at)]
-            kernel.bar_count += 1
+            line = lines[read_i64_le(slots, at)]
+            market = line.market
             if market.listeners:
                 bar = Bar(
-                    market.token, start, self.span, read_f64_le(bars.opens, at),
-                    read_f64_le(bars.highs, at), read_f64_le(bars.lows, at), read_f64_le(bars.closes, at),
-                    read_i64_le(bars.volumes, at), path.POINTS,
+                    market.token, start, span, read_f64_le(opens, at), read_f64_le(highs, at), read_f64_le(lows, at),
+                    read_f64_le(closes, at), read_i64_le(volumes, at), path.POINTS,
                 )  # fmt: skip
-                kernel.hear(market, bar)
+                listener = line.slot
+                if listener is None:
+                    kernel.hear(market, bar)
+                elif not listener.stopped:
+                    kernel.show_bar(listener, bar)
             at += WORD
+        kernel.bar_count += (last - first) // WORD
 
     def _build(self, first: i64, last: i64, start: i64, end: i64) -> None:
         bars = self.bars
