@@ -213,8 +213,10 @@ class BarReplay(Replay):
         bare = self.bare
         line = bare.lines[slot]
         listener = line.slot
-        if floor.orders or floor.gtts:
+        if floor.orders:
             return first
+        instrument = floor.instrument
+        stands = len(floor.gtts) > 0
         token = market.token
         solo = len(self.markets) == 1
         ladders = len(market.ladders) > 0
@@ -243,6 +245,8 @@ class BarReplay(Replay):
                 break
             high = read_f64_le(highs, at)
             low = read_f64_le(lows, at)
+            if stands and not path.quiet(floor, instrument.ticks(low), instrument.ticks(high)):
+                break
             close = read_f64_le(closes, at)
             day += volume
             out.now = end
