@@ -125,7 +125,7 @@ def _by_last_price(floor: Floor, order: Resting, ts: i64, traded: i64) -> None:
     """Trade without a book: what takes trades at the last price, what rests when the price has gone through it."""
     met = order.crosses(floor.at) or ((floor.rules.touch or order.market) and order.limit == floor.at)
     if order.taking:
-        if met and not floor.locked(order, floor.at):
+        if met and not floor.locked(order.sign, floor.at):
             floor.take(order, ts)
         order.taking = met
     elif met and traded > 0:
