@@ -1,0 +1,153 @@
+"""The live path without a screen: socket, decoder, bars, kernel, a Python strategy of 25 µs, and the command it asks for.
+
+As a script it is the server: `live_path.py SECONDS PACKETS` prints its port, and sends a subscriber 9,000 instruments, each
+once a second, in frames of so many. A command's time is the CPU's, from the arrival of its frame until the kernel has gone
+through all of it; waiting for a processor that others use does not count. Orders are refused at once: no position stays.
+"""
+
+import asyncio
+import random
+import sys
+import time
+
+from feed_peers import SUBSCRIBED, now, since
+
+INSTRUMENTS, ASKING = 9_000, 300
+STRATEGY_US = 25.0
+
+
+def opened() -> int:
+    """Return when the session of the bench began, ns UTC: a minute before it started."""
+    return (time.time_ns() // 1_000_000_000 - 60) * 1_000_000_000
+
+
+async def serve(seconds: int, packets: int) -> None:
+    """Listen until killed; send each client every instrument once a second, at prices that move."""
+    from aiohttp import web
+    from bench_frames import ticks
+
+    from compiled.frames import FULL, encode
+
+    made, rng = ticks(INSTRUMENTS), random.Random(7)
+
+    async def stream(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(max_msg_size=0)
+        await socket.prepare(request)
+        await socket.receive()
+        clock = asyncio.get_running_loop().time
+        begin, frames = clock(), INSTRUMENTS // packets
+        for number in range(seconds * frames):
+            await asyncio.sleep(begin + number / frames - clock())
+            part = made[number % frames * packets :][:packets]
+            for tick in part:
+                tick.ts = tick.last_trade_ts = time.time_ns()
+                tick.ltp = max(1.0, tick.ltp + rng.choice((-0.05, 0.0, 0.05)))
+                tick.volume += 10
+            await socket.send_bytes(encode(part, [FULL] * packets))
+        async for _ in socket:
+            pass
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", stream)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(runner.addresses[0][1], flush=True)
+    await asyncio.Event().wait()
+
+
+class WallClock:
+    """The time of day."""
+
+    def now(self) -> int:
+        return time.time_ns()
+
+
+def desk() -> tuple[object, list[int]]:
+    """Return a kernel of 9,000 instruments whose strategy thinks for 25 µs on each tick of 300, and enters at every third."""
+    from compiled.charges import Rates, Row
+    from compiled.events import Act, Operate
+    from compiled.kernel import Kernel, Setup
+    from compiled.model import MINUTE, Instrument, Product, Side
+    from compiled.positions import Slot
+    from compiled.risk import Limits
+    from compiled.strategy import Strategy
+
+    class Thinks(Strategy):
+        def __init__(self) -> None:
+            super().__init__("thinks", 60, wants_ticks=True)
+            self.seen: dict[int, int] = {}
+
+        def on_tick(self, ctx: object, tick: object) -> None:
+            until = time.perf_counter_ns() + STRATEGY_US * 1_000
+            while time.perf_counter_ns() < until:
+                pass
+            seen = self.seen[tick.token] = self.seen.get(tick.token, 0) + 1
+            if seen % 3 == 0:
+                ctx.enter(tick.token, Side.BUY, 0, 2.0, quantity=1)
+
+    tokens = [(1_000 + number) << 8 | 1 for number in range(INSTRUMENTS)]
+    listed = [Instrument(token, "NSE", f"S{token >> 8}", 0.05) for token in tokens]
+    row = Row("tax", "EQ_DELIVERY", "NSE", 0, 99991231, 0, 0)
+    rates = {8 * token + int(Product.CNC): Rates(row, row, row, row, row, row, row) for token in tokens}
+    began = opened()
+    setup = Setup(began, began + 300 * MINUTE, 10**12, Limits(), [60], "B")
+    kernel = Kernel(setup, listed, [Slot(Thinks(), tokens[:: INSTRUMENTS // ASKING])], rates)
+    kernel.handle(Operate(time.time_ns(), Act.READY))
+    return kernel, tokens
+
+
+def patang(port: int, seconds: int, packets: int) -> dict[str, object]:
+    from brokers.kite.feed import KiteFeed
+    from compiled.events import Answer, Outcome, PlaceOrder, Ticks, Timer, Verb
+    from compiled.frames import Decoder
+
+    kernel, _ = desk()
+    decoder, took = Decoder(), []
+    left, began, done, beat = seconds * (INSTRUMENTS // packets), [], asyncio.Event(), 0
+
+    class Sink:
+        def frame(self, payload: bytes, received: int) -> None:
+            nonlocal left, beat
+            if not began:
+                began.append(now())
+            start = time.thread_time_ns()
+            commands = kernel.handle(Ticks(received, decoder.decode(payload, received)))
+            if any(isinstance(command, PlaceOrder) for command in commands):
+                took.append((time.thread_time_ns() - start) / 1e6)
+            for command in commands:
+                if isinstance(command, PlaceOrder):
+                    refused = Answer(received, command.order.intent, Verb.PLACE, Outcome.REFUSED, "", "nobody is there")
+                    kernel.handle(refused)
+            if received > beat + 1_000_000_000:
+                beat = received
+                kernel.handle(Timer(received))
+            left -= 1
+            if not left:
+                done.set()
+
+        def hint(self, order_id: str) -> None: ...
+        def notice(self, level: str, text: str) -> None: ...
+        def link(self, up: bool) -> None: ...
+
+    async def take() -> dict[str, float]:
+        feed = KiteFeed(f"ws://127.0.0.1:{port}", "key", "token", WallClock(), rng=random.Random(1))
+        await feed.subscribe(range(SUBSCRIBED))
+        running = asyncio.create_task(feed.run(Sink()))
+        await done.wait()
+        told = since(began[0])
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return told
+
+    told = asyncio.run(take())
+    took.sort()
+    at = {name: took[min(len(took) - 1, int(len(took) * part))] for name, part in (("p50", 0.5), ("p99", 0.99))}
+    return told | at | {"commands": len(took), "ticks": int(kernel.ticks)}
+
+
+CONTENDERS = {"patang": patang}
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2])))
