@@ -225,6 +225,8 @@ class Checks:
         """Stops only ever move in their position's favour: up for a long one, down for a short one."""
         if self.world.exchange.now >= self.world.exchange.closes:
             return
+        if self.forgotten and not position.held:
+            return  # sold by a stop that a full disk and a crash together have made the desk forget: nothing is lowered
         sign = position.sign
         for name, stop in position.stops():
             if position.stood.get(name) == stop:
