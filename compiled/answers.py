@@ -130,6 +130,8 @@ class Answers(Positions):
         elif order.purpose is Purpose.PROTECT and rung.exit is not order and rung.guard is not order:
             if rung.exit is None and rung.guard is None:
                 rung.guard = order
+                if order.trigger > 0.0:
+                    rung.stop = order.trigger  # the broker has set that of a cover order, before the entry had an average
             else:
                 self.out.cancel(order)
 

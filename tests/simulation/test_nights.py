@@ -1,12 +1,7 @@
 """A desk left on over a weekend: it closes its day, rests, and opens the next one by itself, in virtual time."""
 
-from dataclasses import replace
-
 import pytest
 
-from brokers.sandbox import carry
-from brokers.sandbox.exchange import Exchange
-from brokers.sandbox.routes import Api
 from compiled.model import MINUTE, SECOND
 from tests.market.test_hours import at
 from tests.simulation.trader import Want
@@ -31,7 +26,7 @@ class Weekend(World):
         self.checks = Blind()
         self.logs_in = at(MONDAY, logs_in)
         self.ports = {"tomorrow": self._strategies, "beside": self._beside}
-        self.loop.call_later(self.seconds(FRIDAY, "23:00"), self._next_exchange)
+        self.loop.call_later(self.seconds(FRIDAY, "23:00"), self.next_exchange, MONDAY, "08:30", "")
         self.start()
 
     def _strategies(self):
@@ -49,16 +44,6 @@ class Weekend(World):
         await self.clock.sleep_until(self.logs_in)
         self.log_in()
         loop.hold("session", "")
-
-    def _next_exchange(self):
-        old = self.exchange
-        old.run(old.closes)
-        self.exchange = Exchange(replace(old.config, date=MONDAY, start="08:30"), carry.collect(old))
-        self.exchange.past = lambda *_: ()
-        session = self.exchange.session
-        session.api_key, session.access_token = old.session.api_key, ""
-        self.api = Api(self.exchange)
-        self.touched()
 
     def seconds(self, day, clock):
         return (at(day, clock) - self.clock.start) / SECOND
