@@ -97,7 +97,8 @@ class Watch:
             self._task = asyncio.create_task(self._decide())
         elif loop.hinted or polled or (unknown is not None and now >= unknown):
             loop.hinted = False
-            self._next_poll = now + self._poll
+            if polled:  # GTTs are read then only: hints may not put that off
+                self._next_poll = now + self._poll
             self._task = asyncio.create_task(self._look(gtts=polled))
         elif (now >= self._next_compare or loop.compare_soon) and not loop.gateway.unresolved:
             loop.compare_soon = False
@@ -204,7 +205,8 @@ class Lockstep:
                 moved = True
             if loop.hinted or polled or (unknown is not None and unknown <= now):
                 loop.hinted = False
-                self._next_poll = (now // MINUTE + 1) * MINUTE
+                if polled:
+                    self._next_poll = (now // MINUTE + 1) * MINUTE
                 moved = await loop.books.look(gtts=polled) or moved
             if not moved and not loop.inbox:
                 return

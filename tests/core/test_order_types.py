@@ -352,6 +352,15 @@ def test_a_cover_order_is_left_by_cancelling_its_second_leg_which_then_sells(sce
     assert scene.rung.exit_reason == "operator"
 
 
+def test_the_stop_of_a_cover_order_stays_where_the_broker_has_put_it_though_the_entry_filled_better(scene):
+    order = buy(scene, product=Product.MIS, price=100.0, terms=Terms(Variety.COVER))
+    scene.accept(order, "B1")
+    scene.trade("t1", "B1", 100, 99.0)
+    scene.book("B1", OrderStatus.COMPLETE, 100, order.tag, 100)
+    scene.book("B2", OrderStatus.TRIGGER_PENDING, 0, order.tag, 100, side=Side.SELL, parent="B1", trigger=98.0)
+    assert (scene.rung.stop, some(scene.seconds(20), ModifyOrder)) == (98.0, [])
+
+
 def test_the_stop_of_a_cover_order_trails_by_modification(scene):
     covered(scene)
     assert only(scene.tick(103.0, after=6), ModifyOrder).change.trigger == 100.9
