@@ -151,7 +151,9 @@ class Entries(Adoptions):
         if reason is Reason.OK and not (entry is AT_MARKET or _fits(entry, ladder, market.instrument, quantity)):
             reason = Reason.TERMS
         if reason is Reason.OK:
-            reason = check_order(market.instrument, quantity, price, market.last, self.limits, entry.terms.several)
+            # no stop takes more than the freeze quantity, in however many orders it was bought
+            several = entry.terms.several and rung.plan.stop_percent <= 0.0
+            reason = check_order(market.instrument, quantity, price, market.last, self.limits, several)
         if reason is Reason.OK:
             reason = check_usage(ladder.strategy, paise(price, quantity), self._usage(ladder), self.limits)
         return reason

@@ -16,6 +16,7 @@ from engine.errors import BusyError, DataError, PatangError, RetryableError
 from engine.market.actions import Actions
 from engine.market.calendar import ist_day, midnight
 from engine.market.hours import Hours
+from engine.market.rules import Rules
 from engine.market.safeguards import Safeguards
 from engine.ports import Failure
 from engine.settings import Ports, Settings
@@ -35,6 +36,7 @@ from engine.trading.opening import (
     choose,
     derivatives,
     ex_dates,
+    freezes,
     history,
     rates,
     start_cash,
@@ -204,7 +206,8 @@ class Desk:
         settings, ports = self.settings, self.ports
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(work) for work in ports.beside(loop)]
-            daily = [tasks.create_task(ports.feed.run(loop))]
+            feed = tasks.create_task(ports.feed.run(loop))
+            daily = [feed]
             try:
                 await ports.feed.subscribe(int(i.token) for i in watched)
                 if lockstep is not None and ports.pacer is not None:
@@ -217,7 +220,7 @@ class Desk:
                         settings.beat_s, rest,
                     )  # fmt: skip
                     if not loop.stopping:
-                        _cancel(daily)
+                        feed.cancel()
                         loop.state = "closed"
                         await run_night(loop, opens, settings.beat_s)
             finally:
@@ -273,6 +276,7 @@ class Desk:
             raise DataError(f"{day} is no trading day: the exchange is closed")
         actions = Actions.load(self.settings.actions) if self.settings.actions is not None else None
         chosen, watched = await self._choose()
+        freezes(watched, Rules.load(), day)
         rules = Safeguards.load()
         hours = Hours(ports.calendar, rules, await derivatives(broker, rules, day))
         own = hours.of_day(day, watched, int(self.settings.square_off_before_s * SECOND))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from compiled.events import Act, CancelOrder, ModifyOrder, Outcome, PlaceGtt, PlaceOrder, Verb
+from compiled.events import Act, CancelOrder, DeleteGtt, ModifyGtt, ModifyOrder, Outcome, PlaceGtt, PlaceOrder, Verb
 from compiled.ladder import entry_of, single
 from compiled.model import MINUTE, OrderStatus, OrderType, Product, Purpose, Side, Validity
 from compiled.risk import Limits, Reason
@@ -424,3 +424,46 @@ def test_the_operator_may_move_a_stop_that_rests_at_the_exchange(scene):
     assert only(found, ModifyOrder).change.trigger == 99.0
     scene.answer(stop.intent, Outcome.ACCEPTED, "G1", Verb.MODIFY)
     assert scene.rung.stop == 99.0
+
+
+# the freeze quantity
+
+
+@pytest.mark.parametrize("terms", [Terms(autoslice=True), Terms(Variety.ICEBERG, legs=3), PLAIN])
+def test_more_than_the_freeze_quantity_is_not_entered_with_a_stop_that_no_order_could_be(scene, terms):
+    scene.kernel.markets[CANBK].instrument.freeze = 60
+    _, verdict = wish(scene, Request(CANBK, Side.BUY, with_terms(terms, stop=2.0), ""))
+    assert verdict is Reason.FREEZE_QUANTITY
+    found, verdict = wish(scene, Request(CANBK, Side.BUY, with_terms(terms, stop=0.0), ""))
+    assert (len(some(found, PlaceOrder)), verdict) == (
+        (0, Reason.FREEZE_QUANTITY) if terms is PLAIN else (1, Reason.OK)
+    )
+
+
+def with_terms(terms, stop):
+    return single(100, stop, 0.0, Product.CNC, True, entry_of(99.5, 0.0, Validity.DAY, -1.0, terms))
+
+
+def test_what_was_bought_beyond_the_freeze_quantity_leaves_in_slices(scene):
+    scene.kernel.markets[CANBK].instrument.freeze = 60
+    found, _ = wish(scene, Request(CANBK, Side.BUY, with_terms(Terms(autoslice=True), stop=0.0), ""))
+    order = only(found, PlaceOrder).order
+    scene.accept(order, "B1")
+    scene.trade("t1", "B1", 100, 99.5)
+    scene.book("B1", OrderStatus.COMPLETE, 100, order.tag, 100)
+    exit_ = only(scene.operate(Act.EXIT, token=CANBK), PlaceOrder).order
+    assert (exit_.quantity, exit_.terms.autoslice) == (100, True)
+
+
+def test_a_position_whose_gtt_cannot_grow_with_it_is_left_at_the_market(scene):
+    order = buy(scene, price=99.5)
+    scene.accept(order, "B1")
+    gtt = only(scene.trade("t1", "B1", 60, 99.5), PlaceGtt).gtt
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    scene.trade("t2", "B1", 40, 99.5)
+    scene.book("B1", OrderStatus.COMPLETE, 100, order.tag, 100)
+    for _ in range(3):
+        scene.seconds(10)
+        scene.answer(gtt.intent, Outcome.REFUSED, "7", Verb.MODIFY, "InputException: too many")
+    assert (len(some(scene.asked, ModifyGtt)), only(scene.asked, DeleteGtt).gtt) == (3, gtt)
+    assert only(scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL), PlaceOrder).order.quantity == 100

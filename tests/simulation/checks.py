@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from compiled.model import Purpose
 from compiled.orders import CORRECTION
+from compiled.protection import NEAREST_PERCENT
 from engine.trading.killswitch import FLATTEN
 from tests.simulation.positions import Position
 
@@ -17,6 +18,8 @@ DECIDED_WITHIN_S = 12.0
 SQUARED_OFF_WITHIN_S = 60.0
 """Of fair weather before the broker's square-off, after which nothing intraday of ours may be left for it."""
 PER_SECOND, PER_MINUTE = 10, 400
+SLACK = 0.5
+"""Rupees by which the price may have moved while a request was on its way."""
 
 
 class Broken(AssertionError):
@@ -237,7 +240,10 @@ class Checks:
             self._broken(f"exposure {exposure:.0f} with {order.ask.tag}, {most_exposure:.0f} allowed")
 
     def _stops(self, position):
-        """Stops only ever move in their position's favour: up for a long one, down for a short one."""
+        """Stops only ever move in their position's favour: up for a long one, down for a short one.
+
+        Where the price is beyond the stop and the exit was refused, a new stop can only stand beyond the price.
+        """
         if self.world.exchange.now >= self.world.exchange.closes:
             return
         sign = position.sign
@@ -246,7 +252,10 @@ class Checks:
                 continue
             position.stood[name] = stop
             if position.stop and sign * (stop - position.stop) < -1e-9:
-                self._broken(f"{name} moves its stop from {position.stop} to {stop}")
+                last = self.world.exchange.tokens[position.where[0]].ltp
+                if sign * (last - position.stop) > last * NEAREST_PERCENT / 100.0 + SLACK:
+                    self._broken(f"{name} moves its stop from {position.stop} to {stop}")
+                position.stop = stop
             position.stop = max(position.stop, stop) if sign > 0 else min(position.stop or stop, stop)
 
     # the desk
@@ -395,6 +404,15 @@ class Checks:
         self.strange &= self._triggers.keys()
         self._orders, self._owners, self._corrected, self._bare = {}, {}, {}, {}
         self._applied = (None, 0)
+
+    def closed(self):
+        """Judge the end of a session: nothing intraday is left, and no order of the day works any more."""
+        for (token, product), position in self.world.exchange.portfolio.positions.items():
+            if product in {"MIS", "CO"} and position.quantity:
+                self._broken(f"{position.quantity} of {token} are left intraday")
+        ours = [order for order in self.world.process.kernel.out.orders.values() if order.live]
+        if ours:
+            self._broken(f"orders still work after the close: {[order.order_id for order in ours]}")
 
     def died(self):
         """Take note of what a dead process never had on disk, because it was full."""

@@ -9,6 +9,7 @@ from engine.trading.limits import Change, asked
 IGNORES = 0.15
 """How often the operator ignores a difference he could settle."""
 DECIDES_S = 2.0
+KINDS = ("market", "limit", "limit", "trigger", "iceberg", "cover", "amo", "sliced")
 
 
 class Operator:
@@ -41,8 +42,8 @@ class Operator:
 
     # orders
 
-    def order(self):
-        """Place an order by hand."""
+    def order(self, kind=""):
+        """Place an order by hand, of a kind or of any."""
         rng, market = self._rng, self._world.exchange.market
         listing = rng.choice(market.listings)
         last = listing.ltp
@@ -54,9 +55,8 @@ class Operator:
             "stop": 0.0 if bare else round(rng.uniform(0.4, 2.0), 2), "trail": rng.random() < 0.5,
             "target": 0.0 if bare else rng.choice((0.0, 0.0, round(rng.uniform(0.5, 2.0), 2))),
         }  # fmt: skip
-        ticket |= getattr(self, f"_{rng.choice(('market', 'limit', 'limit', 'trigger', 'iceberg', 'cover', 'amo', 'sliced'))}")(
-            listing.instrument, last, 1 if side == "BUY" else -1
-        )
+        kind = kind or rng.choice(KINDS)
+        ticket |= getattr(self, f"_{kind}")(listing.instrument, last, 1 if side == "BUY" else -1)
         self._ask("preview" if rng.random() < 0.1 else "order", json.dumps(ticket), lambda told: self._placed(told, ticket))
 
     def _placed(self, told, ticket):

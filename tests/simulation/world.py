@@ -123,7 +123,7 @@ class Process:
 class World:
     """Everything of one day. `make` returns the strategies of a new process, `limits` are the configured ones."""
 
-    def __init__(self, seed, make, start="09:15", sigma=0.0006, limits=None, **changes):
+    def __init__(self, seed, make, start="09:15", sigma=0.0006, limits=None, day=DAY, **changes):
         self.seed = seed
         self.make = make
         self.limits = limits or {}
@@ -132,7 +132,7 @@ class World:
         self.folder = Path(self._folder.name)
         self.loop = VirtualLoop()
         self.loop.set_exception_handler(self._unhandled)
-        config = SandboxConfig(seed=seed, date=DAY, start=start, symbols=SYMBOLS, user_id="SB0001", cash=5_000_000)
+        config = SandboxConfig(seed=seed, date=day, start=start, symbols=SYMBOLS, user_id="SB0001", cash=5_000_000)
         self._furnish(Exchange(config))
         self.clock = VirtualClock(self.loop, self.exchange.start)
         self.network = Network(self, random.Random(f"{seed}:network"))
