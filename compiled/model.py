@@ -143,6 +143,10 @@ class Instrument:
     `tick` in rupees, `lot` and `freeze` in shares (freeze 0: not known), `lower` and `upper` the day's price band in
     rupees (0.0: none known), `close` the previous close, `kind` one of EQ, FUT, CE, PE, INDEX. `hours` are the day's;
     the kernel sets them when a session begins.
+
+    Where the exchange counts lots (MCX), a share here is one unit of what the price is for, and `multiplier` says how many
+    of them the exchange counts as one: 100 for GOLD, whose lot of 1 kg is priced per 10 g. Orders, fills and positions
+    are in units, so that price times quantity is the value everywhere; market data has the exchange's own counts.
     """
 
     def __init__(
@@ -158,6 +162,7 @@ class Instrument:
         upper: float = 0.0,
         close: float = 0.0,
         freeze: i64 = 0,
+        multiplier: i64 = 1,
     ) -> None:
         self.token = token
         self.exchange = exchange
@@ -170,6 +175,7 @@ class Instrument:
         self.upper = upper
         self.close = close
         self.freeze = freeze
+        self.multiplier = multiplier
         self.hours = TradingHours(0, NEVER)
         self.tick_e4: i64 = i64(tick * E4 + 0.5)
 

@@ -58,8 +58,8 @@ def begin(floor: Floor, ts: i64, open: i64, high: i64, low: i64, volume: i64) ->
     """Open a bar: the price jumps to `open`, and orders that waited for this bar arrive."""
     floor.low = low
     floor.high = high
-    floor.traded = volume
-    floor.room = floor.slippage.share(volume)
+    floor.traded = volume * floor.instrument.multiplier
+    floor.room = floor.slippage.share(floor.traded)
     floor.at = open
     floor.close = 0.0
     for order in floor.orders:

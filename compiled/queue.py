@@ -30,7 +30,7 @@ def book(floor: Floor, depth: bytes, offset: i64) -> bool:
     for level in range(i64(10)):
         at = offset + 12 * level
         size = i64(read_i32_be(depth, at)) & U32
-        sizes[level] = size
+        sizes[level] = size * instrument.multiplier
         if size > 0:
             seen = True
             prices[level] = nearest(float(i64(read_i32_be(depth, at + 4)) & U32) * scale)
@@ -47,15 +47,16 @@ def touch(floor: Floor, depth: bytes, offset: i64) -> tuple[float, float]:
 
 def best(floor: Floor, bid: float, bid_size: i64, ask: float, ask_size: i64) -> bool:
     """Take a book of one level a side, prices in rupees; return whether there is a level in it."""
+    units = floor.instrument.multiplier
     floor.visible = 1
     for level in range(i64(10)):
         floor.sizes[level] = 0
     if bid > 0.0:
         floor.prices[0] = floor.instrument.ticks(bid)
-        floor.sizes[0] = bid_size
+        floor.sizes[0] = bid_size * units
     if ask > 0.0:
         floor.prices[LEVELS] = floor.instrument.ticks(ask)
-        floor.sizes[LEVELS] = ask_size
+        floor.sizes[LEVELS] = ask_size * units
     return floor.sizes[0] > 0 or floor.sizes[LEVELS] > 0
 
 
@@ -87,7 +88,7 @@ def _traded(floor: Floor, price: i64, volume: i64) -> i64:
     day = floor.day
     if volume > day:
         floor.day = volume
-    return volume - day if 0 <= day < volume else 0
+    return (volume - day) * floor.instrument.multiplier if 0 <= day < volume else 0
 
 
 def _spread(floor: Floor) -> float:

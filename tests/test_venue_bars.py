@@ -367,3 +367,11 @@ def test_15_a_gtt_whose_order_the_exchange_refuses_has_triggered_without_one():
     assert (fired.status, fired.order_ids, fired.reason) == (
         GttStatus.TRIGGERED, [], "price is outside the day's band",
     )  # fmt: skip
+
+
+def test_a_volume_in_lots_bounds_an_order_in_units():
+    gold = Instrument(TOKEN, "MCX", "GOLD", 0.05, 100, "FUT", multiplier=100)
+    exchange = Exchange(VolumeShare(0.1, 0.0), gold)
+    exchange.order(Side.BUY, 500)
+    # a tenth of thirty lots
+    assert sum(quantity for quantity, _ in exchange.bar(100.0, 100.0, 100.0, 100.0, volume=30)) == 300

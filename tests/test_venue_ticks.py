@@ -1,7 +1,7 @@
 """Fills against ticks, rule by rule: the numbers in the names are those of docs/fills.md."""
 
 from compiled.events import Answer, OrderUpdate, Outcome, Trade
-from compiled.model import NEVER, OrderStatus, OrderType, Side, Tick, Validity
+from compiled.model import NEVER, Instrument, OrderStatus, OrderType, Side, Tick, Validity
 from compiled.slippage import FixedTicks, VolumeShare
 from tests.reference.exchange import OPEN, TOKEN, Exchange
 
@@ -231,3 +231,21 @@ def test_21_ioc_cancels_what_the_first_tick_does_not_fill():
     assert (partial.status, partial.filled, trade.quantity) == (OrderStatus.OPEN, 600, 600)
     assert isinstance(cancelled, OrderUpdate)
     assert (cancelled.status, cancelled.filled) == (OrderStatus.CANCELLED, 600)
+
+
+def lots(slippage=None):
+    """Return an exchange that counts in lots of 100 units, as MCX does."""
+    return Exchange(slippage, Instrument(TOKEN, "MCX", "GOLD", 0.05, 100, "FUT", multiplier=100))
+
+
+def test_17_a_depth_in_lots_fills_an_order_in_units():
+    exchange = lots()
+    exchange.order(Side.BUY, 500)
+    assert exchange.tick(100.0, 0, [(99.95, 3)], [(100.0, 2), (100.05, 9)]) == [(200, 100.0), (300, 100.05)]
+
+
+def test_18_the_queue_and_what_trades_there_are_in_lots_too():
+    exchange = lots()
+    exchange.order(Side.BUY, 200, OrderType.LIMIT, 99.9)
+    assert exchange.tick(100.0, 10, [(99.95, 3), (99.9, 5)], [(100.0, 2)]) == []  # 500 units ahead of it
+    assert exchange.tick(99.9, 6, [(99.9, 5)], [(100.0, 2)]) == [(100, 99.9)]

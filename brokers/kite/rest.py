@@ -39,6 +39,7 @@ from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import SECOND, Bar, Gtt, Instrument, Order, nearest
 from compiled.terms import Change
 from engine.errors import DataError, OrderRefused, PatangError, RetryableError
+from engine.market.calendar import ist_day
 from engine.market.dumps import Dumps, unpacked
 from engine.ports import BrokerHolding, BrokerPosition, Clock, Slices
 
@@ -237,12 +238,13 @@ class KiteBroker:
 
     async def instruments(self, exchange: str) -> list[Instrument]:
         """Return the exchange's instruments of today, and know them from now on."""
+        now = self._clock.now()
         if self._dumps is None:
-            found = await self._read(lambda kite: [instrument(row) for row in _rows(kite.instruments(exchange))])
+            found = await self._read(lambda kite: _listed(_rows(kite.instruments(exchange)), now))
         else:
-            kept = await todays(self._dumps, exchange, self._clock.now(), lambda: self.dump(exchange))
+            kept = await todays(self._dumps, exchange, now, lambda: self.dump(exchange))
             text = unpacked(kept, f"instruments of {exchange}")
-            found = await self._read(lambda kite: [instrument(row) for row in kite._parse_instruments(text)])  # noqa: SLF001 (the public call fetches)
+            found = await self._read(lambda kite: _listed(kite._parse_instruments(text), now))  # noqa: SLF001 (the public call fetches)
         if not found:
             raise RetryableError(f"Kite lists no instruments on {exchange}")
         self.know(found)
@@ -377,6 +379,11 @@ def _rows(answer: Any) -> list[Row]:
     if not isinstance(answer, list):
         raise TypeError("no list")
     return answer
+
+
+def _listed(rows: list[Row], now: int) -> list[Instrument]:
+    day = ist_day(now)
+    return [each for row in rows if (each := instrument(row, day)) is not None]
 
 
 def _name(answer: Any) -> str:

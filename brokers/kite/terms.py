@@ -30,10 +30,10 @@ def terms_fields(order: Order, instrument: Instrument) -> dict[str, Any]:
         fields["validity_ttl"] = int(terms.minutes)
     if terms.variety is Variety.ICEBERG:
         lots = int(order.quantity) // int(instrument.lot)
-        leg = -(-lots // int(terms.legs)) * int(instrument.lot)
+        leg = -(-lots // int(terms.legs)) * int(instrument.lot) // int(instrument.multiplier)
         fields |= {"iceberg_legs": int(terms.legs), "iceberg_quantity": leg}
     if terms.disclosed:
-        fields["disclosed_quantity"] = int(terms.disclosed)
+        fields["disclosed_quantity"] = -(-int(terms.disclosed) // int(instrument.multiplier))
     if terms.auction:
         fields["auction_number"] = terms.auction
     return fields

@@ -2,10 +2,11 @@
 
 Rows come from the official client, which has turned some timestamps into naive IST datetimes and left others strings.
 A row that lacks what it must have raises `KeyError`, `TypeError` or `ValueError`: the caller drops the whole answer.
+Kite counts MCX in lots; the desk counts units of the price, as everywhere else (`Instrument.multiplier`).
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any, Final, NamedTuple
 
 from brokers.kite.terms import terms_fields
@@ -27,6 +28,8 @@ from compiled.model import (
 )
 from compiled.terms import Change, Variety
 from engine.errors import OrderRefused
+from engine.market.calendar import ist_day
+from engine.market.rules import multiplier
 from engine.ports import BrokerHolding, BrokerPosition
 
 Row = dict[str, Any]
@@ -100,9 +103,15 @@ def ist(ts: int) -> datetime:
     return datetime.fromtimestamp(ts // SECOND, IST).replace(tzinfo=None)
 
 
+def units(row: Row, now: int) -> int:
+    """Return how many of the desk's units are one of a row's quantity; a commodity nobody knows stays in lots."""
+    return 1 if row["exchange"] != "MCX" else multiplier(ist_day(now), "MCX", row["tradingsymbol"]) or 1
+
+
 def order_update(row: Row, now: int) -> OrderUpdate:
     """Read a row of the order book; `now` (ns) stands in for a missing time."""
     stamp = row.get("exchange_update_timestamp") or row.get("order_timestamp")
+    each = units(row, now)
     return OrderUpdate(
         nanoseconds(stamp, now),
         str(row["order_id"]),
@@ -110,8 +119,8 @@ def order_update(row: Row, now: int) -> OrderUpdate:
         int(row["instrument_token"]),
         Side[row["transaction_type"]],
         order_status(row["status"], str(row.get("order_type") or "")),
-        int(row["quantity"]),
-        int(row["filled_quantity"]),
+        int(row["quantity"]) * each,
+        int(row["filled_quantity"]) * each,
         float(row.get("price") or 0.0),
         float(row.get("trigger_price") or 0.0),
         float(row.get("average_price") or 0.0),
@@ -128,7 +137,7 @@ def trade(row: Row, now: int) -> Trade:
         str(row["order_id"]),
         int(row["instrument_token"]),
         Side[row["transaction_type"]],
-        int(row["quantity"]),
+        int(row["quantity"]) * units(row, now),
         float(row["average_price"]),
     )
 
@@ -144,24 +153,25 @@ def gtt_update(row: Row, now: int, token_of: Callable[[str, str], int]) -> GttUp
     results = [result for _, order in pairs if (result := (order.get("result") or {}).get("order_result"))]
     failures = [str(result.get("rejection_reason") or "failed") for result in results if result["status"] == "failed"]
     token = condition.get("instrument_token") or token_of(condition["exchange"], condition["tradingsymbol"])
+    each = units(condition, now)
     return GttUpdate(
         nanoseconds(row.get("updated_at") or row.get("created_at"), now),
         int(row["id"]),
         int(token),
         gtt_status(row["status"]),
-        [_leg(float(trigger), order) for trigger, order in pairs],
+        [_leg(float(trigger), order, each) for trigger, order in pairs],
         [str(r["order_id"]) for r in results if r["status"] != "failed" and r.get("order_id")],
         "; ".join(failures) or str((row.get("meta") or {}).get("rejection_reason") or ""),
     )
 
 
-def _leg(trigger: float, order: Row) -> GttLeg:
-    return GttLeg(trigger, float(order["price"]), Side[order["transaction_type"]], int(order["quantity"]))
+def _leg(trigger: float, order: Row, each: int) -> GttLeg:
+    return GttLeg(trigger, float(order["price"]), Side[order["transaction_type"]], int(order["quantity"]) * each)
 
 
 def position(row: Row) -> BrokerPosition:
     """Read a net position."""
-    quantity, average = int(row["quantity"]), float(row["average_price"])
+    quantity, average = int(row["quantity"]) * int(row.get("multiplier") or 1), float(row["average_price"])
     return BrokerPosition(int(row["instrument_token"]), row["tradingsymbol"], row["product"], quantity, average)
 
 
@@ -176,16 +186,23 @@ def holding(row: Row) -> BrokerHolding:
     return BrokerHolding(int(row["instrument_token"]), row["tradingsymbol"], int(opening), float(row["average_price"]))
 
 
-def instrument(row: Row) -> Instrument:
-    """Read a row of the instrument list; an index, which Kite lists with tick and lot 0, gets 0.01 and 1."""
+def instrument(row: Row, day: date) -> Instrument | None:
+    """Read a row of the list of a day; None for a commodity of which nobody knows what a lot holds.
+
+    An index, which Kite lists with tick and lot 0, gets 0.01 and 1.
+    """
+    each = multiplier(day, row["exchange"], row["tradingsymbol"])
+    if not each:
+        return None
     return Instrument(
         int(row["instrument_token"]),
         row["exchange"],
         row["tradingsymbol"],
         float(row["tick_size"]) or 0.01,
-        int(row["lot_size"]) or 1,
+        each if row["exchange"] == "MCX" else int(row["lot_size"]) or 1,
         "INDEX" if row["segment"] == "INDICES" else row["instrument_type"],
         row["name"],
+        multiplier=each,
     )
 
 
@@ -215,7 +232,7 @@ def order_fields(order: Order, instrument: Instrument, account: Account) -> Row:
         "exchange": instrument.exchange,
         "tradingsymbol": instrument.symbol,
         "transaction_type": Side(order.side).name,
-        "quantity": int(order.quantity),
+        "quantity": counted(instrument, order.quantity),
         "product": Product(order.product).name,
         "order_type": _ORDER_TYPE[order.order_type],
         "validity": Validity(order.validity).name,
@@ -241,7 +258,7 @@ def margin_fields(order: Order, instrument: Instrument) -> Row:
         "variety": "regular",
         "product": Product(order.product).name,
         "order_type": _ORDER_TYPE[order.order_type],
-        "quantity": int(order.quantity),
+        "quantity": counted(instrument, order.quantity),
         "price": order.price,
         "trigger_price": order.trigger,
     }
@@ -258,7 +275,7 @@ def change_fields(change: Change, instrument: Instrument) -> Row:
         raise OrderRefused("QUANTITY", f"an order cannot be modified to {change.quantity} shares; cancel it")
     fields: Row = {}
     if change.quantity:
-        fields["quantity"] = int(change.quantity)
+        fields["quantity"] = counted(instrument, change.quantity)
     if change.price:
         fields["price"] = _on_grid(instrument, change.price, "price")
     if change.trigger:
@@ -285,7 +302,7 @@ def gtt_fields(gtt: Gtt, legs: Sequence[GttLeg], instrument: Instrument) -> Row:
         "orders": [
             {
                 "transaction_type": Side(leg.side).name,
-                "quantity": int(leg.quantity),
+                "quantity": counted(instrument, leg.quantity),
                 "order_type": "LIMIT",
                 "product": Product(gtt.product).name,
                 "price": _on_grid(instrument, leg.price, "price"),
@@ -293,6 +310,14 @@ def gtt_fields(gtt: Gtt, legs: Sequence[GttLeg], instrument: Instrument) -> Row:
             for leg in legs
         ],
     }
+
+
+def counted(instrument: Instrument, quantity: int) -> int:
+    """Return a quantity as Kite counts it; raise `OrderRefused` for a part of a lot of MCX."""
+    lots, rest = divmod(int(quantity), int(instrument.multiplier))
+    if rest:
+        raise OrderRefused("LOT", f"{quantity} of {instrument.symbol} are no whole lots of {instrument.multiplier}")
+    return lots
 
 
 def _on_grid(instrument: Instrument, price: float, what: str) -> float:

@@ -27,21 +27,6 @@ COMMODITIES: Mapping[str, tuple[float, float]] = {
     "COPPER": (1_012.35, 0.05),
 }
 """Name → previous close of the near month, and tick."""
-MULTIPLIERS: Mapping[str, int] = {
-    "GOLD": 100,
-    "GOLDM": 10,
-    "SILVER": 30,
-    "SILVERM": 5,
-    "CRUDEOIL": 100,
-    "CRUDEOILM": 10,
-    "NATURALGAS": 1_250,
-    "NATGASMINI": 250,
-    "COPPER": 2_500,
-    "ZINC": 5_000,
-    "LEAD": 5_000,
-    "ALUMINIUM": 5_000,
-}
-"""Units of the quoted price in a lot of MCX; any other contract: 1."""
 MONTHS = 3
 INDEX_SIGMA, SHARE_SIGMA = 0.13, 0.26
 STRIKES = 20
@@ -109,7 +94,7 @@ class Maker:
             made.lower, made.upper = tick, made.snap(made.close * OPTION_REACH + 10.0)
         else:
             made.lower, made.upper = made.snap(made.close * (1 - BAND), 1), made.snap(made.close * (1 + BAND), -1)
-        multiplier = MULTIPLIERS.get(name, 1) if exchange == "MCX" else 1
+        multiplier = self._rules.multiplier(exchange, symbol)
         listing = Listing(made, self._rules, prints=True, contract=contract, multiplier=multiplier)
         listing.oi = lot * self._random(f"{symbol}:oi").randrange(500, 50_000) if contract else 0
         return listing

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import final
 
 from engine.errors import DataError
-from engine.market.rules import Rules, TickClass
+from engine.market.rules import Rules, TickClass, multiplier
 from engine.market.safeguards import Safeguards
 
 OLD_TICK = 0.05
@@ -49,6 +49,10 @@ class DayRules:
             return self._rules.freeze_quantity(self._day, name)
         except DataError:
             return 40 * lot
+
+    def multiplier(self, exchange: str, symbol: str) -> int:
+        """Return how many units of its price are one at the exchange: 1 but for a commodity's lot that is known."""
+        return multiplier(self._day, exchange, symbol) or 1
 
     def protection(self, price: float, kind: str = "EQ") -> float:
         """Return the automatic market protection in percent."""

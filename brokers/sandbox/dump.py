@@ -15,7 +15,6 @@ from brokers.sandbox.contracts import (
     BAND,
     COMMODITIES,
     INDEX_SIGMA,
-    MULTIPLIERS,
     OPTION_REACH,
     SHARE_SIGMA,
     Made,
@@ -155,7 +154,7 @@ class DumpUniverse:
             made.lower, made.upper = row.tick, made.snap(made.close * OPTION_REACH + 10.0)
         else:
             made.lower, made.upper = made.snap(made.close * (1 - BAND), 1), made.snap(made.close * (1 + BAND), -1)
-        times = MULTIPLIERS.get(row.name, 1) if row.exchange == "MCX" else 1
+        times = self._rules.multiplier(row.exchange, row.symbol)
         listing = Listing(made, self._rules, prints=True, contract=contract, multiplier=times)
         listing.oi = row.lot * self._random(f"{row.symbol}:oi").randrange(500, 50_000) if contract else 0
         return listing

@@ -13,6 +13,7 @@ from compiled.model import Instrument, Product, Side, paise
 from engine.errors import DataError
 from engine.market import charges
 from engine.market.calendar import ist_day
+from engine.market.rules import multiplier
 
 TRADEBOOK = ("symbol", "trade_date", "exchange", "trade_type", "quantity", "price", "order_id", "order_execution_time")
 OPTIONS = frozenset({"OPT", "CUR_OPT", "COM_OPT"})
@@ -58,7 +59,7 @@ def deals_of(fills: Iterable[Mapping[str, object]], table: RateTable) -> list[De
 def read_tradebook(text: str, source: str, table: RateTable) -> list[Deal]:
     """Return the rows of a tradebook (CSV, as Zerodha's Console exports it), oldest first; raise `DataError`.
 
-    It tells no product: a share is charged as delivery, and no charges are its own.
+    It tells no product: a share is charged as delivery, and no charges are its own. MCX is counted in lots there.
     """
     rows = csv.DictReader(text.splitlines())
     lacking = [name for name in TRADEBOOK if name not in (rows.fieldnames or ())]
@@ -68,11 +69,19 @@ def read_tradebook(text: str, source: str, table: RateTable) -> list[Deal]:
     for row in rows:
         try:
             day = date.fromisoformat(row["trade_date"])
-            fields = {**row, "side": row["trade_type"].upper(), "charges": None}
+            units = float(row["quantity"]) * _units(day, row["exchange"], row["symbol"])
+            fields = {**row, "side": row["trade_type"].upper(), "quantity": units, "charges": None}
             found.append(_deal(fields, day, row["order_execution_time"], "", table))
         except (KeyError, ValueError) as error:
             raise DataError(f"{source}, line {rows.line_num}: {error}") from error
     return sorted(found, key=lambda deal: (deal.day, str(deal.ts)))
+
+
+def _units(day: date, exchange: str, symbol: str) -> int:
+    units = multiplier(day, exchange, symbol)
+    if not units:
+        raise DataError(f"nobody knows what a lot of {symbol} holds: add it to `units` in engine/market/rules.json")
+    return units
 
 
 def _deal(row: Mapping[str, object], day: date, ts: int | str, product: str, table: RateTable) -> Deal:

@@ -6,11 +6,13 @@ day has the last word on tick size and lot: these rules serve days without one.
 
 from collections.abc import Iterable
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Literal, Self
 
 import msgspec
 
+from engine.errors import DataError
 from engine.market.dated import Row, on, read
 
 FILE = Path(__file__).with_name("rules.json")
@@ -65,6 +67,11 @@ class _Lot(Row, frozen=True, kw_only=True):
     lot: int
 
 
+class _Units(Row, frozen=True, kw_only=True):
+    name: str
+    units: int
+
+
 class _Freeze(Row, frozen=True, kw_only=True):
     name: str
     quantity: int
@@ -81,6 +88,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     sources: dict[str, str]
     ticks: list[_Tick]
     lots: list[_Lot]
+    units: list[_Units]
     freezes: list[_Freeze]
     protection: list[_Protection]
     orders: list[OrderLimits]
@@ -107,6 +115,10 @@ class Rules:
         """Return the lot of an index's derivatives, in units."""
         return on((row for row in self._table.lots if row.name == name), day, f"lot of {name}", FILE).lot
 
+    def lot_units(self, day: date, name: str) -> int:
+        """Return how many units of what its price is for are in a lot of a commodity."""
+        return on((row for row in self._table.units if row.name == name), day, f"lot of {name} on MCX", FILE).units
+
     def freeze_quantity(self, day: date, name: str) -> int:
         """Return the largest quantity of one order in an index's derivatives."""
         rows = (row for row in self._table.freezes if row.name == name)
@@ -128,6 +140,20 @@ class Rules:
     def gtt_limits(self, day: date) -> GttLimits:
         """Return Zerodha's limits on GTTs."""
         return on(self._table.gtt, day, "GTT limits", FILE)
+
+
+def multiplier(day: date, exchange: str, symbol: str) -> int:
+    """Return how many units of its price an exchange counts as one: 1 but on MCX, which counts lots; 0 for an unknown one."""
+    return 1 if exchange != "MCX" else _lot_units(day, symbol)
+
+
+@cache
+def _lot_units(day: date, symbol: str) -> int:
+    name = symbol[: next((at for at, letter in enumerate(symbol) if letter.isdigit()), None)]
+    try:
+        return Rules.load().lot_units(day, name)
+    except DataError:
+        return 0
 
 
 def _step(steps: Iterable[Step], price: float) -> float:

@@ -202,6 +202,8 @@ async def test_trades_come_oldest_first_and_keep_their_order_within_a_second(stu
         return {
             "trade_id": trade_id,
             "order_id": "1",
+            "exchange": "NSE",
+            "tradingsymbol": "INFY",
             "instrument_token": 408065,
             "transaction_type": "BUY",
             "quantity": 3,

@@ -131,7 +131,7 @@ async def test_a_modification_says_what_changes_and_nothing_else(stub, broker, s
 async def test_an_order_of_another_variety_is_modified_as_what_it_is(stub, broker, script):
     row = {
         "order_id": "22", "variety": "co", "parent_order_id": "21", "status": "TRIGGER PENDING", "quantity": 5,
-        "filled_quantity": 0, "instrument_token": 408065, "transaction_type": "SELL",
+        "filled_quantity": 0, "exchange": "NSE", "instrument_token": 408065, "transaction_type": "SELL",
     }  # fmt: skip
     stub.on("GET /orders", script.ok([row]))
     stub.on("PUT /orders/co/22", script.ok({"order_id": "22"}))
