@@ -131,7 +131,9 @@ class Answers(Positions):
             if rung.exit is None and rung.guard is None:
                 rung.guard = order
                 if order.trigger > 0.0:
-                    rung.stop = order.trigger  # the broker has set that of a cover order, before the entry had an average
+                    rung.stop = (
+                        order.trigger
+                    )  # the broker has set that of a cover order, before the entry had an average
             else:
                 self.out.cancel(order)
 

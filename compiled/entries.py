@@ -42,6 +42,8 @@ class Entries(Adoptions):
     ) -> None:
         super().__init__(out, ledger, limits, markets, slots, first, rates)
         self.ready = False
+        self.simulated = False
+        """Whether the orders go to the core's own exchange, which knows regular and iceberg ones only."""
         self.refused: i64 = 0
         self.decisions = Decisions(first)
 
@@ -164,6 +166,9 @@ class Entries(Adoptions):
             return Reason.KILLED
         if not self.ready:
             return Reason.NOT_READY
+        variety = entry.terms.variety
+        if self.simulated and variety is not Variety.REGULAR and variety is not Variety.ICEBERG:
+            return Reason.VARIETY
         reason = self._clock(market, ladder, entry, now)
         if reason is not Reason.OK:
             return reason

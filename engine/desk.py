@@ -290,6 +290,7 @@ class Desk:
         )  # fmt: skip
         changes = restore_limits(self.settings.limits, self._configured, journal, str(day))
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
+        self.kernel.simulated = self.settings.simulated
         self.kernel.begin(now)
         loop = self._build(hours)
         loop.changes, loop.configured = changes, self._configured
@@ -347,7 +348,7 @@ class Desk:
             self.kernel, self.gateway, books, inbox, self.board, self._log, ports.journal, ports.clock, ports.kill,
             hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.pacer is None,
         )  # fmt: skip
-        loop.asks = self._asks
+        loop.asks, loop.margins = self._asks, ports.margins
         loop.stopping = self._stopping
         return loop
 

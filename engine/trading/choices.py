@@ -137,7 +137,9 @@ class Choices:
             return f"refused: {difference.symbol} has no price yet; try again when it ticks"
         strategy, freeze = decision.strategy or OWN, int(market.instrument.freeze)
         if decision.choice is not Choice.FLATTEN and 0 < freeze < abs(difference.figure):
-            return f"refused: no stop takes more than {freeze}, the exchange's freeze quantity; flatten it, or ignore it"
+            return (
+                f"refused: no stop takes more than {freeze}, the exchange's freeze quantity; flatten it, or ignore it"
+            )
         if refusal := self._unfit(decision, difference.token):
             return refusal
         leave, hours = decision.choice is Choice.FLATTEN, market.instrument.hours

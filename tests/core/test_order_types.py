@@ -467,3 +467,23 @@ def test_a_position_whose_gtt_cannot_grow_with_it_is_left_at_the_market(scene):
         scene.answer(gtt.intent, Outcome.REFUSED, "7", Verb.MODIFY, "InputException: too many")
     assert (len(some(scene.asked, ModifyGtt)), only(scene.asked, DeleteGtt).gtt) == (3, gtt)
     assert only(scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL), PlaceOrder).order.quantity == 100
+
+
+# paper trading
+
+
+@pytest.mark.parametrize("variety", [Variety.COVER, Variety.AMO, Variety.AUCTION])
+def test_what_the_simulated_exchange_does_not_know_is_refused_before_anything_is_sent(scene, variety):
+    scene.kernel.simulated = True
+    plan = single(100, 2.0, 0.0, Product.MIS, True, entry_of(99.5, 0.0, Validity.DAY, -1.0, Terms(variety)))
+    found, verdict = wish(scene, Request(CANBK, Side.BUY, plan, ""))
+    assert (some(found, PlaceOrder), verdict) == ([], Reason.VARIETY)
+    assert list(scene.kernel.out.orders.values()) == []
+
+
+@pytest.mark.parametrize("terms", [PLAIN, Terms(Variety.ICEBERG, legs=2), Terms(minutes=2)])
+def test_what_it_knows_is_sent_to_it(scene, terms):
+    scene.kernel.simulated = True
+    validity = Validity.TTL if terms.minutes else Validity.DAY
+    plan = single(100, 2.0, 0.0, Product.CNC, True, entry_of(99.5, 0.0, validity, -1.0, terms))
+    assert wish(scene, Request(CANBK, Side.BUY, plan, ""))[1] is Reason.OK

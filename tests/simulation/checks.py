@@ -218,7 +218,12 @@ class Checks:
 
     def _changed(self, job):
         """Judge an entry that has grown."""
-        if job is not None and job.asked is not None and job.asked[0] == "change" and job.asked[1].purpose is Purpose.ENTRY:
+        if (
+            job is not None
+            and job.asked is not None
+            and job.asked[0] == "change"
+            and job.asked[1].purpose is Purpose.ENTRY
+        ):
             order, wanted = self._owners.get(job.asked[1].tag), job.asked[1].pending
             if order is not None and order.live and wanted is not None and wanted.quantity:
                 self._limits(order)
@@ -388,7 +393,9 @@ class Checks:
                 ours[each.token, each.product] = ours.get((each.token, each.product), 0) + each.figure
         for where in theirs.keys() | ours.keys():
             if theirs.get(where, 0) != ours.get(where, 0):
-                self._broken(f"{where}: the account holds {theirs.get(where, 0)}, the desk knows of {ours.get(where, 0)}")
+                self._broken(
+                    f"{where}: the account holds {theirs.get(where, 0)}, the desk knows of {ours.get(where, 0)}"
+                )
 
     def over_night(self, exchange):
         """Go on with the exchange of the next day: what is held is carried, and what was traded is past."""

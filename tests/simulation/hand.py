@@ -9,6 +9,7 @@ from engine.trading.limits import Change, asked
 IGNORES = 0.15
 """How often the operator ignores a difference he could settle."""
 DECIDES_S = 2.0
+DEEDS = ("trade", "trade", "sell", "intraday", "rest", "trigger", "meddle", "delete")
 KINDS = ("market", "limit", "limit", "trigger", "iceberg", "cover", "amo", "sliced")
 
 
@@ -57,7 +58,9 @@ class Operator:
         }  # fmt: skip
         kind = kind or rng.choice(KINDS)
         ticket |= getattr(self, f"_{kind}")(listing.instrument, last, 1 if side == "BUY" else -1)
-        self._ask("preview" if rng.random() < 0.1 else "order", json.dumps(ticket), lambda told: self._placed(told, ticket))
+        self._ask(
+            "preview" if rng.random() < 0.1 else "order", json.dumps(ticket), lambda told: self._placed(told, ticket)
+        )
 
     def _placed(self, told, ticket):
         if not ticket["stop"] and told.startswith("done: order"):
@@ -165,7 +168,9 @@ class Operator:
             return
         row = rng.choice(rows)
         able = [choice for choice in row.choices if choice != "ignore"]
-        choice = rng.choice(able) if able and rng.random() > IGNORES else "ignore" if "ignore" in row.choices else able[0]
+        if not able or ("ignore" in row.choices and rng.random() < IGNORES):
+            able = ["ignore"]
+        choice = rng.choice(able)
         words = f"{row.key} {choice}" + (" whim" if choice == "assign" else "")
         if choice in {"adopt", "assign"} and rng.random() < 0.3:
             words += f" stop={rng.uniform(0.5, 3.0):.2f}"
@@ -187,10 +192,12 @@ class Outsider:
 
     def act(self):
         """Do something that the desk knows nothing of."""
-        getattr(self, self._rng.choice(("_trade", "_trade", "_sell", "_intraday", "_rest", "_trigger", "_meddle", "_delete")))()
+        getattr(self, f"_{self._rng.choice(DEEDS)}")()
 
     def _order(self, symbol, side, quantity, product="CNC", price=0.0):
-        kind = {"order_type": "LIMIT", "price": str(price)} if price else {"order_type": "MARKET", "market_protection": "-1"}
+        kind = {"order_type": "MARKET", "market_protection": "-1"}
+        if price:
+            kind = {"order_type": "LIMIT", "price": str(price)}
         self._world.outside("POST", "/orders/regular", {
             "exchange": "NSE", "tradingsymbol": symbol, "transaction_type": side, "quantity": str(quantity),
             "product": product, "validity": "DAY", **kind,

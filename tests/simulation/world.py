@@ -81,7 +81,17 @@ class Process:
         self.broker = Broker(self, world.clock, endpoint, world.workers, self._token_died)
         self.feed = Feed(self, endpoint, self._token_died)
         self.board = Board("SANDBOX")
-        ports = Ports(self.broker, self.feed, self.journal, world.clock, self.kill, calendar(), table(), **world.ports)
+        ports = Ports(
+            self.broker,
+            self.feed,
+            self.journal,
+            world.clock,
+            self.kill,
+            calendar(),
+            table(),
+            margins=self.broker.margins,
+            **world.ports,
+        )
         settings = replace(world.settings, limits=Limits(**world.limits))
         self.desk = Desk(settings, ports, strategies, self._fail, self.board)
         self.task = world.loop.create_task(self.desk.run())
