@@ -36,7 +36,8 @@ lint: setup  ## style, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>&1 | tail -n 8
 
-test: lint native  ## the whole gate: lint, types, contracts, tests interpreted and native
+test: setup  ## the whole gate: lint, types, contracts, tests interpreted and native
+	@$(MAKE) --no-print-directory -j2 native lint
 	@sh .ci/tests
 
 simulate: setup native  ## tell the simulated day SEED, or run DAYS of them from SEED on

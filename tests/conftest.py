@@ -5,10 +5,16 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import compiled
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+# an example may take as long as the machine needs
+settings.register_profile("patang", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patang")
 
 
 def pytest_configure(config):
@@ -17,6 +23,31 @@ def pytest_configure(config):
     expected = os.environ.get("PATANG_EXPECT_NATIVE")
     if expected is not None and (expected == "1") != compiled.NATIVE:
         raise pytest.UsageError(f"PATANG_EXPECT_NATIVE={expected}, but compiled comes from {compiled.__file__}")
+
+
+LONG = ("tests/desk/", "tests/simulation/", "tests/test_mutants.py")
+"""What takes longest goes first, so that no worker is left with it at the end."""
+TOGETHER = (
+    "tests/desk/test_replay.py", "tests/desk/test_trace.py", "tests/test_calendar_real_data.py",
+)  # fmt: skip
+"""Files whose tests share what one fixture has made: a worker takes a whole file."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    # of its own, for pytest-xdist 3.8 writes the names of groups where pytest 9.2 no longer reads them
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return file if file in TOGETHER else nodeid
+
+    return Scheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 @pytest.fixture(scope="session")

@@ -169,13 +169,13 @@ def play(spans, events):
     return taken
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(SPANS), feeds)
 def test_streaming_builds_the_bars_of_the_naive_reading(spans, events):
     play(spans, events)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(SPANS), st.lists(wild, max_size=60))
 def test_batch_builds_the_same_bars_as_streaming(spans, events):
     columns = list(zip(*[event[1:] for event in events], strict=True)) or [(), (), (), ()]
@@ -183,7 +183,7 @@ def test_batch_builds_the_same_bars_as_streaming(spans, events):
     assert rows(batch(spans, OPEN, CLOSE, *packed)) == play(spans, events)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(feeds)
 def test_a_bar_does_not_depend_on_which_other_spans_are_built(events):
     together = play([1, 2, 4, 12, DAY], events)
@@ -192,7 +192,7 @@ def test_a_bar_does_not_depend_on_which_other_spans_are_built(events):
         assert sorted(alone) == sorted(bar for bar in together if bar[2] in spans)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(wild, max_size=60))
 def test_the_bars_of_every_span_add_up_to_the_same_volume_once_volume_is_known_at_the_open(events):
     start = [("tick", token, OPEN, 1.0, 0) for token in (1, 2, 3)]

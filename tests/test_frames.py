@@ -87,7 +87,7 @@ def assert_same(tick, theirs):
         assert (tick.ask, tick.ask_quantity) == (best[1]["price"], best[1]["quantity"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(frame=frames)
 def test_every_kind_of_packet_has_the_values_of_the_official_client(official, frame):
     ours, theirs = Decoder().decode(frame, NOW), official(frame)
@@ -97,7 +97,7 @@ def test_every_kind_of_packet_has_the_values_of_the_official_client(official, fr
 
 
 @pytest.mark.parametrize("length", [8, 28, 32, 44, 184])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_each_packet_length_has_the_values_of_the_official_client(official, length, data):
     frame = frame_of(data.draw(packets(length)))
@@ -180,7 +180,7 @@ def test_only_the_last_bad_frames_are_kept_and_each_is_cut():
     assert [frame[2] for frame in decoder.bad()] == list(range(24, 40))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(packets(), max_size=5), st.binary(max_size=400), st.integers(0, 65_535))
 def test_whatever_follows_the_good_packets_they_are_delivered(good, rest, count):
     decoder, columns = Decoder(), Columns()
@@ -192,7 +192,7 @@ def test_whatever_follows_the_good_packets_they_are_delivered(good, rest, count)
     assert columns.update(frame, NOW) == len(ticks) == decoder.packets
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.binary(max_size=600))
 def test_no_bytes_make_the_decoder_raise_and_all_are_accounted_for(frame):
     decoder = Decoder()
@@ -222,7 +222,7 @@ def split_by_hand(frame):
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(packets().filter(lambda p: len(p) in {8, 44, 184} or p[3] == 9), max_size=6))
 def test_encoding_what_was_decoded_gives_the_same_ticks(made):
     made = [p for p in made if not (len(p) > 32 and p[3] == 9)]
@@ -283,7 +283,7 @@ def test_ticks_and_modes_that_do_not_match_are_refused():
         encode([Tick(1, 0, 1.0)], [4])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(frames, max_size=6))
 def test_columns_hold_the_last_state_of_every_token(sent):
     decoder, columns, last = Decoder(), Columns(), {}
@@ -312,7 +312,7 @@ def test_columns_know_nothing_of_a_token_they_never_saw():
     assert (columns.tick(1), columns.ltp(1), columns.volume(1), columns.received(1)) == (None, 0.0, -1, 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(0, 2**32 - 1), max_size=300))
 def test_slots_number_tokens_densely_in_the_order_they_come(seen):
     slots = Slots()

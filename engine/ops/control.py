@@ -1,7 +1,8 @@
 """The desk's door for other terminals: a Unix socket for questions, and the kill file, both watched by one thread.
 
-One JSON object per line in, one out. The thread touches nothing but the desk's face and the kill switch, so it works
-while the screen, the event loop or the database is stuck.
+One JSON object per line in, one out. Whoever comes is served by a thread of his own, so that nobody who is slow or silent
+keeps others, or the kill file, waiting. The threads touch nothing but the desk's face and the kill switch: they work while
+the screen, the event loop or the database is stuck.
 """
 
 import contextlib
@@ -90,11 +91,9 @@ class Door:
         self._path.unlink(missing_ok=True)
 
     def _listen(self) -> socket.socket:
-        if self._path.exists():
-            with contextlib.suppress(ConnectionFailed):
-                ask(self._path, {"cmd": "status"})
-                raise BusyError(f"another desk listens at {self._path}")
-            self._path.unlink(missing_ok=True)
+        if _in_use(self._path):
+            raise BusyError(f"another desk listens at {self._path}")
+        self._path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             listener.bind(str(self._path))
@@ -114,24 +113,25 @@ class Door:
                     connection, _ = self._socket.accept()
                 except TimeoutError:
                     continue
-                with connection:
-                    self._serve(connection)
+                threading.Thread(target=self._serve, args=(connection,), name="visitor", daemon=True).start()
         except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
             self._failure("control", error)
 
     def _serve(self, connection: socket.socket) -> None:
-        connection.settimeout(PATIENCE_S)
         try:
-            line = connection.makefile("rb").readline(LINE)
-            connection.sendall(self._answer(line).encode() + b"\n")
-        except OSError:
-            return
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(PATIENCE_S)
+                line = connection.makefile("rb").readline(LINE)
+                connection.sendall(self._answer(line).encode() + b"\n")
+        except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
+            self._failure("control", error)
 
     def _answer(self, line: bytes) -> str:
         try:
             request = json.loads(line)
             command = str(request["cmd"])
             reason, who = str(request.get("reason", "")), str(request.get("who", "terminal"))
+            number = int(request.get("number", 0))
         except (ValueError, KeyError, TypeError, AttributeError):
             return json.dumps({"error": "not a request"})
         if command == "status":
@@ -154,7 +154,7 @@ class Door:
             number = self._desk.submit(str(request.get("act", "")), detail=str(request.get("detail", "")))
             return json.dumps({"number": number})
         if command == "answer":
-            return json.dumps({"answer": self._desk.answer(int(request.get("number", 0)))})
+            return json.dumps({"answer": self._desk.answer(number)})
         return json.dumps({"error": f"unknown request {command}"})
 
     def _limit(self, request: dict[str, object], reason: str, who: str) -> str:
@@ -166,6 +166,19 @@ class Door:
         except ConfigError as error:
             return json.dumps({"error": str(error)})
         return json.dumps({"answer": answer})
+
+
+def _in_use(path: Path) -> bool:
+    """Tell whether somebody listens, however busy he is; a socket that a dead desk has left refuses at once."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(PATIENCE_S)
+        try:
+            connection.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError as error:
+            raise BusyError(f"cannot listen at {path}: {error.strerror or error}") from None
+    return True
 
 
 def ask(path: Path, request: dict[str, object]) -> dict[str, object]:

@@ -22,14 +22,12 @@ class Gauges:
         self.gateway = gateway
         self.kill = kill
         self._limits_at = 0
-        self._latch: object = self
+        self._recorded = -1
 
     def publish(self, now: int, configured: Mapping[str, float], changes: Mapping[str, Change]) -> None:
         """Bring everything up to date."""
         self._governor(now)
-        if self.kill.latch is not self._latch:
-            self._latch = self.kill.latch
-            self._kills()
+        self._kills()
         if now >= self._limits_at + SECOND or now < self._limits_at:
             self._limits_at = now
             self._limits(configured, changes)
@@ -49,6 +47,10 @@ class Gauges:
         self.board.queue.keep(set(range(len(waiting))))
 
     def _kills(self) -> None:
+        """Show the kill switch's history when it has grown; the latch itself is there a moment before its record."""
+        if self._recorded == self.kill.recorded:
+            return
+        self._recorded = self.kill.recorded
         for seq, row in enumerate(self.kill.history()[-KILLS_SHOWN:]):
             self.board.kills.put(seq, KillRow(seq, *row))
 

@@ -6,6 +6,7 @@ screen and the database; `KILL.log` beside it keeps every latching and every res
 
 import contextlib
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -33,6 +34,8 @@ class KillSwitch:
 
     def __init__(self, path: Path, now: Callable[[], int] = time.time_ns) -> None:
         self.path = path
+        self.recorded = 0
+        """How often something was added to the history."""
         self._now = now
         self.listeners: list[Callable[[Latch | None], None]] = []
         self._event = threading.Event()
@@ -52,39 +55,47 @@ class KillSwitch:
 
     def trigger(self, level: str, reason: str, who: str) -> None:
         """Latch at `level` ("halt" or "flatten"); a flatten may follow a halt, nothing goes back."""
+        self._event.set()  # before anything that a lock or a disk could hold up
         with self._lock:
             old = self._latch
-            if old is not None and (old.level == FLATTEN or level == HALT):
-                return
-            self._event.set()
-            self._latch = Latch(level, reason, who, self._now())
-            self._write(self._latch)
+            self._take_file()  # a flatten that somebody has just put there must not be overwritten
+            if self._rises(level):
+                self._latch = Latch(level, reason, who, self._now())
+                self._event.set()
+                self._write(self._latch)
+                self._record(self._latch)
             latch = self._latch
-        self._tell(latch)
+        if latch is not old:
+            self._tell(latch)
 
     def check_file(self) -> None:
-        """Take over a latch that stands in the file: ours from before, or one that somebody else put there."""
+        """Take over a latch that stands in the file: ours from before, or one that somebody else put there.
+
+        What somebody else put there is left as it is: whoever made an empty file may still be writing to it.
+        """
+        with self._lock:
+            old = self._latch
+            self._take_file()
+            latch = self._latch
+        if latch is not old:
+            self._tell(latch)
+
+    def _take_file(self) -> None:
         try:
-            text = self.path.read_text(encoding="utf-8")
+            text = self.path.read_text(encoding="utf-8", errors="replace")
+            put = self.path.stat().st_mtime_ns
         except FileNotFoundError:
             return
         except OSError as error:
-            self.trigger(HALT, f"kill file unreadable: {error.strerror}", "file")
-            return
-        if self._latch is not None and self._latch.level == FLATTEN:
-            return
+            text, put = f"kill file unreadable: {error.strerror}", self._now()
         found = _parse(text)
-        ours = bool(found.ts)
-        if not ours:
-            found = found._replace(ts=time.time_ns())
-        with self._lock:
-            if self._latch is not None and found.level != FLATTEN:
-                return
+        if self._rises(found.level):
+            self._latch = found if found.ts else found._replace(ts=put)
             self._event.set()
-            self._latch = found
-            if not ours:
-                self._write(found)
-        self._tell(found)
+            self._record(self._latch)
+
+    def _rises(self, level: str) -> bool:
+        return self._latch is None or (self._latch.level != FLATTEN and level == FLATTEN)
 
     def resume(self, reason: str, who: str) -> Latch | None:
         """Unlatch and remove the file; return what was latched."""
@@ -117,16 +128,21 @@ class KillSwitch:
         """Keep the latch on disk; a disk that refuses must not keep the latch from holding."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self.path.with_suffix(".new")
+            temporary = self.path.with_suffix(f".{os.getpid()}")  # `patang kill` may write at the same moment
             temporary.write_text(json.dumps(latch._asdict()), encoding="utf-8")
             temporary.replace(self.path)
         except OSError:
             return
-        self._log({"act": "latch", **latch._asdict()})
+
+    def _record(self, latch: Latch) -> None:
+        """Put a latching on record, once: the file may be found again by the next run, or by `patang resume`."""
+        if (latch.ts, "latch") not in {row[:2] for row in self.history()}:
+            self._log({"act": "latch", **latch._asdict()})
 
     def _log(self, fields: dict[str, object]) -> None:
         with contextlib.suppress(OSError), self.path.with_suffix(".log").open("a", encoding="utf-8") as file:
             file.write(json.dumps(fields) + "\n")
+        self.recorded += 1
 
     def _tell(self, latch: Latch | None) -> None:
         for listener in self.listeners:
@@ -139,6 +155,6 @@ def _parse(text: str) -> Latch:
         fields = json.loads(text)
         level = FLATTEN if fields.get("level") == FLATTEN else HALT
         return Latch(level, str(fields.get("reason", "")), str(fields.get("who", "file")), int(fields.get("ts", 0)))
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
         level = FLATTEN if FLATTEN in text.lower() else HALT
         return Latch(level, text.strip()[:200] or "flag file", "file", 0)

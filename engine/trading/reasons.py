@@ -18,7 +18,10 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.VARIETY: Meaning(
         "the simulated exchange of paper trading takes no orders of that variety", "[orders](orders.md)"
     ),
-    Reason.SESSION: Meaning("the instrument is not in continuous trading", "[its hours](calendar.md#the-desks-day)"),
+    Reason.SESSION: Meaning(
+        "the instrument is not in continuous trading (an after-market order: it is)",
+        "[its hours](calendar.md#the-desks-day)",
+    ),
     Reason.SQUARE_OFF: Meaning("it is intraday (MIS), and those are over for the day", "`risk.square_off_before_s`"),
     Reason.STALE_DATA: Meaning("the instrument has not ticked lately", "`feed.stale_after_s`"),
     Reason.STRATEGY_STOPPED: Meaning("its strategy has failed, or has reached a loss limit of its own", ""),

@@ -15,6 +15,7 @@ from compiled.risk import Reason
 from compiled.strategy import OPERATOR, Request, Wish
 from compiled.terms import Change, Terms, Variety
 from engine.trading.margin import Preview
+from engine.trading.reasons import meaning
 
 Price = Annotated[float, Meta(ge=0)]
 VARIETIES = {"regular": Variety.REGULAR, "amo": Variety.AMO, "co": Variety.COVER, "iceberg": Variety.ICEBERG}
@@ -73,20 +74,20 @@ class Counter:
         ladder = self._kernel.draft(OPERATOR, request, plan)
         verdict = self._kernel.verdict(market, ladder, ladder.rungs[0])
         if verdict is not Reason.OK:
-            return f"refused: {verdict.name}"
+            return _refused(verdict, market)
         return self._preview(ticket, market, plan.entry)
 
     def place(self, now: int, detail: str) -> tuple[str, list[Command]]:
         """Ask the kernel for an order; return the answer and what the kernel wants done."""
         try:
-            ticket, _, request = self._read(detail)
+            ticket, market, request = self._read(detail)
         except ValueError as error:
             return f"refused: {error}", []
         wish = Wish(now, request)
         commands = self._kernel.handle(wish)
         placed = [command.order for command in commands if isinstance(command, PlaceOrder)]
         if wish.verdict is not Reason.OK or not placed:
-            return f"refused: {wish.verdict.name}", commands
+            return _refused(wish.verdict, market), commands
         entry = request.plan.entry if request.plan is not None else None
         assert entry is not None
         return f"done: order {placed[0].intent}: {describe(ticket, entry)}", commands
@@ -104,7 +105,7 @@ class Counter:
         wish = Wish(now, Request(order.token, order.side, None, "", order, change))
         commands = self._kernel.handle(wish)
         if wish.verdict is not Reason.OK:
-            return f"refused: {wish.verdict.name}", commands
+            return _refused(wish.verdict, self._kernel.markets[order.token]), commands
         return f"done: changing order {order.intent}", commands
 
     def find(self, name: str) -> Order:
@@ -154,6 +155,13 @@ def describe(ticket: Ticket, entry: Entry) -> str:
     stop = f"stop {ticket.stop:g} %" if ticket.stop else "bare: no stop"
     target = f", target {ticket.target:g} %" if ticket.target else ""
     return f"{' '.join(words)}, {stop}{target}"
+
+
+def _refused(reason: Reason, market: Market) -> str:
+    """Return a refusal with its code and what that means."""
+    silent = reason is Reason.STALE_DATA and market.ltp <= 0.0
+    words = f"{market.instrument.symbol} has no price yet; try again when it ticks" if silent else meaning(reason.name)
+    return f"refused: {reason.name}: {words}"
 
 
 def _other(side: str) -> Side:

@@ -1,6 +1,6 @@
 """A law of the order path: what the broker tells may come in any order, twice or late, and ends in the same books."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiled.events import Answer, OrderUpdate, Outcome, PlaceOrder, Trade, Verb
@@ -97,14 +97,14 @@ def shuffled(draw):
     return story, mixed
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(shuffled())
 def test_the_brokers_news_in_any_order_and_repeated_end_in_the_same_books(drawn):
     story, mixed = drawn
     assert told(story, lambda _: mixed) == told(story, range)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.sets(st.integers(0, 6)), st.randoms(use_true_random=False))
 def test_with_news_missing_nothing_is_booked_that_was_not_told(missing, rng):
     scene = Scene()

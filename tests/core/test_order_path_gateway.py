@@ -260,7 +260,7 @@ class Kite(KiteBroker):
 
     def place_order(self, **fields):
         self.tags.append(fields["tag"])
-        self.free.wait(5.0)
+        self.free.wait(60.0)
         return "N" + fields["tag"]
 
 
@@ -273,6 +273,9 @@ def test_an_entry_that_waits_for_a_thread_does_not_leave_after_the_latch(engine)
             engine.gateway.put(PlaceOrder(out.place(
                 "script", BEL, Side.BUY, 5, OrderType.MARKET, Product.CNC, Purpose.ENTRY, 0
             )))  # fmt: skip
+        async with asyncio.timeout(30):
+            while not broker.tags:  # noqa: ASYNC110 (the thread signals nobody)
+                await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         left = list(broker.tags)
         engine.kill.trigger(HALT, "test", "test")

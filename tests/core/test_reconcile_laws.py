@@ -43,7 +43,7 @@ def shares(theirs):
     return {at: quantity for at, quantity in found.items() if quantity}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(books, st.booleans())
 def test_adopting_what_can_be_adopted_makes_the_books_agree(theirs, holding):
     desk = Desk()

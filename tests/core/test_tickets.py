@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from compiled.events import ModifyOrder, Outcome, PlaceOrder, Verb
+from compiled.events import Act, FeedStatus, ModifyOrder, Operate, Outcome, PlaceOrder, Verb
 from compiled.model import OrderType, Product, Side, Validity
 from compiled.terms import Variety
 from engine.errors import ConnectionFailed, OperatorError, RetryableError
@@ -79,6 +79,21 @@ def test_an_order_is_placed_with_everything_the_ticket_says(scene, counter):
 def test_an_iceberg_by_hand_is_an_iceberg(scene, counter):
     _, commands = counter.place(scene.now, ticket(price=99.5, variety="iceberg", legs=2))
     assert only(commands, PlaceOrder).order.terms.variety is Variety.ICEBERG
+
+
+def test_before_the_first_tick_and_after_a_lost_feed_the_refusal_says_what_is_missing(scene, counter):
+    unheard = ticket(symbol="BEL")
+    told = "refused: STALE_DATA: BEL has no price yet; try again when it ticks"
+    assert counter.preview(unheard) == told
+    assert counter.place(scene.now, unheard)[0] == told
+    assert counter.preview(ticket()).startswith("done: ")
+    scene.tell(FeedStatus(scene.now, 0, live=False))
+    assert counter.preview(ticket()) == "refused: STALE_DATA: the instrument has not ticked lately"
+
+
+def test_a_refusal_tells_what_its_code_means(scene, counter):
+    scene.tell(Operate(scene.now, Act.HALT, reason="enough"))
+    assert counter.preview(ticket()) == "refused: KILLED: the kill switch is latched"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ from tui.station import Station
 
 @pytest.fixture
 def patang(tmp_path):
-    return Patang(tmp_path)
+    made = Patang(tmp_path)
+    yield made
+    made.end()
 
 
 @pytest.fixture

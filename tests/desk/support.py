@@ -1,14 +1,24 @@
 """Whole runs of the desk: through the command line in a process of its own, and what they leave behind."""
 
+import io
 import json
 import os
 import sqlite3
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
+from engine.errors import ConnectionFailed
+from engine.ops.control import ask, socket_path
+from tui.cli import call
+
 ROOT = Path(__file__).resolve().parent.parent.parent
+PATIENCE_S = 120
+"""How long anything is waited for: a bound for failure, whatever else the machine does."""
 REPLAY_DAY = "2024-06-04"
 REPLAY_SYMBOLS = ("CANBK", "BEL")
 
@@ -24,6 +34,7 @@ class Patang:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.started = []
         self.environment = {
             **os.environ, "XDG_STATE_HOME": str(home / "state"), "HOME": str(home), "PYTHONPATH": search_path(),
         }  # fmt: skip
@@ -31,14 +42,27 @@ class Patang:
     def command(self, *arguments):
         return [sys.executable, "-c", "from tui.cli import main; main()", *map(str, arguments)]
 
-    def run(self, *arguments, timeout=110, environment=None):
+    def run(self, *arguments, timeout=250, environment=None):
         return subprocess.run(
             self.command(*arguments), capture_output=True, text=True, timeout=timeout, cwd=self.home, check=False,
             env=self.environment | (environment or {}), stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
+    def call(self, *arguments, environment=None):
+        """Run a command in this process, as its own process would."""
+        told, narrated = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.home)
+            for name, value in (self.environment | (environment or {})).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", io.StringIO())
+            patch.setattr(sys, "stdout", told)
+            patch.setattr(sys, "stderr", narrated)
+            code = call([*map(str, arguments)])
+        return subprocess.CompletedProcess(arguments, code, told.getvalue(), narrated.getvalue())
+
     def start(self, *arguments, **options):
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.command(*arguments),
             cwd=self.home,
             env=self.environment,
@@ -46,6 +70,15 @@ class Patang:
             text=True,
             **options,
         )
+        self.started.append(process)
+        return process
+
+    def end(self):
+        """Leave nothing behind, whatever the test did not come to."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait(PATIENCE_S)
 
     def replay(self, folder, *arguments, **options):
         done = self.run(
@@ -57,6 +90,24 @@ class Patang:
 
     def state(self, mode="sandbox"):
         return self.home / "state" / "patang" / mode
+
+
+def wait_for(condition, what):
+    """Return what the condition becomes; fail with `what` was waited for, a text or a function, where it stays false."""
+    end = time.monotonic() + PATIENCE_S
+    while not (found := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {PATIENCE_S} s: {what() if callable(what) else what}")
+        time.sleep(0.05)
+    return found
+
+
+def status(patang, mode="sandbox"):
+    """Return how the desk stands, nothing while it does not answer."""
+    try:
+        return ask(socket_path(patang.state(mode)), {"cmd": "status"})
+    except ConnectionFailed:
+        return {}
 
 
 def rows(database, query, *parameters):

@@ -27,45 +27,52 @@ def one_line(done, code):
 def test_a_wrong_configuration_is_named_with_its_mend(patang, name):
     text, wanted = CASES[name]
     (patang.home / "config.toml").write_text(text)
-    line = one_line(patang.run("run", "--no-ui"), 2)
+    line = one_line(patang.call("run", "--no-ui"), 2)
     for part in wanted:
         assert part in line
 
 
+def test_a_process_of_its_own_says_the_same(patang):
+    text, wanted = CASES["an unknown key"]
+    (patang.home / "config.toml").write_text(text)
+    line = one_line(patang.run("run", "--no-ui"), 2)
+    assert all(part in line for part in wanted)
+
+
 def test_a_missing_configuration_file_is_named(patang):
-    assert "other.toml" in one_line(patang.run("config", "check", "--config", "other.toml"), 2)
+    assert "other.toml" in one_line(patang.call("config", "check", "--config", "other.toml"), 2)
 
 
 def test_a_mode_that_cannot_have_its_broker_refuses_by_name(patang):
-    assert "live needs broker.name" in one_line(patang.run("run", "--no-ui", "--mode", "live"), 2)
-    assert "--live is for real orders" in one_line(patang.run("run", "--no-ui", "--mode", "dry-run", "--live"), 2)
+    assert "live needs broker.name" in one_line(patang.call("run", "--no-ui", "--mode", "live"), 2)
+    assert "--live is for real orders" in one_line(patang.call("run", "--no-ui", "--mode", "dry-run", "--live"), 2)
 
 
 @pytest.mark.real_data
 def test_a_replay_names_the_folder_the_date_or_the_symbol_it_cannot_find(patang, market_data):
     bars = market_data / "nse_1min"
-    assert "nowhere" in one_line(patang.run("replay", "nowhere", "--date", "2024-06-04", "--no-ui"), 2)
-    assert "2024-06-33" in one_line(patang.run("replay", bars, "--date", "2024-06-33", "--no-ui"), 2)
-    assert "2024-06-02" in one_line(patang.run("replay", bars, "--date", "2024-06-02", "--no-ui"), 2)
-    unknown = patang.run("replay", bars, "--date", "2024-06-04", "--symbols", "BEL,NOSUCH", "--no-ui")
+    assert "nowhere" in one_line(patang.call("replay", "nowhere", "--date", "2024-06-04", "--no-ui"), 2)
+    assert "2024-06-33" in one_line(patang.call("replay", bars, "--date", "2024-06-33", "--no-ui"), 2)
+    assert "2024-06-02" in one_line(patang.call("replay", bars, "--date", "2024-06-02", "--no-ui"), 2)
+    unknown = patang.call("replay", bars, "--date", "2024-06-04", "--symbols", "BEL,NOSUCH", "--no-ui")
     assert "NOSUCH" in one_line(unknown, 2)
 
 
 def test_a_speed_that_is_none_is_refused(patang):
-    assert "fast" in one_line(patang.run("demo", "--no-ui", "--speed", "fast"), 2)
+    assert "fast" in one_line(patang.call("demo", "--no-ui", "--speed", "fast"), 2)
 
 
 def test_a_taken_port_is_named(patang):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert str(port) in one_line(patang.run("sandbox", "--port", port), 2)
+        assert str(port) in one_line(patang.call("sandbox", "--port", port), 2)
         (patang.home / "config.toml").write_text(f"[sandbox]\nport = {port}\n")
-        assert str(port) in one_line(patang.run("run", "--no-ui"), 2)
+        assert str(port) in one_line(patang.call("run", "--no-ui"), 2)
 
 
 def test_a_state_folder_that_cannot_be_written_is_named(patang):
     (patang.home / "file").write_text("")
-    done = patang.run("run", "--no-ui", environment={"XDG_STATE_HOME": str(patang.home / "file")})
+    done = patang.call("run", "--no-ui", environment={"XDG_STATE_HOME": str(patang.home / "file")})
     assert str(patang.home / "file") in one_line(done, 2)
 
 
@@ -73,18 +80,18 @@ def test_a_broker_that_is_not_there_is_exit_code_three_and_latches_nothing(patan
     (patang.home / "config.toml").write_text(
         '[broker]\nrest = "http://127.0.0.1:9"\nws = "ws://127.0.0.1:9"\napi_key = "k"\naccess_token = "t"\n'
     )
-    assert "http://127.0.0.1:9" in one_line(patang.run("run", "--no-ui"), 3)
+    assert "http://127.0.0.1:9" in one_line(patang.call("run", "--no-ui"), 3)
     assert not (patang.state() / "KILL").exists()
 
 
 def test_status_without_a_desk_is_exit_code_three(patang):
-    one_line(patang.run("status"), 3)
+    one_line(patang.call("status"), 3)
 
 
 def test_an_export_before_anything_has_run_says_so(patang):
-    assert "nothing has run" in one_line(patang.run("export", "trades"), 2)
+    assert "nothing has run" in one_line(patang.call("export", "trades"), 2)
 
 
 def test_resume_wants_a_reason(patang):
-    one_line(patang.run("resume"), 2)
-    one_line(patang.run("resume", "--reason", " "), 2)
+    one_line(patang.call("resume"), 2)
+    one_line(patang.call("resume", "--reason", " "), 2)

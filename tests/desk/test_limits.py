@@ -5,8 +5,7 @@ import json
 import pytest
 
 from engine.ops.control import ask, socket_path
-from tests.desk.support import rows
-from tests.desk.test_kill import wait_for
+from tests.desk.support import rows, wait_for
 from tui.station import Run
 
 KEPT = '[store]\ndatabase = "{database}"\n'
@@ -19,7 +18,7 @@ def running(station, tmp_path):
     def start():
         made = station(Run(speed=1.0, start="10:00"), KEPT.format(database=tmp_path / "kept.db"))
         desk = made.open()
-        wait_for(lambda: made.board.header.state == "running", 90, "the desk is open")
+        wait_for(lambda: made.board.header.state == "running", "the desk is open")
         return made, desk, socket_path(made.state)
 
     return start
@@ -53,7 +52,7 @@ def test_a_limit_changes_through_the_door_is_audited_and_kept_for_the_day(runnin
         ("max_daily_loss", 10_000, 4_000, "me"), ("max_positions", 90, 91, "me"),
     ]  # fmt: skip
     made, desk, door = running()
-    wait_for(lambda: made.board.limits.rows, 10, "the limits are on the board")
+    wait_for(lambda: made.board.limits.rows, "the limits are on the board")
     shown = {row.name: row for row in made.board.limits.rows}
     assert (shown["max_positions"].limit, shown["max_positions"].configured) == (91, 90)
     assert shown["max_positions"].note == "me: test"
@@ -63,16 +62,16 @@ def test_a_limit_changes_through_the_door_is_audited_and_kept_for_the_day(runnin
 
 def test_status_tells_the_governors_rates_and_the_board_keeps_the_kill_switchs_history(running):
     made, _, door = running()
-    governor = wait_for(lambda: ask(door, {"cmd": "status"})["governor"], 10, "the governor is on the board")
+    governor = wait_for(lambda: ask(door, {"cmd": "status"})["governor"], "the governor is on the board")
     assert (governor["per_second"], governor["per_minute"], governor["per_day"]) == (9, 380, 4_800)
     assert governor["waiting"] == {"EXIT": 0, "PROTECT": 0, "ENTRY": 0}
     assert governor["held_ms"] == {}
     assert made.board.kills.rows == []
     made.kill.path.write_text("stop it")
-    wait_for(lambda: made.board.kills.rows, 10, "the flag file is in the history")
+    wait_for(lambda: made.board.kills.rows, "the flag file is in the history")
     [row] = made.board.kills.rows
     assert (row.act, row.level, row.reason, row.who) == ("latch", "halt", "stop it", "file")
     ask(door, {"cmd": "resume", "reason": "seen", "who": "me"})
-    wait_for(lambda: len(made.board.kills.rows) == 2, 10, "the resumption, too")
+    wait_for(lambda: len(made.board.kills.rows) == 2, "the resumption, too")
     assert (made.board.kills.rows[1].act, made.board.kills.rows[1].who) == ("resume", "me")
     assert not made.kill.path.exists()

@@ -9,7 +9,7 @@ import pytest
 
 from engine.config import load
 from engine.errors import ConfigError, DataError, OperatorError
-from tests.desk.support import get, rows
+from tests.desk.support import get, rows, wait_for
 from tui import launch
 from tui.cli import call
 from tui.station import Run
@@ -24,15 +24,6 @@ scan_s = 5
 max_positions_per_symbol = 100
 """
 NAMES = ("INFY", "TCS", "SBIN")
-
-
-def wait_for(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 def admitted(station, run, text):
@@ -141,7 +132,7 @@ def run_day(station, kite, run, text=""):
     """Run a lockstep day to its end; return (station, what the exchange's books say)."""
     made = admitted(station, run, kite.text + text)
     desk = made.open()
-    assert desk.done.wait(100)
+    assert desk.done.wait(250)
     assert desk.error is None
     books = get(kite.endpoint.rest + "/sandbox/books")
     made.close()
@@ -192,14 +183,14 @@ def test_a_paper_desk_goes_on_after_a_restart_with_what_it_held(station, kite_li
     kite = kite_like(speed=30.0, symbols=NAMES, start="09:20")
     made = admitted(station, Run("paper"), kite.text + EAGER)
     made.open()
-    wait_for(lambda: len(made.board.positions.rows) > 2, 60, "it trades")
-    wait_for(lambda: made.board.header.naked == 0, 30, "it protects")
+    wait_for(lambda: len(made.board.positions.rows) > 2, "it trades")
+    wait_for(lambda: made.board.header.naked == 0, "it protects")
     made.close()
     held = "SELECT symbol, sum(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) AS n FROM fills GROUP BY symbol"
     before = {row["symbol"]: row["n"] for row in rows(made.database, held)}
     again = admitted(station, Run("paper"), kite.text + "[risk]\nmax_trades_per_day = 1\n")
     desk = again.open()
-    wait_for(lambda: again.board.header.state in {"running", "read-only"}, 60, "it opens")
+    wait_for(lambda: again.board.header.state in {"running", "read-only"}, "it opens")
     assert again.board.header.state == "running", desk.describe()
     assert again.database == made.database
     assert list(again.board.differences.rows) == []
@@ -247,7 +238,7 @@ def test_budgets_the_account_cannot_pay_for_hold_entries_back_until_it_can(stati
     kite = kite_like(speed=20.0, symbols=NAMES, start="09:20", cash=238_000_00)
     made = admitted(station, live(kite), kite.text + EAGER)
     desk = made.open()
-    wait_for(lambda: "add funds" in desk.describe(), 60, "the operator is told what is missing")
+    wait_for(lambda: "add funds" in desk.describe(), "the operator is told what is missing")
     text = desk.describe()
     assert "the account has \\u20b9238000.00" in text
     needed = float(text.split("may block \\u20b9")[1].split()[0])
@@ -260,7 +251,7 @@ def test_budgets_the_account_cannot_pay_for_hold_entries_back_until_it_can(stati
     time.sleep(1.0)
     assert rows(made.database, "SELECT * FROM intents") == []
     desk.kernel.limits.max_exposure = 200_000_00
-    wait_for(lambda: made.board.header.state == "running", 60, "it goes on once the limit is low enough")
+    wait_for(lambda: made.board.header.state == "running", "it goes on once the limit is low enough")
     made.close()
 
 
@@ -275,21 +266,21 @@ def test_a_token_that_dies_holds_entries_back_and_the_next_login_goes_on_without
     def told(text):
         return [row for row in made.board.events if text in row.text]
 
-    wait_for(lambda: made.board.header.state == "running" and made.board.positions.rows, 60, "it trades")
+    wait_for(lambda: made.board.header.state == "running" and made.board.positions.rows, "it trades")
     session = kite.session()
-    wait_for(lambda: told("the session with Kite has ended"), 30, "the operator is told")
-    wait_for(lambda: made.board.header.state == "read-only", 10, "entries are held back")
+    wait_for(lambda: told("the session with Kite has ended"), "the operator is told")
+    wait_for(lambda: made.board.header.state == "read-only", "entries are held back")
     assert "patang login" in desk.describe()
     assert not made.kill.latched
     held_at = made.board.header.now
     time.sleep(1.5)
     kite.keep(session)
-    wait_for(lambda: told("logged in again"), 30, "it finds the login")
-    wait_for(lambda: made.board.header.state == "running", 30, "it trades again")
+    wait_for(lambda: told("logged in again"), "it finds the login")
+    wait_for(lambda: made.board.header.state == "running", "it trades again")
     went_on = made.board.header.now
     intents = "SELECT * FROM intents WHERE purpose = 'ENTRY' AND created > ? AND created < ?"
     assert rows(made.database, intents, held_at, went_on - 10**9) == []
-    wait_for(lambda: rows(made.database, intents, went_on, 2**62), 60, "new entries leave")
+    wait_for(lambda: rows(made.database, intents, went_on, 2**62), "new entries leave")
     made.close()
     books = get(kite.endpoint.rest + "/sandbox/books")
     assert len(rows(made.database, "SELECT * FROM fills")) == len(books["trades"])

@@ -8,7 +8,7 @@ import requests
 from kiteconnect import KiteConnect
 
 from brokers.sandbox import Sandbox, SandboxConfig
-from tests.desk.support import rows
+from tests.desk.support import rows, wait_for
 from tui.cli import call
 from tui.station import Run
 
@@ -28,15 +28,6 @@ symbols = ["INFY", "SBIN"]
 fast = 900
 slow = 1000
 """
-
-
-def wait_for(condition, what, seconds=30):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 class World:
@@ -198,7 +189,7 @@ def test_shares_sold_elsewhere_are_written_off_and_their_gtt_goes(world):
     wait_for(lambda: there.reconcile("TCS:CNC", "adopt") == 0, "TCS has a price")
     there.clean()
     assert there.gtts() == [("TCS", 10)]
-    there.buy("TCS", 10, side="SELL")
+    there.buy("TCS", side="SELL")
     there.differences("TCS:CNC", "funds")
     assert there.reconcile("TCS:CNC", "adopt") == 0
     assert there.reconcile("funds", "adopt") == 0

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from tests.desk.support import get, rows
+from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
 
 CONFIG = """
 [broker]
@@ -33,22 +33,7 @@ def exchange(patang):
     (patang.home / "config.toml").write_text(CONFIG.format(**endpoint))
     yield endpoint
     serving.send_signal(signal.SIGINT)
-    serving.wait(20)
-
-
-def status(patang):
-    """Return how the desk stands, None while it does not answer."""
-    done = patang.run("status", "--json")
-    return json.loads(done.stdout) if done.returncode == 0 else None
-
-
-def wait_for(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"not within {seconds} s: {what}")
+    serving.wait(PATIENCE_S)
 
 
 def survive(patang, endpoint, deaths, seed):
@@ -58,17 +43,18 @@ def survive(patang, endpoint, deaths, seed):
         desk = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
         time.sleep(rng.uniform(0.8, 4.0))
         desk.kill()
-        desk.wait(20)
+        desk.wait(PATIENCE_S)
     desk = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
     try:
-        wait_for(lambda: (s := status(patang)) and s["state"] == "running", 30, "the desk runs again")
+        wait_for(lambda: (s := status(patang)) and s["state"] == "running", "the desk runs again")
+        wait_for(lambda: status(patang).get("positions"), "it holds something")
         time.sleep(2.0)
         assert patang.run("kill", "--reason", "compare").returncode == 0
-        wait_for(lambda: (s := status(patang)) and s["kill"] == "halt" and s["naked"] == 0, 30, "halted, nothing naked")
+        wait_for(lambda: (s := status(patang)) and s["kill"] == "halt" and s["naked"] == 0, "halted, nothing naked")
         time.sleep(1.5)
     finally:
         desk.send_signal(signal.SIGTERM)
-        assert desk.wait(20) in {0, 4, 130}
+        assert desk.wait(PATIENCE_S) in {0, 4, 130}
     compare(patang, get(endpoint["rest"] + "/sandbox/books"))
 
 
@@ -114,7 +100,7 @@ def test_a_desk_killed_a_hundred_times_comes_back_to_the_same_positions(patang, 
 def test_a_second_desk_on_the_same_database_is_refused(patang, exchange):
     first = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
     try:
-        wait_for(lambda: status(patang), 30, "the first desk runs")
+        wait_for(lambda: status(patang), "the first desk runs")
         second = patang.run("run", "--no-ui")
         assert second.returncode == 2
         assert "desk.db" in second.stderr
@@ -122,22 +108,22 @@ def test_a_second_desk_on_the_same_database_is_refused(patang, exchange):
         assert len(second.stderr.splitlines()) == 1
     finally:
         first.send_signal(signal.SIGTERM)
-        first.wait(20)
+        first.wait(PATIENCE_S)
 
 
 def test_a_halted_desk_is_still_halted_after_a_restart(patang, exchange):
     first = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
-    wait_for(lambda: (s := status(patang)) and s["state"] == "running", 30, "the desk runs")
+    wait_for(lambda: (s := status(patang)) and s["state"] == "running", "the desk runs")
     patang.run("kill", "--reason", "enough")
     first.send_signal(signal.SIGTERM)
-    assert first.wait(20) == 4
+    assert first.wait(PATIENCE_S) == 4
     second = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
-    found = wait_for(lambda: (s := status(patang)) and s["state"] == "running" and s, 30, "the desk runs again")
+    found = wait_for(lambda: (s := status(patang)) and s["state"] == "running" and s, "the desk runs again")
     assert (found["kill"], found["kill_reason"]) == ("halt", "enough")
     assert patang.run("resume", "--reason", "looked into it").returncode == 0
-    wait_for(lambda: status(patang)["kill"] == "", 10, "resumed")
+    wait_for(lambda: status(patang).get("kill") == "", "resumed")
     second.send_signal(signal.SIGTERM)
-    assert second.wait(20) == 0
+    assert second.wait(PATIENCE_S) == 0
     kept = rows(patang.state() / "desk.db", "SELECT act, reason FROM kill_log ORDER BY seq")
     assert "resume" in {row["act"] for row in kept}
     assert "enough" in {row["reason"] for row in kept}

@@ -8,8 +8,8 @@ import urllib.request
 
 import pytest
 
-from tests.desk.support import get
-from tests.desk.test_restart import CONFIG, compare, status, wait_for
+from tests.desk.support import PATIENCE_S, get, status, wait_for
+from tests.desk.test_restart import CONFIG, compare
 
 FAULTS = (
     {"kind": "delay", "on": "* *", "chance": 0.2, "seconds": 1.0},
@@ -52,7 +52,7 @@ def live_through(patang, speed, seconds, seed):
     (patang.home / "config.toml").write_text(CONFIG.format(**endpoint))
     desk = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
     try:
-        wait_for(lambda: (s := status(patang)) and s["state"] == "running", 40, "the desk runs")
+        wait_for(lambda: (s := status(patang)) and s["state"] == "running", "the desk runs")
         end = time.monotonic() + seconds
         while time.monotonic() < end and desk.poll() is None:
             post(endpoint["rest"] + "/sandbox/faults", rng.choice(FAULTS) | {"lasts": rng.uniform(2.0, 6.0) * speed})
@@ -61,16 +61,16 @@ def live_through(patang, speed, seconds, seed):
         clear(endpoint["rest"])
         time.sleep(8.0)
         assert patang.run("kill", "--reason", "compare").returncode == 0
-        wait_for(lambda: (s := status(patang)) and s["kill"] == "halt" and s["naked"] == 0, 40, "halted, nothing naked")
+        wait_for(lambda: (s := status(patang)) and s["kill"] == "halt" and s["naked"] == 0, "halted, nothing naked")
         time.sleep(2.0)
         desk.send_signal(signal.SIGTERM)
-        assert desk.wait(30) in {0, 4, 130}
+        assert desk.wait(PATIENCE_S) in {0, 4, 130}
         compare(patang, get(endpoint["rest"] + "/sandbox/books"))
     finally:
         for process in (desk, serving):
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
-                process.wait(30)
+                process.wait(PATIENCE_S)
 
 
 def test_a_stretch_of_a_day_with_random_faults_ends_with_equal_books(patang):

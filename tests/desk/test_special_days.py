@@ -7,7 +7,7 @@ import pytest
 from tests.desk.support import rows
 from tests.market.test_hours import clock
 
-pytestmark = [pytest.mark.real_data, pytest.mark.xdist_group("replay")]
+pytestmark = pytest.mark.real_data
 
 
 def day(patang, market_data, date, symbols="CANBK,INFY"):

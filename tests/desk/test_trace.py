@@ -36,7 +36,7 @@ def ran(tmp_path_factory):
     (folder / "config.toml").write_text(LIMITED + f'[desk]\nstate_dir = "{folder}"\n')
     station = Station(load(folder / "config.toml").values, Run(seed=7, speed=0.0, start="14:50"))
     desk = station.open()
-    desk.done.wait(100)
+    desk.done.wait(250)
     station.close()
     return station.database
 

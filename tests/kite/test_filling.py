@@ -40,7 +40,7 @@ class Desk:
     async def fill(self, *gaps):
         self.filler.note(gaps)
         task = asyncio.ensure_future(self.filler.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not self.told:  # noqa: ASYNC110 (the filler has no event to wait for)
                 await asyncio.sleep(0.001)
         task.cancel()

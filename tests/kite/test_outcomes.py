@@ -256,13 +256,23 @@ async def test_a_change_that_finds_no_free_thread_in_time_is_not_sent(stub, cloc
 
 
 async def test_reads_that_hang_do_not_hold_up_an_order(stub, clock, script):
-    stub.on("GET /trades", say_nothing)
+    enough = asyncio.Event()
+
+    async def hang(request, writer):
+        await enough.wait()
+        writer.close()
+
+    stub.on("GET /trades", hang)
     stub.on("POST /orders/regular", script.ok({"order_id": "42"}))
-    broker = KiteBroker(stub.url, "key", "token", clock, timeout=1.0)
+    broker = KiteBroker(stub.url, "key", "token", clock, timeout=60.0)
     broker.know([Instrument(408065, "NSE", "INFY", 0.05)])
     hanging = [asyncio.ensure_future(broker.trades()) for _ in range(8)]
-    await asyncio.sleep(0.1)
-    assert await asyncio.wait_for(broker.place(an_order()), 0.6) == "42"
+    async with asyncio.timeout(30):
+        while not stub.requests:  # noqa: ASYNC110 (the stub signals nobody)
+            await asyncio.sleep(0.01)
+        assert await broker.place(an_order()) == "42"
+    assert not any(each.done() for each in hanging)
+    enough.set()
     assert {type(each) for each in await asyncio.gather(*hanging, return_exceptions=True)} == {RetryableError}
     await broker.close()
 

@@ -97,7 +97,7 @@ async def running(feed, sink):
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 (conditions over several objects have no common event)
             await asyncio.sleep(0.01)
 

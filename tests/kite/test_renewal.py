@@ -19,7 +19,7 @@ SIX = 1_767_400_200_000_000_000  # 2026-01-03 06:00 IST
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 (conditions over several objects have no common event)
             await asyncio.sleep(0.01)
 
@@ -121,7 +121,7 @@ class HandClock:
     """A clock that is moved by hand."""
 
     def __init__(self, now):
-        self.time, self.moved = now, asyncio.Event()
+        self.time, self.moved, self.sleepers = now, asyncio.Event(), 0
 
     def now(self):
         return self.time
@@ -132,8 +132,12 @@ class HandClock:
         self.moved = asyncio.Event()
 
     async def sleep_until(self, ts):
-        while self.time < ts:
-            await self.moved.wait()
+        self.sleepers += 1
+        try:
+            while self.time < ts:
+                await self.moved.wait()
+        finally:
+            self.sleepers -= 1
 
 
 class Kite:
@@ -164,22 +168,24 @@ class Watch:
 
     def __init__(self, now=OPEN_NS):
         self.clock, self.kite, self.feed = HandClock(now), Kite(), Feed()
-        self.told, self.lives, self.stored = [], [], None
+        self.told, self.lives, self.stored, self.looks = [], [], None, 0
         self.old = Session("key", "old", "AB1234", SIX)
         self.keeper = Keeper(
             self.old, self.kite, self.feed, self.clock, self.fetch, lambda *told: self.told.append(told), self.lives.append
         )  # fmt: skip
 
     def fetch(self):
+        self.looks += 1
         if isinstance(self.stored, Exception):
             raise self.stored
         return self.stored
 
     async def look(self, found):
-        """Let the keeper find this in the vault, once."""
-        self.stored = found
+        """Let the keeper find this in the vault, once, and come to rest again."""
+        await until(lambda: self.clock.sleepers)
+        self.stored, looks = found, self.looks
         self.clock.set(self.clock.time + 5_000_000_000)
-        await asyncio.sleep(0.05)
+        await until(lambda: self.looks > looks and self.clock.sleepers)
 
     def levels(self):
         return [level for level, _ in self.told]

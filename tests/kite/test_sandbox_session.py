@@ -30,7 +30,7 @@ def endpoint():
 
 
 async def until(condition):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 (conditions over several objects have no common event)
             await asyncio.sleep(0.02)
 
@@ -113,12 +113,12 @@ async def test_a_resting_order_is_modified_and_the_book_shows_it(market):
     order_id = await broker.place(a_bid(infy, 8))
     better = infy.snap(infy.close * 0.93)
     await broker.modify(order_id, Change(4, better))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (book := await broker.orders())[0].price != better:  # noqa: ASYNC110 (the exchange takes its time)
             await asyncio.sleep(0.02)
     assert (book[0].order_id, book[0].quantity, book[0].status) == (order_id, 4, OrderStatus.OPEN)
     await broker.cancel(order_id)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await broker.orders())[0].status != OrderStatus.CANCELLED:  # noqa: ASYNC110 (as above)
             await asyncio.sleep(0.02)
     with pytest.raises(OrderRefused):

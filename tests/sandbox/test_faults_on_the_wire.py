@@ -21,7 +21,7 @@ def fault(endpoint, **rule):
     assert answer.status_code == 200, answer.text
 
 
-def client(endpoint, timeout=2):
+def client(endpoint, timeout=30):
     return KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest, timeout=timeout)
 
 
@@ -61,17 +61,16 @@ def test_an_answer_that_never_comes_whole_says_nothing_about_the_order(start, ki
 def test_accepted_and_then_timed_out_keeps_the_client_waiting(start):
     _, endpoint = start()
     fault(endpoint, kind="timeout", on="POST /orders/*", seconds=30)
-    kite = client(endpoint, timeout=1)
     began = time.monotonic()
     with pytest.raises(requests.ReadTimeout):
-        kite.place_order(**ORDER)
-    assert 0.9 < time.monotonic() - began < 5
-    assert [order["tag"] for order in kite.orders()] == ["once"]
+        client(endpoint, timeout=1).place_order(**ORDER)
+    assert time.monotonic() - began > 0.9
+    assert [order["tag"] for order in client(endpoint).orders()] == ["once"]
 
 
 def test_a_delayed_answer_comes_after_its_effect(start):
     _, endpoint = start()
-    fault(endpoint, kind="delay", on="POST /orders/*", seconds=0.6)
+    fault(endpoint, kind="delay", on="POST /orders/*", seconds=3.0)
     kite, done = client(endpoint), []
     thread = threading.Thread(target=lambda: done.append(kite.place_order(**ORDER)))
     thread.start()
@@ -80,7 +79,7 @@ def test_a_delayed_answer_comes_after_its_effect(start):
         seen = other.orders()
     assert seen
     assert not done, "the order is in the book before its sender knows"
-    thread.join(5)
+    thread.join(60)
     assert done == [seen[0]["order_id"]]
 
 
@@ -132,7 +131,7 @@ ticker.on_connect = lambda ws, _: (connects.append(1), ws.subscribe([408065]))
 ticker.on_ticks = lambda _, got: ticks.append(len(connects))
 ticker.on_error = lambda *error: errors.append(error)
 ticker.connect(threaded=True)
-end = time.monotonic() + 20
+end = time.monotonic() + 60
 while time.monotonic() < end and 1 not in ticks:
     time.sleep(0.02)
 print("ticking", flush=True)

@@ -55,7 +55,7 @@ def envelope(status, answer):
     assert status == 200 or (answer["error_type"].endswith("Exception") and answer["message"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     orders=st.lists(ORDERS, min_size=1, max_size=4),
     changes=ORDERS,
@@ -73,7 +73,7 @@ def test_no_order_however_odd_breaks_the_exchange(busy, orders, changes, variety
     envelope(*busy.call("GET", "/user/margins"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(condition=JSON, orders=JSON, kind=st.sampled_from(["single", "two-leg", ""]))
 def test_no_gtt_and_no_body_however_odd_breaks_the_exchange(busy, condition, orders, kind):
     form = {"type": kind, "condition": json.dumps(condition), "orders": json.dumps(orders)}
@@ -82,7 +82,7 @@ def test_no_gtt_and_no_body_however_odd_breaks_the_exchange(busy, condition, ord
         envelope(*busy.call("POST", path, body=orders))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(values=st.lists(st.floats(), max_size=3), last=st.floats(), prices=st.lists(st.floats(), max_size=3))
 def test_no_price_of_a_gtt_breaks_the_exchange(busy, values, last, prices):
     condition = {"exchange": "NSE", "tradingsymbol": "INFY", "trigger_values": values, "last_price": last}
@@ -94,7 +94,7 @@ def test_no_price_of_a_gtt_breaks_the_exchange(busy, values, last, prices):
     busy.seconds(1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     form=st.dictionaries(st.sampled_from(["name", "type", "operator", "basket", "rhs_type", "rhs_constant"]), WORDS),
     basket=JSON,

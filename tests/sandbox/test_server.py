@@ -72,7 +72,7 @@ def test_in_the_foreground_it_serves_until_interrupted():
         rest = process.stdout.readline().decode().strip()
         assert requests.get(f"{rest}/sandbox/clock", timeout=5).json()["over"] is False
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_stopping_closes_the_sockets_of_its_clients(start):
@@ -87,15 +87,19 @@ def test_stopping_closes_the_sockets_of_its_clients(start):
                 pass
             return time.monotonic() - began
 
-    assert asyncio.run(watch()) < 10
+    assert asyncio.run(watch()) < 60
 
 
 def test_the_clock_runs_at_its_speed(start):
     _, endpoint = start(speed=20.0)
-    before, began = clock(endpoint)["now"], time.monotonic()
+    asked = time.monotonic()
+    before = clock(endpoint)["now"]
+    told = time.monotonic()
     time.sleep(1.0)
-    after, passed = clock(endpoint)["now"], time.monotonic() - began
-    assert (after - before) / SECOND == pytest.approx(20 * passed, rel=0.2)
+    least = 20 * (time.monotonic() - told)
+    after = clock(endpoint)["now"]
+    most = 20 * (time.monotonic() - asked)
+    assert 0.8 * least < (after - before) / SECOND < most + 1
     body = {"until": after}
     answer = requests.post(f"{endpoint.rest}/sandbox/advance", json=body, timeout=5)
     assert (answer.status_code, answer.json()["error_type"]) == (400, "InputException")
@@ -122,7 +126,7 @@ def test_an_idle_socket_gets_heartbeats_only_when_time_runs(start, speed, beats)
         url = f"{endpoint.ws}/?api_key={endpoint.api_key}&access_token={endpoint.access_token}"
         async with aiohttp.ClientSession() as http, http.ws_connect(url) as socket:
             try:
-                return (await socket.receive(timeout=4)).data
+                return (await socket.receive(timeout=60 if beats else 4)).data
             except TimeoutError:
                 return None
 
@@ -137,14 +141,25 @@ def test_requests_beyond_the_documented_rate_get_429(start):
              "product": "MIS", "order_type": "LIMIT", "price": "1400"}  # fmt: skip
     with requests.Session() as http:
         http.headers.update(headers)
-        answers = [http.post(f"{endpoint.rest}/orders/regular", data=order, timeout=5) for _ in range(11)]
-        quotes = [http.get(f"{endpoint.rest}/quote/ltp?i=NSE:INFY", timeout=5) for _ in range(2)]
+        answers = within_a_second(lambda: http.post(f"{endpoint.rest}/orders/regular", data=order, timeout=60), 11)
         assert [answer.status_code for answer in answers] == [200] * 10 + [429]
         assert answers[-1].json()["error_type"] == "NetworkException"
         assert answers[-1].json()["message"] == "Too many requests"
+        quotes = within_a_second(lambda: http.get(f"{endpoint.rest}/quote/ltp?i=NSE:INFY", timeout=60), 2)
         assert [answer.status_code for answer in quotes] == [200, 429]
         time.sleep(1.1)
-        assert http.post(f"{endpoint.rest}/orders/regular", data=order, timeout=5).status_code == 200
+        assert http.post(f"{endpoint.rest}/orders/regular", data=order, timeout=60).status_code == 200
+
+
+def within_a_second(ask, times):
+    """Return the answers to as many requests, all made within one second; a busy machine gets some more tries."""
+    for _ in range(10):
+        time.sleep(1.1)
+        began = time.monotonic()
+        answers = [ask() for _ in range(times)]
+        if time.monotonic() - began < 1.0:
+            return answers
+    raise AssertionError(f"{times} requests took more than a second ten times")
 
 
 def test_in_lockstep_orders_are_limited_on_the_virtual_clock_and_reads_are_not(make_client):
@@ -172,7 +187,7 @@ def test_a_thread_that_dies_tells_its_owner(start, monkeypatch):
         raise RuntimeError("the market broke")
 
     monkeypatch.setattr("brokers.sandbox.market.Crowd.step", broken)
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not heard and time.monotonic() < end:
         time.sleep(0.01)
     assert heard == [("sandbox", "the market broke")]

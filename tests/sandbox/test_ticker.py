@@ -9,7 +9,7 @@ from kiteconnect import KiteConnect, KiteTicker
 TOKENS = [408065, 779521, 256265]
 
 
-def waited(condition, seconds=20.0):
+def waited(condition, seconds=60.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
@@ -35,7 +35,7 @@ def ticker(start):
     made.on_error = lambda _ws, code, reason: heard["errors"].append((code, reason))
     made.on_message = lambda _ws, payload, binary: heard["frames"].append((payload, binary))
     made.connect(threaded=True)
-    assert opened.wait(20)
+    assert opened.wait(60)
     yield made, endpoint, heard
     made.stop_retry()
     made.close()

@@ -239,13 +239,12 @@ def any_bar(draw):
     return Bar(draw(st.integers(0, 2)), start, 60, *prices, draw(st.integers(-1, 2**40)), draw(st.integers(0, 2**31)))
 
 
-@settings(deadline=None)
 @given(st.lists(any_bar(), max_size=40))
 def test_encoding_gives_every_bar_back_exactly(bars):
     assert fields(to_bars(decode(encode(from_bars(bars))), 60)) == fields(bars)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.booleans(), st.lists(st.tuples(st.integers(0, 6), st.integers(1, 9)), min_size=1))))
 def test_the_store_agrees_with_a_dictionary(tmp_path_factory, batches):
     store, expected = ParquetBars(tmp_path_factory.mktemp("bars")), {}
