@@ -131,9 +131,8 @@ class Answers(Positions):
             if rung.exit is None and rung.guard is None:
                 rung.guard = order
                 if order.trigger > 0.0:
-                    rung.stop = (
-                        order.trigger
-                    )  # the broker has set that of a cover order, before the entry had an average
+                    # that of a cover order stood before its entry had an average
+                    rung.stop = order.trigger
             else:
                 self.out.cancel(order)
 
