@@ -267,13 +267,17 @@ class Desk:
     # opening
 
     async def _open(self) -> tuple[Loop, list[Instrument]]:
-        """Meet the broker, build the kernel, restore the journal, warm the strategies up, reconcile."""
+        """Meet the broker, build the kernel, restore the journal, warm the strategies up, reconcile.
+
+        A desk that will open another day opens a holiday as the evening of the last trading day.
+        """
         ports, now = self.ports, self.ports.clock.now()
         broker, journal = ports.broker, ports.journal
         check_account(journal, await self._patiently(broker.account))
-        day = ist_day(now)
-        if not ports.calendar.is_trading_day(day):
-            raise DataError(f"{day} is no trading day: the exchange is closed")
+        today = ist_day(now)
+        day = ports.calendar.latest_trading_day(today)
+        if day != today and ports.tomorrow is None:
+            raise DataError(f"{today} is no trading day: the exchange is closed")
         actions = Actions.load(self.settings.actions) if self.settings.actions is not None else None
         chosen, watched = await self._choose()
         freezes(watched, Rules.load(), day)
@@ -299,10 +303,12 @@ class Desk:
         bars = await history(broker, hours, watched, spans, ports.clock, self._log.tell)
         self.kernel.warm(bars)
         loop.publisher.bars(bars)
+        if ports.keep_bars is not None:
+            ports.keep_bars([bar for bar in bars if bar.start >= midnight(today)])
         self._loop = loop
         loop.gaps.history(bars, now)
         await self._reconcile(loop)
-        loop.flags = ex_dates(actions, day, self.kernel, self._log.tell)
+        loop.flags = ex_dates(actions, today, self.kernel, self._log.tell)
         return loop, watched
 
     async def _choose(self) -> tuple[list[Instrument], list[Instrument]]:
@@ -421,6 +427,7 @@ class Desk:
             "feed_age_ms": header.feed_age // 1_000_000, "positions": len(self.board.positions.rows),
             "orders": len(self.board.orders.rows),
             "governor": governor_fields(self.board.governor), "differences": [*self._loop.differences, *self._loop.holds.values()] if self._loop else [],
+            "ex_dates": list(self._loop.flags) if self._loop else [],
         })  # fmt: skip
 
 

@@ -17,7 +17,10 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
+from compiled.model import Bar
 from engine.errors import ConfigError, DataError, OperatorError
+from engine.market.actions import Actions, adjusted
+from engine.market.calendar import ist_day
 from engine.ports import BarStore
 from store.files import replacing
 from store.schema import connect, refusal
@@ -65,7 +68,10 @@ BAR_COLUMNS = ("symbol", "start", "open", "high", "low", "close", "volume", "tic
 
 
 class BarRange(NamedTuple):
-    """Which bars to export: those of the symbols, in order, of a span (seconds), that start in [start, end) ns UTC."""
+    """Which bars to export: those of the symbols, in order, of a span (seconds), that start in [start, end) ns UTC.
+
+    With `actions` prices and volumes are adjusted to the day of a symbol's last bar, without them they are raw.
+    """
 
     store: BarStore
     symbols: tuple[str, ...]
@@ -73,6 +79,15 @@ class BarRange(NamedTuple):
     start: int
     end: int
     version: str = "live"
+    actions: Actions | None = None
+
+    def read(self, symbol: str) -> list[Bar]:
+        """Return the bars of one symbol; raise `DataError` for a corporate action whose effect is not known."""
+        raw = self.store.read(symbol, self.span, self.start, self.end, self.version)
+        if self.actions is None or not raw:
+            return raw
+        closes = {ist_day(int(bar.start)): float(bar.close) for bar in raw}
+        return adjusted(raw, self.actions.steps(symbol, min(closes), max(closes), closes))
 
 
 def export(database: Path, what: str, out: Path | None, format: str, bars: BarRange | None = None) -> int:
@@ -113,7 +128,7 @@ def _source(database: Path, what: str, bars: BarRange | None) -> Iterator[tuple[
         lines = (
             (symbol, b.start, b.open, b.high, b.low, b.close, b.volume, b.ticks)
             for symbol in bars.symbols
-            for b in bars.store.read(symbol, bars.span, bars.start, bars.end, bars.version)
+            for b in bars.read(symbol)
         )
         yield [(name, KINDS.get(name, Kind.INT)) for name in BAR_COLUMNS], lines
         return

@@ -249,6 +249,14 @@ def test_after_market_orders_for_monday_are_taken_from_friday_afternoon():
     assert CALENDAR.amo(date(2026, 11, 23), "MCX", "FUT") == (at("2026-11-20", "23:55"), at("2026-11-23", "08:58"))
 
 
+def test_the_after_market_window_is_not_known_beside_a_special_day_or_the_edge_of_the_lists():
+    assert CALENDAR.amo(date(2024, 11, 4)) is None  # the day before was an evening of one hour
+    assert CALENDAR.amo(date(2026, 11, 9), "MCX", "FUT") is None
+    assert CALENDAR.amo(date(2019, 1, 1)) is None
+    assert CALENDAR.amo(date(2026, 1, 1), "MCX", "FUT") is None
+    assert CALENDAR.amo(date(2026, 2, 2)) == (at("2026-02-01", "16:00"), at("2026-02-02", "08:58"))  # a regular Sunday
+
+
 def test_the_phase_between_two_days_is_closed_until_the_next_pre_open():
     closed = CALENDAR.phase(at("2026-11-21", "12:00"))
     assert closed == ("closed", at("2026-11-20", "16:00"), at("2026-11-23", "09:00"))

@@ -276,12 +276,15 @@ def export(
     mode: Annotated[Mode, Parameter(help="Whose run: the last one of this mode.")] = "sandbox",
     database: Annotated[Path | None, Parameter(help="Database to read instead.")] = None,
     symbol: Annotated[str, Parameter(help="Bars: only this symbol.")] = "",
+    actions: Annotated[
+        Path | None, Parameter(help="Bars: adjusted by these corporate actions (Parquet) to the last bar's day.")
+    ] = None,
     config: ConfigFile = None,
 ) -> int:
     """Write a table of the last run to stdout or a file."""
     from tui.remote import export as write
 
-    return write(what, format, out, mode, database, symbol, config)
+    return write(what, format, out, mode, database, symbol, actions, config)
 
 
 app.command("tui.trace_commands:trace", name="trace", help="Follow one id from tick to fill, or tell why not.")

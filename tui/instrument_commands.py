@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -49,9 +49,12 @@ def keep(
 
 @instruments.command
 def find(
-    text: Annotated[str, Parameter(help="Beginning of a symbol, part of a name, or a token.")],
+    text: Annotated[str, Parameter(help="Beginning of a symbol, part of a name, a token, or an underlying.")],
     *,
     exchange: Annotated[str, Parameter(help="Only this exchange.")] = "",
+    kind: Annotated[Literal["", "FUT", "CE", "PE"], Parameter(help="Only such contracts on the underlying.")] = "",
+    expiry: Annotated[str, Parameter(help="Only contracts on the underlying of this expiry, YYYY-MM-DD.")] = "",
+    strike: Annotated[float | None, Parameter(help="Only contracts on the underlying at this strike, rupees.")] = None,
     day: Day = "",
     folder: Folder = None,
     config: ConfigFile = None,
@@ -59,10 +62,15 @@ def find(
 ) -> int:
     """Find instruments in the last dump on or before a day."""
     book = _latest(folder, config, day)
-    token = book.by_token(int(text)) if text.isdigit() else None
-    found = [token] if token else [each for each in book.search(text) if exchange in {"", each.exchange}]
+    market = exchange.upper()
+    if kind or expiry or strike is not None:
+        found = book.derivatives(text.upper(), kind, a_day(expiry) if expiry else None, strike, market)
+    else:
+        token = book.by_token(int(text)) if text.isdigit() else None
+        found = [each for each in ([token] if token else book.search(text)) if market in {"", each.exchange}]
     if not found:
-        raise DataError(f"the dump of {book.day} lists nothing like {text}")
+        asked = " ".join(str(each) for each in (text, market, kind, expiry, strike) if each not in {"", None})
+        raise DataError(f"the dump of {book.day} lists nothing like {asked}")
     _write([_fields(book, each) for each in found], as_json=as_json)
     return DONE
 
@@ -78,7 +86,7 @@ def chain(
     as_json: AsJson = False,
 ) -> int:
     """List the option chain of one expiry."""
-    book = _latest(folder, config, day)
+    name, book = name.upper(), _latest(folder, config, day)
     on = a_day(expiry) if expiry else book.nearest_expiry(name, "CE", a_day(day) if day else None)
     rows = [
         {

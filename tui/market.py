@@ -8,6 +8,7 @@ from brokers.kite.keeper import Keeper
 from compiled.model import Bar
 from engine.ports import Journal
 from engine.trading.budget import Guard
+from engine.trading.gaps import Missing
 from engine.trading.killswitch import HALT
 from engine.trading.loop import Loop
 from tui.exchange import Exchange, connect
@@ -60,6 +61,7 @@ class Market:
             lambda: [int(position.token) for position in loop.kernel.ledger.account_positions() if position.quantity],
         )  # fmt: skip
         works.append(self._filler.run())
+        loop.gaps.ended = self._lost
         if self._station.real:
             works.append(Guard(loop, self.broker.funds, self.broker.margins, self._totals).run())
         return works
@@ -76,6 +78,11 @@ class Market:
         found = [gap for gap in gaps if loop is not None and loop.gaps.due_in(gap.token, gap.start, gap.end)]
         if found and self._filler is not None:
             self._filler.note(found)
+
+    def _lost(self, gaps: Sequence[Missing]) -> None:
+        """Have the minutes read that the feed lost without a word."""
+        if self._filler is not None:
+            self._filler.lost(Gap(gap.token, gap.start, gap.end) for gap in gaps)
 
 
 def _live(loop: Loop, *, lives: bool) -> None:

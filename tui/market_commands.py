@@ -12,7 +12,7 @@ from typing import Annotated, Literal, NamedTuple, get_args
 
 from cyclopts import Parameter
 
-from compiled.charges import CHARGES, HOME, Charges, RateTable, estimate, note
+from compiled.charges import CHARGES, HOME, LIMIT, Charges, RateTable, estimate, note
 from compiled.model import SECOND, Side, paise
 from engine.errors import ConfigError, DataError
 from engine.market import charges as rate_tables
@@ -32,6 +32,10 @@ TICK_CLASSES: dict[str, tuple[str, TickClass]] = {
     "OPT": ("NFO", "option"),
 }
 """Exchange and class of a segment's tick; a future's goes by what it is on, which a segment does not tell."""
+TRADED = {"NFO": ("FUT", "OPT"), "BFO": ("FUT", "OPT"), "CDS": ("CUR_FUT", "CUR_OPT"), "BCD": ("CUR_FUT", "CUR_OPT")}
+"""The segments of the derivatives markets."""
+TOO_MUCH = 1e12
+LEAST_TICK = 0.0001
 COLUMNS = ("exchange", "segment", "side", "qty", "price")
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
@@ -103,6 +107,10 @@ def charges(
     Several legs: repeat the options (one that is given once holds for all legs), or name a file.
     """
     on = a_day(day)
+    if file and any((exchange, segment, side, qty, price)):
+        raise ConfigError("legs come from the options or from --file, not from both")
+    if tick and not LEAST_TICK <= tick < TOO_MUCH:
+        raise ConfigError(f"--tick {tick:g}: expected rupees, {LEAST_TICK} or more")
     legs = legs_of(file) if file else named_legs(exchange, segment, side, qty, price)
     facts = cost(legs, on, tick)
     if as_json:
@@ -114,7 +122,7 @@ def charges(
 
 def named_legs(*columns: Sequence[str]) -> list[Leg]:
     """Return the legs of repeated options; raise `ConfigError` where their numbers do not fit."""
-    count = max(map(len, columns))
+    count = max(1, *map(len, columns))
     for name, values in zip(COLUMNS, columns, strict=True):
         if len(values) not in {1, count}:
             what = f"{len(values)} times" if values else "not at all"
@@ -132,7 +140,11 @@ def legs_of(file: Path) -> list[Leg]:
     lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
     if lacking:
         raise ConfigError(f"{file}: the legs lack {', '.join(lacking)}")
-    legs = [_leg(row, f"{file}, line {rows.line_num}: ") for row in rows]
+    legs = []
+    for row in rows:
+        if None in row or None in row.values():
+            raise ConfigError(f"{file}, line {rows.line_num}: expected {len(rows.fieldnames or ())} values")
+        legs.append(_leg(row, f"{file}, line {rows.line_num}: "))
     if not legs:
         raise ConfigError(f"{file}: there is no leg in it")
     return legs
@@ -142,10 +154,15 @@ def _leg(row: Mapping[str, str], where: str) -> Leg:
     segments, exchanges = get_args(rate_tables.Segment), ("NSE", "BSE", "MCX", *HOME)
     segment = _one_of(row["segment"].upper(), segments, f"{where}segment")
     exchange = _one_of(row["exchange"].upper(), exchanges, f"{where}exchange")
+    market = TRADED.get(exchange)
+    if market is not None and segment not in market:
+        raise ConfigError(f"{where}{exchange} trades {' and '.join(market)}, no {segment}")
     side = Side[_one_of(row["side"].upper(), ("BUY", "SELL"), f"{where}side")]
     quantity, price = (_above_zero(row[name], f"{where}{name}") for name in ("qty", "price"))
     if quantity != int(quantity):
         raise ConfigError(f"{where}qty {row['qty']}: expected a whole number")
+    if quantity * price * 100 > LIMIT:
+        raise ConfigError(f"{where}{row['qty']} at {row['price']}: turnover above ₹1,000 crore")
     return Leg(exchange, segment, side, int(quantity), price)
 
 
@@ -155,9 +172,12 @@ def cost(legs: Sequence[Leg], on: date, tick: float) -> dict[str, object]:
     told, parts = [], []
     for leg in legs:
         rates = rates_of(table, leg.segment, leg.exchange, on)
-        part = estimate(rates, leg.side, leg.quantity, leg.price)
         grid = tick or _tick(leg, on)
-        ticks = break_even_ticks(rates, leg.side, leg.quantity, leg.price, grid) if grid else None
+        try:
+            part = estimate(rates, leg.side, leg.quantity, leg.price)
+            ticks = break_even_ticks(rates, leg.side, leg.quantity, leg.price, grid) if grid else None
+        except ValueError as error:
+            raise ConfigError(f"{leg.side.name} {leg.quantity} at {leg.price:g}: {error}") from error
         parts.append(part)
         told.append({
             "exchange": leg.exchange, "segment": leg.segment, "side": leg.side.name, "quantity": leg.quantity,
@@ -285,6 +305,6 @@ def _above_zero(text: str, what: str) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < 1e12:
+    if not 0 < value < TOO_MUCH:
         raise ConfigError(f"{what} {text!r}: expected a number above 0")
     return value

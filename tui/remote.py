@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from engine.config import Config, paths
-from engine.errors import ConnectionFailed, DataError, OperatorError
+from engine.errors import ConfigError, ConnectionFailed, DataError, OperatorError
 from engine.ops.control import ask, socket_path
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch
 
@@ -84,15 +84,19 @@ def resume(file: Path | None, reason: str, *, as_json: bool) -> int:
 
 
 def export(
-    what: str, format: str, out: Path | None, mode: str, database: Path | None, symbol: str, file: Path | None
-) -> int:
+    what: str, format: str, out: Path | None, mode: str, database: Path | None, symbol: str, actions: Path | None,
+    file: Path | None,
+) -> int:  # fmt: skip
     """Write a table of the last run of a mode."""
+    from engine.market.actions import Actions  # noqa: PLC0415
     from store.bars.parquet import ParquetBars  # noqa: PLC0415
     from store.export import BarRange  # noqa: PLC0415
     from store.export import export as write  # noqa: PLC0415
     from tui.launch import configuration  # noqa: PLC0415
     from tui.station import bars_folder, latest_database  # noqa: PLC0415
 
+    if actions and what != "bars":
+        raise ConfigError(f"--actions adjusts bars, not {what}")
     config = configuration(file)
     bars = None
     if what == "bars":
@@ -102,7 +106,8 @@ def export(
             raise DataError(
                 f"no bars of {symbol} in {bars_folder(config, mode)}; there are {', '.join(there) or 'none'}"
             )
-        bars = BarRange(store, (symbol,) if symbol else tuple(there), MINUTE_SPAN, 0, END_OF_TIME)
+        symbols, book = (symbol,) if symbol else tuple(there), Actions.load(actions) if actions else None
+        bars = BarRange(store, symbols, MINUTE_SPAN, 0, END_OF_TIME, actions=book)
     source = database or (Path() if bars else latest_database(config, mode))
     count = write(source, what, out, format, bars)
     sys.stderr.write(f"{count} {what}{f' in {out}' if out else ''}\n")

@@ -37,14 +37,24 @@ class Filler:
         self._tell = tell
         self._held = held
         self._waiting: list[Gap] = []
+        self._known: dict[int, Gap] = {}
+        """The last gap of each token."""
         self._some = asyncio.Event()
 
     def note(self, gaps: Sequence[Gap]) -> None:
         """Take gaps that have just ended; on the event loop."""
+        if not gaps:
+            return
         for gap in gaps:
+            self._known[gap.token] = gap
             self._write(gap, "open", 0)
         self._waiting += gaps
         self._some.set()
+
+    def lost(self, gaps: Iterable[Gap]) -> None:
+        """Take minutes without a bar, but for those of a token's last gap: they are read already."""
+        known = self._known
+        self.note([gap for gap in gaps if gap.token not in known or not _covers(merged([known[gap.token]])[0], gap)])
 
     async def run(self) -> None:
         """Fill until cancelled."""

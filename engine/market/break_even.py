@@ -11,12 +11,16 @@ def break_even_ticks(rates: Rates, side: Side, quantity: int, price: float, tick
     """
     entry = order_charges(rates, side, quantity, paise(price, quantity))
     leaving = Side.SELL if side is Side.BUY else Side.BUY
-    ticks = -(-int(entry) // max(int(paise(tick, quantity)), 1))
+    worth = max(int(paise(tick, quantity)), 1)
+    ticks = -(-int(entry) // worth)
     while True:
         away = float(nearest((price + side * ticks * tick) * 1e4)) / 1e4
         if away <= 0:
             return None
         gained = side * (int(paise(away, quantity)) - int(paise(price, quantity)))
-        if gained >= entry + order_charges(rates, leaving, quantity, paise(away, quantity)):
+        lacking = int(entry + order_charges(rates, leaving, quantity, paise(away, quantity))) - int(gained)
+        if lacking <= 0:
             return ticks
-        ticks += 1
+        ticks += max(
+            1, lacking // (2 * worth + 2)
+        )  # a tick brings less than twice its worth, what it saves in charges included

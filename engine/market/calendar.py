@@ -257,7 +257,11 @@ class Calendar:
         row = self._row(self._table.amo, day, exchange, kind, False)
         if row is None or not self.is_trading_day(day, exchange) or not self._is_routine(day, exchange):
             return None
+        if (exchange, (day - timedelta(days=1)).year) not in self._years:
+            return None
         previous = self.previous_trading_day(day, exchange)
+        if not self._is_routine(previous, exchange):
+            return None
         if row.opens:
             return _at(previous, row.opens), _at(day, row.closes)
         session = self.session(previous, exchange, kind)

@@ -4,6 +4,7 @@ Rows come from the desk's own fills, or from a broker's tradebook (CSV); values 
 """
 
 import csv
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
@@ -59,7 +60,8 @@ def deals_of(fills: Iterable[Mapping[str, object]], table: RateTable) -> list[De
 def read_tradebook(text: str, source: str, table: RateTable) -> list[Deal]:
     """Return the rows of a tradebook (CSV, as Zerodha's Console exports it), oldest first; raise `DataError`.
 
-    It tells no product: a share is charged as delivery, and no charges are its own. MCX is counted in lots there.
+    It tells no product and no charges: shares bought and sold on one day are charged as intraday, up to the smaller
+    quantity, all others as delivery. MCX is counted in lots there.
     """
     rows = csv.DictReader(text.splitlines())
     lacking = [name for name in TRADEBOOK if name not in (rows.fieldnames or ())]
@@ -74,7 +76,41 @@ def read_tradebook(text: str, source: str, table: RateTable) -> list[Deal]:
             found.append(_deal(fields, day, row["order_execution_time"], "", table))
         except (KeyError, ValueError) as error:
             raise DataError(f"{source}, line {rows.line_num}: {error}") from error
-    return sorted(found, key=lambda deal: (deal.day, str(deal.ts)))
+    priced = (_priced(deal, table) if deal.equity else deal for deal in by_product(found))
+    return sorted(priced, key=lambda deal: (deal.day, str(deal.ts)))
+
+
+def by_product(deals: Iterable[Deal]) -> list[Deal]:
+    """Return the deals with the segment they are charged in: delivery that was closed on its day is intraday.
+
+    What they cost stays that of their old segment.
+    """
+    groups: defaultdict[tuple[date, str, str, str], list[Deal]] = defaultdict(list)
+    for deal in deals:
+        groups[deal.day, deal.exchange, deal.symbol, deal.segment].append(deal)
+    found: list[Deal] = []
+    for (_, _, _, segment), rows in groups.items():
+        sides = [sum(deal.quantity for deal in rows if deal.side is side) for side in (Side.BUY, Side.SELL)]
+        if segment != "EQ_DELIVERY" or not min(sides):
+            found += rows
+            continue
+        for side in (Side.BUY, Side.SELL):
+            found += _split([deal for deal in rows if deal.side is side], min(sides))
+    return found
+
+
+def _split(rows: list[Deal], intraday: int) -> list[Deal]:
+    """Return one side's deals, the first `intraday` shares of them charged as intraday."""
+    found = []
+    for deal in sorted(rows, key=lambda each: str(each.ts)):
+        part = min(intraday, deal.quantity)
+        intraday -= part
+        value = (deal.value * part * 2 + deal.quantity) // (2 * deal.quantity)
+        if part:
+            found.append(deal._replace(segment="EQ_INTRADAY", quantity=part, value=value))
+        if part < deal.quantity:
+            found.append(deal._replace(quantity=deal.quantity - part, value=deal.value - value))
+    return found
 
 
 def _units(day: date, exchange: str, symbol: str) -> int:
@@ -91,12 +127,17 @@ def _deal(row: Mapping[str, object], day: date, ts: int | str, product: str, tab
     segment = charges.segment(instrument, kind)
     side, quantity = Side[str(row["side"])], int(float(str(row["quantity"])))
     value = int(paise(float(str(row["price"])), quantity))
-    rates = rates_of(table, segment, exchange, day)
-    told = row.get("charges")
-    charged = int(order_charges(rates, side, quantity, value)) if told is None else int(str(told))
-    rate = int(rates.tax_buy if side is Side.BUY else rates.tax_sell)
-    stt = (value * rate + NANO // 2) // NANO
-    return Deal(day, ts, exchange, symbol, segment, side, quantity, value, charged, stt, str(row["order_id"]))
+    made = Deal(day, ts, exchange, symbol, segment, side, quantity, value, 0, 0, str(row["order_id"]))
+    deal, told = _priced(made, table), row.get("charges")
+    return deal if told is None else deal._replace(charges=int(str(told)))
+
+
+def _priced(deal: Deal, table: RateTable) -> Deal:
+    """Return a deal with what it costs, as an order of its own."""
+    rates = rates_of(table, deal.segment, deal.exchange, deal.day)
+    rate = int(rates.tax_buy if deal.side is Side.BUY else rates.tax_sell)
+    charged = int(order_charges(rates, deal.side, deal.quantity, deal.value))
+    return deal._replace(charges=charged, stt=(deal.value * rate + NANO // 2) // NANO)
 
 
 def rates_of(table: RateTable, segment: str, exchange: str, day: date) -> Rates:

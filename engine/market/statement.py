@@ -13,7 +13,7 @@ from compiled.charges import HOME, RateTable, note
 from compiled.model import Side
 from engine.errors import DataError
 from engine.market.charges import fee
-from engine.market.deals import Deal, number, rates_of
+from engine.market.deals import Deal, by_product, number, rates_of
 
 DELIVERED = ("EQ_DELIVERY", "ETF_EQUITY_DELIVERY")
 
@@ -38,7 +38,7 @@ def statement(deals: Iterable[Deal], table: RateTable, first: date, last: date, 
     Shares bought and sold on one day under delivery are charged as intraday, up to the smaller quantity.
     """
     notes: defaultdict[tuple[date, str, str], list[Deal]] = defaultdict(list)
-    for deal in _charged(deals):
+    for deal in by_product(deals):
         if first <= deal.day <= last:
             notes[deal.day, HOME.get(deal.exchange, deal.exchange), deal.segment].append(deal)
     found: list[Posting] = []
@@ -54,36 +54,6 @@ def statement(deals: Iterable[Deal], table: RateTable, first: date, last: date, 
         if segment in DELIVERED:
             found += _depository(day, exchange, segment, rows)
     return _balanced(sorted(found, key=lambda posting: posting.day), opening)
-
-
-def _charged(deals: Iterable[Deal]) -> list[Deal]:
-    """Return the deals with the segment they are charged in: delivery that was closed on its day is intraday."""
-    groups: defaultdict[tuple[date, str, str, str], list[Deal]] = defaultdict(list)
-    for deal in deals:
-        groups[deal.day, deal.exchange, deal.symbol, deal.segment].append(deal)
-    found: list[Deal] = []
-    for (_, _, _, segment), rows in groups.items():
-        sides = [sum(deal.quantity for deal in rows if deal.side is side) for side in (Side.BUY, Side.SELL)]
-        if segment != "EQ_DELIVERY" or not min(sides):
-            found += rows
-            continue
-        for side in (Side.BUY, Side.SELL):
-            found += _split([deal for deal in rows if deal.side is side], min(sides))
-    return found
-
-
-def _split(rows: list[Deal], intraday: int) -> list[Deal]:
-    """Return one side's deals, the first `intraday` shares of them charged as intraday."""
-    found = []
-    for deal in sorted(rows, key=lambda each: str(each.ts)):
-        part = min(intraday, deal.quantity)
-        intraday -= part
-        value = (deal.value * part * 2 + deal.quantity) // (2 * deal.quantity)
-        if part:
-            found.append(deal._replace(segment="EQ_INTRADAY", quantity=part, value=value))
-        if part < deal.quantity:
-            found.append(deal._replace(quantity=deal.quantity - part, value=deal.value - value))
-    return found
 
 
 def _depository(day: date, exchange: str, segment: str, rows: list[Deal]) -> list[Posting]:

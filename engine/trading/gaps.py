@@ -13,6 +13,11 @@ SETTLED: Final = 5 * SECOND
 """How long after its end a minute's bar may still come."""
 LONG: Final = 5
 """Minutes from which on a gap of one instrument is a warning; some just do not trade."""
+STEADY: Final = 30
+"""Minutes in a row with a bar after which a missing one is put down to the feed, not to the instrument.
+
+A name that trades in a part p of its minutes is so asked for (1 - p) · p³⁰ times a minute: once in 80 minutes at most.
+"""
 NAMED: Final = 3
 IST: Final = timezone(timedelta(hours=5, minutes=30))
 
@@ -21,18 +26,23 @@ Tell = Callable[[str, str, str], None]
 
 
 class Missing(NamedTuple):
-    """Expected minutes of a token that are not there: `bars` of them, starting in [start, end) (ns UTC)."""
+    """Expected minutes of a token that are not there: `bars` of them, starting in [start, end) (ns UTC).
+
+    `lost`: the token had a bar in each of the `STEADY` minutes before.
+    """
 
     token: int
     start: int
     end: int
     bars: int
+    lost: bool = False
 
 
 class Gaps:
     """Holds the minutes of an opened day against the calendar.
 
-    `count` is how many are missing today, `ended` hears of every gap when it is over: whoever can fill it hangs in there.
+    `count` is how many are missing today, `ended` hears of the lost ones when they are over: whoever can fill them hangs
+    in there. What the history lacked at the opening is not asked for again.
     """
 
     def __init__(self, hours: Hours, instruments: Iterable[Instrument], now: int, tell: Tell) -> None:
@@ -54,6 +64,7 @@ class Gaps:
         self._due = minute + MINUTE + SETTLED
         self._heard: set[tuple[int, int]] = set()
         self._open: dict[int, Missing] = {}
+        self._steady: dict[int, int] = {}
 
     def history(self, bars: Sequence[Bar], now: int) -> None:
         """Look through what was read at the opening: the last session before today, and today up to two minutes ago."""
@@ -64,7 +75,14 @@ class Gaps:
         self.take(bars)
         found, today = [], []
         for token, each in self._instruments.items():
-            found += self._lack(starts[token], self._hours.before(self._day, each).day, token)
+            last = self._hours.before(self._day, each).day
+            found += self._lack(starts[token], last, token)
+            past = self._hours.expected_bars(last, each) + [
+                start for start in self._expected[token] if start < now - 2 * MINUTE
+            ]
+            self._steady[token] = next(
+                (n for n, start in enumerate(reversed(past)) if start not in starts[token]), len(past)
+            )
             there = starts[token] | {start for start in self._expected[token] if start >= now - 2 * MINUTE}
             today += self._lack(there, self._day, token)
         self.count += sum(gap.bars for gap in today)
@@ -102,16 +120,19 @@ class Gaps:
 
     def _minute(self, token: int, start: int, ended: list[Missing]) -> None:
         gap = self._open.pop(token, None)
+        steady = self._steady.get(token, 0)
         if (token, start) in self._heard:
+            self._steady[token] = steady + 1
             if gap is not None:
                 ended.append(gap)
             return
         self.count += 1
-        end = start + MINUTE
-        self._open[token] = Missing(token, start, end, 1) if gap is None else gap._replace(end=end, bars=gap.bars + 1)
+        self._steady[token] = 0
+        gap = gap or Missing(token, start, start, 0, lost=steady >= STEADY)
+        self._open[token] = gap._replace(end=start + MINUTE, bars=gap.bars + 1)
 
     def _report(self, gaps: Sequence[Missing], what: str) -> None:
-        """Tell gaps, those of one stretch in one line, and pass them on."""
+        """Tell gaps, those of one stretch in one line, and pass on what was lost."""
         stretches: dict[tuple[int, int, int], list[str]] = {}
         for gap in gaps:
             names = stretches.setdefault((gap.start, gap.end, gap.bars), [])
@@ -123,8 +144,8 @@ class Gaps:
             self._tell(
                 "warn" if serious else "info", "gap", f"{what} {who}: {minutes}, {_clock(start)} to {_clock(end)}"
             )
-        if gaps:
-            self.ended(gaps)
+        if lost := [gap for gap in gaps if gap.lost]:
+            self.ended(lost)
 
 
 def _clock(ts: int) -> str:

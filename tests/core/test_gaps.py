@@ -1,12 +1,13 @@
 """Minutes without a bar: which are missed, when that is told, and to whom."""
 
+import random
 from datetime import date
 
 from compiled.model import MINUTE, SECOND, Bar, Instrument
 from engine.market.calendar import Calendar
 from engine.market.hours import Hours
 from engine.market.safeguards import Safeguards
-from engine.trading.gaps import Gaps, Missing
+from engine.trading.gaps import STEADY, Gaps, Missing
 from tests.market.test_hours import at
 
 SHARE, SMALL = Instrument(1, "NSE", "CANBK", 0.05), Instrument(2, "NSE", "SMALLCAP", 0.05)
@@ -47,7 +48,44 @@ def test_a_gap_is_counted_at_once_and_told_when_it_ends():
     assert (scene.gaps.count, scene.told) == (2, [])
     scene.minute("10:03", 1, 2)
     assert scene.told == [("info", "no bars of CANBK: 2 minutes, 31 Jul 10:01 to 31 Jul 10:03")]
-    assert scene.passed == [Missing(1, at("2026-07-31", "10:01"), at("2026-07-31", "10:03"), 2)]
+    assert scene.passed == []
+
+
+def test_a_minute_is_put_down_to_the_feed_only_where_the_thirty_before_it_all_had_a_bar():
+    scene = Scene("2026-07-31", "10:00")
+    for time in minutes("10:00", STEADY - 1):
+        scene.minute(time, 1, *([2] if time != "10:10" else []))  # the second name does not trade every minute
+    scene.minute("10:29", 1, 2)
+    scene.minute("10:30")
+    scene.minute("10:31")
+    scene.minute("10:32", 1, 2)
+    lost = Missing(1, at("2026-07-31", "10:30"), at("2026-07-31", "10:32"), 2, lost=True)
+    assert scene.passed == [lost]
+    for time in minutes("10:33", STEADY - 2):
+        scene.minute(time, 1, 2)
+    scene.minute("11:01", 2)  # 29 minutes after the last gap: not yet steady again
+    scene.minute("11:02", 1, 2)
+    assert scene.passed == [lost]
+
+
+def test_the_history_tells_who_is_steady_at_the_opening_and_is_not_asked_for_what_it_lacks():
+    scene = Scene("2026-08-04", "09:20")
+    yesterday = {1: HOURS.expected_bars(date(2026, 8, 3), SHARE), 2: HOURS.expected_bars(date(2026, 8, 3), SMALL)[:-9]}
+    today = [at("2026-08-04", time) for time in minutes("09:15", 3)]
+    found = [Bar(token, start, 60, 1.0, 1.0, 1.0, 1.0, 1) for token in (1, 2) for start in (*yesterday[token], *today)]
+    scene.gaps.history(found, at("2026-08-04", "09:20"))
+    assert scene.passed == []
+    scene.minute("09:20")
+    scene.minute("09:21", 1, 2)
+    assert [gap.token for gap in scene.passed] == [1]
+
+
+def test_who_trades_nine_minutes_in_ten_is_hardly_ever_asked_for():
+    scene, rng = Scene("2026-07-31", "09:15", [SHARE]), random.Random(7)
+    for time in minutes("09:15", 375):
+        scene.minute(time, *([1] if rng.random() < 0.9 else []))
+    assert scene.gaps.count > 20
+    assert len(scene.passed) <= 375 / 80
 
 
 def test_a_gap_of_everything_is_a_warning_in_one_line():

@@ -58,6 +58,20 @@ async def test_a_gap_is_read_once_its_last_minute_has_settled_and_what_is_held_g
     assert desk.told == [("info", "the feed missed 2 stretches; 6 minutes were read")]
 
 
+async def test_minutes_without_a_bar_are_read_unless_the_feed_has_told_of_them(clock):
+    desk = Desk(clock)
+    two, six = (Gap(token, OPEN + 2 * MINUTE, OPEN + 3 * MINUTE) for token in (1, 2)), OPEN + 6 * MINUTE
+    desk.filler.note([Gap(1, OPEN + 90 * SECOND, OPEN + 200 * SECOND)])
+    desk.filler.lost(two)
+    await desk.fill(Gap(1, OPEN + 230 * SECOND, OPEN + 235 * SECOND))  # within a minute that is read: written down, too
+    assert sorted((token, (end - start) // MINUTE) for _, token, start, end in desk.asked) == [(1, 3), (2, 1)]
+    assert len(desk.journal.rows) == 3
+    desk.told.clear()
+    desk.filler.lost([Gap(1, six - MINUTE, six)])
+    await desk.fill()
+    assert desk.asked[-1][1:] == (1, six - MINUTE, six)
+
+
 async def test_a_busy_broker_is_asked_again_a_minute_later(clock):
     desk = Desk(clock, failures=1)
     await desk.fill(Gap(1, OPEN, OPEN + MINUTE))

@@ -142,6 +142,17 @@ def test_legs_are_read_from_a_file(answer, tmp_path):
         ([*OPTION[:9], "nan"], "price 'nan'"),
         ([*OPTION, "--date", "2020-06-30"], "20200630: add the row"),
         (["--file", "absent.csv"], "absent.csv"),
+        ([], "--exchange is given not at all"),
+        ([*OPTION, "--file", "legs.csv"], "not from both"),
+        ([*OPTION[:7], "100000000", "--price", "1000000"], "100000000 at 1000000: turnover above ₹1,000 crore"),
+        (
+            [*["--exchange", "NSE", "--segment", "EQ_MTF", "--side", "BUY", "--qty", "1", "--price", "9999999999"]],
+            "turnover above",
+        ),
+        ([*OPTION, "--tick", "nan"], "--tick nan"),
+        ([*OPTION, "--tick", "-0.05"], "--tick -0.05"),
+        ([*OPTION, "--tick", "1e-9"], "--tick 1e-09: expected rupees, 0.0001 or more"),
+        (["--exchange", "NFO", "--segment", "EQ_DELIVERY", *OPTION[4:]], "NFO trades FUT and OPT, no EQ_DELIVERY"),
     ],
 )
 def test_legs_that_cannot_be_charged_are_one_line_and_exit_2(run, arguments, complaint):
@@ -149,6 +160,14 @@ def test_legs_that_cannot_be_charged_are_one_line_and_exit_2(run, arguments, com
     assert (code, out) == (2, "")
     assert complaint in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("row", ["NSE,OPT,SELL,65", "NSE,OPT,SELL,65,146,7"])
+def test_a_row_with_too_few_or_too_many_values_is_named(run, tmp_path, row):
+    legs = tmp_path / "legs.csv"
+    legs.write_text(f"exchange,segment,side,qty,price\nNSE,OPT,SELL,65,146\n{row}\n")
+    code, out, err = run("charges", "--file", legs, "--date", "2026-11-20")
+    assert (code, out, err) == (2, "", f"patang: {legs}, line 3: expected 5 values\n")
 
 
 @pytest.mark.parametrize(
@@ -159,6 +178,8 @@ def test_legs_that_cannot_be_charged_are_one_line_and_exit_2(run, arguments, com
         ("EQ_DELIVERY", "NSE", Side.BUY, 3, 1498.0, 0.1),
         ("EQ_INTRADAY", "BSE", Side.SELL, 100, 1000.0, 0.05),
         ("FUT", "NSE", Side.BUY, 65, 26000.0, 0.1),
+        ("EQ_DELIVERY", "NSE", Side.BUY, 1, 9_999_999.0, 0.0001),
+        ("EQ_INTRADAY", "NSE", Side.SELL, 7, 123.4567, 0.0001),
     ],
 )
 def test_break_even_is_the_first_tick_that_pays(segment, exchange, side, quantity, price, tick):
@@ -166,10 +187,10 @@ def test_break_even_is_the_first_tick_that_pays(segment, exchange, side, quantit
     ticks = break_even_ticks(rates, side, quantity, price, tick)
 
     def left(moved):
-        away = round(price + side * moved * tick, 2)
+        away = round(price + side * moved * tick, 4)
         pair = ((side, price), (Side.BUY if side is Side.SELL else Side.SELL, away))
         cost = sum(charged(rates, each, quantity, at) for each, at in pair)
-        return side * round((away - price) * quantity * 100) - cost
+        return side * (round(away * quantity * 100) - round(price * quantity * 100)) - cost
 
     assert left(ticks) >= 0
     assert left(ticks - 1) < 0
@@ -359,6 +380,24 @@ def test_a_dump_is_kept_and_looked_into(run, answer, tmp_path):
     assert len(answer("instruments", "find", "infosys", "--date", "2026-08-19")) == 1
     (only,) = answer("instruments", "find", "INFY", "--exchange", "NSE", "--date", "2026-08-19")
     assert only["kind"] == "EQ"
+    assert answer("instruments", "find", "INFY", "--exchange", "nse", "--date", "2026-08-19") == [only]
+    assert run("instruments", "find", "408065", "--exchange", "NFO", "--date", "2026-08-19")[0] == 2
+    (call_,) = answer(
+        "instruments",
+        "find",
+        "infy",
+        "--expiry",
+        "2026-08-25",
+        "--strike",
+        "1500",
+        "--kind",
+        "CE",
+        "--date",
+        "2026-08-19",
+    )
+    assert call_["token"] == 12
+    told = run("instruments", "find", "INFY", "--kind", "PE", "--strike", "1500", "--date", "2026-08-19")
+    assert told == (2, "", "patang: the dump of 2026-08-18 lists nothing like INFY PE 1500.0\n")
     assert answer("instruments", "chain", "INFY", "--date", "2026-08-18") == [
         {"strike": 1500.0, "call": "INFY26AUG1500CE", "put": ""}
     ]
@@ -435,6 +474,6 @@ def test_every_command_of_the_manuals_is_one(line):
 
 
 def test_the_manuals_show_every_command():
-    assert {line.split()[1] for line in DOCUMENTED} == {"calendar", "charges", "instruments", "tax"}
+    assert {line.split()[1] for line in DOCUMENTED} == {"calendar", "charges", "export", "instruments", "tax"}
     shown = {line.split()[2] for line in DOCUMENTED if line.startswith("patang instruments")}
     assert shown == {"keep", "find", "chain", "expiries", "changes", "actions"}

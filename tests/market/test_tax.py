@@ -385,3 +385,22 @@ def test_the_account_covers_its_days_and_no_other():
     deals = [deal("2026-03-31", BUY, 1, 100.0), deal("2026-04-01", BUY, 1, 100.0)]
     (posting,) = statement(deals, TABLE, date(2026, 4, 1), date(2027, 3, 31))
     assert posting.day == date(2026, 4, 1)
+
+
+def test_shares_of_a_tradebook_that_were_bought_and_sold_on_a_day_are_charged_as_intraday():
+    head = "symbol,trade_date,exchange,trade_type,quantity,price,order_id,order_execution_time\n"
+    rows = [("buy", 150, 800, "10:00"), ("sell", 100, 790, "11:00")]
+    book = head + "".join(
+        f"SBIN,2025-06-02,NSE,{side},{n},{price},{side},2025-06-02T{t}:00\n" for side, n, price, t in rows
+    )
+    deals = read_tradebook(book, "book.csv", TABLE)
+    assert [(each.segment, each.side, each.quantity, each.value, each.stt) for each in deals] == [
+        ("EQ_INTRADAY", BUY, 100, 80_000_00, 0),
+        ("EQ_DELIVERY", BUY, 50, 40_000_00, 40_00),
+        ("EQ_INTRADAY", SELL, 100, 79_000_00, 19_75),
+    ]
+    # brokerage 20, exchange 2.376, IPFT 0.08, SEBI 0.08, stamp 2.40, GST 18 % of 22.536
+    assert deals[0].charges == 28_99
+    (line,) = match(deals).lines
+    assert (line.section, line.difference, line.stt) == ("intraday", -1000_00, 19_75)
+    assert [lot.quantity for lot in match(deals).open] == [50]

@@ -1,7 +1,11 @@
 """A desk left on over a weekend: it closes its day, rests, and opens the next one by itself, in virtual time."""
 
 import json
+from dataclasses import replace
+from datetime import datetime
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from compiled.model import MINUTE, SECOND, OrderStatus
@@ -52,6 +56,11 @@ class Weekend(World):
 
     def until(self, day, clock):
         self.run(self.seconds(day, clock))
+
+    def starts_again(self, day, clock):
+        """Log in and start another desk at a time of day, after the one that runs has died now."""
+        self.kill_process()
+        self.loop.call_later(self.seconds(day, clock) - self.loop.seconds, lambda: (self.log_in(), self.start()))
 
     @property
     def header(self):
@@ -179,3 +188,56 @@ def test_an_after_market_order_is_taken_back_in_the_night(weekend):
     assert ask(world, "cancel", order=number) == f"done: cancelling order {number}"
     assert world.exchange.varieties.waiting() == []
     assert world.process.kernel.out.orders[int(number)].status is OrderStatus.CANCELLED
+
+
+def test_a_desk_started_on_a_holiday_shows_the_last_day_closed_and_opens_the_next(weekend):
+    world = weekend()
+    world.until(FRIDAY, "15:40")
+    world.starts_again("2026-11-21", "12:00")
+    world.until("2026-11-21", "12:05")
+    assert world.process.desk.error is None
+    assert (world.header.state, world.header.phase, world.header.day_over) == ("closed", "closed", True)
+    assert world.header.phase_ends == at(MONDAY, "09:00")
+    (rung,) = [rung for ladder in world.process.kernel.ladders.values() for rung in ladder.rungs]
+    assert (int(rung.quantity), int(rung.protected)) == (10, 10)
+    saturday = world.process.kernel
+    asked = len(world.diary)
+    world.until(MONDAY, "08:44")
+    assert (world.process.kernel, len(world.diary)) == (saturday, asked)
+    world.until(MONDAY, "09:35")
+    assert world.header.state == "running"
+    assert not world.process.kernel.ladders
+    assert world.process.kill.latch is None
+
+
+def test_a_desk_that_opens_no_other_day_is_refused_on_a_holiday(weekend):
+    world = weekend()
+    del world.ports["tomorrow"]
+    world.starts_again("2026-11-21", "12:00")
+    noon = world.seconds("2026-11-21", "12:00")
+    world.run(noon + 0.01)
+    process = world.process
+    while not world.deaths and world.loop.seconds < noon + 60.0:
+        world.run(world.loop.seconds + 0.1)
+    assert str(process.desk.error) == "2026-11-21 is no trading day: the exchange is closed"
+
+
+def test_what_an_ex_date_does_to_what_stands_is_in_the_status_and_on_screen(weekend, tmp_path):
+    file = tmp_path / "actions.parquet"
+    row = {"symbol": "SBIN", "series": "EQ", "exDate": datetime(2026, 11, 23), "subject": "Bonus 1:1"}
+    pq.write_table(pa.Table.from_pylist([row]), file)
+    world = weekend()
+    world.process.desk.settings = replace(world.process.desk.settings, actions=file)
+    world.until(FRIDAY, "15:40")
+    assert json.loads(world.process.desk.describe())["ex_dates"] == []
+    world.until(MONDAY, "08:50")
+    found = json.loads(world.process.desk.describe())["ex_dates"]
+    (rung,) = [rung for ladder in world.process.kernel.ladders.values() for rung in ladder.rungs]
+    assert [line.partition(":")[0] for line in found] == [
+        "SBIN, bonus from today (Bonus 1",
+        "SBIN, bonus from today (Bonus 1",
+    ]
+    assert f"GTT {rung.gtt.gtt_id}" in found[0]
+    assert f"stand at {rung.stop / 2:.2f}" in found[1]
+    assert [row["text"] for row in world.process.journal.load("events") if row["name"] == "ex_date"] == found
+    assert {row.name: (row[1], row.bad) for row in world.process.board.risk.rows}["Ex-date flags"] == ("2", True)

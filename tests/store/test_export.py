@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from compiled.model import Bar
 from engine.errors import ConfigError, DataError, OperatorError
+from engine.market.actions import Actions, parsed
 from store.bars.parquet import ParquetBars
 from store.export import BarRange, export, ist
 from store.sqlite import SqliteJournal
@@ -166,6 +168,31 @@ def test_bars_are_exported_with_their_prices(database, tmp_path):
     assert out.read_text() == (
         "symbol,start,open,high,low,close,volume,ticks\nSBIN,2024-06-04T09:15:00+05:30,100.05,101.0,99.95,100.5,1200,9\n"
     )
+
+
+def test_bars_are_exported_raw_or_adjusted_to_the_day_of_the_last_one(database, tmp_path):
+    store = ParquetBars(tmp_path / "bars")
+    day = 86_400_000_000_000
+    store.write([Bar(1, OPEN + n * day, 60, 500.0, 510.0, 490.0, 500.0, 7, 9) for n in range(4)], {1: "SBIN"}, "live")
+    book = Actions([
+        *parsed("SBIN", date(2024, 6, 5), "Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share"),
+        *parsed("SBIN", date(2024, 6, 6), "Dividend - Rs 20 Per Share"),  # 4 % of 500: extraordinary
+        *parsed("SBIN", date(2024, 6, 7), "Dividend - Rs 5 Per Share"),  # 1 %: ordinary
+        *parsed("SBIN", date(2024, 6, 10), "Bonus 1:1"),  # after the last bar
+    ])  # fmt: skip
+    out = tmp_path / "bars.csv"
+    wanted = BarRange(store, ("SBIN",), 60, OPEN, OPEN + 9 * day)
+    for actions, closes, volumes in (
+        (None, ["500.0"] * 4, ["7"] * 4),
+        (book, ["96.0", "480.0", "500.0", "500.0"], ["35", "7", "7", "7"]),  # 500 / 5 x 480 / 500, 500 x 480 / 500
+    ):
+        assert export(database, "bars", out, "csv", wanted._replace(actions=actions)) == 4
+        rows = read_csv(out)
+        assert ([row["close"] for row in rows], [row["volume"] for row in rows]) == (closes, volumes)
+    unknown = Actions(parsed("SBIN", date(2024, 6, 5), "Demerger"))
+    with pytest.raises(DataError, match=r"corporate_actions\.json"):
+        export(database, "bars", out, "csv", wanted._replace(actions=unknown))
+    assert len(read_csv(out)) == 4
 
 
 def test_without_a_file_the_rows_go_to_standard_output(journal, database, capfdbinary):
