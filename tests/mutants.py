@@ -117,7 +117,6 @@ MUTANTS = (
         "entry.terms.several and rung.plan.stop_percent <= 0.0", "entry.terms.several",
     ),
     Mutant("intraday positions are left to the broker", "compiled/kernel.py", 'self._leave(ladder, "square-off")', "pass"),
-    Mutant("a changed limit ends with the process", "engine/trading/loop.py", "limits.keep(self.journal, now, str(ist_day(now)), change)", "pass"),
     Mutant("nothing leaves in the night", "engine/desk.py", "                        feed.cancel()", "                        _cancel(daily)"),
     Mutant("hints are taken for the whole truth", "engine/trading/pacing.py", "elif loop.hinted or polled or (unknown", "elif loop.hinted or (unknown"),
 )  # fmt: skip

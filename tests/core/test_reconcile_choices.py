@@ -302,7 +302,7 @@ def test_shares_that_an_exit_is_selling_are_not_written_off_as_well(desk):
     exit_ = desk.scene.leave()
     told, _ = desk.decide("CANBK:CNC adopt")
     assert told == "refused: CANBK is being left just now; decide when that is done"
-    desk.scene.tell(WriteOff(desk.scene.now, CANBK, Product.CNC, Side.SELL, 40))
+    desk.scene.tell(WriteOff(desk.scene.now, CANBK, Product.CNC, Side.BUY, 40))
     assert (exit_.quantity, desk.scene.rung.quantity) == (100, 100)
 
 

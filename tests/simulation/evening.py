@@ -16,7 +16,6 @@ from tests.simulation.world import World
 
 TODAY, TOMORROW = "2026-11-19", "2026-11-20"
 EVENING_ORDERS = ((TODAY, "16:01"), (TODAY, "16:03"), (TODAY, "18:30"), (TODAY, "21:00"), (TOMORROW, "08:50"))
-FRAMES = ("09:15", "09:18")
 
 
 def build(seed):
