@@ -3,7 +3,7 @@
 from typing import Final, final
 
 from librt.strings import read_f64_le, read_i64_le
-from librt.vecs import append, vec
+from librt.vecs import extend, vec
 from mypy_extensions import i64
 
 from compiled.frames import Slots
@@ -352,7 +352,8 @@ class Bars:
         kept[5 * row + 1] = whole[at + START]
         kept[5 * row + 2] = self._spans[k]
         day = whole[block + VOLUME]
-        kept[5 * row + 3] = day - whole[at + BEFORE] if day >= 0 else 0
+        # a plain 0 on one side would box the other
+        kept[5 * row + 3] = day - whole[at + BEFORE] if day >= 0 else i64(0)
         kept[5 * row + 4] = ticks
         shown = self._closed_price
         shown[4 * row] = prices[at + OPEN]
@@ -371,7 +372,7 @@ class Bars:
 
     def _traded(self, block: i64, at: i64) -> i64:
         day = self._whole[block + VOLUME]
-        return day - self._whole[at + BEFORE] if day >= 0 else 0
+        return day - self._whole[at + BEFORE] if day >= 0 else i64(0)
 
     def _before_the_open(self, block: i64, volume: i64) -> None:
         """Note what has traded before the session: no bar has a part in it."""
@@ -384,7 +385,7 @@ class Bars:
         """Give volume of unknown time to the bars that began with the session, and to no other."""
         for k in range(self._count):
             first = ts < self._whole[block + OPENS] + self._width[k]
-            self._whole[block + HEAD + 4 * k + BEFORE] = 0 if first else volume
+            self._whole[block + HEAD + 4 * k + BEFORE] = i64(0) if first else volume
 
     def _forget(self, block: i64) -> None:
         self._whole[block + SEEN] = -1
@@ -401,9 +402,8 @@ class Bars:
 
     def _grow(self, block: i64, token: i64) -> None:
         """Make room for one more token."""
-        for _ in range(self._block):
-            self._whole = append(self._whole, 0)
-            self._price = append(self._price, 0.0)
+        self._whole = extend(self._whole, vec[i64]([0] * int(self._block)))
+        self._price = extend(self._price, vec[float]([0.0] * int(self._block)))
         self._whole[block + TOKEN] = token
         self._forget(block)
 
@@ -434,11 +434,9 @@ class Bars:
 
     def _make_room(self) -> None:
         """Double the rows for closed bars; they are used again after each `take`."""
-        for _ in range(self._closed + 64):
-            for _ in range(5):
-                self._closed_whole = append(self._closed_whole, 0)
-            for _ in range(4):
-                self._closed_price = append(self._closed_price, 0.0)
+        more = int(self._closed) + 64
+        self._closed_whole = extend(self._closed_whole, vec[i64]([0] * (5 * more)))
+        self._closed_price = extend(self._closed_price, vec[float]([0.0] * (4 * more)))
 
 
 def batch(

@@ -4,7 +4,7 @@ from enum import IntEnum
 from typing import Final, final
 
 from librt.strings import read_i32_le
-from librt.vecs import append
+from librt.vecs import extend, vec
 from mypy_extensions import i32, i64
 
 from compiled.auction import clearing
@@ -113,7 +113,7 @@ class Book(Levels):
         if refusal == 0:
             if protect < -1:
                 return _OFF_BAND
-            self._rest(order_id, 0 if side > 0 else self._width, quantity, owner, 0)
+            self._rest(order_id, i64(0) if side > 0 else self._width, quantity, owner, 0)
         return refusal
 
     def cancel(self, order_id: i64) -> i64:
@@ -202,7 +202,7 @@ class Book(Levels):
         """Enter the call phase of an auction: orders only rest, and icebergs show their whole quantity."""
         self._calling = True
         o = self._orders
-        for at in range(i64(RECORD), i64(len(o)), 8):
+        for at in range(i64(RECORD), self._top, 8):
             hidden = o[at + HIDDEN]
             if hidden > 0:
                 o[at + HIDDEN] = 0
@@ -271,9 +271,7 @@ class Book(Levels):
         index = self._index
         if order_id < len(index):
             return 0 if index[order_id] == 0 else _USED_ID
-        while order_id >= len(index):
-            index = append(index, i32(0))
-        self._index = index
+        self._index = extend(index, vec[i32]([0] * int(max(order_id, i64(len(index))))))
         return 0
 
     def _match(self, taker: i64, own: i64, quantity: i64, owner: i64) -> i64:

@@ -97,6 +97,12 @@ class Entries(Adoptions):
             self.adopt(ladder)
         return reason
 
+    def decline(self, strategy: str, request: Request, plan: LadderPlan, cause: Cause, reason: Reason) -> None:
+        """Refuse what a strategy asks for."""
+        ladder = self.draft(strategy, request, plan)
+        decision = self.decisions.make(self.out.now, ENTER, ladder, cause, request.reason)
+        self._refuse(decision, self.markets[request.token], reason)
+
     def _climb(self, market: Market, ladder: Ladder, rung: Rung) -> None:
         """Decide on a rung whose trigger the last price has reached."""
         now = self.out.now
@@ -133,11 +139,11 @@ class Entries(Adoptions):
         self.decisions.keep(decision)
         rung.state = RungState.ENTERING
         self.entries += 1
-        self._count(ladder.strategy)
+        self.entered(ladder.strategy)
         self.changed_rungs[rung.rung_id] = rung
         return Reason.OK
 
-    def _count(self, strategy: str) -> None:
+    def entered(self, strategy: str) -> None:
         """Remember when an entry left, where entries in a minute are limited."""
         if self.limits.max_orders_per_minute > 0:
             for slot in self.slots:
@@ -149,7 +155,7 @@ class Entries(Adoptions):
         entry = _entry(ladder, rung)
         quantity = _quantity(market, ladder, rung)
         price = _reckoned(entry, market)
-        reason = self._gate(market, ladder, entry)
+        reason = self.gate(market, ladder.strategy, ladder.side, ladder.plan, entry)
         if reason is Reason.OK and not (entry is AT_MARKET or _fits(entry, ladder, market.instrument, quantity)):
             reason = Reason.TERMS
         if reason is Reason.OK:
@@ -160,7 +166,8 @@ class Entries(Adoptions):
             reason = check_usage(ladder.strategy, paise(price, quantity), self._usage(ladder), self.limits)
         return reason
 
-    def _gate(self, market: Market, ladder: Ladder, entry: Entry) -> Reason:
+    def gate(self, market: Market, strategy: str, side: Side, plan: LadderPlan, entry: Entry) -> Reason:
+        """Return why nothing of this kind may be entered now, whatever its size, or OK."""
         now = self.out.now
         if self.halted:
             return Reason.KILLED
@@ -169,26 +176,26 @@ class Entries(Adoptions):
         variety = entry.terms.variety
         if self.simulated and variety is not Variety.REGULAR and variety is not Variety.ICEBERG:
             return Reason.VARIETY
-        reason = self._clock(market, ladder, entry, now)
+        reason = self._clock(market, plan, entry, now)
         if reason is not Reason.OK:
             return reason
         for slot in self.slots:
-            if slot.name == ladder.strategy and slot.stopped:
+            if slot.name == strategy and slot.stopped:
                 return Reason.STRATEGY_STOPPED
-        if ladder.side is Side.SELL and ladder.plan.product is Product.CNC:
+        if side is Side.SELL and plan.product is Product.CNC:
             return Reason.SHORT_DELIVERY
-        if charged(market.token, ladder.plan.product) not in self.rates:
+        if charged(market.token, plan.product) not in self.rates:
             return Reason.PRODUCT
         return Reason.OK
 
-    def _clock(self, market: Market, ladder: Ladder, entry: Entry, now: i64) -> Reason:
+    def _clock(self, market: Market, plan: LadderPlan, entry: Entry, now: i64) -> Reason:
         """Check hours and the age of the price; an after-market order needs a closed market and no price."""
         hours = market.instrument.hours
         if entry.terms.variety is Variety.AMO:
             return Reason.SESSION if hours.trading(now) or market.last <= 0.0 else Reason.OK
         if not hours.trading(now):
             return Reason.SESSION
-        if ladder.plan.product is Product.MIS and hours.squares_off(now):
+        if plan.product is Product.MIS and hours.squares_off(now):
             return Reason.SQUARE_OFF
         stale = self.limits.stale_after
         if not market.live or market.ltp <= 0.0 or (stale > 0 and now - market.heard > stale):

@@ -202,17 +202,20 @@ class Floor:
         return ""
 
     def protect(self, order: Resting) -> None:
-        """Give a market order the limit that its protection makes of the last price; the band caps it."""
+        """Give a market order the limit that its protection makes of the last price."""
+        order.limit = self.worst(order.sign, order.protection)
+
+    def worst(self, sign: i64, percent: float) -> i64:
+        """Return the limit that a protection (percent, -1.0: the exchange's) makes of the last price; the band caps it."""
         instrument = self.instrument
         last = instrument.price(self.at)
-        percent = order.protection
         if percent < 0.0:
             slabs = self.rules.options if instrument.kind == "CE" or instrument.kind == "PE" else self.rules.shares
             percent = slabs.percent(last)
-        worst = instrument.snap(last * (1.0 + float(order.sign) * percent / 100.0), -order.sign)
+        worst = instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign)
         if instrument.upper > 0.0:
             worst = min(instrument.upper, max(instrument.lower, worst))
-        order.limit = instrument.ticks(worst)
+        return instrument.ticks(worst)
 
     def fires(self, order: Resting, price: i64) -> bool:
         """Tell whether a last price reaches or crosses a stop's trigger."""
@@ -226,29 +229,30 @@ class Floor:
             self.protect(order)
         self.reports.order(ts, order, OrderStatus.OPEN)
 
-    def locked(self, order: Resting, price: i64) -> bool:
-        """Tell whether the price stands at the band where nobody trades against this order."""
+    def locked(self, sign: i64, price: i64) -> bool:
+        """Tell whether the price stands at the band where nobody trades against this side."""
         instrument = self.instrument
         if instrument.upper <= 0.0:
             return False
-        if order.sign > 0:
+        if sign > 0:
             return price >= instrument.ticks(instrument.upper)
         return price <= instrument.ticks(instrument.lower)
 
     def take(self, order: Resting, ts: i64) -> None:
         """Trade an order that takes liquidity at the last price: slippage against it, its limit and the band respected."""
         quantity = self.allowed(order)
-        if quantity == 0:
-            return
+        if quantity > 0:
+            price = self.slipped(order.sign, quantity)
+            self.fill(order, ts, quantity, order.limit if order.sign * (price - order.limit) > 0 else price)
+
+    def slipped(self, sign: i64, quantity: i64) -> i64:
+        """Return what so many shares cost that take liquidity at the last price, whatever their limit."""
         instrument = self.instrument
         last = instrument.price(self.at)
         away = self.slippage.away(last, instrument.tick, quantity, self.traded, self.spread)
-        price = self.at
-        if away > 0.0:
-            price = instrument.ticks(instrument.snap(last + float(order.sign) * away, order.sign))
-            if order.sign * (price - order.limit) > 0:
-                price = order.limit
-        self.fill(order, ts, quantity, price)
+        if away <= 0.0:
+            return self.at
+        return instrument.ticks(instrument.snap(last + float(sign) * away, sign))
 
     def allowed(self, order: Resting) -> i64:
         """Return how much of an order the volume limit leaves to trade."""

@@ -253,7 +253,7 @@ class Decoder:
             self.heartbeats += 1
             return found
         self.frames += 1
-        left: i64 = _u16(frame, 0) if size > 1 else 1
+        left = _u16(frame, 0) if size > 1 else i64(1)
         at: i64 = 2
         good = True
         while left > 0 and at + 2 <= size:
@@ -319,8 +319,10 @@ class Slots:
         mask = self._mask
         # The low byte is the segment, the same for thousands of tokens; the exchange's own numbers above it are dense.
         place = (token ^ (token >> 8)) & mask
-        while table[place] >= 0 and tokens[table[place]] != token:
+        slot = table[place]
+        while slot >= 0 and tokens[slot] != token:
             place = (place + 1) & mask
+            slot = table[place]
         return place
 
     def _grow(self) -> None:
@@ -368,7 +370,7 @@ class Columns:
     def received(self, token: i64) -> i64:
         """Return when the last packet of `token` came, ns UTC."""
         slot = self._slots.find(token)
-        return self._received[slot] if slot >= 0 else 0
+        return self._received[slot] if slot >= 0 else i64(0)
 
     def ltp(self, token: i64) -> float:
         """Return the last price, rupees."""
@@ -377,7 +379,7 @@ class Columns:
     def volume(self, token: i64) -> i64:
         """Return the day's cumulative volume, shares; -1 where no packet had one."""
         slot = self._slots.find(token)
-        return self._word(token, 4) if slot >= 0 and self._lengths[slot] >= 44 else -1
+        return self._word(token, 4) if slot >= 0 and self._lengths[slot] >= 44 else i64(-1)
 
     def bid(self, token: i64) -> float:
         """Return the best bid, rupees; 0.0 where there is none."""
@@ -399,7 +401,7 @@ class Columns:
 
     def _word(self, token: i64, word: i64) -> i64:
         slot = self._slots.find(token)
-        return i64(self._words[slot * WORDS + word]) & U32 if slot >= 0 else 0
+        return i64(self._words[slot * WORDS + word]) & U32 if slot >= 0 else i64(0)
 
     def _slot(self, token: i64) -> i64:
         slot = self._slots.add(token)

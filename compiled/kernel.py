@@ -44,7 +44,7 @@ from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, calm, idle
 from compiled.risk import Limits, halting, stopping
-from compiled.strategy import OPERATOR, Wish
+from compiled.strategy import OPERATOR, Context, Wish
 from compiled.table import Table
 from compiled.terms import Exits
 
@@ -232,7 +232,7 @@ class Kernel(Entries):
                 if slot.span == bar.span and not slot.stopped:
                     slot.context.warming = True
                     slot.context.now = bar.end
-                    self._call_bar(slot, bar)
+                    self._call_bar(slot, slot.context, bar)
 
     # market data
 
@@ -286,10 +286,14 @@ class Kernel(Entries):
         """Show a closed bar to the strategies that listen for it."""
         for slot in market.listeners:
             if slot.span == bar.span and not slot.stopped:
-                context = slot.context
-                context.now = self.out.now
-                context.warming = False
-                self._call_bar(slot, bar)
+                self.show_bar(slot, bar)
+
+    def show_bar(self, slot: Slot, bar: Bar) -> bool:
+        """Show a closed bar to a strategy; return whether it asked for something, or failed."""
+        context = slot.context
+        context.now = self.out.now
+        context.warming = False
+        return self._call_bar(slot, context, bar)
 
     # recorded market data (compiled/replay.py): what ticks and timers do, without an event for each
 
@@ -407,13 +411,16 @@ class Kernel(Entries):
 
     # strategies
 
-    def _call_bar(self, slot: Slot, bar: Bar) -> None:
+    def _call_bar(self, slot: Slot, context: Context, bar: Bar) -> bool:
         try:
-            slot.strategy.on_bar(slot.context, bar)
+            slot.strategy.on_bar(context, bar)
         except Exception as error:  # noqa: BLE001  a strategy's fault stops that strategy, never the desk
             self._stop(slot, error)
-        if slot.context.requests:
-            self._requests(slot, Cause(BAR, bar.token, bar.end, bar.close))
+            return True
+        if not context.requests:
+            return False
+        self._requests(slot, Cause(BAR, bar.token, bar.end, bar.close))
+        return True
 
     def _call_tick(self, slot: Slot, tick: Tick) -> None:
         slot.context.now = self.out.now
@@ -444,10 +451,12 @@ class Kernel(Entries):
         for request in requests:
             slot.signals += 1
             slot.last_signal = request.reason
-            if int(request.token) not in slot.context.instruments:
+            market = self.markets.get(request.token)
+            if market is None or slot not in market.listeners:
                 self._stop(slot, KeyError(int(request.token)))
                 return
-            self._ask(slot.name, request, cause)
+            if self.lane is None or not self.lane.ask(slot, market, request, cause):
+                self._ask(slot.name, request, cause)
 
     def _grant(self, event: Wish) -> None:
         """Do what the operator asks for, by the same rules as for a strategy."""
@@ -515,6 +524,8 @@ class Kernel(Entries):
             slot.peak = max(slot.peak, net)
             reason = stopping(net, slot.peak, slot.losses, self.limits)
             if reason:
+                if self.lane is not None:
+                    self.lane.show()
                 slot.stopped = reason
                 slot.limited = True
                 self.out.alert("alarm", "strategy_stopped", slot.name + " stopped: " + reason)

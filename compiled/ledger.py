@@ -172,23 +172,30 @@ class Ledger:
 
         The fill's price is the position's last price until the first `mark`.
         """
-        value = paise(price, quantity)
-        position = self._get(strategy, token, price)
-        self._held[token][0].trade(side, quantity, value)
+        position = self.open(strategy, token, price)
+        return self.book(self._held[token][0], position, side, quantity, paise(price, quantity))
+
+    def book(self, account: Position, position: Position, side: Side, quantity: i64, value: i64) -> i64:
+        """Book a fill worth `value` paise on a strategy's position and the account's; return what the former realises."""
+        account.trade(side, quantity, value)
         realised = position.trade(side, quantity, value)
         if side is Side.BUY:
             self.cash -= value
         else:
             self.cash += value
         self.realised += realised
-        self.mark(token, position.last)
+        self.unrealised += position.mark(position.last)
         return realised
 
     def charge(self, strategy: str, token: i64, amount: i64) -> None:
         """Take charges of `amount` paise off the cash."""
-        position = self._get(strategy, token, 0.0)
+        position = self.open(strategy, token, 0.0)
+        self.take(self._held[token][0], position, amount)
+
+    def take(self, account: Position, position: Position, amount: i64) -> None:
+        """Take charges of `amount` paise for a fill of a strategy's position."""
         position.charges += amount
-        self._held[token][0].charges += amount
+        account.charges += amount
         self.charges += amount
         self.cash -= amount
 
@@ -220,7 +227,7 @@ class Ledger:
     def carry(self, strategy: str, token: i64, quantity: i64, average: float) -> None:
         """Bring a position over from an earlier day: signed shares at an average price in rupees; no cash moves."""
         value = nearest(average * float(quantity) * 100.0)  # an average is no price on a grid
-        position = self._get(strategy, token, average)
+        position = self.open(strategy, token, average)
         self._held[token][0].carry(quantity, value)
         self.realised += position.carry(quantity, value)
         self.mark(token, position.last)
@@ -256,7 +263,8 @@ class Ledger:
         """Return the account's positions, flat ones included, in order of first fill."""
         return list(self._accounts)
 
-    def _get(self, strategy: str, token: i64, price: float) -> Position:
+    def open(self, strategy: str, token: i64, price: float) -> Position:
+        """Return a strategy's position in an instrument; where there is none yet, an empty one with that last price (rupees)."""
         position = self.position(strategy, token)
         if position is not None:
             if position.last == 0.0:

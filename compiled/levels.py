@@ -8,7 +8,7 @@ their offsets; a record that leaves is used again.
 
 from typing import Final, final
 
-from librt.vecs import append, vec
+from librt.vecs import extend, vec
 from mypy_extensions import i32, i64
 
 # An order's record, eight numbers; the null record at offset 0 is never used.
@@ -61,10 +61,12 @@ class Levels:
             self._ctz[(((self._one << bit) * 0x077CB531) & 0xFFFFFFFF) >> 27] = bit
         self._best_buy: i64 = self._end
         self._best_sell: i64 = self._width + self._end
-        self._orders = _zeros(RECORD)
+        self._orders = _zeros(64 * RECORD)
+        self._top: i64 = RECORD
+        """Where the records that were ever used end."""
         self._free: i64 = 0
-        self._index = vec[i32]([0])
-        self._fills = _zeros(0)
+        self._index = vec[i32]([0] * 64)
+        self._fills = _zeros(256)
         self._filled: i64 = 0
         self._calling = False
         self._stopped = False
@@ -75,7 +77,7 @@ class Levels:
     def remaining(self, order_id: i64) -> i64:
         """Return the open quantity of an order, hidden quantity included; 0 if it does not rest."""
         at = self._find(order_id)
-        return self._orders[at + OPEN] + self._orders[at + HIDDEN] if at > 0 else 0
+        return self._orders[at + OPEN] + self._orders[at + HIDDEN] if at > 0 else i64(0)
 
     @final
     def ahead(self, order_id: i64) -> i64:
@@ -94,11 +96,11 @@ class Levels:
     @final
     def best(self, side: i64) -> i64:
         """Return the best tick of a side, -1 if it is empty."""
-        base: i64 = 0 if side > 0 else self._width
+        base = i64(0) if side > 0 else self._width
         level = self._best_buy if side > 0 else self._best_sell
         if level == base:
             level = self._next(base + 1)
-        return self._price(level) if level < base + self._end else -1
+        return self._price(level) if level < base + self._end else i64(-1)
 
     @final
     def quantity_at(self, side: i64, price: i64) -> i64:
@@ -112,7 +114,7 @@ class Levels:
     def depth(self, side: i64, levels: i64) -> list[tuple[int, int, int]]:
         """Return the best `levels` of a side as (tick, displayed quantity, orders), best first."""
         rows: list[tuple[int, int, int]] = []
-        base: i64 = 0 if side > 0 else self._width
+        base = i64(0) if side > 0 else self._width
         level = self._next(base + 1)
         while level < base + self._end and len(rows) < levels:
             at = level * 4
@@ -148,7 +150,8 @@ class Levels:
         if order_id < 1 or order_id >= len(self._index):
             return 0
         at = i64(self._index[order_id])
-        return at if at > 0 else 0
+        # a plain 0 on one side would box the other
+        return at if at > 0 else i64(0)
 
     @final
     def _rank(self, side: i64, price: i64) -> i64:
@@ -176,13 +179,13 @@ class Levels:
         at = self._filled * 4
         self._filled += 1
         f = self._fills
-        if at < len(f):
-            f[at] = maker
-            f[at + 1] = taker
-            f[at + 2] = price
-            f[at + 3] = quantity
-        else:
-            self._fills = append(append(append(append(f, maker), taker), price), quantity)
+        if at == len(f):
+            f = extend(f, _zeros(at))
+            self._fills = f
+        f[at] = maker
+        f[at + 1] = taker
+        f[at + 2] = price
+        f[at + 3] = quantity
 
     @final
     def _rest(self, order_id: i64, level: i64, quantity: i64, owner: i64, peak: i64) -> None:
@@ -191,10 +194,11 @@ class Levels:
         if at > 0:
             self._free = o[at + NEXT]
         else:
-            at = len(o)
-            for _ in range(RECORD):
-                o = append(o, 0)
-            self._orders = o
+            at = self._top
+            self._top = at + RECORD
+            if at == len(o):
+                o = extend(o, _zeros(at))
+                self._orders = o
         o[at + ID] = order_id
         o[at + OWNER] = owner
         o[at + PEAK] = peak

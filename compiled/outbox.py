@@ -9,7 +9,7 @@ from compiled.events import Alert, CancelOrder, Command, DeleteGtt, ModifyGtt, M
 from compiled.model import Gtt, GttLeg, Order, OrderType, Product, Purpose, Side, Validity
 from compiled.orders import settled
 from compiled.table import Table
-from compiled.terms import PLAIN, Change, Exits, Terms
+from compiled.terms import PLAIN, Change, Exits, Terms, Variety
 
 PLACED: Final[i64] = 1
 CANCELLED: Final[i64] = 2
@@ -88,6 +88,10 @@ class Outbox:
         self.next_intent = number + 1
         return number
 
+    def tag(self, intent: i64) -> str:
+        """Return the tag under which an intent goes to the broker."""
+        return self.tag_prefix + str(intent)
+
     def pass_by(self, tag: str) -> i64:
         """Return the number in a tag of ours that stands at the broker, never to be given out again; 0: not ours."""
         text = tag[len(self.tag_prefix) :]
@@ -115,14 +119,35 @@ class Outbox:
     ) -> Order:
         """Ask for a new order."""
         intent = self.number()
-        tag = self.tag_prefix + str(intent)
         order = Order(
-            intent, tag, strategy, token, side, quantity, order_type, product, purpose, price, trigger, validity,
+            intent, self.tag(intent), strategy, token, side, quantity, order_type, product, purpose, price, trigger, validity,
             protection, rung, self.now, terms,
         )  # fmt: skip
         self.register(order)
         self.changed_orders[intent] = order
         self.commands.append(PlaceOrder(order))
+        self.note_order(
+            intent, token, side, order_type, product, purpose, quantity, strategy, price, trigger, validity,
+            terms.variety,
+        )  # fmt: skip
+        return order
+
+    def note_order(
+        self,
+        intent: i64,
+        token: i64,
+        side: Side,
+        order_type: OrderType,
+        product: Product,
+        purpose: Purpose,
+        quantity: i64,
+        strategy: str,
+        price: float = 0.0,
+        trigger: float = 0.0,
+        validity: Validity = Validity.DAY,
+        variety: Variety = Variety.REGULAR,
+    ) -> None:
+        """Take an order into the digest."""
         digest = self._digest
         self._note(PLACED, intent)
         digest.put(token)
@@ -131,20 +156,23 @@ class Outbox:
         digest.price(price)
         digest.price(trigger)
         digest.put(validity)
-        digest.put(terms.variety)
+        digest.put(variety)
         digest.text(strategy)
-        return order
 
     def filled(self, fill: Fill) -> None:
         """Keep a fill as it was booked."""
         self.fills.append(fill)
+        self.note_fill(fill.order.intent, fill.ts, fill.quantity, fill.price, fill.charges, fill.realised)
+
+    def note_fill(self, intent: i64, ts: i64, quantity: i64, price: float, charges: i64, realised: i64) -> None:
+        """Take a fill into the digest."""
         digest = self._digest
-        self._note(FILLED, fill.order.intent)
-        digest.put(fill.ts)
-        digest.put(fill.quantity)
-        digest.price(fill.price)
-        digest.put(fill.charges)
-        digest.put(fill.realised)
+        self._note(FILLED, intent)
+        digest.put(ts)
+        digest.put(quantity)
+        digest.price(price)
+        digest.put(charges)
+        digest.put(realised)
 
     def register(self, order: Order) -> None:
         """Make an order findable by number, tag and the broker's id."""

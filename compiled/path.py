@@ -103,7 +103,7 @@ def _short(floor: Floor, order: Resting, ts: i64) -> bool:
         quantity = floor.allowed(order)
         if quantity > 0:
             floor.fill(order, ts, quantity, floor.at)
-    elif not floor.locked(order, floor.at):
+    elif not floor.locked(order.sign, floor.at):
         floor.take(order, ts)
     return order.left > 0
 

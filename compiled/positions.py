@@ -4,6 +4,7 @@ from typing import final
 
 from mypy_extensions import i64
 
+from compiled.decisions import Cause
 from compiled.ladder import Ladder, Rung, RungState
 from compiled.ledger import Ledger, Position
 from compiled.model import MINUTE, SECOND, Instrument, Order, OrderStatus, paise
@@ -11,7 +12,7 @@ from compiled.orders import outstanding, settled
 from compiled.outbox import Outbox
 from compiled.protection import leave, tend
 from compiled.risk import Limits, Usage
-from compiled.strategy import Context, Quote, Strategy
+from compiled.strategy import Columns, Context, Quote, Request, Strategy
 from compiled.table import Table
 
 
@@ -19,7 +20,8 @@ from compiled.table import Table
 class Market(Quote):
     """What the kernel knows of one instrument: last price, best bid and ask, when it last heard of it.
 
-    `calm` is a replay's note that no price calls for anything here; every change of a ladder takes it back.
+    `calm` is a replay's note that no price calls for anything here; every change of a ladder takes it back. `line` is where
+    a replay keeps its bare position.
     """
 
     def __init__(self, instrument: Instrument) -> None:
@@ -35,6 +37,7 @@ class Market(Quote):
         self.version: i64 = 0
         self.held: list[Position] | None = None
         self.calm = True
+        self.line: i64 = -1
         self.ladders: list[Ladder] = []
         self.listeners: list[Slot] = []
         self.tickers: list[Slot] = []
@@ -65,6 +68,14 @@ class Slot:
         self.last_signal = ""
 
 
+class Lane(Columns):
+    """Where a replay takes the requests that need no ladder."""
+
+    def ask(self, slot: Slot, market: Market, request: Request, cause: Cause) -> bool:  # noqa: ARG002  there is no lane
+        """Do what a strategy asks for, where it can be done without a ladder; return whether it was."""
+        return False
+
+
 class Positions:
     """Every ladder of the desk by its number, its rungs, and the ones that have changed since the engine looked.
 
@@ -91,6 +102,7 @@ class Positions:
         self.losses: i64 = 0
         self.entries: i64 = 0
         self.round_trips: i64 = 0
+        self.lane: Lane | None = None
 
     def _leave(self, ladder: Ladder, reason: str) -> None:
         ladder.leaving = True
@@ -113,8 +125,10 @@ class Positions:
         if ladder not in market.ladders:
             market.ladders.append(ladder)
         for slot in self.slots:
-            if slot.name == ladder.strategy and ladder not in slot.context.held.setdefault(token, []):
-                slot.context.held[token].append(ladder)
+            if slot.name == ladder.strategy:
+                held = slot.context.held.setdefault(token, [])
+                if ladder not in held:
+                    held.append(ladder)
         for rung in ladder.rungs:
             self.rungs[rung.rung_id] = rung
             if rung.rung_id >= self.next_number:
@@ -143,14 +157,15 @@ class Positions:
                     usage.symbol_exposure += value
                 if ladder.strategy == candidate.strategy:
                     usage.strategy_exposure += value
-        if self.limits.max_orders_per_minute > 0:
-            usage.recent = self._recent(candidate.strategy)
+        usage.recent = self.recent(candidate.strategy)
         usage.trades = self.entries
         usage.funds = self.ledger.cash - pending
         return usage
 
-    def _recent(self, strategy: str) -> i64:
-        """Return how many entries of a strategy have left within a minute."""
+    def recent(self, strategy: str) -> i64:
+        """Return how many entries of a strategy have left within a minute, 0 where they are not limited."""
+        if self.limits.max_orders_per_minute <= 0:
+            return 0
         for slot in self.slots:
             if slot.name == strategy:
                 slot.entered = [ts for ts in slot.entered if ts > self.out.now - MINUTE]
@@ -198,8 +213,8 @@ class Positions:
             market.ladders.remove(ladder)
         for slot in self.slots:
             if slot.name == ladder.strategy:
-                held = slot.context.held.get(int(ladder.instrument.token), [])
-                if ladder in held:
+                held = slot.context.held.get(ladder.instrument.token)
+                if held is not None and ladder in held:
                     held.remove(ladder)
 
     def _reopen(self, rung: Rung) -> None:
@@ -220,6 +235,8 @@ class Positions:
 
     def _halt(self) -> None:
         self.halted = True
+        if self.lane is not None:
+            self.lane.show()
         for ladder in self.ladders.values():
             self._cancel_entries(ladder)
 

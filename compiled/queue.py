@@ -65,7 +65,7 @@ def trade(floor: Floor, ts: i64, price: i64, volume: i64, seen: bool) -> None:
     before = floor.at
     traded = _traded(floor, price, volume)
     floor.traded = traded if volume >= 0 else UNKNOWN
-    floor.room = -1 if seen else floor.slippage.share(floor.traded)
+    floor.room = i64(-1) if seen else floor.slippage.share(floor.traded)
     if floor.orders:
         if before == 0:
             floor.at = price
@@ -88,7 +88,8 @@ def _traded(floor: Floor, price: i64, volume: i64) -> i64:
     day = floor.day
     if volume > day:
         floor.day = volume
-    return (volume - day) * floor.instrument.multiplier if 0 <= day < volume else 0
+    # a plain 0 on one side would box the other
+    return (volume - day) * floor.instrument.multiplier if 0 <= day < volume else i64(0)
 
 
 def _spread(floor: Floor) -> float:
@@ -124,7 +125,7 @@ def _by_last_price(floor: Floor, order: Resting, ts: i64, traded: i64) -> None:
     """Trade without a book: what takes trades at the last price, what rests when the price has gone through it."""
     met = order.crosses(floor.at) or ((floor.rules.touch or order.market) and order.limit == floor.at)
     if order.taking:
-        if met and not floor.locked(order, floor.at):
+        if met and not floor.locked(order.sign, floor.at):
             floor.take(order, ts)
         order.taking = met
     elif met and traded > 0:
@@ -138,7 +139,7 @@ def _walk_depth(floor: Floor, order: Resting, ts: i64) -> None:
 
     The rest comes to rest where the side ends; where only the sight of it ends, it takes again with the next tick.
     """
-    first: i64 = LEVELS if order.sign > 0 else 0
+    first = LEVELS if order.sign > 0 else i64(0)
     whole = floor.sizes[first + floor.visible - 1] > 0
     for level in range(first, first + LEVELS):
         size = floor.sizes[level]
@@ -163,7 +164,7 @@ def _walk_depth(floor: Floor, order: Resting, ts: i64) -> None:
 
 def _shown(floor: Floor, order: Resting) -> i64:
     """Return what the book shows at an order's price: 0 where it is better than the best, -1 where it is out of sight."""
-    first: i64 = 0 if order.sign > 0 else LEVELS
+    first = i64(0) if order.sign > 0 else LEVELS
     for level in range(first, first + floor.visible):
         if floor.sizes[level] == 0:
             return 0  # a side with fewer levels than can be seen shows all there is
@@ -190,12 +191,12 @@ def _stand_in_line(floor: Floor, order: Resting, ts: i64, traded: i64) -> None:
         _fill_resting(floor, order, ts, min(order.left, traded - gone))
         if order.left == 0:
             return
-    _cancels_ahead(floor, order, traded if floor.at == order.limit else 0)
+    _cancels_ahead(floor, order, traded if floor.at == order.limit else i64(0))
 
 
 def _meet_other_side(floor: Floor, order: Resting, ts: i64) -> None:
     """Trade, at the order's own limit, with what the other side shows at that price or better."""
-    first: i64 = LEVELS if order.sign > 0 else 0
+    first = LEVELS if order.sign > 0 else i64(0)
     for level in range(first, first + LEVELS):
         size = floor.sizes[level]
         if order.left == 0 or (size > 0 and order.sign * (floor.prices[level] - order.limit) > 0):

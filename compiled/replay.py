@@ -11,6 +11,7 @@ from librt.vecs import append, vec
 from mypy_extensions import i64
 
 from compiled import path, queue
+from compiled.bare import Bare
 from compiled.events import Act, Command, Operate, Ticks, Timer
 from compiled.floor import Floor
 from compiled.kernel import Kernel
@@ -32,13 +33,21 @@ class Result:
     `times` are ns UTC, `equity` paise; both are packed and have the buffer interface. `rows` counts what was replayed.
     """
 
-    def __init__(self, kernel: Kernel, rows: i64, times: vec[i64], equity: vec[i64]) -> None:
-        self.fills: list[Fill] = kernel.out.fills
+    def __init__(self, kernel: Kernel, rows: i64, times: vec[i64], equity: vec[i64], bare: Bare | None = None) -> None:
+        self._made: list[Fill] = kernel.out.fills
+        self._bare = bare
         self.ledger: Ledger = kernel.ledger
         self.digest: str = kernel.digest()
         self.rows = rows
         self.times = times
         self.equity = equity
+
+    @property
+    def fills(self) -> list[Fill]:
+        """Return what was traded, in order; those of bare positions are made when they are first asked for."""
+        if self._bare is not None:
+            self._bare.flush()
+        return self._made
 
 
 class Replay:
@@ -143,6 +152,9 @@ class BarReplay(Replay):
                 self.built = True
         self.awake = vec[i64]([0 for _ in bars.tokens])
         self.turned: i64 = 0
+        self.bare = Bare(kernel, venue, self.markets, self.floors)
+        if self.built or any(market.tickers for market in self.markets):
+            kernel.lane = None
 
     def run(self, curve: bool) -> None:
         """Replay every bar, all those of one start together."""
@@ -159,24 +171,27 @@ class BarReplay(Replay):
             start = read_i64_le(starts, first)
             if start >= self.close:
                 index = self.sessions.find(start, at_close=False)
+                self.bare.settle()
                 self.leave()
                 self.enter(index)
                 self.turned = self.sessions.opens[index]
             if start > self.turned:
                 # nothing has traded for a while: longer bars that ended meanwhile are heard before these begin
+                self.bare.settle()
                 self.do(self.kernel.handle(Timer(start)), start)
                 self.hear(start)
             last = first + WORD
             while last < size and read_i64_le(starts, last) == start:
                 last += WORD
             end = self.close if self.span == DAY else min(start + self.span * SECOND, self.close)
-            if self._sleeps(first, last, end):
+            if not self._drift(first, last, start, end) and self._sleeps(first, last, end):
                 self._walk(first, last, start, end)
             self._turn(first, last, start, end)
             self.turned = end
             if curve:
                 self.sample(end, self.kernel.ledger.net)
             first = last
+        self.bare.finish()
         self.leave()
 
     def _glide(self, first: i64, size: i64, curve: bool) -> i64:
@@ -189,55 +204,154 @@ class BarReplay(Replay):
         opens, highs, lows, closes = bars.opens, bars.highs, bars.lows, bars.closes
         kernel = self.kernel
         out = kernel.out
+        ledger = kernel.ledger
         span = self.span
         length = span * SECOND
         slot = read_i64_le(slots, first)
         market = self.markets[slot]
         floor = self.floors[slot]
-        if floor.orders or floor.gtts:
+        bare = self.bare
+        line = bare.lines[slot]
+        listener = line.slot
+        if floor.orders:
             return first
+        instrument = floor.instrument
+        stands = len(floor.gtts) > 0
         token = market.token
+        solo = len(self.markets) == 1
+        ladders = len(market.ladders) > 0
+        limited = kernel.limits.halts
+        before = kernel.before
+        peak = kernel.peak
         day = self.day[slot]
+        times = self.times
+        equity = self.equity
+        point = self.points
+        restless = kernel.timed or kernel.halted or not kernel.still
         at = first
         start = self.turned
         end = start + length
+        last = self.close
         following = read_i64_le(starts, at)
         net: i64 = NEVER
-        while following == start and end <= self.close and market.calm and read_i64_le(slots, at) == slot:
+        asked = False
+        while following == start and end <= last and market.calm and (solo or read_i64_le(slots, at) == slot):
             following = read_i64_le(starts, at + WORD) if at + WORD < size else NEVER
             if following == start:
                 break
+            begun = read_f64_le(opens, at)
+            volume = read_i64_le(volumes, at)
+            if bare.sent > 0 and (line.sent == 0 or bare.sent > 1 or not bare.strike(line, start, begun, volume)):
+                break
             high = read_f64_le(highs, at)
             low = read_f64_le(lows, at)
+            if stands and not path.quiet(floor, instrument.ticks(low), instrument.ticks(high)):
+                break
             close = read_f64_le(closes, at)
-            volume = read_i64_le(volumes, at)
             day += volume
-            kernel.skip(end - 1, market, high, low, close, day, path.POINTS)
-            kernel.bar_count += 1
             out.now = end
-            if market.listeners:
-                kernel.hear(
-                    market, Bar(token, start, span, read_f64_le(opens, at), high, low, close, volume, path.POINTS)
-                )
-            if not kernel.still or kernel.timed or kernel.halted or kernel.ledger.net != net:
+            market.ltp = close
+            market.last = close
+            market.volume = day
+            market.heard = end - 1
+            if ladders:
+                kernel.skip(end - 1, market, high, low, close, day, 0)
+            elif line.held != 0:
+                bare.value(line, high, close)
+            if listener is not None:
+                if not listener.stopped:
+                    bar = Bar(token, start, span, begun, high, low, close, volume, path.POINTS)
+                    asked = kernel.show_bar(listener, bar)
+            elif market.listeners:
+                kernel.hear(market, Bar(token, start, span, begun, high, low, close, volume, path.POINTS))
+                asked = True
+            if restless or asked or (limited and ledger.net != net):
                 kernel.turn()
-                net = kernel.ledger.net
-            if curve and not out.commands:
-                self.sample(end, net)
+                restless = kernel.timed or kernel.halted or not kernel.still
+                peak = kernel.peak
+                asked = len(out.commands) > 0
+            net = ledger.net
+            if net - before > peak:
+                peak = net - before
+                kernel.peak = peak
             at += WORD
             start = end
             end += length
-            if out.commands:
+            if asked:
                 break
+            if curve:
+                times[point] = start
+                equity[point] = net
+                point += 1
         if at > first:
+            self.points = point
+            count = (at - first) // WORD
+            kernel.bar_count += count
+            kernel.ticks += count * path.POINTS
+            market.version += count * path.POINTS
+            market.bid = 0.0
+            market.ask = 0.0
+            market.live = True
+            close = read_f64_le(closes, at - WORD)
+            if market.held is not None:
+                ledger.revalue(market.held, close)
             self.day[slot] = day
-            floor.close = read_f64_le(closes, at - WORD)
+            floor.close = close
             self.turned = start
-            if out.commands:
+            if asked:
                 self._pass_on(start)
                 if curve:
                     self.sample(start, kernel.ledger.net)
         return at
+
+    def _drift(self, first: i64, last: i64, start: i64, end: i64) -> bool:
+        """Take in the bars if nothing of ours stands at the exchange; bare positions trade at the open where they wait for it.
+
+        Return False, with nothing taken in, where an order can't trade whole, or waits for another bar.
+        """
+        kernel = self.kernel
+        bare = self.bare
+        if kernel.lane is None or kernel.ladders:
+            return False
+        slots, opens, volumes = self.bars.slots, self.bars.opens, self.bars.volumes
+        highs, closes = self.bars.highs, self.bars.closes
+        lines, days = bare.lines, self.day
+        waits = bare.sent
+        at = first
+        while waits > 0 and at < last:
+            line = lines[read_i64_le(slots, at)]
+            if line.sent != 0 and bare.trades(line, read_f64_le(opens, at), read_i64_le(volumes, at)):
+                waits -= 1
+            at += WORD
+        if waits > 0:
+            bare.settle()
+            return False
+        at = first
+        while at < last:
+            slot = read_i64_le(slots, at)
+            volume = read_i64_le(volumes, at)
+            close = read_f64_le(closes, at)
+            line = lines[slot]
+            market = line.market
+            if line.sent != 0:
+                bare.strike(line, start, read_f64_le(opens, at), volume)
+            days[slot] += volume
+            market.ltp = close
+            market.last = close
+            market.bid = 0.0
+            market.ask = 0.0
+            market.volume = days[slot]
+            market.heard = end - 1
+            market.live = True
+            market.version += path.POINTS
+            line.floor.close = close
+            if line.position is not None:
+                bare.value(line, read_f64_le(highs, at), close)
+            elif market.held is not None:
+                kernel.ledger.revalue(market.held, close)
+            at += WORD
+        kernel.ticks += (last - first) // WORD * path.POINTS
+        return True
 
     def _sleeps(self, first: i64, last: i64, end: i64) -> bool:
         """Take in the bars that nothing can come of; return whether there are others, marked in `awake`.
@@ -350,20 +464,26 @@ class BarReplay(Replay):
         self.forget()
 
     def _show(self, first: i64, last: i64, start: i64) -> None:
-        bars = self.bars
         kernel = self.kernel
+        slots, volumes = self.bars.slots, self.bars.volumes
+        opens, highs, lows, closes = self.bars.opens, self.bars.highs, self.bars.lows, self.bars.closes
+        lines, span = self.bare.lines, self.span
         at = first
         while at < last:
-            market = self.markets[read_i64_le(bars.slots, at)]
-            kernel.bar_count += 1
+            line = lines[read_i64_le(slots, at)]
+            market = line.market
             if market.listeners:
                 bar = Bar(
-                    market.token, start, self.span, read_f64_le(bars.opens, at),
-                    read_f64_le(bars.highs, at), read_f64_le(bars.lows, at), read_f64_le(bars.closes, at),
-                    read_i64_le(bars.volumes, at), path.POINTS,
+                    market.token, start, span, read_f64_le(opens, at), read_f64_le(highs, at), read_f64_le(lows, at),
+                    read_f64_le(closes, at), read_i64_le(volumes, at), path.POINTS,
                 )  # fmt: skip
-                kernel.hear(market, bar)
+                listener = line.slot
+                if listener is None:
+                    kernel.hear(market, bar)
+                elif not listener.stopped:
+                    kernel.show_bar(listener, bar)
             at += WORD
+        kernel.bar_count += (last - first) // WORD
 
     def _build(self, first: i64, last: i64, start: i64, end: i64) -> None:
         bars = self.bars
@@ -465,7 +585,7 @@ def run_bars(
     venue.without_latency()
     replay = BarReplay(kernel, venue, bars, span, sessions)
     replay.run(curve)
-    return Result(kernel, bars.count, replay.times, replay.equity)
+    return Result(kernel, bars.count, replay.times, replay.equity, replay.bare)
 
 
 def run_ticks(kernel: Kernel, venue: Venue, ticks: TickColumns, sessions: Sessions, every: i64 = 60) -> Result:

@@ -87,6 +87,12 @@ class Limits:
         """Tell whether a limit on the losses of single strategies is set."""
         return self.strategy_daily_loss > 0 or self.strategy_drawdown > 0 or self.strategy_consecutive_losses > 0
 
+    @property
+    def halts(self) -> bool:
+        """Tell whether a limit is set that stops the desk or a strategy on what it has lost."""
+        whole = self.max_daily_loss > 0 or self.max_drawdown > 0 or self.max_consecutive_losses > 0
+        return whole or self.by_strategy
+
     def change(self, name: str, value: float) -> None:
         """Set a limit by name, in this class's units; "budget.NAME" is a strategy's budget. Raises `AttributeError`."""
         if name.startswith("budget."):

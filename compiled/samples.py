@@ -2,12 +2,32 @@
 
 from typing import final
 
-from librt.vecs import append, vec
+from librt.vecs import vec
 from mypy_extensions import i64
 
-from compiled.frames import Slots
+from compiled.ladder import LadderPlan, RungPlan
 from compiled.model import E4, Bar, Product, Side, nearest
 from compiled.strategy import Context, Strategy
+from compiled.table import Table
+
+
+@final
+class Track:
+    """What `SmaCross` knows of one instrument: its last closes in ten-thousandths of a rupee, their sums, whether the fast one is above.
+
+    `place` is where the next close goes, `leaves` the one that leaves the fast sum.
+    """
+
+    def __init__(self, token: i64, fast: i64, slow: i64) -> None:
+        self.token = token
+        self.closes = vec[i64]([0] * int(slow))
+        self.place: i64 = 0
+        self.leaves = slow - fast
+        self.fast: i64 = 0
+        self.slow: i64 = 0
+        self.full = False
+        self.known = False
+        self.above = False
 
 
 @final
@@ -33,64 +53,52 @@ class SmaCross(Strategy):
             raise ValueError(f"averages of {fast} and {slow} bars do not cross")
         self.fast = fast
         self.slow = slow
-        self.quantity = quantity
-        self.stop_percent = stop_percent
-        self.product = product
-        self._slots = Slots()
-        self._ring = vec[i64]()  # `slow` closes of each token, in ten-thousandths of a rupee
-        self._state = vec[
-            i64
-        ]()  # of each token: place in its ring, fast and slow sum, 1 above / 0 not / -1 unknown, 1 full
-        self._token: i64 = 0  # the last one heard of, and its slot
-        self._slot: i64 = -1
+        self.plan = LadderPlan([RungPlan(0.0, stop_percent)], 0, product, trail=False, quantity=quantity)
+        self._tracks: Table[Track] = Table()
+        self._track = Track(0, 1, 2)
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         """Add a close to the sums, and act where the averages have crossed."""
-        if bar.token != self._token:
-            self._token = bar.token
-            slot = self._slots.find(bar.token)
-            self._slot = slot if slot >= 0 else self._add(bar.token)
-        slow = self.slow
+        track = self._track
+        if bar.token != track.token:
+            track = self._turn_to(bar.token)
+        closes = track.closes
+        place = track.place
+        leaves = track.leaves
         close = nearest(bar.close * E4)
-        ring = self._ring
-        state = self._state
-        at = 5 * self._slot
-        base = self._slot * slow
-        place = state[at]
-        leaves = place - self.fast
-        if leaves < 0:
-            leaves += slow
         # a place that was never written holds 0
-        sum_fast = state[at + 1] + close - ring[base + leaves]
-        sum_slow = state[at + 2] + close - ring[base + place]
-        state[at + 1] = sum_fast
-        state[at + 2] = sum_slow
-        ring[base + place] = close
-        if place + 1 < slow:
-            state[at] = place + 1
-        else:
-            state[at] = 0
-            state[at + 4] = 1
-        if state[at + 4] == 0:
+        fast = track.fast + close - closes[leaves]
+        slow = track.slow + close - closes[place]
+        track.fast = fast
+        track.slow = slow
+        closes[place] = close
+        leaves += 1
+        if leaves == self.slow:
+            leaves = 0
+        track.leaves = leaves
+        place += 1
+        if place == self.slow:
+            place = 0
+            track.full = True
+        track.place = place
+        if not track.full:
             return
-        above: i64 = 1 if sum_fast * slow > sum_slow * self.fast else 0
-        was = state[at + 3]
-        if was == above:
+        above = fast * self.slow > slow * self.fast
+        if track.known and above == track.above:
             return
-        state[at + 3] = above
-        if was < 0:
+        track.above = above
+        if not track.known:
+            track.known = True
             return
         if above:
-            ctx.enter(
-                bar.token, Side.BUY, 0, self.stop_percent, product=self.product, trail=False, quantity=self.quantity
-            )
+            ctx.ladder(bar.token, Side.BUY, self.plan)
         elif ctx.position(bar.token):
             ctx.exit(bar.token)
 
-    def _add(self, token: i64) -> i64:
-        slot = self._slots.add(token)
-        for _ in range(self.slow):
-            self._ring = append(self._ring, 0)
-        for k in range(i64(5)):
-            self._state = append(self._state, -1 if k == 3 else 0)
-        return slot
+    def _turn_to(self, token: i64) -> Track:
+        track = self._tracks.get(token)
+        if track is None:
+            track = Track(token, self.fast, self.slow)
+            self._tracks[token] = track
+        self._track = track
+        return track

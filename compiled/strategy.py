@@ -11,6 +11,7 @@ from compiled.ladder import Ladder, LadderPlan, RungPlan, entry_of, single
 from compiled.model import Bar, Instrument, Order, Product, Side, Tick, Validity
 from compiled.orders import working
 from compiled.risk import Reason
+from compiled.table import Table
 from compiled.terms import PLAIN, Change, Terms
 
 BARE: Final = 0.0
@@ -53,10 +54,18 @@ class Wish:
 
 
 class Quote:
-    """What a strategy may know of an instrument's price: `last` in rupees, 0.0 before the first."""
+    """What a strategy may know of an instrument: `last` in rupees, 0.0 before the first; signed shares held `bare`."""
 
     def __init__(self) -> None:
         self.last = 0.0
+        self.bare: i64 = 0
+
+
+class Columns:
+    """Positions of a replay that have no ladders (`compiled/bare.py`) until somebody looks at them."""
+
+    def show(self) -> None:
+        """Make ladders of them."""
 
 
 @final
@@ -68,9 +77,10 @@ class Context:
         self.now: i64 = 0
         self.warming = True
         self.instruments: dict[int, Instrument] = {}
-        self.quotes: dict[int, Quote] = {}
-        self.held: dict[int, list[Ladder]] = {}
+        self.quotes: Table[Quote] = Table()
+        self.held: Table[list[Ladder]] = Table()
         self.requests: list[Request] = []
+        self.lane: Columns | None = None
 
     def instrument(self, token: i64) -> Instrument:
         """Return the instrument of a token the strategy subscribes to."""
@@ -83,15 +93,25 @@ class Context:
 
     def ladders(self, token: i64) -> list[Ladder]:
         """Return this strategy's ladders on a token that are not closed."""
-        return self.held.get(token, [])
+        if self.lane is not None:
+            self.lane.show()
+        held = self.held.get(token)
+        return [] if held is None else held
+
+    def all_ladders(self) -> list[Ladder]:
+        """Return this strategy's ladders that are not closed, on whatever token."""
+        return [ladder for token in self.held.keys() for ladder in self.ladders(token)]
 
     def position(self, token: i64) -> i64:
         """Return the shares this strategy holds, negative when short."""
-        held: i64 = 0
-        for ladder in self.held.get(token, []):
-            for rung in ladder.rungs:
-                held += ladder.sign * rung.quantity
-        return held
+        quote = self.quotes.get(token)
+        shares: i64 = 0 if quote is None else quote.bare
+        held = self.held.get(token)
+        if held is not None:
+            for ladder in held:
+                for rung in ladder.rungs:
+                    shares += ladder.sign * rung.quantity
+        return shares
 
     def ladder(self, token: i64, side: Side, plan: LadderPlan, reason: str = "") -> None:
         """Ask for a ladder; sizing and risk decide, and the answer is an order or a reason code."""
@@ -167,7 +187,7 @@ class Context:
     def orders(self, token: i64) -> list[Order]:
         """Return this strategy's entries on a token that may still trade."""
         found: list[Order] = []
-        for ladder in self.held.get(token, []):
+        for ladder in self.ladders(token):
             for rung in ladder.rungs:
                 entry = rung.entry
                 if entry is not None and working(entry):

@@ -70,7 +70,7 @@ class MomentumLadder(Strategy):
 
     def on_timer(self, ctx: Context, ts: int) -> None:
         """Scan: rank the movers, strongest first, and ask for a ladder on each while there is room."""
-        open_rungs = sum(rung.live for ladders in ctx.held.values() for ladder in ladders for rung in ladder.rungs)
+        open_rungs = sum(rung.live for ladder in ctx.all_ladders() for rung in ladder.rungs)
         used = open_rungs * self.plan.capital
         for momentum, token, side in sorted(self._movers(ctx, ts), reverse=True):
             if open_rungs >= self.most or used + self.plan.capital > self.total:

@@ -131,17 +131,18 @@ def test_modifications_become_a_cancellation_and_a_new_order_with_ids_in_order_o
     ]
 
 
-def test_the_pure_python_book_and_ours_make_the_same_trades(tmp_path):
+def test_the_pure_python_books_and_ours_make_the_same_trades(tmp_path):
     from bench_book import MIXES, messages
     from book_peers import CONTENDERS, plain, save
 
     for mix in MIXES:
         stream = plain(messages(mix, 3_000))
         save(stream, tmp_path / mix)
-        ours, theirs = (
-            CONTENDERS[name](str(tmp_path / mix), len(stream), 1)["hash"] for name in ("patang", "pure Python")
+        ours, *theirs = (
+            CONTENDERS[name](str(tmp_path / mix), len(stream), 1)["hash"]
+            for name in ("patang", "pure Python", "pure Python, pared down")
         )
-        assert ours == theirs
+        assert theirs == [ours, ours]
 
 
 def test_a_book_that_makes_other_trades_ends_the_run():
@@ -199,3 +200,13 @@ def test_patang_bench_hands_names_and_flags_to_the_script(monkeypatch, tmp_path)
     monkeypatch.setattr(tui.bench, "SCRIPT", script)
     assert tui.bench.bench(["book", "bars"], quick=True, write=False, as_json=True) == 0
     assert (tmp_path / "got").read_text() == "book bars --quick --json"
+
+
+def test_patang_bench_knows_every_benchmark():
+    from typing import get_args
+
+    from run import MODULES
+
+    from tui.cli import Benchmark
+
+    assert list(get_args(Benchmark)) == list(MODULES)

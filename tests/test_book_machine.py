@@ -78,10 +78,16 @@ class BookMachine(RuleBasedStateMachine):
         self.removed += quantity
 
     @precondition(lambda self: self.reference.orders)
-    @rule(draw=st.integers(0, 1000), price=st.one_of(st.none(), prices), quantity=quantities)
+    @rule(
+        draw=st.integers(0, 1000),
+        price=st.one_of(st.none(), prices),
+        quantity=st.one_of(quantities, st.sampled_from((-1, 0, 1)).map(lambda change: (change,))),
+    )
     def modify(self, draw, price, quantity):
         order = self.pick(draw)
         price = self.reference.orders[order].price if price is None else price
+        if isinstance(quantity, tuple):  # as much as it has, or one share more or less
+            quantity = max(1, self.book.remaining(order) + quantity[0])
         self.removed += self.book.remaining(order)
         self.enter(
             order,

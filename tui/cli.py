@@ -16,7 +16,7 @@ from engine.errors import ConfigError, PatangError
 DONE, FAILED, USAGE, UNREACHABLE, KILLED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 Mode = Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"]
-Benchmark = Literal["book", "frames", "bars", "charges", "backtest", "sandbox", "feed"]
+Benchmark = Literal["book", "frames", "bars", "charges", "backtest", "sweep", "sandbox", "feed", "memory"]
 ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
 NoUi = Annotated[bool, Parameter(name="--no-ui", negative="", help="Run without the screen.")]

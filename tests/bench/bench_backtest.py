@@ -18,6 +18,7 @@ import compiled
 from compiled.charges import Rates, Row
 from compiled.events import CancelOrder, PlaceOrder
 from compiled.floor import Rules, Slabs
+from compiled.indicators import SMA
 from compiled.kernel import Kernel, Setup
 from compiled.model import MINUTE, SECOND, Bar, Instrument, Order, OrderType, Product, Purpose, Side, Tick
 from compiled.positions import Slot
@@ -64,21 +65,17 @@ class Workload:
 
 
 class Track:
-    """The last closes of one instrument in ten-thousandths of a rupee, and the sums of the last `short` and `long`."""
+    """The averages of one instrument, and whether the fast one was above the slow one."""
 
-    __slots__ = ("above", "closes", "fast", "full", "long", "place", "short", "slow")
+    __slots__ = ("above", "fast", "slow")
 
-    def __init__(self, short: int, long: int) -> None:
-        self.short, self.long = short, long
-        self.closes = [0.0] * long
-        self.place = 0
-        self.fast = self.slow = 0.0
-        self.full = False
+    def __init__(self, fast: int, slow: int) -> None:
+        self.fast, self.slow = SMA(fast), SMA(slow)
         self.above: bool | None = None
 
 
 class Interpreted(Strategy):
-    """The same cross in plain Python."""
+    """The same cross in plain Python, on the indicators that an author has."""
 
     def __init__(
         self, name: str = "cross", span: int = 60, fast: int = FAST, slow: int = SLOW, quantity: int = QUANTITY
@@ -88,24 +85,18 @@ class Interpreted(Strategy):
         self.tracks: dict[int, Track] = {}
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
-        """Keep running sums of the closes."""
-        track = self.tracks.get(bar.token)
+        """Compare the averages at each close; act on a crossing only."""
+        token = bar.token
+        track = self.tracks.get(token)
         if track is None:
-            track = self.tracks[bar.token] = Track(*self.lengths)
-        close = (bar.close * 10_000.0 + 0.5) // 1.0  # whole, so that sums are exact
-        closes, place = track.closes, track.place
-        # a place before the first is one from the end
-        fast = track.fast = track.fast + close - closes[place - track.short]
-        slow = track.slow = track.slow + close - closes[place]
-        closes[place] = close
-        place += 1
-        if place == track.long:
-            track.full = True
-            place = 0
-        track.place = place
-        if not track.full:
+            track = self.tracks[token] = Track(*self.lengths)
+        fast, slow, close = track.fast, track.slow, bar.close
+        fast.update(close)
+        slow.update(close)
+        if not slow.ready:
             return
-        above = fast * track.long > slow * track.short
+        # averages of prices on one grid differ by far more than this, or not at all
+        above = fast.value - slow.value > 1e-9
         was = track.above
         if above is was:
             return
@@ -113,9 +104,9 @@ class Interpreted(Strategy):
         if was is None:
             return
         if above:
-            ctx.enter(bar.token, Side.BUY, 0, 0.0, trail=False, quantity=self.quantity)
-        elif ctx.position(bar.token):
-            ctx.exit(bar.token)
+            ctx.enter(token, Side.BUY, 0, 0.0, trail=False, quantity=self.quantity)
+        elif ctx.position(token):
+            ctx.exit(token)
 
 
 def free(segment: str = "EQ_DELIVERY", percent: float = 0.03) -> Rates:

@@ -192,7 +192,7 @@ def kernel(count: int, repeats: int, prefix: int) -> dict[str, dict[str, object]
 
 # the whole stream, or as much of it as a slow book gets through in a second or two
 SHARES = {"lightmatchingengine": 0.03, "matching-engine": 0.25, "cython-orderbook": 0.25}
-HOMES = {"patang": OWN, "pure Python": OWN, "matching-engine": PEERS_312}
+HOMES = {"patang": OWN, "pure Python, pared down": OWN, "matching-engine": PEERS_312}
 
 
 def peers(mix: str, count: int, repeats: int) -> list[dict[str, object]]:
@@ -260,7 +260,8 @@ def run(*, quick: bool = False) -> dict[str, object]:
         "Order book",
         f"Two seeded mixes of {plural(count, 'message')}; CPU time. The C++ ladder has the same semantics, is compiled by this run"
         " (g++ -O3) and makes the same fills. The other books get the mix with each modification as a cancellation and a"
-        " new order.",
+        " new order. Pure Python is a dict of orders, a deque per price and a SortedDict of prices, with methods to call;"
+        " pared down, it cancels in the loop that drives it, and keeps no depth.",
         tables,
         [
             goal("matcher from a message buffer, of the C++ ladder", "≥ 0.6", of_cpp, of_cpp >= 0.6),

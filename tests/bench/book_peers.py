@@ -18,6 +18,8 @@ from contender import timed
 
 LIMIT, CANCEL, MODIFY, IOC, MARKET = 1, 2, 3, 4, 5
 RECORD = struct.Struct("<BBHIii")
+NOBODY = 1 << 40
+"""A price beyond every price, the best of a side without orders."""
 Message = tuple[int, int, int, int, int]
 Trade = tuple[int, int, int, int]
 
@@ -79,7 +81,89 @@ class Ours:
 
 
 class PurePython:
-    """A good pure-Python book: a queue per price, a heap of prices per side, dead orders dropped when met."""
+    """A good pure-Python book: orders by id, a queue and a total per price, the prices of a side in a SortedDict."""
+
+    def __init__(self) -> None:
+        sorted_dict = import_module("sortedcontainers").SortedDict
+        # the best price of a side is its least key: buyers stand under minus their price
+        self.sides = (sorted_dict(), sorted_dict())
+        self.best = [NOBODY, NOBODY]
+        self.resting: dict[int, list[int]] = {}
+        self.made: list[Trade] = []
+
+    def apply(self, stream: list[Message]) -> None:
+        limit, cancel, market = self.limit, self.cancel, self.market
+        for kind, side, order, price, quantity in stream:
+            if kind == LIMIT:
+                limit(order, side, price, quantity)
+            elif kind == CANCEL:
+                cancel(order)
+            elif kind == IOC:
+                limit(order, side, price, quantity, rest=False)
+            else:
+                market(order, side, quantity)
+
+    def limit(self, order: int, side: int, price: int, quantity: int, *, rest: bool = True) -> int:
+        left = self.match(order, side, price, quantity)
+        if left and rest:
+            levels, key = self.sides[side], price if side else -price
+            level = levels.get(key)
+            if level is None:
+                level = levels[key] = [0, deque()]
+                self.best[side] = min(key, self.best[side])
+            entry = self.resting[order] = [order, left, side, key]
+            level[0] += left
+            level[1].append(entry)
+        return quantity - left
+
+    def market(self, order: int, side: int, quantity: int) -> int:
+        return quantity - self.match(order, side, 0 if side else NOBODY - 1, quantity)
+
+    def cancel(self, order: int) -> int:
+        entry = self.resting.pop(order, None)
+        if entry is None:
+            return 0
+        _, left, side, key = entry
+        entry[1] = 0  # the queue drops it when it comes to its head
+        level = self.sides[side][key]
+        level[0] -= left
+        if not level[0]:
+            self.drop(side, key)
+        return left
+
+    def drop(self, side: int, key: int) -> None:
+        levels = self.sides[side]
+        del levels[key]
+        if key == self.best[side]:
+            self.best[side] = levels.peekitem(0)[0] if levels else NOBODY
+
+    def match(self, taker: int, side: int, price: int, left: int) -> int:
+        other = 1 - side
+        worst = -price if side else price
+        while left and (key := self.best[other]) <= worst:
+            level = self.sides[other][key]
+            queue = level[1]
+            while left and level[0]:
+                maker = queue[0]
+                traded = min(left, maker[1])
+                if traded:
+                    self.made.append((maker[0], taker, abs(key), traded))
+                    left -= traded
+                    level[0] -= traded
+                    maker[1] -= traded
+                if not maker[1]:
+                    queue.popleft()
+                    self.resting.pop(maker[0], None)
+            if not level[0]:
+                self.drop(other, key)
+        return left
+
+    def trades(self) -> list[Trade]:
+        return self.made
+
+
+class ParedDown:
+    """Pure Python with all pared away but the trades: cancels in the caller's own loop, heaps of prices, no depth to ask for."""
 
     def __init__(self) -> None:
         self.queues: list[dict[int, deque[list[int]]]] = [{}, {}]
@@ -303,6 +387,7 @@ def contender(make: Callable[[], object], package: str) -> Callable[..., dict[st
 CONTENDERS = {
     "patang": contender(Ours, ""),
     "pure Python": contender(PurePython, ""),
+    "pure Python, pared down": contender(ParedDown, ""),
     "bourse": contender(Bourse, "bourse"),
     "limit-order-book": contender(LimitOrderBook, "limit-order-book"),
     "matching-engine": contender(MatchingEngine, "matching-engine"),

@@ -1,4 +1,4 @@
-"""Run the benchmarks: `run.py [book|frames|bars|charges|backtest|sweep|sandbox|feed ...] [--quick] [--json] [--write]`.
+"""Run the benchmarks: `run.py [book|frames|bars|charges|backtest|sweep|sandbox|feed|memory ...] [--quick] [--json] [--write]`.
 
 The report goes to stdout, progress to stderr; `--write` makes `docs/benchmarks.md` of a run of everything. A benchmark
 that fails (a contender that made other trades, a missing compiler) is named, the others go on, and the exit code is 1.
@@ -29,6 +29,7 @@ MODULES = {
     "sweep": "bench_sweep",
     "sandbox": "bench_sandbox",
     "feed": "bench_feed",
+    "memory": "bench_memory",
 }
 PAGE = ROOT / "docs" / "benchmarks.md"
 

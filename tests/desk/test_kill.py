@@ -56,9 +56,8 @@ def held_back(file):
 
 def check_held_back(patang):
     wait_for(lambda: held_back(database(patang))[2], "a strategy asks after the latch and is refused")
-    late, working, _ = held_back(database(patang))
-    assert late == []
-    assert working == []
+    wait_for(lambda: held_back(database(patang))[1] == [], "working entries are cancelled")
+    assert held_back(database(patang))[0] == []
 
 
 class Screen:

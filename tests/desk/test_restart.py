@@ -51,11 +51,25 @@ def survive(patang, endpoint, deaths, seed):
         time.sleep(2.0)
         assert patang.run("kill", "--reason", "compare").returncode == 0
         wait_for(lambda: (s := status(patang)) and s["kill"] == "halt" and s["naked"] == 0, "halted, nothing naked")
-        time.sleep(1.5)
+        agree(patang, endpoint)
     finally:
         desk.send_signal(signal.SIGTERM)
         assert desk.wait(PATIENCE_S) in {0, 4, 130}
-    compare(patang, get(endpoint["rest"] + "/sandbox/books"))
+
+
+def agree(patang, endpoint):
+    """Wait until both sides agree; the exchange goes on, so that one look may fall between a trade and its news."""
+    said = []
+
+    def look():
+        try:
+            compare(patang, get(endpoint["rest"] + "/sandbox/books"))
+        except AssertionError as error:
+            said.append(error)
+            return False
+        return True
+
+    wait_for(look, lambda: f"both sides agree; at last: {said[-1]}")
 
 
 def compare(patang, books):

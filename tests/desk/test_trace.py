@@ -12,11 +12,13 @@ from engine.errors import DataError
 from engine.trading.reasons import MEANINGS, table
 from store.trace import trace, why
 from tests.conftest import ROOT
-from tests.desk.support import rows
+from tests.desk.support import rows, wait_for
+from tests.market.test_hours import clock
 from tui.cli import call
 from tui.opening import Opening
 from tui.station import Run, Station
 
+NAMES = ("INFY", "TCS", "SBIN", "ITC", "RELIANCE", "HDFCBANK")
 LIMITED = """
 [risk]
 max_positions = 2
@@ -31,12 +33,12 @@ target_percent = 0.5
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """Return the database of twenty minutes in lockstep, in which two positions are the limit."""
+    """Return the database of a morning to ten o'clock in lockstep, in which two positions are the limit."""
     folder = tmp_path_factory.mktemp("trace")
     (folder / "config.toml").write_text(LIMITED + f'[desk]\nstate_dir = "{folder}"\n')
-    station = Station(load(folder / "config.toml").values, Run(seed=7, speed=0.0, start="14:50"))
-    desk = station.open()
-    desk.done.wait(250)
+    station = Station(load(folder / "config.toml").values, Run(seed=7, speed=0.0, start="09:20", symbols=NAMES))
+    station.open()
+    wait_for(lambda: "10:00" < clock(station.board.header.now) < "15:00", "it is ten o'clock")
     station.close()
     return station.database
 

@@ -72,7 +72,9 @@ def test_a_full_disk_halts_and_much_memory_is_told_once(station):
     made = opened(station, "disk_mb = 1000000000\nmemory_mb = 1\n")
     wait_for(lambda: made.kill.latched, "the watchdog latches")
     assert (made.kill.latch.who, "free some space" in made.kill.latch.reason) == ("watchdog", True)
-    time.sleep(1.5)
+    for text in ("above 1:", "MB are left"):
+        wait_for(lambda text=text: any(text in told for told in alarms(made)), f"the operator is told: {text}")
+    time.sleep(1.5)  # some looks more
     told = alarms(made)
     assert sum("above 1:" in text for text in told) == 1
     assert sum("MB are left" in text for text in told if not text.startswith("halt")) == 1

@@ -1,0 +1,440 @@
+"""Bare positions of a replay, in columns: what no stop protects needs no ladder, no order and no message until somebody looks.
+
+A market order that enters or leaves such a position waits alone for the open of the next bar and trades there, whole.
+It is numbered, checked, charged, booked and hashed as any other; only the objects are left out. As soon as one is asked
+for, or anything else is about to stand at the exchange, `show` makes of the columns what the long way would have made.
+"""
+
+from typing import Final, final
+
+from librt.vecs import vec
+from mypy_extensions import i64
+
+from compiled.charges import Rates, charged, order_charges
+from compiled.decisions import Cause
+from compiled.events import PlaceOrder
+from compiled.floor import Floor
+from compiled.kernel import Kernel
+from compiled.ladder import AT_MARKET, Ladder, LadderPlan, Rung, RungState
+from compiled.ledger import Position
+from compiled.model import SECOND, Order, OrderStatus, OrderType, Product, Purpose, Side, paise
+from compiled.outbox import Fill
+from compiled.positions import Lane, Market, Slot
+from compiled.protection import RETRY_SECONDS
+from compiled.resting import resting
+from compiled.risk import Reason, Usage, check_order, check_usage, size_of
+from compiled.strategy import Request
+from compiled.venue import Venue
+
+ROW: Final[i64] = 14
+PRODUCTS: Final = list(Product)
+
+
+@final
+class Line:
+    """One instrument that one strategy listens to: signed shares held, and signed shares that wait for the next open.
+
+    `bought` is the value of the entry and `charges` what it cost, in paise; times are ns, `row` is where its fill stands.
+    """
+
+    def __init__(self, index: i64, market: Market, floor: Floor) -> None:
+        self.index = index
+        self.market = market
+        self.floor = floor
+        self.slot: Slot | None = market.listeners[0] if len(market.listeners) == 1 else None
+        self.plan: LadderPlan | None = None
+        self.rates: Rates | None = None
+        self.position: Position | None = None
+        self.account: Position | None = None
+        self.side = Side.BUY
+        self.reason = ""
+        self.held: i64 = 0
+        self.sent: i64 = 0
+        self.ladder: i64 = 0
+        self.intent: i64 = 0
+        self.order: i64 = 0
+        self.asked: i64 = 0
+        self.created: i64 = 0
+        self.opened: i64 = 0
+        self.bought: i64 = 0
+        self.charges: i64 = 0
+        self.high = 0.0
+        self.row: i64 = 0
+        self.leaving = ""
+
+
+@final
+class Bare(Lane):
+    """The bare positions of one replay. While a ladder is followed there are none: either all are here, or none is.
+
+    `sent` is how many orders wait for an open.
+    """
+
+    def __init__(self, kernel: Kernel, venue: Venue, markets: list[Market], floors: list[Floor]) -> None:
+        self.kernel = kernel
+        self.ledger = kernel.ledger
+        self.venue = venue
+        self.lines: list[Line] = []
+        self.sent: i64 = 0
+        self._rows = vec[i64]()  # fills without objects (see `_book`), `_filled` numbers of them
+        self._filled: i64 = 0
+        self._shown: dict[int, Order] = {}  # of those rows: the entries that a ladder has as objects
+        for index in range(i64(len(markets))):
+            market = markets[index]
+            market.line = index
+            self.lines.append(Line(index, market, floors[index]))
+        kernel.lane = self
+        for slot in kernel.slots:
+            slot.context.lane = self
+
+    # requests
+
+    def ask(self, slot: Slot, market: Market, request: Request, cause: Cause) -> bool:
+        """Do what a strategy asks for, where it can be done in columns; return whether it was."""
+        if self.kernel.ladders:
+            return False
+        line = self.lines[market.line]
+        plan = request.plan
+        done = False
+        if line.slot is not slot or line.floor.orders or line.floor.gtts:
+            pass
+        elif plan is not None:
+            done = self._enter(line, request, plan, cause)
+        elif request.order is None:
+            done = (line.held == 0 and line.sent == 0) or self._leave(line, request)
+        if not done:
+            self.show()
+        return done
+
+    def _enter(self, line: Line, request: Request, plan: LadderPlan, cause: Cause) -> bool:
+        """Send the entry of a bare position if sizing and risk allow it; what they refuse, the long way refuses and tells."""
+        kernel = self.kernel
+        market = line.market
+        slot = line.slot
+        rung = plan.rungs[0]
+        if slot is None or len(plan.rungs) != 1 or rung.stop_percent > 0.0 or plan.entry is not AT_MARKET:
+            return False
+        if plan.product is Product.MIS:
+            return False
+        if line.held != 0 or line.sent != 0:
+            kernel.decline(slot.name, request, plan, cause, Reason.DUPLICATE)
+            return True
+        instrument = market.instrument
+        out = kernel.out
+        now = out.now
+        side = request.side
+        limits = kernel.limits
+        quantity = size_of(instrument, plan, rung.stop_percent, market.ltp)
+        price = instrument.snap(market.last)
+        if now < self.venue.open or now >= self.venue.close:
+            return False
+        if kernel.gate(market, slot.name, side, plan, AT_MARKET) is not Reason.OK:
+            return False
+        if check_order(instrument, quantity, price, market.last, limits) is not Reason.OK:
+            return False
+        if check_usage(slot.name, paise(price, quantity), self._usage(line, slot), limits) is not Reason.OK:
+            return False
+        kernel.decisions.next_number += 1
+        kernel.entries += 1
+        kernel.entered(slot.name)
+        line.plan = plan
+        line.side = side
+        line.reason = request.reason
+        line.rates = kernel.rates[charged(market.token, plan.product)]
+        line.ladder = kernel.next_number
+        kernel.next_number += 2
+        line.created = now
+        self._send(line, quantity if side is Side.BUY else -quantity, side, Purpose.ENTRY, plan.product, slot.name)
+        return True
+
+    def _leave(self, line: Line, request: Request) -> bool:
+        """Send the exit of a bare position."""
+        slot = line.slot
+        plan = line.plan
+        instrument = line.market.instrument
+        now = self.kernel.out.now
+        if line.held == 0 or line.sent != 0 or slot is None or plan is None:
+            return False
+        if now < self.venue.open or now >= self.venue.close or not instrument.hours.takes_exits(now):
+            return False
+        quantity = line.held if line.held > 0 else -line.held
+        if instrument.freeze > 0 and quantity > instrument.freeze:
+            return False
+        self.kernel.decisions.next_number += 1
+        line.leaving = "exit: " + request.reason if request.reason else "exit"
+        side = Side.SELL if line.side is Side.BUY else Side.BUY
+        self._send(line, -line.held, side, Purpose.EXIT, plan.product, slot.name)
+        return True
+
+    def _send(self, line: Line, shares: i64, side: Side, purpose: Purpose, product: Product, strategy: str) -> None:
+        out = self.kernel.out
+        quantity = shares if shares > 0 else -shares
+        line.intent = out.number()
+        line.asked = out.now
+        out.note_order(line.intent, line.market.token, side, OrderType.MARKET, product, purpose, quantity, strategy)
+        line.order = self.venue.reports.number()
+        line.sent = shares
+        self.sent += 1
+
+    def _usage(self, candidate: Line, slot: Slot) -> Usage:
+        """Return what is used of the limits, as `Positions._usage` reckons it from ladders."""
+        kernel = self.kernel
+        usage = Usage()
+        pending: i64 = 0
+        for line in self.lines:
+            if line.held == 0 and line.sent == 0:
+                continue
+            shares = line.held if line.held != 0 else line.sent
+            value = paise(line.market.last, shares if shares > 0 else -shares)
+            if line.held == 0:
+                pending += value
+            usage.positions += 1
+            usage.exposure += value
+            if line is candidate:
+                usage.symbol_positions += 1
+                usage.symbol_exposure += value
+            if line.slot is slot:
+                usage.strategy_exposure += value
+        usage.recent = kernel.recent(slot.name)
+        usage.trades = kernel.entries
+        usage.funds = kernel.ledger.cash - pending
+        return usage
+
+    def value(self, line: Line, high: float, close: float) -> None:
+        """Value a position at the close of a bar, in rupees."""
+        if line.held > 0 and high > line.high:
+            line.high = high
+        position = line.position
+        account = line.account
+        if position is not None and account is not None:
+            account.last = close
+            self.ledger.unrealised += position.mark(close)
+
+    # fills
+
+    def trades(self, line: Line, open: float, volume: i64) -> bool:
+        """Tell whether the order that waits trades whole at this open (rupees) of a bar of this volume."""
+        floor = line.floor
+        sign: i64 = 1 if line.sent > 0 else -1
+        floor.at = floor.instrument.ticks(open)
+        floor.close = 0.0
+        floor.traded = volume * floor.instrument.multiplier
+        room = floor.slippage.share(floor.traded)
+        if 0 <= room < sign * line.sent:
+            return False
+        if floor.instrument.upper <= 0.0:
+            return True
+        return sign * (floor.worst(sign, -1.0) - floor.at) >= 0 and not floor.locked(sign, floor.at)
+
+    def strike(self, line: Line, ts: i64, open: float, volume: i64) -> bool:
+        """Trade the order that waits at the open of a bar; where it can't trade whole, return False with everything followed."""
+        if not self.trades(line, open, volume):
+            self.settle()
+            return False
+        floor = line.floor
+        sign: i64 = 1 if line.sent > 0 else -1
+        quantity = sign * line.sent
+        price = floor.slipped(sign, quantity)
+        if price != floor.at:
+            limit = floor.worst(sign, -1.0)
+            price = limit if sign * (price - limit) > 0 else price
+        self._book(line, ts, Side.BUY if sign > 0 else Side.SELL, quantity, price)
+        return True
+
+    def _book(self, line: Line, ts: i64, side: Side, quantity: i64, ticks: i64) -> None:
+        """Book a trade as `Answers._book` does, and what it makes of the position."""
+        kernel = self.kernel
+        slot = line.slot
+        rates = line.rates
+        plan = line.plan
+        if slot is None or rates is None or plan is None:
+            return
+        market = line.market
+        out = kernel.out
+        out.now = max(out.now, ts)
+        price = market.instrument.price(ticks)
+        value = paise(price, quantity)
+        ledger = self.ledger
+        position = line.position
+        account = line.account
+        if position is None or account is None:
+            position = line.position = ledger.open(slot.name, market.token, price)
+            market.held = ledger.held(market.token)
+            account = line.account = ledger.account(market.token)
+            if account is None:
+                return
+        realised = ledger.book(account, position, side, quantity, value)
+        charges = order_charges(rates, side, quantity, value)
+        ledger.take(account, position, charges)
+        out.note_fill(line.intent, ts, quantity, price, charges, realised)
+        enters = line.held == 0
+        at = self._filled
+        self._filled = at + ROW
+        if at == len(self._rows):
+            self._rows = _longer(self._rows)
+        rows = self._rows
+        rows[at] = line.intent
+        rows[at + 1] = line.order
+        rows[at + 2] = line.index
+        rows[at + 3] = line.sent
+        rows[at + 4] = 1 if enters else 0
+        rows[at + 5] = plan.product
+        rows[at + 6] = line.ladder + 1
+        rows[at + 7] = line.asked
+        rows[at + 8] = ts
+        rows[at + 9] = ticks
+        rows[at + 10] = value
+        rows[at + 11] = charges
+        rows[at + 12] = realised
+        rows[at + 13] = self.venue.reports.number()
+        if enters:
+            line.held = line.sent
+            line.bought = value
+            line.charges = charges
+            line.opened = ts
+            line.high = 0.0
+            line.row = at
+        else:
+            sign: i64 = 1 if line.held > 0 else -1
+            line.held = 0
+            kernel.count(slot.name, sign * (value - line.bought) - line.charges - charges)
+        market.bare = line.held
+        line.sent = 0
+        self.sent -= 1
+
+    # objects
+
+    def show(self) -> None:
+        """Make ladders of the positions and fills of the rows, while a moment lasts: what was sent in it is still to go."""
+        self._make(passed=False)
+        self.flush()
+
+    def settle(self) -> None:
+        """Do so between moments, if an order waits: time passes without the bar that it waits for."""
+        if self.sent > 0:
+            self._make(passed=True)
+            self.flush()
+
+    def finish(self) -> None:
+        """Make ladders of the positions at the end; fills are made when they are asked for."""
+        self._make(passed=True)
+
+    def _make(self, passed: bool) -> None:
+        to_go: list[Order] = []
+        for line in sorted([line for line in self.lines if line.held != 0 or line.sent != 0], key=_ladder):
+            order = self._follow(line, passed)
+            if order is not None:
+                to_go.append(order)
+        for order in sorted(to_go, key=_intent):
+            self.venue.reports.next_id -= 1  # the exchange gives it a number when it gets it
+            self.kernel.out.commands.append(PlaceOrder(order))
+
+    def _follow(self, line: Line, passed: bool) -> Order | None:
+        """Make the ladder of a position, and of what was sent an order at the exchange; return one that is to go there."""
+        slot = line.slot
+        plan = line.plan
+        if slot is None or plan is None:
+            return None
+        kernel = self.kernel
+        ladder = Ladder(line.ladder, slot.name, line.market.instrument, line.side, plan)
+        ladder.created = line.created
+        ladder.reason = line.reason
+        rung = Rung(line.ladder + 1, line.ladder, 1, plan.rungs[0])
+        ladder.rungs.append(rung)
+        rung.state = RungState.ENTERING
+        if line.held != 0:
+            entry = self._order(line.row)
+            self._shown[int(line.row)] = entry
+            rung.entry = entry
+            rung.state = RungState.OPEN
+            rung.bought = entry.quantity
+            rung.bought_value = line.bought
+            rung.charges = line.charges
+            rung.opened = line.opened
+            rung.high = line.high
+        order: Order | None = None
+        if line.sent != 0:
+            order = self._sent(line, slot.name, plan.product, rung.rung_id, passed)
+            if line.held != 0:
+                ladder.leaving = True
+                rung.leaving = True
+                rung.exit_reason = line.leaving
+                rung.exit = order
+                rung.state = RungState.EXITING
+                rung.retry_at = line.asked + RETRY_SECONDS * SECOND
+            else:
+                rung.entry = order
+        line.held = 0
+        line.sent = 0
+        line.market.bare = 0
+        kernel.adopt(ladder)
+        return None if passed else order
+
+    def _sent(self, line: Line, strategy: str, product: Product, rung: i64, passed: bool) -> Order:
+        """Return the order that waits, as it stands at the exchange, or as it is about to go there."""
+        out = self.kernel.out
+        order = Order(
+            line.intent, out.tag(line.intent), strategy, line.market.token, Side.BUY if line.sent > 0 else Side.SELL,
+            line.sent if line.sent > 0 else -line.sent, OrderType.MARKET, product,
+            Purpose.EXIT if line.held != 0 else Purpose.ENTRY, rung=rung, created=line.asked,
+        )  # fmt: skip
+        self.sent -= 1
+        if passed:
+            order.order_id = str(line.order)
+            order.status = OrderStatus.OPEN
+            made = resting(order, order.order_id, line.market.instrument)
+            made.fresh = True
+            line.floor.orders.append(made)
+        out.register(order)
+        return order
+
+    def flush(self) -> None:
+        """Make fills of the rows, in their order."""
+        rows = self._rows
+        out = self.kernel.out
+        at: i64 = 0
+        while at < self._filled:
+            order = self._shown.get(int(at))
+            if order is None:
+                order = self._order(at)
+            price = self.lines[rows[at + 2]].market.instrument.price(rows[at + 9])
+            trade_id = "T" + str(rows[at + 13])
+            out.fills.append(Fill(rows[at + 8], trade_id, order, order.quantity, price, rows[at + 11], rows[at + 12]))
+            at += ROW
+        self._filled = 0
+        self._shown = {}
+
+    def _order(self, at: i64) -> Order:
+        """Return the order behind a row, complete."""
+        rows = self._rows
+        line = self.lines[rows[at + 2]]
+        slot = line.slot
+        shares = rows[at + 3]
+        order = Order(
+            rows[at], self.kernel.out.tag(rows[at]), "" if slot is None else slot.name, line.market.token,
+            Side.BUY if shares > 0 else Side.SELL, shares if shares > 0 else -shares, OrderType.MARKET,
+            PRODUCTS[rows[at + 5] - 1], Purpose.ENTRY if rows[at + 4] else Purpose.EXIT, rung=rows[at + 6],
+            created=rows[at + 7],
+        )  # fmt: skip
+        order.order_id = order.listed = str(rows[at + 1])
+        order.status = OrderStatus.COMPLETE
+        order.filled = order.traded = order.quantity
+        order.value = rows[at + 10]
+        order.charged = rows[at + 11]
+        return order
+
+
+def _longer(rows: vec[i64]) -> vec[i64]:
+    """Return a copy of rows with room for as many again."""
+    made = vec[i64]([0] * (2 * len(rows) + 256 * int(ROW)))
+    for at in range(i64(len(rows))):
+        made[at] = rows[at]
+    return made
+
+
+def _ladder(line: Line) -> i64:
+    return line.ladder
+
+
+def _intent(order: Order) -> i64:
+    return order.intent

@@ -1,0 +1,198 @@
+"""Bare positions in columns: everything a kernel, a venue, a ledger and a strategy can show is as the long way leaves it."""
+
+import random
+
+import pytest
+
+from compiled.model import MINUTE, Product, Side
+from compiled.replay import run_bars
+from compiled.risk import Limits
+from compiled.samples import SmaCross
+from compiled.slippage import FixedTicks, VolumeShare
+from compiled.strategy import Strategy
+from tests.reference.replay import LongWay
+from tests.test_replay import OPEN, columns, days, desk, sessions, walk
+
+ONE = (257,)
+THREE = (257, 513, 769)
+
+
+class Bares(Strategy):
+    """Enters and leaves bare positions at random; now and then it looks at them, cancels, or wants a stop."""
+
+    def __init__(self, seed, every=0, look=0.0, stops=0.0, products=(Product.CNC, Product.NRML)):
+        super().__init__(f"bare{seed}", 60, every)
+        self.rng = random.Random(seed)
+        self.look, self.stops, self.products = look, stops, products
+        self.seen = []
+
+    def on_bar(self, ctx, bar):
+        self.act(ctx, bar.token)
+        self.seen.append((bar.token, bar.start, bar.close, ctx.position(bar.token), ctx.ltp(bar.token)))
+
+    def on_timer(self, ctx, ts):
+        for token in list(ctx.instruments):
+            self.act(ctx, token)
+
+    def act(self, ctx, token):
+        draw = self.rng.random()
+        if self.rng.random() < self.look:
+            self.watch(ctx, token)
+        if draw < 0.12:
+            product = self.rng.choice(self.products)
+            side = Side.BUY if product is Product.CNC or self.rng.random() < 0.5 else Side.SELL
+            stop = 1.0 if self.rng.random() < self.stops else 0.0
+            ctx.enter(token, side, 20_000_00, stop, product=product, reason=self.rng.choice(("", "up")))
+        elif draw < 0.23:
+            ctx.exit(token, self.rng.choice(("", "down")))
+        elif draw < 0.235:
+            ctx.exit(token)
+            ctx.exit(token)
+        elif draw < 0.24:
+            ctx.enter(token, Side.BUY, 20_000_00, 0.0)
+            ctx.exit(token)
+
+    def watch(self, ctx, token):
+        ladders = [
+            (ladder.ladder_id, ladder.created, ladder.reason, ladder.leaving, *map(rung_of, ladder.rungs))
+            for ladder in ctx.ladders(token)
+        ]
+        orders = [(o.intent, o.tag, o.order_id, int(o.status), o.quantity, o.created) for o in ctx.orders(token)]
+        self.seen.append((ladders, orders, len(ctx.all_ladders())))
+        if self.rng.random() < 0.3:
+            for order in ctx.orders(token):
+                ctx.cancel(order)
+
+
+def rung_of(rung):
+    bought = (rung.bought, rung.bought_value, rung.charges, rung.high, rung.opened)
+    return rung.rung_id, int(rung.state), *bought, rung.leaving, rung.exit_reason, rung.retry_at
+
+
+SET_UPS = {
+    "one instrument, no holes": {"strategies": lambda: [Bares(1)], "tokens": ONE, "holes": 0.0},
+    "one instrument": {"strategies": lambda: [Bares(2, look=0.1)], "tokens": ONE},
+    "several": {"strategies": lambda: [Bares(3)], "holes": 0.0},
+    "several, with holes": {"strategies": lambda: [Bares(4)], "holes": 0.3},
+    "looked at": {"strategies": lambda: [Bares(5, look=0.2)]},
+    "stops between": {"strategies": lambda: [Bares(6, stops=0.3)]},
+    "two strategies": {"strategies": lambda: [Bares(7), Bares(8, look=0.05)]},
+    "timers": {"strategies": lambda: [Bares(9, every=90)]},
+    "intraday between": {"strategies": lambda: [Bares(10, products=(Product.CNC, Product.MIS))]},
+    "a share of the volume": {"strategies": lambda: [Bares(11)], "slippage": lambda: VolumeShare(0.02, 0.1)},
+    "slippage": {"strategies": lambda: [Bares(12)], "slippage": lambda: FixedTicks(3)},
+    "a narrow band": {"strategies": lambda: [Bares(13)], "tokens": ONE, "band": True},
+    "limits that halt": {
+        "strategies": lambda: [Bares(14, look=0.02)],
+        "slippage": lambda: FixedTicks(2),
+        "limits": lambda: Limits(max_daily_loss=1_200_00, max_positions=2, max_consecutive_losses=6),
+    },
+    "limits of strategies": {
+        "strategies": lambda: [Bares(15)],
+        "limits": lambda: Limits(
+            strategy_daily_loss=300_00,
+            max_exposure=60_000_00,
+            max_orders_per_minute=2,
+            max_trades_per_day=40,
+            max_symbol_exposure=30_000_00,
+        ),
+    },
+}
+
+
+def band_of(rows):
+    """Return a band that a tenth of the closes is below, and a tenth above: nobody trades at its edges."""
+    closes = sorted(row[5] for row in rows)
+    return closes[len(closes) // 10], closes[-len(closes) // 10]
+
+
+def state(kernel, venue, fills, curve, strategies):
+    """Return all that can be told apart."""
+    ledger = kernel.ledger
+    return {
+        "digest": kernel.digest(),
+        "curve": curve,
+        "sums": (ledger.net, ledger.cash, ledger.charges, kernel.round_trips, kernel.losses, kernel.entries),
+        "limits": (kernel.peak, kernel.refused, kernel.halted),
+        "numbers": (kernel.next_number, kernel.out.next_intent, venue.reports.next_id, kernel.decisions.next_number),
+        "counts": (kernel.ticks, kernel.bar_count),
+        "fills": [(f.ts, f.trade_id, f.quantity, f.price, f.charges, f.realised, *order_of(f.order)) for f in fills],
+        "markets": [(m.ltp, m.bid, m.volume, m.version, m.heard, m.live) for m in kernel.markets.values()],
+        "positions": [
+            (p.token, p.quantity, p.value, p.last, p.realised, p.realised_fifo, p.marked, p.charges)
+            for p in ledger.positions() + ledger.account_positions()
+        ],
+        "strategies": [(s.signals, s.last_signal, s.losses, s.peak, s.stopped) for s in kernel.slots],
+        "seen": [strategy.seen for strategy in strategies],
+    }
+
+
+def order_of(order):
+    names = (
+        order.intent,
+        order.tag,
+        order.order_id,
+        order.rung,
+        int(order.side),
+        int(order.purpose),
+        int(order.product),
+    )
+    return (
+        *names,
+        int(order.status),
+        order.quantity,
+        order.filled,
+        order.traded,
+        order.value,
+        order.charged,
+        order.created,
+    )
+
+
+@pytest.mark.parametrize("name", SET_UPS)
+@pytest.mark.parametrize("seed", [21, 22, 23])
+def test_columns_leave_everything_as_the_long_way_does(name, seed):
+    given = {key: value() if callable(value) else value for key, value in SET_UPS[name].items()}
+    tokens = given.pop("tokens", THREE)
+    rows = walk(seed, tokens, 370 if tokens is ONE else 150, days=2, holes=given.pop("holes", 0.1))
+    band = given.pop("band", False)
+    told = []
+    for short in (True, False):
+        given |= {key: value() for key, value in SET_UPS[name].items() if callable(value)}
+        kernel, venue = desk(tokens=tokens, **given)
+        if band:
+            for floor in venue.floors.values():
+                floor.instrument.lower, floor.instrument.upper = band_of(rows)
+        if short:
+            result = run_bars(kernel, venue, columns(rows, tokens), 60, sessions(2))
+            fills, curve = result.fills, list(zip(result.times, result.equity, strict=True))
+        else:
+            way = LongWay(kernel, venue)
+            way.run(rows, 60, days(2))
+            fills, curve = kernel.out.fills, way.curve
+        told.append(state(kernel, venue, fills, curve, given["strategies"]))
+    assert len(told[0]["fills"]) > 3
+    assert told[0] == told[1]
+
+
+def test_nothing_is_made_of_a_bare_position_until_somebody_looks():
+    kernel, venue = desk([SmaCross("cross", 60, 5, 12, 100)], ONE)
+    result = run_bars(kernel, venue, columns(walk(1, ONE, 370), ONE), 60, sessions())
+    assert kernel.out.fills == []
+    assert len(kernel.out.orders) <= 2
+    first = result.fills[0]
+    assert (first.order.tag, first.trade_id, first.order.side) == ("P1", "T2", Side.BUY)
+    assert len(result.fills) == kernel.out.next_intent - 1
+
+
+def test_an_entry_whose_bar_does_not_come_is_given_up_as_by_the_long_way():
+    class Once(Strategy):
+        def on_bar(self, ctx, bar):
+            if bar.start == OPEN:
+                ctx.enter(bar.token, Side.BUY, 10_000_00, 0.0)
+
+    rows = [(257, OPEN + n * MINUTE, 100.0, 100.0, 100.0, 100.0, 1_000) for n in (0, 3, 4)]
+    kernel, venue = desk([Once("once", 60)], ONE)
+    result = run_bars(kernel, venue, columns(rows, ONE), 60, sessions())
+    assert result.fills == []  # a market order that has no trade within thirty seconds is cancelled
+    assert kernel.ledger.positions() == []
