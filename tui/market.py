@@ -12,6 +12,7 @@ from engine.trading.gaps import Missing
 from engine.trading.killswitch import HALT
 from engine.trading.loop import Loop
 from tui.exchange import Exchange, connect
+from tui.pace import follow
 from tui.station import Station
 
 KeepBars = Callable[[list[Bar]], None]
@@ -60,7 +61,7 @@ class Market:
             lambda level, text: loop.log.tell(level, "gap", text),
             lambda: [int(position.token) for position in loop.kernel.ledger.account_positions() if position.quantity],
         )  # fmt: skip
-        works.append(self._filler.run())
+        works += [self._filler.run(), follow(clock, access.place.rest)]
         loop.gaps.ended = self._lost
         if self._station.real:
             works.append(Guard(loop, self.broker.funds, self.broker.margins, self._totals).run())

@@ -1,5 +1,6 @@
 """The clock of an exchange: the time of day, or what a sandbox says it is."""
 
+import asyncio
 import json
 import urllib.error
 import urllib.request
@@ -8,6 +9,8 @@ from typing import Any
 from engine.trading.clock import ScaledClock, SteppedClock
 
 PATIENCE_S = 5
+FOLLOW_S = 0.5
+"""Seconds between two looks at the clock of an exchange that may not keep its speed."""
 
 
 def told_by(rest: str) -> dict[str, Any] | None:
@@ -29,3 +32,17 @@ def clock_at(rest: str) -> ScaledClock | SteppedClock:
         return ScaledClock.real()
     now, speed = int(told["now"]), told["speed"]
     return SteppedClock(now) if speed is None else ScaledClock(now, speed)
+
+
+async def follow(clock: ScaledClock | SteppedClock, rest: str) -> None:
+    """Keep a clock to that of a sandbox, which slows down where the machine cannot keep up; return where there is none.
+
+    While the sandbox's clock is held the desk's goes on.
+    """
+    if isinstance(clock, SteppedClock) or await asyncio.to_thread(told_by, rest) is None:
+        return
+    while True:
+        await asyncio.sleep(FOLLOW_S)
+        told = await asyncio.to_thread(told_by, rest)
+        if told is not None and not told["held"] and not told["over"]:
+            clock.follow(int(told["now"]))

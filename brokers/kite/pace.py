@@ -1,28 +1,49 @@
 """The documented request rates of Kite, kept on the desk's clock."""
 
-from typing import Final
+from collections import deque
+from typing import Final, NamedTuple, final
 
 from compiled.model import SECOND
 from engine.ports import Clock
 
-QUOTES: Final = 1.0
-HISTORY: Final = 3.0
-OTHERS: Final = 10.0
-"""Requests per second and API key (Kite Connect v3, "Exceptions and errors", rate limits)."""
+
+class Rate(NamedTuple):
+    """So many requests a second and API key, of which `kept` are for changes alone."""
+
+    most: int
+    kept: int = 0
 
 
+QUOTES: Final = Rate(1)
+HISTORY: Final = Rate(3)
+OTHERS: Final = Rate(10, 3)
+"""Kite Connect v3, "Exceptions and errors", rate limits. Orders have a rate of their own, which is the governor's."""
+
+WINDOW: Final = SECOND + SECOND // 10
+"""What we count as a second: requests reach Kite closer together, or farther apart, than they left."""
+
+
+@final
 class Pace:
-    """Spaces calls evenly: one each 1/`rate` seconds of `clock`, in the order they came."""
+    """Admits no more requests of a class than its rate, in any window of `clock`."""
 
-    def __init__(self, clock: Clock, rate: float) -> None:
+    def __init__(self, clock: Clock, rate: Rate) -> None:
         self._clock = clock
-        self._gap = int(SECOND / rate)
-        self._next = 0
+        self._rate = rate
+        self._left: deque[int] = deque(maxlen=rate.most)
 
-    async def turn(self) -> None:
-        """Return when the caller may go."""
+    def take(self, *, change: bool = False) -> bool:
+        """Count a request that leaves now; False where it may not."""
         now = self._clock.now()
-        at = max(now, self._next)
-        self._next = at + self._gap
-        if at > now:
-            await self._clock.sleep_until(at)
+        if self._due(change=change) > now:
+            return False
+        self._left.append(now)
+        return True
+
+    async def wait(self, *, change: bool = False) -> None:
+        """Return when a request may leave, unless another one takes its place."""
+        await self._clock.sleep_until(self._due(change=change))
+
+    def _due(self, *, change: bool) -> int:
+        most = self._rate.most - (0 if change else self._rate.kept)
+        return self._left[-most] + WINDOW if len(self._left) >= most else 0

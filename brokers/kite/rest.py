@@ -1,20 +1,16 @@
 """The broker port over the official Kite client: a few threads that may block, and no doubt hidden from the desk.
 
-Changes and reads have threads of their own, so that no slow download ever stands before an exit. Each thread has its
-own client and so its own HTTP session, which requests does not share safely. A change whose caller is cancelled may
-still be sent: the caller treats it as unknown.
+A change whose caller is cancelled may still be sent: the caller treats it as unknown.
 """
 
-import asyncio
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from brokers.kite import outcome
+from brokers.kite.calls import Calls
 from brokers.kite.listings import todays
-from brokers.kite.pace import HISTORY, OTHERS, QUOTES, Pace
 from brokers.kite.terms import VARIETY, slices
 from brokers.kite.translation import (
     PLAIN_ACCOUNT,
@@ -38,15 +34,10 @@ from brokers.kite.translation import (
 from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import SECOND, Bar, Gtt, Instrument, Order, nearest
 from compiled.terms import Change
-from engine.errors import DataError, OrderRefused, PatangError, RetryableError
+from engine.errors import DataError, OrderRefused, RetryableError
 from engine.market.calendar import ist_day
 from engine.market.dumps import Dumps, unpacked
 from engine.ports import BrokerHolding, BrokerPosition, Clock, Slices
-
-if TYPE_CHECKING:
-    from brokers.kite.wire import Wire
-
-T = TypeVar("T")
 
 _DAY: Final = 86_400 * SECOND
 INTERVALS: Final = {
@@ -78,8 +69,8 @@ class KiteBroker:
 
     Instruments become known by `instruments()` or `know()`; an order in an unknown one is refused here. `timeout`
     (seconds) bounds each wait for the network and the wait for a free thread. Half of the `workers` serve reads; with
-    two workers changes reach Kite in the order they were asked for. `limits` keeps the documented read
-    rates on `clock`; the rate of changes is the governor's. `on_token_death` is called once for each token, on the
+    two workers changes reach Kite in the order they were asked for. `limits` keeps the documented
+    rates on `clock`; that of new orders is the governor's. `on_token_death` is called once for each token, on the
     event loop, when Kite first says that it is dead. Every order carries what `standing` says. `source` is the local
     address that requests leave from, for a machine with several ("": the system chooses): Kite takes orders from
     registered addresses only. With `dumps` the day's instrument list is asked for once and kept there. `pool` makes
@@ -103,23 +94,14 @@ class KiteBroker:
         pool: Callable[[int, str], Executor] = ThreadPoolExecutor,
     ) -> None:
         self._dumps = dumps
-        self._session = (rest, api_key, access_token, timeout, source)
         self._standing = standing
         self._clock = clock
-        self._timeout = timeout
-        self._limits = limits
-        self._on_token_death = on_token_death
-        self._quotes, self._history, self._others = (Pace(clock, rate) for rate in (QUOTES, HISTORY, OTHERS))
-        self._changes = pool(max(1, workers - workers // 2), "kite-change")
-        self._reads = pool(max(1, workers // 2), "kite-read")
-        self._thread = threading.local()
-        self._wires: list[Wire] = []
-        self._closed = False
+        self._calls = Calls((rest, api_key, access_token, timeout, source), clock, workers, pool, limits=limits)
+        self._calls.on_token_death = on_token_death
         self._known: dict[int, Instrument] = {}
         self._tokens: dict[tuple[str, str], int] = {}
         self._orders: dict[str, Known] = {}
         """By order id: those placed here, and those of any order book read; a day has a few thousand at most."""
-        self._dead = False
 
     def know(self, instruments: Iterable[Instrument]) -> None:
         """Take note of instruments: their names, grids and tokens."""
@@ -129,29 +111,27 @@ class KiteBroker:
 
     async def account(self) -> str:
         """Return the account's user id; raise `ConnectionFailed` where there is nobody, `OperatorError` on a dead token."""
-        return await self._read(lambda kite: _name(kite.profile()["user_id"]), failure=outcome.of_greeting)
+        return await self._calls.read(lambda kite: _name(kite.profile()["user_id"]), failure=outcome.of_greeting)
 
     async def server_time(self) -> int:
         """Return the time Kite gives its answers, whole seconds in ns UTC."""
 
         def ask(kite: Any) -> int:
             kite.profile()
-            return nanoseconds(parsedate_to_datetime(self._wire().date))
+            return nanoseconds(parsedate_to_datetime(self._calls.wire().date))
 
-        return await self._read(ask)
+        return await self._calls.read(ask)
 
     def renew(self, access_token: str) -> None:
         """Go on with another access token; calls under way end with the old one."""
-        rest, api_key, _, timeout, source = self._session
-        self._session = (rest, api_key, access_token, timeout, source)
-        self._dead = False
+        self._calls.renew(access_token)
 
     async def place(self, order: Order) -> str:
         """Send a new order and return the broker's order id."""
         if order.terms.autoslice:
             raise OrderRefused("AUTOSLICE", "a sliced order has several ids: use place_sliced")
         fields = order_fields(order, self._instrument(order.token), self._standing)
-        order_id = await self._change(lambda kite: _name(kite.place_order(**fields)))
+        order_id = await self._calls.place(lambda kite: _name(kite.place_order(**fields)))
         self._orders[order_id] = Known(int(order.token), VARIETY[order.terms.variety])
         return order_id
 
@@ -161,7 +141,7 @@ class KiteBroker:
         Returns once at least one slice exists; the others may have been refused, or be unknown.
         """
         fields = order_fields(order, self._instrument(order.token), self._standing)
-        placed = await self._change(lambda kite: slices(kite.place_autoslice_order(**fields)))
+        placed = await self._calls.place(lambda kite: slices(kite.place_autoslice_order(**fields)))
         self._orders.update(dict.fromkeys(placed.order_ids, Known(int(order.token))))
         return placed
 
@@ -172,27 +152,29 @@ class KiteBroker:
             raise OrderRefused("ORDER", f"order {order_id} stands in no order book that was read")
         fields = change_fields(change, self._instrument(known.token))
         variety, parent = known.variety, known.parent
-        await self._change(lambda kite: _name(kite.modify_order(variety, order_id, parent_order_id=parent, **fields)))
+        await self._calls.alter(
+            lambda kite: _name(kite.modify_order(variety, order_id, parent_order_id=parent, **fields))
+        )
 
     async def cancel(self, order_id: str) -> None:
         """Cancel a working order."""
         known = self._orders.get(order_id, Known(0))
         variety, parent = known.variety, known.parent
-        await self._change(lambda kite: _name(kite.cancel_order(variety, order_id, parent_order_id=parent)))
+        await self._calls.alter(lambda kite: _name(kite.cancel_order(variety, order_id, parent_order_id=parent)))
 
     async def place_gtt(self, gtt: Gtt) -> int:
         """Send a new GTT with `gtt.legs` and return its id."""
         fields = gtt_fields(gtt, gtt.legs, self._instrument(gtt.token))
-        return await self._change(lambda kite: int(kite.place_gtt(**fields)["trigger_id"]))
+        return await self._calls.alter(lambda kite: int(kite.place_gtt(**fields)["trigger_id"]))
 
     async def modify_gtt(self, gtt: Gtt) -> None:
         """Replace the legs of `gtt.gtt_id` by `gtt.pending`."""
         fields, gtt_id = gtt_fields(gtt, gtt.pending, self._instrument(gtt.token)), int(gtt.gtt_id)
-        await self._change(lambda kite: int(kite.modify_gtt(gtt_id, **fields)["trigger_id"]))
+        await self._calls.alter(lambda kite: int(kite.modify_gtt(gtt_id, **fields)["trigger_id"]))
 
     async def delete_gtt(self, gtt_id: int) -> None:
         """Delete a GTT."""
-        await self._change(lambda kite: int(kite.delete_gtt(gtt_id)["trigger_id"]))
+        await self._calls.alter(lambda kite: int(kite.delete_gtt(gtt_id)["trigger_id"]))
 
     async def orders(self) -> list[OrderUpdate]:
         """Return today's order book, ours and others', in the order of Kite's rows: oldest first."""
@@ -203,48 +185,50 @@ class KiteBroker:
             updates = [order_update(row, now) for row in rows]
             return updates, {update.order_id: _known(row) for update, row in zip(updates, rows, strict=True)}
 
-        updates, orders = await self._read(book)
+        updates, orders = await self._calls.read(book)
         self._orders.update(orders)
         return updates
 
     async def trades(self) -> list[Trade]:
         """Return today's trades, oldest first."""
         now = self._clock.now()
-        trades = await self._read(lambda kite: [trade(row, now) for row in _rows(kite.trades())])
+        trades = await self._calls.read(lambda kite: [trade(row, now) for row in _rows(kite.trades())])
         return sorted(trades, key=lambda each: each.ts)
 
     async def gtts(self) -> list[GttUpdate]:
         """Return all GTTs the broker lists (live ones, and a week of the others), lowest id first."""
         now = self._clock.now()
-        gtts = await self._read(lambda kite: [gtt_update(row, now, self._token) for row in _rows(kite.get_gtts())])
+        gtts = await self._calls.read(
+            lambda kite: [gtt_update(row, now, self._token) for row in _rows(kite.get_gtts())]
+        )
         return sorted(gtts, key=lambda each: each.gtt_id)
 
     async def positions(self) -> list[BrokerPosition]:
         """Return the net positions, flat ones included."""
-        return await self._read(lambda kite: [position(row) for row in _rows(kite.positions()["net"])])
+        return await self._calls.read(lambda kite: [position(row) for row in _rows(kite.positions()["net"])])
 
     async def holdings(self) -> list[BrokerHolding]:
         """Return the shares brought over from earlier days; what was sold of them today stands in `positions`."""
-        return await self._read(lambda kite: [holding(row) for row in _rows(kite.holdings())])
+        return await self._calls.read(lambda kite: [holding(row) for row in _rows(kite.holdings())])
 
     async def funds(self) -> int:
         """Return what can be spent on equity, in paise."""
-        return await self._read(lambda kite: _available(kite.margins("equity")))
+        return await self._calls.read(lambda kite: _available(kite.margins("equity")))
 
     async def margins(self, orders: Sequence[Order]) -> list[int]:
         """Return what each of these orders would block by itself, charges included, in paise; nothing is placed."""
         asked = [margin_fields(order, self._instrument(order.token)) for order in orders]
-        return await self._read(lambda kite: [blocked(row) for row in _rows(kite.order_margins(asked))])
+        return await self._calls.read(lambda kite: [blocked(row) for row in _rows(kite.order_margins(asked))])
 
     async def instruments(self, exchange: str) -> list[Instrument]:
         """Return the exchange's instruments of today, and know them from now on."""
         now = self._clock.now()
         if self._dumps is None:
-            found = await self._read(lambda kite: _listed(_rows(kite.instruments(exchange)), now))
+            found = await self._calls.read(lambda kite: _listed(_rows(kite.instruments(exchange)), now))
         else:
             kept = await todays(self._dumps, exchange, now, lambda: self.dump(exchange))
             text = unpacked(kept, f"instruments of {exchange}")
-            found = await self._read(lambda kite: _listed(kite._parse_instruments(text), now))  # noqa: SLF001 (the public call fetches)
+            found = await self._calls.read(lambda kite: _listed(kite._parse_instruments(text), now))  # noqa: SLF001 (the public call fetches)
         if not found:
             raise RetryableError(f"Kite lists no instruments on {exchange}")
         self.know(found)
@@ -260,7 +244,7 @@ class KiteBroker:
                 raise TypeError("no instrument list")
             return content
 
-        return await self._read(fetch)
+        return await self._calls.read(fetch)
 
     async def bands(self, instruments: Sequence[Instrument]) -> None:
         """Fill in each instrument's price band and previous close; one that has no quote is left as it is."""
@@ -283,17 +267,14 @@ class KiteBroker:
 
     async def close(self) -> None:
         """Let go of the connection; calls in flight finish or fail."""
-        self._closed = True
-        await asyncio.gather(*(asyncio.to_thread(pool.shutdown) for pool in (self._changes, self._reads)))
-        for wire in self._wires:
-            wire.close()
+        await self._calls.close()
 
     async def _read_bands(self, names: list[str]) -> dict[str, tuple[float, float, float]]:
         def bands(kite: Any) -> dict[str, tuple[float, float, float]]:
             quotes = kite.quote(names)
             return {name: _band(quotes[name]) for name in names if name in quotes}
 
-        return await self._read(bands, self._quotes)
+        return await self._calls.read(bands, self._calls.quotes)
 
     async def _candles(self, token: int, since: int, until: int, interval: str, span: int) -> list[Bar]:
         last = ist(until - 1)  # Kite's `to` is inclusive
@@ -302,7 +283,7 @@ class KiteBroker:
             rows = _rows(kite.historical_data(token, ist(since), last, interval))
             return [each for row in rows if since <= (each := bar(row, token, span)).start < until]
 
-        return await self._read(candles, self._history)
+        return await self._calls.read(candles, self._calls.history)
 
     def _instrument(self, token: int) -> Instrument:
         known = self._known.get(token)
@@ -312,63 +293,6 @@ class KiteBroker:
 
     def _token(self, exchange: str, symbol: str) -> int:
         return self._tokens[exchange, symbol]
-
-    async def _change(self, work: Callable[[Any], T]) -> T:
-        return await self._call(self._changes, work, outcome.of_change)
-
-    async def _read(
-        self,
-        work: Callable[[Any], T],
-        pace: Pace | None = None,
-        failure: Callable[[outcome.CallFailed], PatangError] = outcome.of_read,
-    ) -> T:
-        if self._limits:
-            await (pace or self._others).turn()
-        return await self._call(self._reads, work, failure)
-
-    async def _call(
-        self, pool: Executor, work: Callable[[Any], T], failure: Callable[[outcome.CallFailed], PatangError]
-    ) -> T:
-        session = self._session
-        try:
-            return await self._wait(pool, work)
-        except outcome.CallFailed as failed:
-            if failed.error == outcome.TOKEN_EXCEPTION and session is self._session:
-                self._mourn()
-            raise failure(failed) from None
-
-    def _mourn(self) -> None:
-        told, self._dead = self._dead, True
-        if not told and self._on_token_death is not None:
-            self._on_token_death()
-
-    async def _wait(self, pool: Executor, work: Callable[[Any], T]) -> T:
-        if self._closed:
-            raise RetryableError("the broker connection is closed")
-        job = pool.submit(lambda: self._wire().call(work))
-        answer = asyncio.wrap_future(job)
-        try:
-            await asyncio.wait({answer}, timeout=self._timeout)
-            if not answer.done() and job.cancel():
-                raise RetryableError(f"no thread came free within {self._timeout:g} s; nothing was sent")
-            return await answer
-        finally:
-            job.cancel()
-
-    def _wire(self) -> "Wire":
-        session = self._session
-        known: tuple[object, Wire] | None = getattr(self._thread, "known", None)
-        if known is not None and known[0] is session:
-            return known[1]
-        from brokers.kite.wire import Wire as Official  # noqa: PLC0415 (Twisted comes with it: only where it is used)
-
-        wire = Official(*session)
-        if known is not None:
-            self._wires.remove(known[1])
-            known[1].close()
-        self._thread.known = session, wire
-        self._wires.append(wire)
-        return wire
 
 
 def _known(row: Row) -> Known:

@@ -33,6 +33,8 @@ class Session:
         self._others: set[str] = set()
         """Tokens of earlier logins that still live."""
         self._one_session = config.choices.one_session
+        self._renewable = config.choices.refresh_token
+        self._refresh = ""
         self.api_key = OWN + self._secret("key", 16)[len(OWN) :]
         self.api_secret = self._secret("secret", 32)
         self.access_token = self._secret("access", 32)
@@ -66,12 +68,13 @@ class Session:
         if not self._one_session and self.access_token:
             self._others.add(self.access_token)
         self.access_token = self._secret("access", 32)
+        self._refresh = self._secret("refresh", 32) if self._renewable else ""
         return self.profile() | {
             "api_key": self.api_key,
             "access_token": self.access_token,
             "public_token": self._secret("public", 32),
             "enctoken": "",
-            "refresh_token": "",
+            "refresh_token": self._refresh,
             "silo": "",
             "login_time": ist.text(now),
         }
@@ -132,9 +135,23 @@ class Session:
             "meta": {"poa": "physical" if self._consent else "", "silo": "x", "account_blocks": []},
         }
 
-    def renew(self, refresh_token: str) -> dict[str, object]:
-        """Refuse: only approved platforms are given a refresh token."""
-        raise _forbidden(f"Invalid `refresh_token`{'' if refresh_token else ': it is empty'}.")
+    def renew(self, api_key: str, refresh_token: str, checksum: str) -> dict[str, object]:
+        """Trade a refresh token for the next access token; only approved platforms are given one."""
+        self._refuse_real(api_key)
+        if not refresh_token or refresh_token != self._refresh:
+            raise _forbidden(f"Invalid `refresh_token`{'' if refresh_token else ': it is empty'}.")
+        if checksum != sha256((self.api_key + refresh_token + self.api_secret).encode()).hexdigest():
+            raise _forbidden("Invalid `checksum`.")
+        self.access_token = self._secret("access", 32)
+        self._refresh = self._secret("refresh", 32)
+        return {"user_id": self.user_id, "access_token": self.access_token, "refresh_token": self._refresh}
+
+    def forget(self, api_key: str, refresh_token: str) -> bool:
+        """End a refresh token."""
+        if api_key != self.api_key or not refresh_token or refresh_token != self._refresh:
+            raise _forbidden("Invalid `refresh_token`.")
+        self._refresh = ""
+        return True
 
 
 def _forbidden(message: str) -> ApiError:

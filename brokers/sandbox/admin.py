@@ -9,6 +9,7 @@ from engine.errors import ConfigError
 
 ADMIN = "/sandbox/"
 ADVANCE = "/sandbox/advance"
+HOLD = "/sandbox/hold"
 WAKE = "/sandbox/wake"
 
 
@@ -16,6 +17,8 @@ def admin_table(x: Exchange) -> list[Route]:
     """Return the admin routes of an exchange."""
     return [
         route("GET", "/sandbox/clock", lambda _r, _p: bare(x.clock()), "", public=True),
+        route("POST", HOLD, lambda _r, _p: _hold(x, on=True), "", public=True, changes=False),
+        route("DELETE", HOLD, lambda _r, _p: _hold(x, on=False), "", public=True, changes=False),
         route("POST", ADVANCE, lambda r, _p: _advance(x, r), "", public=True, changes=False),
         route(
             "POST", WAKE, lambda r, _p: bare({"listed": r.value("key") in x.listings}), "", public=True, changes=False
@@ -39,6 +42,11 @@ def _advance(x: Exchange, request: Request) -> Response:
     return bare({key: clock[key] for key in ("now", "sent", "over")})
 
 
+def _hold(x: Exchange, *, on: bool) -> Response:
+    x.hold(on=on)
+    return bare(x.clock())
+
+
 def _books(x: Exchange) -> dict[str, object]:
     return {
         "now": x.now,
@@ -50,6 +58,7 @@ def _books(x: Exchange) -> dict[str, object]:
         "holdings": x.portfolio.holding_rows(),
         "gtts": [trigger.row() for trigger in x.gtts.triggers.values()],
         "counts": x.limits.counts(x.now),
+        "too_many": x.limits.refused,
     }
 
 

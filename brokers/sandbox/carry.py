@@ -69,11 +69,11 @@ def configured(config: SandboxConfig, listings: Mapping[str, Listing | Index]) -
     return Carried(config.cash, list(settled.values()), positions)
 
 
-def portfolio(carried: Carried, listings: Mapping[str, Listing | Index], *, consent: bool) -> Portfolio:
+def portfolio(carried: Carried, listings: Mapping[str, Listing | Index], day: str, *, consent: bool) -> Portfolio:
     """Return the account's portfolio in the morning; raise `ConfigError` for what is not listed."""
     holdings = [Holding(_find(listings, one.key), one.quantity, one.average, one.unsettled) for one in carried.holdings]
     positions = [Position(_find(listings, one.key), one.product, one.quantity, one.cost) for one in carried.positions]
-    return Portfolio(holdings, positions, consent=consent)
+    return Portfolio(day, holdings, positions, consent=consent)
 
 
 def _find(listings: Mapping[str, Listing | Index], key: str) -> Listing:

@@ -37,6 +37,10 @@ class Choices:
     """A login ends the token of the one before."""
     registered_ip: bool = True
     """False: orders come from an address that is not registered, and are refused."""
+    mutual_funds: bool = True
+    """Orders and plans of mutual funds are taken; the live API has refused them for some years."""
+    refresh_token: bool = False
+    """A login gives a refresh token, as to an approved platform; individuals get an empty one."""
     halt_cancels: bool = True
     """A market-wide halt cancels working orders."""
     errors: tuple[tuple[str, int, str], ...] = ()

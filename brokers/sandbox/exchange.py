@@ -77,7 +77,7 @@ class Exchange:
         self.session = Session(config, tuple(traded))
         carried = carried or carry.configured(config, self.listings)
         self._auctioneer = Auctioneer(self.market.leave, self._drop_from_auction)
-        self.portfolio = carry.portfolio(carried, self.listings, consent=config.consent)
+        self.portfolio = carry.portfolio(carried, self.listings, config.date, consent=config.consent)
         self.funds = Funds(carried.cash, self.portfolio)
         self.orders = OrderDesk(
             self.session.user_id, config.date, self.portfolio, self.funds, self._notify, self.faults, self.agenda,
@@ -91,6 +91,8 @@ class Exchange:
         self.estimates = Estimates(self.listings, load(), config.date, self.funds)
         self.limits = Limits(DayRules(config.date).orders, enabled=config.limits, frozen=config.speed is None)
         self.over = False
+        self.frozen = config.speed is None
+        """Whether the clock stands still until somebody moves it, or lets it go on."""
         self._groups = day.groups
         self._shut = False
         sliding = [one for one in self.market.listings if slides(one, self.index)]
@@ -315,11 +317,16 @@ class Exchange:
             raise invalid("Invalid `instrument_token`.")
         return found
 
+    def hold(self, *, on: bool) -> None:
+        """Stop the clock, or let it go on from where it stands; requests are answered all the while."""
+        self.frozen = self.limits.frozen = on or self.config.speed is None
+
     def clock(self) -> dict[str, object]:
         """Return the clock as the admin route shows it."""
         return {
             "now": self.now,
             "speed": self.config.speed,
+            "held": self.frozen,
             "start": self.start,
             "sent": self.clients.sent,
             "over": self.over,

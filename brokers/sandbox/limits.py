@@ -19,11 +19,14 @@ WINDOWS: dict[str, tuple[tuple[int, int], ...]] = {
 
 @final
 class Limits:
-    """Counts requests; `frozen` clocks (lockstep) bound orders only, since waiting would never end there."""
+    """Counts requests; a clock that stands (`frozen`) bounds orders only, since waiting would never end there."""
 
     def __init__(self, orders: OrderLimits, *, enabled: bool, frozen: bool) -> None:
+        self.frozen = frozen
+        self.refused: dict[str, int] = {}
+        """How many requests of a class were too many."""
         order = ((SECOND, orders.per_second), (MINUTE, orders.per_minute), (DAY, orders.per_day))
-        windows = {"order": order} if frozen else {"order": order, **WINDOWS}
+        windows = {"order": order, **WINDOWS}
         self._windows = windows if enabled else {}
         self._seen: dict[str, deque[int]] = {name: deque(maxlen=spans[-1][1]) for name, spans in windows.items()}
 
@@ -39,11 +42,12 @@ class Limits:
 
     def count(self, name: str, now: int) -> None:
         """Admit one request of a class, or raise the documented 429."""
-        if name not in self._windows:
+        if name not in self._windows or (self.frozen and name != "order"):
             return
         seen = self._seen[name]
         for span, most in self._windows[name]:
             if len(seen) >= most and seen[-most] > now - span:
+                self.refused[name] = self.refused.get(name, 0) + 1
                 text = "Maximum allowed order requests exceeded" if span == DAY else "Too many requests"
                 raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, "NetworkException", text)
         seen.append(now)

@@ -54,7 +54,11 @@ class Estimates:
         rows = {"initial": _sum(orders), "final": _sum([final])}
         if compact:
             return {name: _compact(row) for name, row in rows.items()} | {"orders": [_compact(row) for row in orders]}
-        return rows | {"orders": orders, "charges": _no_charges()}
+        each = [self._estimate(ask) for ask in asks]
+        counted = {
+            "sebi_turnover_charge": sum(one.sebi for one in each), "brokerage": sum(one.brokerage for one in each),
+        }  # fmt: skip
+        return rows | {"orders": orders, "charges": _no_charges() | counted}
 
     def _together(self, asks: list[Ask], live: list[ClientOrder], *, consider: bool) -> dict[str, object]:
         """Return what a basket needs as one: contracts on one underlying offset each other."""

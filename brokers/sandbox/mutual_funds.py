@@ -1,11 +1,15 @@
-"""Mutual funds: what can be read of them. Placing is closed on the live API, and so it is here."""
+"""Mutual funds: orders, monthly plans and what is held of them. Nothing is settled within a day, so orders stay OPEN."""
 
 import csv
 import io
+from collections.abc import Callable
 from typing import final
+from uuid import NAMESPACE_URL, uuid5
 
 from brokers.sandbox import ist
-from brokers.sandbox.wire import ApiError, invalid, not_found
+from brokers.sandbox.wire import Form, choice, decimal, invalid, not_found, required, whole
+
+Row = dict[str, object]
 
 CLOSED = "Order placement can't be done through the API."
 COLUMNS = (
@@ -29,83 +33,179 @@ COLUMNS = (
 FUNDS = (("INF000S01010", "Sandbox Index Fund", 214.31), ("INF000S01028", "Sandbox Liquid Fund", 3_127.45))
 ORDER_ID = "5a000000-0000-4000-8000-000000000001"
 SIP_ID = "181635213661372"
+FREQUENCIES = ("weekly", "monthly", "quarterly")
+TAG_LIMIT = 8
 UNITS = 46.662
 PAID = 10_000.0
 
 
 @final
 class MutualFunds:
-    """One holding that one order bought, and one monthly plan; `midnight` (ns UTC) of the virtual day."""
+    """One holding that one order bought, one monthly plan, and what is added; `midnight` (ns UTC) of the virtual day.
 
-    def __init__(self, midnight: int) -> None:
+    With `closed` nothing can be placed, changed or cancelled, as on the live API.
+    """
+
+    def __init__(self, midnight: int, now: Callable[[], int], *, closed: bool) -> None:
+        self._now = now
+        self._closed = closed
         self._bought = ist.text(midnight - 30 * ist.DAY + 52_200_000_000_000)
         self._next = ist.day_of(midnight + 12 * ist.DAY)
         self._yesterday = ist.day_of(midnight - ist.DAY)
+        self._orders = [self._old_order()]
+        self._plans = [self._old_plan()]
 
-    def orders(self) -> list[dict[str, object]]:
-        """Return the orders of the last days."""
+    def orders(self) -> list[Row]:
+        """Return the orders of the last days, oldest first."""
+        return self._orders
+
+    def allotted(self) -> list[Row]:
+        """Return the orders whose units have been allotted."""
+        return [order for order in self._orders if order["status"] == "COMPLETE"]
+
+    def place(self, form: Form) -> dict[str, str]:
+        """Buy for an amount, or sell units."""
+        self._check_open()
+        symbol, fund, price = _fund(form)
+        side = choice(form, "transaction_type", ("BUY", "SELL"))
+        wanted = "amount" if side == "BUY" else "quantity"
+        required(form, wanted)
+        if decimal(form, wanted) <= 0.0 or len(form.get("tag", "")) > TAG_LIMIT:
+            raise invalid(f"Invalid `{wanted if decimal(form, wanted) <= 0.0 else 'tag'}`.")
+        order_id = str(uuid5(NAMESPACE_URL, f"{self._bought}:order:{len(self._orders)}"))
+        self._orders.append({
+            "order_id": order_id, "exchange_order_id": None, "tradingsymbol": symbol, "status": "OPEN",
+            "status_message": "", "folio": None, "fund": fund, "order_timestamp": ist.text(self._now()),
+            "exchange_timestamp": None, "settlement_id": None, "transaction_type": side, "variety": "regular",
+            "purchase_type": "ADDITIONAL" if symbol == FUNDS[0][0] else "FRESH",
+            "quantity": decimal(form, "quantity") if side == "SELL" else 0,
+            "amount": decimal(form, "amount") if side == "BUY" else 0, "last_price": price,
+            "last_price_date": self._yesterday, "average_price": 0, "placed_by": "sandbox", "tag": form.get("tag"),
+        })  # fmt: skip
+        return {"order_id": order_id}
+
+    def cancel(self, order_id: str) -> dict[str, str]:
+        """Cancel an order that is not settled."""
+        self._check_open()
+        order = self.order(order_id)
+        if order["status"] != "OPEN":
+            raise invalid(f"Order cannot be cancelled: it is {order['status']}.")
+        order["status"] = "CANCELLED"
+        return {"order_id": order_id}
+
+    def begin_plan(self, form: Form) -> dict[str, str]:
+        """Begin a SIP."""
+        self._check_open()
+        symbol, fund, _ = _fund(form)
+        required(form, "instalments")
+        if decimal(form, "amount") <= 0.0:
+            raise invalid("Missing or empty field `amount`")
+        sip_id = str(int(SIP_ID) + len(self._plans))
+        count = whole(form, "instalments")
+        self._plans.append({
+            "sip_id": sip_id, "tradingsymbol": symbol, "fund": fund, "dividend_type": "growth",
+            "transaction_type": "BUY", "status": "ACTIVE", "sip_type": "sip", "created": ist.text(self._now()),
+            "frequency": choice(form, "frequency", FREQUENCIES), "instalment_amount": decimal(form, "amount"),
+            "instalments": count, "last_instalment": ist.text(self._now()), "pending_instalments": count,
+            "instalment_day": whole(form, "instalment_day"), "completed_instalments": 0, "next_instalment": self._next,
+            "trigger_price": 0, "step_up": {}, "tag": form.get("tag", ""),
+        })  # fmt: skip
+        return {"sip_id": sip_id}
+
+    def change_plan(self, sip_id: str, form: Form) -> dict[str, str]:
+        """Change a SIP, pause it or let it go on."""
+        self._check_open()
+        plan = self._living(sip_id)
+        if form.get("status"):
+            plan["status"] = choice(form, "status", ("active", "paused")).upper()
+        if form.get("frequency"):
+            plan["frequency"] = choice(form, "frequency", FREQUENCIES)
+        if form.get("amount"):
+            plan["instalment_amount"] = decimal(form, "amount")
+        if form.get("instalments"):
+            plan["instalments"] = plan["pending_instalments"] = whole(form, "instalments")
+        if form.get("instalment_day"):
+            plan["instalment_day"] = whole(form, "instalment_day")
+        return {"sip_id": sip_id}
+
+    def end_plan(self, sip_id: str) -> dict[str, str]:
+        """Cancel a SIP."""
+        self._check_open()
+        self._living(sip_id)["status"] = "CANCELLED"
+        return {"sip_id": sip_id}
+
+    def _living(self, sip_id: str) -> Row:
+        plan = self.plan(sip_id)
+        if plan["status"] == "CANCELLED":
+            raise invalid("SIP is cancelled.")
+        return plan
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise invalid(CLOSED)
+
+    def _old_order(self) -> Row:
         symbol, fund, _ = FUNDS[0]
-        return [
-            {
-                "order_id": ORDER_ID,
-                "exchange_order_id": "254385125",
-                "tradingsymbol": symbol,
-                "status": "COMPLETE",
-                "status_message": "",
-                "folio": "3000000000",
-                "fund": fund,
-                "order_timestamp": self._bought,
-                "exchange_timestamp": self._bought[:10],
-                "settlement_id": "2026001",
-                "transaction_type": "BUY",
-                "variety": "sip",
-                "purchase_type": "FRESH",
-                "quantity": UNITS,
-                "amount": PAID,
-                "last_price": FUNDS[0][2],
-                "last_price_date": self._yesterday,
-                "average_price": round(PAID / UNITS, 4),
-                "placed_by": "sandbox",
-                "tag": None,
-            }
-        ]
+        return {
+            "order_id": ORDER_ID,
+            "exchange_order_id": "254385125",
+            "tradingsymbol": symbol,
+            "status": "COMPLETE",
+            "status_message": "",
+            "folio": "3000000000",
+            "fund": fund,
+            "order_timestamp": self._bought,
+            "exchange_timestamp": self._bought[:10],
+            "settlement_id": "2026001",
+            "transaction_type": "BUY",
+            "variety": "sip",
+            "purchase_type": "FRESH",
+            "quantity": UNITS,
+            "amount": PAID,
+            "last_price": FUNDS[0][2],
+            "last_price_date": self._yesterday,
+            "average_price": round(PAID / UNITS, 4),
+            "placed_by": "sandbox",
+            "tag": None,
+        }
 
-    def order(self, order_id: str) -> dict[str, object]:
+    def order(self, order_id: str) -> Row:
         """Return one order."""
         return _one(self.orders(), "order_id", order_id)
 
-    def plans(self) -> list[dict[str, object]]:
+    def plans(self) -> list[Row]:
         """Return the SIPs."""
-        symbol, fund, _ = FUNDS[0]
-        return [
-            {
-                "sip_id": SIP_ID,
-                "tradingsymbol": symbol,
-                "fund": fund,
-                "dividend_type": "growth",
-                "transaction_type": "BUY",
-                "status": "ACTIVE",
-                "sip_type": "sip",
-                "created": self._bought,
-                "frequency": "monthly",
-                "instalment_amount": PAID,
-                "instalments": -1,
-                "last_instalment": self._bought,
-                "pending_instalments": -1,
-                "instalment_day": 2,
-                "completed_instalments": 1,
-                "next_instalment": self._next,
-                "trigger_price": 0,
-                "step_up": {},
-                "tag": "",
-            }
-        ]
+        return self._plans
 
-    def plan(self, sip_id: str) -> dict[str, object]:
+    def _old_plan(self) -> Row:
+        symbol, fund, _ = FUNDS[0]
+        return {
+            "sip_id": SIP_ID,
+            "tradingsymbol": symbol,
+            "fund": fund,
+            "dividend_type": "growth",
+            "transaction_type": "BUY",
+            "status": "ACTIVE",
+            "sip_type": "sip",
+            "created": self._bought,
+            "frequency": "monthly",
+            "instalment_amount": PAID,
+            "instalments": -1,
+            "last_instalment": self._bought,
+            "pending_instalments": -1,
+            "instalment_day": 2,
+            "completed_instalments": 1,
+            "next_instalment": self._next,
+            "trigger_price": 0,
+            "step_up": {},
+            "tag": "",
+        }
+
+    def plan(self, sip_id: str) -> Row:
         """Return one SIP."""
         return _one(self.plans(), "sip_id", sip_id)
 
-    def holdings(self) -> list[dict[str, object]]:
+    def holdings(self) -> list[Row]:
         """Return the units held; `pnl` is 0 on the live API too."""
         symbol, fund, price = FUNDS[0]
         return [
@@ -123,6 +223,16 @@ class MutualFunds:
             }
         ]
 
+    def holding(self, symbol: str) -> list[Row]:
+        """Return the trades that a holding is made of."""
+        found = [order for order in self.allotted() if order["tradingsymbol"] == symbol]
+        if not found:
+            raise not_found("tradingsymbol")
+        keys = (
+            "fund", "tradingsymbol", "average_price", "variety", "exchange_timestamp", "amount", "folio", "quantity",
+        )  # fmt: skip
+        return [{key: order[key] for key in keys} for order in found]
+
     def instruments(self) -> bytes:
         """Return the dump of funds as CSV."""
         out = io.StringIO()
@@ -136,12 +246,15 @@ class MutualFunds:
         return out.getvalue().encode()
 
 
-def closed() -> ApiError:
-    """Refuse to place, change or cancel."""
-    return invalid(CLOSED)
+def _fund(form: Form) -> tuple[str, str, float]:
+    symbol = required(form, "tradingsymbol")
+    for fund in FUNDS:
+        if fund[0] == symbol:
+            return fund
+    raise invalid("Invalid `tradingsymbol`.")
 
 
-def _one(rows: list[dict[str, object]], key: str, value: str) -> dict[str, object]:
+def _one(rows: list[Row], key: str, value: str) -> Row:
     for row in rows:
         if row[key] == value:
             return row

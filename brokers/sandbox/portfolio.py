@@ -31,11 +31,12 @@ class Holding:
 
 @final
 class Portfolio:
-    """Positions and holdings; `consent`: shares can be sold without an authorisation at the depository."""
+    """Positions and holdings of a day; `consent`: shares can be sold without an authorisation at the depository."""
 
     def __init__(
-        self, holdings: Iterable[Holding] = (), positions: Iterable[Position] = (), *, consent: bool = True
+        self, day: str, holdings: Iterable[Holding] = (), positions: Iterable[Position] = (), *, consent: bool = True
     ) -> None:
+        self._day = day
         self.holdings = {int(holding.listing.instrument.token): holding for holding in holdings}
         self.positions = {(int(one.listing.instrument.token), one.product): one for one in positions}
         self._consent = consent
@@ -132,7 +133,8 @@ class Portfolio:
             "t1_quantity": unsettled,
             "realised_quantity": holding.quantity,
             "authorised_quantity": holding.authorised,
-            "authorised_date": holding.authorised_at,
+            "authorised_date": holding.authorised_at or f"{self._day} 00:00:00",
+            "authorisation": {},
             "opening_quantity": holding.total,
             "short_quantity": 0,
             "collateral_quantity": 0,
@@ -144,6 +146,7 @@ class Portfolio:
             "pnl": (last - holding.average) * (settled + unsettled),
             "day_change": change,
             "day_change_percentage": change / instrument.close * 100,
+            "mtf": {"quantity": 0, "used_quantity": 0, "average_price": 0, "value": 0, "initial_margin": 0},
         }
 
 

@@ -10,7 +10,7 @@ from brokers.sandbox.convert import convert
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.faults import REQUEST
 from brokers.sandbox.history import candles
-from brokers.sandbox.mutual_funds import MutualFunds, closed
+from brokers.sandbox.mutual_funds import MutualFunds
 from brokers.sandbox.orders import AMO, ClientOrder, trade_row
 from brokers.sandbox.sabotage import struck
 from brokers.sandbox.sessions import SHUT
@@ -50,8 +50,7 @@ class Api:
         if exchange.faults and not request.path.startswith(ADMIN):
             fault = exchange.faults.strike(REQUEST, request.text, request.fields, exchange.now)
             if fault is not None:
-                frozen = exchange.config.speed is None
-                return struck(fault, lambda: self.perform(request), exchange.session, frozen=frozen)
+                return struck(fault, lambda: self.perform(request), exchange.session, frozen=exchange.frozen)
         return self.perform(request)
 
     def perform(self, request: Request) -> Response:
@@ -139,7 +138,7 @@ class Api:
             route("POST", "/margins/orders", self._margins, changes=False),
             route("POST", "/margins/basket", self._basket, changes=False),
             route("POST", "/charges/orders", lambda r, _p: x.estimates.contract_note(r.body), changes=False),
-            *_mutual_funds(MutualFunds(x.today)),
+            *_mutual_funds(MutualFunds(x.today, lambda: x.now, closed=not x.config.choices.mutual_funds)),
         ]
 
     def _login(self, request: Request, _parts: Parts) -> Response:
@@ -161,6 +160,8 @@ class Api:
         return self._exchange.session.exchange(api_key, token, required(form, "checksum"), self._exchange.now)
 
     def _logout(self, request: Request, _parts: Parts) -> object:
+        if request.value("refresh_token"):
+            return self._exchange.session.forget(request.value("api_key"), request.value("refresh_token"))
         return self._exchange.session.logout(request.value("api_key"), request.value("access_token"))
 
     def _segment(self, name: str) -> dict[str, object]:
@@ -222,7 +223,10 @@ class Api:
         return quotes.trigger_range(self._exchange.listings, request)
 
     def _renew(self, request: Request, _parts: Parts) -> object:
-        return self._exchange.session.renew(request.form.get("refresh_token", ""))
+        form = request.form
+        return self._exchange.session.renew(
+            form.get("api_key", ""), form.get("refresh_token", ""), form.get("checksum", "")
+        )
 
     def _order_trades(self, _request: Request, parts: Parts) -> object:
         return [trade_row(trade) for trade in self._exchange.orders.find(parts["order_id"]).trades]
@@ -247,9 +251,6 @@ class Api:
 
 
 def _mutual_funds(funds: MutualFunds) -> list[Route]:
-    def shut(_request: Request, _parts: Parts) -> object:
-        raise closed()
-
     return [
         route("GET", "/mf/orders", lambda _r, _p: funds.orders()),
         route("GET", "/mf/orders/{id}", lambda _r, p: funds.order(p["id"])),
@@ -257,9 +258,11 @@ def _mutual_funds(funds: MutualFunds) -> list[Route]:
         route("GET", "/mf/sips/{id}", lambda _r, p: funds.plan(p["id"])),
         route("GET", "/mf/holdings", lambda _r, _p: funds.holdings()),
         route("GET", "/mf/instruments", lambda _r, _p: Response(HTTPStatus.OK, funds.instruments(), CSV)),
-        route("POST", "/mf/orders", shut),
-        route("DELETE", "/mf/orders/{id}", shut),
-        route("POST", "/mf/sips", shut),
-        route("PUT", "/mf/sips/{id}", shut),
-        route("DELETE", "/mf/sips/{id}", shut),
+        route("GET", "/mf/holdings/{isin}", lambda _r, p: funds.holding(p["isin"])),
+        route("GET", "/mf/allotments", lambda _r, _p: funds.allotted()),
+        route("POST", "/mf/orders", lambda r, _p: funds.place(r.form)),
+        route("DELETE", "/mf/orders/{id}", lambda _r, p: funds.cancel(p["id"])),
+        route("POST", "/mf/sips", lambda r, _p: funds.begin_plan(r.form)),
+        route("PUT", "/mf/sips/{id}", lambda r, p: funds.change_plan(p["id"], r.form)),
+        route("DELETE", "/mf/sips/{id}", lambda _r, p: funds.end_plan(p["id"])),
     ]

@@ -57,6 +57,9 @@ class Pace:
         exchange, begin = self._exchange, self._wall()
         if self._speed is None or exchange.over:
             return
+        if exchange.frozen:
+            self._began = begin - (exchange.now - self._origin) / SECOND / self._speed
+            return
         due = min(self._origin + int((begin - self._began) * self._speed * SECOND), exchange.closes)
         while not exchange.over and exchange.next_instant() <= due:
             exchange.run(exchange.next_instant())

@@ -37,6 +37,8 @@ class Connection:
         self._conflate = conflate
         self._modes: dict[int, int] = {}
         self._fresh: set[int] = set()
+        self._void: set[int] = set()
+        """Subscribed tokens of nothing: they bring no ticks, and count."""
 
     @property
     def waiting(self) -> bool:
@@ -70,13 +72,16 @@ class Connection:
             self._error("Invalid message.")
 
     def _subscribe(self, tokens: list[int]) -> None:
-        new = [token for token in dict.fromkeys(tokens) if token in self._tokens and token not in self._modes]
-        room = MOST_TOKENS - len(self._modes)
+        new = [token for token in dict.fromkeys(tokens) if token not in self._modes and token not in self._void]
+        room = MOST_TOKENS - len(self._modes) - len(self._void)
         if len(new) > room:
             self._error(f"Can't subscribe to more than {MOST_TOKENS} instruments.")
         for token in new[:room]:
-            self._modes[token] = self._default
-            self._fresh.add(token)
+            if token in self._tokens:
+                self._modes[token] = self._default
+                self._fresh.add(token)
+            else:
+                self._void.add(token)
         if self._resets:
             self._mode(self._default, tokens)
 
@@ -84,6 +89,7 @@ class Connection:
         for token in tokens:
             self._modes.pop(token, None)
             self._fresh.discard(token)
+            self._void.discard(token)
 
     def _mode(self, mode: int, tokens: list[int]) -> None:
         for token in tokens:

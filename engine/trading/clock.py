@@ -7,12 +7,16 @@ SECOND = 1_000_000_000
 
 
 class ScaledClock:
-    """A clock that stood at `start` (ns UTC) when it was made and runs `speed` times as fast as the machine's."""
+    """A clock that stood at `start` (ns UTC) when it was made and runs `speed` times as fast as the machine's.
+
+    `follow` sets it to an exchange that has not kept that speed; where it was ahead, it stands still until then.
+    """
 
     def __init__(self, start: int, speed: float = 1.0) -> None:
         self._start = start
         self._speed = speed
         self._origin = time.monotonic_ns()
+        self._least = start
 
     @classmethod
     def real(cls) -> "ScaledClock":
@@ -21,12 +25,21 @@ class ScaledClock:
 
     def now(self) -> int:
         """Return nanoseconds since the epoch, UTC."""
+        return max(self._least, self._reckoned())
+
+    def follow(self, ts: int) -> None:
+        """Go on from `ts`, what the exchange's clock shows, unless that is within a tenth of the machine's second."""
+        if abs(ts - self._reckoned()) > self._speed * SECOND / 10:
+            self._least = self.now()
+            self._start, self._origin = ts, time.monotonic_ns()
+
+    def _reckoned(self) -> int:
         return self._start + int((time.monotonic_ns() - self._origin) * self._speed)
 
     async def sleep_until(self, ts: int) -> None:
         """Return when `now()` has reached `ts`."""
-        while (left := ts - self.now()) > 0:  # noqa: ASYNC110  the loop may wake early by rounding
-            await asyncio.sleep(left / self._speed / SECOND)
+        while self.now() < ts:  # noqa: ASYNC110  the loop may wake early by rounding, and the clock may be set back
+            await asyncio.sleep(max(0, ts - self._reckoned()) / self._speed / SECOND)
 
 
 class SteppedClock:

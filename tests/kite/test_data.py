@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from brokers.kite.pace import OTHERS, Pace
 from brokers.kite.rest import KiteBroker
 from compiled.model import Instrument, Order, OrderType, Product, Purpose, Side
 from engine.errors import DataError, RetryableError
@@ -139,7 +140,7 @@ async def test_bands_are_asked_for_500_at_a_time_once_a_second(stub, broker, scr
     instruments = [Instrument(n, "NSE", f"S{n}", 0.05) for n in range(1_001)]
     await broker.bands(instruments)
     assert [len(each.query["i"]) for each in stub.requests] == [500, 500, 1]
-    assert clock.slept == [OPEN_NS + SECOND, OPEN_NS + 2 * SECOND]
+    assert clock.slept == [OPEN_NS + 1_100_000_000, OPEN_NS + 2_200_000_000]
     assert {(each.lower, each.upper, each.close) for each in instruments if each.token != 7} == {(90.05, 110.0, 100.05)}
     assert (instruments[7].lower, instruments[7].upper, instruments[7].close) == (0.0, 0.0, 0.0)
 
@@ -153,13 +154,14 @@ async def test_an_index_has_no_band_but_a_close(stub, broker, script):
 
 async def test_history_is_read_in_the_documented_windows_three_a_second(stub, broker, script, clock):
     stub.on("*", script.ok({"candles": []}))
-    assert await broker.history(408065, OPEN_NS, OPEN_NS + 130 * DAY, 60) == []
+    assert await broker.history(408065, OPEN_NS, OPEN_NS + 190 * DAY, 60) == []
     assert [(each.query["from"][0], each.query["to"][0]) for each in stub.requests] == [
         ("2026-01-02 09:15:00", "2026-03-03 09:14:59"),
         ("2026-03-03 09:15:00", "2026-05-02 09:14:59"),
-        ("2026-05-02 09:15:00", "2026-05-12 09:14:59"),
+        ("2026-05-02 09:15:00", "2026-07-01 09:14:59"),
+        ("2026-07-01 09:15:00", "2026-07-11 09:14:59"),
     ]
-    assert [ts - OPEN_NS for ts in clock.slept] == [333_333_333, 666_666_666]
+    assert [ts - OPEN_NS for ts in clock.slept] == [1_100_000_000], "the fourth, a second after the first and some more"
 
 
 @pytest.mark.parametrize(
@@ -211,14 +213,35 @@ async def test_a_span_that_kite_does_not_keep_is_named(broker):
         await broker.history(408065, 0, DAY, 45)
 
 
-async def test_other_reads_keep_to_ten_a_second_and_without_limits_nothing_waits(stub, clock, script):
+def test_reads_leave_room_for_changes_and_both_together_keep_to_ten_a_second(clock):
+    pace = Pace(clock, OTHERS)
+    assert [pace.take() for _ in range(8)] == [True] * 7 + [False]
+    assert [pace.take(change=True) for _ in range(4)] == [True] * 3 + [False]
+    clock.time += SECOND
+    assert not pace.take(change=True), "what left a second apart may arrive closer together"
+    clock.time += SECOND // 10
+    assert [pace.take() for _ in range(8)] == [True] * 7 + [False]
+
+
+async def test_a_read_too_many_waits_and_a_change_does_not(stub, clock, script):
+    stub.on("GET /orders", script.ok([]))
+    stub.on("DELETE /gtt/triggers/5", script.ok({"trigger_id": 5}))
+    broker = KiteBroker(stub.url, "key", "token", clock)
+    for _ in range(7):
+        await broker.orders()
+    await broker.delete_gtt(5)
+    assert clock.slept == []
+    await broker.orders()
+    assert clock.slept == [OPEN_NS + 1_100_000_000]
+    await broker.close()
+
+
+async def test_without_limits_nothing_waits(stub, clock, script):
     stub.on("*", script.ok([]))
-    for limits, waits in ((True, [OPEN_NS + n * SECOND // 10 for n in range(1, 6)]), (False, [])):
-        broker = KiteBroker(stub.url, "key", "token", clock, limits=limits)
-        clock.time, clock.slept = OPEN_NS, []
-        await asyncio.gather(*(broker.orders() for _ in range(6)))
-        await broker.close()
-        assert clock.slept == waits
+    broker = KiteBroker(stub.url, "key", "token", clock, limits=False)
+    await asyncio.gather(*(broker.orders() for _ in range(30)))
+    await broker.close()
+    assert clock.slept == []
 
 
 def test_importing_the_adapter_does_not_import_the_client():

@@ -1,10 +1,12 @@
 """Holdings, carried positions, conversion, profile, alerts, mutual funds, and whom the sandbox lets in."""
 
 import json
+from hashlib import sha256
 
 import pytest
 
 from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.choices import Choices
 from engine.errors import ConfigError
 
 HELD = {"holdings": (("INFY", 50, 1500.0),), "unsettled": (("INFY", 10, 1530.0), ("SBIN", 4, 900.0))}
@@ -191,17 +193,83 @@ def test_alerts_are_changed_listed_and_deleted(client):
         assert client.refusal("POST", "/alerts", ALERT | {"rhs_constant": "1"} | wrong)[1] == "InputException"
 
 
-def test_mutual_funds_can_be_read_and_not_placed(client):
+def test_mutual_funds_can_be_read(client):
     [order] = client.ok("GET", "/mf/orders")
     assert client.ok("GET", f"/mf/orders/{order['order_id']}") == order
     [plan] = client.ok("GET", "/mf/sips")
     assert client.ok("GET", f"/mf/sips/{plan['sip_id']}") == plan
     [held] = client.ok("GET", "/mf/holdings")
     assert held["quantity"] * held["average_price"] == pytest.approx(order["amount"], rel=1e-4)
-    status, kind, message = client.refusal("POST", "/mf/orders", {"tradingsymbol": held["tradingsymbol"]})
-    assert (status, kind) == (400, "InputException")
-    assert message.startswith("Order placement can't be done")
+    assert client.ok("GET", "/mf/allotments") == [order]
+    [traded] = client.ok("GET", f"/mf/holdings/{held['tradingsymbol']}")
+    assert (traded["quantity"], traded["amount"]) == (held["quantity"], order["amount"])
     assert client.refusal("GET", "/mf/orders/none")[0] == 404
+    assert client.refusal("GET", "/mf/holdings/INF000S01028")[0] == 404
+
+
+FUND = {"tradingsymbol": "INF000S01028"}
+
+
+def test_a_mutual_fund_order_is_taken_stays_open_and_can_be_cancelled_once(client):
+    placed = client.ok("POST", "/mf/orders", FUND | {"transaction_type": "BUY", "amount": "5000", "tag": "save"})
+    order = client.ok("GET", f"/mf/orders/{placed['order_id']}")
+    assert (order["status"], order["amount"], order["quantity"], order["tag"]) == ("OPEN", 5_000.0, 0, "save")
+    assert client.ok("GET", "/mf/orders")[-1] == order
+    assert len(client.ok("GET", "/mf/allotments")) == 1
+    assert client.ok("DELETE", f"/mf/orders/{placed['order_id']}") == placed
+    assert client.ok("GET", f"/mf/orders/{placed['order_id']}")["status"] == "CANCELLED"
+    assert client.refusal("DELETE", f"/mf/orders/{placed['order_id']}")[:2] == (400, "InputException")
+    for wrong in ({"transaction_type": "SELL"}, {"transaction_type": "BUY", "amount": "1", "tag": "ninechars"}):
+        assert client.refusal("POST", "/mf/orders", FUND | wrong)[:2] == (400, "InputException")
+
+
+def test_a_plan_begins_changes_pauses_and_ends(client):
+    form = FUND | {"amount": "1000", "instalments": "6", "frequency": "monthly", "instalment_day": "5"}
+    begun = client.ok("POST", "/mf/sips", form)
+    path = f"/mf/sips/{begun['sip_id']}"
+    plan = client.ok("GET", path)
+    assert (plan["instalment_amount"], plan["pending_instalments"], plan["instalment_day"]) == (1_000.0, 6, 5)
+    assert client.ok("PUT", path, {"amount": "500", "status": "paused", "frequency": "weekly"}) == begun
+    plan = client.ok("GET", path)
+    assert (plan["instalment_amount"], plan["status"], plan["frequency"]) == (500.0, "PAUSED", "weekly")
+    assert client.ok("DELETE", path) == begun
+    assert client.ok("GET", path)["status"] == "CANCELLED"
+    assert client.refusal("PUT", path, {"amount": "1"})[:2] == (400, "InputException")
+
+
+def test_mutual_funds_can_be_closed_as_on_the_live_api(make_client):
+    closed = make_client(choices=Choices(mutual_funds=False))
+    [plan] = closed.ok("GET", "/mf/sips")
+    for method, path in (("POST", "/mf/orders"), ("DELETE", "/mf/orders/x"), ("POST", "/mf/sips"),
+                         ("PUT", f"/mf/sips/{plan['sip_id']}"), ("DELETE", f"/mf/sips/{plan['sip_id']}")):  # fmt: skip
+        status, kind, message = closed.refusal(method, path, FUND)
+        assert (status, kind) == (400, "InputException")
+        assert message.startswith("Order placement can't be done")
+
+
+def test_a_refresh_token_renews_a_session_until_it_is_invalidated(make_client):
+    client = make_client(choices=Choices(refresh_token=True))
+    session = client.exchange.session
+    key, secret = session.api_key, session.api_secret
+
+    def checksum(token):
+        return sha256((key + token + secret).encode()).hexdigest()
+
+    asked = session.request_token(key)
+    first = client.ok(
+        "POST", "/session/token", {"api_key": key, "request_token": asked, "checksum": checksum(asked)}
+    )  # fmt: skip
+    refresh = first["refresh_token"]
+    assert refresh
+    bad = {"api_key": key, "refresh_token": refresh, "checksum": "0"}
+    assert client.refusal("POST", "/session/refresh_token", bad)[:2] == (403, "TokenException")
+    second = client.ok("POST", "/session/refresh_token", bad | {"checksum": checksum(refresh)})
+    assert set(second) == {"user_id", "access_token", "refresh_token"}
+    assert second["access_token"] == session.access_token != first["access_token"]
+    query = [("api_key", key), ("refresh_token", second["refresh_token"])]
+    assert client.ok("DELETE", "/session/token", query=query) is True
+    again = {"api_key": key, "refresh_token": second["refresh_token"], "checksum": checksum(second["refresh_token"])}
+    assert client.refusal("POST", "/session/refresh_token", again)[:2] == (403, "TokenException")
 
 
 def test_a_key_that_looks_real_is_told_apart_from_a_wrong_one(client):

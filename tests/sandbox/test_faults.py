@@ -365,3 +365,16 @@ def test_an_hour_of_random_faults_leaves_books_that_agree_with_each_other(make_c
     assert position["quantity"] == sum(signs[trade["transaction_type"]] * trade["quantity"] for trade in trades)
     share = client.share()
     assert share.volume == sum(minute[5] for minute in share.minutes)
+
+
+@pytest.mark.parametrize("kind", faults.KINDS)
+def test_every_kind_comes_from_a_flag_a_file_and_the_admin_route_alike(client, tmp_path, kind):
+    flagged = faults.from_text(f"{kind} at=10:30 lasts=60 chance=0.5")
+    file = tmp_path / "faults.toml"
+    file.write_text(f'[[fault]]\nkind = "{kind}"\nat = "10:30"\nlasts = 60\nchance = 0.5\n')
+    assert faults.from_file(file) == [flagged]
+    posted = ok({"kind": kind, "at": "10:30", "lasts": 60, "chance": 0.5}, client)
+    assert {key: posted[key] for key in ("kind", "at", "lasts", "chance")} == {
+        "kind": flagged.kind, "at": flagged.at, "lasts": flagged.lasts, "chance": flagged.chance,
+    }  # fmt: skip
+    assert faults.read({key: posted[key] for key in posted if key not in {"id", "strikes"}}, "again") == flagged

@@ -248,15 +248,14 @@ def test_what_few_programs_call_goes_through_the_client_too(start):
     assert kite.mf_orders(order["order_id"])["order_id"] == order["order_id"]
     assert kite.mf_sips(plan["sip_id"])["sip_id"] == plan["sip_id"]
     assert kite.mf_holdings()[0]["tradingsymbol"] in {row["tradingsymbol"] for row in kite.mf_instruments()}
-    for placing in (
-        lambda: kite.place_mf_order("INF000S01010", "BUY", amount=1000),
-        lambda: kite.cancel_mf_order("1"),
-        lambda: kite.place_mf_sip("INF000S01010", 1000, 12, "monthly"),
-        lambda: kite.modify_mf_sip("1", amount=5),
-        lambda: kite.cancel_mf_sip("1"),
-    ):
-        with pytest.raises(exceptions.InputException, match="Order placement can't be done"):
-            placing()
+    bought = kite.place_mf_order("INF000S01010", "BUY", amount=1000, tag="save")["order_id"]
+    assert kite.mf_orders()[-1]["order_id"] == bought
+    assert isinstance(kite.mf_orders(bought)["order_timestamp"], dt.datetime)
+    assert kite.cancel_mf_order(bought) == {"order_id": bought}
+    begun = kite.place_mf_sip("INF000S01010", 1000, 12, "monthly", initial_amount=5000, instalment_day=5)["sip_id"]
+    assert kite.modify_mf_sip(begun, amount=500, status="paused")["sip_id"] == begun
+    assert kite.mf_sips(begun)["status"] == "PAUSED"
+    assert kite.cancel_mf_sip(begun)["sip_id"] == begun
     with pytest.raises(exceptions.TokenException):
         kite.renew_access_token("none", endpoint.api_secret)
     with pytest.raises(exceptions.TokenException):

@@ -214,3 +214,17 @@ def test_a_market_too_big_for_its_pace_slows_down_and_still_answers():
     at = exchange.now
     pace.catch_up()
     assert 0 < exchange.now - at <= 5 * SECOND, "what was lost is not caught up"
+
+
+def test_a_held_clock_stands_while_requests_are_answered_and_goes_on_from_there(start):
+    _, endpoint = start(speed=30.0)
+    held = requests.post(f"{endpoint.rest}/sandbox/hold", timeout=5).json()
+    assert held["held"]
+    headers = {"Authorization": f"token {endpoint.api_key}:{endpoint.access_token}"}
+    answers = [requests.get(f"{endpoint.rest}/orders", headers=headers, timeout=5).status_code for _ in range(30)]
+    assert answers == [200] * 30, "on a clock that stands, waiting for a rate would never end"
+    time.sleep(0.5)
+    assert clock(endpoint)["now"] == held["now"]
+    assert not requests.delete(f"{endpoint.rest}/sandbox/hold", timeout=5).json()["held"]
+    time.sleep(0.5)
+    assert 10 * SECOND < clock(endpoint)["now"] - held["now"] < 60 * SECOND

@@ -86,6 +86,19 @@ def test_three_thousand_tokens_are_the_most_and_the_connection_stays():
     assert len(decoded(connection.outbox[0])) == 3_000
 
 
+def test_tokens_of_nothing_bring_no_ticks_and_count_until_they_are_let_go():
+    connection = Connection(listings(1), conflate=False)
+    say(connection, "subscribe", [257, *(n << 8 | 2 for n in range(1, 3_000))])
+    assert not connection.outbox
+    say(connection, "subscribe", [3_000 << 8 | 2])
+    assert json.loads(connection.outbox.pop())["data"] == "Can't subscribe to more than 3000 instruments."
+    say(connection, "unsubscribe", [1 << 8 | 2])
+    say(connection, "subscribe", [3_000 << 8 | 2])
+    connection.ticks({}, SECOND)
+    (frame,) = connection.outbox
+    assert [int(t.token) for t in decoded(frame)] == [257]
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "7", '{"a":"mode","v":["loud",[257]]}', '{"a":"dance","v":[]}', '{"a":"subscribe","v":257}']
 )

@@ -11,6 +11,7 @@ import json
 from collections import deque
 from concurrent.futures import Future
 from contextlib import contextmanager
+from contextvars import ContextVar
 from http.client import RemoteDisconnected
 from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlsplit
@@ -34,6 +35,8 @@ kiteconnect.connect.dateutil = SimpleNamespace(parser=SimpleNamespace(parse=func
 
 ORIGIN = "http://simulated"
 TIMEOUT_S = 7.0
+ASKING = ContextVar("ASKING", default=None)
+"""What the request is for that a task is about to send."""
 STALE_S = 10.0
 
 
@@ -59,8 +62,7 @@ class Pool:
         self._waiting = deque()
 
     def submit(self, work):
-        job = Job(work, self._process.asking)
-        self._process.asking = None
+        job = Job(work, ASKING.get())
         self._waiting.append(job)
         self._start()
         return job.future
@@ -207,23 +209,25 @@ class Broker(KiteBroker):
             pool=lambda size, _: Pool(process, size),
         )  # fmt: skip
         self._made = None
+        self._calls.wire = self._wire
 
     @contextmanager
     def _asking(self, what):
-        """Name the request for the pool, which takes it before anything can be awaited."""
-        self._process.asking = what
+        """Name the request for the pool; the caller's task takes the name along, whatever it waits for."""
+        before = ASKING.set(what)
         try:
             yield
         finally:
-            self._process.asking = None
+            ASKING.reset(before)
 
     def _wire(self):
-        if self._made is None or self._made[0] is not self._session:
-            wire = Wire(*self._session)
+        session_now = self._calls._session
+        if self._made is None or self._made[0] is not session_now:
+            wire = Wire(*session_now)
             session = Session(self._process.world)
             session.hooks["response"].append(wire._keep)
             wire._client.reqsession = session
-            self._made = self._session, wire
+            self._made = session_now, wire
         return self._made[1]
 
     async def instruments(self, exchange):

@@ -72,7 +72,6 @@ class Process:
     def __init__(self, world, strategies):
         self.world = world
         self.alive = True
-        self.asking = None
         self.network = world.network
         self.clock = world.clock
         self.kill = Kill(world.folder / "KILL", world.clock.now)
