@@ -67,7 +67,10 @@ class Adoptions(Triggers):
             rung.target = event.legs[1].trigger
 
     def _write_off(self, event: WriteOff) -> None:
-        """Take shares out of the ladders that hold them, the newest first, at the last price."""
+        """Take shares out of the ladders that hold them, the newest first, at the last price.
+
+        What an exit is selling already stays: both together would be more than there is.
+        """
         left = event.quantity
         market = self.markets.get(int(event.token))
         if market is None:
@@ -77,7 +80,7 @@ class Adoptions(Triggers):
                 continue
             for rung in reversed(ladder.rungs):
                 part = min(left, rung.quantity)
-                if part > 0:
+                if part > 0 and rung.exit is None:
                     left -= part
                     price = market.ltp if market.ltp > 0.0 else rung.average
                     side = Side.SELL if ladder.side is Side.BUY else Side.BUY

@@ -130,6 +130,9 @@ class Answers(Positions):
         elif order.purpose is Purpose.PROTECT and rung.exit is not order and rung.guard is not order:
             if rung.exit is None and rung.guard is None:
                 rung.guard = order
+                if order.trigger > 0.0:
+                    # that of a cover order stood before its entry had an average
+                    rung.stop = order.trigger
             else:
                 self.out.cancel(order)
 
@@ -285,7 +288,15 @@ class Answers(Positions):
             return
         self.applied.add(key)
         self._book(order, event.trade_id, event.ts, event.quantity, event.price)
+        if self.externals and order.purpose is Purpose.ENTRY:
+            self._recall()
         self._tend_rung(order.rung)
+
+    def _recall(self) -> None:
+        """Look again at the orders with our tag that nobody knew: their rung may hold by now what they sell."""
+        for update in list(self.externals.values()):
+            if update.tag.startswith(self.out.tag_prefix):
+                self._order_update(update)
 
     def _book(self, order: Order, trade_id: str, ts: i64, quantity: i64, price: float) -> None:
         """Book a trade: ledger, charges by the order's running total, the rung's sums, the digest."""

@@ -93,10 +93,10 @@ class Bare(Lane):
         """Do what a strategy asks for, where it can be done in columns; return whether it was."""
         if self.kernel.ladders:
             return False
-        line = self.lines[market.line]
         plan = request.plan
         done = False
-        if line.slot is not slot or line.floor.orders or line.floor.gtts:
+        line = self.lines[market.line]  # of the last instrument, where this one has no bars
+        if line.market is not market or line.slot is not slot or line.floor.orders or line.floor.gtts:
             pass
         elif plan is not None:
             done = self._enter(line, request, plan, cause)

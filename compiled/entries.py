@@ -42,6 +42,8 @@ class Entries(Adoptions):
     ) -> None:
         super().__init__(out, ledger, limits, markets, slots, first, rates)
         self.ready = False
+        self.simulated = False
+        """Whether the orders go to the core's own exchange, which knows regular and iceberg ones only."""
         self.refused: i64 = 0
         self.decisions = Decisions(first)
 
@@ -157,7 +159,9 @@ class Entries(Adoptions):
         if reason is Reason.OK and not (entry is AT_MARKET or _fits(entry, ladder, market.instrument, quantity)):
             reason = Reason.TERMS
         if reason is Reason.OK:
-            reason = check_order(market.instrument, quantity, price, market.last, self.limits, entry.terms.several)
+            # no stop takes more than the freeze quantity, in however many orders it was bought
+            several = entry.terms.several and rung.plan.stop_percent <= 0.0
+            reason = check_order(market.instrument, quantity, price, market.last, self.limits, several)
         if reason is Reason.OK:
             reason = check_usage(ladder.strategy, paise(price, quantity), self._usage(ladder), self.limits)
         return reason
@@ -169,6 +173,9 @@ class Entries(Adoptions):
             return Reason.KILLED
         if not self.ready:
             return Reason.NOT_READY
+        variety = entry.terms.variety
+        if self.simulated and variety is not Variety.REGULAR and variety is not Variety.ICEBERG:
+            return Reason.VARIETY
         reason = self._clock(market, plan, entry, now)
         if reason is not Reason.OK:
             return reason

@@ -40,6 +40,7 @@ class Reason(IntEnum):
     MODIFICATIONS = 25
     THROTTLE = 26
     SYMBOL_EXPOSURE = 27
+    VARIETY = 28
 
 
 @final

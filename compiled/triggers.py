@@ -82,10 +82,14 @@ class Triggers(Answers):
         if event.outcome is Outcome.ACCEPTED and gtt.pending:
             gtt.legs = gtt.pending
             gtt.pending = []
+            if rung is not None:
+                rung.refusals = 0
             self._confirm(gtt, rung)
         elif event.outcome is Outcome.REFUSED:
             gtt.pending = []
             gtt.reason = event.reason
+            if rung is not None and rung.gtt is gtt and gtt.legs[0].quantity < rung.quantity:
+                self._unprotected(gtt, rung, event.reason)
 
     def _confirm(self, gtt: Gtt, rung: Rung | None) -> None:
         if rung is None:

@@ -16,6 +16,7 @@ from engine.errors import BusyError, DataError, PatangError, RetryableError
 from engine.market.actions import Actions
 from engine.market.calendar import ist_day, midnight
 from engine.market.hours import Hours
+from engine.market.rules import Rules
 from engine.market.safeguards import Safeguards
 from engine.ports import Failure
 from engine.settings import Ports, Settings
@@ -35,6 +36,7 @@ from engine.trading.opening import (
     choose,
     derivatives,
     ex_dates,
+    freezes,
     history,
     rates,
     start_cash,
@@ -204,7 +206,8 @@ class Desk:
         settings, ports = self.settings, self.ports
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(work) for work in ports.beside(loop)]
-            daily = [tasks.create_task(ports.feed.run(loop))]
+            feed = tasks.create_task(ports.feed.run(loop))
+            daily = [feed]
             try:
                 await ports.feed.subscribe(int(i.token) for i in watched)
                 if lockstep is not None and ports.pacer is not None:
@@ -217,7 +220,7 @@ class Desk:
                         settings.beat_s, rest,
                     )  # fmt: skip
                     if not loop.stopping:
-                        _cancel(daily)
+                        feed.cancel()
                         loop.state = "closed"
                         await run_night(loop, opens, settings.beat_s)
             finally:
@@ -277,6 +280,7 @@ class Desk:
             raise DataError(f"{today} is no trading day: the exchange is closed")
         actions = Actions.load(self.settings.actions) if self.settings.actions is not None else None
         chosen, watched = await self._choose()
+        freezes(watched, Rules.load(), day)
         rules = Safeguards.load()
         hours = Hours(ports.calendar, rules, await derivatives(broker, rules, day))
         own = hours.of_day(day, watched, int(self.settings.square_off_before_s * SECOND))
@@ -290,6 +294,7 @@ class Desk:
         )  # fmt: skip
         changes = restore_limits(self.settings.limits, self._configured, journal, str(day))
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
+        self.kernel.simulated = self.settings.simulated
         self.kernel.begin(now)
         loop = self._build(hours)
         loop.changes, loop.configured = changes, self._configured
@@ -349,7 +354,7 @@ class Desk:
             self.kernel, self.gateway, books, inbox, self.board, self._log, ports.journal, ports.clock, ports.kill,
             hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.pacer is None,
         )  # fmt: skip
-        loop.asks = self._asks
+        loop.asks, loop.margins = self._asks, ports.margins
         loop.stopping = self._stopping
         return loop
 

@@ -17,6 +17,7 @@ from engine.trading.gateway import Patience
 from engine.trading.governor import Rates
 from engine.trading.killswitch import KillSwitch
 from engine.trading.loop import Loop
+from engine.trading.margin import Margins
 from engine.trading.reconcile import Terms
 
 
@@ -45,6 +46,8 @@ class Settings:
     """NSE's list of corporate actions, to hold against what is carried over an ex-date."""
     subscriptions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tag_salt: str = "00"
+    simulated: bool = False
+    """Whether orders go to the core's own exchange."""
     beat_s: float = 0.1
     """How long the engine naps at most when nothing happens."""
 
@@ -54,6 +57,7 @@ class Ports(NamedTuple):
 
     `beside` gives what runs beside an opened day, on its loop, until the next one opens. `tomorrow` makes the strategies
     of the next day: with it the desk goes on from day to day, without it the day it opened is its last.
+    `margins` asks the broker what orders would block.
     """
 
     broker: Broker
@@ -67,3 +71,4 @@ class Ports(NamedTuple):
     keep_bars: Callable[[list[Bar]], None] | None = None
     beside: Callable[[Loop], Iterable[Coroutine[None, None, None]]] = lambda _: ()
     tomorrow: Callable[[], Sequence[Strategy]] | None = None
+    margins: Margins | None = None

@@ -96,6 +96,28 @@ MUTANTS = (
     ),
     Mutant("a tag that stands at the broker is given out again", "compiled/outbox.py", "max(self.next_intent, number + 1)", "self.next_intent"),
     Mutant("a time-out counts as a refusal", "brokers/kite/outcome.py", "    return OrderUnknown(str(failed))", '    return OrderRefused("X", str(failed))'),
+    Mutant(
+        "hints put off the reading of GTTs", "engine/trading/pacing.py",
+        "            if polled:  # GTTs are read then only: hints may not put that off\n    ", "",
+    ),
+    Mutant("a GTT left out of one look is not read in the next", BOOKS, "gtts or self._left_out or", "gtts or"),
+    Mutant("a GTT that has fired counts as missing shares", "engine/trading/differences.py", " or token in behind", ""),
+    Mutant("an exit nobody knew is looked at once only", ANSWERS, "            self._recall()", "            pass"),
+    Mutant(
+        "the stop of a cover order is not where the broker has put it", ANSWERS,
+        "                    rung.stop = order.trigger\n", "                    pass\n",
+    ),
+    Mutant("what an exit sells is written off, too", "compiled/adoption.py", "part > 0 and rung.exit is None", "part > 0"),
+    Mutant(
+        "a GTT that cannot grow with its position is asked for ever", "compiled/triggers.py",
+        "rung.gtt is gtt and gtt.legs[0].quantity < rung.quantity", "False",
+    ),
+    Mutant(
+        "more is bought than any stop can hold", "compiled/entries.py",
+        "entry.terms.several and rung.plan.stop_percent <= 0.0", "entry.terms.several",
+    ),
+    Mutant("intraday positions are left to the broker", "compiled/kernel.py", 'self._leave(ladder, "square-off")', "pass"),
+    Mutant("nothing leaves in the night", "engine/desk.py", "                        feed.cancel()", "                        _cancel(daily)"),
     Mutant("hints are taken for the whole truth", "engine/trading/pacing.py", "elif loop.hinted or polled or (unknown", "elif loop.hinted or (unknown"),
 )  # fmt: skip
 
@@ -123,6 +145,8 @@ def proofs(mutant):
     yield "simulated days", ["-m", "tests.simulation", "0", str(DAYS), "stop"], quick
     yield "crash points", [*pytest, "tests/simulation/test_crash_points.py"], quick
     yield "tests of the order path", [*pytest, "tests/core"], quick
+    if mutant.file == "engine/desk.py":
+        yield "nights", [*pytest, "tests/simulation/test_nights.py"], quick
     if mutant.file.startswith("brokers/"):
         yield "tests of the adapter", [*pytest, "tests/kite/test_outcomes.py"], quick
 

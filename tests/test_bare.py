@@ -196,3 +196,16 @@ def test_an_entry_whose_bar_does_not_come_is_given_up_as_by_the_long_way():
     result = run_bars(kernel, venue, columns(rows, ONE), 60, sessions())
     assert result.fills == []  # a market order that has no trade within thirty seconds is cancelled
     assert kernel.ledger.positions() == []
+
+
+def test_an_entry_in_an_instrument_without_bars_is_refused_and_touches_no_other():
+    class Other(Strategy):
+        def on_bar(self, ctx, bar):
+            ctx.enter(257 if bar.start == OPEN else 513, Side.BUY, 10_000_00, 0.0)
+
+    rows = [(257, OPEN + n * MINUTE, 100.0, 100.0, 100.0, 100.0, 1_000) for n in range(4)]
+    kernel, venue = desk([Other("other", 60)], (257, 513))
+    result = run_bars(kernel, venue, columns(rows, ONE), 60, sessions())
+    assert [(fill.order.token, fill.quantity) for fill in result.fills] == [(257, 100)]
+    assert kernel.refused == 3
+    assert kernel.open_positions() == 1

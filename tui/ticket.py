@@ -18,25 +18,45 @@ def order(file: Path | None, mode: str, ticket: dict[str, Any], *, yes: bool, as
     """Show what an order is and costs, have it confirmed, and place it; raise `OperatorError` where it is refused."""
     door = the_desk(file, mode)
     detail = json.dumps(ticket)
-    shown = submit(door, "preview", detail)
+    preview = json.loads(submit(door, "preview", detail))
+    shown = in_words(preview)
     if not yes:
         if not sys.stdin.isatty():
+            if as_json:
+                sys.stdout.write(json.dumps({"preview": preview}) + "\n")
             raise OperatorError(f"nothing was sent; say --yes to place it: {shown}")
         sys.stderr.write(f"{door[1]}: {shown}\nPlace it? [y/N] ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
             raise OperatorError("nothing was sent")
-    return _told(submit(door, "order", detail), as_json=as_json)
+    told = submit(door, "order", detail)
+    return _told({"answer": told, "preview": preview} if as_json else told)
+
+
+def in_words(preview: dict[str, Any]) -> str:
+    """Return a preview as `engine.trading.margin.Preview` makes it in one line."""
+    theirs, ours = preview["margin_broker"], f"{_rupees(preview['margin_estimate'])} by our estimate"
+    blocks = f"blocks {ours}; the broker could not be asked: {preview['margin_missing']}"
+    if theirs is not None:
+        blocks = f"blocks {_rupees(theirs)} by the broker, {ours}"
+    charges = f"{_rupees(preview['charges'])}, {_rupees(preview['charges_both_ways'])} with the way back"
+    return f"{preview['order']}; worth {_rupees(preview['value'])}, charges {charges}; {blocks}"
+
+
+def _rupees(amount: float) -> str:
+    return f"₹{amount:,.2f}"
 
 
 def modify(file: Path | None, mode: str, change: dict[str, Any], *, as_json: bool) -> int:
     """Have a working order changed."""
-    return _told(submit(the_desk(file, mode), "modify", json.dumps(change)), as_json=as_json)
+    told = submit(the_desk(file, mode), "modify", json.dumps(change))
+    return _told({"answer": told} if as_json else told)
 
 
 def cancel(file: Path | None, mode: str, name: str, *, as_json: bool) -> int:
     """Have a working order cancelled."""
-    return _told(submit(the_desk(file, mode), "cancel", name), as_json=as_json)
+    told = submit(the_desk(file, mode), "cancel", name)
+    return _told({"answer": told} if as_json else told)
 
 
 def the_desk(file: Path | None, mode: str) -> tuple[Path, str]:
@@ -72,6 +92,6 @@ def submit(desk: tuple[Path, str], act: str, detail: str) -> str:
     return told.removeprefix("done: ")
 
 
-def _told(text: str, *, as_json: bool) -> int:
-    sys.stdout.write((json.dumps({"answer": text}) if as_json else text) + "\n")
+def _told(answer: str | dict[str, Any]) -> int:
+    sys.stdout.write((answer if isinstance(answer, str) else json.dumps(answer)) + "\n")
     return DONE

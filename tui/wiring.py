@@ -62,7 +62,7 @@ def wire(station: Station) -> Desk:
     ports = Ports(
         trading.broker, trading.feed, journal, world.clock, station.kill, world.calendar, world.charges,
         exchange.pacer, market.keep_bars, trading.beside,
-        None if exchange.access.place.sandbox else lambda: strategies_of(config),
+        None if exchange.access.place.sandbox else lambda: strategies_of(config), market.broker.margins,
     )  # fmt: skip
     settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal))
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
@@ -132,6 +132,7 @@ def _settings(station: Station, salt: str) -> Settings:
     governor, gateway = config.governor, config.gateway
     return Settings(
         mode=station.run.mode,
+        simulated=station.run.mode == "paper",
         limits=limits_of(config),
         spans=station.spans,
         watch=station.run.symbols or tuple(config.feed.watch),

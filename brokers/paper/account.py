@@ -5,11 +5,9 @@ from typing import Final, NamedTuple, final
 from compiled.charges import Rates, order_charges
 from compiled.ledger import Position
 from compiled.model import Product, Side, paise
+from engine.trading.margin import INTRADAY_PERCENT
 
 DELIVERED: Final = (Product.CNC, Product.MTF)
-MARGIN_PERCENT: Final = 20
-"""Of its value an intraday position blocks: the exchanges' least margin, and the most leverage Zerodha gives (five times)."""
-
 At = tuple[int, Product]
 """A token and a product."""
 
@@ -72,9 +70,9 @@ class Account:
     @property
     def funds(self) -> int:
         """Return what can be spent, in paise: of an intraday position only its margin is blocked."""
-        free = 100 - MARGIN_PERCENT
+        free = 100 - INTRADAY_PERCENT
         return self.cash + sum(
-            int(p.value) * (free if p.quantity > 0 else 100 + MARGIN_PERCENT) // 100
+            int(p.value) * (free if p.quantity > 0 else 100 + INTRADAY_PERCENT) // 100
             for (_, product), p in self.positions.items()
             if product is Product.MIS
         )

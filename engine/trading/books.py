@@ -26,6 +26,7 @@ class Books:
         self.looks = 0
         self.failures = 0
         self._gone: dict[int, int] = {}
+        self._left_out = False
         self._orders: dict[str, tuple[object, ...]] = {}
         self._trades: set[tuple[str, str]] = set()
         self._traded: dict[str, int] = {}
@@ -36,7 +37,7 @@ class Books:
         try:
             orders = await self.broker.orders()
             trades = await self.broker.trades() if self._short(orders) else []
-            wanted = gtts or self._strangers(orders) or bool(self.gateway.unresolved)
+            wanted = gtts or self._left_out or self._strangers(orders) or bool(self.gateway.unresolved)
             triggers = await self.broker.gtts() if wanted else None
         except (RetryableError, OperatorError):
             # a dead token latches the kill switch by itself; the desk stays, with what it knows
@@ -82,16 +83,21 @@ class Books:
         )
 
     def _post_gtts(self, updates: list[GttUpdate] | None, began: int) -> None:
-        out = self.kernel.out
-        for update in updates or ():
+        if updates is None:
+            return
+        out, self._left_out = self.kernel.out, False
+        for update in updates:
             gtt = out.by_gtt_id.get(update.gtt_id)
             if gtt is None and update.status is GttStatus.ACTIVE:
                 self._claim(update)
             late = gtt is not None and update.status is GttStatus.TRIGGERED and not gtt.order_id
-            if gtt is not None and (gtt.live or late) and self.gateway.touched.get(gtt.intent, -1) <= began:
+            if gtt is None or not (gtt.live or late):
+                continue
+            if self.gateway.touched.get(gtt.intent, -1) <= began:
                 self.post(update)
-        if updates is not None:
-            self._miss({int(update.gtt_id) for update in updates}, began)
+            else:
+                self._left_out = True
+        self._miss({int(update.gtt_id) for update in updates}, began)
 
     def _claim(self, update: GttUpdate) -> None:
         """Take over a GTT that was given up as lost and stands after all."""

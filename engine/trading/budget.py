@@ -1,6 +1,6 @@
 """The budget guard: before the first real entry, the account must be able to pay for what the strategies may buy."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from compiled.charges import order_charges
@@ -9,15 +9,13 @@ from compiled.model import SECOND, Instrument, Order, OrderType, Product, Purpos
 from compiled.risk import Limits, size
 from engine.errors import OperatorError, RetryableError
 from engine.trading.loop import Loop
+from engine.trading.margin import Margins, estimate
 
 AGAIN: Final = 30 * SECOND
 """Between two comparisons while there is too little."""
 NAME: Final = "budget"
 PROBE: Final = 100_000_00
 """Paise of the purchase that is asked about."""
-
-Margins = Callable[[Sequence[Order]], Awaitable[list[int]]]
-"""Returns what the broker would block for each of these orders, charges included, in paise; nothing is sent."""
 
 
 class Guard:
@@ -68,12 +66,11 @@ class Guard:
         theirs = await self._margins([order for order, _ in probes])
         shares = []
         for (order, instrument), blocked in zip(probes, theirs, strict=True):
-            value = paise(order.price, order.quantity)
-            ours = int(value) + order_charges(
-                self._loop.kernel.rates[int(order.token) * 8 + int(order.product)], order.side, order.quantity, value
-            )
+            value = int(paise(order.price, order.quantity))
+            rates = self._loop.kernel.rates[int(order.token) * 8 + int(order.product)]
+            ours = estimate(order.product, value, int(order_charges(rates, order.side, order.quantity, value)))
             text = f"{order.quantity} {instrument.symbol} block {_rupees(blocked)} by the broker, {_rupees(ours)} by our estimate"
-            self._loop.log.tell("info" if abs(blocked - int(ours)) <= ours // 100 else "warn", "margin", text)
+            self._loop.log.tell("info" if abs(blocked - ours) <= ours // 100 else "warn", "margin", text)
             shares.append(blocked / value)
         return max(shares)
 

@@ -128,12 +128,18 @@ class Choices:
         product = Product.MIS if difference.product == COVER else Product[difference.product]
         market = kernel.markets[difference.token]
         if Choice.FLATTEN not in difference.choices:  # the broker has less than we: nothing to take on
+            if any(each.exit is not None for ladder in market.ladders for each in ladder.rungs):
+                return f"refused: {difference.symbol} is being left just now; decide when that is done"
             side = Side.BUY if difference.figure < 0 else Side.SELL
             self.post(WriteOff(now, difference.token, product, side, abs(difference.figure)))
             return f"done: {abs(difference.figure)} {difference.symbol} written off at the last price"
         if market.ltp <= 0.0:
             return f"refused: {difference.symbol} has no price yet; try again when it ticks"
-        strategy = decision.strategy or OWN
+        strategy, freeze = decision.strategy or OWN, int(market.instrument.freeze)
+        if decision.choice is not Choice.FLATTEN and 0 < freeze < abs(difference.figure):
+            return (
+                f"refused: no stop takes more than {freeze}, the exchange's freeze quantity; flatten it, or ignore it"
+            )
         if refusal := self._unfit(decision, difference.token):
             return refusal
         leave, hours = decision.choice is Choice.FLATTEN, market.instrument.hours

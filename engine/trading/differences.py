@@ -125,9 +125,10 @@ def compare(kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]], b
 def _positions(kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]]) -> Iterator[Difference]:
     theirs, costs, names = _theirs(books)
     ours = held(kernel)
+    behind = _behind(kernel, books)
     for token, product in sorted(theirs.keys() | ours.keys()):
         there, here = theirs[token, product], ours[token, product]
-        if there == here or here != before[token, product]:
+        if there == here or here != before[token, product] or token in behind:
             continue
         kind = Kind.UNMANAGED if not here else Kind.QUANTITY if there else Kind.MISSING
         symbol = symbol_of(kernel, token, names.get(token, str(token)))
@@ -137,6 +138,16 @@ def _positions(kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]]
             key, kind, token, symbol, product, there - here, _shares(there, average), _shares(here),
             _choices(kernel, token, product, there, here), average,
         )  # fmt: skip
+
+
+def _behind(kernel: Kernel, books: Snapshot) -> set[int]:
+    """Return the tokens of GTTs of ours that have fired, which we have not taken in: their orders move what is held."""
+    found = set()
+    for update in books.gtts:
+        gtt = kernel.out.by_gtt_id.get(update.gtt_id)
+        if gtt is not None and gtt.live and update.status is GttStatus.TRIGGERED:
+            found.add(int(gtt.token))
+    return found
 
 
 def _theirs(books: Snapshot) -> tuple[Counter[tuple[int, str]], dict[tuple[int, str], float], dict[int, str]]:

@@ -21,6 +21,7 @@ from engine.trading.gaps import Gaps
 from engine.trading.gateway import Gateway
 from engine.trading.gauges import Gauges
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
+from engine.trading.margin import Margins
 from engine.trading.publish import Publisher
 from engine.trading.reconcile import Reconciler
 from engine.trading.records import Recorder
@@ -87,6 +88,9 @@ class Loop:
         self.configured: dict[str, float] = {}
         """The limits of the configuration."""
         self.counter = Counter(kernel)
+        self.margins: Margins | None = None
+        """Asks the broker what orders would block, where there is one to ask."""
+        self._weighing: set[asyncio.Task[None]] = set()
         self.publisher = log.publisher = Publisher(board, kernel, gateway, stale_after)
         self.wake = asyncio.Event()
         self.asks: deque[Ask] = deque()
@@ -219,7 +223,7 @@ class Loop:
         if ask.act == "cancel":
             return self._cancel(ask.detail, now)
         if ask.act == "preview":
-            return self.counter.preview(ask.detail)
+            return self._preview(ask)
         if ask.act in {"order", "modify"}:
             take = self.counter.place if ask.act == "order" else self.counter.alter
             told, commands = take(now, ask.detail)
@@ -234,6 +238,20 @@ class Loop:
         if ask.act == "reconcile":
             return self.choices.ask(ask.number, ask.detail)
         return f"refused: no such act: {ask.act}"
+
+    def _preview(self, ask: Ask) -> str:
+        """Say why an order would be refused; what it is and blocks comes when the broker has been asked."""
+        found = self.counter.preview(ask.detail)
+        if isinstance(found, str):
+            return found
+
+        async def weigh() -> None:
+            self.board.answers[ask.number] = await found.weigh(self.margins)
+
+        task = asyncio.get_running_loop().create_task(weigh())
+        self._weighing.add(task)
+        task.add_done_callback(self._weighing.discard)
+        return ""
 
     def _cancel(self, name: str, now: int) -> str:
         try:

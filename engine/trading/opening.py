@@ -13,6 +13,7 @@ from engine.market.calendar import ist_day
 from engine.market.charges import segment
 from engine.market.ex_dates import flagged
 from engine.market.hours import Hours
+from engine.market.rules import Rules
 from engine.market.safeguards import Safeguards
 from engine.ports import Broker, Clock, Journal
 
@@ -40,6 +41,16 @@ def choose(instruments: Iterable[Instrument], watch: Sequence[str], wanted: Iter
     if missing:
         raise DataError(f"no such symbol on NSE: {', '.join(missing)}")
     return [by_symbol[symbol] for symbol in named] if watch else list(by_symbol.values())
+
+
+def freezes(instruments: Iterable[Instrument], rules: Rules, day: date) -> None:
+    """Fill in the most that one order of a share may ask for, which no broker lists; nothing on days without a rule."""
+    most = 0
+    with suppress(DataError):
+        most = rules.order_limits(day).max_quantity
+    for each in instruments:
+        if each.kind == "EQ" and not each.freeze:
+            each.freeze = most
 
 
 async def start_cash(journal: Journal, broker: Broker, day: date) -> int:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 
 from compiled.events import Act, Operate, Timer
-from compiled.model import MINUTE, SECOND
+from compiled.model import MINUTE, NEVER, SECOND
 from engine.ports import Feed, Pacer
 from engine.trading.clock import SteppedClock
 from engine.trading.loop import Loop
@@ -55,17 +55,26 @@ async def run_live(loop: Loop, poll: int, compare: int, beat_s: float, rest: int
 async def run_night(loop: Loop, opens: int, beat_s: float) -> None:
     """Let the time to `opens` (ns UTC) pass, and on until there is a session with the broker, or a stop.
 
-    The screen lives and the operator is heard; market and books are left alone.
+    The screen lives and the operator is heard; the books are looked at only for what he asks for: an after-market order,
+    a cancellation, a choice.
     """
+    watch, moves = Watch(loop, NEVER, NEVER), loop.gateway.moves
     beat = asyncio.create_task(_beat(loop, beat_s))
     try:
         while not loop.stopping and (loop.clock.now() < opens or "session" in loop.holds):
             await loop.wake.wait()
             loop.wake.clear()
+            now = loop.clock.now()
+            if not loop.at_rest():
+                loop.inbox.append(Timer(now))
             loop.turn()
+            if loop.gateway.moves != moves and not loop.gateway.in_flight:
+                moves, loop.hinted = loop.gateway.moves, True
+            watch.start_if_due(now)
             loop.publish()
     finally:
         beat.cancel()
+        watch.cancel()
 
 
 def _wall() -> float:
@@ -97,7 +106,8 @@ class Watch:
             self._task = asyncio.create_task(self._decide())
         elif loop.hinted or polled or (unknown is not None and now >= unknown):
             loop.hinted = False
-            self._next_poll = now + self._poll
+            if polled:  # GTTs are read then only: hints may not put that off
+                self._next_poll = now + self._poll
             self._task = asyncio.create_task(self._look(gtts=polled))
         elif (now >= self._next_compare or loop.compare_soon) and not loop.gateway.unresolved:
             loop.compare_soon = False
@@ -204,7 +214,8 @@ class Lockstep:
                 moved = True
             if loop.hinted or polled or (unknown is not None and unknown <= now):
                 loop.hinted = False
-                self._next_poll = (now // MINUTE + 1) * MINUTE
+                if polled:
+                    self._next_poll = (now // MINUTE + 1) * MINUTE
                 moved = await loop.books.look(gtts=polled) or moved
             if not moved and not loop.inbox:
                 return

@@ -15,6 +15,9 @@ class Meaning(NamedTuple):
 MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.KILLED: Meaning("the kill switch is latched", ""),
     Reason.NOT_READY: Meaning("the desk is not reconciled with the broker", "[reconciliation](reconciliation.md)"),
+    Reason.VARIETY: Meaning(
+        "the simulated exchange of paper trading takes no orders of that variety", "[orders](orders.md)"
+    ),
     Reason.SESSION: Meaning(
         "the instrument is not in continuous trading (an after-market order: it is)",
         "[its hours](calendar.md#the-desks-day)",

@@ -9,11 +9,12 @@ from compiled.charges import order_charges
 from compiled.events import Command, PlaceOrder
 from compiled.kernel import Kernel
 from compiled.ladder import Entry, entry_of, single
-from compiled.model import Order, OrderType, Product, Side, Validity, paise
+from compiled.model import Order, OrderType, Product, Purpose, Side, Validity, paise
 from compiled.positions import Market
 from compiled.risk import Reason
 from compiled.strategy import OPERATOR, Request, Wish
 from compiled.terms import Change, Terms, Variety
+from engine.trading.margin import Preview
 from engine.trading.reasons import meaning
 
 Price = Annotated[float, Meta(ge=0)]
@@ -62,8 +63,8 @@ class Counter:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
-    def preview(self, detail: str) -> str:
-        """Say what an order would be, what it is worth and costs, or why it would be refused."""
+    def preview(self, detail: str) -> Preview | str:
+        """Return what an order would be, what it is worth and costs, or why it would be refused."""
         try:
             ticket, market, request = self._read(detail)
         except ValueError as error:
@@ -74,7 +75,7 @@ class Counter:
         verdict = self._kernel.verdict(market, ladder, ladder.rungs[0])
         if verdict is not Reason.OK:
             return _refused(verdict, market)
-        return f"done: {describe(ticket, plan.entry)}; {self._cost(ticket, market)}"
+        return self._preview(ticket, market, plan.entry)
 
     def place(self, now: int, detail: str) -> tuple[str, list[Command]]:
         """Ask the kernel for an order; return the answer and what the kernel wants done."""
@@ -127,14 +128,18 @@ class Counter:
         )
         return ticket, markets[0], Request(markets[0].token, Side[ticket.side], plan, "by hand")
 
-    def _cost(self, ticket: Ticket, market: Market) -> str:
-        """Return value and charges at the order's own price, else at the last."""
-        value = paise(ticket.price or market.last, ticket.quantity)
-        rates = self._kernel.rates[int(market.token) * 8 + int(Product[ticket.product])]
+    def _preview(self, ticket: Ticket, market: Market, entry: Entry) -> Preview:
+        """Reckon value and charges at the order's own price, else at the last."""
+        value, product = paise(ticket.price or market.last, ticket.quantity), Product[ticket.product]
+        rates = self._kernel.rates[int(market.token) * 8 + int(product)]
         own, back = (
-            order_charges(rates, side, ticket.quantity, value) for side in (Side[ticket.side], _other(ticket.side))
+            int(order_charges(rates, side, ticket.quantity, value)) for side in (Side[ticket.side], _other(ticket.side))
         )
-        return f"worth {_rupees(value)}, charges {_rupees(own)}, {_rupees(own + back)} with the way back"
+        order = Order(
+            0, "", OPERATOR, market.token, Side[ticket.side], ticket.quantity, entry.order_type, product, Purpose.ENTRY,
+            entry.price, entry.trigger, terms=entry.terms,
+        )  # fmt: skip
+        return Preview(describe(ticket, entry), order, int(value), own, back)
 
 
 def describe(ticket: Ticket, entry: Entry) -> str:
@@ -161,7 +166,3 @@ def _refused(reason: Reason, market: Market) -> str:
 
 def _other(side: str) -> Side:
     return Side.SELL if side == "BUY" else Side.BUY
-
-
-def _rupees(amount: int) -> str:
-    return f"₹{amount / 100:,.2f}"

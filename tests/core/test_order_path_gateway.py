@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,6 +29,7 @@ from engine.trading.clock import SteppedClock
 from engine.trading.gateway import Gateway, Patience
 from engine.trading.governor import Governor, Rates
 from engine.trading.killswitch import HALT, KillSwitch
+from engine.trading.pacing import Watch
 from tests.core.scripted import BEL, CANBK, Scene, instruments, only, some
 
 
@@ -489,5 +491,54 @@ def test_a_sliced_order_tells_how_many_slices_there_are_and_which_are_missing(en
         answer = engine.inbox[-1]
         assert (answer.broker_id, answer.parts) == ("N1", 2)
         assert answer.reason == "1 slices are missing: MarginException: no funds"
+
+    asyncio.run(story())
+
+
+# looks
+
+
+def test_a_gtt_that_was_being_changed_while_it_was_read_is_read_again_with_the_next_look(engine):
+    async def story():
+        gtt = engine.scene.hold(100)
+        engine.broker.listed = [engine.list_gtt(gtt, 7, GttStatus.TRIGGERED)]
+        engine.gateway.touched[gtt.intent] = engine.gateway.moves + 1
+        await engine.books.look(gtts=True)
+        assert engine.turn() == []
+        engine.gateway.touched[gtt.intent] = engine.gateway.moves
+        await engine.books.look()
+        engine.turn()
+        assert gtt.status is GttStatus.TRIGGERED
+
+    asyncio.run(story())
+
+
+class Looked:
+    """What a `Watch` needs of a loop: notes with each look whether GTTs were read."""
+
+    def __init__(self, start):
+        self.clock = SteppedClock(start)
+        self.hinted = self.compare_soon = False
+        self.gateway = SimpleNamespace(look_due=lambda: None, unresolved=())
+        self.choices = SimpleNamespace(waiting=())
+        self.wake = asyncio.Event()
+        self.books = self
+        self.looks = []
+
+    async def look(self, *, gtts):
+        self.looks.append(gtts)
+
+
+def test_hints_that_come_faster_than_the_poll_do_not_put_off_the_reading_of_gtts():
+    async def story():
+        loop = Looked(0)
+        watch = Watch(loop, 7 * SECOND, 1_000 * SECOND)
+        for second in range(1, 16):
+            loop.hinted = True
+            loop.clock.set(second * SECOND)
+            watch.start_if_due(loop.clock.now())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert [second for second, gtts in enumerate(loop.looks, 1) if gtts] == [7, 14]
 
     asyncio.run(story())

@@ -295,6 +295,22 @@ def test_an_exit_that_left_on_a_full_disk_is_recalled_by_its_tag_and_not_sent_ag
     assert "F1" not in scene.kernel.externals
 
 
+def test_an_exit_that_left_on_a_full_disk_is_recalled_although_its_entry_was_not_known_to_have_filled(life):
+    def enter(scene):
+        scene.accept(scene.enter(), "B1")
+
+    life.run(enter)
+    scene, _ = life.again()
+    scene.tick(100.0)
+    scene.book("F1", OrderStatus.COMPLETE, 100, "T41", 100, side=Side.SELL)
+    scene.book("B1", OrderStatus.COMPLETE, 100, "T1", 100)
+    scene.trade("t1", "F1", 100, 101.0, Side.SELL)
+    scene.trade("t0", "B1", 100, 100.0)
+    found = scene.operate(Act.EXIT, token=CANBK) + scene.seconds(5)
+    assert (scene.account, some(found, PlaceOrder)) == (0, [])
+    assert "F1" not in scene.kernel.externals
+
+
 def test_what_is_held_counts_in_full_before_its_first_price_after_a_restart(life):
     life.run(lambda scene: scene.hold())
     scene, _ = life.again(limits=Limits(max_exposure=15_000_00), quoted=False)

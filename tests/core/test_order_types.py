@@ -2,7 +2,7 @@
 
 import pytest
 
-from compiled.events import Act, CancelOrder, ModifyOrder, Outcome, PlaceGtt, PlaceOrder, Verb
+from compiled.events import Act, CancelOrder, DeleteGtt, ModifyGtt, ModifyOrder, Outcome, PlaceGtt, PlaceOrder, Verb
 from compiled.ladder import entry_of, single
 from compiled.model import MINUTE, OrderStatus, OrderType, Product, Purpose, Side, Validity
 from compiled.risk import Limits, Reason
@@ -352,6 +352,15 @@ def test_a_cover_order_is_left_by_cancelling_its_second_leg_which_then_sells(sce
     assert scene.rung.exit_reason == "operator"
 
 
+def test_the_stop_of_a_cover_order_stays_where_the_broker_has_put_it_though_the_entry_filled_better(scene):
+    order = buy(scene, product=Product.MIS, price=100.0, terms=Terms(Variety.COVER))
+    scene.accept(order, "B1")
+    scene.trade("t1", "B1", 100, 99.0)
+    scene.book("B1", OrderStatus.COMPLETE, 100, order.tag, 100)
+    scene.book("B2", OrderStatus.TRIGGER_PENDING, 0, order.tag, 100, side=Side.SELL, parent="B1", trigger=98.0)
+    assert (scene.rung.stop, some(scene.seconds(20), ModifyOrder)) == (98.0, [])
+
+
 def test_the_stop_of_a_cover_order_trails_by_modification(scene):
     covered(scene)
     assert only(scene.tick(103.0, after=6), ModifyOrder).change.trigger == 100.9
@@ -415,3 +424,66 @@ def test_the_operator_may_move_a_stop_that_rests_at_the_exchange(scene):
     assert only(found, ModifyOrder).change.trigger == 99.0
     scene.answer(stop.intent, Outcome.ACCEPTED, "G1", Verb.MODIFY)
     assert scene.rung.stop == 99.0
+
+
+# the freeze quantity
+
+
+@pytest.mark.parametrize("terms", [Terms(autoslice=True), Terms(Variety.ICEBERG, legs=3), PLAIN])
+def test_more_than_the_freeze_quantity_is_not_entered_with_a_stop_that_no_order_could_be(scene, terms):
+    scene.kernel.markets[CANBK].instrument.freeze = 60
+    _, verdict = wish(scene, Request(CANBK, Side.BUY, with_terms(terms, stop=2.0), ""))
+    assert verdict is Reason.FREEZE_QUANTITY
+    found, verdict = wish(scene, Request(CANBK, Side.BUY, with_terms(terms, stop=0.0), ""))
+    assert (len(some(found, PlaceOrder)), verdict) == (
+        (0, Reason.FREEZE_QUANTITY) if terms is PLAIN else (1, Reason.OK)
+    )
+
+
+def with_terms(terms, stop):
+    return single(100, stop, 0.0, Product.CNC, True, entry_of(99.5, 0.0, Validity.DAY, -1.0, terms))
+
+
+def test_what_was_bought_beyond_the_freeze_quantity_leaves_in_slices(scene):
+    scene.kernel.markets[CANBK].instrument.freeze = 60
+    found, _ = wish(scene, Request(CANBK, Side.BUY, with_terms(Terms(autoslice=True), stop=0.0), ""))
+    order = only(found, PlaceOrder).order
+    scene.accept(order, "B1")
+    scene.trade("t1", "B1", 100, 99.5)
+    scene.book("B1", OrderStatus.COMPLETE, 100, order.tag, 100)
+    exit_ = only(scene.operate(Act.EXIT, token=CANBK), PlaceOrder).order
+    assert (exit_.quantity, exit_.terms.autoslice) == (100, True)
+
+
+def test_a_position_whose_gtt_cannot_grow_with_it_is_left_at_the_market(scene):
+    order = buy(scene, price=99.5)
+    scene.accept(order, "B1")
+    gtt = only(scene.trade("t1", "B1", 60, 99.5), PlaceGtt).gtt
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    scene.trade("t2", "B1", 40, 99.5)
+    scene.book("B1", OrderStatus.COMPLETE, 100, order.tag, 100)
+    for _ in range(3):
+        scene.seconds(10)
+        scene.answer(gtt.intent, Outcome.REFUSED, "7", Verb.MODIFY, "InputException: too many")
+    assert (len(some(scene.asked, ModifyGtt)), only(scene.asked, DeleteGtt).gtt) == (3, gtt)
+    assert only(scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL), PlaceOrder).order.quantity == 100
+
+
+# paper trading
+
+
+@pytest.mark.parametrize("variety", [Variety.COVER, Variety.AMO, Variety.AUCTION])
+def test_what_the_simulated_exchange_does_not_know_is_refused_before_anything_is_sent(scene, variety):
+    scene.kernel.simulated = True
+    plan = single(100, 2.0, 0.0, Product.MIS, True, entry_of(99.5, 0.0, Validity.DAY, -1.0, Terms(variety)))
+    found, verdict = wish(scene, Request(CANBK, Side.BUY, plan, ""))
+    assert (some(found, PlaceOrder), verdict) == ([], Reason.VARIETY)
+    assert list(scene.kernel.out.orders.values()) == []
+
+
+@pytest.mark.parametrize("terms", [PLAIN, Terms(Variety.ICEBERG, legs=2), Terms(minutes=2)])
+def test_what_it_knows_is_sent_to_it(scene, terms):
+    scene.kernel.simulated = True
+    validity = Validity.TTL if terms.minutes else Validity.DAY
+    plan = single(100, 2.0, 0.0, Product.CNC, True, entry_of(99.5, 0.0, validity, -1.0, terms))
+    assert wish(scene, Request(CANBK, Side.BUY, plan, ""))[1] is Reason.OK

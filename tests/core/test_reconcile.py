@@ -58,6 +58,16 @@ def test_shares_that_only_we_hold_are_missing(desk):
     assert desk.only().choices == (Choice.ADOPT, Choice.IGNORE)
 
 
+def test_a_gtt_that_has_fired_and_is_not_taken_in_yet_says_nothing_about_the_position(desk):
+    desk.hold(100)
+    gtt = desk.scene.rung.gtt
+    desk.books.at["positions"] = []
+    desk.books.at["gtts"] = [GttUpdate(desk.scene.now, 7, CANBK, GttStatus.TRIGGERED, list(gtt.legs), ["B2"])]
+    assert [kind for _, kind, _ in desk.look(3)] == []
+    desk.books.at["gtts"] = [GttUpdate(desk.scene.now, 7, CANBK, GttStatus.ACTIVE, list(gtt.legs), [])]
+    assert [kind for _, kind, _ in desk.look(2)] == ["missing"]
+
+
 @pytest.mark.parametrize(
     ("theirs", "figure", "choices"),
     [(140, 40, tuple(Choice)), (60, -40, (Choice.ADOPT, Choice.IGNORE)), (-5, -105, (Choice.ADOPT, Choice.IGNORE))],

@@ -12,6 +12,7 @@ from compiled.events import (
     PlaceGtt,
     PlaceOrder,
     Trade,
+    WriteOff,
 )
 from compiled.model import MINUTE, SECOND, GttLeg, GttStatus, OrderStatus, Product, Purpose, Side
 from engine.errors import RetryableError
@@ -105,6 +106,14 @@ def test_a_gtt_that_does_not_protect_the_shares_is_not_taken_over(stranger, legs
     _, asked = stranger.decide("BEL:CNC adopt")
     assert only(asked, PlaceGtt).gtt.legs[0].trigger == 228.0
     assert [key for key, _, _ in stranger.look(2)] == ["gtt:55"]
+
+
+def test_more_than_the_freeze_quantity_is_not_adopted_for_no_stop_could_protect_it(stranger):
+    stranger.scene.kernel.markets[BEL].instrument.freeze = 11
+    told, asked = stranger.decide("BEL:CNC adopt")
+    assert told == "refused: no stop takes more than 11, the exchange's freeze quantity; flatten it, or ignore it"
+    assert asked == []
+    assert stranger.decide("BEL:CNC flatten")[0].startswith("done")
 
 
 def test_assigned_shares_belong_to_the_strategy(stranger):
@@ -284,6 +293,17 @@ def test_missing_shares_are_written_off_and_their_gtt_deleted(desk):
     assert only(asked, DeleteGtt).gtt.gtt_id == 7
     assert (desk.scene.account, int(desk.scene.kernel.ledger.cash), profit(desk)) == (0, cash, made)
     assert desk.scene.rung.exit_reason == "written off"
+
+
+def test_shares_that_an_exit_is_selling_are_not_written_off_as_well(desk):
+    desk.hold()
+    desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 60, 100.0)]
+    desk.look(2)
+    exit_ = desk.scene.leave()
+    told, _ = desk.decide("CANBK:CNC adopt")
+    assert told == "refused: CANBK is being left just now; decide when that is done"
+    desk.scene.tell(WriteOff(desk.scene.now, CANBK, Product.CNC, Side.BUY, 40))
+    assert (exit_.quantity, desk.scene.rung.quantity) == (100, 100)
 
 
 def test_missing_shares_may_be_ignored(desk):

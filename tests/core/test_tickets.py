@@ -1,5 +1,6 @@
 """Orders by hand: what is shown before, what is placed, and one line for everything that cannot be meant."""
 
+import asyncio
 import json
 
 import pytest
@@ -7,8 +8,11 @@ import pytest
 from compiled.events import Act, FeedStatus, ModifyOrder, Operate, Outcome, PlaceOrder, Verb
 from compiled.model import OrderType, Product, Side, Validity
 from compiled.terms import Variety
+from engine.errors import ConnectionFailed, OperatorError, RetryableError
+from engine.trading.margin import Preview
 from engine.trading.tickets import Counter
-from tests.core.scripted import Scene, only
+from tests.core.scripted import CANBK, Scene, only
+from tui.ticket import in_words
 
 
 @pytest.fixture
@@ -25,13 +29,39 @@ def ticket(**more):
     return json.dumps({"symbol": "CANBK", "side": "BUY", "quantity": 10, "stop": 2.0, **more})
 
 
-def test_the_preview_says_what_it_is_and_costs_and_sends_nothing(scene, counter):
-    told = counter.preview(ticket(price=99.5, target=4.0))
-    assert told == (
-        "done: BUY 10 CANBK LIMIT at 99.50 DAY CNC, stop 2 %, target 4 %; "
-        "worth ₹995.00, charges ₹0.00, ₹0.00 with the way back"
-    )
+def weighed(preview, margins):
+    told = asyncio.run(preview.weigh(margins))
+    assert told.startswith("done: ")
+    return json.loads(told.removeprefix("done: "))
+
+
+def test_the_preview_says_what_it_is_costs_and_blocks_and_sends_nothing(scene, counter):
+    async def margins(orders):
+        [order] = orders
+        assert (order.token, order.quantity, order.price, order.product) == (CANBK, 10, 99.5, Product.CNC)
+        return [99_612]
+
+    assert weighed(counter.preview(ticket(price=99.5, target=4.0)), margins) == {
+        "order": "BUY 10 CANBK LIMIT at 99.50 DAY CNC, stop 2 %, target 4 %", "value": 995.0, "charges": 0.0,
+        "charges_both_ways": 0.0, "margin_broker": 996.12, "margin_estimate": 995.0, "margin_missing": "",
+    }  # fmt: skip
     assert list(scene.kernel.out.orders.values()) == []
+
+
+def test_an_intraday_order_blocks_a_fifth_by_our_estimate(counter):
+    assert weighed(counter.preview(ticket(price=99.5, product="MIS")), None)["margin_estimate"] == 199.0
+
+
+@pytest.mark.parametrize(
+    "error", [RetryableError("Too many requests"), OperatorError("no session"), ConnectionFailed("nobody there")]
+)
+def test_the_preview_says_that_the_broker_could_not_be_asked(counter, error):
+    async def margins(_):
+        raise error
+
+    shown = weighed(counter.preview(ticket()), margins)
+    assert (shown["margin_broker"], shown["margin_missing"]) == (None, str(error))
+    assert in_words(shown).endswith(f"blocks ₹1,000.00 by our estimate; the broker could not be asked: {error}")
 
 
 def test_an_order_is_placed_with_everything_the_ticket_says(scene, counter):
@@ -57,7 +87,7 @@ def test_before_the_first_tick_and_after_a_lost_feed_the_refusal_says_what_is_mi
     told = "refused: STALE_DATA: BEL has no price yet; try again when it ticks"
     assert counter.preview(unheard) == told
     assert counter.place(scene.now, unheard)[0] == told
-    assert counter.preview(ticket()).startswith("done: ")
+    assert isinstance(counter.preview(ticket()), Preview)
     scene.tell(FeedStatus(scene.now, 0, live=False))
     assert counter.preview(ticket()) == "refused: STALE_DATA: the instrument has not ticked lately"
 

@@ -165,4 +165,9 @@ def test_nothing_is_sent_without_a_word(patang, exchange, desk):
     assert done.returncode == 2
     assert "nothing was sent; say --yes" in done.stderr, done.stderr
     assert "charges ₹" in done.stderr
+    assert "by the broker, ₹" in done.stderr
+    told = patang.run("order", "buy", "INFY", 10, "--stop", 2, "--product", "MIS", "--json")
+    preview = json.loads(told.stdout)["preview"]
+    assert preview["margin_broker"] == pytest.approx(preview["margin_estimate"], rel=0.01)
+    assert preview["margin_broker"] == pytest.approx(preview["value"] / 5, rel=0.01)
     assert get(exchange["rest"] + "/sandbox/books")["orders"] == []

@@ -189,7 +189,7 @@ def test_shares_sold_elsewhere_are_written_off_and_their_gtt_goes(world):
     wait_for(lambda: there.reconcile("TCS:CNC", "adopt") == 0, "TCS has a price")
     there.clean()
     assert there.gtts() == [("TCS", 10)]
-    there.buy("TCS", side="SELL")
+    there.buy("TCS", 10, side="SELL")
     there.differences("TCS:CNC", "funds")
     assert there.reconcile("TCS:CNC", "adopt") == 0
     assert there.reconcile("funds", "adopt") == 0

@@ -4,13 +4,22 @@ from collections import deque
 from contextlib import contextmanager
 
 from compiled.model import Purpose
+from compiled.orders import CORRECTION
+from compiled.protection import NEAREST_PERCENT
 from engine.trading.killswitch import FLATTEN
+from tests.simulation.positions import Position
 
 PROTECTED_WITHIN_S = 30.0
 """Seconds of fair weather after which nothing the desk holds may be unprotected."""
 HALTED_WITHIN_S = 0.6
 TOLD_WITHIN_S = 60.0
+DECIDED_WITHIN_S = 12.0
+"""How long before it leaves an entry may have been decided."""
+SQUARED_OFF_WITHIN_S = 60.0
+"""Of fair weather before the broker's square-off, after which nothing intraday of ours may be left for it."""
 PER_SECOND, PER_MINUTE = 10, 400
+SLACK = 0.5
+"""Rupees by which the price may have moved while a request was on its way."""
 
 
 class Broken(AssertionError):
@@ -18,43 +27,6 @@ class Broken(AssertionError):
 
     def __init__(self, world, text):
         super().__init__(f"seed {world.seed}, second {world.loop.seconds:.3f}, step {world.loop.steps}: {text}")
-
-
-class Position:
-    """One rung as the exchange sees it."""
-
-    def __init__(self):
-        self.entries = []
-        self.exits = []
-        self.triggers = []
-        self.stop = 0.0
-        self.stood = {}
-        """Where each stop stood when it was last looked at; one that nobody remembers stays where it is."""
-        self.bare_since = None
-
-    @property
-    def held(self):
-        return sum(order.filled for order in self.entries) - sum(order.filled for order in self.exits)
-
-    @property
-    def coming(self):
-        return sum(order.pending for order in self.entries)
-
-    @property
-    def sign(self):
-        return self.entries[0].ask.side if self.entries else 1
-
-    @property
-    def covered(self):
-        guarded = sum(t.legs[0].quantity for t in self.triggers if t.status == "active")
-        return guarded + sum(order.pending for order in self.exits)
-
-    def stops(self):
-        """Return (name, price) of every stop that waits at the exchange."""
-        index = 0 if self.sign > 0 else -1
-        active = [(f"GTT {t.trigger_id}", t.condition.triggers[index]) for t in self.triggers if t.status == "active"]
-        waiting = [order for order in self.exits if order.status == "TRIGGER PENDING"]
-        return active + [(f"order {order.order_id}", order.ask.trigger) for order in waiting]
 
 
 class Checks:
@@ -72,6 +44,17 @@ class Checks:
         """Those of them that a crash then lost."""
         self.by_hand = False
         self.manual = set()
+        """Orders of the account that are not the desk's."""
+        self.strange = set()
+        """GTTs that are not the desk's."""
+        self.bare = set()
+        """Orders by hand that have no stop, by our number."""
+        self.base = {}
+        """Shares carried from the day before, by token."""
+        self.past = set()
+        """Trades of earlier days."""
+        self._left = {}
+        self._corrected = {}
         self._orders = {}
         self._triggers = {}
         self._owners = {}
@@ -117,6 +100,7 @@ class Checks:
         self._once(order.tag, order)
         self._durable(order.intent, order.purpose)
         now = self.world.loop.time()
+        self._left[order.tag] = now
         self._sent.append(now)
         while self._sent[0] <= now - 60.0:
             self._sent.popleft()
@@ -148,13 +132,13 @@ class Checks:
             for order in list(exchange.orders.orders.values())[len(self._orders) :]:
                 self._orders[order.order_id] = order
                 self._new_order(order)
+        self._changed(self.world.network.job)
         now = self.world.loop.time()
         for number, position in self.rungs.items():
-            held = position.held
-            if held < 0:
-                self._broken(f"rung {number} is oversold: {held}")
+            if position.held < 0:
+                self._broken(f"rung {number} is oversold: {position.held}")
             self._stops(position)
-            if held <= 0 or position.covered >= held:
+            if not position.unguarded:
                 position.bare_since = None
                 self._bare.pop(number, None)
             elif position.bare_since is None:
@@ -166,17 +150,24 @@ class Checks:
             return
         job = self.world.network.job
         for number, trigger in exchange.gtts.triggers.items():
-            if number not in self._triggers:
-                if job is None or job.asked is None or job.asked[0] != "gtt":
-                    self._broken(f"GTT {number} has no intent")
-                self._triggers[number] = trigger
-                position = self._rung(job.asked[1].rung)
-                position.triggers.append(trigger)
+            if number in self._triggers:
+                continue
+            self._triggers[number] = trigger
+            if self.by_hand:
+                self.strange.add(number)
+            elif job is None or job.asked is None or job.asked[0] != "gtt":
+                self._broken(f"GTT {number} has no intent")
+            else:
+                self._rung(job.asked[1].rung).triggers.append(trigger)
 
     def _new_order(self, order):
         tag = order.ask.tag
         if self.by_hand:
             self.manual.add(order.order_id)
+        elif order.ask.by:
+            self._squared_off(order)
+        elif order.ask.parent:
+            self._owner(order.ask.parent).exits.append(order)
         elif tag:
             intent = self.departed.get(tag)
             if intent is None:
@@ -190,39 +181,74 @@ class Checks:
 
     def _mine(self, order, intent):
         position = self._rung(intent.rung)
+        position.where = int(order.ask.listing.instrument.token), order.ask.product
         if intent.purpose is Purpose.ENTRY:
             position.entries.append(order)
+            position.bare = position.bare or int(intent.intent) in self.bare
             self._limits(order)
         else:
             position.exits.append(order)
 
+    def _owner(self, order_id):
+        """Return the rung whose entry an order is."""
+        return next(p for p in self.rungs.values() if any(order.order_id == order_id for order in p.entries))
+
+    def _squared_off(self, order):
+        """Take note of what the broker closes by itself; what is the desk's should be gone by then."""
+        self.manual.add(order.order_id)
+        where = int(order.ask.listing.instrument.token), order.ask.product
+        process, fair = self.world.process, self.world.loop.time() - self.world.calm_since
+        due = self.world.storms == 0 and fair >= SQUARED_OFF_WITHIN_S and process is not None and process.open
+        for number, position in self.rungs.items():
+            if position.where == where and position.held:
+                position.squared = True
+                if due and process.kernel.ready:
+                    self._broken(f"rung {number} is left to the broker to square off")
+
     def _fired(self, order):
         """Find the GTT that has sent an order; while it is being sent, it is the one that has just triggered."""
         for position in self.rungs.values():
-            for trigger in position.triggers:
-                if any(
-                    leg is not None and leg["order_result"]["order_id"] == order.order_id for leg in trigger.results
-                ):
-                    position.exits.append(order)
-                    return
+            if any(_sent_by(trigger, order) for trigger in position.triggers):
+                position.exits.append(order)
+                return
+        if any(_sent_by(self._triggers[number], order) for number in self.strange):
+            self.manual.add(order.order_id)
+            return
         self._broken(f"order {order.order_id} is nobody's")
+
+    def _changed(self, job):
+        """Judge an entry that has grown."""
+        if (
+            job is not None
+            and job.asked is not None
+            and job.asked[0] == "change"
+            and job.asked[1].purpose is Purpose.ENTRY
+        ):
+            order, wanted = self._owners.get(job.asked[1].tag), job.asked[1].pending
+            if order is not None and order.live and wanted is not None and wanted.quantity:
+                self._limits(order)
 
     def _limits(self, order):
         """Count what is held and what is coming against the operator's limits."""
-        limits = self.world.settings.limits
+        since = self._left[order.ask.tag] - DECIDED_WITHIN_S
+        most = self.world.allowed("max_positions", since)
+        most_exposure = self.world.allowed("max_exposure", since)
         busy, exposure = 0, 0.0
         for position in self.rungs.values():
             amount = position.held + position.coming
             if amount > 0:
                 busy += 1
-                exposure += amount * position.entries[0].ask.listing.ltp * 100.0
-        if limits.max_positions and busy > limits.max_positions:
-            self._broken(f"{busy} positions with {order.ask.tag}, {limits.max_positions} allowed")
-        if limits.max_exposure and exposure > limits.max_exposure * 1.02:
-            self._broken(f"exposure {exposure / 100:.0f} with {order.ask.tag}, {limits.max_exposure / 100:.0f} allowed")
+                exposure += amount * self.world.exchange.tokens[position.where[0]].ltp
+        if most and busy > most:
+            self._broken(f"{busy} positions with {order.ask.tag}, {most:g} allowed")
+        if most_exposure and exposure > most_exposure * 1.02:
+            self._broken(f"exposure {exposure:.0f} with {order.ask.tag}, {most_exposure:.0f} allowed")
 
     def _stops(self, position):
-        """Stops only ever move in their position's favour: up for a long one, down for a short one."""
+        """Stops only ever move in their position's favour: up for a long one, down for a short one.
+
+        Where the price is beyond the stop and the exit was refused, a new stop can only stand beyond the price.
+        """
         if self.world.exchange.now >= self.world.exchange.closes:
             return
         if self.forgotten and not position.held:
@@ -233,7 +259,10 @@ class Checks:
                 continue
             position.stood[name] = stop
             if position.stop and sign * (stop - position.stop) < -1e-9:
-                self._broken(f"{name} moves its stop from {position.stop} to {stop}")
+                last = self.world.exchange.tokens[position.where[0]].ltp
+                if sign * (last - position.stop) > last * NEAREST_PERCENT / 100.0 + SLACK:
+                    self._broken(f"{name} moves its stop from {position.stop} to {stop}")
+                position.stop = stop
             position.stop = max(position.stop, stop) if sign > 0 else min(position.stop or stop, stop)
 
     # the desk
@@ -247,13 +276,15 @@ class Checks:
         kernel = process.kernel
         if self._applied != (kernel, len(kernel.applied)):
             self._applied = (kernel, len(kernel.applied))
+            self._corrections(kernel)
             self._ledger(kernel)
         self._halting(process, kernel)
         self._protection(process, kernel)
 
     def _ledger(self, kernel):
-        """Every fill of ours is a trade of the exchange's, and together they are what the ledger holds."""
-        applied, sums = set(kernel.applied), {}
+        """Every fill of ours is a trade of the exchange's, and with what was corrected they are what the ledger holds."""
+        applied = {key for key in kernel.applied if not key.startswith(CORRECTION)} - self.past
+        sums = dict(self.base)
         for trade in self.world.exchange.orders.trades:
             key = f"{trade.order.order_id} {trade.trade_id}"
             if key in applied:
@@ -263,10 +294,38 @@ class Checks:
                 sums[token] = sums.get(token, 0) + ask.side * trade.quantity
         if applied:
             self._broken(f"fills nobody made: {applied}")
+        for token, quantity, purpose, rung in self._corrected.values():
+            del purpose, rung
+            sums[token] = sums.get(token, 0) + quantity
         for token, quantity in sums.items():
             position = kernel.ledger.account(token)
             if (0 if position is None else int(position.quantity)) != quantity:
                 self._broken(f"ledger of {token}: {position and int(position.quantity)}, its fills make {quantity}")
+
+    def _corrections(self, kernel):
+        """Follow what the operator has had taken on or written off today: no order at the broker stands for it."""
+        made = [o for o in kernel.out.orders.values() if o.order_id.startswith(CORRECTION)]
+        today = self.world.exchange.today
+        found = {
+            int(o.intent): (int(o.token), int(o.side) * int(o.quantity), o.purpose, int(o.rung))
+            for o in made if o.created >= today
+        }  # fmt: skip
+        for intent, (token, quantity, purpose, number) in found.items():
+            if intent not in self._corrected:
+                position = self._rung(number)
+                if purpose is Purpose.ENTRY:
+                    position.side = 1 if quantity > 0 else -1
+                    product = kernel.owners[kernel.rungs[number].ladder_id].plan.product.name
+                    position.where = token, product
+                position.given += position.sign * quantity
+                self._take_trigger(kernel.rungs[number], position)
+        self._corrected = found
+
+    def _take_trigger(self, rung, position):
+        gtt = rung.gtt
+        if gtt is not None and int(gtt.gtt_id) in self.strange:
+            self.strange.discard(int(gtt.gtt_id))
+            position.triggers.append(self._triggers[int(gtt.gtt_id)])
 
     def _halting(self, process, kernel):
         now = self.world.loop.time()
@@ -304,8 +363,8 @@ class Checks:
         if process is None or not process.open:
             self._broken("the desk does not run after the weather has cleared")
         kernel = process.kernel
-        if self.forgotten and process.desk._loop.state == "read-only":
-            return  # a full disk and a crash together: the difference is the operator's, and he is shown it
+        if process.desk._loop.differences:
+            self._broken(f"the operator still has to decide: {process.desk._loop.differences}")
         ours = [t for t in self.world.exchange.orders.trades if t.order.order_id not in self.manual]
         missing = {f"{t.order.order_id} {t.trade_id}" for t in ours} - set(kernel.applied)
         if missing:
@@ -316,6 +375,53 @@ class Checks:
         level = process.kill.latch.level if process.kill.latch else ""
         for number, position in self.rungs.items():
             self._final_rung(number, position, level)
+        self._portfolio(process, kernel)
+
+    def _portfolio(self, process, kernel):
+        """What the account holds is what our rungs hold, and what the operator has decided to ignore."""
+        theirs, ours = {}, {}
+        portfolio = self.world.exchange.portfolio
+        for where, position in portfolio.positions.items():
+            theirs[where] = theirs.get(where, 0) + position.quantity
+        for token, holding in portfolio.holdings.items():
+            theirs[token, "CNC"] = theirs.get((token, "CNC"), 0) + holding.total
+        for ladder in kernel.ladders.values():
+            product = "CO" if ladder.plan.cover else ladder.plan.product.name
+            where = int(ladder.instrument.token), product
+            ours[where] = ours.get(where, 0) + sum(int(ladder.sign * rung.quantity) for rung in ladder.rungs)
+        reconciler = process.desk._loop.reconciler
+        for each, _ in reconciler.standing.values():
+            if each.product and reconciler.ignored(each):
+                ours[each.token, each.product] = ours.get((each.token, each.product), 0) + each.figure
+        for where in theirs.keys() | ours.keys():
+            if theirs.get(where, 0) != ours.get(where, 0):
+                self._broken(
+                    f"{where}: the account holds {theirs.get(where, 0)}, the desk knows of {ours.get(where, 0)}"
+                )
+
+    def over_night(self, exchange):
+        """Go on with the exchange of the next day: what is held is carried, and what was traded is past."""
+        self.past |= {f"{t.order.order_id} {t.trade_id}" for t in self.world.exchange.orders.trades}
+        self.base = {}
+        for position in self.rungs.values():
+            position.carry(exchange.gtts.triggers)
+            if position.given:
+                token = position.where[0]
+                self.base[token] = self.base.get(token, 0) + position.sign * position.given
+        self.rungs = {number: position for number, position in self.rungs.items() if position.given}
+        self._triggers = dict(exchange.gtts.triggers)
+        self.strange &= self._triggers.keys()
+        self._orders, self._owners, self._corrected, self._bare = {}, {}, {}, {}
+        self._applied = (None, 0)
+
+    def closed(self):
+        """Judge the end of a session: nothing intraday is left, and no order of the day works any more."""
+        for (token, product), position in self.world.exchange.portfolio.positions.items():
+            if product in {"MIS", "CO"} and position.quantity:
+                self._broken(f"{position.quantity} of {token} are left intraday")
+        ours = [order for order in self.world.process.kernel.out.orders.values() if order.live]
+        if ours:
+            self._broken(f"orders still work after the close: {[order.order_id for order in ours]}")
 
     def died(self):
         """Take note of what a dead process never had on disk, because it was full."""
@@ -323,12 +429,31 @@ class Checks:
         self.forgotten |= lost
         for intent in lost:
             self.departed.pop(intent, None)
+        self._lose_corrections()
+
+    def _lose_corrections(self):
+        """Take back what was taken on or written off, and never reached the disk: the difference will stand again."""
+        kept = self.world.disk.intents().keys()
+        for intent in self._corrected.keys() - kept:
+            _, quantity, _, number = self._corrected.pop(intent)
+            position = self.rungs[number]
+            position.given -= position.sign * quantity
+            if not (position.given or position.entries or position.exits):
+                self.strange |= {t.trigger_id for t in position.triggers}
+                del self.rungs[number]
+                self._bare.pop(number, None)
 
     def _final_rung(self, number, position, level):
         held = position.held
+        if position.bare or position.squared:
+            return
         if held != position.covered and not (position.covered > held and any(o.pending for o in position.exits)):
             self._broken(f"rung {number} holds {held}, {position.covered} of it protected at the end")
         if level and any(order.live for order in position.entries):
             self._broken(f"rung {number} still enters although the desk is halted")
         if level == FLATTEN and held and self.world.exchange.now < self.world.exchange.closes:
             self._broken(f"rung {number} still holds {held} although the desk was flattened")
+
+
+def _sent_by(trigger, order):
+    return any(leg is not None and leg["order_result"]["order_id"] == order.order_id for leg in trigger.results)

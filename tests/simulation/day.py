@@ -4,7 +4,6 @@ import random
 from typing import NamedTuple
 
 from compiled.model import SECOND
-from compiled.risk import Limits
 from tests.simulation.checks import Broken
 from tests.simulation.trader import Whim
 from tests.simulation.weather import Weather
@@ -34,11 +33,11 @@ class Figures(NamedTuple):
 def build(seed):
     """Return a day that has not begun, and the second at which it is to end."""
     rng = random.Random(f"{seed}:day")
-    limits = Limits(
-        max_exposure=rng.choice((0, 4_000_000, 8_000_000)), max_positions=rng.choice((0, 2, 4)),
-        max_positions_per_symbol=rng.choice((0, 3)), max_daily_loss=rng.choice((0, 0, 20_000)),
-        stale_after=10_000_000_000,
-    )  # fmt: skip
+    limits = {
+        "max_exposure": rng.choice((0, 4_000_000, 8_000_000)), "max_positions": rng.choice((0, 2, 4)),
+        "max_positions_per_symbol": rng.choice((0, 3)), "max_daily_loss": rng.choice((0, 0, 20_000)),
+        "stale_after": 10_000_000_000,
+    }  # fmt: skip
     stormy = rng.uniform(20.0, 70.0)
     processes = []
 

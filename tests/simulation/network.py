@@ -230,6 +230,13 @@ class Broker(KiteBroker):
             self._made = session_now, wire
         return self._made[1]
 
+    async def instruments(self, exchange):
+        found = await super().instruments(exchange)
+        listed = self._process.world.exchange.listings
+        for each in found:
+            each.freeze = listed[f"{each.exchange}:{each.symbol}"].instrument.freeze
+        return found
+
     async def place(self, order):
         with self._asking(("order", order)):
             return await super().place(order)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.simulation.day import simulate
 
-BATCHES, DAYS = 40, 25
+BATCHES, DAYS = 40, 24
 SOAK = 400
 
 

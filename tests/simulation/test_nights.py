@@ -8,10 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from brokers.sandbox import carry
-from brokers.sandbox.exchange import Exchange
-from brokers.sandbox.routes import Api
-from compiled.model import MINUTE, SECOND
+from compiled.model import MINUTE, SECOND, OrderStatus
 from tests.market.test_hours import at
 from tests.simulation.trader import Want
 from tests.simulation.world import World
@@ -35,7 +32,7 @@ class Weekend(World):
         self.checks = Blind()
         self.logs_in = at(MONDAY, logs_in)
         self.ports = {"tomorrow": self._strategies, "beside": self._beside}
-        self.loop.call_later(self.seconds(FRIDAY, "23:00"), self._next_exchange)
+        self.loop.call_later(self.seconds(FRIDAY, "23:00"), self.next_exchange, MONDAY, "08:30", "")
         self.start()
 
     def _strategies(self):
@@ -53,16 +50,6 @@ class Weekend(World):
         await self.clock.sleep_until(self.logs_in)
         self.log_in()
         loop.hold("session", "")
-
-    def _next_exchange(self):
-        old = self.exchange
-        old.run(old.closes)
-        self.exchange = Exchange(replace(old.config, date=MONDAY, start="08:30"), carry.collect(old))
-        self.exchange.past = lambda *_: ()
-        session = self.exchange.session
-        session.api_key, session.access_token = old.session.api_key, ""
-        self.api = Api(self.exchange)
-        self.touched()
 
     def seconds(self, day, clock):
         return (at(day, clock) - self.clock.start) / SECOND
@@ -163,6 +150,44 @@ def test_a_stop_in_the_night_is_obeyed_at_once(weekend):
     world.run(world.loop.seconds + 1.0)
     assert len(ended) == 1
     assert ended[0] - stopped < MINUTE
+
+
+def ask(world, act, **fields):
+    """Have the operator ask for something now; return what he is told."""
+    number = world.process.desk.submit(act, 0, fields.get("order", "") if act == "cancel" else json.dumps(fields))
+    world.run(world.loop.seconds + 25.0)
+    return world.process.desk.answer(number)
+
+
+def by_hand(world, price):
+    return ask(
+        world, "order", symbol="WIPRO", side="BUY", quantity=5, stop=2.0, price=price, variety="amo"
+    )  # fmt: skip
+
+
+def test_an_after_market_order_given_to_a_desk_that_rests_leaves_at_once_and_trades_in_the_morning(weekend):
+    world = weekend()
+    world.until(FRIDAY, "18:30")
+    assert world.header.state == "closed"
+    wipro = world.exchange.listings["NSE:WIPRO"]
+    told = by_hand(world, wipro.instrument.snap(wipro.ltp * 1.02))
+    assert told.startswith("done: order")
+    (order,) = world.exchange.varieties.waiting()
+    kept = world.process.kernel.out.by_tag[order.ask.tag]
+    assert (kept.order_id, kept.status) == (order.order_id, OrderStatus.OPEN)
+    world.until(MONDAY, "09:20")
+    assert wipro.instrument.token in world.process.kernel.markets
+    (ladder,) = [each for each in world.process.kernel.ladders.values() if each.instrument.symbol == "WIPRO"]
+    assert (ladder.strategy, int(ladder.rungs[0].quantity), int(ladder.rungs[0].protected)) == ("operator", 5, 5)
+
+
+def test_an_after_market_order_is_taken_back_in_the_night(weekend):
+    world = weekend()
+    world.until(FRIDAY, "18:30")
+    number = by_hand(world, world.exchange.listings["NSE:WIPRO"].instrument.close).split()[2].rstrip(":")
+    assert ask(world, "cancel", order=number) == f"done: cancelling order {number}"
+    assert world.exchange.varieties.waiting() == []
+    assert world.process.kernel.out.orders[int(number)].status is OrderStatus.CANCELLED
 
 
 def test_a_desk_started_on_a_holiday_shows_the_last_day_closed_and_opens_the_next(weekend):

@@ -5,15 +5,19 @@ import random
 from brokers.sandbox.faults import Fault
 from compiled.model import SECOND
 from engine.trading.killswitch import FLATTEN, HALT
+from tests.simulation.hand import Operator, Outsider
 
+SETTLES_S = 100.0
+"""How long the operator looks after differences once the weather has cleared."""
 READS, WRITES, ALL = "GET *", "POST *", "* *"
 ORDERS, GTTS = "* /orders/*", "* /gtt/*"
 
 ACTS = (
-    *("crash",) * 6, *("leave",) * 3, *("cancel",) * 2, *("restart",) * 2, "halt", "halt", "flatten", "token", "manual",
+    *("crash",) * 6, *("leave",) * 3, *("cancel",) * 2, *("restart",) * 2, "halt", "halt", "flatten", "token",
+    *("order",) * 9, *("change",) * 5, *("limit",) * 2, *("outsider",) * 5,
 )  # fmt: skip
 STORMS = (
-    *("requests",) * 6, *("stream",) * 2, *("books",) * 2, *("loss",) * 2, "outage", "full", "slow", "skew",
+    *("requests",) * 6, *("stream",) * 2, *("books",) * 2, *("loss",) * 2, "outage", "full", "slow", "skew", "shock",
 )  # fmt: skip
 
 
@@ -59,7 +63,9 @@ class Weather:
         rng = self._rng
         for _ in range(rng.choice((0, 1, 3, 5, 8))):
             self._at(rng.uniform(0.0, until), self._storm)
-        for _ in range(rng.choice((0, 1, 2, 3, 5))):
+        self.operator = Operator(world, rng)
+        self.outsider = Outsider(world, rng)
+        for _ in range(rng.choice((0, 1, 2, 4, 8))):
             self._at(rng.uniform(3.0, until), self._act)
         self._at(until, self._clear)
 
@@ -147,6 +153,12 @@ class Weather:
 
         return undo
 
+    def _shock(self, rng, length):
+        """Let a price jump further than protection and the book reach."""
+        del length
+        rng.choice(self._world.exchange.market._traders)._fair.jump(rng.choice((-0.03, -0.015, 0.015, 0.03)))
+        return lambda: None
+
     # the operator
 
     def _act(self):
@@ -177,15 +189,25 @@ class Weather:
         if desk is not None and desk.ports.kill.latched:
             desk.resume("simulated", "operator")
 
-    def _leave(self, rng):
-        desk = self._desk()
-        if desk is not None:
-            desk.submit("exit", int(rng.choice(self._world.exchange.market.listings).instrument.token))
+    def _leave(self, _rng):
+        self.operator.leave()
 
-    def _cancel(self, rng):
-        desk = self._desk()
-        if desk is not None and desk.kernel.out.orders:
-            desk.submit("cancel", 0, str(rng.choice(sorted(desk.kernel.out.orders))))
+    def _cancel(self, _rng):
+        self.operator.cancel()
+
+    def _order(self, _rng):
+        self.operator.order()
+
+    def _change(self, _rng):
+        self.operator.change()
+
+    def _limit(self, _rng):
+        self.operator.limit()
+
+    def _outsider(self, rng):
+        self.outsider.act()
+        for _ in range(3):
+            self._world.loop.call_later(rng.uniform(2.0, 25.0), self.operator.decide)
 
     def _restart(self, rng):
         desk = self._desk()
@@ -195,10 +217,6 @@ class Weather:
 
     def _crash(self, rng):
         self._world.crash_due = rng.uniform(1.0, 6.0)
-
-    def _manual(self, rng):
-        listing = rng.choice(self._world.exchange.market.listings)
-        self._world.manual(listing.instrument.symbol, "BUY", rng.randrange(1, 20))
 
     def _token(self, rng):
         self._world.exchange.session.expire()
@@ -213,3 +231,4 @@ class Weather:
         world.log_in()
         world.calm_since = max(world.calm_since, world.loop.seconds)
         world.start()
+        self.operator.decide_until(world.loop.seconds + SETTLES_S)

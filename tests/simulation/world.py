@@ -3,10 +3,11 @@
 import asyncio
 import random
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from brokers.sandbox import ist
+from brokers.sandbox import carry, ist
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.routes import Api
@@ -20,6 +21,7 @@ from engine.market.calendar import Calendar
 from engine.trading.board import Board
 from engine.trading.gateway import Patience
 from engine.trading.killswitch import HALT, KillSwitch
+from engine.trading.limits import current
 from tests.simulation.checks import Broken, Checks
 from tests.simulation.disk import Disk, Journal
 from tests.simulation.loop import VirtualClock, VirtualLoop
@@ -27,6 +29,8 @@ from tests.simulation.network import Broker, Feed, Network
 
 DAY = "2026-11-20"
 SYMBOLS = ("SBIN", "WIPRO", "ITC")
+FREEZE = 40
+"""Shares that the exchange takes of ITC in one order, so few that orders have to be sliced."""
 calendar = cache(Calendar.load)
 table = cache(charges.load)
 
@@ -40,6 +44,10 @@ class Wild:
         self._rng = rng
         self._sigma = sigma
         self._level = 0.0
+
+    def jump(self, share):
+        """Move at once."""
+        self._level += share
 
     def step(self, market, heat):
         del market, heat
@@ -72,8 +80,19 @@ class Process:
         self.broker = Broker(self, world.clock, endpoint, world.workers, self._token_died)
         self.feed = Feed(self, endpoint, self._token_died)
         self.board = Board("SANDBOX")
-        ports = Ports(self.broker, self.feed, self.journal, world.clock, self.kill, calendar(), table(), **world.ports)
-        self.desk = Desk(world.settings, ports, strategies, self._fail, self.board)
+        ports = Ports(
+            self.broker,
+            self.feed,
+            self.journal,
+            world.clock,
+            self.kill,
+            calendar(),
+            table(),
+            margins=self.broker.margins,
+            **world.ports,
+        )
+        settings = replace(world.settings, limits=Limits(**world.limits))
+        self.desk = Desk(settings, ports, strategies, self._fail, self.board)
         self.task = world.loop.create_task(self.desk.run())
 
     @property
@@ -111,22 +130,19 @@ class Process:
 
 
 class World:
-    """Everything of one day. `make` returns the strategies of a new process."""
+    """Everything of one day. `make` returns the strategies of a new process, `limits` are the configured ones."""
 
-    def __init__(self, seed, make, start="09:15", sigma=0.0006, **changes):
+    def __init__(self, seed, make, start="09:15", sigma=0.0006, limits=None, day=DAY, **changes):
         self.seed = seed
         self.make = make
+        self.limits = limits or {}
+        self._sigma = sigma
         self._folder = tempfile.TemporaryDirectory()
         self.folder = Path(self._folder.name)
         self.loop = VirtualLoop()
         self.loop.set_exception_handler(self._unhandled)
-        config = SandboxConfig(seed=seed, date=DAY, start=start, symbols=SYMBOLS, user_id="SB0001", cash=5_000_000)
-        self.exchange = Exchange(config)
-        for trader in self.exchange.market._traders:
-            close = trader.listing.instrument.close
-            trader._fair = Wild(close, random.Random(f"{seed}:{close}"), sigma)
-        self.exchange.past = lambda *_: ()  # parsing yesterday takes longer than the whole day
-        self.api = Api(self.exchange)
+        config = SandboxConfig(seed=seed, date=day, start=start, symbols=SYMBOLS, user_id="SB0001", cash=5_000_000)
+        self._furnish(Exchange(config))
         self.clock = VirtualClock(self.loop, self.exchange.start)
         self.network = Network(self, random.Random(f"{seed}:network"))
         self.disk = Disk(self.loop, random.Random(f"{seed}:disk"))
@@ -136,6 +152,7 @@ class World:
             "mode": "sandbox", "limits": Limits(), "spans": (60,), "patience": Patience(), "poll_s": 7.0,
             "positions_every_s": 20.0, "lanes": 3, "beat_s": 0.5,
         } | changes)  # fmt: skip
+        self._allowed = [(-1e9, current(Limits(**self.limits)))]
         self.ports = {}
         """What a process is handed besides."""
         self.process = None
@@ -149,6 +166,8 @@ class World:
         """Seconds after which a crash that is asked for here is followed by another start."""
         self.trouble = []
         self.diary = []
+        self.attendants = []
+        """What looks on after every step, besides the checks."""
         self._due = None
         self._alarm = None
         self._schedule()
@@ -182,6 +201,8 @@ class World:
         process = self.process
         if process is not None and process.alive and process.task.done():
             self._ended(process)
+        for attend in self.attendants:
+            attend()
         self.checks.step()
 
     def _ended(self, process):
@@ -224,7 +245,41 @@ class World:
             while any(not task.done() for task in asyncio.all_tasks(self.loop)):
                 self.loop.turn()
 
+    # limits
+
+    def allow(self, name, value):
+        """Take note of a limit that holds from now on."""
+        self._allowed.append((self.loop.seconds, self._allowed[-1][1] | {name: value}))
+
+    def allowed(self, name, since):
+        """Return the loosest value of a limit since a second; 0: none."""
+        before = max(i for i, (at, _) in enumerate(self._allowed) if at <= since)
+        values = [limits[name] for _, limits in self._allowed[before:]]
+        return 0 if 0 in values else max(values)
+
     # the exchange
+
+    def _furnish(self, exchange):
+        """Go on with an exchange whose prices are wild."""
+        for trader in exchange.market._traders:
+            close = trader.listing.instrument.close
+            trader._fair = Wild(close, random.Random(f"{self.seed}:{close}"), self._sigma)
+        exchange.listings["NSE:ITC"].instrument.freeze = FREEZE
+        exchange.past = lambda *_: ()  # parsing yesterday takes longer than the whole day
+        self.exchange = exchange
+        self.api = Api(exchange)
+
+    def next_exchange(self, day, start, token=None):
+        """Close the exchange, and open that of the next day, to which the account brings what it has; `token`: a new one."""
+        old = self.exchange
+        old.run(old.closes)
+        new = Exchange(replace(old.config, date=day, start=start), carry.collect(old))
+        session = new.session
+        session.api_key = old.session.api_key
+        session.access_token = old.session.access_token if token is None else token
+        self.checks.over_night(new)
+        self._furnish(new)
+        self.touched()
 
     def perform(self, request):
         """Have the exchange answer a request now."""
@@ -235,20 +290,19 @@ class World:
             self.note(_exchange(request, answer, self.network.job.lost))
         return answer
 
-    def manual(self, symbol, side, quantity):
-        """Place an order by hand, past the desk."""
-        form = {
-            "exchange": "NSE", "tradingsymbol": symbol, "transaction_type": side, "quantity": str(quantity),
-            "product": "CNC", "order_type": "MARKET", "validity": "DAY", "market_protection": "-1",
-        }  # fmt: skip
+    def outside(self, method, path, form):
+        """Have the account's owner ask for something past the desk; return whether it was done."""
         session = self.exchange.session
         authorization = f"token {session.api_key}:{session.access_token}"
         self.checks.by_hand = True
         self.exchange.run(self.clock.true())
-        self.api.perform(Request("POST", "/orders/regular", (), form, None, authorization))
+        request = Request(method, path, (), form, None, authorization)
+        answer = self.api.respond(request)
         self.checks.books()
         self.checks.by_hand = False
+        self.note(f"outside: {_exchange(request, answer, '')}")
         self.touched()
+        return answer.status == 200
 
     def log_in(self):
         """Give the account a new access token, and the desk with it."""

@@ -1,0 +1,45 @@
+"""What an order would block of the account's money: the broker's own calculation, and our estimate beside it."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NamedTuple
+
+from compiled.model import Order, Product
+from engine.errors import PatangError
+
+INTRADAY_PERCENT: Final = 20
+"""Of its value an intraday position blocks: the exchanges' least margin, and the most leverage Zerodha gives (five times)."""
+
+Margins = Callable[[Sequence[Order]], Awaitable[list[int]]]
+"""Returns what the broker would block for each of these orders, charges included, in paise; nothing is sent."""
+
+
+def estimate(product: Product, value: int, charges: int) -> int:
+    """Return what an order of so many paise blocks, offline: all of it, of an intraday one a fifth; and its charges."""
+    return (value * INTRADAY_PERCENT // 100 if product is Product.MIS else value) + charges
+
+
+class Preview(NamedTuple):
+    """An order that could be placed: in words, worth `value`, `charges` of its own and `back` of the way back (paise)."""
+
+    text: str
+    order: Order
+    value: int
+    charges: int
+    back: int
+
+    async def weigh(self, margins: Margins | None) -> str:
+        """Return "done: " and it all as a JSON object in rupees; says so where the broker could not be asked."""
+        theirs, why = None, "" if margins else "this mode has no broker to ask"
+        if margins:
+            try:
+                [theirs] = await margins([self.order])
+            except PatangError as error:
+                why = str(error)
+        return "done: " + json.dumps({
+            "order": self.text, "value": self.value / 100, "charges": self.charges / 100,
+            "charges_both_ways": (self.charges + self.back) / 100,
+            "margin_broker": None if theirs is None else theirs / 100,
+            "margin_estimate": estimate(self.order.product, self.value, self.charges) / 100,
+            "margin_missing": why,
+        })  # fmt: skip

@@ -1,0 +1,60 @@
+"""One rung as the exchange and the operator's decisions have it, whatever the desk says of it."""
+
+
+class Position:
+    """What was bought and sold for one rung, what guards it, and what the operator had taken on or written off."""
+
+    def __init__(self):
+        self.entries = []
+        self.exits = []
+        self.triggers = []
+        self.given = 0
+        """Shares it holds by a correction, or from the day before."""
+        self.side = 0
+        """The side of `given`, before there is an entry."""
+        self.where = None
+        """(token, product) at the exchange."""
+        self.stop = 0.0
+        self.stood = {}
+        """Where each stop stood when it was last looked at; one that nobody remembers stays where it is."""
+        self.bare_since = None
+        self.bare = False
+        """It has no stop, on purpose."""
+        self.squared = False
+        """The broker has squared off what is intraday there."""
+
+    @property
+    def held(self):
+        return self.given + sum(order.filled for order in self.entries) - sum(order.filled for order in self.exits)
+
+    @property
+    def coming(self):
+        legs = sum(order.ask.iceberg.remaining for order in self.entries if order.live and order.ask.iceberg)
+        return legs + sum(order.pending for order in self.entries)
+
+    @property
+    def sign(self):
+        return self.entries[0].ask.side if self.entries else self.side or 1
+
+    @property
+    def covered(self):
+        guarded = sum(t.legs[0].quantity for t in self.triggers if t.status == "active")
+        return guarded + sum(order.pending for order in self.exits)
+
+    @property
+    def unguarded(self):
+        """Tell whether it holds shares that nothing would sell, and should not."""
+        return self.held > self.covered and not self.bare and not self.squared
+
+    def stops(self):
+        """Return (name, price) of every stop that waits at the exchange."""
+        index = 0 if self.sign > 0 else -1
+        active = [(f"GTT {t.trigger_id}", t.condition.triggers[index]) for t in self.triggers if t.status == "active"]
+        waiting = [order for order in self.exits if order.status == "TRIGGER PENDING"]
+        return active + [(f"order {order.order_id}", order.ask.trigger) for order in waiting]
+
+    def carry(self, triggers):
+        """Go into the next day with what is held; `triggers` are the GTTs of its exchange by id."""
+        self.side, self.given = self.sign, self.held
+        self.triggers = [triggers[t.trigger_id] for t in self.triggers if t.trigger_id in triggers]
+        self.entries, self.exits, self.squared = [], [], False
