@@ -79,10 +79,10 @@ def last_price(patang, symbol):
             said.append(ticket.submit((socket_path(patang.state()), "SANDBOX"), "preview", wanted))
         except OperatorError as refusal:
             said.append(str(refusal))
-        return re.search(r"worth ₹([\d,.]+), charges", said[-1])
+        return re.search(r'"value": ([\d.]+)', said[-1])
 
     found = wait_for(worth, lambda: f"a price of {symbol}; the desk said {said[-1]}")
-    return float(found[1].replace(",", ""))
+    return float(found[1])
 
 
 def test_orders_of_every_kind_reach_the_exchange_as_what_they_are_and_come_back(patang, exchange, desk):
