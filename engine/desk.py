@@ -306,6 +306,7 @@ class Desk:
         if ports.keep_bars is not None:
             ports.keep_bars([bar for bar in bars if bar.start >= midnight(today)])
         self._loop = loop
+        loop.stopping = self._stopping  # whoever asked for it so far had no loop to tell
         loop.gaps.history(bars, now)
         await self._reconcile(loop)
         loop.flags = ex_dates(actions, today, self.kernel, self._log.tell)
@@ -355,7 +356,6 @@ class Desk:
             hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.pacer is None,
         )  # fmt: skip
         loop.asks, loop.margins = self._asks, ports.margins
-        loop.stopping = self._stopping
         return loop
 
     def _tokens(self, strategy: str, watched: list[Instrument]) -> list[int]:
