@@ -365,8 +365,11 @@ class Checks:
         kernel = process.kernel
         if process.desk._loop.differences:
             self._broken(f"the operator still has to decide: {process.desk._loop.differences}")
-        ours = [t for t in self.world.exchange.orders.trades if t.order.order_id not in self.manual]
-        missing = {f"{t.order.order_id} {t.trade_id}" for t in ours} - set(kernel.applied)
+        missing = {
+            f"{trade.order.order_id} {trade.trade_id}"
+            for trade in self.world.exchange.orders.trades
+            if trade.order.order_id not in self.manual and not self._left_alone(process, trade)
+        } - set(kernel.applied)
         if missing:
             self._broken(f"trades that the desk has not booked: {missing}")
         self._ledger(kernel)
@@ -376,6 +379,14 @@ class Checks:
         for number, position in self.rungs.items():
             self._final_rung(number, position, level)
         self._portfolio(process, kernel)
+
+    def _left_alone(self, process, trade):
+        """Tell whether the desk forgot the order, and the operator ignores that the account holds something else."""
+        ask, reconciler = trade.order.ask, process.desk._loop.reconciler
+        where = int(ask.listing.instrument.token), ask.product
+        return bool(self.forgotten) and any(
+            (each.token, each.product) == where and reconciler.ignored(each) for each, _ in reconciler.standing.values()
+        )
 
     def _portfolio(self, process, kernel):
         """What the account holds is what our rungs hold, and what the operator has decided to ignore."""
