@@ -209,7 +209,7 @@ def _protect_anew(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     missing = (gtt is None or not gtt.live) and rung.guard is None
     if not missing or last <= 0.0 or rung.plan.stop_percent <= 0.0:
         return
-    if float(ladder.sign) * (last - rung.stop) <= last * NEAREST_PERCENT / 100.0:
+    if rung.stop <= 0.0 or float(ladder.sign) * (last - rung.stop) <= last * NEAREST_PERCENT / 100.0:
         rung.stop = stop_at(ladder, rung, last)
     rung.target = 0.0
     if ladder.plan.resting:

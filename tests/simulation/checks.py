@@ -438,8 +438,11 @@ class Checks:
         """Take note of what a dead process never had on disk, because it was full."""
         lost = self.unwritten - self.world.disk.intents().keys()
         self.forgotten |= lost
-        for intent in lost:
-            self.departed.pop(intent, None)
+        known = {order.ask.tag for order in self.world.exchange.orders.orders.values()}
+        for key, what in list(self.departed.items()):
+            # the number of an order that the exchange has refused may be used again
+            if int(what.intent) in lost and key not in known:
+                del self.departed[key]
         self._lose_corrections()
 
     def _lose_corrections(self):
