@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Final, TypeVar
 from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
 from engine.errors import PatangError
@@ -24,6 +26,7 @@ from tui.screens.desk import DeskScreen
 from tui.screens.frame import Drawn, Frame, FullScreen
 from tui.screens.paned import Paned
 from tui.screens.question import Help, Question
+from tui.terminal import Terminal
 from tui.theme import DIRECTIONS, THEMES, Tones
 from tui.widgets.live_table import LiveTable
 from tui.widgets.view import Cell
@@ -92,6 +95,11 @@ class PatangApp(App[None]):
         self._alarm_seq = -1
         self._chart: FullScreen | None = None
         self._risk: FullScreen | None = None
+
+    def get_driver_class(self) -> type[Driver]:
+        """Drive a terminal in a way that survives its loss."""
+        found = super().get_driver_class()
+        return Terminal if found is LinuxDriver else found
 
     # frames
 

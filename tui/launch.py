@@ -1,10 +1,12 @@
 """Start a run: read the configuration, put the desk under a screen or under a progress line, say how it went."""
 
 import contextlib
+import errno
 import json
 import os
 import signal
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -137,20 +139,31 @@ def show(station: Station) -> "Desk":
 
 def carry_on(desk: "Desk") -> None:
     """Go on without a screen when the terminal is gone, until a signal stops the desk or the day is over."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in range(3):
-        os.dup2(nowhere, stream)
+    let_go()
     while not desk.done.wait(1.0):
         if desk.board.header.day_over:
             desk.stop()
 
 
+def let_go() -> None:
+    """Turn the streams of a terminal that is gone to nowhere; files and pipes stay."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        try:
+            termios.tcgetattr(stream)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:
+                os.dup2(nowhere, stream)
+    os.close(nowhere)
+
+
 def wait(station: Station, desk: "Desk") -> bool:
     """Wait headless for the end of the day, with progress on stderr; return whether it was interrupted."""
-    with signals(station, desk.stop, lambda: None) as caught:
+    with signals(station, desk.stop, let_go) as caught:
         every = 1.0 if sys.stderr.isatty() else 5.0
         while not desk.done.wait(every):
-            progress(desk)
+            with contextlib.suppress(OSError):  # a terminal may be gone a moment before the signal that tells of it
+                progress(desk)
             if desk.board.header.day_over and station.run.speed != 0:
                 desk.stop()
     if sys.stderr.isatty():
@@ -193,6 +206,8 @@ def signals(station: Station, halt: Callable[[], object], leave: Callable[[], ob
 
     def hang_up(number: int, frame: FrameType | None) -> None:
         del frame
+        if number in caught:  # the kernel, the shell and the screen may all tell
+            return
         caught.append(number)
         policy = station.config.desk.on_terminal_loss
         if policy != "continue":

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pty
+import select
 import signal
 import struct
 import termios
@@ -22,6 +23,8 @@ EAGER = """
 momentum_percent = 0.01
 cooldown_s = 0
 scan_s = 5
+[feed]
+stale_after_s = 600
 [risk]
 max_positions_per_symbol = 100
 max_exposure = 10000000
@@ -40,6 +43,13 @@ def database(patang, mode="sandbox"):
 
 def bought(patang):
     return status(patang).get("positions", 0) >= 2
+
+
+def goes_on(patang):
+    """See that the desk answers without a screen, that nobody stopped it, and that its clock moves."""
+    before = wait_for(lambda: status(patang), "the desk answers without a screen")
+    assert (before["state"], before["kill_reason"]) == ("running", "")
+    wait_for(lambda: status(patang).get("now", 0) > before["now"], "its clock goes on")
 
 
 def held_back(file):
@@ -73,27 +83,28 @@ class Screen:
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
         self.reading = threading.Event()
         self.reading.set()
+        self.hung_up = threading.Event()
         self.seen = bytearray()
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
     def _read(self):
-        while True:
-            self.reading.wait()
+        while not self.hung_up.is_set():
+            if not self.reading.wait(0.1) or not select.select([self.terminal], [], [], 0.1)[0]:
+                continue
             try:
-                data = os.read(self.terminal, 65_536)
-            except OSError:
-                return
-            if not data:
-                return
-            self.seen += data
+                self.seen += os.read(self.terminal, 65_536)
+            except OSError:  # the program has left
+                break
             del self.seen[:-200_000]
+        os.close(self.terminal)
 
     def type(self, text):
         os.write(self.terminal, text.encode())
 
     def hang_up(self):
-        os.close(self.terminal)
+        self.hung_up.set()
+        self.thread.join()
 
     def close(self):
         self.reading.set()
@@ -153,9 +164,37 @@ def test_a_lost_terminal_leaves_the_engine_at_work(patang, screen):
     wait_for(lambda: bought(patang), "the desk trades")
     screen.hang_up()
     time.sleep(3.0)
-    before = wait_for(lambda: status(patang), "the desk answers without a screen")
-    assert (before["state"], before["kill_reason"]) == ("running", "")
-    wait_for(lambda: status(patang).get("now", 0) > before["now"], "its clock goes on")
+    goes_on(patang)
+
+
+def test_a_terminal_that_stalls_before_it_is_lost_leaves_a_desk_that_can_be_stopped(patang, screen):
+    wait_for(lambda: bought(patang), "the desk trades")
+    screen.reading.clear()
+    time.sleep(4.0)
+    screen.hang_up()
+    goes_on(patang)
+
+
+def test_a_headless_desk_outlives_its_terminal(patang):
+    eager(patang, more="[sandbox]\nspeed = 20\n")
+    opened = Screen(patang, "run", "--no-ui")
+    try:
+        wait_for(lambda: bought(patang), "the desk trades")
+        opened.hang_up()
+        goes_on(patang)
+    finally:
+        opened.close()
+
+
+def test_a_screen_that_was_stopped_and_continued_is_drawn_again(patang, screen):
+    wait_for(lambda: bought(patang), "the desk trades")
+    os.kill(screen.pid, signal.SIGSTOP)
+    time.sleep(1.0)
+    screen.seen.clear()
+    os.kill(screen.pid, signal.SIGCONT)
+    wait_for(lambda: b"POSITIONS" in screen.seen.partition(b"\x1b[?1049h")[2], "the whole screen comes again")
+    screen.type("\x0b")
+    wait_for(lambda: status(patang).get("kill") == "halt", "ctrl+k halts")
 
 
 @pytest.mark.parametrize(("policy", "level"), [("kill", "halt"), ("flatten", "flatten")])

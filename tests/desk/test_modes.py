@@ -20,6 +20,8 @@ EAGER = """
 momentum_percent = 0.01
 cooldown_s = 0
 scan_s = 5
+[feed]
+stale_after_s = 600
 [risk]
 max_positions_per_symbol = 100
 """

@@ -19,6 +19,7 @@ ws = "{ws}"
 api_key = "{api_key}"
 access_token = "{access_token}"
 [feed]
+stale_after_s = 600
 watch = {watched}
 [risk]
 price_range_percent = 8.0

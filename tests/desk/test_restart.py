@@ -10,12 +10,15 @@ import pytest
 
 from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
 
+# an exchange thirty times as fast as life: a busy machine is silent for seconds of its time
 CONFIG = """
 [broker]
 rest = "{rest}"
 ws = "{ws}"
 api_key = "{api_key}"
 access_token = "{access_token}"
+[feed]
+stale_after_s = 600
 [gateway]
 settle_s = 1.0
 lookup_every_s = 0.5
