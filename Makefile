@@ -5,7 +5,7 @@ PYTHON312 ?= python3.12
 BIN := .venv/bin
 CORE := $(wildcard compiled/*.py)
 .DEFAULT_GOAL := help
-.PHONY: help setup native demo run test lint bench simulate mutants soak docs picture clean
+.PHONY: help setup native demo run test plain lint bench simulate mutants soak docs picture clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,11 +37,13 @@ lint: setup  ## style, types, import contracts
 	@$(BIN)/lint-imports --no-logo 2>&1 | tail -n 8
 
 test: setup  ## the whole gate: lint, types, contracts, tests interpreted and native
-	@$(MAKE) --no-print-directory -j2 native lint
-	@sh .ci/tests
+	@$(MAKE) --no-print-directory -k -j2 native plain; built=$$?; sh .ci/tests native && exit $$built
+
+plain: lint
+	@sh .ci/tests plain
 
 simulate: setup native  ## tell the simulated day SEED, or run DAYS of them from SEED on
-	@PYTHONPATH=build/native:. $(BIN)/python -m tests.simulation $(or $(SEED),1) $(or $(DAYS),1)
+	@PYTHONPATH=build/native:. $(BIN)/python -P -m tests.simulation $(or $(SEED),1) $(or $(DAYS),1)
 
 mutants: setup native  ## break the code on purpose, and see that it is noticed (ARGS='part of a name')
 	@PYTHONPATH=. $(BIN)/python tests/mutants.py $(ARGS)

@@ -4,8 +4,8 @@ import pytest
 
 from tests.simulation.day import simulate
 
-BATCHES, DAYS = 40, 24
-SOAK = 400
+BATCHES, DAYS = 40, 16
+SOAK = 600
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

@@ -97,13 +97,14 @@ class Process:
 
     @property
     def kernel(self):
-        """Return the kernel of an opened desk, None before."""
-        return self.desk.kernel if self.alive and self.desk._loop is not None else None
+        """Return the kernel of an opened desk, None before; not the one that is being made for tomorrow."""
+        return self.desk._loop.kernel if self.alive and self.desk._loop is not None else None
 
     @property
     def open(self):
         """Tell whether the desk runs, or shows the day read-only."""
-        return self.alive and self.desk._opened and not self.task.done()
+        loop = self.desk._loop
+        return self.alive and loop is not None and loop.state != "reconciling" and not self.task.done()
 
     def crash(self):
         """Die as a killed process does: nothing that is not on disk or on the wire survives."""
