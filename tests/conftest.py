@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def pytest_configure(config):
 
 
 LONG = ("tests/desk/", "tests/simulation/", "tests/test_mutants.py")
-"""What takes longest goes first, so that no worker is left with it at the end."""
+"""What takes longest goes first, so that no worker is left with it at the end: what waits beside what computes."""
 TOGETHER = (
     "tests/desk/test_replay.py", "tests/desk/test_trace.py", "tests/test_calendar_real_data.py",
 )  # fmt: skip
@@ -35,7 +36,14 @@ TOGETHER = (
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+    seen = Counter()
+
+    def place(item):
+        folder = next((part for part in LONG if item.nodeid.startswith(part)), "")
+        seen[folder] += 1
+        return not folder, seen[folder] if folder else 0
+
+    items.sort(key=place)
 
 
 def pytest_collection_finish():
