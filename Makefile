@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PYTHON312 ?= python3.12
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 CORE := $(wildcard compiled/*.py)
 .DEFAULT_GOAL := help
 .PHONY: help setup native demo run test plain lint bench simulate mutants soak docs picture clean
@@ -12,16 +13,18 @@ help:  ## list the verbs
 
 setup: .venv/.ready  ## prepare .venv with everything the project needs
 
-.venv/.ready: pyproject.toml constraints.txt
+.venv/.tools: constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt setuptools wheel
-	@PATANG_NATIVE=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
-		--constraint constraints.txt --editable '.[dev]'
+	@$(PIP) setuptools wheel 'mypy[mypyc]'
+	@touch $@
+
+.venv/.ready: pyproject.toml .venv/.tools
+	@PATANG_NATIVE=0 $(PIP) --no-build-isolation --editable '.[dev]'
 	@touch $@
 
 native: build/native/.ready  ## compile the core into build/native
 
-build/native/.ready: .venv/.ready setup.py $(CORE)
+build/native/.ready: .venv/.tools setup.py $(CORE)
 	@sh .ci/native
 
 demo: setup native  ## the workstation on the local exchange (without a terminal: a whole day, headless)
@@ -36,7 +39,7 @@ lint: setup  ## style, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>&1 | tail -n 8
 
-test: setup  ## the whole gate: lint, types, contracts, tests interpreted and native
+test:  ## the whole gate: lint, types, contracts, tests interpreted and native
 	@$(MAKE) --no-print-directory -k -j2 native plain; built=$$?; sh .ci/tests native && exit $$built
 
 plain: lint

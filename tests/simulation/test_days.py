@@ -4,8 +4,8 @@ import pytest
 
 from tests.simulation.day import simulate
 
-BATCHES, DAYS = 40, 16
-SOAK = 600
+BATCHES, DAYS = 40, 10
+SOAK = 960
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
