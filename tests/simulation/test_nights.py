@@ -24,11 +24,11 @@ class Blind:
 
 
 class Weekend(World):
-    """Friday from 15:18 on, a night in which the token dies, and the exchange of Monday."""
+    """Friday from 15:08 on, a night in which the token dies, and the exchange of Monday."""
 
     def __init__(self, logs_in="08:40"):
         self.made = []
-        super().__init__(11, self._strategies, start="15:18", beat_s=20.0)
+        super().__init__(11, self._strategies, start="15:08", beat_s=20.0)
         self.checks = Blind()
         self.logs_in = at(MONDAY, logs_in)
         self.ports = {"tomorrow": self._strategies, "beside": self._beside}
@@ -37,7 +37,7 @@ class Weekend(World):
 
     def _strategies(self):
         token = int(self.exchange.listings["NSE:SBIN"].instrument.token)
-        self.made.append(Want(token, 10, at(FRIDAY, "15:20"), at(MONDAY, "09:30")))
+        self.made.append(Want(token, 10, at(FRIDAY, "15:10"), at(MONDAY, "09:30")))
         return self.made[-1:]
 
     def _beside(self, loop):
