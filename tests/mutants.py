@@ -49,7 +49,7 @@ MUTANTS = (
     ),
     Mutant(
         "the latch is forgotten in a restart", "engine/trading/killswitch.py",
-        "            self._write(self._latch)\n", "",
+        "                self._write(self._latch)\n", "",
     ),
     Mutant(
         "a halt leaves working entries alone", "compiled/positions.py", "                self.out.cancel(rung.entry)", "                pass",
@@ -127,7 +127,7 @@ CONTROL = Mutant(
 
 
 def grow(mutant, folder):
-    """Copy the tree into a folder and break it there; the old text must stand there exactly once."""
+    """Copy the tree into a folder and break it there; the old text must stand there exactly once, the new one be Python."""
     for part in PARTS:
         subprocess.run(["cp", "-r", str(ROOT / part), str(folder)], check=True)
     target = folder / mutant.file
@@ -135,7 +135,9 @@ def grow(mutant, folder):
     found = text.count(mutant.old)
     if found != 1:
         raise ValueError(f"{mutant.name}: {found} places in {mutant.file} read {mutant.old!r}")
-    target.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+    broken = text.replace(mutant.old, mutant.new)
+    compile(broken, mutant.file, "exec")  # what can't even be read would be noticed by anything
+    target.write_text(broken, encoding="utf-8")
 
 
 def proofs(mutant):
@@ -159,7 +161,7 @@ def hunt(mutant):
         for name, arguments, quick in proofs(mutant):
             path = os.pathsep.join([*([str(ROOT / "build" / "native")] if quick else []), str(folder)])
             done = subprocess.run(
-                [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=False,
+                [sys.executable, "-P", *arguments], cwd=folder, capture_output=True, text=True, check=False,
                 timeout=PATIENCE_S, env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
             )  # fmt: skip
             if done.returncode:

@@ -249,8 +249,6 @@ class Checks:
 
         Where the price is beyond the stop and the exit was refused, a new stop can only stand beyond the price.
         """
-        if self.world.exchange.now >= self.world.exchange.closes:
-            return
         if self.forgotten and not position.held:
             return  # sold by a stop that a full disk and a crash together have made the desk forget: nothing is lowered
         sign = position.sign
