@@ -540,3 +540,20 @@ def test_hints_that_come_faster_than_the_poll_do_not_put_off_the_reading_of_gtts
         assert [second for second, gtts in enumerate(loop.looks, 1) if gtts] == [7, 14]
 
     asyncio.run(story())
+
+
+def test_the_books_are_read_on_time_when_no_hint_ever_comes():
+    async def story():
+        loop = Looked(0)
+        watch = Watch(loop, 7 * SECOND, 1_000 * SECOND)
+        read = []
+        for second in range(1, 16):
+            loop.clock.set(second * SECOND)
+            before = len(loop.looks)
+            watch.start_if_due(loop.clock.now())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            read += [second] * (len(loop.looks) - before)
+        assert read == [7, 14]
+
+    asyncio.run(story())

@@ -3,6 +3,7 @@
 from collections import deque
 from contextlib import contextmanager
 
+from brokers.sandbox.sessions import CONTINUOUS
 from compiled.model import Purpose
 from compiled.orders import CORRECTION
 from compiled.protection import NEAREST_PERCENT
@@ -339,8 +340,11 @@ class Checks:
     def _protection(self, process, kernel):
         now = self.world.loop.time()
         for number, position in self._bare.items():
-            fair = now - max(position.bare_since, self.world.calm_since)
-            if self.world.storms == 0 and not process.desk._stopping:
+            takes = self._takes_its_stop(position)
+            if not takes:
+                position.shut_until = now
+            fair = now - max(position.bare_since, position.shut_until, self.world.calm_since)
+            if self.world.storms == 0 and not process.desk._stopping and takes:
                 self.worst_bare = max(self.worst_bare, fair)
                 if fair > PROTECTED_WITHIN_S:
                     self._broken(
@@ -348,6 +352,11 @@ class Checks:
                     )
             elif now - position.bare_since > TOLD_WITHIN_S and not self._told(process, kernel):
                 self._broken(f"rung {number} is unprotected, and nobody has been told")
+
+    def _takes_its_stop(self, position):
+        """Tell whether the exchange takes now what would protect it: a GTT always, an order only while trading goes on."""
+        token, product = position.where
+        return product not in {"MIS", "CO"} or self.world.exchange.tokens[token].phase == CONTINUOUS
 
     @staticmethod
     def _told(process, kernel):

@@ -18,6 +18,8 @@ class Position:
         self.stood = {}
         """Where each stop stood when it was last looked at; one that nobody remembers stays where it is."""
         self.bare_since = None
+        self.shut_until = 0.0
+        """When the exchange last took no order that could protect it."""
         self.bare = False
         """It has no stop, on purpose."""
         self.squared = False
