@@ -4,8 +4,8 @@ import pytest
 
 from tests.simulation.day import simulate
 
-BATCHES, DAYS = 40, 10
-SOAK = 960
+BATCHES, DAYS = 40, 15
+SOAK = 640
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
