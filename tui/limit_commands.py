@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from engine.errors import ConfigError, ConnectionFailed, OperatorError
 from engine.ops.control import ask, socket_path
 from tui.launch import configuration
+from tui.numbers import amount
 from tui.remote import WHO, folders
 
 DONE = 0
@@ -79,6 +80,7 @@ def _text(answer: dict[str, object]) -> str:
     width = max(len(row["name"]) for row in rows)
     text = f"{answer['mode']}\n"
     for row in rows:
-        changed = f"  configured {row['configured']:,.12g}; {row['who']}: {row['reason']}" if "reason" in row else ""
-        text += f"{row['name']:<{width}}  {row['value']:>14,.12g}{changed}\n"
+        configured, value = (amount(f"{row[key]:.12g}") for key in ("configured", "value"))
+        changed = f"  configured {configured}; {row['who']}: {row['reason']}" if "reason" in row else ""
+        text += f"{row['name']:<{width}}  {value:>14}{changed}\n"
     return text
