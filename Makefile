@@ -53,6 +53,7 @@ mutants: setup native  ## break the code on purpose, and see that it is noticed 
 
 soak: setup native  ## the long proofs
 	@PYTHONPATH=build/native PATANG_EXPECT_NATIVE=1 $(BIN)/pytest -m soak --timeout 7200
+	@PYTHONPATH=. PATANG_EXPECT_NATIVE=0 $(BIN)/pytest -m 'not soak' tests/sandbox tests/desk/test_replay.py
 
 bench: setup native .venv-bench/.ready  ## measure against the peers, into docs/benchmarks.md (ARGS=--quick: a minute)
 	@$(BIN)/patang bench --write $(ARGS)

@@ -18,6 +18,7 @@ from engine import config as settings
 from engine.config import Config, Configuration
 from engine.errors import ConfigError, DataError, PatangError
 from engine.trading.killswitch import FLATTEN, HALT
+from tui.numbers import aligned
 from tui.station import Run, Station
 
 if TYPE_CHECKING:
@@ -234,22 +235,10 @@ def report(station: Station, desk: "Desk", *, interrupted: bool, as_json: bool, 
     if as_json:
         sys.stdout.write(json.dumps(summary) + "\n")
     elif not screen:
-        sys.stdout.write(as_text(summary))
+        sys.stdout.write(aligned(summary))
     if interrupted:
         return INTERRUPTED
     return KILLED if summary["halted"] else DONE
-
-
-def as_text(summary: dict[str, object]) -> str:
-    """Return the summary as aligned lines, money in rupees."""
-    width = max(map(len, summary))
-    return "".join(f"{name:<{width}}  {_spell(value)}\n" for name, value in summary.items())
-
-
-def _spell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def exchange_day(text: str) -> str:

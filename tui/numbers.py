@@ -1,5 +1,6 @@
 """Numbers as an Indian trader reads them: 12,34,567.80, ▲ 1.23%, 3.4 L, 14:32:07."""
 
+from collections.abc import Mapping
 from typing import Final
 
 SECOND: Final = 1_000_000_000
@@ -129,3 +130,24 @@ def bar(share: float, width: int) -> str:
 def plain(text: str) -> str:
     """Return text from outside without control characters, which a terminal would obey."""
     return text.translate(_CONTROL)
+
+
+def aligned(fields: Mapping[str, object]) -> str:
+    """Return fields as lines for a reader: names and values in columns, a list or a table in one line."""
+    width = max(map(len, fields))
+    return "".join(f"{name:<{width}}  {_spell(value)}\n" for name, value in fields.items())
+
+
+def _spell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, dict):
+        parts = ((key, each) for key, each in value.items() if each != {})
+        return ", ".join(
+            f"{key} ({_spell(each)})" if isinstance(each, dict) else f"{key} {each}" for key, each in parts
+        )
+    if isinstance(value, list):
+        return "; ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value) or "none"

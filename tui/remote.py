@@ -4,17 +4,19 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
 from engine.config import Config, paths
 from engine.errors import ConfigError, ConnectionFailed, DataError, OperatorError
 from engine.ops.control import ask, socket_path
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch
+from tui.numbers import aligned, clock, rupees
 
 DONE = 0
 WHO = "terminal"
 END_OF_TIME = 2**62
 MINUTE_SPAN = 60
-PAISE = {"pnl", "charges", "cash"}
+PAISE: Final = ("pnl", "charges", "cash")
 
 
 def folders(config: Config) -> list[Path]:
@@ -119,24 +121,11 @@ def _print(answer: dict[str, object], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(answer) + "\n")
         return
-    width = max(map(len, answer))
-    for name, value in answer.items():
-        sys.stdout.write(f"{name.replace('_', ' '):<{width}}  {_spell(name, value)}\n")
+    shown = {name: _spell(name, value) for name, value in answer.items()}
+    sys.stdout.write(aligned(shown))
 
 
-def _spell(name: str, value: object) -> str:
-    """Return a value as a reader wants it: money in rupees, times of day, lists and tables in a line."""
-    from tui.numbers import clock, rupees  # noqa: PLC0415
-
+def _spell(name: str, value: object) -> object:
     if isinstance(value, int) and name in PAISE:
         return f"₹{rupees(value)}"
-    if isinstance(value, int) and name == "now":
-        return f"{clock(value)} IST"
-    if isinstance(value, dict):
-        parts = ((key.replace("_", " "), each) for key, each in value.items() if each != {})
-        return ", ".join(
-            f"{key} ({_spell(key, each)})" if isinstance(each, dict) else f"{key} {each}" for key, each in parts
-        )
-    if isinstance(value, list):
-        return "; ".join(map(str, value)) or "none"
-    return str(value) or "none"
+    return f"{clock(value)} IST" if isinstance(value, int) and name == "now" else value

@@ -14,6 +14,7 @@ from engine.errors import OperatorError
 from engine.market.calendar import DAY, ist_day, midnight
 from store.schema import connect, refusal
 from tui.launch import configuration, recorded_day
+from tui.numbers import aligned
 from tui.station import latest_database
 
 DONE = 0
@@ -36,8 +37,7 @@ def shadow(file: Path | None, day: str, *, as_json: bool) -> int:
         left = "  ".join(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=False))
         right = "  ".join(cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True))
         sys.stdout.write(f"{left}  {right}\n")
-    for name, value in told._asdict().items():
-        sys.stdout.write(f"{name:<10}  {'-' if value is None else value}\n")
+    sys.stdout.write(aligned(told._asdict()))
     return DONE
 
 

@@ -38,9 +38,13 @@ class Output:
         except BlockingIOError:
             pass  # somebody made the terminal non-blocking: a frame is lost, the terminal is not
         except OSError:
-            if not self._lost:
-                self._lost = True
-                os.kill(os.getpid(), signal.SIGHUP)
+            self.lost()
+
+    def lost(self) -> None:
+        """Tell the process that the terminal is gone."""
+        if not self._lost:
+            self._lost = True
+            os.kill(os.getpid(), signal.SIGHUP)
 
 
 class Terminal(LinuxDriver):
@@ -48,12 +52,15 @@ class Terminal(LinuxDriver):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._file: Any = Output(self._file)
+        self._output = Output(self._file)
+        self._file: Any = self._output
 
     def run_input_thread(self) -> None:
-        """Read the keys until the terminal is gone; `Output` tells of that."""
-        with contextlib.suppress(OSError):
+        """Read the keys until the terminal is gone."""
+        try:
             super().run_input_thread()
+        except OSError:
+            self._output.lost()
 
     def _sigcont_application(self, *_: object) -> None:
         """Take the terminal again after a stop.

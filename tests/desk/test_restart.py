@@ -105,7 +105,7 @@ def compare(patang, books):
 
 
 def test_a_desk_killed_at_random_moments_comes_back_to_the_same_positions(patang, exchange):
-    survive(patang, exchange, deaths=5, seed=1)
+    survive(patang, exchange, deaths=8, seed=1)
 
 
 @pytest.mark.soak

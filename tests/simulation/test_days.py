@@ -4,8 +4,8 @@ import pytest
 
 from tests.simulation.day import simulate
 
-BATCHES, DAYS = 40, 15
-SOAK = 640
+BATCHES, DAYS = 40, 24
+SOAK = 400
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

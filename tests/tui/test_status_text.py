@@ -13,6 +13,6 @@ def test_money_is_in_rupees_times_are_indian_and_nothing_is_called_none(capsys):
     )  # fmt: skip
     lines = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
     assert {name.strip(): text.strip() for name, text in lines.items()} == {
-        "mode": "SANDBOX", "now": "09:15:00 IST", "pnl": "₹-1,23,456.78", "cash": "₹1.00", "kill reason": "none",
-        "orders": "7", "governor": "per second 9, waiting (EXIT 1)", "differences": "a; b", "ex dates": "none",
+        "mode": "SANDBOX", "now": "09:15:00 IST", "pnl": "₹-1,23,456.78", "cash": "₹1.00", "kill_reason": "none",
+        "orders": "7", "governor": "per_second 9, waiting (EXIT 1)", "differences": "a; b", "ex_dates": "none",
     }  # fmt: skip
