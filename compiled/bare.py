@@ -7,7 +7,7 @@ for, or anything else is about to stand at the exchange, `show` makes of the col
 
 from typing import Final, final
 
-from librt.vecs import vec
+from librt.vecs import extend, vec
 from mypy_extensions import i64
 
 from compiled.charges import Rates, charged, order_charges
@@ -61,6 +61,11 @@ class Line:
         self.high = 0.0
         self.row: i64 = 0
         self.leaving = ""
+
+    def reach(self, high: float) -> None:
+        """Take note of a bar's high (rupees) while shares are held."""
+        if self.held > 0 and high > self.high:
+            self.high = high
 
 
 @final
@@ -200,10 +205,8 @@ class Bare(Lane):
         usage.funds = kernel.ledger.cash - pending
         return usage
 
-    def value(self, line: Line, high: float, close: float) -> None:
+    def value(self, line: Line, close: float) -> None:
         """Value a position at the close of a bar, in rupees."""
-        if line.held > 0 and high > line.high:
-            line.high = high
         position = line.position
         account = line.account
         if position is not None and account is not None:
@@ -271,7 +274,7 @@ class Bare(Lane):
         at = self._filled
         self._filled = at + ROW
         if at == len(self._rows):
-            self._rows = _longer(self._rows)
+            self._rows = extend(self._rows, vec[i64]([0] * (len(self._rows) + 256 * int(ROW))))
         rows = self._rows
         rows[at] = line.intent
         rows[at + 1] = line.order
@@ -422,14 +425,6 @@ class Bare(Lane):
         order.value = rows[at + 10]
         order.charged = rows[at + 11]
         return order
-
-
-def _longer(rows: vec[i64]) -> vec[i64]:
-    """Return a copy of rows with room for as many again."""
-    made = vec[i64]([0] * (2 * len(rows) + 256 * int(ROW)))
-    for at in range(i64(len(rows))):
-        made[at] = rows[at]
-    return made
 
 
 def _ladder(line: Line) -> i64:

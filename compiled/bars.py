@@ -105,23 +105,12 @@ class Bars:
         """Take in one tick: `ts` ns UTC, `price` rupees, `volume` the day's cumulative shares (-1: unknown)."""
         block = self._find_block(token)
         whole = self._whole
-        if ts >= whole[block + TO]:
-            if whole[block + TO] < ts and whole[block + TO] < whole[block + RESUMES]:
-                self._pause(block, ts, volume)
-            if ts > whole[block + TO]:
-                self.outside += 1
-                return
-            if ts == whole[block + TO]:
-                ts -= 1
-        elif ts < whole[block + FROM]:
-            self.outside += 1
-            self._before_the_open(block, volume)
-            return
-        if not price > 0.0:  # a NaN fails this too
-            self.unpriced += 1
-            return
         at = block + HEAD
-        if ts >= whole[block + SEEN] and ts < whole[at + END]:
+        if not whole[block + SEEN] <= ts < whole[at + END] or not price > 0.0:  # a NaN fails this too
+            ts = self._admitted(block, ts, price, volume)
+            if ts < 0:
+                return
+        if whole[block + SEEN] <= ts < whole[at + END]:
             whole[block + SEEN] = ts
             whole[at + TICKS] += 1
             prices = self._price
@@ -138,6 +127,26 @@ class Bars:
         elif volume < day and volume >= 0:
             self.dipped += 1
 
+    def _admitted(self, block: i64, ts: i64, price: float, volume: i64) -> i64:
+        """Return the time a tick counts for, -1 where it makes no bar: it lies outside the session, or has no price."""
+        whole = self._whole
+        if ts >= whole[block + TO]:
+            if whole[block + TO] < ts and whole[block + TO] < whole[block + RESUMES]:
+                self._pause(block, ts, volume)
+            if ts > whole[block + TO]:
+                self.outside += 1
+                return -1
+            if ts == whole[block + TO]:
+                ts -= 1
+        elif ts < whole[block + FROM]:
+            self.outside += 1
+            self._before_the_open(block, volume)
+            return -1
+        if not price > 0.0:
+            self.unpriced += 1
+            return -1
+        return ts
+
     def feed(self, tokens: bytes, ts: bytes, prices: bytes, volumes: bytes) -> None:
         """Take in many ticks, oldest first, as columns of little-endian 8-byte values (i64, i64, f64, i64).
 
@@ -146,10 +155,96 @@ class Bars:
         size: i64 = len(tokens)
         if len(ts) != size or len(prices) != size or len(volumes) != size or size % 8:
             raise ValueError(f"columns of {size}, {len(ts)}, {len(prices)} and {len(volumes)} bytes are not one table")
-        at: i64 = 0
+        at = self._usual(tokens, ts, prices, volumes, 0)
         while at < size:
             self.update(read_i64_le(tokens, at), read_i64_le(ts, at), read_f64_le(prices, at), read_i64_le(volumes, at))
+            at = self._usual(tokens, ts, prices, volumes, at + 8)
+
+    def _usual(self, tokens: bytes, ts: bytes, prices: bytes, volumes: bytes, at: i64) -> i64:
+        """Take in ticks from here on as `update` does, up to one that needs more; return where that is.
+
+        The usual tick is of a known token, newer than the one before, and ends no bar but the shortest. All that it
+        touches is at hand here, which takes a third of the time.
+        """
+        size: i64 = len(tokens)
+        known, table, mask = self._slots.tokens, self._slots.table, self._slots.mask
+        whole, price = self._whole, self._price
+        kept, shown = self._closed_whole, self._closed_price
+        size_of_block, clock = self._block, self._clock
+        span, width, due = self._spans[0], self._width[0], self._due[0]
+        parent, last_child = self._parent, self._last_child[0]
+        room: i64 = len(kept)
+        row = 5 * self._closed
+        quad = 4 * self._closed
+        while at < size:
+            token = read_i64_le(tokens, at)
+            place = (token ^ (token >> 8)) & mask
+            slot = table[place]
+            while slot >= 0 and known[slot] != token:
+                place = (place + 1) & mask
+                slot = table[place]
+            if slot < 0:
+                break
+            block = slot * size_of_block
+            head = block + HEAD
+            now = read_i64_le(ts, at)
+            paid = read_f64_le(prices, at)
+            volume = read_i64_le(volumes, at)
+            day = whole[block + VOLUME]
+            end = whole[head + END]
+            if now < whole[block + SEEN] or not paid > 0.0 or day < 0 <= volume:
+                break
+            if now < end:
+                whole[head + TICKS] += 1
+                price[head + HIGH] = max(price[head + HIGH], paid)
+                price[head + LOW] = min(price[head + LOW], paid)
+                price[head + CLOSE] = paid
+            else:
+                stop = whole[block + TO]
+                if end == 0 or now >= whole[block + EDGE] or now >= stop or now < clock or row == room:
+                    break
+                ticks = whole[head + TICKS]
+                high = price[head + HIGH]
+                low = price[head + LOW]
+                close = price[head + CLOSE]
+                kept[row] = token
+                kept[row + 1] = whole[head + START]
+                kept[row + 2] = span
+                kept[row + 3] = day - whole[head + BEFORE] if day >= 0 else i64(0)
+                kept[row + 4] = ticks
+                shown[quad] = price[head + OPEN]
+                shown[quad + 1] = high
+                shown[quad + 2] = low
+                shown[quad + 3] = close
+                row += 5
+                quad += 4
+                for child in range(1, last_child + 1):
+                    if parent[child] == 0:
+                        longer = head + 4 * child
+                        whole[longer + TICKS] += ticks
+                        price[longer + HIGH] = max(high, price[longer + HIGH])
+                        price[longer + LOW] = min(low, price[longer + LOW])
+                        price[longer + CLOSE] = close
+                start = end if now < end + width else now - (now - whole[block + FROM]) % width
+                end = min(start + width, stop)
+                due = min(due, end)
+                whole[head + BEFORE] = day
+                whole[head + START] = start
+                whole[head + END] = end
+                whole[head + TICKS] = 1
+                price[head + OPEN] = paid
+                price[head + HIGH] = paid
+                price[head + LOW] = paid
+                price[head + CLOSE] = paid
+            whole[block + SEEN] = now
+            if volume > day:
+                whole[block + VOLUME] = volume
+            elif 0 <= volume < day:
+                self.dipped += 1
             at += 8
+        self._closed = row // 5
+        self._due[0] = due
+        return at
 
     def advance(self, now: i64) -> None:
         """Close every bar that ends by `now` (ns UTC): a promise that no older tick is to come."""
@@ -272,7 +367,7 @@ class Bars:
             self._shut(block, 0)
         if ts >= whole[block + EDGE]:
             self._turn_longer(block, ts, price)
-        if ts < start or ts >= start + self._width[0]:
+        if ts < start or ts >= start + self._width[0] or start < whole[block + FROM]:
             start = self._start(block, 0, ts)
         self._begin(block, 0, start, price, 1)
 

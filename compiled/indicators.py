@@ -4,7 +4,7 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from compiled.indicators_bars import ATR, CCI, MFI, OBV, VWAP, Donchian, Keltner, Stochastic
-from compiled.indicators_price import EMA, MACD, ROC, RSI, SMA, WMA, Bollinger, Indicator, ZScore
+from compiled.indicators_price import EMA, MACD, ROC, RSI, SMA, WMA, Bollinger, Cross, Indicator, ZScore
 from compiled.indicators_trend import ADX, PSAR, Ichimoku, Supertrend
 from compiled.rolling import zeros
 
@@ -23,6 +23,7 @@ __all__ = [
     "VWAP",
     "WMA",
     "Bollinger",
+    "Cross",
     "Donchian",
     "Ichimoku",
     "Indicator",

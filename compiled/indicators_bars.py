@@ -28,18 +28,19 @@ class ATR(Indicator):
         self._close = 0.0
         self._begun = False
 
-    def update(self, high: float, low: float, close: float) -> None:
+    def update(self, high: float, low: float, close: float) -> float:
         """Take the next bar."""
         before = self._close
         self._close = close
         if not self._begun:
             self._begun = True
-            return
+            return self.value
         average = self._average
         average.push(true_range(high, low, before))
         if average.full:
             self.value = average.value
             self.ready = True
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  three of four
         """Take the bar."""
@@ -62,25 +63,26 @@ class Stochastic(Indicator):
         self._slow = SMA(slow)
         self._smooth = SMA(smooth)
 
-    def update(self, high: float, low: float, close: float) -> None:
+    def update(self, high: float, low: float, close: float) -> float:
         """Take the next bar."""
         top = self._high
         top.push(high)
         bottom = self._low
         bottom.push(low)
         if not top.full:
-            return
+            return self.value
         span = top.value - bottom.value
         slow = self._slow
         slow.update((close - bottom.value) / span * 100.0 if span != 0.0 else 0.0)
         if not slow.ready:
-            return
+            return self.value
         smooth = self._smooth
         smooth.update(slow.value)
         if smooth.ready:
             self.value = slow.value
             self.signal = smooth.value
             self.ready = True
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  three of four
         """Take the bar."""
@@ -106,17 +108,18 @@ class CCI(Indicator):
         super().__init__()
         self._window = Window(checked(period, 2))
 
-    def update(self, high: float, low: float, close: float) -> None:
+    def update(self, high: float, low: float, close: float) -> float:
         """Take the next bar."""
         window = self._window
         typical = (high + low + close) / 3.0
         window.push(typical)
         if not window.full:
-            return
+            return self.value
         away = typical - window.mean
         deviation = window.deviation()
         self.value = away / (0.015 * deviation) if away != 0.0 and deviation != 0.0 else 0.0
         self.ready = True
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  three of four
         """Take the bar."""
@@ -137,7 +140,7 @@ class Donchian(Indicator):
         self._high = Extreme(period)
         self._low = Extreme(period, -1.0)
 
-    def update(self, high: float, low: float) -> None:
+    def update(self, high: float, low: float) -> float:
         """Take the next bar."""
         top = self._high
         top.push(high)
@@ -148,6 +151,7 @@ class Donchian(Indicator):
             self.lower = bottom.value
             self.value = (top.value + bottom.value) / 2.0
             self.ready = True
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  two of four
         """Take the bar."""
@@ -179,7 +183,7 @@ class Keltner(Indicator):
         self._middle = EMA(period)
         self._range = ATR(atr)
 
-    def update(self, high: float, low: float, close: float) -> None:
+    def update(self, high: float, low: float, close: float) -> float:
         """Take the next bar."""
         middle = self._middle
         middle.update(close)
@@ -191,6 +195,7 @@ class Keltner(Indicator):
             self.upper = self.value + away
             self.lower = self.value - away
             self.ready = True
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  three of four
         """Take the bar."""
@@ -226,7 +231,7 @@ class VWAP(Indicator):
         self._value.clear()
         self._volume.clear()
 
-    def update(self, price: float, volume: float) -> None:
+    def update(self, price: float, volume: float) -> float:
         """Take what was traded at a price."""
         self._value.add(price * volume)
         self._volume.add(volume)
@@ -234,6 +239,7 @@ class VWAP(Indicator):
         if traded > 0.0:
             self.value = self._value.value / traded
             self.ready = True
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:
         """Take the bar."""
@@ -251,7 +257,7 @@ class OBV(Indicator):
         super().__init__()
         self._close = 0.0
 
-    def update(self, price: float, volume: float) -> None:
+    def update(self, price: float, volume: float) -> float:
         """Take the next close and its volume."""
         if not self.ready:
             self.ready = True
@@ -261,6 +267,7 @@ class OBV(Indicator):
         elif price < self._close:
             self.value -= volume
         self._close = price
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  two of four
         """Take the bar."""
@@ -281,14 +288,14 @@ class MFI(Indicator):
         self._typical = 0.0
         self._begun = False
 
-    def update(self, high: float, low: float, close: float, volume: float) -> None:
+    def update(self, high: float, low: float, close: float, volume: float) -> float:
         """Take the next bar."""
         typical = (high + low + close) / 3.0
         before = self._typical
         self._typical = typical
         if not self._begun:
             self._begun = True
-            return
+            return self.value
         flow = typical * volume
         moved = typical - before
         rising = self._rising
@@ -299,6 +306,7 @@ class MFI(Indicator):
             total = rising.sum + falling.sum
             self.value = 100.0 * (rising.sum / total) if total >= 1.0 else 0.0
             self.ready = True
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:
         """Take the bar."""

@@ -1,18 +1,20 @@
 """Indicators of one series of prices, and what every indicator has in common."""
 
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import i64
 
 from compiled.model import Bar
 from compiled.rolling import Spread, Wilder, Window, checked, zeros
 
+NEAR: Final = 1e-9
+
 
 class Indicator:
     """A streaming indicator: every update costs the same, allocates nothing and reads nothing but its arguments.
 
-    `value` is 0.0 until `ready`, and so is every further output. Periods count updates; a period below its least
-    raises `ValueError`. An indicator of a price series takes a bar's close.
+    `value` is 0.0 until `ready`, and so is every further output; `update` and `bar` return it. Periods count updates; a
+    period below its least raises `ValueError`. An indicator of a price series takes a bar's close.
     """
 
     def __init__(self) -> None:
@@ -31,9 +33,10 @@ class Indicator:
         """Return one output by its place in `names`."""
         return self.value
 
-    def bar(self, bar: Bar) -> None:
+    def bar(self, bar: Bar) -> float:
         """Take a finished bar."""
         self.step(bar.high, bar.low, bar.close, float(bar.volume))
+        return self.value
 
 
 @final
@@ -44,13 +47,14 @@ class SMA(Indicator):
         super().__init__()
         self._window = Window(period)
 
-    def update(self, price: float) -> None:
+    def update(self, price: float) -> float:
         """Take the next price."""
         window = self._window
         window.push(price)
         if window.full:
             self.value = window.mean
             self.ready = True
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
         """Take the close."""
@@ -71,16 +75,17 @@ class EMA(Indicator):
         self._count: i64 = 0
         self._sum = 0.0
 
-    def update(self, price: float) -> None:
+    def update(self, price: float) -> float:
         """Take the next price."""
         if self.ready:
             self.value += (price - self.value) * self._weight
-            return
+            return self.value
         self._sum += price
         self._count += 1
         if self._count == self._period:
             self.value = self._sum / float(self._period)
             self.ready = True
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
         """Take the close."""
@@ -98,19 +103,20 @@ class WMA(Indicator):
         self._weights = float(period * (period + 1)) / 2.0
         self._weighted = 0.0
 
-    def update(self, price: float) -> None:
+    def update(self, price: float) -> float:
         """Take the next price."""
         window = self._window
         before = window.sum
         window.push(price)
         if not window.full:
-            return
+            return self.value
         self.ready = True
         if window.turned:
             self._weighted = window.weighted()
         else:
             self._weighted += price * float(self._period) - before
         self.value = self._weighted / self._weights
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
         """Take the close."""
@@ -128,7 +134,7 @@ class ROC(Indicator):
         self._next: i64 = 0
         self._full = False
 
-    def update(self, price: float) -> None:
+    def update(self, price: float) -> float:
         """Take the next price."""
         ring = self._ring
         i = self._next
@@ -142,6 +148,7 @@ class ROC(Indicator):
             i = 0
             self._full = True
         self._next = i
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
         """Take the close."""
@@ -162,13 +169,13 @@ class RSI(Indicator):
         self._last = 0.0
         self._begun = False
 
-    def update(self, price: float) -> None:
+    def update(self, price: float) -> float:
         """Take the next price."""
         change = price - self._last
         self._last = price
         if not self._begun:
             self._begun = True
-            return
+            return self.value
         gain = self._gain
         gain.push(change if change > 0.0 else 0.0)
         loss = self._loss
@@ -177,6 +184,7 @@ class RSI(Indicator):
             moved = gain.value + loss.value
             self.value = 100.0 * (gain.value / moved) if moved > 1e-14 else 0.0
             self.ready = True
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
         """Take the close."""
@@ -199,17 +207,17 @@ class MACD(Indicator):
         self._signal = EMA(signal)
         self._late = slow - fast
 
-    def update(self, price: float) -> None:
+    def update(self, price: float) -> float:
         """Take the next price."""
         slow = self._slow
         slow.update(price)
         if self._late > 0:
             self._late -= 1
-            return
+            return self.value
         fast = self._fast
         fast.update(price)
         if not slow.ready:
-            return
+            return self.value
         signal = self._signal
         difference = fast.value - slow.value
         signal.update(difference)
@@ -218,6 +226,7 @@ class MACD(Indicator):
             self.signal = signal.value
             self.histogram = difference - signal.value
             self.ready = True
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
         """Take the close."""
@@ -248,7 +257,7 @@ class Bollinger(Indicator):
         self._width = width
         self._spread = Spread(checked(period, 2))
 
-    def update(self, price: float) -> None:
+    def update(self, price: float) -> float:
         """Take the next price."""
         spread = self._spread
         spread.push(price)
@@ -258,6 +267,7 @@ class Bollinger(Indicator):
             self.upper = self.value + away
             self.lower = self.value - away
             self.ready = True
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
         """Take the close."""
@@ -285,7 +295,7 @@ class ZScore(Indicator):
         super().__init__()
         self._spread = Spread(checked(period, 2))
 
-    def update(self, price: float) -> None:
+    def update(self, price: float) -> float:
         """Take the next price."""
         spread = self._spread
         spread.push(price)
@@ -293,7 +303,43 @@ class ZScore(Indicator):
             deviation = spread.deviation
             self.value = (price - spread.mean) / deviation if deviation > 0.0 else 0.0
             self.ready = True
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  one of four
         """Take the close."""
         self.update(close)
+
+
+@final
+class Cross(Indicator):
+    """Two indicators, and when one crosses the other: 1.0 as `fast` has risen above `slow`, -1.0 as it has sunk back, else 0.0.
+
+    `above` tells where it stands: values nearer than 1e-9 count as equal, and equal is not above. Ready once both are; the
+    first comparison is no crossing. Each update updates both.
+    """
+
+    def __init__(self, fast: Indicator, slow: Indicator) -> None:
+        super().__init__()
+        self.fast = fast
+        self.slow = slow
+        self.above = False
+
+    def update(self, price: float) -> float:
+        """Take the next price."""
+        self.step(price, price, price, 0.0)
+        return self.value
+
+    def step(self, high: float, low: float, close: float, volume: float) -> None:
+        """Take the bar."""
+        fast = self.fast
+        slow = self.slow
+        fast.step(high, low, close, volume)
+        slow.step(high, low, close, volume)
+        self.value = 0.0
+        if not fast.ready or not slow.ready:
+            return
+        above = fast.value - slow.value > NEAR
+        if above != self.above and self.ready:
+            self.value = 1.0 if above else -1.0
+        self.above = above
+        self.ready = True

@@ -30,7 +30,7 @@ class ADX(Indicator):
         self._low = 0.0
         self._close = 0.0
 
-    def update(self, high: float, low: float, close: float) -> None:
+    def update(self, high: float, low: float, close: float) -> float:
         """Take the next bar."""
         if self._bars > 0:
             self._move(high, low)
@@ -39,7 +39,7 @@ class ADX(Indicator):
         self._close = close
         self._bars += 1
         if self._bars <= self._period:
-            return
+            return self.value
         average = self._average
         plus = minus = 0.0
         strength = average.value if average.full else 0.0
@@ -54,6 +54,7 @@ class ADX(Indicator):
             self.plus = plus
             self.minus = minus
             self.ready = True
+        return self.value
 
     def _move(self, high: float, low: float) -> None:
         if self._bars >= self._period:
@@ -101,14 +102,14 @@ class Supertrend(Indicator):
         self._lower = 0.0
         self._close = 0.0
 
-    def update(self, high: float, low: float, close: float) -> None:
+    def update(self, high: float, low: float, close: float) -> float:
         """Take the next bar."""
         reach = self._range
         reach.update(high, low, close)
         before = self._close
         self._close = close
         if not reach.ready:
-            return
+            return self.value
         middle = (high + low) / 2.0
         upper = middle + self._width * reach.value
         lower = middle - self._width * reach.value
@@ -127,6 +128,7 @@ class Supertrend(Indicator):
         self._upper = upper
         self._lower = lower
         self.value = lower if self.direction > 0.0 else upper
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  three of four
         """Take the bar."""
@@ -160,13 +162,13 @@ class PSAR(Indicator):
         self._low = 0.0
         self._begun = False
 
-    def update(self, high: float, low: float) -> None:
+    def update(self, high: float, low: float) -> float:
         """Take the next bar."""
         if not self._begun:
             self._begun = True
             self._high = high
             self._low = low
-            return
+            return self.value
         if not self.ready:
             self._start(high, low)
         # a falling market is a rising one in the mirror
@@ -176,6 +178,7 @@ class PSAR(Indicator):
             self._follow(-1.0, -low, -high, -self._high, -self._low)
         self._high = high
         self._low = low
+        return self.value
 
     def _start(self, high: float, low: float) -> None:
         fall = self._low - low
@@ -247,7 +250,7 @@ class Ichimoku(Indicator):
         self._ring_b = zeros(base)
         self._next: i64 = 0
 
-    def update(self, high: float, low: float) -> None:
+    def update(self, high: float, low: float) -> float:
         """Take the next bar."""
         conversion = self._conversion
         conversion.update(high, low)
@@ -256,7 +259,7 @@ class Ichimoku(Indicator):
         span = self._span
         span.update(high, low)
         if not span.ready:
-            return
+            return self.value
         i = self._next
         ahead_a = (conversion.value + base.value) / 2.0
         if self._left > 0:
@@ -275,6 +278,7 @@ class Ichimoku(Indicator):
         if i == self._delay:
             i = 0
         self._next = i
+        return self.value
 
     def step(self, high: float, low: float, close: float, volume: float) -> None:  # noqa: ARG002  two of four
         """Take the bar."""

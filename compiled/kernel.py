@@ -232,7 +232,7 @@ class Kernel(Entries):
                 if slot.span == bar.span and not slot.stopped:
                     slot.context.warming = True
                     slot.context.now = bar.end
-                    self._call_bar(slot, slot.context, bar)
+                    self.call_bar(slot, slot.context, bar)
 
     # market data
 
@@ -293,7 +293,7 @@ class Kernel(Entries):
         context = slot.context
         context.now = self.out.now
         context.warming = False
-        return self._call_bar(slot, context, bar)
+        return self.call_bar(slot, context, bar)
 
     # recorded market data (compiled/replay.py): what ticks and timers do, without an event for each
 
@@ -411,7 +411,8 @@ class Kernel(Entries):
 
     # strategies
 
-    def _call_bar(self, slot: Slot, context: Context, bar: Bar) -> bool:
+    def call_bar(self, slot: Slot, context: Context, bar: Bar) -> bool:
+        """Show a bar to a strategy at its context's time; return whether it asked for something, or failed."""
         try:
             slot.strategy.on_bar(context, bar)
         except Exception as error:  # noqa: BLE001  a strategy's fault stops that strategy, never the desk
@@ -427,7 +428,7 @@ class Kernel(Entries):
         slot.context.warming = False
         try:
             slot.strategy.on_tick(slot.context, tick)
-        except Exception as error:  # noqa: BLE001  see _call_bar
+        except Exception as error:  # noqa: BLE001  see call_bar
             self._stop(slot, error)
         if slot.context.requests:
             self._requests(slot, Cause(TICK, tick.token, tick.ts, tick.ltp))
@@ -435,7 +436,7 @@ class Kernel(Entries):
     def _call_timer(self, slot: Slot, now: i64) -> None:
         try:
             slot.strategy.on_timer(slot.context, now)
-        except Exception as error:  # noqa: BLE001  see _call_bar
+        except Exception as error:  # noqa: BLE001  see call_bar
             self._stop(slot, error)
         if slot.context.requests:
             self._requests(slot, Cause(TIMER, 0, now, 0.0))

@@ -11,15 +11,16 @@ from librt.vecs import append, vec
 from mypy_extensions import i64
 
 from compiled import path, queue
-from compiled.bare import Bare
+from compiled.bare import Bare, Line
 from compiled.events import Act, Command, Operate, Ticks, Timer
 from compiled.floor import Floor
 from compiled.kernel import Kernel
 from compiled.ledger import Ledger
-from compiled.model import NEVER, SECOND, Bar, Tick
+from compiled.model import NEVER, SECOND, Bar, Tick, paise
 from compiled.outbox import Fill
-from compiled.positions import Market
+from compiled.positions import Market, Slot
 from compiled.recording import DEPTH, WORD, BarColumns, Sessions, TickColumns
+from compiled.strategy import Strategy
 from compiled.venue import Venue
 
 DAY: Final[i64] = 86_400
@@ -152,6 +153,7 @@ class BarReplay(Replay):
                 self.built = True
         self.awake = vec[i64]([0 for _ in bars.tokens])
         self.turned: i64 = 0
+        self.nobody = Slot(Strategy("", span), [])
         self.bare = Bare(kernel, venue, self.markets, self.floors)
         if self.built or any(market.tickers for market in self.markets):
             kernel.lane = None
@@ -212,23 +214,23 @@ class BarReplay(Replay):
         floor = self.floors[slot]
         bare = self.bare
         line = bare.lines[slot]
-        listener = line.slot
         if floor.orders:
             return first
+        alone = line.slot is not None
+        listener = self.nobody if line.slot is None else line.slot
+        context = listener.context
+        context.warming = False
+        listens = alone and not listener.stopped
         instrument = floor.instrument
         stands = len(floor.gtts) > 0
         token = market.token
         solo = len(self.markets) == 1
         ladders = len(market.ladders) > 0
         limited = kernel.limits.halts
-        before = kernel.before
-        peak = kernel.peak
         day = self.day[slot]
-        times = self.times
-        equity = self.equity
-        point = self.points
         restless = kernel.timed or kernel.halted or not kernel.still
         at = first
+        valued = first  # the bars before it
         start = self.turned
         end = start + length
         last = self.close
@@ -256,35 +258,35 @@ class BarReplay(Replay):
             market.heard = end - 1
             if ladders:
                 kernel.skip(end - 1, market, high, low, close, day, 0)
-            elif line.held != 0:
-                bare.value(line, high, close)
-            if listener is not None:
-                if not listener.stopped:
-                    bar = Bar(token, start, span, begun, high, low, close, volume, path.POINTS)
-                    asked = kernel.show_bar(listener, bar)
-            elif market.listeners:
+            else:
+                line.reach(high)
+            if listens:
+                context.now = end
+                asked = kernel.call_bar(
+                    listener, context, Bar(token, start, span, begun, high, low, close, volume, path.POINTS)
+                )
+            elif not alone and market.listeners:
                 kernel.hear(market, Bar(token, start, span, begun, high, low, close, volume, path.POINTS))
                 asked = True
-            if restless or asked or (limited and ledger.net != net):
-                kernel.turn()
-                restless = kernel.timed or kernel.halted or not kernel.still
-                peak = kernel.peak
-                asked = len(out.commands) > 0
-            net = ledger.net
-            if net - before > peak:
-                peak = net - before
-                kernel.peak = peak
+            if restless or asked or ladders or limited:
+                self._value(line, valued, at, start, ladders, curve)
+                valued = at + WORD
+                self._value(line, at, valued, end, ladders, False)
+                if restless or asked or (limited and ledger.net != net):
+                    kernel.turn()
+                    restless = kernel.timed or kernel.halted or not kernel.still
+                    listens = alone and not listener.stopped
+                    asked = len(out.commands) > 0
+                net = ledger.net
+                if curve and not asked:
+                    self.sample(end, net)
             at += WORD
             start = end
             end += length
             if asked:
                 break
-            if curve:
-                times[point] = start
-                equity[point] = net
-                point += 1
         if at > first:
-            self.points = point
+            self._value(line, valued, at, start, ladders, curve)
             count = (at - first) // WORD
             kernel.bar_count += count
             kernel.ticks += count * path.POINTS
@@ -303,6 +305,43 @@ class BarReplay(Replay):
                 if curve:
                     self.sample(start, kernel.ledger.net)
         return at
+
+    def _value(self, line: Line, at: i64, to: i64, until: i64, ladders: bool, curve: bool) -> None:
+        """Value what is held bare at the close of each bar of a row, the last of which ends at `until`, and draw the curve."""
+        if at == to:
+            return
+        kernel = self.kernel
+        ledger = kernel.ledger
+        closes = self.bars.closes
+        length = self.span * SECOND
+        net = ledger.net
+        top = net
+        shares: i64 = 0
+        beside: i64 = 0
+        position = line.position
+        if position is not None and not ladders:
+            shares = position.quantity
+            beside = net - position.marked - position.value
+        if shares != 0:
+            top = -NEVER  # what stands in the books is the price of a fill
+        times = self.times
+        equity = self.equity
+        point = self.points
+        end = until - (to - at) // WORD * length
+        while at < to:
+            if shares != 0:
+                net = beside + paise(read_f64_le(closes, at), shares)
+                top = max(top, net)
+            at += WORD
+            end += length
+            if curve:
+                times[point] = end
+                equity[point] = net
+                point += 1
+        self.points = point
+        if shares != 0:
+            self.bare.value(line, read_f64_le(closes, to - WORD))
+        kernel.peak = max(kernel.peak, top - kernel.before)
 
     def _drift(self, first: i64, last: i64, start: i64, end: i64) -> bool:
         """Take in the bars if nothing of ours stands at the exchange; bare positions trade at the open where they wait for it.
@@ -346,7 +385,8 @@ class BarReplay(Replay):
             market.version += path.POINTS
             line.floor.close = close
             if line.position is not None:
-                bare.value(line, read_f64_le(highs, at), close)
+                line.reach(read_f64_le(highs, at))
+                bare.value(line, close)
             elif market.held is not None:
                 kernel.ledger.revalue(market.held, close)
             at += WORD

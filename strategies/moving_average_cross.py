@@ -1,6 +1,6 @@
 """Moving-average cross: hold while the fast simple average stands beyond the slow one."""
 
-from compiled.indicators import ATR, SMA
+from compiled.indicators import ATR, SMA, Cross
 from compiled.model import Bar, Side
 from compiled.strategy import Context, Strategy
 from strategies.parameters import Parameters
@@ -20,26 +20,19 @@ class MovingAverageCross(Strategy):
         self.swings: dict[int, ATR] = {}
         self.stop_percent = p.number("stop_percent", low=0.1)
         self.sides = p.sides("direction")
-        self.averages: dict[int, tuple[SMA, SMA]] = {}
-        self.above: dict[int, bool] = {}
+        self.averages: dict[int, Cross] = {}
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         """Compare the averages at each close; act on a crossing only."""
         token = bar.token
-        if token not in self.averages:
-            self.averages[token] = (SMA(self.fast), SMA(self.slow))
-        fast, slow = self.averages[token]
-        fast.update(bar.close)
-        slow.update(bar.close)
+        averages = self.averages.get(token)
+        if averages is None:
+            averages = self.averages[token] = Cross(SMA(self.fast), SMA(self.slow))
+        turn = averages.bar(bar)
         swing = self._swing(bar)
-        if not slow.ready:
+        if turn == 0.0:
             return
-        above = fast.value > slow.value
-        was = self.above.get(token)
-        self.above[token] = above
-        if was is None or above == was:
-            return
-        side = Side.BUY if above else Side.SELL
+        side = Side.BUY if turn > 0.0 else Side.SELL
         if ctx.position(token):
             ctx.exit(token, "averages crossed back")
         elif side in self.sides:
@@ -52,5 +45,4 @@ class MovingAverageCross(Strategy):
         if not self.swing_bars:
             return 0.0
         swing = self.swings.setdefault(bar.token, ATR(self.swing_bars))
-        swing.update(bar.high, bar.low, bar.close)
-        return swing.value if swing.ready else 0.0
+        return swing.bar(bar)

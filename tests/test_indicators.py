@@ -114,7 +114,7 @@ CASES = [
 MAKERS = [
     lambda: ind.SMA(20), lambda: ind.EMA(20), lambda: ind.WMA(20), lambda: ind.ROC(20), ind.RSI, ind.MACD, ind.Bollinger,
     ind.ZScore, ind.ATR, ind.ADX, ind.Stochastic, ind.CCI, ind.OBV, ind.MFI, ind.Donchian, ind.Keltner, ind.PSAR,
-    ind.Ichimoku, ind.Supertrend, ind.VWAP,
+    ind.Ichimoku, ind.Supertrend, ind.VWAP, lambda: ind.Cross(ind.SMA(5), ind.EMA(20)),
 ]  # fmt: skip
 
 
@@ -138,6 +138,7 @@ def test_every_output_is_ta_libs_from_the_same_bar_on(indicator, expected):
         (ind.MACD(12, 26, 9), 34), (ind.Bollinger(20), 20), (ind.ZScore(20), 20), (ind.ATR(14), 15), (ind.ADX(14), 28),
         (ind.Stochastic(14, 3, 3), 18), (ind.CCI(20), 20), (ind.OBV(), 1), (ind.MFI(14), 15), (ind.Donchian(20), 20),
         (ind.Keltner(20, 2.0, 10), 20), (ind.PSAR(), 2), (ind.Ichimoku(9, 26, 52), 78), (ind.Supertrend(10), 11),
+        (ind.Cross(ind.SMA(5), ind.RSI(14)), 15),
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
@@ -346,3 +347,26 @@ def test_recorded_minutes_of_a_share_give_ta_libs_values(market_data):
         got = np.array(ind.batch(indicator, *bars)[0])
         warm = int(np.isnan(expected).sum())
         assert got[warm:] == pytest.approx(expected[warm:], rel=1e-8, abs=1e-8), type(indicator).__name__
+
+
+def test_a_cross_tells_when_the_fast_average_passes_the_slow_one_and_equal_is_not_above():
+    draw = random.Random(3)
+    ticks = [20_000]
+    for _ in range(5_000):
+        ticks.append(ticks[-1] + draw.randint(-2, 2))
+    cross, above, turns, equal = ind.Cross(ind.SMA(4), ind.SMA(6)), None, 0, 0
+    for place, tick in enumerate(ticks):
+        bar = Bar(1, 0, 60, tick * 0.05, tick * 0.05, tick * 0.05, tick * 0.05, 1)
+        told = cross.bar(bar) if place % 2 else cross.update(tick * 0.05)
+        if place < 5:
+            assert (told, cross.ready) == (0.0, False)
+            continue
+        fast, slow = 6 * sum(ticks[place - 3 : place + 1]), 4 * sum(ticks[place - 5 : place + 1])
+        was, above = above, fast > slow
+        assert told == (0.0 if was in (None, above) else 1.0 if above else -1.0)
+        assert told == cross.value
+        assert cross.above == above
+        turns += told != 0.0
+        equal += fast == slow
+    assert turns > 300
+    assert equal > 100

@@ -18,7 +18,7 @@ import compiled
 from compiled.charges import Rates, Row
 from compiled.events import CancelOrder, PlaceOrder
 from compiled.floor import Rules, Slabs
-from compiled.indicators import SMA
+from compiled.indicators import SMA, Cross
 from compiled.kernel import Kernel, Setup
 from compiled.model import MINUTE, SECOND, Bar, Instrument, Order, OrderType, Product, Purpose, Side, Tick
 from compiled.positions import Slot
@@ -64,16 +64,6 @@ class Workload:
         return Sessions([START], [START + self.bars * MINUTE])
 
 
-class Track:
-    """The averages of one instrument, and whether the fast one was above the slow one."""
-
-    __slots__ = ("above", "fast", "slow")
-
-    def __init__(self, fast: int, slow: int) -> None:
-        self.fast, self.slow = SMA(fast), SMA(slow)
-        self.above: bool | None = None
-
-
 class Interpreted(Strategy):
     """The same cross in plain Python, on the indicators that an author has."""
 
@@ -81,31 +71,19 @@ class Interpreted(Strategy):
         self, name: str = "cross", span: int = 60, fast: int = FAST, slow: int = SLOW, quantity: int = QUANTITY
     ) -> None:
         super().__init__(name, span)
-        self.lengths, self.quantity = (fast, slow), quantity
-        self.tracks: dict[int, Track] = {}
+        self.fast, self.slow, self.quantity = fast, slow, quantity
+        self.crosses: dict[int, Cross] = {}
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         """Compare the averages at each close; act on a crossing only."""
         token = bar.token
-        track = self.tracks.get(token)
-        if track is None:
-            track = self.tracks[token] = Track(*self.lengths)
-        fast, slow, close = track.fast, track.slow, bar.close
-        fast.update(close)
-        slow.update(close)
-        if not slow.ready:
-            return
-        # averages of prices on one grid differ by far more than this, or not at all
-        above = fast.value - slow.value > 1e-9
-        was = track.above
-        if above is was:
-            return
-        track.above = above
-        if was is None:
-            return
-        if above:
+        cross = self.crosses.get(token)
+        if cross is None:
+            cross = self.crosses[token] = Cross(SMA(self.fast), SMA(self.slow))
+        turn = cross.bar(bar)
+        if turn > 0.0:
             ctx.enter(token, Side.BUY, 0, 0.0, trail=False, quantity=self.quantity)
-        elif ctx.position(token):
+        elif turn < 0.0 and ctx.position(token):
             ctx.exit(token)
 
 
