@@ -92,7 +92,7 @@ class Bars:
 
     def hours(self, token: i64, hours: TradingHours) -> None:
         """Let a token keep hours of its own in this session; call it before the session's first tick."""
-        block = self._find_block(token)
+        block = self.place(token)
         whole = self._whole
         whole[block + OPENS] = hours.opens
         whole[block + FROM] = hours.opens
@@ -103,7 +103,10 @@ class Bars:
 
     def update(self, token: i64, ts: i64, price: float, volume: i64) -> None:
         """Take in one tick: `ts` ns UTC, `price` rupees, `volume` the day's cumulative shares (-1: unknown)."""
-        block = self._find_block(token)
+        self.tick(self.place(token), ts, price, volume)
+
+    def tick(self, block: i64, ts: i64, price: float, volume: i64) -> None:
+        """Take in one tick as `update` does, of the token whose `place` is `block`."""
         whole = self._whole
         at = block + HEAD
         if not whole[block + SEEN] <= ts < whole[at + END] or not price > 0.0:  # a NaN fails this too
@@ -320,7 +323,8 @@ class Bars:
                 return k
         raise ValueError(f"no bars of {span} seconds are built")
 
-    def _find_block(self, token: i64) -> i64:
+    def place(self, token: i64) -> i64:
+        """Return where the bars of a token are made, from now on."""
         block = self._slots.add(token) * self._block
         if block == len(self._whole):
             self._grow(block, token)

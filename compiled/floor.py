@@ -8,6 +8,7 @@ from typing import final
 from librt.vecs import vec
 from mypy_extensions import i64
 
+from compiled.frames import divisor
 from compiled.model import GttStatus, Instrument, Order, OrderStatus, OrderType
 from compiled.resting import UNKNOWN, Reports, Resting, Waiting
 from compiled.slippage import Slippage
@@ -68,7 +69,7 @@ class Floor:
     """Our orders and GTTs on one instrument, in the order of their arrival, and the last price.
 
     `at` is the last price, unless `close` (rupees, 0.0: no) has come after it. `room` is what our orders may still take of this bar's or tick's volume (-1: no limit), `prices` and `sizes` the book
-    as `compiled/queue.py` reads it, `visible` how many levels a side it can show.
+    as `compiled/queue.py` reads it, `visible` how many levels a side it can show. `wire` is what prices on the wire are divided by.
     """
 
     def __init__(self, instrument: Instrument, rules: Rules, slippage: Slippage, reports: Reports) -> None:
@@ -88,11 +89,12 @@ class Floor:
         self.day: i64 = UNKNOWN
         self.spread = 0.0
         self.visible: i64 = 5
+        self.wire = divisor(instrument.token)
         self.prices = vec[i64]([0] * 10)
         self.sizes = vec[i64]([0] * 10)
 
     def rest(self, close: float) -> None:
-        """Take the last price (rupees) of a bar that touched nothing here."""
+        """Take the last price (rupees) of a bar or a tick that touched nothing here."""
         self.close = close
 
     def last(self) -> i64:

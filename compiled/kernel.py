@@ -241,8 +241,7 @@ class Kernel(Entries):
         if market is None:
             return
         self.quote(market, tick.ltp, tick.bid, tick.ask, tick.volume)
-        self.bars.update(tick.token, tick.ts, tick.ltp, tick.volume)
-        self.take_bars()
+        self._build(market, tick.ts, tick.ltp, tick.volume)
         for slot in market.tickers:
             if not slot.stopped:
                 self._call_tick(slot, tick)
@@ -270,6 +269,13 @@ class Kernel(Entries):
             market.held = self.ledger.held(market.token)
         if market.held is not None:
             self.ledger.revalue(market.held, market.ltp)
+
+    def _build(self, market: Market, ts: i64, ltp: float, volume: i64) -> None:
+        """Make bars of a price, and show those it closes."""
+        if market.place < 0:
+            market.place = self.bars.place(market.token)
+        self.bars.tick(market.place, ts, ltp, volume)
+        self.take_bars()
 
     def take_bars(self) -> None:
         """Show the bars that have closed to the strategies."""
@@ -314,10 +320,15 @@ class Kernel(Entries):
         """Take in a tick for an instrument whose strategies hear bars only."""
         self.begin(ts)
         self.quote(market, ltp, bid, ask, volume)
-        self.bars.update(market.instrument.token, ts, ltp, volume)
-        self.take_bars()
+        self._build(market, ts, ltp, volume)
         if market.ladders:
-            self._follow(market)
+            if not market.calm:
+                market.calm = self.calm(market)
+            if market.calm:
+                for ladder in market.ladders:
+                    raise_high(ladder, ltp)
+            else:
+                self._follow(market)
         return self.out.commands
 
     def sleeps(self, market: Market, high: float, low: float) -> bool:
@@ -357,6 +368,12 @@ class Kernel(Entries):
             self._value(market)
             for ladder in market.ladders:
                 raise_high(ladder, high if ladder.side is Side.BUY else low)
+
+    def ring(self, ts: i64) -> list[Command]:
+        """Let the clock go off, as a `Timer` does."""
+        self.begin(ts)
+        self._timer()
+        return self.out.commands
 
     def begin(self, ts: i64) -> None:
         """Move the kernel's time on, with nothing asked for yet."""

@@ -16,7 +16,7 @@ E4: Final = 10_000.0
 
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60_000_000_000
-NEVER: Final[i64] = 9_223_372_036_854_775_807
+NEVER: Final[i64] = 4_611_686_018_427_387_903  # the largest number that mypyc does not box
 
 
 class Side(IntEnum):

@@ -21,7 +21,7 @@ class Market(Quote):
     """What the kernel knows of one instrument: last price, best bid and ask, when it last heard of it.
 
     `calm` is a replay's note that no price calls for anything here; every change of a ladder takes it back. `line` is where
-    a replay keeps its bare position.
+    a replay keeps its bare position, `place` where its bars are made (-1: before its first tick).
     """
 
     def __init__(self, instrument: Instrument) -> None:
@@ -38,6 +38,7 @@ class Market(Quote):
         self.held: list[Position] | None = None
         self.calm = True
         self.line: i64 = -1
+        self.place: i64 = -1
         self.ladders: list[Ladder] = []
         self.listeners: list[Slot] = []
         self.tickers: list[Slot] = []

@@ -10,7 +10,6 @@ from librt.strings import read_i32_be
 from mypy_extensions import i64
 
 from compiled.floor import Floor
-from compiled.frames import divisor
 from compiled.model import E4, nearest
 from compiled.resting import UNKNOWN, Resting
 
@@ -22,7 +21,7 @@ U32: Final[i64] = 0xFFFFFFFF
 def book(floor: Floor, depth: bytes, offset: i64) -> bool:
     """Read Kite's block of ten levels at `offset`; return whether there is a level in it."""
     instrument = floor.instrument
-    scale = E4 / (divisor(instrument.token) * float(instrument.tick_e4))
+    scale = E4 / (floor.wire * float(instrument.tick_e4))
     prices = floor.prices
     sizes = floor.sizes
     seen = False
@@ -39,9 +38,8 @@ def book(floor: Floor, depth: bytes, offset: i64) -> bool:
 
 def touch(floor: Floor, depth: bytes, offset: i64) -> tuple[float, float]:
     """Return the best bid and ask of Kite's block of ten levels at `offset` in rupees, 0.0 for none."""
-    scale = divisor(floor.instrument.token)
-    bid = float(i64(read_i32_be(depth, offset + 4)) & U32) / scale
-    ask = float(i64(read_i32_be(depth, offset + 64)) & U32) / scale
+    bid = float(i64(read_i32_be(depth, offset + 4)) & U32) / floor.wire
+    ask = float(i64(read_i32_be(depth, offset + 64)) & U32) / floor.wire
     return bid, ask
 
 
@@ -60,9 +58,15 @@ def best(floor: Floor, bid: float, bid_size: i64, ask: float, ask_size: i64) -> 
     return floor.sizes[0] > 0 or floor.sizes[LEVELS] > 0
 
 
+def pass_by(floor: Floor, price: float, volume: i64) -> None:
+    """Take in a tick, with a last price in rupees and the day's cumulative volume, where nothing of ours stands."""
+    floor.rest(price)
+    floor.day = max(floor.day, volume)
+
+
 def trade(floor: Floor, ts: i64, price: i64, volume: i64, seen: bool) -> None:
     """Take in a tick: its last price, the day's cumulative volume (-1: unknown), and the book if one was `seen`."""
-    before = floor.at
+    before = floor.last()
     traded = _traded(floor, price, volume)
     floor.traded = traded if volume >= 0 else UNKNOWN
     floor.room = i64(-1) if seen else floor.slippage.share(floor.traded)

@@ -92,11 +92,12 @@ class TickColumns:
         self.prices = prices
         self.volumes = volumes
         self.depth = depth
+        self.deep = len(depth) > 0
         self.count: i64 = len(times) // WORD
         for column in (slots, times, prices, volumes):
             if len(column) != len(times) or len(column) % WORD:
                 raise ValueError("the columns differ in length")
-        if depth and len(depth) != self.count * DEPTH:
+        if self.deep and len(depth) != self.count * DEPTH:
             raise ValueError(f"{len(depth)} bytes of depth for {self.count} ticks")
         before: i64 = -1
         for row in range(self.count):

@@ -580,9 +580,11 @@ class TickReplay(Replay):
         """Let the timers of the session up to `ts` go off, and everything be heard that comes before them."""
         while self.timer <= ts and self.timer < self.close:
             now = self.timer
-            self.hear(now)
-            self.do(self.kernel.handle(Timer(now)), now)
-            self.hear(now)
+            if self.venue.pending:
+                self.hear(now)
+            self.do(self.kernel.ring(now), now)
+            if self.venue.pending:
+                self.hear(now)
             self.timer = now + SECOND
             self.forget()
             if every > 0 and (now - self.sessions.opens[self.sessions.index]) // SECOND % every == 0:
@@ -595,18 +597,18 @@ class TickReplay(Replay):
         volume = read_i64_le(ticks.volumes, row * WORD)
         floor = self.floors[slot]
         market = self.markets[slot]
-        instrument = floor.instrument
-        seen = False
         bid = 0.0
         ask = 0.0
-        if ticks.depth:
+        if ticks.deep:
             bid, ask = queue.touch(floor, ticks.depth, row * DEPTH)
-            if floor.orders:
-                seen = queue.book(floor, ticks.depth, row * DEPTH)
-        queue.trade(floor, ts, instrument.ticks(price), volume, seen)
+        if floor.orders or floor.gtts or volume < 0:
+            seen = ticks.deep and len(floor.orders) > 0 and queue.book(floor, ticks.depth, row * DEPTH)
+            queue.trade(floor, ts, floor.instrument.ticks(price), volume, seen)
+        else:
+            queue.pass_by(floor, price, volume)
         if market.tickers:
-            depth = ticks.depth[row * DEPTH : (row + 1) * DEPTH] if ticks.depth else b""
-            tick = Tick(instrument.token, ts, price, volume, bid=bid, ask=ask, depth=depth)
+            depth = ticks.depth[row * DEPTH : (row + 1) * DEPTH] if ticks.deep else b""
+            tick = Tick(market.token, ts, price, volume, bid=bid, ask=ask, depth=depth)
             self.do(self.kernel.handle(Ticks(ts, [tick])), ts)
         else:
             self.do(self.kernel.print(ts, market, price, bid, ask, volume), ts)

@@ -106,12 +106,14 @@ class Waiting:
 class Reports:
     """What the exchange tells us, in the order in which we hear it, each `delay` ns after it happened.
 
-    Order, trade and GTT ids are counted from `first` on, and are never used again.
+    `due` is when the next one is heard, `NEVER` while there is none. Order, trade and GTT ids are counted from `first` on,
+    and are never used again.
     """
 
     def __init__(self, delay: i64, first: i64) -> None:
         self.delay = delay
         self.next_id = first
+        self.due: i64 = NEVER
         self._events: list[object] = []
         self._due = vec[i64]()
         self._head: i64 = 0
@@ -126,15 +128,13 @@ class Reports:
         """Tell something that happened at `ts`; times never go back."""
         at: i64 = len(self._events)
         self._events.append(event)
+        due = ts + self.delay
+        if at == 0:
+            self.due = due
         if at < len(self._due):
-            self._due[at] = ts + self.delay
+            self._due[at] = due
         else:
-            self._due = append(self._due, ts + self.delay)
-
-    @property
-    def due(self) -> i64:
-        """Return when the next report is heard, `NEVER` while there is none."""
-        return self._due[self._head] if self._head < len(self._events) else NEVER
+            self._due = append(self._due, due)
 
     def take(self) -> object:
         """Return the next report; raise IndexError where there is none."""
@@ -143,6 +143,9 @@ class Reports:
         if self._head == len(self._events):
             self._events.clear()
             self._head = 0
+            self.due = NEVER
+        else:
+            self.due = self._due[self._head]
         return event
 
     def order(self, ts: i64, order: Resting, status: OrderStatus, reason: str = "") -> None:
