@@ -48,7 +48,7 @@ class Refusal(IntEnum):
 class Book(Levels):
     """The book of one instrument, prices in ticks from `low` to `high`, both included.
 
-    Raise ValueError for a band that is empty or below zero.
+    Raise ValueError for a band that is empty, below zero or beyond a thousand million.
     """
 
     def limit(
@@ -122,7 +122,7 @@ class Book(Levels):
         if at == 0:
             return _UNKNOWN_ORDER
         o = self._orders
-        quantity = o[at + OPEN] + o[at + HIDDEN]
+        quantity = i64(o[at + OPEN]) + i64(o[at + HIDDEN])
         self._unlink(at)
         self._release(at)
         return quantity
@@ -141,20 +141,20 @@ class Book(Levels):
         if quantity < 1 or quantity > MAX_QUANTITY:
             return _BAD_QUANTITY
         o = self._orders
-        level = self._rank(1 if o[at] < self._width else -1, price)
-        shown = o[at + OPEN]
-        if level == o[at] and quantity <= shown + o[at + HIDDEN]:
+        level = self._rank(1 if i64(o[at]) < self._width else -1, price)
+        shown = i64(o[at + OPEN])
+        if level == i64(o[at]) and quantity <= shown + i64(o[at + HIDDEN]):
             if quantity > shown:
-                o[at + HIDDEN] = quantity - shown
+                o[at + HIDDEN] = i32(quantity - shown)
             else:
                 o[at + HIDDEN] = 0
-                o[at + OPEN] = quantity
+                o[at + OPEN] = i32(quantity)
                 self._levels[level * 4 + SHOWN] -= shown - quantity
             return 0
         self._unlink(at)
         left = quantity
         if not self._calling:
-            left = self._match(order_id, level, quantity, o[at + OWNER])
+            left = self._match(order_id, level, quantity, i64(o[at + OWNER]))
         if left > 0 and (self._calling or not self._stopped):
             self._show(at, left)
             self._link(at, level)
@@ -203,11 +203,11 @@ class Book(Levels):
         self._calling = True
         o = self._orders
         for at in range(i64(RECORD), self._top, 8):
-            hidden = o[at + HIDDEN]
+            hidden = i64(o[at + HIDDEN])
             if hidden > 0:
                 o[at + HIDDEN] = 0
-                o[at + OPEN] += hidden
-                self._levels[o[at] * 4 + SHOWN] += hidden
+                o[at + OPEN] = i32(i64(o[at + OPEN]) + hidden)
+                self._levels[i64(o[at]) * 4 + SHOWN] += hidden
 
     def indicative(self, reference: i64) -> tuple[int, int, int]:
         """Return the auction's (price tick or -1, executable quantity, imbalance) as the orders stand.
@@ -233,8 +233,8 @@ class Book(Levels):
             o = self._orders
             buy = lv[self._best_buy * 4]
             sell = lv[self._best_sell * 4]
-            quantity = min(left, o[buy + OPEN], o[sell + OPEN])
-            self._record(o[buy + ID], o[sell + ID], price, quantity)
+            quantity = min(left, i64(o[buy + OPEN]), i64(o[sell + OPEN]))
+            self._record(i64(o[buy + ID]), i64(o[sell + ID]), price, quantity)
             self._take(buy, quantity)
             self._take(sell, quantity)
             left -= quantity
@@ -283,12 +283,12 @@ class Book(Levels):
         while left > 0 and own + level <= self._meet:
             o = self._orders
             at = self._levels[level * 4]
-            if owner != 0 and o[at + OWNER] == owner:
+            if owner != 0 and i64(o[at + OWNER]) == owner:
                 self._stopped = True
                 return left
-            traded = min(left, o[at + OPEN])
+            traded = min(left, i64(o[at + OPEN]))
             left -= traded
-            self._record(o[at + ID], taker, self._price(level), traded)
+            self._record(i64(o[at + ID]), taker, self._price(level), traded)
             self._take(at, traded)
             level = self._best_sell if buys else self._best_buy
         return left
@@ -302,11 +302,11 @@ class Book(Levels):
             hidden: i64 = 0
             at = self._levels[level * 4]
             while at > 0:
-                if owner != 0 and o[at + OWNER] == owner:
+                if owner != 0 and i64(o[at + OWNER]) == owner:
                     return total >= quantity
-                total += o[at + OPEN]
-                hidden += o[at + HIDDEN]
-                at = o[at + NEXT]
+                total += i64(o[at + OPEN])
+                hidden += i64(o[at + HIDDEN])
+                at = i64(o[at + NEXT])
             total += hidden
             level = self._next(level + 1)
         return total >= quantity

@@ -39,11 +39,11 @@ def _zeros(count: i64) -> vec[i64]:
 class Levels:
     """Both sides of a book, prices in ticks from `low` to `high`, both included, and what can be read from them.
 
-    Raise ValueError for a band that is empty or below zero.
+    Raise ValueError for a band that is empty, below zero or beyond a thousand million.
     """
 
     def __init__(self, low: i64, high: i64) -> None:
-        if low < 0 or high < low:
+        if low < 0 or high < low or high > 1_000_000_000:
             raise ValueError(f"no price band: {low} to {high}")
         self._low = low
         self._high = high
@@ -61,12 +61,12 @@ class Levels:
             self._ctz[(((self._one << bit) * 0x077CB531) & 0xFFFFFFFF) >> 27] = bit
         self._best_buy: i64 = self._end
         self._best_sell: i64 = self._width + self._end
-        self._orders = _zeros(64 * RECORD)
+        self._orders = vec[i32]([0] * (64 * RECORD))
         self._top: i64 = RECORD
         """Where the records that were ever used end."""
         self._free: i64 = 0
         self._index = vec[i32]([0] * 64)
-        self._fills = _zeros(256)
+        self._fills = vec[i32]([0] * 256)
         self._filled: i64 = 0
         self._calling = False
         self._stopped = False
@@ -77,7 +77,7 @@ class Levels:
     def remaining(self, order_id: i64) -> i64:
         """Return the open quantity of an order, hidden quantity included; 0 if it does not rest."""
         at = self._find(order_id)
-        return self._orders[at + OPEN] + self._orders[at + HIDDEN] if at > 0 else i64(0)
+        return i64(self._orders[at + OPEN]) + i64(self._orders[at + HIDDEN]) if at > 0 else i64(0)
 
     @final
     def ahead(self, order_id: i64) -> i64:
@@ -87,10 +87,10 @@ class Levels:
             return -1
         o = self._orders
         total: i64 = 0
-        at = o[at + PREV]
+        at = i64(o[at + PREV])
         while at > 0:
-            total += o[at + OPEN]
-            at = o[at + PREV]
+            total += i64(o[at + OPEN])
+            at = i64(o[at + PREV])
         return total
 
     @final
@@ -180,28 +180,28 @@ class Levels:
         self._filled += 1
         f = self._fills
         if at == len(f):
-            f = extend(f, _zeros(at))
+            f = extend(f, vec[i32]([0] * int(at)))
             self._fills = f
-        f[at] = maker
-        f[at + 1] = taker
-        f[at + 2] = price
-        f[at + 3] = quantity
+        f[at] = i32(maker)
+        f[at + 1] = i32(taker)
+        f[at + 2] = i32(price)
+        f[at + 3] = i32(quantity)
 
     @final
     def _rest(self, order_id: i64, level: i64, quantity: i64, owner: i64, peak: i64) -> None:
         o = self._orders
         at = self._free
         if at > 0:
-            self._free = o[at + NEXT]
+            self._free = i64(o[at + NEXT])
         else:
             at = self._top
             self._top = at + RECORD
             if at == len(o):
-                o = extend(o, _zeros(at))
+                o = extend(o, vec[i32]([0] * int(at)))
                 self._orders = o
-        o[at + ID] = order_id
-        o[at + OWNER] = owner
-        o[at + PEAK] = peak
+        o[at + ID] = i32(order_id)
+        o[at + OWNER] = i32(owner)
+        o[at + PEAK] = i32(peak)
         self._index[order_id] = i32(at)
         self._show(at, quantity)
         self._link(at, level)
@@ -210,10 +210,10 @@ class Levels:
     def _show(self, at: i64, quantity: i64) -> None:
         """Split an order's open quantity into what is displayed and what is hidden."""
         o = self._orders
-        peak = o[at + PEAK]
+        peak = i64(o[at + PEAK])
         shown = quantity if peak == 0 or self._calling else min(peak, quantity)
-        o[at + OPEN] = shown
-        o[at + HIDDEN] = quantity - shown
+        o[at + OPEN] = i32(shown)
+        o[at + HIDDEN] = i32(quantity - shown)
 
     @final
     def _link(self, at: i64, level: i64) -> None:
@@ -222,14 +222,14 @@ class Levels:
         lv = self._levels
         place = level * 4
         tail = lv[place + TAIL]
-        o[at] = level
-        o[at + PREV] = tail
+        o[at] = i32(level)
+        o[at + PREV] = i32(tail)
         o[at + NEXT] = 0
         lv[place + TAIL] = at
-        lv[place + SHOWN] += o[at + OPEN]
+        lv[place + SHOWN] += i64(o[at + OPEN])
         lv[place + COUNT] += 1
         if tail > 0:
-            o[tail + NEXT] = at
+            o[tail + NEXT] = i32(at)
             return
         lv[place] = at
         self._bits[level >> 5] |= self._one << (level & 31)
@@ -243,18 +243,18 @@ class Levels:
         """Take a record out of its level."""
         o = self._orders
         lv = self._levels
-        level = o[at]
+        level = i64(o[at])
         place = level * 4
-        before = o[at + PREV]
-        after = o[at + NEXT]
-        lv[place + SHOWN] -= o[at + OPEN]
+        before = i64(o[at + PREV])
+        after = i64(o[at + NEXT])
+        lv[place + SHOWN] -= i64(o[at + OPEN])
         lv[place + COUNT] -= 1
         if before > 0:
-            o[before + NEXT] = after
+            o[before + NEXT] = i32(after)
         else:
             lv[place] = after
         if after > 0:
-            o[after + PREV] = before
+            o[after + PREV] = i32(before)
         else:
             lv[place + TAIL] = before
         if before + after > 0:
@@ -269,15 +269,15 @@ class Levels:
     def _take(self, at: i64, quantity: i64) -> None:
         """Trade `quantity` of a resting order; an iceberg whose display is gone shows its next peak at the tail."""
         o = self._orders
-        left = o[at + OPEN] - quantity
+        left = i64(o[at + OPEN]) - quantity
         if left > 0:
-            o[at + OPEN] = left
-            self._levels[o[at] * 4 + SHOWN] -= quantity
+            o[at + OPEN] = i32(left)
+            self._levels[i64(o[at]) * 4 + SHOWN] -= quantity
             return
-        level = o[at]
+        level = i64(o[at])
         self._unlink(at)
-        if o[at + HIDDEN] > 0:
-            self._show(at, o[at + HIDDEN])
+        if i64(o[at + HIDDEN]) > 0:
+            self._show(at, i64(o[at + HIDDEN]))
             self._link(at, level)
         else:
             self._release(at)
@@ -286,7 +286,7 @@ class Levels:
     def _release(self, at: i64) -> None:
         """Give a record back and keep its id as used."""
         o = self._orders
-        self._index[o[at + ID]] = i32(GONE)
+        self._index[i64(o[at + ID])] = i32(GONE)
         o[at + HIDDEN] = 0
-        o[at + NEXT] = self._free
+        o[at + NEXT] = i32(self._free)
         self._free = at
