@@ -16,6 +16,8 @@ FOK: Final = 2
 
 MAX_ID: Final = 2_147_483_647
 MAX_QUANTITY: Final = 2_147_483_647
+ROOM: Final = 16_384
+"""For how many ids more there is room each time it grows."""
 
 _BAD_ID: Final = -1
 _USED_ID: Final = -2
@@ -271,7 +273,9 @@ class Book(Levels):
         index = self._index
         if order_id < len(index):
             return 0 if index[order_id] == 0 else _USED_ID
-        self._index = extend(index, vec[i32]([0] * int(max(order_id, i64(len(index))))))
+        # no more than needed: capacity grows by itself, and what is not written takes no memory
+        missing = order_id + 1 - len(index)
+        self._index = extend(index, vec[i32]([0] * int(max(missing, i64(ROOM)))))
         return 0
 
     def _match(self, taker: i64, own: i64, quantity: i64, owner: i64) -> i64:
