@@ -303,8 +303,8 @@ class MFI(Indicator):
         falling = self._falling
         falling.push(flow if moved < -STILL else 0.0)
         if rising.full:
-            total = rising.sum + falling.sum
-            self.value = 100.0 * (rising.sum / total) if total >= 1.0 else 0.0
+            total = rising.value + falling.value
+            self.value = 100.0 * (rising.value / total) if total >= 1.0 else 0.0
             self.ready = True
         return self.value
 

@@ -106,7 +106,7 @@ class WMA(Indicator):
     def update(self, price: float) -> float:
         """Take the next price."""
         window = self._window
-        before = window.sum
+        before = window.value
         window.push(price)
         if not window.full:
             return self.value
@@ -343,3 +343,22 @@ class Cross(Indicator):
             self.value = 1.0 if above else -1.0
         self.above = above
         self.ready = True
+
+
+@final
+class Followed:
+    """What a strategy follows on an instrument (`Strategy.follow`)."""
+
+    def __init__(self, indicators: list[Indicator]) -> None:
+        self._crosses = [indicator for indicator in indicators if isinstance(indicator, Cross)]
+        self._others = [indicator for indicator in indicators if not isinstance(indicator, Cross)]
+
+    def step(self, high: float, low: float, close: float, volume: float) -> bool:
+        """Take one bar; return whether the strategy hears it."""
+        for indicator in self._others:
+            indicator.step(high, low, close, volume)
+        heard = not self._crosses
+        for cross in self._crosses:
+            cross.step(high, low, close, volume)
+            heard = heard or cross.value != 0.0
+        return heard

@@ -29,6 +29,7 @@ from compiled.events import (
     Trade,
     WriteOff,
 )
+from compiled.indicators_price import Followed
 from compiled.ladder import Ladder, RungState, raise_high
 from compiled.ledger import Ledger
 from compiled.model import (
@@ -155,6 +156,13 @@ class Kernel(Entries):
         slot.context.quotes[token] = market
         slot.context.held[token] = []
         market.listeners.append(slot)
+        try:
+            follows = slot.strategy.follow(token)
+        except Exception as error:  # noqa: BLE001  see call_bar
+            self._stop(slot, error)
+            return
+        if follows:
+            slot.follows[token] = Followed(follows)
         if slot.strategy.wants_ticks:
             market.tickers.append(slot)
             market.calm = False
@@ -229,7 +237,7 @@ class Kernel(Entries):
             if market.ltp == 0.0:
                 market.last = bar.close
             for slot in market.listeners:
-                if slot.span == bar.span and not slot.stopped:
+                if slot.span == bar.span and not slot.stopped and slot.hears(bar):
                     slot.context.warming = True
                     slot.context.now = bar.end
                     self.call_bar(slot, slot.context, bar)
@@ -296,6 +304,8 @@ class Kernel(Entries):
 
     def show_bar(self, slot: Slot, bar: Bar) -> bool:
         """Show a closed bar to a strategy; return whether it asked for something, or failed."""
+        if not slot.hears(bar):
+            return False
         context = slot.context
         context.now = self.out.now
         context.warming = False

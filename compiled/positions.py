@@ -5,9 +5,10 @@ from typing import final
 from mypy_extensions import i64
 
 from compiled.decisions import Cause
+from compiled.indicators_price import Followed
 from compiled.ladder import Ladder, Rung, RungState
 from compiled.ledger import Ledger, Position
-from compiled.model import MINUTE, SECOND, Instrument, Order, OrderStatus, paise
+from compiled.model import MINUTE, SECOND, Bar, Instrument, Order, OrderStatus, paise
 from compiled.orders import outstanding, settled
 from compiled.outbox import Outbox
 from compiled.protection import leave, tend
@@ -54,6 +55,7 @@ class Slot:
         self.span: i64 = strategy.span
         self.every: i64 = strategy.every * SECOND
         self.tokens = tokens
+        self.follows: Table[Followed] = Table()
         self.context = Context(strategy.name)
         self.opens: i64 = 0
         self.due: i64 = 0
@@ -67,6 +69,11 @@ class Slot:
         self.before: i64 = 0
         self.signals: i64 = 0
         self.last_signal = ""
+
+    def hears(self, bar: Bar) -> bool:
+        """Take a bar into what the strategy follows; tell whether it hears it."""
+        followed = self.follows.get(bar.token)
+        return followed is None or followed.step(bar.high, bar.low, bar.close, float(bar.volume))
 
 
 class Lane(Columns):

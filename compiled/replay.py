@@ -221,6 +221,7 @@ class BarReplay(Replay):
         context = listener.context
         context.warming = False
         listens = alone and not listener.stopped
+        followed = listener.follows.get(market.token)
         instrument = floor.instrument
         stands = len(floor.gtts) > 0
         token = market.token
@@ -260,7 +261,7 @@ class BarReplay(Replay):
                 kernel.skip(end - 1, market, high, low, close, day, 0)
             else:
                 line.reach(high)
-            if listens:
+            if listens and (followed is None or followed.step(high, low, close, float(volume))):
                 context.now = end
                 asked = kernel.call_bar(
                     listener, context, Bar(token, start, span, begun, high, low, close, volume, path.POINTS)

@@ -23,7 +23,6 @@ def zeros(count: i64) -> vec[float]:
     return vec[float]([0.0] * int(count))
 
 
-@final
 class Total:
     """A sum that keeps what rounding takes from it (Knuth's two-sum, TAOCP vol. 2, 4.2.2)."""
 
@@ -32,10 +31,12 @@ class Total:
         self._lost = 0.0
 
     @property
+    @final
     def value(self) -> float:
         """Return the sum."""
         return self._sum + self._lost
 
+    @final
     def add(self, x: float) -> None:
         """Add `x`."""
         before = self._sum
@@ -44,6 +45,7 @@ class Total:
         self._lost += (before - (after - added)) + (x - added)
         self._sum = after
 
+    @final
     def clear(self) -> None:
         """Begin again at 0.0."""
         self._sum = 0.0
@@ -51,27 +53,22 @@ class Total:
 
 
 @final
-class Window:
+class Window(Total):
     """The last `period` values and their sum; `oldest` is the value the last `push` put out (0.0 while filling)."""
 
     def __init__(self, period: i64) -> None:
+        super().__init__()
         self.period = checked(period)
         self.full = False
         self.oldest = 0.0
         self.turned = False
         self._ring = zeros(period)
         self._next: i64 = 0
-        self._total = Total()
-
-    @property
-    def sum(self) -> float:
-        """Return the sum of the values."""
-        return self._total.value
 
     @property
     def mean(self) -> float:
         """Return the mean of a full window."""
-        return self._total.value / float(self.period)
+        return self.value / float(self.period)
 
     def push(self, x: float) -> None:
         """Take the next value; `turned` tells that it took the ring's last place."""
@@ -79,8 +76,8 @@ class Window:
         i = self._next
         self.oldest = ring[i]
         ring[i] = x
-        self._total.add(x)
-        self._total.add(-self.oldest)
+        self.add(x)
+        self.add(-self.oldest)
         i += 1
         self.turned = i == self.period
         if self.turned:

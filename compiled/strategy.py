@@ -7,6 +7,7 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
+from compiled.indicators_price import Indicator
 from compiled.ladder import Ladder, LadderPlan, RungPlan, entry_of, single
 from compiled.model import Bar, Instrument, Order, Product, Side, Tick, Validity
 from compiled.orders import working
@@ -223,6 +224,14 @@ class Strategy:
         self.span = span
         self.every = every
         self.wants_ticks = wants_ticks
+
+    def follow(self, token: i64) -> list[Indicator]:  # noqa: ARG002  what strategies go by
+        """Return the indicators that the desk is to keep for an instrument; asked once, before its first bar.
+
+        The desk takes each bar into them, at the speed of the core, before `on_bar` hears it. Where a `Cross` is among
+        them, `on_bar` hears only the bars at which one of the crosses turns.
+        """
+        return []
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         """Hear a closed bar of `span` seconds; during warm-up, stored ones."""

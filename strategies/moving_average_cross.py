@@ -1,6 +1,6 @@
 """Moving-average cross: hold while the fast simple average stands beyond the slow one."""
 
-from compiled.indicators import ATR, SMA, Cross
+from compiled.indicators import ATR, SMA, Cross, Indicator
 from compiled.model import Bar, Side
 from compiled.strategy import Context, Strategy
 from strategies.parameters import Parameters
@@ -17,32 +17,27 @@ class MovingAverageCross(Strategy):
         self.capital = p.paise("capital")
         self.risk = p.allowance("risk")
         self.swing_bars = p.integer("swing_bars", low=0)
-        self.swings: dict[int, ATR] = {}
         self.stop_percent = p.number("stop_percent", low=0.1)
         self.sides = p.sides("direction")
         self.averages: dict[int, Cross] = {}
+        self.swings: dict[int, ATR] = {}
+
+    def follow(self, token: int) -> list[Indicator]:
+        """Keep the averages of an instrument, and what its price usually moves within a bar where sizes go by that."""
+        self.averages[token] = Cross(SMA(self.fast), SMA(self.slow))
+        if not self.swing_bars:
+            return [self.averages[token]]
+        self.swings[token] = ATR(self.swing_bars)
+        return [self.averages[token], self.swings[token]]
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
-        """Compare the averages at each close; act on a crossing only."""
+        """Act where the averages have crossed."""
         token = bar.token
-        averages = self.averages.get(token)
-        if averages is None:
-            averages = self.averages[token] = Cross(SMA(self.fast), SMA(self.slow))
-        turn = averages.bar(bar)
-        swing = self._swing(bar)
-        if turn == 0.0:
-            return
-        side = Side.BUY if turn > 0.0 else Side.SELL
+        swing = self.swings[token].value if self.swing_bars else 0.0
+        side = Side.BUY if self.averages[token].above else Side.SELL
         if ctx.position(token):
             ctx.exit(token, "averages crossed back")
         elif side in self.sides:
             ctx.enter(
                 token, side, self.capital, self.stop_percent, reason="averages crossed", risk=self.risk, swing=swing
             )
-
-    def _swing(self, bar: Bar) -> float:
-        """Return what the price usually moves within a bar (₹), 0.0 where that is not asked for or not known yet."""
-        if not self.swing_bars:
-            return 0.0
-        swing = self.swings.setdefault(bar.token, ATR(self.swing_bars))
-        return swing.bar(bar)

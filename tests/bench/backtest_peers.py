@@ -60,7 +60,7 @@ def patang(data: Columns, strategy: str) -> tuple[Callable[[], float], Callable[
     ours = import_module("bench_backtest")
     bars, symbols = data["close"].shape
     work = ours.Workload(symbols, bars)
-    make = ours.cross if strategy == "compiled" else ours.Interpreted
+    make = ours.STRATEGIES[strategy]
 
     def fills() -> list[tuple[int, int, int]]:
         slot = {token: place for place, token in enumerate(work.tokens)}
@@ -363,6 +363,7 @@ def since_start() -> float:
 CONTENDERS = {
     "patang, compiled strategy": contender(patang, "", strategy="compiled"),
     "patang, Python strategy": contender(patang, "", strategy="interpreted"),
+    "patang, Python strategy that follows": contender(patang, "", strategy="following"),
     "first result": first_result,
     "hand-written loop": contender(hand_loop, ""),
     "vectorbt": contender(vectorbt, "vectorbt"),

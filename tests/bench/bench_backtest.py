@@ -18,7 +18,7 @@ import compiled
 from compiled.charges import Rates, Row
 from compiled.events import CancelOrder, PlaceOrder
 from compiled.floor import Rules, Slabs
-from compiled.indicators import SMA, Cross
+from compiled.indicators import SMA, Cross, Indicator
 from compiled.kernel import Kernel, Setup
 from compiled.model import MINUTE, SECOND, Bar, Instrument, Order, OrderType, Product, Purpose, Side, Tick
 from compiled.positions import Slot
@@ -87,6 +87,30 @@ class Interpreted(Strategy):
             ctx.exit(token)
 
 
+class Following(Strategy):
+    """The same cross in plain Python, of averages that the desk keeps: it hears the bars at which they cross."""
+
+    def __init__(
+        self, name: str = "cross", span: int = 60, fast: int = FAST, slow: int = SLOW, quantity: int = QUANTITY
+    ) -> None:
+        super().__init__(name, span)
+        self.fast, self.slow, self.quantity = fast, slow, quantity
+        self.crosses: dict[int, Cross] = {}
+
+    def follow(self, token: int) -> list[Indicator]:
+        """Have a cross kept for each instrument."""
+        self.crosses[token] = Cross(SMA(self.fast), SMA(self.slow))
+        return [self.crosses[token]]
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        """Act on a crossing."""
+        token = bar.token
+        if self.crosses[token].above:
+            ctx.enter(token, Side.BUY, 0, 0.0, trail=False, quantity=self.quantity)
+        elif ctx.position(token):
+            ctx.exit(token)
+
+
 def free(segment: str = "EQ_DELIVERY", percent: float = 0.03) -> Rates:
     """Return a table that charges one brokerage, in percent of the turnover, and nothing else."""
     rate = int(percent * 10_000_000)
@@ -113,9 +137,12 @@ def bars(work: Workload, strategy: Callable[[], Strategy]) -> tuple[float, Resul
     return time.perf_counter() - begun, result
 
 
-def cross() -> Strategy:
+def cross(fast: int = FAST, slow: int = SLOW) -> Strategy:
     """Return the compiled strategy."""
-    return SmaCross("cross", 60, FAST, SLOW, QUANTITY)
+    return SmaCross("cross", 60, fast, slow, QUANTITY)
+
+
+STRATEGIES: dict[str, Callable[..., Strategy]] = {"compiled": cross, "interpreted": Interpreted, "following": Following}
 
 
 def best(work: Workload, strategy: Callable[[], Strategy], rounds: int) -> dict[str, object]:
@@ -229,6 +256,7 @@ def run(rounds: int = 3, scale: float = 1.0) -> dict[str, object]:
         "1 symbol, no strategy": best(one, lambda: Strategy("none", 60), rounds),
         "1 symbol, compiled": best(one, cross, rounds),
         "1 symbol, interpreted": best(one, Interpreted, rounds),
+        "1 symbol, following": best(one, Following, rounds),
         "50 symbols, compiled": best(many, cross, rounds),
         "50 symbols, interpreted": best(many, Interpreted, 1),
         "ticks with depth, through the kernel, million a second": round(tape.count / depth / 1e6, 2),

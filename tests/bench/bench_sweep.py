@@ -6,11 +6,11 @@ from statistics import median
 
 import sweep_peers
 from bench_backtest import Workload
-from bench_cross import COMPILED, PYTHON, Reports, save, seconds
+from bench_cross import COMPILED, FOLLOWS, PYTHON, Reports, save, seconds
 from contender import OWN, PEERS, contend, passes, ratio
 from report import goal, section, table
 
-NAMES = (COMPILED, PYTHON, "vectorbt")
+NAMES = (COMPILED, PYTHON, FOLLOWS, "vectorbt")
 
 
 def measure(bars: int, repeats: int) -> Reports:
@@ -67,7 +67,7 @@ def run(*, quick: bool = False) -> dict[str, object]:
                 "peak MB of all processes": max(map(memory, reports)),
             }
         )
-    for name, limit in ((COMPILED, 0.1), (PYTHON, 0.6)):
+    for name, limit in ((COMPILED, 0.1), (PYTHON, 0.6), (FOLLOWS, 0.6)):
         if "absent" in peer[0]:
             goals.append(goal(f"sweep, {name}, of vectorbt's time", f"≤ {limit}", None, None))
             continue

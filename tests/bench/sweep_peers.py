@@ -37,14 +37,13 @@ class Sweep:
         self.ours = import_module("bench_backtest")
         self.work = self.ours.Workload(1, bars)
         self.columns = self.work.columns()
-        self.compiled = strategy == "compiled"
+        self.make = self.ours.STRATEGIES[strategy]
 
     def run(self, place: int) -> object:
         """Return the result of a pair."""
         ours, (fast, slow) = self.ours, PAIRS[place]
-        make = ours.SmaCross if self.compiled else ours.Interpreted
         end = ours.START + self.work.bars * ours.MINUTE
-        kernel, venue = ours.desk(self.work.tokens, [make("cross", 60, fast, slow, QUANTITY)], end)
+        kernel, venue = ours.desk(self.work.tokens, [self.make(fast=fast, slow=slow)], end)
         return ours.run_bars(kernel, venue, self.columns, 60, self.work.sessions())
 
     def check(self, place: int) -> int:
@@ -133,5 +132,6 @@ def vectorbt(path: str, bars: int, rounds: int) -> dict[str, object]:
 CONTENDERS: dict[str, Callable[..., dict[str, object]]] = {
     "patang, compiled strategy": lambda **given: patang(strategy="compiled", **given),
     "patang, Python strategy": lambda **given: patang(strategy="interpreted", **given),
+    "patang, Python strategy that follows": lambda **given: patang(strategy="following", **given),
     "vectorbt": vectorbt,
 }
