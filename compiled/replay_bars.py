@@ -1,0 +1,432 @@
+"""The loop over recorded bars, which leaves out the events of which nothing can come; `docs/fills.md` states what happens when.
+
+It gives the commands, fills and digest that a kernel and a venue give when they are handed the four points of every bar's
+path as ticks and a timer at its end.
+"""
+
+from typing import Final, final
+
+from librt.strings import read_f64_le, read_i64_le
+from librt.vecs import vec
+from mypy_extensions import i64
+
+from compiled import path
+from compiled.bare import Bare, Line
+from compiled.events import Timer
+from compiled.floor import Floor
+from compiled.kernel import Kernel
+from compiled.model import NEVER, SECOND, Bar, paise
+from compiled.positions import Market, Slot
+from compiled.recording import WORD, BarColumns, Sessions
+from compiled.stage import Stage
+from compiled.strategy import Strategy
+from compiled.venue import Venue
+
+DAY: Final[i64] = 86_400
+
+
+@final
+class BarReplay(Stage):
+    """Bars of one span; strategies of that span hear them as they are, longer ones are built from them."""
+
+    def __init__(self, kernel: Kernel, venue: Venue, bars: BarColumns, span: i64, sessions: Sessions) -> None:
+        super().__init__(kernel, venue, bars.tokens, sessions)
+        self.bars = bars
+        self.span = span
+        self.built = False
+        for slot in kernel.slots:
+            if slot.span != span:
+                self.built = True
+        self.awake = vec[i64]([0 for _ in bars.tokens])
+        self.turned: i64 = 0
+        self.nobody = Slot(Strategy("", span), [])
+        self.bare = Bare(kernel, venue, self.markets, self.floors)
+        if self.built or any(market.tickers for market in self.markets):
+            kernel.lane = None
+
+    def run(self, curve: bool) -> None:
+        """Replay every bar, all those of one start together."""
+        if curve:
+            self.expect(self.bars.moments)
+        starts = self.bars.starts
+        size: i64 = self.bars.count * WORD
+        first: i64 = 0
+        while first < size:
+            if not self.built:
+                first = self._glide(first, size, curve)
+                if first == size:
+                    break
+            start = read_i64_le(starts, first)
+            if start >= self.close:
+                index = self.sessions.find(start, at_close=False)
+                self.bare.settle()
+                self.leave()
+                self.enter(index)
+                self.turned = self.sessions.opens[index]
+            if start > self.turned:
+                # nothing has traded for a while: longer bars that ended meanwhile are heard before these begin
+                self.bare.settle()
+                self.do(self.kernel.handle(Timer(start)), start)
+                self.hear(start)
+            last = first + WORD
+            while last < size and read_i64_le(starts, last) == start:
+                last += WORD
+            end = self.close if self.span == DAY else min(start + self.span * SECOND, self.close)
+            if not self._drift(first, last, start, end) and self._sleeps(first, last, end):
+                self._walk(first, last, start, end)
+            self._turn(first, last, start, end)
+            self.turned = end
+            if curve:
+                self.sample(end, self.kernel.ledger.net)
+            first = last
+        self.bare.finish()
+        self.leave()
+
+    def _glide(self, first: i64, size: i64, curve: bool) -> i64:
+        """Take in the bars of one instrument from here, of which nothing can come but what strategies ask for.
+
+        Return where they end: at another instrument, a pause or the close, or where something stands or was asked for.
+        """
+        bars = self.bars
+        starts, slots, volumes = bars.starts, bars.slots, bars.volumes
+        opens, highs, lows, closes = bars.opens, bars.highs, bars.lows, bars.closes
+        kernel = self.kernel
+        out = kernel.out
+        ledger = kernel.ledger
+        span = self.span
+        length = span * SECOND
+        slot = read_i64_le(slots, first)
+        market = self.markets[slot]
+        floor = self.floors[slot]
+        bare = self.bare
+        line = bare.lines[slot]
+        if floor.orders:
+            return first
+        alone = line.slot is not None
+        listener = self.nobody if line.slot is None else line.slot
+        context = listener.context
+        context.warming = False
+        listens = alone and not listener.stopped
+        followed = listener.follows.get(market.token)
+        instrument = floor.instrument
+        stands = len(floor.gtts) > 0
+        token = market.token
+        solo = len(self.markets) == 1
+        ladders = len(market.ladders) > 0
+        limited = kernel.limits.halts
+        day = self.day[slot]
+        restless = kernel.timed or kernel.halted or not kernel.still
+        at = first
+        valued = first  # the bars before it
+        start = self.turned
+        end = start + length
+        last = self.close
+        following = read_i64_le(starts, at)
+        net: i64 = NEVER
+        asked = False
+        while following == start and end <= last and market.calm and (solo or read_i64_le(slots, at) == slot):
+            following = read_i64_le(starts, at + WORD) if at + WORD < size else NEVER
+            if following == start:
+                break
+            begun = read_f64_le(opens, at)
+            volume = read_i64_le(volumes, at)
+            if bare.sent > 0 and (line.sent == 0 or bare.sent > 1 or not bare.strike(line, start, begun, volume)):
+                break
+            high = read_f64_le(highs, at)
+            low = read_f64_le(lows, at)
+            if stands and not path.quiet(floor, instrument.ticks(low), instrument.ticks(high)):
+                break
+            close = read_f64_le(closes, at)
+            day += volume
+            out.now = end
+            market.ltp = close
+            market.last = close
+            market.volume = day
+            market.heard = end - 1
+            if ladders:
+                kernel.skip(end - 1, market, high, low, close, day, 0)
+            else:
+                line.reach(high)
+            if listens and (followed is None or followed.step(high, low, close, float(volume))):
+                context.now = end
+                asked = kernel.call_bar(
+                    listener, context, Bar(token, start, span, begun, high, low, close, volume, path.POINTS)
+                )
+            elif not alone and market.listeners:
+                kernel.hear(market, Bar(token, start, span, begun, high, low, close, volume, path.POINTS))
+                asked = True
+            if restless or asked or ladders or limited:
+                self._value(line, valued, at, start, ladders, curve)
+                valued = at + WORD
+                self._value(line, at, valued, end, ladders, False)
+                if restless or asked or (limited and ledger.net != net):
+                    kernel.turn()
+                    restless = kernel.timed or kernel.halted or not kernel.still
+                    listens = alone and not listener.stopped
+                    asked = len(out.commands) > 0
+                net = ledger.net
+                if curve and not asked:
+                    self.sample(end, net)
+            at += WORD
+            start = end
+            end += length
+            if asked:
+                break
+        if at > first:
+            self._value(line, valued, at, start, ladders, curve)
+            count = (at - first) // WORD
+            kernel.bar_count += count
+            kernel.ticks += count * path.POINTS
+            market.version += count * path.POINTS
+            market.bid = 0.0
+            market.ask = 0.0
+            market.live = True
+            close = read_f64_le(closes, at - WORD)
+            if market.held is not None:
+                ledger.revalue(market.held, close)
+            self.day[slot] = day
+            floor.close = close
+            self.turned = start
+            if asked:
+                self._pass_on(start)
+                if curve:
+                    self.sample(start, kernel.ledger.net)
+        return at
+
+    def _value(self, line: Line, at: i64, to: i64, until: i64, ladders: bool, curve: bool) -> None:
+        """Value what is held bare at the close of each bar of a row, the last of which ends at `until`, and draw the curve."""
+        if at == to:
+            return
+        kernel = self.kernel
+        ledger = kernel.ledger
+        closes = self.bars.closes
+        length = self.span * SECOND
+        net = ledger.net
+        top = net
+        shares: i64 = 0
+        beside: i64 = 0
+        position = line.position
+        if position is not None and not ladders:
+            shares = position.quantity
+            beside = net - position.marked - position.value
+        if shares != 0:
+            top = -NEVER  # what stands in the books is the price of a fill
+        times = self.times
+        equity = self.equity
+        point = self.points
+        end = until - (to - at) // WORD * length
+        while at < to:
+            if shares != 0:
+                net = beside + paise(read_f64_le(closes, at), shares)
+                top = max(top, net)
+            at += WORD
+            end += length
+            if curve:
+                times[point] = end
+                equity[point] = net
+                point += 1
+        self.points = point
+        if shares != 0:
+            self.bare.value(line, read_f64_le(closes, to - WORD))
+        kernel.peak = max(kernel.peak, top - kernel.before)
+
+    def _drift(self, first: i64, last: i64, start: i64, end: i64) -> bool:
+        """Take in the bars if nothing of ours stands at the exchange; bare positions trade at the open where they wait for it.
+
+        Return False, with nothing taken in, where an order can't trade whole, or waits for another bar.
+        """
+        kernel = self.kernel
+        bare = self.bare
+        if kernel.lane is None or kernel.ladders:
+            return False
+        slots, opens, volumes = self.bars.slots, self.bars.opens, self.bars.volumes
+        highs, closes = self.bars.highs, self.bars.closes
+        lines, days = bare.lines, self.day
+        waits = bare.sent
+        at = first
+        while waits > 0 and at < last:
+            line = lines[read_i64_le(slots, at)]
+            if line.sent != 0 and bare.trades(line, read_f64_le(opens, at), read_i64_le(volumes, at)):
+                waits -= 1
+            at += WORD
+        if waits > 0:
+            bare.settle()
+            return False
+        at = first
+        while at < last:
+            slot = read_i64_le(slots, at)
+            volume = read_i64_le(volumes, at)
+            close = read_f64_le(closes, at)
+            line = lines[slot]
+            market = line.market
+            if line.sent != 0:
+                bare.strike(line, start, read_f64_le(opens, at), volume)
+            days[slot] += volume
+            market.ltp = close
+            market.last = close
+            market.bid = 0.0
+            market.ask = 0.0
+            market.volume = days[slot]
+            market.heard = end - 1
+            market.live = True
+            market.version += path.POINTS
+            line.floor.close = close
+            if line.position is not None:
+                line.reach(read_f64_le(highs, at))
+                bare.value(line, close)
+            elif market.held is not None:
+                kernel.ledger.revalue(market.held, close)
+            at += WORD
+        kernel.ticks += (last - first) // WORD * path.POINTS
+        return True
+
+    def _sleeps(self, first: i64, last: i64, end: i64) -> bool:
+        """Take in the bars that nothing can come of; return whether there are others, marked in `awake`.
+
+        While one is awake that may enter on its way, so is every instrument with a position: the limits on an entry
+        look at all their prices.
+        """
+        bars = self.bars
+        awake = self.awake
+        alone = last == first + WORD
+        some = False
+        entering = False
+        drowsy = False
+        at = first
+        while at < last:
+            slot = read_i64_le(bars.slots, at)
+            market = self.markets[slot]
+            floor = self.floors[slot]
+            if market.calm and not floor.orders and not floor.gtts and (alone or not market.ladders):
+                awake[slot] = 0
+                self._skip(at, slot, market, floor, end, path.POINTS)
+            elif self._quiet(at, market, floor):
+                awake[slot] = -1
+                drowsy = True
+            else:
+                awake[slot] = 1
+                some = True
+                entering = entering or self.kernel.climbs(market)
+            at += WORD
+        at = first
+        while drowsy and at < last:
+            slot = read_i64_le(bars.slots, at)
+            if awake[slot] < 0:
+                awake[slot] = 1 if entering else 0
+                if not entering:
+                    self._skip(at, slot, self.markets[slot], self.floors[slot], end, path.POINTS)
+            at += WORD
+        return some
+
+    def _quiet(self, at: i64, market: Market, floor: Floor) -> bool:
+        if not market.calm:
+            market.calm = self.kernel.calm(market)
+        if market.calm and not floor.orders and not floor.gtts:
+            return True
+        high = read_f64_le(self.bars.highs, at)
+        low = read_f64_le(self.bars.lows, at)
+        if not self.kernel.sleeps(market, high, low):
+            return False
+        return path.quiet(floor, floor.instrument.ticks(high), floor.instrument.ticks(low))
+
+    def _skip(self, at: i64, slot: i64, market: Market, floor: Floor, end: i64, points: i64) -> None:
+        bars = self.bars
+        close = read_f64_le(bars.closes, at)
+        self.day[slot] += read_i64_le(bars.volumes, at)
+        high = read_f64_le(bars.highs, at) if market.ladders else close
+        low = read_f64_le(bars.lows, at) if market.ladders else close
+        self.kernel.skip(end - 1, market, high, low, close, self.day[slot], points)
+        floor.rest(close)
+
+    def _walk(self, first: i64, last: i64, start: i64, end: i64) -> None:
+        """Walk the paths of all bars that are awake, point by point; what is alone may fall asleep after the open."""
+        alone = last == first + WORD
+        for k in range(path.POINTS):
+            if k == 1 and alone:
+                slot = read_i64_le(self.bars.slots, first)
+                if self._quiet(first, self.markets[slot], self.floors[slot]):
+                    self._skip(first, slot, self.markets[slot], self.floors[slot], end, path.POINTS - 1)
+                    return
+            ts = path.time(k, start, end)
+            at = first
+            while at < last:
+                slot = read_i64_le(self.bars.slots, at)
+                if self.awake[slot]:
+                    self._step(k, at, slot, ts)
+                at += WORD
+
+    def _step(self, k: i64, at: i64, slot: i64, ts: i64) -> None:
+        bars = self.bars
+        floor = self.floors[slot]
+        instrument = floor.instrument
+        begun = read_f64_le(bars.opens, at)
+        high = read_f64_le(bars.highs, at)
+        low = read_f64_le(bars.lows, at)
+        volume = read_i64_le(bars.volumes, at)
+        price = path.point(k, begun, high, low, read_f64_le(bars.closes, at))
+        if k == 0:
+            path.begin(floor, ts, instrument.ticks(begun), instrument.ticks(high), instrument.ticks(low), volume)
+        else:
+            path.walk(floor, ts, instrument.ticks(price))
+        if k == path.POINTS - 1:
+            self.day[slot] += volume
+        self.do(self.kernel.step(ts, self.markets[slot], price, self.day[slot]), ts)
+        self.hear(ts)
+
+    def _turn(self, first: i64, last: i64, start: i64, end: i64) -> None:
+        """Reach the end of the bars: strategies hear them, the clock turns, and what is asked for is passed on."""
+        kernel = self.kernel
+        kernel.begin(end)
+        if self.built:
+            self._build(first, last, start, end)
+        else:
+            self._show(first, last, start)
+        kernel.turn()
+        if kernel.out.commands:
+            self._pass_on(end)
+
+    def _pass_on(self, end: i64) -> None:
+        self.do(self.kernel.out.commands, end)
+        self.hear(end)
+        self.forget()
+
+    def _show(self, first: i64, last: i64, start: i64) -> None:
+        kernel = self.kernel
+        slots, volumes = self.bars.slots, self.bars.volumes
+        opens, highs, lows, closes = self.bars.opens, self.bars.highs, self.bars.lows, self.bars.closes
+        lines, span = self.bare.lines, self.span
+        at = first
+        while at < last:
+            line = lines[read_i64_le(slots, at)]
+            market = line.market
+            if market.listeners:
+                bar = Bar(
+                    market.token, start, span, read_f64_le(opens, at), read_f64_le(highs, at), read_f64_le(lows, at),
+                    read_f64_le(closes, at), read_i64_le(volumes, at), path.POINTS,
+                )  # fmt: skip
+                listener = line.slot
+                if listener is None:
+                    kernel.hear(market, bar)
+                elif not listener.stopped:
+                    kernel.show_bar(listener, bar)
+            at += WORD
+        kernel.bar_count += (last - first) // WORD
+
+    def _build(self, first: i64, last: i64, start: i64, end: i64) -> None:
+        bars = self.bars
+        kernel = self.kernel
+        at = first
+        while at < last:
+            slot = read_i64_le(bars.slots, at)
+            token = self.markets[slot].instrument.token
+            begun = read_f64_le(bars.opens, at)
+            high = read_f64_le(bars.highs, at)
+            low = read_f64_le(bars.lows, at)
+            close = read_f64_le(bars.closes, at)
+            before = self.day[slot] - read_i64_le(bars.volumes, at)
+            for k in range(path.POINTS):
+                volume = self.day[slot] if k == path.POINTS - 1 else before
+                kernel.bars.update(token, path.time(k, start, end), path.point(k, begun, high, low, close), volume)
+            at += WORD
+        kernel.bars.advance(end)
+        kernel.take_bars()

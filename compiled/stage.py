@@ -1,0 +1,103 @@
+"""What a replay stands on: one kernel, one venue, and the way between them."""
+
+from typing import Final
+
+from librt.vecs import append, vec
+from mypy_extensions import i64
+
+from compiled.events import Act, Command, Operate, Timer
+from compiled.floor import Floor
+from compiled.kernel import Kernel
+from compiled.positions import Market
+from compiled.recording import Sessions
+from compiled.venue import Venue
+
+FEW: Final[i64] = 32
+
+
+class Stage:
+    """One kernel and one venue, and the way between them."""
+
+    def __init__(self, kernel: Kernel, venue: Venue, tokens: list[int], sessions: Sessions) -> None:
+        """Raise `KeyError` for a token that the kernel or the venue does not know."""
+        self.kernel = kernel
+        self.venue = venue
+        self.sessions = sessions
+        self.markets: list[Market] = [kernel.markets[token] for token in tokens]
+        self.floors: list[Floor] = [venue.floors[token] for token in tokens]
+        self.day = vec[i64]([0 for _ in tokens])
+        self.times = vec[i64]()
+        self.equity = vec[i64]()
+        self.points: i64 = 0
+        self.room: i64 = 2 * FEW
+        self.close: i64 = 0
+
+    def enter(self, index: i64) -> None:
+        """Begin the session of that index: the operator is there, and lifts what halted the day before."""
+        sessions = self.sessions
+        opened = sessions.opens[index]
+        self.close = sessions.closes[index]
+        sessions.index = index
+        self.kernel.session(opened, self.close, sessions.hours[index])
+        self.venue.session(opened, self.close)
+        self.do(self.kernel.handle(Operate(opened, Act.READY)), opened)
+        if self.kernel.halted:
+            self.do(self.kernel.handle(Operate(opened, Act.RESUME)), opened)
+        for slot in range(i64(len(self.day))):
+            self.day[slot] = 0
+
+    def leave(self) -> None:
+        """End the session at its close: the last timer, then the orders of the day expire."""
+        if self.close == 0:
+            return
+        self.hear(self.close)
+        self.do(self.kernel.handle(Timer(self.close)), self.close)
+        self.venue.finish(self.close)
+        self.hear(self.close)
+
+    def do(self, commands: list[Command], now: i64) -> None:
+        """Pass on what the kernel asked for."""
+        if commands:
+            self.venue.take(commands, now)
+            commands.clear()
+
+    def hear(self, until: i64) -> None:
+        """Let the kernel hear, each at its time, everything the exchange has to tell it by `until`."""
+        venue = self.venue
+        while True:
+            venue.advance(until)
+            due = venue.reports.due
+            if due > until:
+                return
+            self.do(self.kernel.take(venue.reports.take()), due)
+
+    def forget(self) -> None:
+        """Drop what has changed, and what is over: nobody writes it down here, and small tables stay in the cache."""
+        kernel = self.kernel
+        out = kernel.out
+        if len(kernel.changed_rungs) + len(out.changed_orders) < FEW:
+            return
+        out.changed_orders.clear()
+        out.changed_gtts.clear()
+        kernel.changed_rungs.clear()
+        kernel.changed_ladders.clear()
+        kernel.decisions.forget()
+        if len(out.orders) + len(out.gtts) > self.room:
+            kernel.prune()
+            self.room = max(2 * FEW, 2 * (len(out.orders) + len(out.gtts)))
+
+    def expect(self, points: i64) -> None:
+        """Make room for a curve of so many points."""
+        self.times = vec[i64]([0] * int(points))
+        self.equity = vec[i64]([0] * int(points))
+
+    def sample(self, ts: i64, net: i64) -> None:
+        """Add a point to the curve: the P&L after charges (paise) at a time."""
+        at = self.points
+        self.points = at + 1
+        if at < len(self.times):
+            self.times[at] = ts
+            self.equity[at] = net
+        else:
+            self.times = append(self.times, ts)
+            self.equity = append(self.equity, net)
