@@ -45,22 +45,22 @@ class Levels:
     def __init__(self, low: i64, high: i64) -> None:
         if low < 0 or high < low or high > 1_000_000_000:
             raise ValueError(f"no price band: {low} to {high}")
-        self._low = low
-        self._high = high
-        self._end: i64 = high - low + 2
+        self._low: i64 = 0
+        self._high: i64 = 0
+        self._end: i64 = 0
         """Rank after the worst price; its bit is always set and ends every search."""
-        self._width: i64 = (self._end + 32) // 32 * 32
-        self._meet: i64 = self._width + self._end
+        self._width: i64 = 0
+        self._meet: i64 = 0
         """Levels of the two sides trade with each other while their sum is no more than this."""
-        self._levels = _zeros(8 * self._width)
-        self._bits = _zeros(self._width // 16)
+        self._levels = vec[i64]()
+        self._bits = vec[i64]()
+        self._best_buy: i64 = 0
+        self._best_sell: i64 = 0
         self._one: i64 = 1
         """Shifted instead of a literal, which mypyc would shift as a 32-bit number."""
         self._ctz = _zeros(32)
         for bit in range(i64(32)):
             self._ctz[(((self._one << bit) * 0x077CB531) & 0xFFFFFFFF) >> 27] = bit
-        self._best_buy: i64 = self._end
-        self._best_sell: i64 = self._width + self._end
         self._orders = vec[i32]([0] * (64 * RECORD))
         self._top: i64 = RECORD
         """Where the records that were ever used end."""
@@ -70,8 +70,67 @@ class Levels:
         self._filled: i64 = 0
         self._calling = False
         self._stopped = False
+        self._span(low, high)
+
+    @final
+    def _span(self, low: i64, high: i64) -> None:
+        """Make empty levels for a band."""
+        self._low = low
+        self._high = high
+        self._end = high - low + 2
+        self._width = (self._end + 32) // 32 * 32
+        self._meet = self._width + self._end
+        self._levels = _zeros(8 * self._width)
+        self._bits = _zeros(self._width // 16)
+        self._best_buy = self._end
+        self._best_sell = self._width + self._end
         self._bits[self._best_buy >> 5] = self._one << (self._best_buy & 31)
         self._bits[self._best_sell >> 5] = self._one << (self._best_sell & 31)
+
+    @final
+    def widen(self, low: i64, high: i64) -> None:
+        """Move the edges of the band outwards; every order keeps its price and its place.
+
+        Raise ValueError for a band that does not hold the present one.
+        """
+        if low < 0 or low > self._low or high < self._high or high > 1_000_000_000:
+            raise ValueError(f"no wider price band: {low} to {high}")
+        lv = self._levels
+        width = self._width
+        buys = high - self._high
+        sells = self._low - low
+        self._span(low, high)
+        for level in range(2 * width):
+            at = lv[level * 4]
+            if at > 0:
+                base = i64(0) if level < width else width
+                rank = level - base
+                if rank > 0:
+                    rank += buys if base == 0 else sells
+                if base > 0:
+                    rank += self._width
+                self._carry(lv, level * 4, rank)
+
+    @final
+    def _carry(self, lv: vec[i64], place: i64, level: i64) -> None:
+        """Put a queue that stood at `place` of other levels at a level."""
+        o = self._orders
+        for field in range(i64(4)):
+            self._levels[level * 4 + field] = lv[place + field]
+        at = lv[place]
+        while at > 0:
+            o[at] = i32(level)
+            at = i64(o[at + NEXT])
+        self._mark(level)
+
+    @final
+    def _mark(self, level: i64) -> None:
+        """Note that a level is no longer empty."""
+        self._bits[level >> 5] |= self._one << (level & 31)
+        if level < self._width:
+            self._best_buy = min(level, self._best_buy)
+        else:
+            self._best_sell = min(level, self._best_sell)
 
     @final
     def remaining(self, order_id: i64) -> i64:
@@ -232,11 +291,7 @@ class Levels:
             o[tail + NEXT] = i32(at)
             return
         lv[place] = at
-        self._bits[level >> 5] |= self._one << (level & 31)
-        if level < self._width:
-            self._best_buy = min(level, self._best_buy)
-        else:
-            self._best_sell = min(level, self._best_sell)
+        self._mark(level)
 
     @final
     def _unlink(self, at: i64) -> None:

@@ -231,3 +231,28 @@ def test_any_crowd_clears_as_a_search_of_every_price_says(crowd, reference):
     for order, (_, _, size) in enumerate(crowd, 1):
         assert book.remaining(order) == size - traded[order]
     assert book.best(SELL) == -1 or book.best(BUY) < book.best(SELL)
+
+
+def test_a_wider_band_keeps_the_market_orders_of_an_auction_ahead_of_all_others():
+    told = []
+    for wider in (False, True):
+        book = Book(90, 110)
+        book.collect()
+        book.limit(1, 1, 105, 10)
+        book.market(2, 1, 30)
+        book.market(3, -1, 25)
+        book.limit(4, -1, 100, 10)
+        if wider:
+            book.widen(50, 300)
+        book.limit(5, -1, 95, 7)
+        told.append(
+            (book.indicative(100), book.uncross(100), [book.fill(n) for n in range(book.fills())], book.depth(1, 9))
+        )
+    assert told[0] == told[1]
+    assert told[0][2][0][0] == 2
+
+
+@pytest.mark.parametrize("band", [(91, 200), (0, 109), (-1, 110), (90, 1_000_000_001)])
+def test_a_band_only_widens(band):
+    with pytest.raises(ValueError, match="no wider price band"):
+        Book(90, 110).widen(*band)

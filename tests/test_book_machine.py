@@ -8,6 +8,7 @@ from compiled.book import DAY, FOK, IOC, Book, Refusal
 from tests.reference.book import ReferenceBook
 
 LOW, HIGH = 95, 105
+WIDE = (60, 140)  # as far as the band is widened
 prices = st.integers(LOW, HIGH)
 quantities = st.integers(1, 30)
 sides = st.sampled_from((1, -1))
@@ -22,6 +23,7 @@ class BookMachine(RuleBasedStateMachine):
         self.last = 0
         self.entered = 0
         self.removed = 0
+        self.band = LOW, HIGH
 
     def fresh(self):
         self.last += 1
@@ -59,7 +61,7 @@ class BookMachine(RuleBasedStateMachine):
     @rule(side=sides, quantity=quantities, owner=owners, protect=st.one_of(st.just(-1), prices), rest=st.booleans())
     def market(self, side, quantity, owner, protect, rest):
         order = self.fresh()
-        price = protect if protect >= 0 else HIGH if side > 0 else LOW
+        price = protect if protect >= 0 else self.band[1] if side > 0 else self.band[0]
         tif = DAY if rest else IOC
         self.enter(
             order,
@@ -96,8 +98,14 @@ class BookMachine(RuleBasedStateMachine):
             lambda: self.reference.modify(order, price, quantity),
         )
 
-    @rule(side=sides, price=st.sampled_from((LOW - 1, HIGH + 1, -1)), quantity=quantities)
-    def refuse(self, side, price, quantity):
+    @rule(down=st.integers(0, 9), up=st.integers(0, 40))
+    def widen(self, down, up):
+        self.band = max(WIDE[0], self.band[0] - down), min(WIDE[1], self.band[1] + up)
+        self.book.widen(*self.band)
+
+    @rule(side=sides, beyond=st.sampled_from((0, 1, -1)), quantity=quantities)
+    def refuse(self, side, beyond, quantity):
+        price = {0: -1, 1: self.band[1] + 1, -1: self.band[0] - 1}[beyond]
         assert self.book.limit(self.last + 1, side, price, quantity) == Refusal.OFF_BAND
         assert self.book.limit(self.last, side, LOW, quantity) == (Refusal.USED_ID if self.last else Refusal.BAD_ID)
 
@@ -106,7 +114,7 @@ class BookMachine(RuleBasedStateMachine):
         for side in (1, -1):
             assert self.book.depth(side, 99) == self.reference.depth(side)
             assert self.book.best(side) == self.reference.best(side)
-            assert sum(self.book.quantity_at(side, price) for price in range(LOW, HIGH + 1)) == sum(
+            assert sum(self.book.quantity_at(side, price) for price in range(WIDE[0], WIDE[1] + 1)) == sum(
                 entry.shown for entry in self.reference.orders.values() if entry.side == side
             )
 

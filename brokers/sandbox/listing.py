@@ -10,8 +10,6 @@ from compiled.frames import pack_depth
 from compiled.model import MINUTE, SECOND, Instrument, Tick
 
 LEVELS = 5
-SLIDING_ROOM = 2.0
-"""How far a book reaches beyond either edge of the band, in widths of it: bands slide."""
 AWAY = range(1, LEVELS + 1)
 DEEP = 10
 
@@ -83,6 +81,8 @@ class Listing:
         self.oi = 0
         low, high = instrument.ticks(instrument.lower), instrument.ticks(instrument.upper)
         self.low_band, self.high_band = int(low), int(high)
+        self._reach = max(1, self.low_band), max(1, self.high_band)
+        """Where orders of the day may stand: what was in the band at any time."""
         self._token, self._lot = int(instrument.token), int(instrument.lot)
         self._book: Book | None = None
         self.own: dict[int, ClientOrder] = {}
@@ -116,8 +116,7 @@ class Listing:
     def book(self) -> Book:
         """Return the book."""
         if self._book is None:
-            room = int((self.high_band - self.low_band) * SLIDING_ROOM)
-            self._book = Book(max(1, self.low_band - room), self.high_band + room)
+            self._book = Book(*self._reach)
             if self.calling:
                 self._book.collect()
         return self._book
@@ -141,6 +140,9 @@ class Listing:
         by = part * made.close
         made.lower, made.upper = max(made.tick, made.snap(made.lower + by, 1)), made.snap(made.upper + by, -1)
         self.low_band, self.high_band = int(made.ticks(made.lower)), int(made.ticks(made.upper))
+        self._reach = min(self._reach[0], max(1, self.low_band)), max(self._reach[1], self.high_band)
+        if self._book is not None:
+            self._book.widen(*self._reach)
 
     def vwap(self, since: int) -> float:
         """Return the volume-weighted average price of the minutes from `since` on in rupees, 0.0 without a trade."""

@@ -52,7 +52,8 @@ class Record:
 
     def __init__(self, path: Path) -> None:
         try:
-            table = pq.read_table(path, columns=["timestamp", *COLUMNS])
+            # neither threads nor `read_table`, which loads the datasets of arrow: both keep memory for good
+            table = pq.ParquetFile(path).read(columns=["timestamp", *COLUMNS], use_threads=False)
             stamps = table["timestamp"].cast(pa.timestamp("ns", tz="UTC")).cast("int64").to_numpy()
             columns = [table[name].to_numpy() for name in COLUMNS]
         except (OSError, KeyError, ValueError) as error:
