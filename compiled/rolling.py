@@ -64,11 +64,12 @@ class Window(Total):
         self.turned = False
         self._ring = zeros(period)
         self._next: i64 = 0
+        self._length = float(period)
 
     @property
     def mean(self) -> float:
         """Return the mean of a full window."""
-        return self.value / float(self.period)
+        return self.value / self._length
 
     def push(self, x: float) -> None:
         """Take the next value; `turned` tells that it took the ring's last place."""

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable
 
 import numpy as np
@@ -71,19 +72,18 @@ class Interpreted(Strategy):
         self, name: str = "cross", span: int = 60, fast: int = FAST, slow: int = SLOW, quantity: int = QUANTITY
     ) -> None:
         super().__init__(name, span)
-        self.fast, self.slow, self.quantity = fast, slow, quantity
-        self.crosses: dict[int, Cross] = {}
+        self.quantity = quantity
+        self.crosses = defaultdict[int, Cross](lambda: Cross(SMA(fast), SMA(slow)))
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         """Compare the averages at each close; act on a crossing only."""
+        turn = self.crosses[bar.token].bar(bar)
+        if turn == 0.0:
+            return
         token = bar.token
-        cross = self.crosses.get(token)
-        if cross is None:
-            cross = self.crosses[token] = Cross(SMA(self.fast), SMA(self.slow))
-        turn = cross.bar(bar)
         if turn > 0.0:
             ctx.enter(token, Side.BUY, 0, 0.0, trail=False, quantity=self.quantity)
-        elif turn < 0.0 and ctx.position(token):
+        elif ctx.position(token):
             ctx.exit(token)
 
 
