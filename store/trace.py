@@ -132,11 +132,13 @@ def _one(db: sqlite3.Connection, query: str, value: object) -> Row:
 
 def _steps(db: sqlite3.Connection, decision: Row, intent: int) -> list[Step]:
     if not decision:
-        return _life(db, "intent = ?", intent)
+        return _in_order(_life(db, "intent = ?", intent))
     steps = _judged(decision)
     if decision["kind"] == "exit":
         rungs = "rung IN (SELECT rung FROM decisions WHERE ladder = ? AND verdict = 'OK' AND kind != 'exit')"
-        steps += [step for step in _life(db, rungs, decision["ladder"]) if step.ts >= int(str(decision["ts"]))]
+        life = _life(db, rungs, decision["ladder"])
+        asked = int(str(decision["ts"]))
+        steps += [step for step, at in zip(life, _moments(life), strict=True) if at >= asked]
     elif decision["verdict"] == "OK":
         steps += _life(db, "rung = ?", decision["rung"])
         exits = db.execute("SELECT * FROM decisions WHERE ladder = ? AND kind = 'exit'", (decision["ladder"],))
@@ -144,7 +146,7 @@ def _steps(db: sqlite3.Connection, decision: Row, intent: int) -> list[Step]:
             steps.append(
                 Step(row["ts"], "exit asked", f"D{row['decision']} {row['strategy']}: {row['reason'] or 'exit'}")
             )
-    return sorted(steps, key=lambda step: (step.ts, step.intent))
+    return _in_order(steps)
 
 
 def _judged(row: Row) -> list[Step]:
@@ -168,6 +170,19 @@ def _judged(row: Row) -> list[Step]:
     return [*steps, Step(ts, "sized", sized), Step(ts, "judged", f"{row['verdict']}{detail}{times}")]
 
 
+def _moments(steps: list[Step]) -> list[int]:
+    """Return when each step takes place among the others (ns): a fill, stamped with a whole second, not before its order was accepted."""
+    since: dict[int, int] = {}
+    for what in ("sent", "accepted"):
+        since |= {step.intent: step.ts for step in reversed(steps) if step.what == what}
+    return [max(step.ts, since.get(step.intent, 0)) if step.what == "fill" else step.ts for step in steps]
+
+
+def _in_order(steps: list[Step]) -> list[Step]:
+    places = sorted(zip(_moments(steps), [step.intent for step in steps], range(len(steps)), strict=True))
+    return [steps[place] for _, _, place in places]
+
+
 def _life(db: sqlite3.Connection, where: str, value: object) -> list[Step]:
     """Return the events and fills of the intents that a condition names."""
     steps = [_event(row) for row in db.execute(_EVENTS.format(where=where), (value,)).fetchall()]
@@ -176,7 +191,7 @@ def _life(db: sqlite3.Connection, where: str, value: object) -> list[Step]:
         verb = "bought" if row["side"] == "BUY" else "sold"
         text = f"{verb} {row['quantity']} {row['symbol']} at {row['price']:.2f}, trade {row['trade_id']}"
         steps.append(Step(row["ts"], "fill", f"#{row['intent']} {text}", row["intent"]))
-    return sorted(steps, key=lambda step: (step.ts, step.intent))
+    return steps
 
 
 def _event(row: sqlite3.Row) -> Step:

@@ -61,6 +61,23 @@ def test_the_trace_of_a_decision_goes_from_its_cause_to_its_fill_and_its_protect
     assert found.steps[0].text.startswith(f"by a {row['cause']} of {row['symbol']}")
 
 
+def test_a_fill_stamped_with_the_whole_second_still_follows_its_order(ran, tmp_path):
+    copied = tmp_path / "desk.sqlite3"
+    with sqlite3.connect(ran) as source, sqlite3.connect(copied) as target:
+        source.backup(target)
+        target.execute("UPDATE fills SET ts = ts / 1000000000 * 1000000000 - 1000000000")
+    decisions = rows(copied, "SELECT * FROM decisions WHERE verdict = 'OK' AND rung IN (SELECT rung FROM fills)")
+    assert len(decisions) > 3
+    for decision in decisions:
+        steps = trace(copied, f"D{decision['decision']}").steps
+        assert steps[0].what == "caused"
+        for place, step in enumerate(steps):
+            if step.what == "fill":
+                before = [other.what for other in steps[:place] if other.intent == step.intent]
+                assert "accepted" in before or "sent" in before
+                assert step.ts % 1_000_000_000 == 0
+
+
 def test_every_name_of_an_order_leads_to_the_decision_behind_it(ran):
     fill = first(ran, "SELECT * FROM fills ORDER BY ts DESC")
     intent = first(ran, "SELECT * FROM intents WHERE intent = ?", fill["intent"])
