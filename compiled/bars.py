@@ -167,7 +167,7 @@ class Bars:
         """Take in ticks from here on as `update` does, up to one that needs more; return where that is.
 
         The usual tick is of a known token, newer than the one before, and ends no bar but the shortest. All that it
-        touches is at hand here, which takes a third of the time.
+        touches is at hand here, which spares two fifths of the instructions.
         """
         size: i64 = len(tokens)
         known, table, mask = self._slots.tokens, self._slots.table, self._slots.mask

@@ -1,6 +1,7 @@
 """The rules of docs/bars.md, one test each."""
 
 import math
+import struct
 
 import pytest
 
@@ -276,6 +277,24 @@ def test_a_token_that_closes_earlier_has_its_last_bars_cut_and_the_others_do_not
     assert [(start, span, ticks) for start, span, *_, ticks in rows(bars)] == [
         (21_600, 60, 2), (21_600, 1_800, 2), (0, DAY, 3),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_the_first_bar_after_a_pause_shorter_than_a_bar_begins_with_the_second_part(bulk):
+    bars = started(60)
+    own(bars, 1, 12_000, pause=90, resumes=120)
+    for second, price in ((80, 100.0), (130, 101.0), (200, 102.0)):
+        if bulk:
+            bars.feed(
+                *(
+                    struct.pack(f"<{kind}", value)
+                    for kind, value in zip("qqdq", (1, at(second), price, -1), strict=True)
+                )
+            )
+        else:
+            bars.update(1, at(second), price, -1)
+    bars.advance(NEVER)
+    assert [(start, ticks) for start, _, *_, ticks in rows(bars)] == [(60, 1), (120, 1), (180, 1)]
 
 
 def test_bars_of_a_day_in_two_parts_begin_anew_with_the_second_and_the_days_bar_spans_both():
