@@ -12,6 +12,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -42,12 +43,17 @@ def machine() -> dict[str, str]:
     return {
         "processor": f"{processor()}, {cores} cores, {memory:.0f} GB",
         "system": f"{platform.system()} {platform.release()}",
-        "Python": platform.python_version(),
+        "Python": platform.python_version() + ("" if optimised() else ", built without --enable-optimizations"),
         "C++ compiler": compiler(),
         "packages": ", ".join(f"{name} {version(name)}" for name in packages),
         "load when it began": f"{os.getloadavg()[0]:.2f}",
         "peers": "in an environment of their own" if PEERS.exists() else "not installed (make bench installs them)",
     }
+
+
+def optimised() -> bool:
+    """Tell whether the interpreter was built for speed."""
+    return "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS"))
 
 
 def processor() -> str:
