@@ -105,10 +105,13 @@ def test_stored_bars_warm_up_what_the_desk_keeps():
     assert kernel.out.commands == []
 
 
-def test_a_fault_in_follow_stops_that_strategy_and_no_other():
+@pytest.mark.parametrize("answer", ["a fault", [3], None, [None]])
+def test_a_fault_in_follow_stops_that_strategy_and_no_other(answer):
     class Broken(Strategy):
         def follow(self, token):
-            raise ValueError(f"no averages for {token}")
+            if answer == "a fault":
+                raise ValueError(f"no averages for {token}")
+            return answer
 
     rows = walk(3, ONE, 200)
     told = []
@@ -116,5 +119,7 @@ def test_a_fault_in_follow_stops_that_strategy_and_no_other():
         kernel, venue = desk(strategies, ONE)
         made = run_bars(kernel, venue, columns(rows, ONE), 60, sessions()).fills
         told.append(([(fill.ts, fill.price) for fill in made], [slot.stopped for slot in kernel.slots]))
-    assert told[1][1] == ["ValueError: no averages for 257", ""]
+    stopped, other = told[1][1]
+    assert other == ""
+    assert stopped == "ValueError: no averages for 257" if answer == "a fault" else stopped.startswith("TypeError: ")
     assert told[0][0] == told[1][0] != []
