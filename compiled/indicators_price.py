@@ -356,6 +356,10 @@ class Followed:
     """What a strategy follows on an instrument (`Strategy.follow`)."""
 
     def __init__(self, indicators: list[Indicator]) -> None:
+        """Raise `TypeError` for what is no indicator."""
+        for indicator in indicators:
+            if not isinstance(indicator, Indicator):
+                raise TypeError(f"{indicator!r} is no indicator")
         self._crosses = [indicator for indicator in indicators if isinstance(indicator, Cross)]
         self._others = [indicator for indicator in indicators if not isinstance(indicator, Cross)]
 

@@ -158,11 +158,11 @@ class Kernel(Entries):
         market.listeners.append(slot)
         try:
             follows = slot.strategy.follow(token)
+            if len(follows) > 0:
+                slot.follows[token] = Followed(follows)
         except Exception as error:  # noqa: BLE001  see call_bar
             self._stop(slot, error)
             return
-        if follows:
-            slot.follows[token] = Followed(follows)
         if slot.strategy.wants_ticks:
             market.tickers.append(slot)
             market.calm = False

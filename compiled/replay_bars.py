@@ -116,6 +116,7 @@ class BarReplay(Stage):
         limited = kernel.limits.halts
         day = self.day[slot]
         restless = kernel.timed or kernel.halted or not kernel.still
+        watched = ladders or limited or restless  # something looks at every bar
         at = first
         valued = first  # the bars before it
         start = self.turned
@@ -143,7 +144,7 @@ class BarReplay(Stage):
             market.last = close
             market.volume = day
             market.heard = end - 1
-            if ladders:
+            if watched and ladders:
                 kernel.skip(end - 1, market, high, low, close, day, 0)
             else:
                 line.reach(high)
@@ -155,13 +156,14 @@ class BarReplay(Stage):
             elif not alone and market.listeners:
                 kernel.hear(market, Bar(token, start, span, begun, high, low, close, volume, path.POINTS))
                 asked = True
-            if restless or asked or ladders or limited:
+            if asked or watched:
                 self._value(line, valued, at, start, ladders, curve)
                 valued = at + WORD
                 self._value(line, at, valued, end, ladders, False)
                 if restless or asked or (limited and ledger.net != net):
                     kernel.turn()
                     restless = kernel.timed or kernel.halted or not kernel.still
+                    watched = ladders or limited or restless
                     listens = alone and not listener.stopped
                     asked = len(out.commands) > 0
                 net = ledger.net

@@ -69,7 +69,7 @@ class Window(Total):
     @property
     def mean(self) -> float:
         """Return the mean of a full window."""
-        return self.value / self._length
+        return (self._sum + self._lost) / self._length
 
     def push(self, x: float) -> None:
         """Take the next value; `turned` tells that it took the ring's last place."""

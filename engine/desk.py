@@ -302,6 +302,9 @@ class Desk:
         spans = {int(slot.span) for slot in slots}
         bars = await history(broker, hours, watched, spans, ports.clock, self._log.tell)
         self.kernel.warm(bars)
+        for slot in slots:
+            if slot.stopped:  # by its own fault, in `follow` or while it was warmed up
+                self._log.tell("alarm", "strategy_stopped", f"{slot.name} stopped: {slot.stopped}")
         loop.publisher.bars(bars)
         if ports.keep_bars is not None:
             ports.keep_bars([bar for bar in bars if bar.start >= midnight(today)])

@@ -8,7 +8,8 @@ import time
 import pytest
 
 import engine.desk
-from tests.desk.support import PATIENCE_S, get, status, wait_for
+from strategies.moving_average_cross import MovingAverageCross
+from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
 from tests.desk.test_restart import CONFIG
 from tui.station import Run
 
@@ -50,3 +51,22 @@ def test_a_desk_that_is_told_to_stop_while_it_opens_stops(station, monkeypatch, 
     assert desk.done.wait(PATIENCE_S)
     assert desk.error is None
     assert made.board.header.state == "stopped"
+
+
+@pytest.mark.parametrize("where", ["follow", "on_bar"])
+def test_a_strategy_that_fails_before_the_day_begins_is_told_of_and_the_desk_opens_without_it(
+    station, monkeypatch, where
+):
+    def broken(*arguments):
+        raise RuntimeError(f"no {where}")
+
+    monkeypatch.setattr(MovingAverageCross, where, broken)
+    made = station(Run(speed=1.0, start="10:00"))
+    made.open()
+    wait_for(lambda: made.board.header.state == "running", "the desk runs")
+    told = rows(made.database, "SELECT * FROM events WHERE name = 'strategy_stopped'")
+    assert [(each["level"], each["text"]) for each in told] == [
+        ("alarm", f"moving_average_cross stopped: RuntimeError: no {where}")
+    ]
+    stopped = {slot.name: slot.stopped for slot in made.desk.kernel.slots}
+    assert stopped == {"momentum_ladder": "", "moving_average_cross": f"RuntimeError: no {where}"}
