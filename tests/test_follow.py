@@ -1,11 +1,15 @@
 """Indicators that the desk keeps for a strategy: the same trades as where the strategy keeps them, and fewer calls."""
 
+import re
+
 import pytest
 
-from compiled.indicators import ATR, SMA, Cross
+from compiled.indicators import ATR, SMA, Cross, Donchian, Indicator
 from compiled.model import MINUTE, Bar, Side
 from compiled.replay import run_bars
-from compiled.strategy import Strategy
+from compiled.strategy import Context, Strategy
+from strategies.parameters import Parameters
+from tests.conftest import ROOT
 from tests.reference.replay import LongWay
 from tests.test_replay import OPEN, columns, days, desk, sessions, walk
 
@@ -123,3 +127,21 @@ def test_a_fault_in_follow_stops_that_strategy_and_no_other(answer):
     assert other == ""
     assert stopped == "ValueError: no averages for 257" if answer == "a fault" else stopped.startswith("TypeError: ")
     assert told[0][0] == told[1][0] != []
+
+
+@pytest.mark.parametrize("name", ["Breakout", "Averages"])
+def test_the_examples_of_the_authors_page_trade(name):
+    page = (ROOT / "docs/strategies.md").read_text(encoding="utf-8")
+    [code] = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if f"class {name}(" in block]
+    known = {
+        each.__name__: each for each in (Bar, Context, Cross, Donchian, Indicator, Parameters, Side, SMA, Strategy)
+    }
+    exec(code, known)
+    table = {"timeframe_s": 60, "stop_percent": 1.0, "bars": 20, "capital": 100_000}
+    asked = {key: value for key, value in table.items() if f'"{key}"' in code}
+    parameters = Parameters(name.lower(), asked)
+    kernel, venue = desk([known[name](parameters)], ONE)
+    parameters.finish()
+    made = run_bars(kernel, venue, columns(walk(4, ONE, 370), ONE), 60, sessions()).fills
+    assert len(made) > 3
+    assert kernel.slots[0].stopped == ""
