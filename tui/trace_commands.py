@@ -67,9 +67,13 @@ def lines(found: Trace) -> list[str]:
 
 
 def _gaps(steps: tuple[Step, ...]) -> list[tuple[Step, str]]:
-    """Return each step with the time since the one before."""
-    before = [None, *steps]
-    return [(step, "" if last is None else _span(step.ts - last.ts)) for last, step in zip(before, steps, strict=False)]
+    """Return each step with the time since those before; none for the first, and for a stamp that lies before theirs."""
+    told: list[tuple[Step, str]] = []
+    latest = 0
+    for step in steps:
+        told.append((step, _span(step.ts - latest) if 0 < latest <= step.ts else ""))
+        latest = max(latest, step.ts)
+    return told
 
 
 def _span(ns: int) -> str:

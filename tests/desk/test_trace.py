@@ -17,6 +17,7 @@ from tests.market.test_hours import clock
 from tui.cli import call
 from tui.opening import Opening
 from tui.station import Run, Station
+from tui.trace_commands import lines
 
 NAMES = ("INFY", "TCS", "SBIN", "ITC", "RELIANCE", "HDFCBANK")
 LIMITED = """
@@ -69,8 +70,10 @@ def test_a_fill_stamped_with_the_whole_second_still_follows_its_order(ran, tmp_p
     decisions = rows(copied, "SELECT * FROM decisions WHERE verdict = 'OK' AND rung IN (SELECT rung FROM fills)")
     assert len(decisions) > 3
     for decision in decisions:
-        steps = trace(copied, f"D{decision['decision']}").steps
+        found = trace(copied, f"D{decision['decision']}")
+        steps = found.steps
         assert steps[0].what == "caused"
+        assert not any("-" in line[20:32] for line in lines(found)[1:])
         for place, step in enumerate(steps):
             if step.what == "fill":
                 before = [other.what for other in steps[:place] if other.intent == step.intent]
