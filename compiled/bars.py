@@ -167,10 +167,10 @@ class Bars:
         """Take in ticks from here on as `update` does, up to one that needs more; return where that is.
 
         The usual tick is of a known token, newer than the one before, and ends no bar but the shortest. All that it
-        touches is at hand here, which spares two fifths of the instructions.
+        touches is at hand here, which spares a third of the instructions.
         """
         size: i64 = len(tokens)
-        known, table, mask = self._slots.tokens, self._slots.table, self._slots.mask
+        slots = self._slots
         whole, price = self._whole, self._price
         kept, shown = self._closed_whole, self._closed_price
         size_of_block, clock = self._block, self._clock
@@ -181,11 +181,7 @@ class Bars:
         quad = 4 * self._closed
         while at < size:
             token = read_i64_le(tokens, at)
-            place = (token ^ (token >> 8)) & mask
-            slot = table[place]
-            while slot >= 0 and known[slot] != token:
-                place = (place + 1) & mask
-                slot = table[place]
+            slot = slots.find(token)
             if slot < 0:
                 break
             block = slot * size_of_block

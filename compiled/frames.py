@@ -283,44 +283,40 @@ class Decoder:
 
 @final
 class Slots:
-    """Numbers tokens densely from 0, in the order they are first seen.
-
-    `table` holds the slot of each token at its hash or the next place that was free, -1 where none is; loops that cannot
-    spare a call look in it themselves.
-    """
+    """Numbers tokens densely from 0, in the order they are first seen."""
 
     def __init__(self) -> None:
         self.count: i64 = 0
-        self.tokens = vec[i64]()
-        self.table = vec[i64]([-1 for _ in range(64)])
-        self.mask: i64 = 63
+        self._tokens = vec[i64]()
+        self._table = vec[i64]([-1 for _ in range(64)])
+        self._mask: i64 = 63
 
     def token(self, slot: i64) -> i64:
         """Return the token of a slot; raise IndexError where there is none."""
-        return self.tokens[slot]
+        return self._tokens[slot]
 
     def find(self, token: i64) -> i64:
         """Return the slot of `token`, -1 where it was never seen."""
-        return self.table[self._place(token)]
+        return self._table[self._place(token)]
 
     def add(self, token: i64) -> i64:
         """Return the slot of `token`, a new one where it was never seen."""
         place = self._place(token)
-        slot = self.table[place]
+        slot = self._table[place]
         if slot >= 0:
             return slot
         slot = self.count
         self.count += 1
-        self.tokens = append(self.tokens, token)
-        self.table[place] = slot
-        if 2 * slot > self.mask:
+        self._tokens = append(self._tokens, token)
+        self._table[place] = slot
+        if 2 * slot > self._mask:
             self._grow()
         return slot
 
     def _place(self, token: i64) -> i64:
-        table = self.table
-        tokens = self.tokens
-        mask = self.mask
+        table = self._table
+        tokens = self._tokens
+        mask = self._mask
         # The low byte is the segment, the same for thousands of tokens; the exchange's own numbers above it are dense.
         place = (token ^ (token >> 8)) & mask
         slot = table[place]
@@ -330,10 +326,10 @@ class Slots:
         return place
 
     def _grow(self) -> None:
-        self.mask = self.mask * 2 + 1
-        self.table = vec[i64]([-1 for _ in range(self.mask + 1)])
+        self._mask = self._mask * 2 + 1
+        self._table = vec[i64]([-1 for _ in range(self._mask + 1)])
         for slot in range(self.count):
-            self.table[self._place(self.tokens[slot])] = slot
+            self._table[self._place(self._tokens[slot])] = slot
 
 
 @final

@@ -329,12 +329,6 @@ class Cross(Indicator):
         self.step(price, price, price, 0.0)
         return self.value
 
-    def bar(self, bar: Bar) -> float:
-        """Take a finished bar."""
-        # as the base does, but Python calls what is of the very class for less
-        self.step(bar.high, bar.low, bar.close, float(bar.volume))
-        return self.value
-
     def step(self, high: float, low: float, close: float, volume: float) -> None:
         """Take the bar."""
         fast = self.fast

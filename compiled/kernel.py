@@ -311,7 +311,7 @@ class Kernel(Entries):
         context.warming = False
         return self.call_bar(slot, context, bar)
 
-    # recorded market data (compiled/replay.py): what ticks and timers do, without an event for each
+    # recorded market data (compiled/replay_bars.py, replay_ticks.py): what ticks and timers do, without an event for each
 
     def step(self, ts: i64, market: Market, ltp: float, volume: i64) -> list[Command]:
         """Take in one price of a bar's path, as a tick would be; the bar itself comes whole, through `hear`."""

@@ -28,6 +28,7 @@ TAIL: Final = 1
 SHOWN: Final = 2
 COUNT: Final = 3
 
+MAX_PRICE: Final = 1_000_000_000
 GONE: Final = -1
 """Stands in the index where the record of an order was, so that its id stays used."""
 
@@ -43,7 +44,7 @@ class Levels:
     """
 
     def __init__(self, low: i64, high: i64) -> None:
-        if low < 0 or high < low or high > 1_000_000_000:
+        if low < 0 or high < low or high > MAX_PRICE:
             raise ValueError(f"no price band: {low} to {high}")
         self._low: i64 = 0
         self._high: i64 = 0
@@ -93,7 +94,7 @@ class Levels:
 
         Raise ValueError for a band that does not hold the present one.
         """
-        if low < 0 or low > self._low or high < self._high or high > 1_000_000_000:
+        if low < 0 or low > self._low or high < self._high or high > MAX_PRICE:
             raise ValueError(f"no wider price band: {low} to {high}")
         lv = self._levels
         width = self._width

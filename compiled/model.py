@@ -212,8 +212,7 @@ def nearest(x: float) -> i64:
 
 def paise(price: float, quantity: i64) -> i64:
     """Return the value of `quantity` at `price` in paise, rounded half away from zero."""
-    e4 = i64(price * E4 + 0.5) if price >= 0.0 else nearest(price * E4)  # a call less
-    e4 *= quantity
+    e4 = nearest(price * E4) * quantity
     if e4 >= 0:
         return (e4 + 50) // 100
     return -((50 - e4) // 100)

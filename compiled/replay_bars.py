@@ -144,7 +144,7 @@ class BarReplay(Stage):
             market.last = close
             market.volume = day
             market.heard = end - 1
-            if watched and ladders:
+            if ladders:
                 kernel.skip(end - 1, market, high, low, close, day, 0)
             else:
                 line.reach(high)

@@ -6,7 +6,7 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from compiled.ladder import LadderPlan, RungPlan
-from compiled.model import E4, Bar, Product, Side
+from compiled.model import E4, Bar, Product, Side, nearest
 from compiled.strategy import Context, Strategy
 from compiled.table import Table
 
@@ -65,7 +65,7 @@ class SmaCross(Strategy):
         closes = track.closes
         place = track.place
         leaves = track.leaves
-        close = i64(bar.close * E4 + 0.5)
+        close = nearest(bar.close * E4)
         # a place that was never written holds 0
         fast = track.fast + close - closes[leaves]
         slow = track.slow + close - closes[place]
