@@ -163,6 +163,14 @@ class Feed(Struct, frozen=True, kw_only=True):
     """Market data."""
 
     stale_after_s: Annotated[float, _in(1, 600, "Silence after which an instrument gets no new entries.")] = 10.0
+    dead_after_s: Annotated[
+        float,
+        _in(
+            6,
+            60,
+            "Silence, heartbeats included, after which a connection is dropped and made anew; Kite's come every few seconds.",
+        ),
+    ] = 10.0
     spans_s: Annotated[
         tuple[Span, ...],
         Meta(

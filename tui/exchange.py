@@ -80,7 +80,7 @@ def connect(
     )  # fmt: skip
     feed = KiteFeed(
         place.ws, place.api_key, place.token, clock, rng=random.Random(),  # noqa: S311  back-off jitter
-        stale_after=float("inf") if lockstep else station.config.feed.stale_after_s, on_token_death=died,
+        dead_after=float("inf") if lockstep else station.config.feed.dead_after_s, on_token_death=died,
         renewable=exchange.access.session is not None, on_gap=on_gap,
     )  # fmt: skip
     return broker, feed

@@ -67,7 +67,7 @@ class Connection:
 class KiteFeed:
     """Kite's WebSocket at `ws`, as `engine.ports.Feed`: full mode, at most 9,000 tokens on one to three connections.
 
-    After `stale_after` seconds without a message a connection is dropped (infinity: never, for an exchange whose
+    After `dead_after` seconds without a message a connection is dropped (infinity: never, for an exchange whose
     clock may stand still); every `ping_every` seconds of silence it is pinged. Reconnection waits `first_delay`
     seconds, doubled with each failure up to `longest_delay`, half of it drawn from `rng`. Tokens without a tick for
     `ask_after` seconds after they were asked for, and all those of a connection without any tick for so long, are asked
@@ -76,7 +76,7 @@ class KiteFeed:
 
     When the event loop runs more than `late_after` seconds late, frames are held until the sockets are empty and only
     the newest packet of each token goes on; `conflation` counts the others. `on_gap` hears of each token's silence
-    after a lost connection, when it ends. With an infinite `stale_after` nothing is held and nothing asked for again.
+    after a lost connection, when it ends. With an infinite `dead_after` nothing is held and nothing asked for again.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class KiteFeed:
         clock: Clock,
         *,
         rng: random.Random,
-        stale_after: float = 10.0,
+        dead_after: float = 10.0,
         ping_every: float = 4.0,
         first_delay: float = 0.5,
         longest_delay: float = 30.0,
@@ -104,7 +104,7 @@ class KiteFeed:
         self._secrets = {"api_key": api_key, "access_token": access_token}
         self._clock = clock
         self._rng = rng
-        self._stale_after = stale_after
+        self._dead_after = dead_after
         self._ping_every = ping_every
         self._first_delay = first_delay
         self._longest_delay = longest_delay
@@ -144,7 +144,7 @@ class KiteFeed:
             async with ClientSession(timeout=ClientTimeout(total=None)) as session, asyncio.TaskGroup() as group:
                 for connection in self._connections:
                     group.create_task(self._keep(connection, session, sink))
-                if self._stale_after != float("inf"):
+                if self._dead_after != float("inf"):
                     group.create_task(self._watch(sink))
         except* SessionExpired as expired:
             sink.notice("alarm", str(expired.exceptions[0]))
@@ -193,13 +193,13 @@ class KiteFeed:
 
     async def _live(self, connection: Connection, session: ClientSession, sink: FeedSink) -> str:
         """Serve one connection from handshake to end, and return what ended it."""
-        stale = None if self._stale_after == float("inf") else self._stale_after
+        stale = None if self._dead_after == float("inf") else self._dead_after
         token = self._secrets["access_token"]
         silence, late = asyncio.timeout(_HANDSHAKE), "no answer"
         try:
             async with silence, self._opened(connection, session) as socket:
                 silence.reschedule(_after(stale))
-                late = f"silent for {self._stale_after:g} s"
+                late = f"silent for {self._dead_after:g} s"
                 connection.silence.expect(connection.tokens, connection.heard)
                 connection.unanswered = 0
                 await self._ask(connection, list(connection.tokens))

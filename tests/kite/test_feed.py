@@ -4,15 +4,21 @@ import asyncio
 import json
 import random
 from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from brokers.kite.feed import KiteFeed
-from engine.errors import OperatorError
+from engine.config import read
+from engine.errors import ConfigError, OperatorError
+from tui.access import Access
+from tui.exchange import Exchange, connect
+from tui.login import Place
 
 
 def a_feed(sockets, clock, **options):
-    options = {"stale_after": 5.0, "first_delay": 0.02, "longest_delay": 0.1, **options}
+    options = {"dead_after": 5.0, "first_delay": 0.02, "longest_delay": 0.1, **options}
     return KiteFeed(sockets.url, "key", "token", clock, rng=random.Random(1), **options)
 
 
@@ -83,7 +89,7 @@ async def test_a_silent_server_is_dropped_although_it_answers_pings(sockets, clo
             await socket.send_bytes(frame(1, 100))
 
     sockets.behave = behave
-    feed = a_feed(sockets, clock, stale_after=0.4, ping_every=0.1)
+    feed = a_feed(sockets, clock, dead_after=0.4, ping_every=0.1)
     async with running(feed, sink):
         await until(lambda: sink.frames)
     assert sink.notices[0][1].startswith("feed connection 1: silent for 0.4 s")
@@ -109,7 +115,7 @@ async def test_heartbeats_keep_a_quiet_connection_alive_and_are_no_frames(socket
         await socket.send_str('{"type": "order", "data": {"order_id": "1"}}')
 
     sockets.behave = behave
-    feed = a_feed(sockets, clock, stale_after=0.8)
+    feed = a_feed(sockets, clock, dead_after=0.8)
     async with running(feed, sink):
         await until(lambda: sink.hints)
         assert sink.links == [True]
@@ -117,7 +123,7 @@ async def test_heartbeats_keep_a_quiet_connection_alive_and_are_no_frames(socket
 
 
 async def test_without_a_stale_limit_silence_is_no_fault(sockets, clock, sink):
-    feed = a_feed(sockets, clock, stale_after=float("inf"))
+    feed = a_feed(sockets, clock, dead_after=float("inf"))
     async with running(feed, sink):
         await until(lambda: sink.links)
         await asyncio.sleep(0.6)
@@ -307,3 +313,23 @@ async def test_a_sink_that_raises_is_not_silenced(sockets, clock, sink, frame):
     with pytest.raises(ExceptionGroup) as raised:
         await asyncio.wait_for(a_feed(sockets, clock).run(sink), 60)
     assert raised.group_contains(ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("text", "stale", "dead"),
+    [("stale_after_s = 600", 600.0, 10.0), ("dead_after_s = 6", 10.0, 6.0), ("dead_after_s = 60", 10.0, 60.0)],
+)
+def test_how_long_an_instrument_may_be_silent_says_nothing_of_a_dead_connection(monkeypatch, clock, text, stale, dead):
+    config = read(f"[feed]\n{text}\n", Path("config.toml")).values
+    monkeypatch.setattr("tui.exchange.KiteBroker", lambda *_, **__: None)
+    monkeypatch.setattr("tui.exchange.KiteFeed", lambda *_, **options: options)
+    station = SimpleNamespace(config=config)
+    exchange = Exchange(Access(Place("http://x", "ws://x", "", "key", "token", sandbox=True)), clock, None)
+    _, options = connect(station, exchange, lambda: None)
+    assert (config.feed.stale_after_s, options["dead_after"]) == (stale, dead)
+
+
+@pytest.mark.parametrize("seconds", [5.9, 61])
+def test_a_connection_is_given_two_heartbeats_and_no_more_than_a_minute(seconds):
+    with pytest.raises(ConfigError, match="dead_after_s"):
+        read(f"[feed]\ndead_after_s = {seconds}\n", Path("config.toml"))

@@ -82,7 +82,7 @@ def test_invented_tokens_fill_no_memory(monkeypatch):
 
 
 def a_feed(sockets, clock, **options):
-    options = {"stale_after": 5.0, "first_delay": 0.02, "longest_delay": 0.1, **options}
+    options = {"dead_after": 5.0, "first_delay": 0.02, "longest_delay": 0.1, **options}
     return KiteFeed(sockets.url, "key", "token", clock, rng=random.Random(1), **options)
 
 
@@ -102,9 +102,9 @@ async def until(condition):
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize(("stale_after", "holds"), [(5.0, True), (float("inf"), False)])
+@pytest.mark.parametrize(("dead_after", "holds"), [(5.0, True), (float("inf"), False)])
 async def test_a_desk_that_fell_behind_gets_the_newest_prices_unless_in_lockstep(
-    sockets, clock, sink, stale_after, holds
+    sockets, clock, sink, dead_after, holds
 ):
     told = asyncio.Event()
 
@@ -114,7 +114,7 @@ async def test_a_desk_that_fell_behind_gets_the_newest_prices_unless_in_lockstep
             await socket.send_bytes(packets((257, price), (513, price)))
 
     sockets.behave = behave
-    feed = a_feed(sockets, clock, stale_after=stale_after)
+    feed = a_feed(sockets, clock, dead_after=dead_after)
     async with running(feed, sink):
         await until(lambda: sink.links == [True])
         await asyncio.sleep(0.1)

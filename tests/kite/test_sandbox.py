@@ -28,7 +28,7 @@ async def desk(endpoint, clock, sink):
     """A broker and a running feed on a sandbox in lockstep, and what moves its clock."""
     broker = KiteBroker(endpoint.rest, endpoint.api_key, endpoint.access_token, clock, limits=False)
     feed = KiteFeed(
-        endpoint.ws, endpoint.api_key, endpoint.access_token, clock, rng=random.Random(1), stale_after=float("inf")
+        endpoint.ws, endpoint.api_key, endpoint.access_token, clock, rng=random.Random(1), dead_after=float("inf")
     )
     pacer = LockstepPacer(endpoint.rest)
     start = await pacer.start()

@@ -186,7 +186,7 @@ async def test_each_fault_of_the_stream_is_survived_and_said(sink, fault, links,
     endpoint = sandbox.start()
     feed = KiteFeed(
         endpoint.ws, endpoint.api_key, endpoint.access_token, ScaledClock.real(), rng=random.Random(1),
-        stale_after=1.0, first_delay=0.05, longest_delay=0.1,
+        dead_after=1.0, first_delay=0.05, longest_delay=0.1,
     )  # fmt: skip
     await feed.subscribe([408065, 2953217])
     task = asyncio.ensure_future(feed.run(sink))
