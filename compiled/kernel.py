@@ -470,6 +470,7 @@ class Kernel(Entries):
 
     def _stop(self, slot: Slot, error: Exception) -> None:
         slot.stopped = type(error).__name__ + ": " + str(error)
+        slot.error = error
         slot.context.requests = []
         self.out.alert("alarm", "strategy_stopped", slot.name + " stopped: " + slot.stopped)
 

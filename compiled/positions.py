@@ -60,6 +60,8 @@ class Slot:
         self.opens: i64 = 0
         self.due: i64 = 0
         self.stopped = ""
+        self.error: Exception | None = None
+        """What it raised, where a fault of its own has stopped it."""
         self.limited = False
         """Whether a limit has stopped it, which holds for the day."""
         self.entered: list[int] = []

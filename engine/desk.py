@@ -140,7 +140,8 @@ class Desk:
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
         """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.trading.choices.parse`).
 
-        "preview" and "order" take a `Ticket` as JSON, "modify" an `Alteration` (`engine.trading.tickets`).
+        "preview" and "order" take a `Ticket` as JSON, "modify" an `Alteration` (`engine.trading.tickets`), "acknowledge"
+        the name of a strategy that has failed.
 
         The outcome appears in `board.answers`.
         """
@@ -305,6 +306,7 @@ class Desk:
         for slot in slots:
             if slot.stopped:  # by its own fault, in `follow` or while it was warmed up
                 self._log.tell("alarm", "strategy_stopped", f"{slot.name} stopped: {slot.stopped}")
+        loop.failures.look()
         loop.publisher.bars(bars)
         if ports.keep_bars is not None:
             ports.keep_bars([bar for bar in bars if bar.start >= midnight(today)])
@@ -431,6 +433,7 @@ class Desk:
             "orders": len(self.board.orders.rows),
             "governor": governor_fields(self.board.governor), "differences": [*self._loop.differences, *self._loop.holds.values()] if self._loop else [],
             "ex_dates": list(self._loop.flags) if self._loop else [],
+            "failed": [row.strategy for row in self.board.failures.rows[:]],
         })  # fmt: skip
 
 

@@ -5,11 +5,11 @@ PatangError
 │   ├── ConfigError        mend the configuration (file, line, key, nearest valid key)
 │   ├── DataError          mend or name other data
 │   └── BusyError          something else holds the port, the database or the socket
+├── NothingFound           nothing is there to be shown
 ├── ConnectionFailed       the broker or the desk cannot be reached
 ├── RetryableError         the same call may work a moment later (rate limit, busy broker)
 ├── OrderRefused           the broker or the risk check said no, with a reason code
-├── OrderUnknown           it may have happened: look it up, never send it again blindly
-└── StrategyError          that strategy is stopped, the desk goes on
+└── OrderUnknown           it may have happened: look it up, never send it again blindly
 """
 
 from typing import ClassVar
@@ -39,6 +39,10 @@ class BusyError(OperatorError):
     """A port, a database or a socket is held by somebody else."""
 
 
+class NothingFound(PatangError):
+    """What was asked for was looked for, and there is none; the text names where."""
+
+
 class ConnectionFailed(PatangError):
     """The other side cannot be reached."""
 
@@ -60,7 +64,3 @@ class OrderRefused(PatangError):
 
 class OrderUnknown(PatangError):
     """A request whose outcome nobody told: timeout, 5xx, broken or unreadable answer."""
-
-
-class StrategyError(PatangError):
-    """A strategy raised; it is stopped and named."""

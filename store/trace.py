@@ -44,6 +44,10 @@ WHERE symbol = ?1 AND kind != 'exit' AND ts >= ?2 AND strategy = COALESCE(?3, st
 GROUP BY strategy, verdict ORDER BY last DESC
 """
 
+_FAILURES = (
+    "SELECT ts, who, detail FROM audit WHERE act = 'strategy_failed' AND who = COALESCE(?, who) ORDER BY ts, seq"
+)
+
 Row = dict[str, object]
 
 
@@ -57,10 +61,14 @@ class Step(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What is known of one id; `decision` is empty for an order that no decision of ours stands behind."""
+    """What is known of one id; `decision` is empty for an order that no decision of ours stands behind.
+
+    Of a strategy that has failed the steps are its failures, each with its traceback.
+    """
 
     decision: Row
     steps: tuple[Step, ...]
+    strategy: str = ""
 
 
 class Verdict(NamedTuple):
@@ -75,15 +83,25 @@ class Verdict(NamedTuple):
 
 
 def trace(database: Path, name: str) -> Trace:
-    """Return the trace of a decision (D12), an intent (12), a tag, or a broker's order, GTT or trade id.
+    """Return the trace of a decision (D12), an intent (12), a tag, a broker's order, GTT or trade id, or a strategy that failed.
 
     Raises `DataError` where there is none of that name, `OperatorError` where the database cannot be read.
     """
     with _reading(database) as db:
         decision, intent = _find(db, name.strip())
-        if not decision and not intent:
-            raise DataError(f"{name}: no decision (D12), intent, tag, order, GTT or trade of that name in {database}")
-        return Trace(decision, tuple(_steps(db, decision, intent)))
+        if decision or intent:
+            return Trace(decision, tuple(_steps(db, decision, intent)))
+        if found := _failed(db, name.strip()):
+            return Trace({}, tuple(step for _, step in found), name.strip())
+    raise DataError(
+        f"{name}: no decision (D12), intent, tag, order, GTT or trade of that name in {database}, and no strategy that failed"
+    )
+
+
+def failures(database: Path) -> list[tuple[str, Step]]:
+    """Return the strategies that have failed, oldest first, each with its traceback."""
+    with _reading(database) as db:
+        return _failed(db, None)
 
 
 def why(database: Path, symbol: str, strategy: str = "") -> list[Verdict]:
@@ -97,6 +115,10 @@ def why(database: Path, symbol: str, strategy: str = "") -> list[Verdict]:
         Verdict(row["strategy"], row["verdict"], row["times"], row["last"], details[row["decision"]], row["decision"])
         for row in grouped
     ]
+
+
+def _failed(db: sqlite3.Connection, name: str | None) -> list[tuple[str, Step]]:
+    return [(row["who"], Step(row["ts"], "failed", row["detail"])) for row in db.execute(_FAILURES, (name,)).fetchall()]
 
 
 @contextmanager

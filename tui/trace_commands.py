@@ -1,4 +1,4 @@
-"""`patang trace`: the way of one id from tick to fill, and why a symbol was not traded."""
+"""`patang trace`: the way of one id from tick to fill, why a symbol was not traded, and what a strategy failed of."""
 
 import json
 import sys
@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, NothingFound
 from engine.trading.reasons import meaning
-from store.trace import Step, Trace, Verdict
+from store.trace import Step, Trace, Verdict, failures
 from store.trace import trace as read_trace
 from store.trace import why as read_why
 from tui.launch import configuration
@@ -22,7 +22,10 @@ MS = 1_000_000
 
 def trace(
     name: Annotated[
-        str, Parameter(help="Decision (D12), intent (12), tag, or the broker's order, GTT or trade id.")
+        str,
+        Parameter(
+            help="Decision (D12), intent (12), tag, the broker's order, GTT or trade id, or a strategy that failed."
+        ),
     ] = "",
     *,
     why: Annotated[str, Parameter(help="Instead: a symbol; tells what its requests were answered today.")] = "",
@@ -43,9 +46,7 @@ def trace(
     values = configuration(config)
     file = database or latest_database(values, mode or values.desk.mode)
     if why:
-        symbol = why.upper()
-        answers = read_why(file, symbol, strategy)
-        sys.stdout.write(json.dumps(_why_fields(symbol, answers)) + "\n" if as_json else _why_text(symbol, answers))
+        _tell_why(file, why.upper(), strategy, as_json=as_json)
     else:
         found = read_trace(file, name)
         sys.stdout.write(
@@ -54,9 +55,22 @@ def trace(
     return DONE
 
 
+def _tell_why(file: Path, symbol: str, strategy: str, *, as_json: bool) -> None:
+    answers = read_why(file, symbol, strategy)
+    failed = [(name, step) for name, step in failures(file) if strategy in {"", name}]
+    if as_json:
+        sys.stdout.write(json.dumps(_why_fields(symbol, answers, failed)) + "\n")
+    else:
+        sys.stdout.write(_why_text(answers, failed))
+    if not answers:
+        raise NothingFound(f"{symbol}: no strategy asked for it on the last day of {file}")
+
+
 def lines(found: Trace) -> list[str]:
     """Return a trace as text: one line per step, its time in IST and what has passed since the step before."""
     row = found.decision
+    if found.strategy:
+        return [f"strategy {found.strategy}", *(line for step in found.steps for line in _failure(step))]
     title = (
         f"D{row['decision']}  {row['strategy']}  {row['symbol']}  {row['verdict']}" if row else "no decision of ours"
     )
@@ -64,6 +78,12 @@ def lines(found: Trace) -> list[str]:
         title,
         *(f"{instant(step.ts)}  {gap:>10}  {step.what:<10}  {step.text}" for step, gap in _gaps(found.steps)),
     ]
+
+
+def _failure(step: Step) -> list[str]:
+    """Return the traceback of a strategy, what it raised first."""
+    trace = step.text.splitlines()
+    return [f"{instant(step.ts)}  failed: {trace[-1]}", *(f"  {line}" for line in trace)]
 
 
 def _gaps(steps: tuple[Step, ...]) -> list[tuple[Step, str]]:
@@ -98,16 +118,15 @@ def _fields(found: Trace) -> dict[str, object]:
     }
 
 
-def _why_fields(symbol: str, answers: list[Verdict]) -> dict[str, object]:
+def _why_fields(symbol: str, answers: list[Verdict], failed: list[tuple[str, Step]]) -> dict[str, object]:
     listed = [
         answer._asdict() | {"meaning": meaning(answer.code), "decision": f"D{answer.decision}"} for answer in answers
     ]
-    return {"symbol": symbol, "asked": sum(answer.times for answer in answers), "answers": listed}
+    fallen = [{"strategy": name, "ts": step.ts, "error": step.text.splitlines()[-1]} for name, step in failed]
+    return {"symbol": symbol, "asked": sum(answer.times for answer in answers), "answers": listed, "failed": fallen}
 
 
-def _why_text(symbol: str, answers: list[Verdict]) -> str:
-    if not answers:
-        return f"{symbol}: no strategy asked for it on the last day of this journal\n"
+def _why_text(answers: list[Verdict], failed: list[tuple[str, Step]]) -> str:
     text = ""
     for answer in answers:
         words = ": ".join(filter(None, (meaning(answer.code) or "sent", answer.detail)))
@@ -115,4 +134,6 @@ def _why_text(symbol: str, answers: list[Verdict]) -> str:
             f"{answer.strategy}  {answer.code}  {answer.times} times, last {instant(answer.last)}"
             f"  (D{answer.decision})\n  {words}\n"
         )
+    for name, step in failed:
+        text += f"{name}  failed at {instant(step.ts)}: {step.text.splitlines()[-1]}  (patang trace {name})\n"
     return text

@@ -49,6 +49,11 @@ def log_failure(name: str, error: BaseException) -> None:
     _structlog().get_logger().error("thread_died", thread=name, exc_info=error)
 
 
+def log_strategy(name: str, error: BaseException) -> None:
+    """Write down what a strategy has failed of."""
+    _structlog().get_logger().error("strategy_failed", strategy=name, exc_info=error)
+
+
 def log_alarm(text: str) -> None:
     """Write down what the watchdog has found."""
     _structlog().get_logger().error("watchdog", text=text)

@@ -182,6 +182,17 @@ class DifferenceRow(NamedTuple):
     ignored: bool = False
 
 
+class FailureRow(NamedTuple):
+    """One strategy that has failed, until somebody says "acknowledge" with its name."""
+
+    strategy: str
+    ts: int
+    error: str
+    """In one line."""
+    trace: tuple[str, ...]
+    """The whole traceback, a line each; `patang trace STRATEGY` shows it, too."""
+
+
 class EventRow(NamedTuple):
     """One line of the event log; `level` is info, fill, warn or alarm."""
 
@@ -266,6 +277,8 @@ class Board:
         self.externals: Section[OrderRow] = Section()
         """Orders that others have placed on the account; they stand among `orders`, too."""
         self.differences: Section[DifferenceRow] = Section()
+        self.failures: Section[FailureRow] = Section()
+        """Strategies that have failed and that nobody has looked at yet, by name."""
         self.events: deque[EventRow] = deque(maxlen=2_000)
         self.events_dropped = 0
         self.event_seq = 0

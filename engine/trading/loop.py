@@ -17,6 +17,7 @@ from engine.trading import limits
 from engine.trading.board import Board, Header
 from engine.trading.books import Books
 from engine.trading.choices import Choices
+from engine.trading.failures import Failures
 from engine.trading.gaps import Gaps
 from engine.trading.gateway import Gateway
 from engine.trading.gauges import Gauges
@@ -88,6 +89,7 @@ class Loop:
         self.configured: dict[str, float] = {}
         """The limits of the configuration."""
         self.counter = Counter(kernel)
+        self.failures = Failures(kernel.slots, board, journal, clock)
         self.margins: Margins | None = None
         """Asks the broker what orders would block, where there is one to ask."""
         self._weighing: set[asyncio.Task[None]] = set()
@@ -176,6 +178,7 @@ class Loop:
         for command in commands:
             if isinstance(command, Alert):
                 self.log.tell(command.level, command.name, command.text, int(command.ts))
+                self.failures.look()
             elif isinstance(command, Halt):
                 self.kill.trigger(HALT, command.reason, "limit")
             else:
@@ -235,6 +238,8 @@ class Loop:
             self._log_kill("resume", Latch("", ask.detail, "operator", now))
             self.log.tell("warn", "resumed", f"resumed by {ask.detail}")
             return "done: resumed"
+        if ask.act == "acknowledge":
+            return self.failures.acknowledge(ask.detail)
         if ask.act == "reconcile":
             return self.choices.ask(ask.number, ask.detail)
         return f"refused: no such act: {ask.act}"

@@ -8,6 +8,7 @@ import time
 import pytest
 
 import engine.desk
+from store.trace import trace
 from strategies.moving_average_cross import MovingAverageCross
 from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
 from tests.desk.test_restart import CONFIG
@@ -70,3 +71,15 @@ def test_a_strategy_that_fails_before_the_day_begins_is_told_of_and_the_desk_ope
     ]
     stopped = {slot.name: slot.stopped for slot in made.desk.kernel.slots}
     assert stopped == {"momentum_ladder": "", "moving_average_cross": f"RuntimeError: no {where}"}
+    (mark,) = made.board.failures.rows
+    assert (mark.strategy, mark.error) == ("moving_average_cross", f"RuntimeError: no {where}")
+    assert mark.trace[0].startswith("Traceback")
+    assert any(line.endswith("in broken") for line in mark.trace)
+    kept = trace(made.database, "moving_average_cross").steps
+    assert [step.text.splitlines() for step in kept] == [list(mark.trace)]
+    assert any("in broken" in line for line in (made.state / "patang.log").read_text().splitlines())
+    wrong, right = (made.desk.submit("acknowledge", detail=name) for name in ("momentum_ladder", mark.strategy))
+    wait_for(lambda: made.desk.answer(right), "the desk has answered")
+    assert made.desk.answer(wrong) == "refused: momentum_ladder is not marked; marked: moving_average_cross"
+    assert made.desk.answer(right) == "done: moving_average_cross is no longer marked; it stays stopped"
+    assert made.board.failures.rows == []

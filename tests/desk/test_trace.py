@@ -149,3 +149,20 @@ def test_the_screen_reads_the_life_of_an_order_by_its_key(ran):
 def test_every_reason_has_its_words_and_the_page_has_the_same_table():
     assert set(MEANINGS) == set(Reason) - {Reason.OK}
     assert table() in (ROOT / "docs" / "risk.md").read_text(encoding="utf-8")
+
+
+def test_a_strategy_that_failed_is_found_by_its_name_and_told_of_where_nobody_asked(ran, tmp_path, capsys):
+    copied = tmp_path / "desk.sqlite3"
+    told = 'Traceback (most recent call last):\n  File "mine.py", line 7, in on_bar\nValueError: odd'
+    with sqlite3.connect(ran) as source, sqlite3.connect(copied) as target:
+        source.backup(target)
+        row = (1_795_147_200_000_000_000, "mine", "strategy_failed", told)
+        target.execute("INSERT INTO audit (ts, who, act, detail) VALUES (?, ?, ?, ?)", row)
+    assert call(["trace", "mine", "--database", str(copied)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "strategy mine", "09:30:00.000  failed: ValueError: odd", *(f"  {line}" for line in told.splitlines()),
+    ]  # fmt: skip
+    assert call(["trace", "--why", "NOSUCH", "--strategy", "mine", "--database", str(copied)]) == 1
+    said = capsys.readouterr()
+    assert "mine  failed at 09:30:00" in said.out
+    assert said.err == f"patang: NOSUCH: no strategy asked for it on the last day of {copied}\n"
