@@ -476,6 +476,10 @@ class Bars:
             for k in range(self._count):
                 self._whole[block + HEAD + 4 * k + BEFORE] = volume
 
+    def untraded(self, block: i64) -> None:
+        """Note that nothing of the token whose `place` is `block` has traded in this session so far."""
+        self._before_the_open(block, 0)
+
     def _first_volume(self, block: i64, ts: i64, volume: i64) -> None:
         """Give volume of unknown time to the bars that began with the session, and to no other."""
         for k in range(self._count):

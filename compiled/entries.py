@@ -198,7 +198,7 @@ class Entries(Adoptions):
         if plan.product is Product.MIS and hours.squares_off(now):
             return Reason.SQUARE_OFF
         stale = self.limits.stale_after
-        if not market.live or market.ltp <= 0.0 or (stale > 0 and now - market.heard > stale):
+        if not market.live or market.untraded or market.ltp <= 0.0 or (stale > 0 and now - market.heard > stale):
             return Reason.STALE_DATA
         return Reason.OK
 

@@ -8,7 +8,7 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from compiled.bars import Bars
+from compiled.bars import DAY, Bars
 from compiled.charges import Rates
 from compiled.decisions import BAR, HAND, TICK, TIMER, Cause
 from compiled.entries import Entries
@@ -40,12 +40,13 @@ from compiled.model import (
     Side,
     Tick,
     TradingHours,
+    day_start,
 )
 from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, calm, idle
 from compiled.risk import Limits, halting, stopping
-from compiled.strategy import OPERATOR, Context, Wish
+from compiled.strategy import OPERATOR, Context, Request, Wish
 from compiled.table import Table
 from compiled.terms import Exits
 
@@ -89,6 +90,16 @@ class Setup:
 
 
 @final
+class OvernightRequest:
+    """What a strategy asked for with a day's bar, and why: it waits for the instrument's next open."""
+
+    def __init__(self, slot: Slot, request: Request, cause: Cause) -> None:
+        self.slot = slot
+        self.request = request
+        self.cause = cause
+
+
+@final
 class Kernel(Entries):
     """The desk's decisions. `rates` maps 8 * token + product to the charges of the day."""
 
@@ -103,6 +114,7 @@ class Kernel(Entries):
         super().__init__(out, Ledger(setup.cash), setup.limits, markets, slots, setup.first, table)
         self.open: i64 = 0
         self.close: i64 = 0
+        self.today: i64 = 0
         self.grace = setup.grace
         self.bars = Bars(setup.spans)
         self.closed_bars: list[Bar] = []
@@ -111,6 +123,7 @@ class Kernel(Entries):
         self.ticks: i64 = 0
         self.bar_count: i64 = 0
         self.timed = any(slot.every > 0 for slot in slots)
+        self.overnight: list[OvernightRequest] = []
         for slot in slots:
             for token in slot.tokens:
                 self._subscribe(slot, token)
@@ -133,11 +146,16 @@ class Kernel(Entries):
             if slot.limited:
                 slot.limited = False
                 slot.stopped = ""
+        for waiting in self.overnight:
+            # between sessions there is no clock: what waits is decided on with the last price before the open
+            market = self.markets[waiting.request.token]
+            market.heard = max(open, market.instrument.hours.opens)
 
     def _begin_hours(self, open: i64, close: i64, hours: dict[int, TradingHours]) -> None:
         """Let every instrument, its bars and the timers of its strategies keep the hours of the day."""
         self.open = open
         self.close = close
+        self.today = day_start(open)
         self.bars.session(open, close)
         whole = TradingHours(open, close)
         for token, market in self.markets.items():
@@ -229,7 +247,11 @@ class Kernel(Entries):
         self.out.now = max(self.out.now, ts)
 
     def warm(self, bars: list[Bar]) -> None:
-        """Show stored bars to the strategies, oldest first, before the day begins; they cannot ask for anything."""
+        """Show stored bars to the strategies, oldest first, before the day begins; they cannot ask for anything.
+
+        But with the newest bar of a whole day, before its instrument opens: what they ask then waits for that open.
+        """
+        newest = {int(bar.token): bar for bar in bars if bar.span == DAY}
         for bar in bars:
             market = self.markets.get(int(bar.token))
             if market is None:
@@ -238,7 +260,8 @@ class Kernel(Entries):
                 market.last = bar.close
             for slot in market.listeners:
                 if slot.span == bar.span and not slot.stopped and slot.hears(bar):
-                    slot.context.warming = True
+                    last_day = newest.get(int(bar.token)) is bar
+                    slot.context.warming = not (last_day and self.out.now < market.instrument.hours.opens)
                     slot.context.now = bar.end
                     self.call_bar(slot, slot.context, bar)
 
@@ -248,6 +271,9 @@ class Kernel(Entries):
         market = self.markets.get(int(tick.token))
         if market is None:
             return
+        if not tick.traded_since(self.today):
+            self.await_trade(market, tick.ltp, tick.bid, tick.ask, tick.volume)
+            return
         self.quote(market, tick.ltp, tick.bid, tick.ask, tick.volume)
         self._build(market, tick.ts, tick.ltp, tick.volume)
         for slot in market.tickers:
@@ -255,6 +281,15 @@ class Kernel(Entries):
                 self._call_tick(slot, tick)
         if market.ladders:
             self._follow(market)
+
+    def await_trade(self, market: Market, ltp: float, bid: float, ask: float, volume: i64) -> None:
+        """Take in a packet whose last price is of an earlier day: it values what is held, and nothing else goes by it."""
+        self.quote(market, ltp, bid, ask, -1)
+        market.untraded = True
+        if volume == 0:
+            if market.place < 0:
+                market.place = self.bars.place(market.token)
+            self.bars.untraded(market.place)
 
     def quote(self, market: Market, ltp: float, bid: float, ask: float, volume: i64) -> None:
         """Take in an instrument's prices in rupees (0.0: none) and the day's volume (-1: unknown)."""
@@ -267,6 +302,7 @@ class Kernel(Entries):
             market.volume = volume
         market.heard = self.out.now
         market.live = True
+        market.untraded = False
         market.version += 1
         if market.held is not None or market.ladders:
             self._value(market)
@@ -409,6 +445,8 @@ class Kernel(Entries):
                     slot.context.now = now
                     slot.context.warming = False
                     self._call_timer(slot, now)
+        if self.overnight:
+            self._decide_overnight()
         if not self.still:
             self.still = True
             for ladder in self.ladders.values():
@@ -418,6 +456,19 @@ class Kernel(Entries):
                 if not idle(ladder, 0.0, NO_PRICE):
                     self._tend(ladder)
         self._watch_limits()
+
+    def _decide_overnight(self) -> None:
+        """Do what waits for an open, in whatever has opened and has a price of this session."""
+        waiting = self.overnight
+        self.overnight = []
+        for each in waiting:
+            market = self.markets[each.request.token]
+            hours = market.instrument.hours
+            priced = market.live and not market.untraded and market.heard >= hours.opens
+            if not (self.ready and priced and hours.trading(self.out.now)):
+                self.overnight.append(each)
+            elif not each.slot.stopped:
+                self._ask(each.slot.name, each.request, each.cause)
 
     def _trades(self, slot: Slot) -> bool:
         """Tell whether continuous trading is on in something a strategy subscribes to."""
@@ -484,7 +535,9 @@ class Kernel(Entries):
             if market is None or slot not in market.listeners:
                 self._stop(slot, KeyError(int(request.token)))
                 return
-            if self.lane is None or not self.lane.ask(slot, market, request, cause):
+            if slot.span == DAY and cause.what == BAR and not market.instrument.hours.trading(self.out.now):
+                self.overnight.append(OvernightRequest(slot, request, cause))
+            elif self.lane is None or not self.lane.ask(slot, market, request, cause):
                 self._ask(slot.name, request, cause)
 
     def _grant(self, event: Wish) -> None:
@@ -509,6 +562,7 @@ class Kernel(Entries):
     def _operate(self, event: Operate) -> None:
         if event.act is Act.READY:
             self.ready = True
+            self._leave_waiting()
         elif event.act is Act.HOLD:
             self.ready = False
         elif event.act is Act.RESUME:
@@ -529,6 +583,14 @@ class Kernel(Entries):
             order = self.out.orders.get(int(event.intent))
             if order is not None:
                 self.out.cancel(order)
+
+    def _leave_waiting(self) -> None:
+        """Let what was to leave and could not, after a close, leave now, and decide what waits for the open."""
+        for ladder in self.ladders.values():
+            if ladder.leaving:
+                self._tend(ladder)
+        if self.overnight:
+            self._decide_overnight()
 
     def _watch_limits(self) -> None:
         net = self.ledger.net - self.before

@@ -16,6 +16,8 @@ E4: Final = 10_000.0
 
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60_000_000_000
+IST: Final[i64] = 19_800_000_000_000
+"""How far Indian time is ahead of UTC (ns)."""
 NEVER: Final[i64] = 4_611_686_018_427_387_903  # the largest number that mypyc does not box
 
 
@@ -203,6 +205,11 @@ class Instrument:
         return abs(exact - float(nearest(exact))) < 1e-3
 
 
+def day_start(ts: i64) -> i64:
+    """Return the start of the IST day that a time lies in, both ns UTC."""
+    return ts - (ts + IST) % (86_400 * SECOND)
+
+
 def nearest(x: float) -> i64:
     """Round half away from zero, to an integer; the core's one rounding of prices."""
     if x >= 0.0:
@@ -273,6 +280,12 @@ class Tick:
         self.ask = ask
         self.ask_quantity = ask_quantity
         self.depth = depth
+
+    def traded_since(self, since: i64) -> bool:
+        """Tell whether the last price was made at `since` (ns) or later; a packet without volume or trade time is believed."""
+        if self.last_trade_ts > 0:
+            return self.last_trade_ts >= since
+        return self.volume != 0
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)

@@ -22,7 +22,8 @@ class Market(Quote):
     """What the kernel knows of one instrument: last price, best bid and ask, when it last heard of it.
 
     `calm` is a replay's note that no price calls for anything here; every change of a ladder takes it back. `line` is where
-    a replay keeps its bare position, `place` where its bars are made (-1: before its first tick).
+    a replay keeps its bare position, `place` where its bars are made (-1: before its first tick). While it is `untraded`, its
+    last price is of an earlier day.
     """
 
     def __init__(self, instrument: Instrument) -> None:
@@ -35,6 +36,7 @@ class Market(Quote):
         self.volume: i64 = 0
         self.heard: i64 = 0
         self.live = True
+        self.untraded = False
         self.version: i64 = 0
         self.held: list[Position] | None = None
         self.calm = True

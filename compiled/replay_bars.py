@@ -41,7 +41,7 @@ class BarReplay(Stage):
         self.turned: i64 = 0
         self.nobody = Slot(Strategy("", span), [])
         self.bare = Bare(kernel, venue, self.markets, self.floors)
-        if self.built or any(market.tickers for market in self.markets):
+        if self.built or span == DAY or any(market.tickers for market in self.markets):
             kernel.lane = None
 
     def run(self, curve: bool) -> None:
@@ -365,7 +365,8 @@ class BarReplay(Stage):
         high = read_f64_le(bars.highs, at)
         low = read_f64_le(bars.lows, at)
         volume = read_i64_le(bars.volumes, at)
-        price = path.point(k, begun, high, low, read_f64_le(bars.closes, at))
+        to_low = path.low_first(instrument, begun, high, low)
+        price = path.point(k, to_low, begun, high, low, read_f64_le(bars.closes, at))
         if k == 0:
             path.begin(floor, ts, instrument.ticks(begun), instrument.ticks(high), instrument.ticks(low), volume)
         else:
@@ -420,15 +421,18 @@ class BarReplay(Stage):
         at = first
         while at < last:
             slot = read_i64_le(bars.slots, at)
-            token = self.markets[slot].instrument.token
+            instrument = self.markets[slot].instrument
+            token = instrument.token
             begun = read_f64_le(bars.opens, at)
             high = read_f64_le(bars.highs, at)
             low = read_f64_le(bars.lows, at)
             close = read_f64_le(bars.closes, at)
             before = self.day[slot] - read_i64_le(bars.volumes, at)
+            to_low = path.low_first(instrument, begun, high, low)
             for k in range(path.POINTS):
                 volume = self.day[slot] if k == path.POINTS - 1 else before
-                kernel.bars.update(token, path.time(k, start, end), path.point(k, begun, high, low, close), volume)
+                price = path.point(k, to_low, begun, high, low, close)
+                kernel.bars.update(token, path.time(k, start, end), price, volume)
             at += WORD
         kernel.bars.advance(end)
         kernel.take_bars()

@@ -70,6 +70,10 @@ class TickReplay(Stage):
         ask = 0.0
         if ticks.deep:
             bid, ask = queue.touch(floor, ticks.depth, row * DEPTH)
+        if volume == 0:
+            self.kernel.begin(ts)
+            self.kernel.await_trade(market, price, bid, ask, volume)
+            return
         if floor.orders or floor.gtts or volume < 0:
             seen = ticks.deep and len(floor.orders) > 0 and queue.book(floor, ticks.depth, row * DEPTH)
             queue.trade(floor, ts, floor.instrument.ticks(price), volume, seen)

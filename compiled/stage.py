@@ -40,9 +40,10 @@ class Stage:
         sessions.index = index
         self.kernel.session(opened, self.close, sessions.hours[index])
         self.venue.session(opened, self.close)
-        self.do(self.kernel.handle(Operate(opened, Act.READY)), opened)
         if self.kernel.halted:
             self.do(self.kernel.handle(Operate(opened, Act.RESUME)), opened)
+        self.do(self.kernel.handle(Operate(opened, Act.READY)), opened)
+        self.hear(opened)  # a stop taken away makes room for the exit before the first price
         for slot in range(i64(len(self.day))):
             self.day[slot] = 0
 

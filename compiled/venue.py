@@ -23,7 +23,7 @@ from compiled.events import (
     Verb,
 )
 from compiled.floor import Floor, Rules
-from compiled.model import NEVER, Gtt, GttLeg, Instrument, Order, OrderStatus, Tick
+from compiled.model import NEVER, Gtt, GttLeg, Instrument, Order, OrderStatus, Tick, day_start
 from compiled.resting import Reports, Waiting, resting, worth
 from compiled.slippage import Slippage
 from compiled.table import Table
@@ -62,6 +62,7 @@ class Venue:
             self.floors[instrument.token] = Floor(instrument, rules, slippage, self.reports)
         self.open: i64 = 0
         self.close: i64 = 0
+        self.today: i64 = 0
         self._delay = rules.to_exchange
         self._sent: list[Errand] = []
         self._arrival = vec[i64]()
@@ -71,6 +72,7 @@ class Venue:
         """Begin the session [open, close), ns UTC; orders that no `finish` has ended are gone."""
         self.open = open
         self.close = close
+        self.today = day_start(open)
 
     def finish(self, ts: i64) -> None:
         """End the session: DAY orders are cancelled, GTTs stay."""
@@ -212,7 +214,7 @@ class Venue:
         """Take in a tick at its time: requests that were due arrive first, then our orders meet the market."""
         self.advance(tick.ts)
         floor = self.floors.get(int(tick.token))
-        if floor is None or tick.ltp <= 0.0:
+        if floor is None or tick.ltp <= 0.0 or not tick.traded_since(self.today):
             return
         if len(tick.depth) == queue.DEPTH:
             seen = queue.book(floor, tick.depth, 0)

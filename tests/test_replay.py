@@ -309,6 +309,77 @@ def test_a_bare_position_has_no_gtt_and_is_not_counted_as_naked():
     assert kernel.naked() == 0
 
 
+class Planned(Strategy):
+    """Enters and leaves with given bars of its span, counted from 0."""
+
+    def __init__(self, span, enters, leaves, stop):
+        super().__init__("planned", span)
+        self.enters, self.leaves, self.stop, self.count = enters, leaves, stop, -1
+
+    def on_bar(self, ctx, bar):
+        self.count += 1
+        if self.count == self.enters:
+            ctx.enter(bar.token, Side.BUY, 10_000_00, self.stop, trail=False)
+        elif self.count == self.leaves:
+            ctx.exit(bar.token)
+
+
+def traded(result):
+    return [(fill.order.side, fill.price, fill.ts) for fill in result.fills]
+
+
+@pytest.mark.parametrize("stop", [0.0, 5.0])
+@pytest.mark.parametrize("other", [(), (300,)])
+def test_2_what_is_asked_with_a_day_trades_at_the_next_open(stop, other):
+    rows = [(257, OPEN + k * DAY, 100.0 + k, 102.0 + k, 99.0 + k, 101.0 + k, 1_000) for k in range(5)]
+    kernel, venue = desk([Planned(86_400, 0, 2, stop), *(Restless(1, span) for span in other)], (257,), spans=(86_400,))
+    result = run_bars(kernel, venue, columns(rows, (257,)), 86_400, sessions(5))
+    assert traded(result) == [(Side.BUY, 101.0, OPEN + DAY), (Side.SELL, 103.0, OPEN + 3 * DAY)]
+    # 101 is also the close of the first day, by which the size was reckoned: ₹ 10,000 / 101 = 99 shares
+    assert [fill.quantity for fill in result.fills] == [99, 99]
+
+
+def test_2_a_day_built_of_minutes_is_acted_upon_at_the_next_open_too():
+    rows = walk(3, (257,), 375, days=3)
+    kernel, venue = desk([Planned(86_400, 0, 1, 0.0)], (257,), spans=(60, 86_400))
+    result = run_bars(kernel, venue, columns(rows, (257,)), 60, sessions(3))
+    assert traded(result) == [(Side.BUY, rows[375][2], OPEN + DAY), (Side.SELL, rows[750][2], OPEN + 2 * DAY)]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_23_days_give_what_the_long_way_gives(seed):
+    tokens = (257, 513, 769)
+    rng = random.Random(seed)
+    rows = [
+        (row[0], OPEN + index // 3 * DAY, *row[2:])
+        for index, row in enumerate(walk(seed, tokens, 120))
+        if rng.random() > 0.1 or index < 3
+    ]
+    made = [
+        desk([Restless(5), Restless(6, 86_400, stop=0.0), Restless(7, 86_400)], tokens, spans=(86_400,)) for _ in "ab"
+    ]
+    result = run_bars(*made[0], columns(rows, tokens), 86_400, sessions(120))
+    way = LongWay(*made[1])
+    way.run(rows, 86_400, days(120))
+    assert len(result.fills) > 10
+    assert result.digest == made[1][0].digest()
+    assert list(zip(result.times, result.equity, strict=True)) == way.curve
+
+
+@pytest.mark.parametrize("span", [60, 3_600])
+@pytest.mark.parametrize("stop", [0.0, 20.0])
+def test_25_an_exit_asked_with_the_last_bar_of_a_session_leaves_at_the_next_open(span, stop):
+    starts = range(OPEN, OPEN + LENGTH, span * SECOND)
+    last = len(starts) - 1
+    rows = [
+        (257, start + day * DAY, 100.0 + day, 100.5 + day, 99.5 + day, 100.0 + day, 1_000)
+        for day in (0, 1) for start in starts
+    ]  # fmt: skip
+    kernel, venue = desk([Planned(span, 1, last, stop)], (257,), spans=(span,))
+    result = run_bars(kernel, venue, columns(rows, (257,)), span, sessions(2))
+    assert traded(result) == [(Side.BUY, 100.0, starts[2]), (Side.SELL, 101.0, OPEN + DAY)]
+
+
 def test_25_a_session_ends_its_orders_and_lifts_the_halt_of_the_day_before():
     class Daily(Strategy):
         def __init__(self):
@@ -432,7 +503,7 @@ def test_26_a_tick_is_heard_before_the_fill_it_brings():
                 ctx.enter(tick.token, Side.BUY, 10_000_00, 5.0)
 
     kernel, venue = desk([Watcher("watcher", 60, wants_ticks=True)], (257,))
-    rows = [(257, OPEN + k * SECOND, ltp, 10 * k, b"") for k, ltp in enumerate((100.0, 101.0, 102.0))]
+    rows = [(257, OPEN + k * SECOND, ltp, 10 + 10 * k, b"") for k, ltp in enumerate((100.0, 101.0, 102.0))]
     run_ticks(kernel, venue, tick_columns(rows, (257,)), sessions())
     assert heard == [(100.0, 0), (101.0, 0), (102.0, 100)]
 

@@ -1,6 +1,8 @@
 """Fills inside bars, rule by rule: the numbers in the names are those of docs/fills.md."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from compiled import path
 from compiled.events import CancelOrder, DeleteGtt, GttUpdate, ModifyGtt, OrderUpdate, Outcome, Verb
@@ -9,13 +11,26 @@ from compiled.slippage import FixedTicks, SpreadFraction, VolumeShare
 from tests.reference.exchange import CLOSE, OPEN, TOKEN, Exchange
 
 
+def points(open, high, low, close, tick=0.05):
+    to_low = path.low_first(Instrument(1, "NSE", "X", tick), open, high, low)
+    return [path.point(k, to_low, open, high, low, close) for k in range(4)]
+
+
 def test_1_the_path_goes_to_the_nearer_extreme_first():
-    assert [path.point(k, 100.0, 101.0, 98.0, 99.0) for k in range(4)] == [100.0, 101.0, 98.0, 99.0]
-    assert [path.point(k, 100.0, 103.0, 99.0, 102.0) for k in range(4)] == [100.0, 99.0, 103.0, 102.0]
+    assert points(100.0, 101.0, 98.0, 99.0) == [100.0, 101.0, 98.0, 99.0]
+    assert points(100.0, 103.0, 99.0, 102.0) == [100.0, 99.0, 103.0, 102.0]
 
 
 def test_1_with_both_extremes_as_near_the_low_comes_first():
-    assert [path.point(k, 100.0, 101.0, 99.0, 100.5) for k in range(4)] == [100.0, 99.0, 101.0, 100.5]
+    assert points(100.0, 101.0, 99.0, 100.5) == [100.0, 99.0, 101.0, 100.5]
+
+
+@given(st.sampled_from([0.01, 0.05, 0.1, 1.0]), st.integers(2, 600_000), st.integers(0, 2_000), st.integers(-3, 3))
+def test_1_a_tie_is_a_tie_whatever_rounding_makes_of_the_differences(tick, begun, away, more):
+    instrument = Instrument(1, "NSE", "X", tick)
+    down = min(away, begun - 1)
+    begin, high, low = (instrument.price(at) for at in (begun, begun + max(0, down + more), begun - down))
+    assert path.low_first(instrument, begin, high, low) == (max(0, down + more) >= down)
 
 
 def test_1_the_points_are_thirds_of_the_bar_and_the_last_lies_inside_it():

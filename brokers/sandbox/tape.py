@@ -17,6 +17,7 @@ from brokers.sandbox import ist
 from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.listing import Listing
 from brokers.sandbox.universe import Dump, share
+from compiled import path
 from compiled.book import IOC
 from compiled.model import MINUTE, SECOND, Instrument
 from engine.errors import DataError
@@ -50,18 +51,18 @@ class Print(NamedTuple):
 class Record:
     """One symbol's recorded bars, packed, oldest first; of a repeated stamp the last row counts."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: Path) -> None:
         try:
             # neither threads nor `read_table`, which loads the datasets of arrow: both keep memory for good
-            table = pq.ParquetFile(path).read(columns=["timestamp", *COLUMNS], use_threads=False)
+            table = pq.ParquetFile(file).read(columns=["timestamp", *COLUMNS], use_threads=False)
             stamps = table["timestamp"].cast(pa.timestamp("ns", tz="UTC")).cast("int64").to_numpy()
             columns = [table[name].to_numpy() for name in COLUMNS]
         except (OSError, KeyError, ValueError) as error:
-            raise DataError(f"tape {path}: {error}") from error
+            raise DataError(f"tape {file}: {error}") from error
         order = np.argsort(stamps, kind="stable")
         stamps = stamps[order]
         kept = np.append(stamps[1:] != stamps[:-1], True)[: len(stamps)]
-        self.name = f"tape {path.parent}: {path.stem}"
+        self.name = f"tape {file.parent}: {file.stem}"
         self._stamps = stamps[kept]
         self._columns = [column[order][kept] for column in columns]
 
@@ -89,7 +90,7 @@ class Record:
 
 def symbols(folder: Path) -> list[str]:
     """Return the symbols a tape folder holds; raise `DataError` for a folder without any."""
-    found = sorted(path.stem for path in folder.glob("*.parquet"))
+    found = sorted(file.stem for file in folder.glob("*.parquet"))
     if not found:
         raise DataError(f"tape {folder}: no such folder, or no SYMBOL.parquet in it")
     return found
@@ -127,11 +128,10 @@ def listed(symbol: str, date: str, record: Record, rules: DayRules, dump: Dump) 
     return share(symbol, close, tick, (low - tick / 4, high + tick / 4), rules, dump)
 
 
-def path(candle: Candle) -> tuple[float, float, float, float]:
-    """Return the four prices of a bar in the order they are printed."""
-    low_first = candle.open - candle.low <= candle.high - candle.open
-    near, far = (candle.low, candle.high) if low_first else (candle.high, candle.low)
-    return candle.open, near, far, candle.close
+def prices(instrument: Instrument, candle: Candle) -> list[float]:
+    """Return the four prices of a bar in the order they are printed: its path in a backtest (`docs/fills.md`, rule 1)."""
+    to_low = path.low_first(instrument, candle.open, candle.high, candle.low)
+    return [path.point(k, to_low, candle.open, candle.high, candle.low, candle.close) for k in range(path.POINTS)]
 
 
 @final
@@ -154,7 +154,7 @@ class Tape:
     def _lay(self, listing: Listing, candle: Candle) -> None:
         quarter = candle.volume // 4
         parts = (quarter, quarter, quarter, candle.volume - 3 * quarter)
-        for second, price, quantity in zip(SECONDS, path(candle), parts, strict=True):
+        for second, price, quantity in zip(SECONDS, prices(listing.instrument, candle), parts, strict=True):
             ticks = listing.instrument.ticks(price)
             row = Print(listing, ticks, quantity, max(1, quarter // LEVELS))
             self._prints.setdefault(candle.start + second * SECOND, []).append(row)

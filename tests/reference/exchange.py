@@ -20,6 +20,7 @@ from compiled.model import (
 )
 from compiled.slippage import Slippage
 from compiled.venue import Venue
+from tests.reference.replay import path_of
 
 TOKEN = 257
 OPEN = 1_759_808_700_000_000_000
@@ -38,7 +39,7 @@ class Exchange:
         self.intents = 0
         self.minute = 0
         self.now = OPEN
-        self.volume = 0
+        self.volume = 1_000
         self.heard = []
 
     def order(
@@ -90,7 +91,7 @@ class Exchange:
         start, *prices = self.play
         for k in range(first, stop):
             self.now = path.time(k, start, start + MINUTE)
-            self.venue.move(self.instrument.token, self.now, path.point(k, *prices))
+            self.venue.move(self.instrument.token, self.now, path_of(*prices)[k])
         if stop == 4:
             self.now = start + MINUTE
         return self.trades()

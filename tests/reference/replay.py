@@ -1,8 +1,16 @@
 """The long way through a bar-driven run: every point of every path as an event, as rules 22 and 23 say it."""
 
+from decimal import Decimal
+
 from compiled import path
 from compiled.events import Act, Operate, Ticks, Timer
 from compiled.model import SECOND, Tick
+
+
+def path_of(open, high, low, close):
+    """Return the four prices of rule 1, reckoned in exact decimals."""
+    begun, top, bottom = (Decimal(str(price)) for price in (open, high, low))
+    return [open, low, high, close] if begun - bottom <= top - begun else [open, high, low, close]
 
 
 class LongWay:
@@ -26,9 +34,10 @@ class LongWay:
                 continue
             self.kernel.session(begun, close)
             self.venue.session(begun, close)
-            self.tell(Operate(begun, Act.READY), begun)
             if self.kernel.halted:
                 self.tell(Operate(begun, Act.RESUME), begun)
+            self.tell(Operate(begun, Act.READY), begun)
+            self.hear(begun)
             day = {}
             turned = begun
             for start in sorted({row[1] for row in of_day}):
@@ -45,13 +54,13 @@ class LongWay:
         for k in range(4):
             ts = path.time(k, start, end)
             for token, _, *prices, volume in rows:
-                price = path.point(k, *prices)
+                price = path_of(*prices)[k]
                 if k == 0:
                     self.venue.open_bar(token, ts, *prices[:3], volume)
                 else:
                     self.venue.move(token, ts, price)
                 day[token] = day.get(token, 0) + (volume if k == 3 else 0)
-                self.tell(Ticks(ts, [Tick(token, ts, price, day[token])]), ts)
+                self.tell(Ticks(ts, [Tick(token, ts, price, day[token], last_trade_ts=ts)]), ts)
                 self.hear(ts)
         self.tell(Timer(end), end)
         self.hear(end)

@@ -6,8 +6,9 @@ import pytest
 
 from brokers.sandbox import SandboxConfig, ist
 from brokers.sandbox.exchange import Exchange
-from brokers.sandbox.tape import Candle, path
+from brokers.sandbox.tape import Candle, prices
 from compiled.frames import Decoder
+from compiled.model import Instrument
 from engine.errors import DataError
 
 MINUTE = 60_000_000_000
@@ -109,9 +110,11 @@ def test_yesterdays_bars_serve_history_and_the_previous_close(market_data, make_
 
 
 def test_a_bar_is_walked_to_its_nearer_extreme_first():
-    assert path(Candle(0, 100.0, 102.0, 99.0, 101.0, 8)) == (100.0, 99.0, 102.0, 101.0)
-    assert path(Candle(0, 100.0, 100.5, 98.0, 99.0, 8)) == (100.0, 100.5, 98.0, 99.0)
-    assert path(Candle(0, 100.0, 101.0, 99.0, 100.5, 8)) == (100.0, 99.0, 101.0, 100.5)
+    share = Instrument(1, "NSE", "X", 0.05)
+    assert prices(share, Candle(0, 100.0, 102.0, 99.0, 101.0, 8)) == [100.0, 99.0, 102.0, 101.0]
+    assert prices(share, Candle(0, 100.0, 100.5, 98.0, 99.0, 8)) == [100.0, 100.5, 98.0, 99.0]
+    assert prices(share, Candle(0, 100.0, 101.0, 99.0, 100.5, 8)) == [100.0, 99.0, 101.0, 100.5]
+    assert prices(share, Candle(0, 100.15, 105.8, 94.5, 100.5, 8)) == [100.15, 94.5, 105.8, 100.5]  # 5.65 both ways
 
 
 def test_prints_fall_on_four_seconds_of_the_minute_and_share_the_volume(tape):
