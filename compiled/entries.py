@@ -193,9 +193,9 @@ class Entries(Adoptions):
         hours = market.instrument.hours
         if entry.terms.variety is Variety.AMO:
             return Reason.SESSION if hours.trading(now) or market.last <= 0.0 else Reason.OK
-        if not hours.trading(now):
+        if not hours.takes_entries(now):
             return Reason.SESSION
-        if plan.product is Product.MIS and hours.squares_off(now):
+        if (plan.product is Product.MIS or hours.clears) and hours.squares_off(now):
             return Reason.SQUARE_OFF
         stale = self.limits.stale_after
         if not market.live or market.untraded or market.ltp <= 0.0 or (stale > 0 and now - market.heard > stale):

@@ -450,7 +450,7 @@ class Kernel(Entries):
         if not self.still:
             self.still = True
             for ladder in self.ladders.values():
-                if ladder.plan.product is Product.MIS and not ladder.leaving:
+                if not ladder.leaving and (ladder.plan.product is Product.MIS or ladder.instrument.hours.clears):
                     self._square_off(ladder)
                     self.still = False
                 if not idle(ladder, 0.0, NO_PRICE):
@@ -479,7 +479,8 @@ class Kernel(Entries):
 
     def _square_off(self, ladder: Ladder) -> None:
         if ladder.instrument.hours.squares_off(self.out.now):
-            self.out.alert("info", "square_off", "intraday positions are over for today", ladder.instrument.token)
+            what = "positions in what expires today" if ladder.instrument.hours.clears else "intraday positions"
+            self.out.alert("info", "square_off", what + " are over for today", ladder.instrument.token)
             self._leave(ladder, "square-off")
 
     def _feed_status(self, event: FeedStatus) -> None:

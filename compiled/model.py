@@ -98,7 +98,11 @@ class TradingHours:
     """When one instrument trades on one day, in ns UTC: continuously in [opens, closes), less [pause, resumes).
 
     Its closing auction takes market orders in [auction, auction_ends) and is matched by `ends`, when the last order of
-    the day is done (without an auction at the close). From `square_off` on (0: never) the desk holds nothing intraday.
+    the day is done (without an auction at the close). From `square_off` on (0: never) the desk holds nothing intraday,
+    and nothing at all where it `clears`. From `last_entry` on (0: the close) it enters nothing, and takes back what rests.
+
+    Where nobody knows which of two schedules holds, `closes` is the earlier close, there is no auction, and `ends` is when
+    both are over.
     """
 
     def __init__(
@@ -111,6 +115,8 @@ class TradingHours:
         auction_ends: i64 = 0,
         ends: i64 = 0,
         square_off: i64 = 0,
+        last_entry: i64 = 0,
+        clears: bool = False,
     ) -> None:
         self.opens = opens
         self.closes = closes
@@ -120,10 +126,20 @@ class TradingHours:
         self.auction_ends = auction_ends
         self.ends = ends if ends > 0 else closes
         self.square_off = square_off
+        self.last_entry = last_entry
+        self.clears = clears
 
     def trading(self, ts: i64) -> bool:
-        """Tell whether continuous trading is on: the only time for entries."""
+        """Tell whether continuous trading is on."""
         return self.opens <= ts < self.closes and not self.pause <= ts < self.resumes
+
+    def takes_entries(self, ts: i64) -> bool:
+        """Tell whether an entry may leave, or rest."""
+        return self.trading(ts) and not self.withdraws(ts)
+
+    def withdraws(self, ts: i64) -> bool:
+        """Tell whether entries that rest are taken back: before a close that may be the exchange's."""
+        return 0 < self.last_entry <= ts
 
     def takes_exits(self, ts: i64) -> bool:
         """Tell whether an order at the market is taken, by continuous trading or by the closing auction."""
@@ -131,7 +147,11 @@ class TradingHours:
 
     def gathers(self, ts: i64) -> bool:
         """Tell whether orders wait for the closing auction to be matched."""
-        return self.closes <= ts < self.ends
+        return self.auction > 0 and self.closes <= ts < self.ends
+
+    def unsure(self, ts: i64) -> bool:
+        """Tell whether nobody knows that the exchange trades: a refusal is no fault then."""
+        return self.auction == 0 and self.closes <= ts < self.ends
 
     def squares_off(self, ts: i64) -> bool:
         """Tell whether intraday positions are over for the day."""
@@ -143,8 +163,8 @@ class Instrument:
     """One tradable instrument, with the grid its prices stand on.
 
     `tick` in rupees, `lot` and `freeze` in shares (freeze 0: not known), `lower` and `upper` the day's price band in
-    rupees (0.0: none known), `close` the previous close, `kind` one of EQ, FUT, CE, PE, INDEX. `hours` are the day's;
-    the kernel sets them when a session begins.
+    rupees (0.0: none known), `close` the previous close, `kind` one of EQ, FUT, CE, PE, INDEX, `expiry` a contract's last
+    day as YYYYMMDD (0: none). `hours` are the day's; the kernel sets them when a session begins.
 
     Where the exchange counts lots (MCX), a share here is one unit of what the price is for, and `multiplier` says how many
     of them the exchange counts as one: 100 for GOLD, whose lot of 1 kg is priced per 10 g. Orders, fills and positions
@@ -165,6 +185,7 @@ class Instrument:
         close: float = 0.0,
         freeze: i64 = 0,
         multiplier: i64 = 1,
+        expiry: i64 = 0,
     ) -> None:
         self.token = token
         self.exchange = exchange
@@ -178,6 +199,7 @@ class Instrument:
         self.close = close
         self.freeze = freeze
         self.multiplier = multiplier
+        self.expiry = expiry
         self.hours = TradingHours(0, NEVER)
         self.tick_e4: i64 = i64(tick * E4 + 0.5)
 

@@ -130,7 +130,9 @@ def _still(rung: Rung) -> bool:
 def _tend_entry(out: Outbox, ladder: Ladder, rung: Rung) -> None:
     """Cancel what is left of an entry that has waited long enough, or that nobody wants any more."""
     entry = rung.entry
-    if entry is not None and not settled(entry) and (rung.leaving or _waited(out, ladder, entry)):
+    if entry is None or settled(entry):
+        return
+    if rung.leaving or _waited(out, ladder, entry) or ladder.instrument.hours.withdraws(out.now):
         out.cancel(entry)
 
 

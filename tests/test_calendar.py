@@ -130,7 +130,7 @@ def test_the_last_day_before_the_closing_auction_trades_to_half_past_three():
     assert not CALENDAR.expects_bar(at(friday, "15:30"), 60, "NFO", "FUT")
 
 
-@pytest.mark.parametrize("text", ["2026-08-03", "2026-11-20", "2026-12-31"])
+@pytest.mark.parametrize("text", ["2026-08-03", "2026-11-20", "2026-12-04"])
 def test_since_the_closing_auction_a_stock_with_derivatives_has_no_bar_after_a_quarter_past_three(text):
     assert CALENDAR.expects_bar(at(text, "15:14"), 60, cas=True)
     assert not CALENDAR.expects_bar(at(text, "15:15"), 60, cas=True)
@@ -342,12 +342,20 @@ def test_no_two_rows_of_one_kind_hold_on_the_same_day():
         for one, other in combinations(rows, 2):
             apart = one.last < other.first or other.last < one.first
             apart |= not set(one.exchanges) & set(other.exchanges) or not set(one.kinds) & set(other.kinds)
-            apart |= {one.cas, other.cas} == {True, False}
+            apart |= {one.cas, other.cas} == {True, False} or {one.expiring, other.expiring} == {True, False}
             assert apart, (one, other)
 
 
 def test_every_row_of_the_table_is_in_order_and_names_known_sources():
-    for row in [*TABLE.holidays, *TABLE.days, *TABLE.phases, *TABLE.square_off, *TABLE.amo]:
+    for row in [
+        *TABLE.holidays,
+        *TABLE.days,
+        *TABLE.phases,
+        *TABLE.square_off,
+        *TABLE.amo,
+        *TABLE.settlement,
+        *TABLE.special_closing,
+    ]:
         assert row.source
         assert set(row.source) <= set(TABLE.sources)
     for row in TABLE.holidays:

@@ -203,6 +203,7 @@ def instrument(row: Row, day: date) -> Instrument | None:
         "INDEX" if row["segment"] == "INDICES" else row["instrument_type"],
         row["name"],
         multiplier=each,
+        expiry=int(row["expiry"].replace("-", "") or 0),
     )
 
 

@@ -16,6 +16,7 @@ from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.fair import Drift, Fair, Follow, Option
 from brokers.sandbox.listing import Contract, Index, Listing, Spot
 from compiled.model import Instrument
+from engine.market.instruments import as_number
 
 SEGMENTS: Mapping[str, int] = {"NSE": 1, "NFO": 2, "BSE": 4, "MCX": 7}
 TYPES: Mapping[str, str] = {"FUT": "FUT", "CE": "OPT", "PE": "OPT"}
@@ -89,6 +90,7 @@ class Maker:
     ) -> Listing:  # fmt: skip
         token = next(self._numbers) << 8 | SEGMENTS[exchange]
         made = Instrument(token, exchange, symbol, tick, lot, kind, name, freeze=freeze)
+        made.expiry = as_number(contract.expiry if contract else None)
         made.close = max(tick, made.snap(close))
         if kind in TYPES and kind != "FUT":
             made.lower, made.upper = tick, made.snap(made.close * OPTION_REACH + 10.0)

@@ -25,8 +25,9 @@ from brokers.sandbox.listing import Contract, Index, Listing
 from brokers.sandbox.sessions import Group
 from compiled.model import Instrument
 from engine.errors import DataError
-from engine.market.instruments import INDICES
+from engine.market.instruments import INDICES, as_number
 from engine.market.instruments import Listing as Row
+from engine.market.sessions import Keeping
 
 CONTRACTS: Final = {"FUT", "CE", "PE"}
 HOMES = {"NFO": "NSE", "BFO": "BSE"}
@@ -51,6 +52,7 @@ class Keeps(NamedTuple):
     exchange: str
     kind: str
     cas: bool
+    expiring: bool
     called: bool
 
 
@@ -83,12 +85,12 @@ class DumpUniverse:
         called = row.kind != "FUT" or row.exchange == "MCX" or row.expiry is None or sessions.called_before_open(
             self._day, row.expiry, self._near[row.exchange]
         )  # fmt: skip
-        cas = self.keeping.cas(self._day, Instrument(row.token, row.exchange, row.symbol, row.tick, kind=row.kind))
+        keeping = self.keeping.keeping(self._day, row.instrument())
         kind = "CE" if row.kind == "PE" else "EQ" if row.kind == "INDEX" else row.kind
-        key = Keeps(row.exchange, kind, cas, called and row.kind not in {"CE", "PE"})
+        key = Keeps(row.exchange, kind, keeping.cas, keeping.expiring, called and row.kind not in {"CE", "PE"})
         if key not in self._hours:
             try:
-                self._hours[key] = sessions.hours(self._day, *key[:2], cas=cas, called=key.called)
+                self._hours[key] = sessions.hours(self._day, Keeping(*key[:4]), called=key.called)
             except DataError:
                 self._hours[key] = None
         return self._hours[key]
@@ -148,6 +150,7 @@ class DumpUniverse:
     def _listing(self, row: Row, close: float, contract: Contract | None) -> Listing:
         kind: Literal["EQ", "FUT", "CE", "PE"] = row.kind  # type: ignore[assignment]  # no index comes here
         made = Instrument(row.token, row.exchange, row.symbol, row.tick, row.lot, kind, row.name)
+        made.expiry = as_number(row.expiry)
         made.freeze = self._rules.freeze(row.name, row.lot) if contract else self._rules.orders.max_quantity
         made.close = max(row.tick, made.snap(close))
         if kind in {"CE", "PE"}:

@@ -19,6 +19,7 @@ from engine.errors import ConfigError, DataError
 from engine.market.calendar import Phase
 from engine.market.hours import Hours
 from engine.market.instruments import Listing as Row
+from engine.market.sessions import Keeping
 
 RUN_CHANCE = 0.02
 """Of a share, each day, to run into its circuit limit."""
@@ -119,17 +120,17 @@ def _random(seed: int, made: Made) -> Random:
 
 def _groups(day: date, hours: Hours, listings: Sequence[Listing]) -> list[Group]:
     """Return the listings by the hours they keep; the named shares have derivatives, generated ones have none."""
-    groups: dict[tuple[str, str, bool, bool], Group] = {}
+    groups: dict[tuple[Keeping, bool], Group] = {}
     near = _near(listings)
     for one in listings:
         exchange, kind = one.instrument.exchange, one.instrument.kind
-        cas = hours.cas(day, one.instrument)
         called = one.contract is None or (
             kind == "FUT" and sessions.called_before_open(day, one.contract.expiry, near[exchange])
         )
-        key = (exchange, kind if kind in {"EQ", "FUT"} else "CE", cas, called)
+        by = hours.keeping(day, one.instrument)._replace(kind=kind if kind in {"EQ", "FUT"} else "CE")
+        key = (by, called)
         if key not in groups:
-            groups[key] = sessions.hours(day, exchange, key[1], cas=cas, called=called)
+            groups[key] = sessions.hours(day, by, called=called)
         groups[key].listings.append(one)
     return list(groups.values())
 
@@ -161,7 +162,7 @@ def _tape(config: SandboxConfig, rules: DayRules, dump: universe.Dump) -> Listed
 def _known_hours(day: str) -> Group | None:
     """Return Zerodha's times for a recorded day; None where the calendar does not know the day."""
     try:
-        return sessions.hours(date.fromisoformat(day), "NSE", "EQ", cas=False)
+        return sessions.hours(date.fromisoformat(day), Keeping("NSE", "EQ"))
     except DataError:
         return None
 

@@ -15,6 +15,7 @@ from engine.errors import DataError
 from engine.market.calendar import Calendar, Phase
 from engine.market.hours import Hours
 from engine.market.safeguards import Safeguards
+from engine.market.sessions import Keeping
 
 CONTINUOUS = "continuous"
 REFERENCE = "auction reference"
@@ -91,18 +92,17 @@ def opens(day: str, exchange: str, kind: str) -> tuple[int, ...]:
     return tuple(part.start for part in session.parts) if session else (ist.midnight(day) + USUAL_OPEN,)
 
 
-def hours(day: date, exchange: str, kind: str, *, cas: bool, called: bool = True) -> Group:
+def hours(day: date, by: Keeping, *, called: bool = True) -> Group:
     """Return the hours of a class of instruments, with no listings yet; raise `DataError` for a day without trading.
 
     `called`: it takes part in the pre-open, if its class has one.
     """
     calendar = _calendar()
-    session = calendar.session(day, exchange, kind, cas)
+    session = calendar.session(day, *by)
     if session is None:
-        raise DataError(f"{day} is no trading day of {exchange}")
+        raise DataError(f"{day} is no trading day of {by.exchange}")
     phases = session.phases if called else tuple(phase for phase in session.phases if phase.start >= session.open)
-    square_off = calendar.square_off(day, exchange, kind, cas)
-    return Group([], phases, exchange, square_off, calendar.amo(day, exchange, kind))
+    return Group([], phases, by.exchange, calendar.square_off(day, *by), calendar.amo(day, by.exchange, by.kind))
 
 
 def called_before_open(day: date, expiry: date, near: date) -> bool:

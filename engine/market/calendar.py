@@ -2,23 +2,37 @@
 
 Times are nanoseconds UTC, days are IST dates. A year without a holiday list, or a session whose clock time is not
 known, raises `DataError`: the calendar never guesses. `cas` says that a stock has derivatives, and so closes in the
-closing auction session since 2026-08-03.
+closing auction session since 2026-08-03; `expiring` that an index contract is on its last day.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal, NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self
 
 import msgspec
 
 from compiled.model import MINUTE, SECOND
 from engine.errors import DataError
+from engine.market.sessions import (
+    CLOSED,
+    CONTINUOUS,
+    Clock,
+    DayPhases,
+    HolidayYear,
+    Keeping,
+    Row,
+    SessionTable,
+    SpecialDay,
+    TableRow,
+    both,
+    close_of,
+    minutes_of,
+    moved,
+    row_of,
+)
 
 FILE = Path(__file__).with_name("sessions.json")
-
-CONTINUOUS = "continuous"
-CLOSED = "closed"
 
 DAY = 86_400 * SECOND
 IST = 19_800 * SECOND
@@ -50,6 +64,16 @@ class Session(NamedTuple):
         return tuple(phase for phase in self.phases if phase.name == CONTINUOUS)
 
 
+class Doubt(NamedTuple):
+    """New hours, in force from `since` on, that are neither certain nor confirmed by an operator."""
+
+    since: date
+    exchanges: tuple[str, ...]
+    confidence: str
+    source: tuple[str, ...]
+    read: date
+
+
 class Gap(NamedTuple):
     """Expected bars that are not there: `bars` of them, starting in [start, end)."""
 
@@ -58,89 +82,27 @@ class Gap(NamedTuple):
     bars: int
 
 
-Clock = tuple[str, str, str]
-"""A phase in the file: its name, and from when to when as HH:MM."""
-
-
-class _Row(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    exchanges: list[str]
-    source: list[str]
-    confidence: Literal["high", "medium", "low"]
-    note: str = ""
-
-
-class _Year(_Row, kw_only=True):
-    year: int
-    closed: frozenset[date]
-    morning_closed: frozenset[date] = frozenset()
-    evening_closed: frozenset[date] = frozenset()
-
-
-class _Special(_Row, kw_only=True):
-    date: date
-    name: str
-    regular: bool = False
-    phases: list[Clock] | None = None
-
-
-class _Dated(_Row, rename={"first": "from", "last": "until"}, kw_only=True):
-    kinds: list[str]
-    cas: bool | None = None
-    first: date
-    last: date = date.max
-
-    def serves(self, day: date, exchange: str, kind: str, cas: bool) -> bool:
-        return (
-            self.first <= day <= self.last
-            and exchange in self.exchanges
-            and kind in self.kinds
-            and self.cas in {None, cas}
-        )
-
-
-class _Phases(_Dated, kw_only=True):
-    part: Literal["pre-open", "main"]
-    phases: list[Clock]
-
-
-class _SquareOff(_Dated, kw_only=True):
-    at: str = ""
-    before_close_minutes: int = 0
-
-
-class _Amo(_Dated, kw_only=True):
-    opens: str
-    closes: str
-
-
-Row = TypeVar("Row", bound=_Dated)
-
-
-class _File(msgspec.Struct, forbid_unknown_fields=True):
-    about: str
-    read: date
-    sources: dict[str, str]
-    holidays: list[_Year]
-    days: list[_Special]
-    phases: list[_Phases]
-    square_off: list[_SquareOff]
-    amo: list[_Amo]
-
-
 class Calendar:
-    """The trading calendar of all exchanges; immutable, cheap to ask."""
+    """The trading calendar of all exchanges; immutable, cheap to ask.
 
-    def __init__(self, table: _File) -> None:
+    `confirmed` are the days (`from` in the table) whose new hours an operator answers for: until then a day has what is
+    right under them and under those before. None: the table counts as it stands, as for an exchange of our own.
+    """
+
+    def __init__(self, table: SessionTable, confirmed: Collection[date] | None = None) -> None:
         self._table = table
+        self._confirmed = confirmed
         self._years = {(exchange, row.year): row for row in table.holidays for exchange in row.exchanges}
         self._specials = {(exchange, row.date): row for row in table.days for exchange in row.exchanges}
-        self._sessions: dict[tuple[date, str, str, bool], Session | None] = {}
+        self._main = [row for row in table.phases if row.part == "main"]
+        self._unsettled = {(exchange, row.year): row for row in table.settlement for exchange in row.exchanges}
+        self._sessions: dict[tuple[date, Keeping], Session | None] = {}
 
     @classmethod
-    def load(cls, file: Path = FILE) -> Self:
+    def load(cls, file: Path = FILE, confirmed: Collection[date] | None = None) -> Self:
         """Read the table; raise `DataError` where it is missing or malformed."""
         try:
-            return cls(msgspec.json.decode(file.read_bytes(), type=_File))
+            return cls(msgspec.json.decode(file.read_bytes(), type=SessionTable), confirmed)
         except (OSError, msgspec.DecodeError) as error:
             raise DataError(f"{file}: {error}") from error
 
@@ -171,38 +133,42 @@ class Calendar:
             day += timedelta(days=1)
         return day
 
-    def session(self, day: date, exchange: str = "NSE", kind: str = "EQ", cas: bool = False) -> Session | None:
+    def session(
+        self, day: date, exchange: str = "NSE", kind: str = "EQ", cas: bool = False, expiring: bool = False
+    ) -> Session | None:
         """Return the session of `day`, None without trading; raise `DataError` where its clock time is not known."""
-        key = (day, exchange, kind, cas)
-        if key not in self._sessions:
-            self._sessions[key] = self._session(*key)
-        return self._sessions[key]
+        return self._kept(day, Keeping(exchange, kind, cas, expiring))
 
-    def phase(self, ts: int, exchange: str = "NSE", kind: str = "EQ", cas: bool = False) -> Phase:
+    def phase(
+        self, ts: int, exchange: str = "NSE", kind: str = "EQ", cas: bool = False, expiring: bool = False
+    ) -> Phase:
         """Return the phase at `ts`; "closed" reaches from one phase to the next, or to the end of the holiday lists.
 
         A session of unknown clock time counts as closed.
         """
-        day = ist_day(ts)
-        phases = self._phases(day, exchange, kind, cas)
+        day, by = ist_day(ts), Keeping(exchange, kind, cas, expiring)
+        phases = self._phases(day, by)
         for phase in phases:
             if phase.start <= ts < phase.end:
                 return phase
         before = [phase.end for phase in phases if phase.end <= ts]
         after = [phase.start for phase in phases if phase.start > ts]
-        start = before[-1] if before else self._edge(day, -1, exchange, kind, cas)
-        end = after[0] if after else self._edge(day, 1, exchange, kind, cas)
+        start = before[-1] if before else self._edge(day, -1, by)
+        end = after[0] if after else self._edge(day, 1, by)
         return Phase(CLOSED, start, end)
 
-    def next_phase(self, ts: int, exchange: str = "NSE", kind: str = "EQ", cas: bool = False) -> Phase:
+    def next_phase(
+        self, ts: int, exchange: str = "NSE", kind: str = "EQ", cas: bool = False, expiring: bool = False
+    ) -> Phase:
         """Return the phase that follows the one at `ts`; raise `DataError` at the end of the holiday lists."""
-        return self.phase(self.phase(ts, exchange, kind, cas).end, exchange, kind, cas)
+        return self.phase(self.phase(ts, exchange, kind, cas, expiring).end, exchange, kind, cas, expiring)
 
     def expected_bars(
-        self, day: date, span: int = 60, exchange: str = "NSE", kind: str = "EQ", cas: bool = False
-    ) -> list[int]:
+        self, day: date, span: int = 60, exchange: str = "NSE", kind: str = "EQ", cas: bool = False,
+        expiring: bool = False,
+    ) -> list[int]:  # fmt: skip
         """Return the starts of the day's bars of `span` seconds: aligned to the open, the last one cut at the close."""
-        session = self.session(day, exchange, kind, cas)
+        session = self.session(day, exchange, kind, cas, expiring)
         if session is None:
             return []
         if span * SECOND >= DAY:
@@ -227,6 +193,7 @@ class Calendar:
         exchange: str = "NSE",
         kind: str = "EQ",
         cas: bool = False,
+        expiring: bool = False,
     ) -> list[Gap]:
         """Return the gaps among bars of `span` seconds that start at `starts`, in any order; others are ignored.
 
@@ -235,7 +202,7 @@ class Calendar:
         there = set(starts)
         gaps: list[Gap] = []
         open_gap = False
-        for start in self.expected_bars(day, span, exchange, kind, cas):
+        for start in self.expected_bars(day, span, exchange, kind, cas, expiring):
             missing = start not in there
             if missing and open_gap:
                 gaps[-1] = Gap(gaps[-1].start, start + span * SECOND, gaps[-1].bars + 1)
@@ -244,17 +211,22 @@ class Calendar:
             open_gap = missing
         return gaps
 
-    def square_off(self, day: date, exchange: str = "NSE", kind: str = "EQ", cas: bool = False) -> int | None:
+    def square_off(
+        self, day: date, exchange: str = "NSE", kind: str = "EQ", cas: bool = False, expiring: bool = False
+    ) -> int | None:
         """Return when Zerodha squares off MIS positions on `day`; None without trading, or on a special day."""
-        session = self.session(day, exchange, kind, cas)
-        row = self._row(self._table.square_off, day, exchange, kind, cas)
+        by = Keeping(exchange, kind, cas, expiring)
+        session, row = self._kept(day, by), row_of(self._table.square_off, day, by)
         if session is None or row is None or not self._is_routine(day, exchange):
             return None
-        return _at(day, row.at) if row.at else session.close - row.before_close_minutes * MINUTE
+        rows = (row, self._replaced(self._table.square_off, row, by) or row)
+        return min(
+            _at(day, each.at) if each.at else session.close - each.before_close_minutes * MINUTE for each in rows
+        )
 
     def amo(self, day: date, exchange: str = "NSE", kind: str = "EQ") -> tuple[int, int] | None:
         """Return [from, to) of the after-market orders that are sent on `day`; None where it is not known."""
-        row = self._row(self._table.amo, day, exchange, kind, False)
+        row = row_of(self._table.amo, day, Keeping(exchange, kind))
         if row is None or not self.is_trading_day(day, exchange) or not self._is_routine(day, exchange):
             return None
         if (exchange, (day - timedelta(days=1)).year) not in self._years:
@@ -267,7 +239,63 @@ class Calendar:
         session = self.session(previous, exchange, kind)
         return (session.close, _at(day, row.closes)) if session else None
 
-    def _year(self, day: date, exchange: str) -> _Year:
+    def doubts(self, day: date) -> list[Doubt]:
+        """Return the new hours of a day that do not count alone: what it has instead is right under the old ones, too."""
+        found: dict[date, list[DayPhases]] = {}
+        for row in self._main:
+            by = Keeping(row.exchanges[0], row.kinds[0], bool(row.cas), bool(row.expiring))
+            if row.first <= day <= row.last and self._replaced(self._main, row, by) is not None:
+                found.setdefault(row.first, []).append(row)
+        return [
+            Doubt(
+                first,
+                tuple(dict.fromkeys(exchange for row in rows for exchange in row.exchanges)),
+                min((row.confidence for row in rows), key=("low", "medium").index),
+                tuple(dict.fromkeys(source for row in rows for source in row.source)),
+                max(row.read or self._table.read for row in rows),
+            )
+            for first, rows in sorted(found.items())
+        ]
+
+    @property
+    def changes(self) -> frozenset[date]:
+        """Return the days on which a row of the hours begins: those an operator may confirm."""
+        return frozenset(row.first for row in (*self._table.phases, *self._table.square_off))
+
+    def settles(self, day: date, exchange: str = "NSE") -> bool:
+        """Tell whether shares and money change hands on `day`; raise `DataError` for a year without a list."""
+        row = self._unsettled.get((exchange, day.year))
+        if row is None:
+            raise DataError(f"no settlement holidays of {exchange} for {day.year}: add them to {FILE}")
+        return day.weekday() < 5 and day not in self._year(day, exchange).closed | row.closed
+
+    def settlement(self, day: date, exchange: str = "NSE") -> date:
+        """Return when what is traded on `day` settles (T+1): funds and shares are there on it; raise `DataError`."""
+        day += timedelta(days=1)
+        while not self.settles(day, exchange):
+            day += timedelta(days=1)
+        return day
+
+    def missing(self, today: date) -> list[str]:
+        """Return what the table lacks for the year to come, a line each; nobody is asked before December.
+
+        NSE publishes its list of the next year about 12 December.
+        """
+        if today.month < 12:
+            return []
+        year = today.year + 1
+        exchanges = [exchange for exchange, of in self._years if of == today.year]
+        lacking = [exchange for exchange in exchanges if (exchange, year) not in self._years]
+        if not lacking:
+            return []
+        return [
+            (
+                f"no holiday list of {', '.join(lacking)} for {year}: without one the desk does not open from {year}-01-01 "
+                f'on; add it to "holidays" in {FILE}'
+            )
+        ]
+
+    def _year(self, day: date, exchange: str) -> HolidayYear:
         year = self._years.get((exchange, day.year))
         if year is None:
             raise DataError(f"no holiday list of {exchange} for {day.year}: add one to {FILE}")
@@ -277,25 +305,54 @@ class Calendar:
         special = self._specials.get((exchange, day))
         return special is None or special.regular
 
-    def _session(self, day: date, exchange: str, kind: str, cas: bool) -> Session | None:
-        if not self.is_trading_day(day, exchange):
-            return None
-        clocks = self._clocks(day, exchange, kind, cas)
-        phases = tuple(Phase(name, _at(day, start), _at(day, end)) for name, start, end in clocks)
-        parts = [phase for phase in phases if phase.name == CONTINUOUS]
-        return Session(day, exchange, parts[0].start, parts[-1].end, phases)
+    def _kept(self, day: date, by: Keeping) -> Session | None:
+        key = (day, by)
+        if key not in self._sessions:
+            self._sessions[key] = self._session(day, by)
+        return self._sessions[key]
 
-    def _clocks(self, day: date, exchange: str, kind: str, cas: bool) -> list[Clock]:
-        main = self._row([row for row in self._table.phases if row.part == "main"], day, exchange, kind, cas)
+    def _session(self, day: date, by: Keeping) -> Session | None:
+        if not self.is_trading_day(day, by.exchange):
+            return None
+        phases = tuple(Phase(name, _at(day, start), _at(day, end)) for name, start, end in self._clocks(day, by))
+        parts = [phase for phase in phases if phase.name == CONTINUOUS]
+        return Session(day, by.exchange, parts[0].start, parts[-1].end, phases)
+
+    def _clocks(self, day: date, by: Keeping) -> list[Clock]:
+        main = row_of(self._main, day, by)
         if main is None:
-            raise DataError(f"no phases of {exchange} {kind} for {day}: add them to {FILE}")
-        special = self._specials.get((exchange, day))
+            raise DataError(f"no phases of {by.exchange} {by.kind} for {day}: add them to {FILE}")
+        special = self._specials.get((by.exchange, day))
         if special and not special.regular:
-            if special.phases is None:
-                raise DataError(f"the clock time of the {special.name} session of {day} is not known: add it to {FILE}")
-            return [clock for clock in special.phases if kind == "EQ" or clock[0] == CONTINUOUS]
-        before = self._row([row for row in self._table.phases if row.part == "pre-open"], day, exchange, kind, cas)
-        return list(self._half(day, exchange, (before.phases if before else []) + main.phases))
+            return self._special(special, main, by)
+        old = self._replaced(self._main, main, by)
+        phases = main.phases if old is None else both(main.phases, old.phases)
+        before = row_of([row for row in self._table.phases if row.part == "pre-open"], day, by)
+        return list(self._half(day, by.exchange, (before.phases if before else []) + phases))
+
+    def _special(self, special: SpecialDay, main: DayPhases, by: Keeping) -> list[Clock]:
+        """Return the phases of a special day; since there is a rule for it, what follows the usual close follows its own."""
+        day = special.date
+        if special.phases is None:
+            raise DataError(f"the clock time of the {special.name} session of {day} is not known: add it to {FILE}")
+        own = [clock for clock in special.phases if by.kind == "EQ" or clock[0] == CONTINUOUS]
+        rules = [row for row in self._table.special_closing if row.first <= day <= row.last]
+        rule = next((row for row in rules if by.exchange in row.exchanges), None)
+        shares = row_of(self._main, day, Keeping("NSE", "EQ", cas=True))
+        if rule is None or shares is None:
+            return own
+        later = moved(main.phases, own, close_of(shares.phases))
+        return later if self._trusts(rule, rule.first) else both(later, own)
+
+    def _trusts(self, row: TableRow, first: date) -> bool:
+        """Tell whether a row counts alone: it is certain, an operator answers for it, or nobody's money is at stake."""
+        return row.confidence == "high" or self._confirmed is None or first in self._confirmed
+
+    def _replaced(self, rows: list[Row], row: Row, by: Keeping) -> Row | None:
+        """Return the row before one that does not count alone, None where there is none; nobody trades an index."""
+        if self._trusts(row, row.first) or by.kind == "INDEX":
+            return None
+        return row_of(rows, row.first - timedelta(days=1), by)
 
     def _half(self, day: date, exchange: str, clocks: list[Clock]) -> Iterator[Clock]:
         year = self._year(day, exchange)
@@ -305,21 +362,18 @@ class Calendar:
             if start < to_time and end > from_time:
                 yield name, max(start, from_time), min(end, to_time)
 
-    def _row(self, rows: list[Row], day: date, exchange: str, kind: str, cas: bool) -> Row | None:
-        return next((row for row in rows if row.serves(day, exchange, kind, cas)), None)
-
-    def _phases(self, day: date, exchange: str, kind: str, cas: bool) -> tuple[Phase, ...]:
-        special = self._specials.get((exchange, day))
+    def _phases(self, day: date, by: Keeping) -> tuple[Phase, ...]:
+        special = self._specials.get((by.exchange, day))
         if special and special.phases is None and not special.regular:
             return ()
-        session = self.session(day, exchange, kind, cas)
+        session = self._kept(day, by)
         return session.phases if session else ()
 
-    def _edge(self, day: date, step: int, exchange: str, kind: str, cas: bool) -> int:
+    def _edge(self, day: date, step: int, by: Keeping) -> int:
         """Return the end of the last phase before `day` (step -1), or the start of the first one after it (step 1)."""
-        while (exchange, (day + timedelta(days=step)).year) in self._years:
+        while (by.exchange, (day + timedelta(days=step)).year) in self._years:
             day += timedelta(days=step)
-            phases = self._phases(day, exchange, kind, cas)
+            phases = self._phases(day, by)
             if phases:
                 return phases[0].start if step > 0 else phases[-1].end
         return midnight(day + timedelta(days=step > 0))
@@ -336,5 +390,4 @@ def ist_day(ts: int) -> date:
 
 
 def _at(day: date, clock: str) -> int:
-    hours, minutes = clock.split(":")
-    return midnight(day) + (int(hours) * 60 + int(minutes)) * MINUTE
+    return midnight(day) + minutes_of(clock) * MINUTE

@@ -15,12 +15,13 @@ Table = TypeVar("Table")
 class Row(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"first": "from", "last": "until"}
 ):
-    """One dated row of a table; it holds from `first` to `last`, both included."""
+    """One dated row of a table; it holds from `first` to `last`, both included; `read` is when its source was, where that is not the table's own day."""
 
     first: date
     last: date = date.max
     source: list[str]
     confidence: Literal["high", "medium", "low"]
+    read: date | None = None
     note: str = ""
 
 

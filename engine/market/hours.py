@@ -7,11 +7,12 @@ from typing import NamedTuple, final
 from compiled.model import Instrument, TradingHours
 from compiled.recording import Sessions
 from engine.errors import DataError
-from engine.market.calendar import CLOSED, CONTINUOUS, Calendar, Gap, Phase, Session, ist_day
+from engine.market.calendar import Calendar, Gap, Phase, Session, ist_day
+from engine.market.instruments import INDICES, as_number
 from engine.market.safeguards import Safeguards
+from engine.market.sessions import CLOSED, CONTINUOUS, MATCHES, UNCONFIRMED, Keeping
 
 TAKES_MARKET = "auction entry"
-MATCHES = "auction match"
 
 
 class Stage(NamedTuple):
@@ -42,31 +43,36 @@ class Hours:
             day, instrument.exchange, instrument.symbol, has_derivatives=listed
         )
 
+    def keeping(self, day: date, instrument: Instrument) -> Keeping:
+        """Return whose hours it keeps on a day."""
+        expiring = int(instrument.expiry) == as_number(day) and instrument.name in INDICES
+        return Keeping(instrument.exchange, instrument.kind, self.cas(day, instrument), expiring)
+
     def session(self, day: date, instrument: Instrument) -> Session | None:
         """Return its session, None without trading; raise `DataError` where its clock time is not known."""
-        return self.calendar.session(day, instrument.exchange, instrument.kind, self.cas(day, instrument))
+        return self.calendar.session(day, *self.keeping(day, instrument))
 
     def phase(self, ts: int, instrument: Instrument) -> Phase:
         """Return its phase at `ts` (ns UTC)."""
-        return self.calendar.phase(ts, instrument.exchange, instrument.kind, self.cas(ist_day(ts), instrument))
+        return self.calendar.phase(ts, *self.keeping(ist_day(ts), instrument))
 
     def square_off(self, day: date, instrument: Instrument) -> int | None:
         """Return when the broker squares off its MIS positions (ns UTC), None where there is no known time."""
-        return self.calendar.square_off(day, instrument.exchange, instrument.kind, self.cas(day, instrument))
+        return self.calendar.square_off(day, *self.keeping(day, instrument))
 
     def expected_bars(self, day: date, instrument: Instrument, span: int = 60) -> list[int]:
         """Return the starts of its bars of `span` seconds on a day, in ns UTC."""
-        return self.calendar.expected_bars(day, span, instrument.exchange, instrument.kind, self.cas(day, instrument))
+        return self.calendar.expected_bars(day, span, *self.keeping(day, instrument))
 
     def missing_bars(self, starts: Iterable[int], day: date, instrument: Instrument, span: int = 60) -> list[Gap]:
         """Return the gaps among its bars of `span` seconds that start at `starts` (ns UTC)."""
-        cas = self.cas(day, instrument)
-        return self.calendar.missing_bars(starts, day, span, instrument.exchange, instrument.kind, cas)
+        return self.calendar.missing_bars(starts, day, span, *self.keeping(day, instrument))
 
     def trading(self, day: date, instrument: Instrument, early: int = 0) -> TradingHours | None:
         """Return its day as the core keeps it, None without trading; intraday positions end `early` ns before the broker's time.
 
-        On a day for which that time is not known there are none: the square-off stands at the open.
+        On a day for which that time is not known there are none: the square-off stands at the open. Where its hours are not
+        confirmed entries end `early` ns before the close, too, and an index contract that expires is left like intraday ones.
         """
         session = self.session(day, instrument)
         if session is None:
@@ -80,6 +86,9 @@ class Hours:
                 made.auction, made.auction_ends = phase.start, phase.end
             elif phase.name == MATCHES:
                 made.ends = phase.end
+            elif phase.name == UNCONFIRMED:
+                made.ends, made.last_entry = phase.end, max(session.open, session.close - early)
+                made.clears = self.keeping(day, instrument).expiring
         known = self.square_off(day, instrument)
         made.square_off = session.open if known is None else max(session.open, known - early)
         return made
@@ -131,7 +140,7 @@ class Hours:
     def stage(self, ts: int, instruments: Iterable[Instrument]) -> Stage:
         """Return where instruments stand at `ts`: continuous while any trades; of several phases the first to end."""
         day = ist_day(ts)
-        classes = {(i.exchange, i.kind, self.cas(day, i)) for i in instruments} or {("NSE", "EQ", False)}
+        classes = {self.keeping(day, each) for each in instruments} or {Keeping("NSE", "EQ")}
         phases = [(self.calendar.phase(ts, *one), one) for one in sorted(classes)]
         trading = [pair for pair in phases if pair[0].name == CONTINUOUS]
         busy = [pair for pair in phases if pair[0].name != CLOSED]

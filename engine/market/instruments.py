@@ -51,7 +51,14 @@ class Listing(msgspec.Struct, frozen=True):
 
     def instrument(self) -> Instrument:
         """Return what the core knows of it."""
-        return Instrument(self.token, self.exchange, self.symbol, self.tick, self.lot, self.kind, self.name)
+        made = Instrument(self.token, self.exchange, self.symbol, self.tick, self.lot, self.kind, self.name)
+        made.expiry = as_number(self.expiry)
+        return made
+
+
+def as_number(day: date | None) -> int:
+    """Return a day as YYYYMMDD, 0 for none: as the core keeps an expiry."""
+    return 0 if day is None else day.year * 10_000 + day.month * 100 + day.day
 
 
 class Strike(NamedTuple):

@@ -53,6 +53,8 @@ class _Band(Row, frozen=True, kw_only=True, rename={"first": "from", "last": "un
 class _Auction(Row, frozen=True, kw_only=True, rename={"first": "from", "last": "until", "but": "except"}):
     percent: float
     but: frozenset[str]
+    futures: frozenset[Underlying]
+    icebergs_stay: bool = False
 
 
 class _Distance(Row, frozen=True, kw_only=True):
@@ -126,6 +128,14 @@ class Safeguards:
     def auction_percent(self, day: date) -> float:
         """Return how far from its reference price the closing auction may end."""
         return on(self._table.auction, day, "closing auction", FILE).percent
+
+    def bands_futures(self, day: date, underlying: Underlying) -> bool:
+        """Tell whether the band of the closing auction bounds futures as well, from its beginning to their own close."""
+        return any(underlying in row.futures for row in self._table.auction if row.first <= day <= row.last)
+
+    def icebergs_stay(self, day: date) -> bool:
+        """Tell whether an iceberg order within the band is carried into the closing auction, and not cancelled."""
+        return any(row.icebergs_stay for row in self._table.auction if row.first <= day <= row.last)
 
     def closes_by_auction(self, day: date, exchange: str, symbol: str, *, has_derivatives: bool) -> bool:
         """Tell whether a share's day ends in the closing auction: what the calendar calls `cas`."""

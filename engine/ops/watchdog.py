@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from engine.config import Watchdog as Bounds
-from engine.market.calendar import CONTINUOUS
+from engine.market.sessions import CONTINUOUS
 from engine.ports import Failure
 from engine.trading.board import Board
 from engine.trading.killswitch import HALT, KillSwitch

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from compiled.model import MINUTE, SECOND, Bar, Instrument
 from engine.market.calendar import ist_day
 from engine.market.hours import Hours
+from engine.market.sessions import Keeping
 
 SPAN: Final = 60
 SETTLED: Final = 5 * SECOND
@@ -52,10 +53,10 @@ class Gaps:
         self._instruments = {int(each.token): each for each in instruments}
         self._tell = tell
         self._day = ist_day(now)
-        expected: dict[tuple[str, str, bool], list[int]] = {}
+        expected: dict[Keeping, list[int]] = {}
         self._expected: dict[int, list[int]] = {}
         for token, each in self._instruments.items():
-            kept = (each.exchange, each.kind, hours.cas(self._day, each))
+            kept = hours.keeping(self._day, each)
             if kept not in expected:
                 expected[kept] = hours.expected_bars(self._day, each)
             self._expected[token] = expected[kept]
