@@ -159,6 +159,18 @@ class Paper(Struct, frozen=True, kw_only=True):
     ] = 1
 
 
+class Market(Struct, frozen=True, kw_only=True):
+    """The market's hours."""
+
+    confirmed: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", title='a date as "2026-12-07"')], ...],
+        _is(
+            "Days from which new hours hold, by an official notice you have read yourself; until then the desk does only what "
+            "is right under the old hours and the new ones. `patang calendar` names them."
+        ),
+    ] = ()
+
+
 class Feed(Struct, frozen=True, kw_only=True):
     """Market data."""
 
@@ -375,6 +387,7 @@ class Config(Struct, frozen=True, kw_only=True):
     broker: Broker = Broker()
     sandbox: Sandbox = Sandbox()
     paper: Paper = Paper()
+    market: Market = Market()
     feed: Feed = Feed()
     governor: Governor = Governor()
     gateway: Gateway = Gateway()

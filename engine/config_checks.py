@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from engine.config_text import Key
+from engine.market.calendar import Calendar
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -19,6 +20,7 @@ def contradictions(config: "Config") -> Iterator[tuple[Key, str]]:
     yield from _broker(config)
     if config.sandbox.date and not _is_date(config.sandbox.date):
         yield ("sandbox", "date"), f"there is no {config.sandbox.date}"
+    yield from _market(config)
     spans = config.feed.spans_s
     if list(spans) != sorted(set(spans)) or any(span % spans[0] for span in spans):
         yield ("feed", "spans_s"), "expected ascending lengths, each a multiple of the first"
@@ -36,6 +38,17 @@ def contradictions(config: "Config") -> Iterator[tuple[Key, str]]:
     for name, strategy in known:
         if strategy.enabled and strategy.timeframe_s not in spans:
             yield ("strategy", name, "timeframe_s"), f"expected one of feed.spans_s: {', '.join(map(str, spans))}"
+
+
+def _market(config: "Config") -> Iterator[tuple[Key, str]]:
+    """Check that something begins on each confirmed day: a slip of the pen would confirm nothing, and say nothing."""
+    known = sorted(map(str, Calendar.load().changes)) if config.market.confirmed else []
+    for place, day in enumerate(config.market.confirmed):
+        if day not in known:
+            yield (
+                ("market", "confirmed", place),
+                f"no hours begin on {day}; the last changes were {', '.join(known[-2:])}",
+            )
 
 
 def _broker(config: "Config") -> Iterator[tuple[Key, str]]:

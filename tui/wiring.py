@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def wire(station: Station) -> Desk:
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None
     market = Market(station, exchange, journal, _keep_bars(station), totals_of(config))
-    world = World(exchange.clock, Calendar.load(), charges.load(), journal)
+    world = World(exchange.clock, calendar_of(config), charges.load(), journal)
     trading = in_mode(station, market, world, lockstep=lockstep)
     ports = Ports(
         trading.broker, trading.feed, journal, world.clock, station.kill, world.calendar, world.charges,
@@ -157,6 +157,11 @@ def _settings(station: Station, salt: str) -> Settings:
         subscriptions={name: symbols for name, symbols, _ in enabled(config)},
         tag_salt=salt,
     )  # fmt: skip
+
+
+def calendar_of(config: Config) -> Calendar:
+    """Return the calendar as the desk keeps it: new hours count when they are certain, or confirmed."""
+    return Calendar.load(confirmed=[date.fromisoformat(day) for day in config.market.confirmed])
 
 
 def enabled(config: Config) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]:
