@@ -4,9 +4,11 @@ import asyncio
 import gc
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar, cast
 
+from rich.console import RenderableType
 from rich.text import Text
+from textual._compositor import CompositorUpdate
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.driver import Driver
@@ -100,6 +102,14 @@ class PatangApp(App[None]):
         """Drive a terminal in a way that survives its loss."""
         found = super().get_driver_class()
         return Terminal if found is LinuxDriver else found
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Show what a screen has drawn; Textual's own way would queue every frame, however slow the line."""
+        driver, update = self._driver, cast("object", renderable)
+        if not isinstance(driver, Terminal) or not isinstance(update, CompositorUpdate):
+            super()._display(screen, renderable)
+        elif self._running and not self._closed and not self._batch_count:
+            driver.show(update)
 
     # frames
 

@@ -1,20 +1,42 @@
-"""Textual's terminal driver, for a terminal that stalls and goes away, as one behind SSH does."""
+"""Textual's terminal driver, for a terminal that is slow, stalls, sends rubbish and goes away, as one behind SSH does."""
 
 import contextlib
 import os
+import selectors
 import signal
 import termios
-from collections.abc import Iterator
-from typing import IO, Any
+import threading
+import time
+from codecs import getincrementaldecoder
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import IO, Any, Final
 
+from textual import events
+from textual._compositor import CompositorUpdate
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+
+from tui.painter import Painter
+
+BELL: Final = "\a"
+SYNC_BEGIN, SYNC_END = "\x1b[?2026h", "\x1b[?2026l"
+
+LEAVE_S: Final = 1.0
+"""How long the end waits for a terminal that takes nothing."""
+
+PASTE_S: Final = 2.0
+"""Silence after which a paste that was never ended is over."""
+
+_PASTE_BEGINS, _PASTE_ENDS = "\x1b[200~", "\x1b[201~"
+_KILL: Final = "\x0b"
+_KILL_KEYS: Final = frozenset({_KILL.encode(), b"\x1b[24~"})
+"""ctrl+k and f12, which no paste that was left open may swallow."""
 
 
 class Output:
-    """A terminal's output that takes everything even when the terminal is gone, and tells the process once: SIGHUP.
-
-    A writer thread that died of an error would leave its queue full, and the event loop waiting at it for ever.
-    """
+    """A terminal's output that takes everything even when the terminal is gone, and tells the process once: SIGHUP."""
 
     def __init__(self, file: IO[str]) -> None:
         self.fileno = file.fileno
@@ -22,21 +44,28 @@ class Output:
         self._lost = False
 
     def write(self, text: str) -> None:
-        """Write, or drop what nobody can see."""
+        """Write all of it, or drop what nobody can see."""
+        rest = memoryview(text.encode("utf-8", errors="replace"))
         with self._errors():
-            self._file.write(text)
+            while rest and not self._lost:
+                rest = rest[self._some(rest) :]
+
+    def _some(self, rest: memoryview) -> int:
+        try:
+            return os.write(self.fileno(), rest)
+        except BlockingIOError:  # somebody made the terminal non-blocking
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.fileno(), selectors.EVENT_WRITE)
+                selector.select()
+            return 0
 
     def flush(self) -> None:
-        """Flush what can be."""
-        with self._errors():
-            self._file.flush()
+        """Everything is flushed."""
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except BlockingIOError:
-            pass  # somebody made the terminal non-blocking: a frame is lost, the terminal is not
         except OSError:
             self.lost()
 
@@ -47,20 +76,190 @@ class Output:
             os.kill(os.getpid(), signal.SIGHUP)
 
 
+class LineWriter(threading.Thread):
+    """Writes to a terminal in a thread of its own, so that nobody else ever waits for it.
+
+    `idle` says that everything has been taken; `emptied` is called, in this thread, each time that comes to be so.
+    """
+
+    def __init__(self, output: Output, emptied: Callable[[], None]) -> None:
+        super().__init__(daemon=True, name="textual-line")
+        self._output = output
+        self._emptied = emptied
+        self._texts: deque[str] = deque()
+        self._changed = threading.Condition()
+        self._ended = False
+        self._writing = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether the terminal has taken everything."""
+        return not self._texts and not self._writing
+
+    def write(self, text: str) -> None:
+        """Have a text written after what waits already; returns at once."""
+        with self._changed:
+            self._texts.append(text)
+            self._changed.notify()
+
+    def run(self) -> None:
+        """Write what comes, until the end."""
+        while True:
+            with self._changed:
+                self._writing = False
+                self._changed.wait_for(lambda: self._texts or self._ended)
+                if not self._texts:
+                    return
+                self._writing = True
+                text = "".join(self._texts)
+                self._texts.clear()
+            self._output.write(text)
+            with self._changed:
+                self._writing = False
+                empty = not self._texts
+            if empty:
+                self._emptied()
+
+    def stop(self) -> None:
+        """End once everything is written; a terminal that takes nothing is not waited for."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        self.join(LEAVE_S)
+
+
+class KeyReader:
+    """Makes messages of the bytes a terminal sends; bytes that mean nothing are dropped, and no sequence stops it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._decode = getincrementaldecoder("utf-8")(errors="ignore").decode
+        self._parser = XTermParser()
+        self._tail = ""
+        self._pasting = False
+        self._heard = 0.0
+
+    def feed(self, data: bytes) -> list[Message]:
+        """Return what some bytes mean."""
+        self._heard = self._clock()
+        found = self._close_paste() if self._pasting and data in _KILL_KEYS else []
+        for character in self._decode(data):
+            found += self._take(character)
+        return found
+
+    def tick(self) -> list[Message]:
+        """Return what has come to mean something because nothing followed."""
+        found = self._close_paste() if self._pasting and self._clock() - self._heard > PASTE_S else []
+        return found + self._safely(self._parser.tick)
+
+    def _take(self, character: str) -> list[Message]:
+        self._tail = (self._tail + character)[-len(_PASTE_BEGINS) :]
+        if self._tail in {_PASTE_BEGINS, _PASTE_ENDS}:
+            self._pasting = self._tail == _PASTE_BEGINS
+        if character == _KILL and not self._pasting:
+            self._parser = XTermParser()  # no sequence has it inside: one that was cut off must not take it in
+        return self._safely(lambda: self._parser.feed(character))
+
+    def _close_paste(self) -> list[Message]:
+        found: list[Message] = []
+        for character in _PASTE_ENDS:
+            found += self._take(character)
+        return found
+
+    def _safely(self, parse: Callable[[], Any]) -> list[Message]:
+        """Parse; a parser that cannot go on is replaced by a new one."""
+        found: list[Message] = []
+        try:
+            found.extend(parse())
+        except Exception:  # noqa: BLE001 - whatever a terminal sends, the keys go on
+            self._parser = XTermParser()
+        # the kernel knows the size of the terminal; what came in as keys may claim any
+        return [message for message in found if not isinstance(message, events.Resize)]
+
+
 class Terminal(LinuxDriver):
-    """The driver of the screen."""
+    """The driver of the screen: frames wait for the line, the line for nobody."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._output = Output(self._file)
         self._file: Any = self._output
+        self._line: LineWriter | None = None
+        self._painter = Painter(self._app.console._color_system)  # noqa: SLF001 - its name alone is public
+
+    # output
+
+    def start_application_mode(self) -> None:
+        """Take the terminal, with a writer that never holds anybody up instead of Textual's."""
+        self._line = LineWriter(self._output, self._emptied)
+        self._line.start()
+        self._painter.forget()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        if self._writer_thread is not None:
+            self._writer_thread.stop()
+
+    def close(self) -> None:
+        """Let the writers end."""
+        if self._line is not None:
+            self._line.stop()
+        super().close()
+
+    def write(self, data: str) -> None:
+        """Write control sequences; a bell that could not be heard in time is left out."""
+        if self._line is not None and (data != BELL or self._line.idle):
+            self._line.write(data)
+
+    def show(self, update: CompositorUpdate) -> None:
+        """Show what the compositor has drawn, as soon as the line has taken what went before."""
+        self._painter.take(update)
+        self.send()
+
+    def send(self) -> None:
+        """Send what is due, if the line is free."""
+        if self._line is None or not self._line.idle or not self._painter.due:
+            return
+        text = self._painter.piece()
+        if not text:
+            return
+        if self._app._sync_available:  # noqa: SLF001 - there is no public way to ask
+            text = f"{SYNC_BEGIN}{text}{SYNC_END}"
+        self._line.write(text)
+
+    def redraw(self) -> None:
+        """Draw everything anew, whatever the terminal shows."""
+        self._painter.forget()
+        self.send()
+
+    def _emptied(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop has ended
+            self._loop.call_soon_threadsafe(self.send)
+
+    def _query_in_band_window_resize(self) -> None:
+        """Ask for nothing: the kernel tells of a new size, and a size among the keys could be anything."""
+
+    # input
 
     def run_input_thread(self) -> None:
         """Read the keys until the terminal is gone."""
         try:
-            super().run_input_thread()
+            self._read_keys()
         except OSError:
             self._output.lost()
+
+    def _read_keys(self) -> None:
+        keys = KeyReader()
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                found: list[Message] = []
+                if selector.select(0.1):
+                    data = os.read(self.fileno, 4_096)
+                    if not data:
+                        self._output.lost()
+                        return
+                    found = keys.feed(data)
+                for message in [*found, *keys.tick()]:
+                    self.process_message(message)
 
     def _sigcont_application(self, *_: object) -> None:
         """Take the terminal again after a stop.

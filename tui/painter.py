@@ -1,0 +1,200 @@
+"""What the terminal shows, cell by cell: a frame is sent as its difference from the one before, in as few bytes as it takes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from rich.cells import get_character_cell_size
+from rich.color import ColorSystem
+from rich.segment import Segment
+from rich.style import Style
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.strip import Strip
+
+PIECE: Final = 4_096
+"""Bytes after which a frame is broken off: what it has not sent stays due, and the kill band never waits for more."""
+
+FIRST: Final = 8
+"""Rows from the top that always go first: mode, kill switch, header."""
+
+_JUMP: Final = 4
+"""Unchanged cells that are cheaper to write again than to jump over."""
+
+_ATTRIBUTES: Final = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "21", "51", "52", "53")
+"""SGR codes of Rich's attribute bits, in their order."""
+
+Cell = tuple[str, int]
+"""A character ("" behind a wide one) and the number of its style."""
+Pen = tuple[str, str, str]
+"""SGR parameters of attributes, ink and ground; "" is the terminal's own."""
+
+_UNKNOWN: Final[Cell] = ("", -1)
+_BLANK: Final[Cell] = (" ", 0)
+
+
+class Painter:
+    """Keeps what the terminal shows and what it ought to show.
+
+    `take` changes what it ought to show and costs no bytes; `piece` returns the bytes for some of what differs. A frame
+    that is never asked for is one that was dropped: the next `piece` goes straight to the latest.
+    """
+
+    def __init__(self, colours: ColorSystem | None) -> None:
+        self._colours = colours
+        self._pens: list[Pen] = [("", "", "")]
+        self._numbers: dict[Style | None, int] = {None: 0}
+        self._wanted: list[list[Cell]] = []
+        self._shown: list[list[Cell]] = []
+        self._due: set[int] = set()
+        self._next = FIRST
+
+    def forget(self) -> None:
+        """Take nothing for granted of what the terminal shows: it was resized, cleared, or something went astray."""
+        self._shown = [[_UNKNOWN] * len(row) for row in self._wanted]
+        self._due = set(range(len(self._wanted)))
+
+    @property
+    def due(self) -> bool:
+        """Whether the terminal lacks something."""
+        return bool(self._due)
+
+    # what it ought to show
+
+    def take(self, update: CompositorUpdate) -> None:
+        """Take over what the compositor has drawn."""
+        if isinstance(update, LayoutUpdate):
+            self._take_all(update)
+        elif isinstance(update, ChopsUpdate):
+            for y, x, end in update.spans:
+                self._take_span(update.chops[y].items(), update.chop_ends[y], y, x, end)
+
+    def _take_all(self, update: LayoutUpdate) -> None:
+        rows = [self._cells(strip for strip in line) for line in update.strips]
+        if [len(row) for row in rows] != [len(row) for row in self._wanted]:
+            self._wanted = rows
+            self.forget()
+        else:
+            self._wanted = rows
+            self._due.update(range(len(rows)))
+
+    def _take_span(
+        self, chops: Iterable[tuple[int, Strip | None]], ends: Sequence[int], y: int, first: int, last: int
+    ) -> None:
+        if y >= len(self._wanted):
+            return
+        row = self._wanted[y]
+        for end, (x, strip) in zip(ends, chops, strict=False):
+            if strip is None or x >= last or end <= first:
+                continue
+            cells = self._cells((strip,))[: len(row) - x]
+            row[x : x + len(cells)] = cells
+        self._due.add(y)
+
+    def _cells(self, strips: Iterable[Iterable[Segment]]) -> list[Cell]:
+        cells: list[Cell] = []
+        for strip in strips:
+            for text, style, control in strip:
+                if not control:
+                    number = self._number(style)
+                    cells += [(c, number) for c in text] if text.isascii() else _wide(text, number)
+        return cells
+
+    def _number(self, style: Style | None) -> int:
+        number = self._numbers.get(style)
+        if number is None:
+            pen = self._pen(style) if style is not None else ("", "", "")
+            number = self._numbers[style] = self._pens.index(pen) if pen in self._pens else len(self._pens)
+            if number == len(self._pens):
+                self._pens.append(pen)
+        return number
+
+    def _pen(self, style: Style) -> Pen:
+        bits = style._attributes & style._set_attributes  # noqa: SLF001 - there is no public way to ask for them together
+        attributes = ";".join(code for bit, code in enumerate(_ATTRIBUTES) if bits >> bit & 1)
+        codes = []
+        for colour, ink in ((style.color, True), (style.bgcolor, False)):
+            if colour is None or colour.is_default or self._colours is None:
+                codes.append("")
+            else:
+                codes.append(";".join(colour.downgrade(self._colours).get_ansi_codes(foreground=ink)))
+        return attributes, codes[0], codes[1]
+
+    # what it takes
+
+    def piece(self) -> str:
+        """Return the sequences for what is due, in whole rows, until they are `PIECE` bytes or more."""
+        parts: list[str] = []
+        size, pen = 0, self._pens[0]
+        for y in self._order():
+            self._due.discard(y)
+            line, pen = self._row(y, pen)
+            parts.append(line)
+            size += len(line.encode())
+            if size >= PIECE:
+                self._next = y + 1
+                break
+        if size and pen != self._pens[0]:
+            parts.append("\x1b[m")
+        return "".join(parts)
+
+    def _order(self) -> list[int]:
+        """Return the rows that are due: the first ones first, the others from where the last piece was broken off."""
+        return sorted(self._due, key=lambda y: (y >= FIRST, y >= FIRST and y < self._next, y))
+
+    def _row(self, y: int, pen: Pen) -> tuple[str, Pen]:
+        """Return what brings a row up to date, and the pen it leaves the terminal with."""
+        wanted, shown = self._wanted[y], self._shown[y]
+        if wanted == shown:
+            return "", pen
+        parts: list[str] = []
+        at = -1
+        for first, end in _runs(wanted, shown):
+            parts.append(f"\x1b[{y + 1};{first + 1}H" if at < 0 else f"\x1b[{first + 1}G")
+            for character, number in wanted[first:end]:
+                if (new := self._pens[number]) != pen:
+                    parts.append(_change(pen, new))
+                    pen = new
+                parts.append(character)
+            at = end
+        self._shown[y] = wanted[:]
+        return "".join(parts), pen
+
+
+def _wide(text: str, number: int) -> Iterator[Cell]:
+    """Return a cell for every column: "" behind a wide character; what has no width of its own is left out."""
+    for character in text:
+        size = get_character_cell_size(character)
+        if size:
+            yield character, number
+        if size == 2:
+            yield "", number
+
+
+def _runs(wanted: Sequence[Cell], shown: Sequence[Cell]) -> Iterator[tuple[int, int]]:
+    """Return the stretches to write, from a column to the one behind it; those a few cells apart are one."""
+    first = end = -1
+    for x, cell in enumerate(wanted):
+        if cell == shown[x]:
+            continue
+        begin = x - 1 if cell[0] == "" and x else x  # half of a wide character is written whole
+        if first < 0:
+            first = begin
+        elif begin - end > _JUMP or any(number != wanted[end - 1][1] for _, number in wanted[end:begin]):
+            yield first, end
+            first = begin
+        end = x + 1
+        if end < len(wanted) and wanted[end][0] == "":
+            end += 1
+    if first >= 0:
+        yield first, end
+
+
+def _change(old: Pen, new: Pen) -> str:
+    """Return the sequence that makes one pen of another."""
+    if old[0] != new[0] and old[0]:
+        return f"\x1b[{';'.join(['0', *filter(None, new)])}m"
+    codes = [new[0]] if new[0] != old[0] else []
+    if new[1] != old[1]:
+        codes.append(new[1] or "39")
+    if new[2] != old[2]:
+        codes.append(new[2] or "49")
+    return f"\x1b[{';'.join(codes)}m"
