@@ -111,6 +111,14 @@ class PatangApp(App[None]):
         elif self._running and not self._closed and not self._batch_count:
             driver.show(update)
 
+    @property
+    def error(self) -> Exception | None:
+        """What the screen has died of."""
+        return self._exception
+
+    def _print_error_renderables(self) -> None:
+        """Print nothing: whoever runs the app says what became of it, and the log has the traceback."""
+
     # frames
 
     def get_default_screen(self) -> Screen[Any]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 IST = timezone(timedelta(hours=5, minutes=30))
 DONE, FAILED, KILLED, INTERRUPTED = 0, 1, 4, 130
+SCREEN = "textual-screen"
+"""What a screen that died is called among the failures of a run."""
 
 
 def found(file: Path | None) -> Configuration:
@@ -132,10 +134,22 @@ def show(station: Station) -> "Desk":
         if opening.error is not None:
             raise opening.error
         if desk is None:
-            raise KeyboardInterrupt
-        if signal.SIGHUP in caught:
+            raise app.error or KeyboardInterrupt
+        if app.error is not None:
+            go_on(station, desk, app.error)
+        elif signal.SIGHUP in caught:
             carry_on(desk)
     return desk
+
+
+def go_on(station: Station, desk: "Desk", error: Exception) -> None:
+    """Go on headless where the screen has died and the terminal is still there; say so there, in the log and as an alarm."""
+    station.fail(SCREEN, error)
+    text = f"the screen died: {type(error).__name__}: {error}"
+    desk.alarm(f"{text}; the desk goes on without it")
+    sys.stderr.write(f"patang: {text}; see {station.state / 'patang.log'}\n")
+    sys.stderr.write("patang: the desk goes on without a screen; ctrl+c stops it, patang kill halts it\n")
+    wait(station, desk)
 
 
 def carry_on(desk: "Desk") -> None:
@@ -238,6 +252,8 @@ def report(station: Station, desk: "Desk", *, interrupted: bool, as_json: bool, 
         sys.stdout.write(aligned(summary))
     if interrupted:
         return INTERRUPTED
+    if any(name == SCREEN for name, _ in station.failures):
+        return FAILED
     return KILLED if summary["halted"] else DONE
 
 
