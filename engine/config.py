@@ -53,7 +53,7 @@ class Desk(Struct, frozen=True, kw_only=True):
     ] = ""
     on_terminal_loss: Annotated[
         Literal["flatten", "kill", "continue"],
-        _is("What the engine does when its terminal is gone: square off, halt, or go on."),
+        _is("What the engine does when its terminal is gone: square off, halt, or go on. A demo or a replay ends."),
     ] = "continue"
 
 

@@ -94,8 +94,9 @@ class Desk:
         self._thread.start()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait for the engine's thread to end."""
-        self._thread.join(timeout)
+        """Wait for the engine's thread to end, where it was ever started."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
 
     def stop(self) -> None:
         """Ask for an orderly end: nothing is cancelled, protection stays, the journal is written."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple, final
 
 from engine.errors import OperatorError
+from engine.ops.hold import FileHold
 from engine.ports import Failure
-from store.lock import DatabaseLock
 from store.schema import Table, connect, migrate, refusal, shipped_migrations, tables
 
 LINGER = 0.05
@@ -51,7 +51,8 @@ class SqliteJournal:
         self._path = path
         self._failure = failure
         self._capacity = capacity
-        self._lock = DatabaseLock(path)
+        lock = path.with_name(path.name + ".lock")
+        self._lock = FileHold(lock, f"the database {path}", "stop it, or name another database")
         try:
             self._connection, self._reader, self._tables = _open(path)
         except BaseException:

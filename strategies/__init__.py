@@ -3,13 +3,14 @@
 Prices in rupees, money in paise, times in ns UTC, as in `compiled.model`.
 """
 
+import traceback
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 
 from compiled.model import Bar, Side, Tick
 from compiled.strategy import Context, Strategy
-from engine.errors import ConfigError
+from engine.errors import ConfigError, PatangError
 from strategies.parameters import Parameters
 
 __all__ = ["Bar", "Context", "Parameters", "Side", "Strategy", "Tick", "build", "names"]
@@ -26,14 +27,33 @@ def names() -> list[str]:
 
 
 def build(name: str, table: Mapping[str, object]) -> Strategy:
-    """Return the strategy of that name with its parameters; raise `ConfigError` naming the nearest one."""
+    """Return the strategy of that name with its parameters; raise `ConfigError` naming the nearest one, or what it fails of."""
     if name not in _REGISTRY:
         near = get_close_matches(name, _REGISTRY, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(_REGISTRY)}"
         raise ConfigError(f"unknown strategy {name}; {hint}")
-    module, _, attribute = _REGISTRY[name].partition(":")
-    factory: Callable[[Parameters], Strategy] = getattr(import_module(module), attribute)
     parameters = Parameters(name, table)
-    strategy = factory(parameters)
+    try:
+        strategy = _factory(_REGISTRY[name])(parameters)
+    except PatangError:
+        raise
+    except (Exception, SystemExit) as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConfigError(f"strategy {name} cannot be made: {_where(error)}{told}") from error
     parameters.finish()
     return strategy
+
+
+def _factory(place: str) -> Callable[[Parameters], Strategy]:
+    module, _, attribute = place.partition(":")
+    factory: Callable[[Parameters], Strategy] = getattr(import_module(module), attribute)
+    return factory
+
+
+def _where(error: BaseException) -> str:
+    """Return file and line of the author's code that raised, where there is any: not ours, not Python's own."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: "
+    steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename != __file__]
+    own = [step for step in steps if "importlib" not in step.filename]
+    return f"{own[-1].filename}:{own[-1].lineno}: " if own else ""

@@ -83,7 +83,7 @@ def demo(
 
     headless = no_ui or not has_screen()
     pace = speed_of(speed or ("max" if headless else "10"))
-    return launch(configuration(config), Run(seed=seed, speed=pace), no_ui=headless, as_json=as_json)
+    return launch(configuration(config), Run(seed=seed, speed=pace, fleeting=True), no_ui=headless, as_json=as_json)
 
 
 @app.command
@@ -102,7 +102,7 @@ def replay(
     from tui.station import Run
 
     names = tuple(name.strip() for name in symbols.split(",") if name.strip())
-    plan = Run("replay", path, recorded_day(date), names, speed_of(speed))
+    plan = Run("replay", path, recorded_day(date), names, speed_of(speed), fleeting=True)
     return launch(configuration(config), plan, no_ui=no_ui, as_json=as_json)
 
 
@@ -162,6 +162,19 @@ def kill(
     from tui.remote import kill as ask_kill
 
     return ask_kill(config, reason, flatten=flatten, as_json=as_json)
+
+
+@app.command
+def stop(
+    *,
+    mode: Annotated[Mode | None, Parameter(help="Only the desk of this mode.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """End every running desk of this user in order: nothing is sold, protection stays at the broker."""
+    from tui.remote import stop as end
+
+    return end(config, mode or "", as_json=as_json)
 
 
 @app.command

@@ -75,9 +75,10 @@ def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
     warn_of_a_stale_core()
     screen = not no_ui and has_screen()
     station = Station(config, run)
-    admit(station)
     interrupted = False
     try:
+        station.claim()
+        admit(station)
         if screen:
             desk = show(station)
         else:
@@ -130,6 +131,8 @@ def show(station: Station) -> "Desk":
     app = PatangApp(opening, fps=ui.fps, direction=ui.colours, keymap=ui.keys, on_picture=opening.begin)
     with signals(station, opening.stop, leave) as caught:
         app.run()
+        if signal.SIGHUP in caught:
+            let_go()
         desk = opening.wait()
         if opening.error is not None:
             raise opening.error
@@ -154,7 +157,6 @@ def go_on(station: Station, desk: "Desk", error: Exception) -> None:
 
 def carry_on(desk: "Desk") -> None:
     """Go on without a screen when the terminal is gone, until a signal stops the desk or the day is over."""
-    let_go()
     while not desk.done.wait(1.0):
         if desk.board.header.day_over:
             desk.stop()
@@ -205,7 +207,7 @@ def progress(desk: "Desk") -> None:
 def signals(station: Station, halt: Callable[[], object], leave: Callable[[], object]) -> Iterator[list[int]]:
     """Map the process's signals: INT and TERM stop in order, USR1 kills, HUP follows the policy for a lost terminal.
 
-    Yields the list of those that have come, USR1 left out.
+    Yields the list of those that have come, USR1 left out. A hang-up that is ignored (nohup) stays ignored.
     """
     caught: list[int] = []
 
@@ -225,11 +227,15 @@ def signals(station: Station, halt: Callable[[], object], leave: Callable[[], ob
             return
         caught.append(number)
         policy = station.config.desk.on_terminal_loss
-        if policy != "continue":
+        if station.run.fleeting:
+            halt()
+        elif policy != "continue":
             station.kill.trigger(FLATTEN if policy == "flatten" else HALT, "terminal lost", "signal")
         leave()
 
     wanted = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGUSR1: kill, signal.SIGHUP: hang_up}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        del wanted[signal.SIGHUP]
     before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
     try:
         yield caught

@@ -1,19 +1,24 @@
-"""Commands on a desk that runs elsewhere, or has run: status, kill, resume, export."""
+"""Commands on a desk that runs elsewhere, or has run: status, kill, stop, resume, export."""
 
 import json
 import os
+import signal
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
 from engine.config import Config, paths
 from engine.errors import ConfigError, ConnectionFailed, DataError, OperatorError
 from engine.ops.control import ask, socket_path
+from engine.ops.hold import holder
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch
 from tui.numbers import aligned, clock, rupees
 
 DONE = 0
 WHO = "terminal"
+STOP_S, PAUSE_S = 60.0, 0.05
+"""How long a desk that was told to end may take, and how often we look."""
 END_OF_TIME = 2**62
 MINUTE_SPAN = 60
 PAISE: Final = ("pnl", "charges", "cash")
@@ -57,6 +62,49 @@ def kill(file: Path | None, reason: str, *, flatten: bool, as_json: bool) -> int
             answer = {"mode": folder.name.upper(), "state": "not running", "kill": FLATTEN if flatten else HALT}
         _print(answer, as_json=as_json)
     return DONE
+
+
+def stop(file: Path | None, mode: str, *, as_json: bool) -> int:
+    """End the running desks, each by SIGTERM to who holds its folder; return when they have ended.
+
+    Works while a desk is still opening. Raises `ConnectionFailed` where none runs, `OperatorError` where one may not be
+    stopped by this user or does not end.
+    """
+    from tui.launch import configuration  # noqa: PLC0415
+    from tui.station import lock_of  # noqa: PLC0415
+
+    running = [(path, pid) for path in folders(configuration(file)) if (pid := holder(lock_of(path)))]
+    running = [(path, pid) for path, pid in running if mode in {"", path.name}]
+    if not running:
+        raise ConnectionFailed(f"no {mode} desk is running" if mode else "no desk is running")
+    for folder, pid in running:
+        left = _standing(folder)
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except OSError as error:
+            raise OperatorError(f"the {folder.name} desk is process {pid}: {(error.strerror or '').lower()}") from None
+        _ended(folder, pid)
+        _print({"mode": folder.name.upper(), "state": "stopped"} | left, as_json=as_json)
+    return DONE
+
+
+def _standing(folder: Path) -> dict[str, object]:
+    """Return what a desk leaves standing at the broker; nothing where it does not answer."""
+    try:
+        answer = ask(socket_path(folder), {"cmd": "status"})
+    except ConnectionFailed:
+        return {}
+    return {name: answer[name] for name in ("positions", "naked") if name in answer}
+
+
+def _ended(folder: Path, pid: int) -> None:
+    from tui.station import lock_of  # noqa: PLC0415
+
+    ends = time.monotonic() + STOP_S
+    while holder(lock_of(folder)) == pid:
+        if time.monotonic() > ends:
+            raise OperatorError(f"the {folder.name} desk (process {pid}) has not ended within {STOP_S:g} s")
+        time.sleep(PAUSE_S)
 
 
 def _latch(folder: Path, level: str, reason: str) -> None:

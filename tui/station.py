@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from engine.config import Config, paths
 from engine.errors import ConfigError, OperatorError
+from engine.ops.hold import FileHold
 from engine.trading.board import Board
 from engine.trading.killswitch import HALT, KillSwitch
 
@@ -24,6 +25,7 @@ OWN_EXCHANGE = ("sandbox", "replay")
 SENDING = ("shadow", "live")
 """Modes in which orders leave for the configured broker."""
 JOIN_S = 30.0
+STOP_IT = "patang status shows it, patang stop ends it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Run:
     start: str = ""
     live: bool = False
     """Whether real orders were asked for in so many words."""
+    fleeting: bool = False
+    """Whether it ends with its terminal, whatever the policy for a lost one is: nobody's money is at stake."""
     confirm: str = ""
     """The account that may be traded, said beforehand; empty: it is asked for."""
 
@@ -69,6 +73,7 @@ class Station:
         self.database: Path
         self._began = time.monotonic()
         self._closed = False
+        self._claimed = False
 
     @property
     def embedded(self) -> bool:
@@ -82,11 +87,24 @@ class Station:
         """Tell whether orders leave for a real account, or for what is treated as one."""
         return self.run.mode in SENDING and self.config.broker.name == "kite"
 
+    def claim(self) -> None:
+        """Hold the state folder until `close`; raise `BusyError` where another desk does, `OperatorError` where nobody can."""
+        if self._claimed:
+            return
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OperatorError(f"cannot write in {self.state}: {error.strerror}") from None
+        hold = FileHold(lock_of(self.state), f"the {self.run.mode} desk of {self.state}", STOP_IT)
+        self.closers.insert(0, hold.release)
+        self._claimed = True
+
     def open(self) -> "Desk":
         """Start the exchange, the journal, the door and the desk; return the desk once its thread runs."""
         from tui.wiring import wire  # noqa: PLC0415  the engine is imported when it is started
 
         try:
+            self.claim()
             self.desk = wire(self)
         except BaseException:
             self._undo()
@@ -145,6 +163,11 @@ def check_mode(config: Config, run: Run) -> None:
 def state_folder(config: Config, mode: str) -> Path:
     """Return where the desk of a mode keeps its things."""
     return paths(config, os.environ).state / mode
+
+
+def lock_of(state: Path) -> Path:
+    """Return the file that the desk of a state folder holds while it runs."""
+    return state / "desk.lock"
 
 
 def bars_folder(config: Config, mode: str) -> Path:

@@ -45,7 +45,6 @@ NOBODYS_CASH = 2**62
 def wire(station: Station) -> Desk:
     """Start everything a desk needs, and the desk; what has to be undone goes to `station.closers`."""
     try:
-        station.state.mkdir(parents=True, exist_ok=True)
         logs.open_log(station.state / "patang.log")
     except OSError as error:
         raise OperatorError(f"cannot write in {station.state}: {error.strerror}") from None

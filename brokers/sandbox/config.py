@@ -14,6 +14,7 @@ from engine.errors import ConfigError
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 EXCHANGES = ("NSE", "NFO", "BSE", "MCX")
 MOST_INSTRUMENTS = 9_000
+MOST_PORT = 65_535
 SANDBOX_USER = re.compile(r"SB\w*|SANDBOX\w*")
 """Real ones are two letters and four digits; none begins like this one's own."""
 
@@ -81,6 +82,8 @@ class SandboxConfig:
         ist.midnight(self.date)
         if self.start:
             ist.time_of_day(self.start)
+        if not 0 <= self.port <= MOST_PORT:
+            raise ConfigError(f"sandbox port {self.port}: expected 0 to {MOST_PORT}")
         if self.speed is not None and not self.speed > 0:
             raise ConfigError(f"sandbox speed {self.speed}: it must be above 0, or None for lockstep")
         if self.host not in LOOPBACK and not self.public:

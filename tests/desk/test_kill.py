@@ -121,8 +121,8 @@ class Screen:
 
 @pytest.fixture
 def screen(patang):
-    eager(patang)
-    opened = Screen(patang, "demo", "--speed", 20)
+    eager(patang, more="[sandbox]\nspeed = 20\n")
+    opened = Screen(patang, "run")
     yield opened
     opened.close()
 
@@ -199,8 +199,8 @@ def test_a_screen_that_was_stopped_and_continued_is_drawn_again(patang, screen):
 
 @pytest.mark.parametrize(("policy", "level"), [("kill", "halt"), ("flatten", "flatten")])
 def test_a_lost_terminal_stops_the_desk_where_that_is_the_policy(patang, policy, level):
-    eager(patang, more=f'[desk]\non_terminal_loss = "{policy}"\n')
-    opened = Screen(patang, "demo", "--speed", 20)
+    eager(patang, more=f'[desk]\non_terminal_loss = "{policy}"\n[sandbox]\nspeed = 20\n')
+    opened = Screen(patang, "run")
     try:
         wait_for(lambda: bought(patang), "the desk trades")
         opened.hang_up()

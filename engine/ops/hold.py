@@ -1,0 +1,75 @@
+"""One process per database and per state folder: a lock file that names who holds it."""
+
+import contextlib
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import final
+
+from engine.errors import BusyError, OperatorError
+
+TRIES, PAUSE_S = 3, 0.02
+
+
+@final
+class FileHold:
+    """Hold a lock file exclusively until `release`, or until the process ends in any way.
+
+    `what` is held and `mend` is what whoever comes second can do. Raises `BusyError` naming the holder, or `OperatorError`
+    where no lock file can be made.
+    """
+
+    def __init__(self, path: Path, what: str, mend: str) -> None:
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            message = f"cannot open {what}: {error.strerror}; name a folder that exists and is writable"
+            raise OperatorError(message) from error
+        if not self._take():
+            pid = _pid(self._file)
+            os.close(self._file)
+            raise BusyError(f"{what} is held by process {pid or 'unknown'}; {mend}")
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+
+    def _take(self) -> bool:
+        """Lock the file; somebody who only looks (`holder`) is out of the way in a moment."""
+        for _ in range(TRIES):
+            with contextlib.suppress(OSError):
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            time.sleep(PAUSE_S)
+        return False
+
+    def release(self) -> None:
+        """Let the next one in; the file stays, because removing it would race with an opener."""
+        if self._file >= 0:
+            os.ftruncate(self._file, 0)
+            os.close(self._file)
+            self._file = -1
+
+
+def holder(path: Path) -> int:
+    """Return the process that holds a lock file, 0 for nobody; nobody who wants to hold it is in its way.
+
+    A file that names a process which has ended without a word is told by the lock: the kernel lets go of it.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        pid = _pid(file)
+        if pid:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return pid
+    finally:
+        os.close(file)
+    return 0
+
+
+def _pid(file: int) -> int:
+    text = os.pread(file, 32, 0).strip()
+    return int(text) if text.isdigit() else 0
