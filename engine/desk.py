@@ -383,6 +383,7 @@ class Desk:
         loop.compare_soon = bool(loop.reconciler.unreadable)
         loop.reconciled()
         self._opened = True
+        self.ports.journal.append("meta", {"key": "opened", "value": str(clock.now())})
         loop.turn()
 
     async def _resolve(self, loop: Loop) -> None:

@@ -101,7 +101,7 @@ def replay(
     from tui.launch import configuration, launch, recorded_day
     from tui.station import Run
 
-    names = tuple(name.strip() for name in symbols.split(",") if name.strip())
+    names = tuple(name.strip().upper() for name in symbols.split(",") if name.strip())
     plan = Run("replay", path, recorded_day(date), names, speed_of(speed), fleeting=True)
     return launch(configuration(config), plan, no_ui=no_ui, as_json=as_json)
 
@@ -297,7 +297,7 @@ def export(
     """Write a table of the last run to stdout or a file."""
     from tui.remote import export as write
 
-    return write(what, format, out, mode, database, symbol, actions, config)
+    return write(what, format, out, mode, database, symbol.upper(), actions, config)
 
 
 app.command("tui.trace_commands:trace", name="trace", help="Follow one id from tick to fill, or tell why not.")

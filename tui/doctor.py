@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from brokers.kite import session as kite
 from compiled.model import SECOND
 from engine.config import Config
-from engine.errors import ConfigError, DataError, OperatorError, PatangError
+from engine.errors import ConfigError, DataError, NothingFound, PatangError
 from engine.market.calendar import Calendar, ist_day
 from engine.ops import doctor as ops
 from engine.trading.budget import committed
@@ -157,7 +157,7 @@ async def _budget(config: Config, broker: "KiteBroker") -> ops.Check:
 async def _examine(config: Config, place: Place, registered: ops.Address | None) -> list[ops.Check]:
     from brokers.kite.feed import KiteFeed  # noqa: PLC0415  Twisted comes with the client below it
     from brokers.kite.rest import KiteBroker  # noqa: PLC0415
-    from tui.station import latest_database, state_folder  # noqa: PLC0415
+    from tui.runs import latest_database, state_folder  # noqa: PLC0415
 
     clock = ScaledClock.real()
     broker = KiteBroker(
@@ -167,7 +167,7 @@ async def _examine(config: Config, place: Place, registered: ops.Address | None)
     state = state_folder(config, config.desk.mode)
     try:
         database = latest_database(config, config.desk.mode)
-    except OperatorError:
+    except NothingFound:
         database = state / "desk.db"
     try:
         bound = _address(config.broker.bind_ip)

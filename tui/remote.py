@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.config import Config, paths
-from engine.errors import ConfigError, ConnectionFailed, DataError, OperatorError
+from engine.errors import ConfigError, ConnectionFailed, DataError, NothingFound, OperatorError
 from engine.ops.control import ask, socket_path
 from engine.ops.hold import holder
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch
@@ -50,7 +50,7 @@ def status(file: Path | None, *, as_json: bool) -> int:
 def kill(file: Path | None, reason: str, *, flatten: bool, as_json: bool) -> int:
     """Latch every desk of this user, running or not: through its door, else through its kill file."""
     from tui.launch import configuration  # noqa: PLC0415
-    from tui.station import state_folder  # noqa: PLC0415
+    from tui.runs import state_folder  # noqa: PLC0415
 
     config = configuration(file)
     for folder in folders(config) or [state_folder(config, config.desk.mode)]:
@@ -138,30 +138,32 @@ def export(
     what: str, format: str, out: Path | None, mode: str, database: Path | None, symbol: str, actions: Path | None,
     file: Path | None,
 ) -> int:  # fmt: skip
-    """Write a table of the last run of a mode."""
+    """Write a table of the last run of a mode; raise `NothingFound` where it is empty, which is then what was written."""
     from engine.market.actions import Actions  # noqa: PLC0415
     from store.bars.parquet import ParquetBars  # noqa: PLC0415
     from store.export import BarRange  # noqa: PLC0415
     from store.export import export as write  # noqa: PLC0415
     from tui.launch import configuration  # noqa: PLC0415
-    from tui.station import bars_folder, latest_database  # noqa: PLC0415
+    from tui.runs import bars_folder, latest_database  # noqa: PLC0415
 
     if actions and what != "bars":
         raise ConfigError(f"--actions adjusts bars, not {what}")
     config = configuration(file)
-    bars = None
-    if what == "bars":
-        store = ParquetBars(bars_folder(config, mode))
+    source = database or latest_database(config, mode)
+    if what != "bars":
+        count = write(source, what, out, format)
+    else:
+        folder = bars_folder(config, mode, source)
+        store = ParquetBars(folder)
         there = store.symbols(MINUTE_SPAN, "live")
-        if symbol and symbol not in there:
-            raise DataError(
-                f"no bars of {symbol} in {bars_folder(config, mode)}; there are {', '.join(there) or 'none'}"
-            )
+        if symbol and there and symbol not in there:
+            raise DataError(f"no bars of {symbol} in {folder}; there are {', '.join(there)}")
         symbols, book = (symbol,) if symbol else tuple(there), Actions.load(actions) if actions else None
-        bars = BarRange(store, symbols, MINUTE_SPAN, 0, END_OF_TIME, actions=book)
-    source = database or (Path() if bars else latest_database(config, mode))
-    count = write(source, what, out, format, bars)
-    sys.stderr.write(f"{count} {what}{f' in {out}' if out else ''}\n")
+        source = folder
+        count = write(source, what, out, format, BarRange(store, symbols, MINUTE_SPAN, 0, END_OF_TIME, actions=book))
+    if not count:
+        raise NothingFound(f"no {what} in {source}")
+    sys.stderr.write(f"{count} {what} of {source}{f' in {out}' if out else ''}\n")
     return DONE
 
 

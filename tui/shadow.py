@@ -10,12 +10,12 @@ from pathlib import Path
 
 from brokers.shadow.pairs import Pair, difference, pair_of, summary
 from compiled.model import SECOND
-from engine.errors import OperatorError
+from engine.errors import NothingFound
 from engine.market.calendar import DAY, ist_day, midnight
 from store.schema import connect, refusal
 from tui.launch import configuration, recorded_day
 from tui.numbers import aligned
-from tui.station import latest_database
+from tui.runs import latest_database
 
 DONE = 0
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -23,7 +23,7 @@ HEAD = ("time", "symbol", "side", "qty", "live", "at", "twin", "at", "worse by",
 
 
 def shadow(file: Path | None, day: str, *, as_json: bool) -> int:
-    """Print each pair of a day and what they come to; raise `OperatorError` where there is none."""
+    """Print each pair of a day and what they come to; raise `NothingFound` where there is none."""
     path = latest_database(configuration(file), "shadow")
     pairs = _pairs(path, date.fromisoformat(recorded_day(day)) if day else None)
     told = summary(pairs)
@@ -47,14 +47,17 @@ def _pairs(path: Path, day: date | None) -> list[Pair]:
             database.row_factory = sqlite3.Row
             last = database.execute("SELECT max(sent) FROM shadow").fetchone()[0]
             if last is None:
-                raise OperatorError(f"no order has been sent in shadow yet: nothing in {path}")
+                raise NothingFound(f"no order has been sent in shadow yet: nothing in {path}")
             start = midnight(day or ist_day(last))
             rows = database.execute(
                 "SELECT * FROM shadow WHERE sent >= ? AND sent < ? ORDER BY sent, intent", (start, start + DAY)
             )
-            return [pair_of(row) for row in rows]
+            found = [pair_of(row) for row in rows]
     except sqlite3.Error as error:
         raise refusal(path, error) from None
+    if not found:
+        raise NothingFound(f"no order was sent in shadow on {day}: nothing in {path}")
+    return found
 
 
 def _fields(pair: Pair) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """One run of the desk with everything around it; light to make, so that a screen can stand before the engine does."""
 
-import os
 import resource
 import time
 from collections.abc import Callable
@@ -9,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from engine.config import Config, paths
+from engine.config import Config
 from engine.errors import ConfigError, OperatorError
 from engine.ops.hold import FileHold
 from engine.trading.board import Board
 from engine.trading.killswitch import HALT, KillSwitch
+from tui.runs import state_folder
 
 if TYPE_CHECKING:
     from compiled.strategy import Strategy
@@ -160,29 +160,6 @@ def check_mode(config: Config, run: Run) -> None:
         raise ConfigError(f"--live is for real orders; mode {run.mode} sends none")
 
 
-def state_folder(config: Config, mode: str) -> Path:
-    """Return where the desk of a mode keeps its things."""
-    return paths(config, os.environ).state / mode
-
-
 def lock_of(state: Path) -> Path:
     """Return the file that the desk of a state folder holds while it runs."""
     return state / "desk.lock"
-
-
-def bars_folder(config: Config, mode: str) -> Path:
-    """Return where the bars of a mode are kept."""
-    if config.store.bars_dir:
-        return paths(config, os.environ).bars
-    return state_folder(config, mode) / "bars"
-
-
-def latest_database(config: Config, mode: str) -> Path:
-    """Return the database to read: the configured one, the desk's own, or the last run's; raise `OperatorError`."""
-    if config.store.database:
-        return paths(config, os.environ).database
-    folder = state_folder(config, mode)
-    found = sorted([*folder.glob("desk.db"), *folder.glob("run-*.db")], key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise OperatorError(f"nothing has run yet: no database in {folder}")
-    return found[-1]

@@ -221,7 +221,7 @@ def _fills(database: Path, table: RateTable) -> list[Deal]:
 
 def _latest(mode: str | None, config: Path | None) -> Path:
     from tui.launch import configuration  # noqa: PLC0415  only the desk's own database needs the configuration
-    from tui.station import latest_database  # noqa: PLC0415
+    from tui.runs import latest_database  # noqa: PLC0415
 
     values = configuration(config)
     found = latest_database(values, mode or values.desk.mode)

@@ -14,7 +14,7 @@ from store.trace import trace as read_trace
 from store.trace import why as read_why
 from tui.launch import configuration
 from tui.numbers import instant
-from tui.station import latest_database
+from tui.runs import latest_database
 
 DONE = 0
 MS = 1_000_000

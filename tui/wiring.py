@@ -1,9 +1,8 @@
 """Hand the outside world to the engine: which exchange, which clock, which files, for one run of the desk."""
 
-import os
 import secrets
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from compiled.model import SECOND, Bar
 from compiled.risk import Limits
 from compiled.strategy import Strategy
 from compiled.terms import Exits
-from engine.config import Config, paths
+from engine.config import Config
 from engine.desk import Desk, Ports, Settings
 from engine.errors import OperatorError
 from engine.market import charges
@@ -32,10 +31,9 @@ from strategies import build
 from tui.exchange import exchange_of
 from tui.market import Market
 from tui.modes import in_mode
-from tui.station import Station, bars_folder
+from tui.runs import bars_folder, own_database
+from tui.station import Station
 
-IST = timezone(timedelta(hours=5, minutes=30))
-KEPT_RUNS = 20
 MINUTE_SPAN = 60
 LOCKSTEP_SALT = "0000"
 NOBODYS_CASH = 2**62
@@ -51,7 +49,7 @@ def wire(station: Station) -> Desk:
     config = station.config
     strategies = station.strategies or strategies_of(config)
     exchange = exchange_of(station)
-    station.database = _database(station)
+    station.database = own_database(config, station.run.mode, embedded=station.embedded)
     journal = SqliteJournal(station.database, station.fail)
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None
@@ -83,19 +81,6 @@ def wire(station: Station) -> Desk:
 # files
 
 
-def _database(station: Station) -> Path:
-    """Return the database: the configured one, or with the embedded exchange a new one for each run."""
-    if station.config.store.database:
-        return paths(station.config, os.environ).database
-    if not station.embedded:
-        return station.state / "desk.db"
-    runs = sorted(station.state.glob("run-*.db"))
-    for old in runs[: max(0, len(runs) - KEPT_RUNS + 1)]:
-        for file in old.parent.glob(old.name + "*"):
-            file.unlink(missing_ok=True)
-    return station.state / f"run-{datetime.now(IST):%Y%m%d-%H%M%S}-{os.getpid()}.db"
-
-
 def _salt(journal: SqliteJournal) -> str:
     """Return what sets this database's tags apart from any other's on the account."""
     known = {row["key"]: row["value"] for row in journal.load("meta")}
@@ -111,7 +96,7 @@ def _keep_bars(station: Station) -> Callable[[list[Bar]], None] | None:
     if not station.config.store.bars:
         return None
     names: dict[int, str] = {}
-    store = ParquetBars(bars_folder(station.config, station.run.mode))
+    store = ParquetBars(bars_folder(station.config, station.run.mode, station.database))
     writer = BarWriter(store, names, station.fail)
     station.closers += [store.fold, writer.close]
 

@@ -50,7 +50,7 @@ class Patang:
 
     def call(self, *arguments, environment=None):
         """Run a command in this process, as its own process would."""
-        told, narrated = io.StringIO(), io.StringIO()
+        told, narrated = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True), io.StringIO()
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.home)
             for name, value in (self.environment | (environment or {})).items():
@@ -59,7 +59,7 @@ class Patang:
             patch.setattr(sys, "stdout", told)
             patch.setattr(sys, "stderr", narrated)
             code = call([*map(str, arguments)])
-        return subprocess.CompletedProcess(arguments, code, told.getvalue(), narrated.getvalue())
+        return subprocess.CompletedProcess(arguments, code, told.buffer.getvalue().decode(), narrated.getvalue())
 
     def start(self, *arguments, **options):
         process = subprocess.Popen(

@@ -106,7 +106,7 @@ def test_pnl_on_the_screen_equals_pnl_in_the_export(day, patang):
 
 def test_the_bars_the_desk_stores_are_the_bars_that_were_recorded(day, market_data):
     made, _, _ = day
-    store = ParquetBars(made.state / "bars")
+    store = ParquetBars(made.database.with_suffix(".bars"))
     for symbol in REPLAY_SYMBOLS:
         table = pq.read_table(market_data / "nse_1min" / f"{symbol}.parquet").to_pandas()
         table = table[table["timestamp"].dt.strftime("%Y-%m-%d") == REPLAY_DAY].drop_duplicates(

@@ -1,0 +1,82 @@
+"""Where the runs of a mode keep their records, and which of them was the last."""
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from engine.config import Config, paths
+from engine.errors import NothingFound
+from store.schema import connect
+
+IST = timezone(timedelta(hours=5, minutes=30))
+KEPT = 20
+BEGUN = "SELECT 1 FROM meta WHERE key = 'opened' UNION SELECT 1 FROM intents LIMIT 1"
+
+
+def state_folder(config: Config, mode: str) -> Path:
+    """Return where the desk of a mode keeps its things."""
+    return paths(config, os.environ).state / mode
+
+
+def own_database(config: Config, mode: str, *, embedded: bool) -> Path:
+    """Return the database of a run to be: the configured one, or with the embedded exchange a new one for each run."""
+    folder = state_folder(config, mode)
+    if config.store.database:
+        return paths(config, os.environ).database
+    if not embedded:
+        return folder / "desk.db"
+    _forget(folder)
+    return folder / f"run-{datetime.now(IST):%Y%m%d-%H%M%S}-{os.getpid()}.db"
+
+
+def _forget(folder: Path) -> None:
+    """Remove all but the last runs, and those that never began; the caller holds the folder."""
+    runs = sorted(folder.glob("run-*.db"))
+    begun = [run for run in runs if began(run)]
+    for old in {*runs} - {*begun[-KEPT + 1 :]}:
+        for path in folder.glob(f"{old.stem}.*"):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def bars_folder(config: Config, mode: str, database: Path) -> Path:
+    """Return where the bars are kept of the run that writes a database: beside it, where each run has its own."""
+    if config.store.bars_dir:
+        return paths(config, os.environ).bars
+    if database.name.startswith("run-"):
+        return database.with_suffix(".bars")
+    return state_folder(config, mode) / "bars"
+
+
+def latest_database(config: Config, mode: str) -> Path:
+    """Return the database to read: the configured one, or that of the last run which began to trade; raise `NothingFound`."""
+    if config.store.database:
+        return paths(config, os.environ).database
+    folder = state_folder(config, mode)
+    there = sorted([*folder.glob("desk.db"), *folder.glob("run-*.db")], key=_written, reverse=True)
+    if not there:
+        raise NothingFound(f"nothing has run yet in mode {mode}: no database in {folder}")
+    for database in there:
+        if began(database):
+            return database
+    raise NothingFound(f"no run in mode {mode} has begun to trade: {there[0]} holds a start that failed")
+
+
+def began(database: Path) -> bool:
+    """Tell whether a desk that writes this database has ever opened; one that cannot be read is for its reader to refuse."""
+    try:
+        with closing(connect(database, write=False)) as connection:
+            return connection.execute(BEGUN).fetchone() is not None
+    except sqlite3.Error:
+        return True
+
+
+def _written(database: Path) -> int:
+    """Return when a database was last written to, its log included (ns)."""
+    log = database.with_name(database.name + "-wal")
+    return max(path.stat().st_mtime_ns for path in (database, log) if path.exists())
