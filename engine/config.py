@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from engine import config_text
 from engine.config_checks import contradictions
-from engine.config_text import SECRET, Key, Reader, nearest
+from engine.config_text import SECRET, UPPER, Key, Reader, nearest
 from engine.errors import ConfigError
 
 DAY_SECONDS = 86_400
@@ -33,7 +33,7 @@ def _like(pattern: str, expected: str, text: str) -> Meta:
 
 
 Direction = Literal["long", "short", "both"]
-Symbols = tuple[Annotated[str, Meta(pattern=r"^[^\s:]+$", title='a symbol as "INFY"')], ...]
+Symbols = tuple[Annotated[str, Meta(pattern=r"^[^\s:]+$", title='a symbol as "INFY"', extra=UPPER)], ...]
 Span = Annotated[int, Meta(ge=1, le=DAY_SECONDS)]
 
 
@@ -115,10 +115,14 @@ class Broker(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Broker(name={self.name!r}, rest={self.rest!r})"
 
+    def key(self, environ: Mapping[str, str]) -> str:
+        """Return the API key, from the environment where a variable is named; raise `ConfigError`."""
+        return _named(self.api_key, "broker.api_key_env", self.api_key_env, environ)
+
     def credentials(self, environ: Mapping[str, str]) -> tuple[str, str]:
         """Return (api key, access token), from the environment where a variable is named; raise `ConfigError`."""
         return (
-            _named(self.api_key, "broker.api_key_env", self.api_key_env, environ),
+            self.key(environ),
             _named(self.access_token, "broker.access_token_env", self.access_token_env, environ),
         )
 

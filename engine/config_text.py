@@ -20,6 +20,9 @@ Key = tuple[str | int, ...]
 SECRET = {"secret": True}
 """The `Meta.extra` of a setting that is never shown."""
 
+UPPER = {"upper": True}
+"""The `Meta.extra` of a text that means the same in small letters: a symbol."""
+
 OTHER = "other"
 """A struct with a field of this name takes tables it does not know, and keeps them there unread."""
 
@@ -72,9 +75,10 @@ class Reader:
                 raise self.error(at, f"expected {least} to {most} entries, got {len(item)}")
             return tuple(self._value(get_args(inner)[0], part, (*at, index)) for index, part in enumerate(item))
         try:
-            return msgspec.convert(item, kind, strict=True)
+            value = msgspec.convert(item, kind, strict=True)
+            return value.upper() if isinstance(value, str) and _has(kind, UPPER) else value
         except msgspec.ValidationError as error:
-            got = "something else" if _is_secret(kind) else _shown(item)
+            got = "something else" if _has(kind, SECRET) else _shown(item)
             raise self.error(at, f"expected {describe(kind)}, got {got}") from error
 
 
@@ -208,8 +212,8 @@ def _length(kind: Any) -> tuple[int, int]:
     return meta.min_length or 0, meta.max_length or 10_000
 
 
-def _is_secret(kind: Any) -> bool:
-    return _meta(kind, lambda m: m.extra == SECRET).extra == SECRET
+def _has(kind: Any, extra: dict[str, bool]) -> bool:
+    return _meta(kind, lambda m: m.extra == extra).extra == extra
 
 
 def _shown(item: object) -> str:
@@ -249,7 +253,7 @@ def _rendered(
         value = getattr(struct, field.name)
         if above:
             yield f"# {above(field)}"
-        text = '"****"' if value and _is_secret(field.type) else _toml(value)
+        text = '"****"' if value and _has(field.type, SECRET) else _toml(value)
         yield f"{field.name} = {text}" + (f"  # {beside((*at, field.name))}" if beside else "")
     for field in fields(struct):
         value, key = getattr(struct, field.name), (*at, field.name)

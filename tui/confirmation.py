@@ -9,10 +9,10 @@ from brokers.kite.rest import KiteBroker
 from engine.errors import ConfigError, DataError, OperatorError
 from engine.market.calendar import Calendar, ist_day
 from tui.access import Access
+from tui.beforehand import enabled
 from tui.numbers import rupees
 from tui.pace import clock_at
 from tui.station import Station
-from tui.wiring import enabled
 
 
 class Account(NamedTuple):

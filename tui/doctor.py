@@ -22,11 +22,12 @@ from engine.market.calendar import Calendar, ist_day
 from engine.ops import doctor as ops
 from engine.trading.budget import committed
 from engine.trading.clock import ScaledClock
+from tui.beforehand import enabled, totals_of
 from tui.login import DONE, FAILED, Place, place_of, vault_of
 from tui.numbers import rupees
 from tui.pace import clock_at
 from tui.station import OWN_EXCHANGE, SENDING, Run, check_mode
-from tui.wiring import enabled, limits_of, totals_of
+from tui.wiring import limits_of
 
 if TYPE_CHECKING:
     from brokers.kite.rest import KiteBroker

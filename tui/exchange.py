@@ -43,10 +43,11 @@ def exchange_of(station: Station) -> Exchange:
     return Exchange(found, clock, LockstepPacer(found.place.rest) if isinstance(clock, SteppedClock) else None)
 
 
-def _embedded(station: Station) -> Access:
+def embedded(station: Station) -> SandboxConfig:
+    """Return what the exchange of a run is made from."""
     config, run = station.config.sandbox, station.run
     speed = config.speed if run.speed is None else run.speed
-    sandbox = Sandbox(SandboxConfig(
+    return SandboxConfig(
         seed=config.seed if run.seed is None else run.seed,
         date=run.day or config.date or latest_day(),
         start=run.start or config.start,
@@ -56,7 +57,11 @@ def _embedded(station: Station) -> Access:
         port=config.port,
         cash=config.cash * 100,
         limits=bool(speed),
-    ))  # fmt: skip
+    )  # fmt: skip
+
+
+def _embedded(station: Station) -> Access:
+    sandbox = Sandbox(embedded(station))
     sandbox.on_failure = station.fail
     endpoint = station.endpoint = sandbox.start()
     station.closers.append(sandbox.stop)

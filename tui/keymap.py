@@ -14,15 +14,15 @@ def check(keymap: Mapping[str, str]) -> dict[str, str]:
         action = BY_ID.get(name)
         if action is None:
             near = difflib.get_close_matches(name, list(BY_ID), n=1)
-            raise ConfigError(f"keys.{name}: no such action" + (f"; did you mean {near[0]}?" if near else ""))
+            raise ConfigError(f"ui.keys.{name}: no such action" + (f"; did you mean {near[0]}?" if near else ""))
         if action.fixed:
-            raise ConfigError(f"keys.{name}: the kill switch cannot be remapped")
+            raise ConfigError(f"ui.keys.{name}: the kill switch cannot be remapped")
     taken: list[tuple[str, Action]] = []
     for action in ACTIONS:
         for key in keymap.get(action.id, action.keys).split(","):
             for other, owner in taken:
                 if other == key and _meet(owner, action):
-                    raise ConfigError(f"keys.{action.id}: {key} already means {owner.verb} ({owner.id})")
+                    raise ConfigError(f"ui.keys.{action.id}: {key} already means {owner.verb} ({owner.id})")
             taken.append((key, action))
     return dict(keymap)
 
@@ -41,7 +41,7 @@ def document() -> str:
         "# Keys",
         "",
         "Written by `python -m tui.keymap` from the action registry. Every key but the kill switch can be changed under",
-        "`[keys]` in `config.toml`, by the action's id.",
+        "`[ui.keys]` in `config.toml`, by the action's id.",
     ]
     for scope, title in SCOPES.items():
         lines += ["", f"## {title}", "", "| key | action | id | what it does | from a shell |", "|---|---|---|---|---|"]

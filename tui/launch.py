@@ -19,7 +19,7 @@ from engine.config import Config, Configuration
 from engine.errors import ConfigError, DataError, PatangError
 from engine.trading.killswitch import FLATTEN, HALT
 from tui.numbers import aligned
-from tui.station import Run, Station
+from tui.station import SENDING, Run, Station
 
 if TYPE_CHECKING:
     from engine.desk import Desk
@@ -45,12 +45,15 @@ def configuration(file: Path | None) -> Config:
 
 
 def check(file: Path | None) -> int:
-    """Say on stderr whether the configuration is right, strategies and their parameters included."""
-    from tui.wiring import strategies_of  # noqa: PLC0415
+    """Say on stderr whether the desk could be started with the configuration, by the checks of the start itself."""
+    from tui.beforehand import beforehand, check_symbols  # noqa: PLC0415  a status needs none of it
 
     configured = found(file)
-    strategies_of(configured.values)
-    sys.stderr.write(f"{configured.file or 'the defaults'}: right\n")
+    mode, kite = configured.values.desk.mode, configured.values.broker.name == "kite"
+    station = Station(configured.values, Run(mode, live=kite and mode in SENDING))
+    beforehand(station)
+    left = check_symbols(station)
+    sys.stderr.write(f"{configured.file or 'the defaults'}: right{f'; {left}' if left else ''}\n")
     return DONE
 
 
@@ -70,6 +73,8 @@ def has_screen() -> bool:
 
 def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
     """Run a desk to its end and return the exit code."""
+    from tui.beforehand import beforehand  # noqa: PLC0415  see `check`
+
     if run.tape is not None and not run.tape.is_dir():
         raise DataError(f"{run.tape}: no such folder")
     warn_of_a_stale_core()
@@ -77,6 +82,7 @@ def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
     station = Station(config, run)
     interrupted = False
     try:
+        beforehand(station)
         station.claim()
         admit(station)
         if screen:

@@ -143,7 +143,7 @@ def place_of(config: Config) -> Place:
     broker = config.broker
     if not broker.rest and broker.name != "kite":
         raise ConfigError('broker.name: the embedded sandbox needs no login; set "kite", or give broker.rest')
-    api_key = os.environ.get(broker.api_key_env, "") if broker.api_key_env else broker.api_key
+    api_key = broker.key(os.environ)
     if not api_key:
         raise ConfigError("broker.api_key: the key of your Kite application is needed, here or in broker.api_key_env")
     if not broker.rest:

@@ -4,14 +4,10 @@ import secrets
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from brokers.paper.broker import World
 from compiled.model import SECOND, Bar
 from compiled.risk import Limits
-from compiled.strategy import Strategy
 from compiled.terms import Exits
 from engine.config import Config
 from engine.desk import Desk, Ports, Settings
@@ -27,7 +23,7 @@ from engine.trading.reconcile import Terms
 from store.bars.parquet import ParquetBars
 from store.bars.writer import BarWriter
 from store.sqlite import SqliteJournal
-from strategies import build
+from tui.beforehand import check_symbols, enabled, hearing, strategies_of, totals_of
 from tui.exchange import exchange_of
 from tui.market import Market
 from tui.modes import in_mode
@@ -47,7 +43,9 @@ def wire(station: Station) -> Desk:
     except OSError as error:
         raise OperatorError(f"cannot write in {station.state}: {error.strerror}") from None
     config = station.config
-    strategies = station.strategies or strategies_of(config)
+    strategies = hearing(station.strategies, station.spans) or strategies_of(config)
+    if station.embedded and station.run.tape is None:
+        check_symbols(station)
     exchange = exchange_of(station)
     station.database = own_database(config, station.run.mode, embedded=station.embedded)
     journal = SqliteJournal(station.database, station.fail)
@@ -146,27 +144,6 @@ def _settings(station: Station, salt: str) -> Settings:
 def calendar_of(config: Config) -> Calendar:
     """Return the calendar as the desk keeps it: new hours count when they are certain, or confirmed."""
     return Calendar.load(confirmed=[date.fromisoformat(day) for day in config.market.confirmed])
-
-
-def enabled(config: Config) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]:
-    """Return (name, symbols, parameters) of every strategy that runs, in configured order."""
-    tables = msgspec.to_builtins(config.strategy)
-    others = tables.pop("other")
-    return [
-        (name, tuple(table.get("symbols", ())), table)
-        for name, table in (tables | others).items()
-        if table.get("enabled", True)
-    ]
-
-
-def totals_of(config: Config) -> dict[str, int]:
-    """Return what each strategy may spend by its own parameters, in paise; one that does not say is left out."""
-    return {name: int(table["total_capital"]) * 100 for name, _, table in enabled(config) if table.get("total_capital")}
-
-
-def strategies_of(config: Config) -> list[Strategy]:
-    """Build every strategy that runs; raise `ConfigError` for a parameter it cannot use."""
-    return [build(name, table) for name, _, table in enabled(config)]
 
 
 def limits_of(config: Config) -> Limits:

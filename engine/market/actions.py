@@ -120,8 +120,10 @@ class Actions:
 
         try:
             rows = pq.read_table(list_file, columns=["symbol", "series", "exDate", "subject"]).to_pylist()
+        except FileNotFoundError:
+            raise DataError(f"{list_file}: no such file") from None
         except (OSError, KeyError, pa.ArrowException) as error:
-            raise DataError(f"{list_file}: {error}") from error
+            raise DataError(f"{list_file}: no list of corporate actions: {' '.join(str(error).split())}") from error
         equity = (row for row in rows if row["series"] == "EQ" and row["exDate"] is not None)
         return cls(each for row in equity for each in parsed(row["symbol"], row["exDate"].date(), row["subject"]))
 

@@ -4,6 +4,11 @@ import socket
 
 import pytest
 
+import strategies
+from engine.config import Config
+from engine.errors import ConfigError
+from tui.beforehand import hearing, strategies_of
+
 CASES = {
     "an unknown key": ("[risk]\nmax_dialy_loss = 5\n", ["config.toml:2", "risk.max_dialy_loss", "max_daily_loss"]),
     "a value of the wrong type": ('[risk]\nmax_daily_loss = "x"\n', ["config.toml:2", "risk.max_daily_loss", "whole number"]),
@@ -95,3 +100,61 @@ def test_an_export_before_anything_has_run_says_so(patang):
 def test_resume_wants_a_reason(patang):
     one_line(patang.call("resume"), 2)
     one_line(patang.call("resume", "--reason", " "), 2)
+
+
+REFUSED = {
+    "a key that is no action": ('[ui.keys]\nfreze = "p"\n', "ui.keys.freze: no such action; did you mean freeze?"),
+    "a symbol nobody lists": ('[feed]\nwatch = ["infy", "NOSUCH"]\n', "no such symbol on NSE: NOSUCH"),
+    "a strategy's symbol nobody lists": (
+        '[strategy.moving_average_cross]\nsymbols = ["NOSUCH"]\n', "no such symbol on NSE: NOSUCH",
+    ),
+    "a Sunday": ('[sandbox]\ndate = "2026-11-22"\n', "sandbox.date: 2026-11-22 is no trading day: the exchange is closed"),
+    "a list that is not there": (
+        '[desk]\ncorporate_actions = "/nowhere.parquet"\n', "/nowhere.parquet: no such file",
+    ),
+    "a folder that is not there": ('[store]\ndatabase = "/nowhere/x.db"\n', "store.database: there is no folder /nowhere"),
+    "a variable that is not set": (
+        '[broker]\nname = "kite"\napi_key_env = "NOT_SET"\n[desk]\nmode = "paper"\n',
+        "broker.api_key_env: the environment variable NOT_SET is not set",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_the_check_of_a_configuration_refuses_what_the_start_refuses_and_in_the_same_words(patang, name):
+    text, wanted = REFUSED[name]
+    (patang.home / "config.toml").write_text(text)
+    checked = one_line(patang.call("config", "check"), 2)
+    assert checked == f"patang: {wanted}"
+    assert one_line(patang.call("run", "--no-ui"), 2) == checked
+
+
+def test_a_right_configuration_is_called_right_in_small_letters_too(patang):
+    (patang.home / "config.toml").write_text(
+        '[feed]\nwatch = ["infy"]\n[strategy.momentum_ladder]\nsymbols = ["Tcs"]\n'
+    )
+    done = patang.call("config", "check")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.endswith("config.toml: right\n")
+    shown = patang.call("config", "show").stdout
+    assert 'watch = ["INFY"]' in shown
+    assert 'symbols = ["TCS"]' in shown
+
+
+def test_a_strategy_whose_bars_nobody_builds_is_refused(monkeypatch):
+    strategy = strategies.Strategy("mine", 120)
+    monkeypatch.setitem(strategies._REGISTRY, "moving_average_cross", "tests.desk.test_bad_input:Deaf")
+    assert hearing([strategy], (60, 120)) == [strategy]
+    with pytest.raises(ConfigError) as refusal:
+        hearing([strategy], (60, 180, 300))
+    assert str(refusal.value) == (
+        "strategy.mine.timeframe_s: no bar has 120 seconds; feed.spans_s builds 60, 180, 300"
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match=r"strategy\.deaf\.timeframe_s: no bar has 7 seconds"):
+        strategies_of(Config())
+
+
+class Deaf(strategies.Strategy):
+    def __init__(self, parameters):
+        super().__init__("deaf", 7)
+        parameters.finish = lambda: None

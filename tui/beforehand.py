@@ -1,0 +1,135 @@
+"""What a start refuses before anything is started; `patang config check` asks the very same."""
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from compiled.model import Instrument
+from compiled.strategy import Strategy
+from engine.config import Config, paths
+from engine.errors import ConfigError, OperatorError
+from engine.market.actions import Actions
+from engine.market.calendar import Calendar
+from strategies import build
+from tui.runs import state_folder
+from tui.station import Run, Station
+
+
+def beforehand(station: Station) -> None:
+    """Check all that needs neither an exchange nor a broker; raise `OperatorError` naming the setting and the mend."""
+    from tui.keymap import check as check_keys  # noqa: PLC0415  brings the screen's library
+
+    config = station.config
+    check_keys(config.ui.keys)
+    strategies_of(config)
+    _files(config, station.run)
+    if station.embedded:
+        _day(config, station.run)
+    else:
+        _broker(config)
+
+
+def check_symbols(station: Station) -> str:
+    """Check every symbol that is named against what is listed, as far as that is known here; return what was not.
+
+    The embedded exchange is asked as it would be started, a broker's list is the last one kept. Raises `OperatorError`.
+    """
+    from engine.trading.opening import choose  # noqa: PLC0415  the engine, where there is something to check
+
+    config = station.config
+    listed = listed_by(station) if station.embedded else _kept(config)
+    if not listed:
+        return "symbols were not checked: no instrument list of the broker is kept here yet; the start asks the broker"
+    watch = station.run.symbols or config.feed.watch
+    choose(listed, watch, [symbol for _, symbols, _ in enabled(config) for symbol in symbols])
+    return ""
+
+
+def listed_by(station: Station) -> list[Instrument]:
+    """Return what the embedded exchange of a run would list; raise `ConfigError` or `DataError` where it cannot be made."""
+    from brokers.sandbox.listed import listed  # noqa: PLC0415  half a second, and only for those who ask
+    from tui.exchange import embedded  # noqa: PLC0415
+
+    config = embedded(station)
+    config.check()
+    return [one.instrument for one in listed(config).market.listings]
+
+
+def _kept(config: Config) -> list[Instrument]:
+    """Return NSE's instruments by the last list that was kept, none where none was."""
+    from engine.market.dumps import Dumps  # noqa: PLC0415
+
+    dumps = Dumps(paths(config, os.environ).state / "instruments")
+    return [each.instrument() for each in dumps.latest(date.max, ["NSE"])] if dumps.versions("NSE") else []
+
+
+# strategies
+
+
+def enabled(config: Config) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]:
+    """Return (name, symbols, parameters) of every strategy that runs, in configured order."""
+    tables = msgspec.to_builtins(config.strategy)
+    others = tables.pop("other")
+    return [
+        (name, tuple(str(symbol).upper() for symbol in table.get("symbols", ())), table)
+        for name, table in (tables | others).items()
+        if table.get("enabled", True)
+    ]
+
+
+def totals_of(config: Config) -> dict[str, int]:
+    """Return what each strategy may spend by its own parameters, in paise; one that does not say is left out."""
+    return {name: int(table["total_capital"]) * 100 for name, _, table in enabled(config) if table.get("total_capital")}
+
+
+def strategies_of(config: Config) -> list[Strategy]:
+    """Build every strategy that runs; raise `ConfigError` for a parameter it cannot use, or for bars nobody builds."""
+    return hearing([build(name, table) for name, _, table in enabled(config)], config.feed.spans_s)
+
+
+def hearing(strategies: Sequence[Strategy], spans: Iterable[int]) -> list[Strategy]:
+    """Return the strategies; raise `ConfigError` for one that would never hear a bar."""
+    for strategy in strategies:
+        if strategy.span not in spans:
+            there = ", ".join(map(str, spans))
+            raise ConfigError(
+                f"strategy.{strategy.name}.timeframe_s: no bar has {strategy.span} seconds; feed.spans_s builds {there}"
+            )
+    return list(strategies)
+
+
+# the rest
+
+
+def _files(config: Config, run: Run) -> None:
+    where = paths(config, os.environ)
+    _writable(state_folder(config, run.mode))
+    if config.store.database and not where.database.parent.is_dir():
+        raise ConfigError(f"store.database: there is no folder {where.database.parent}")
+    if config.desk.corporate_actions:
+        Actions.load(Path(config.desk.corporate_actions).expanduser())
+
+
+def _writable(folder: Path) -> None:
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise OperatorError(f"cannot write in {folder}: {there} is no folder that this user may write in")
+
+
+def _day(config: Config, run: Run) -> None:
+    """Refuse a day that the embedded exchange could not open; that of a tape is its own matter."""
+    day = run.day or config.sandbox.date
+    if day and run.tape is None and Calendar.load().session(date.fromisoformat(day)) is None:
+        raise ConfigError(f"sandbox.date: {day} is no trading day: the exchange is closed")
+
+
+def _broker(config: Config) -> None:
+    from tui.login import place_of  # noqa: PLC0415  only a broker needs an address and a key
+
+    place_of(config)
+    if config.broker.name != "kite" or config.broker.access_token_env:
+        config.broker.credentials(os.environ)
