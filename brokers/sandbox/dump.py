@@ -136,8 +136,8 @@ class DumpUniverse:
         years = max(0.5, ((row.expiry or self._day) - self._day).days) / 365.0
         sigma = SHARE_SIGMA if isinstance(spot, Listing) else INDEX_SIGMA
         contract = Contract(row.name, row.expiry or self._day, row.strike, spot, years, sigma)
-        fair = _worth(row, contract, self.close(row), self._random(key))
-        return Made(self._listing(row, fair.step(0.0, 0.0), contract), fair)
+        fair, close = _worth(row, contract, self.close(row), self._random(key))
+        return Made(self._listing(row, close, contract), fair)
 
     def _underlying(self, row: Row) -> str:
         """Return the key of what a row follows: a contract its underlying, a share on BSE the one on NSE."""
@@ -167,13 +167,17 @@ def _beta(row: Row) -> float:
     return universe.NAMES[row.symbol].beta if row.symbol in universe.NAMES else 1.0
 
 
-def _worth(row: Row, contract: Contract, close: float, random: Random) -> Fair:
+def _worth(row: Row, contract: Contract, close: float, random: Random) -> tuple[Fair, float]:
+    """Return what a contract is worth from now on, and was at the previous close."""
     spot = contract.underlying
     if spot is None:
-        return Drift(close, 0.1, random)
-    if row.kind == "FUT":
-        return Follow(spot, contract.years)
-    return Option(spot, row.strike, contract.years, contract.sigma, 1 if row.kind == "CE" else -1)
+        return Drift(close, 0.1, random), close
+    follows = (
+        Follow(spot, contract.years)
+        if row.kind == "FUT"
+        else Option(spot, row.strike, contract.years, contract.sigma, 1 if row.kind == "CE" else -1)
+    )
+    return follows, follows.at(spot.instrument.close)
 
 
 def _strikes(rows: Iterable[Row]) -> dict[str, float]:

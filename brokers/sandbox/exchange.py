@@ -22,7 +22,7 @@ from brokers.sandbox.funds import Funds
 from brokers.sandbox.gtt import GttDesk
 from brokers.sandbox.limits import Limits
 from brokers.sandbox.listed import begin, listed, traders_of
-from brokers.sandbox.listing import Index, Listing
+from brokers.sandbox.listing import CONTINUOUS, Index, Listing
 from brokers.sandbox.margins import Estimates
 from brokers.sandbox.market import Crowd
 from brokers.sandbox.order_desk import OrderDesk
@@ -114,6 +114,7 @@ class Exchange:
         row = self.dump.rows[key]
         if row.kind == "INDEX":
             index = self.dump.index(row, self.index.members)
+            index.update()
             self._indices.append(index)
             self.catalogue.add(index)
             return index
@@ -125,6 +126,9 @@ class Exchange:
         self.catalogue.add(made.listing)
         if id(group.listings) in self._phases:
             self._auctioneer.turn(made.listing, self._phases[id(group.listings)], self.now)
+        if made.listing.phase == CONTINUOUS:
+            self.market.match(made.listing, self.now)
+            self.react(made.listing)
         if self.woken is not None:
             self.woken(key)
         return made.listing
@@ -203,7 +207,7 @@ class Exchange:
             if any(phase.name in sessions.CALLING for phase in group.phases if phase.start < group.opens):
                 self.agenda.add(resumes, self._turning(group, sessions.HALT_CALL, resumes))
             opens = resumes + sessions.HALT_CALL_MINUTES * MINUTE
-            self.agenda.add(opens, self._turning(group, sessions.CONTINUOUS, opens))
+            self.agenda.add(opens, self._turning(group, CONTINUOUS, opens))
         self._shut = minutes == REST
 
     def _drop_from_auction(self, listing: Listing) -> None:

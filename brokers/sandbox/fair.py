@@ -97,7 +97,11 @@ class Follow:
     def step(self, market: float, heat: float) -> float:
         """Return the price it stands for now."""
         del market, heat
-        return self._spot.ltp * self._carry
+        return self.at(self._spot.ltp)
+
+    def at(self, spot: float) -> float:
+        """Return its price where the underlying stands at `spot`, rupees."""
+        return spot * self._carry
 
 
 @final
@@ -119,9 +123,12 @@ class Option:
         del market, heat
         spot = self._spot.ltp
         if spot != self._seen:
-            self._seen = spot
-            self._price = premium(spot, self._discounted, self._root, self._sign)
+            self._seen, self._price = spot, self.at(spot)
         return self._price
+
+    def at(self, spot: float) -> float:
+        """Return the premium where the underlying stands at `spot`, rupees."""
+        return premium(spot, self._discounted, self._root, self._sign)
 
 
 def premium(spot: float, discounted: float, root: float, sign: int) -> float:

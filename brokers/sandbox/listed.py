@@ -12,9 +12,9 @@ from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.dump import DumpUniverse
 from brokers.sandbox.fair import Drift
 from brokers.sandbox.history import Past, Recorded, Walk
-from brokers.sandbox.listing import Index, Listing
+from brokers.sandbox.listing import CONTINUOUS, Index, Listing
 from brokers.sandbox.market import Crowd, Market, Traders
-from brokers.sandbox.sessions import CONTINUOUS, Group
+from brokers.sandbox.sessions import Group
 from engine.errors import ConfigError, DataError
 from engine.market.calendar import Phase
 from engine.market.hours import Hours

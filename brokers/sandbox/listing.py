@@ -5,16 +5,15 @@ from typing import NamedTuple, Protocol, final
 
 from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.orders import ClientOrder
+from brokers.sandbox.quoting import LEVEL_VALUE, drawn
 from compiled.book import Book
 from compiled.frames import pack_depth
 from compiled.model import MINUTE, SECOND, Instrument, Tick
 
 LEVELS = 5
-AWAY = range(1, LEVELS + 1)
 DEEP = 10
-
-
 CLOSED = "closed"
+CONTINUOUS = "continuous"
 
 
 class Spot(Protocol):
@@ -54,7 +53,7 @@ class Listing:
     """A tradable instrument; prices inside are grid indices.
 
     `prints`: fills in the book are the day's trades (a crowd); otherwise the day is recorded and only `trade` counts.
-    The book is made when it is first asked for: until then `lit` is False and the depth is a picture.
+    The book is made when it is first asked for: until then `lit` is False, and the depth shows what it will hold.
     """
 
     def __init__(
@@ -83,8 +82,12 @@ class Listing:
         self.low_band, self.high_band = int(low), int(high)
         self._reach = max(1, self.low_band), max(1, self.high_band)
         """Where orders of the day may stand: what was in the band at any time."""
-        self._token, self._lot = int(instrument.token), int(instrument.lot)
         self._book: Book | None = None
+        self.bids: dict[int, int] = {}
+        """The crowd's buying quotes: grid index → number in the book."""
+        self.asks: dict[int, int] = {}
+        self.level_lots = max(1.0, LEVEL_VALUE / instrument.close / int(instrument.lot))
+        """Lots a market maker shows per level, on average."""
         self.own: dict[int, ClientOrder] = {}
         self.last = instrument.ticks(instrument.close)
         self.open = self.high = self.low = 0
@@ -114,25 +117,31 @@ class Listing:
 
     @property
     def book(self) -> Book:
-        """Return the book."""
+        """Return the book; a new one holds the depth that has been shown."""
         if self._book is None:
+            shown = ((1, self.bids, self._drawn(1)), (-1, self.asks, self._drawn(-1)))
             self._book = Book(*self._reach)
             if self.calling:
                 self._book.collect()
+            for side, quotes, levels in shown:
+                for ticks, quantity in levels:
+                    quotes[ticks] = self.number()
+                    self._book.limit(quotes[ticks], side, ticks, quantity)
         return self._book
 
+    def _drawn(self, side: int) -> list[tuple[int, int]]:
+        """Return (grid index, quantity) of what a crowd would quote around the last price, while it may."""
+        if not self.prints or not (self.calling or self.phase == CONTINUOUS):
+            return []
+        made, low, high = self.instrument, self.low_band, self.high_band
+        levels = drawn(int(made.token), self.last, side, self.level_lots)
+        return [(ticks, lots * int(made.lot)) for ticks, lots in levels if low <= ticks <= high]
+
     def depth(self, side: int) -> list[tuple[int, int, int]]:
-        """Return the best levels of a side as (tick, quantity, orders); without a book, what a crowd would show."""
+        """Return the best levels of a side as (tick, quantity, orders)."""
         if self._book is not None:
             return self._book.depth(side, DEEP)
-        last, lot, low, high = self.last, self._lot, self.low_band, self.high_band
-        drawn = self._token + last * 31
-        levels = []
-        for away in AWAY:
-            ticks = last - side * away
-            if low <= ticks <= high:
-                levels.append((ticks, lot * (1 + (drawn + away * 17) % 97), 1 + away))
-        return levels
+        return [(ticks, quantity, 1) for ticks, quantity in self._drawn(side)]
 
     def slide(self, part: float) -> None:
         """Move the price band by a part of the previous close, up or down."""

@@ -11,20 +11,17 @@ from random import Random
 from typing import Protocol, final
 
 from brokers.sandbox.fair import INDEX_SIGMA, Drift, Fair
-from brokers.sandbox.listing import Listing
-from brokers.sandbox.sessions import CALLING, CONTINUOUS, POST_CLOSE
+from brokers.sandbox.listing import CONTINUOUS, Listing
+from brokers.sandbox.quoting import LEVELS, lots, top
+from brokers.sandbox.sessions import CALLING, POST_CLOSE
 from compiled.book import IOC
 from compiled.model import SECOND
 
-LEVELS = 6
-HALF_SPREAD = 0.00008
-LEVEL_VALUE = 500_000.0
-"""Rupees a market maker shows per level, on average."""
 TAKER_VALUE = 120_000.0
 CALL_SIGMA = 0.004
 """How far from the fair value auction orders are priced."""
 DIM_CHANCE = 0.95
-"""Of a print, each second, in an instrument without a book."""
+"""Of a print, each second, in an instrument without a book; the first is certain."""
 
 
 class Market(Protocol):
@@ -124,14 +121,13 @@ class Traders:
         self._fair = fair
         self._random = random
         self._excited = 0.0
-        self._bids: dict[int, int] = {}
-        self._asks: dict[int, int] = {}
+        self._bids, self._asks = listing.bids, listing.asks
         self._calls: list[int] = []
         self._top = (0, 0)
         close, lot = listing.instrument.close, int(listing.instrument.lot)
         self._lot = lot
         self._clip = max(1.0, TAKER_VALUE / close / lot)
-        self._size = max(1.0, LEVEL_VALUE / close / lot)
+        self._size = listing.level_lots
 
     def act(self, market: float, heat: float, now: int) -> bool:
         """Do what the phase of the session allows; tell whether anything may have changed."""
@@ -158,13 +154,13 @@ class Traders:
 
     def _print(self, price: float, now: int) -> None:
         random, listing = self._random, self.listing
-        if random.random() < DIM_CHANCE:
+        if random.random() < DIM_CHANCE or not listing.open:
             ticks = int(listing.instrument.ticks(price)) + random.randrange(3) - 1
             self._trade(ticks, self._clip, now)
 
-    def _trade(self, ticks: int, lots: float, now: int) -> None:
+    def _trade(self, ticks: int, average: float, now: int) -> None:
         listing = self.listing
-        quantity = (int(self._random.expovariate(1.0 / lots)) + 1) * self._lot
+        quantity = (int(self._random.expovariate(1.0 / average)) + 1) * self._lot
         listing.trade(min(listing.high_band, max(listing.low_band, ticks)), quantity, now)
 
     def match(self, now: int) -> None:
@@ -179,33 +175,28 @@ class Traders:
         self._trade(ticks, self._size, now)
 
     def _quote(self, price: float) -> None:
-        fair = price / self.listing.instrument.price(1)
-        half = max(0.5, fair * HALF_SPREAD)
-        top = (math.floor(fair - half + 0.5), math.ceil(fair + half - 0.5))
-        if top[0] >= top[1]:
-            top = (top[0], top[0] + 1)
-        if top == self._top and len(self._bids) == len(self._asks) == LEVELS:
+        bid, ask = best = top(price / self.listing.instrument.price(1))
+        if best == self._top and len(self._bids) == len(self._asks) == LEVELS:
             return
-        self._top = top
-        self._withdraw(self._bids, top[0] - LEVELS + 1, top[0])
-        self._withdraw(self._asks, top[1], top[1] + LEVELS - 1)
-        self._offer(self._bids, 1, top[0])
-        self._offer(self._asks, -1, top[1])
+        self._top = best
+        self._withdraw(self._bids, bid - LEVELS + 1, bid)
+        self._withdraw(self._asks, ask, ask + LEVELS - 1)
+        self._offer(self._bids, 1, bid)
+        self._offer(self._asks, -1, ask)
 
     def _withdraw(self, held: dict[int, int], lowest: int, highest: int) -> None:
         cancel = self.listing.book.cancel
         for ticks in [ticks for ticks in held if not lowest <= ticks <= highest]:
             cancel(held.pop(ticks))
 
-    def _offer(self, held: dict[int, int], side: int, top: int) -> None:
+    def _offer(self, held: dict[int, int], side: int, best: int) -> None:
         listing, random, size = self.listing, self._random, self._size
         for distance in range(LEVELS):
-            ticks = top - side * distance
+            ticks = best - side * distance
             if ticks in held or not listing.low_band <= ticks <= listing.high_band:
                 continue
             number = listing.number()
-            lots = int(size * (0.4 + random.random() * (1.0 + 0.3 * distance))) + 1
-            listing.book.limit(number, side, ticks, lots * self._lot)
+            listing.book.limit(number, side, ticks, lots(size, random.random(), distance) * self._lot)
             held[ticks] = number
 
     def _take(self, heat: float) -> None:
@@ -215,8 +206,8 @@ class Traders:
         while random.random() < min(chance, 0.9):
             chance -= 0.6
             side = 1 if random.random() < 0.5 + self._fair.lean else -1
-            lots = int(random.expovariate(1.0 / self._clip)) + 1
-            listing.book.market(listing.number(), side, lots * self._lot)
+            quantity = (int(random.expovariate(1.0 / self._clip)) + 1) * self._lot
+            listing.book.market(listing.number(), side, quantity)
             self._excited = min(0.5, self._excited + 0.12)
         if not listing.open and not listing.book.fills():
             listing.book.market(listing.number(), 1, (int(self._clip) + 1) * self._lot)
@@ -238,9 +229,9 @@ class Traders:
         for side in (1, -1):
             if random.random() < 0.5:
                 ticks = round(around * (1.0 + side * 0.001 + random.gauss(0.0, CALL_SIGMA)))
-                lots = int(random.expovariate(0.5 / self._size)) + 1
+                quantity = (int(random.expovariate(0.5 / self._size)) + 1) * self._lot
                 number = listing.number()
-                listing.book.limit(number, side, min(listing.high_band, max(listing.low_band, ticks)), lots * self._lot)
+                listing.book.limit(number, side, min(listing.high_band, max(listing.low_band, ticks)), quantity)
                 self._calls.append(number)
         listing.dirty = True
 

@@ -10,7 +10,7 @@ from brokers.sandbox.agenda import Agenda
 from brokers.sandbox.choices import Choices
 from brokers.sandbox.faults import FILLS, ORDERS, Fault, Faults
 from brokers.sandbox.funds import Funds, reserve_price
-from brokers.sandbox.listing import Hit, Listing
+from brokers.sandbox.listing import CONTINUOUS, Hit, Listing
 from brokers.sandbox.orders import AMO, Ask, ClientOrder, Trade
 from brokers.sandbox.portfolio import Portfolio
 from brokers.sandbox.wire import ApiError, Form, decimal, invalid, not_found, refused, whole
@@ -77,7 +77,7 @@ class OrderDesk:
     def place(self, ask: Ask, now: int) -> ClientOrder:
         """Accept an order that has passed the checks; raise `ApiError` where funds, shares or the session forbid it."""
         sessions.admit(ask)
-        if ask.order_type == "MARKET" and not ask.listing.open and ask.listing.phase == sessions.CONTINUOUS:
+        if ask.order_type == "MARKET" and not ask.listing.open and ask.listing.phase == CONTINUOUS:
             raise refused(NO_TRADE)
         self.cover(ask, self.live())
         order = self._new(ask, now)

@@ -7,7 +7,7 @@ from random import Random
 from typing import NamedTuple, final
 
 from brokers.sandbox import ist
-from brokers.sandbox.listing import CLOSED, Listing
+from brokers.sandbox.listing import CLOSED, CONTINUOUS, Listing
 from brokers.sandbox.orders import Ask
 from brokers.sandbox.wire import refused
 from compiled.model import SECOND
@@ -17,7 +17,6 @@ from engine.market.hours import Hours
 from engine.market.safeguards import Safeguards
 from engine.market.sessions import Keeping
 
-CONTINUOUS = "continuous"
 REFERENCE = "auction reference"
 POST_CLOSE = "post-close"
 CALLING = ("pre-open", "pre-open entry", "pre-open limit-only", "auction entry", "auction limit-only")

@@ -1,0 +1,33 @@
+"""Where market makers quote around a price, and how much: as orders in a book, or drawn for one that is not there yet."""
+
+import math
+
+LEVELS = 6
+HALF_SPREAD = 0.00008
+LEVEL_VALUE = 500_000.0
+"""Rupees a market maker shows per level, on average."""
+SCRAMBLER = 2_654_435_761
+"""The golden ratio of 2^32, as in Knuth's multiplicative hash."""
+
+
+def top(fair: float) -> tuple[int, int]:
+    """Return the best bid and ask around a fair price; all in grid indices."""
+    half = max(0.5, fair * HALF_SPREAD)
+    bid, ask = math.floor(fair - half + 0.5), math.ceil(fair + half - 0.5)
+    return bid, max(ask, bid + 1)
+
+
+def lots(average: float, chance: float, distance: int) -> int:
+    """Return the lots at a level so many steps behind the best; `chance`: 0 to 1."""
+    return int(average * (0.4 + chance * (1.0 + 0.3 * distance))) + 1
+
+
+def drawn(token: int, last: int, side: int, average: float) -> list[tuple[int, int]]:
+    """Return (grid index, lots) of a side's levels around the last price: the same whenever it is drawn."""
+    best = top(last)[0 if side > 0 else 1]
+    levels = []
+    for distance in range(LEVELS):
+        ticks = best - side * distance
+        chance = (token * 31 + ticks) * SCRAMBLER % 2**32 / 2**32
+        levels.append((ticks, lots(average, chance, distance)))
+    return levels
