@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from compiled.model import Bar, Instrument
-from engine.ports import Broker
+from engine.ports import Broker, PriceBand
 
 
 class MarketOnly:
@@ -21,9 +21,9 @@ class MarketOnly:
         """Return the exchange's instruments of today."""
         return await self._source.instruments(exchange)
 
-    async def bands(self, instruments: Sequence[Instrument]) -> None:
-        """Fill in each instrument's price band and previous close from quotes."""
-        await self._source.bands(instruments)
+    async def bands(self, instruments: Sequence[Instrument]) -> list[PriceBand]:
+        """Return each instrument's price band and previous close as quotes have them now."""
+        return await self._source.bands(instruments)
 
     async def history(self, token: int, start: int, end: int, span: int) -> list[Bar]:
         """Return stored bars of `span` seconds that start in [start, end)."""

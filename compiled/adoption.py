@@ -29,9 +29,12 @@ class Adoptions(Triggers):
         side = Side.BUY if event.quantity > 0 else Side.SELL
         quantity = event.quantity if event.quantity > 0 else -event.quantity
         away = event.stop_percent
-        if event.legs:
-            away = (1.0 - event.legs[0].trigger / market.ltp) * 100.0
         plan = LadderPlan([RungPlan(0.0, away)], 0, event.product, trail=event.trail, quantity=quantity)
+        if event.legs:
+            leg = event.legs[0]
+            plan.rungs[0].stop_percent = (1.0 - leg.trigger / market.ltp) * 100.0
+            if leg.price <= leg.trigger:
+                plan.stop_gap_percent = (leg.trigger - leg.price) / leg.trigger * 100.0
         number = self.next_number
         ladder = Ladder(number, event.strategy, market.instrument, side, plan)
         ladder.created = self.out.now

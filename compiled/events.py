@@ -178,6 +178,18 @@ class FeedStatus:
 
 @mypyc_attr(acyclic=True)
 @final
+class BandUpdate:
+    """The exchange has moved an instrument's price band, to [`lower`, `upper`] in rupees (0.0: none)."""
+
+    def __init__(self, ts: i64, token: i64, lower: float, upper: float) -> None:
+        self.ts = ts
+        self.token = token
+        self.lower = lower
+        self.upper = upper
+
+
+@mypyc_attr(acyclic=True)
+@final
 class Operate:
     """An operator's act: on one token, on one order (`intent`), or (both 0) on everything."""
 

@@ -1,4 +1,4 @@
-"""Press an exit that rests: move its limit from the last price step by step, within the day's band and the desk's limits.
+"""Press an exit that rests: move its limit from the last price step by step, within the band as it stands and the desk's limits.
 
 A market order within its protection comes to rest as a limit order where the book does not reach that far, and so does
 the limit order of a stop that the price has jumped over. Moving that order keeps its shares under one order; where the
@@ -7,7 +7,8 @@ broker refuses, it is cancelled, and what is left leaves at the market.
 
 from mypy_extensions import i64
 
-from compiled.ladder import Ladder, Rung, RungState, within
+from compiled.band import within
+from compiled.ladder import Ladder, Rung, RungState
 from compiled.model import SECOND, Order, OrderStatus
 from compiled.orders import settled, working
 from compiled.outbox import Outbox

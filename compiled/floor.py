@@ -129,14 +129,20 @@ class Floor:
 
     def price_refusal(self, price: float) -> str:
         """Return why a price in rupees cannot stand in an order, or an empty string."""
+        reason = self._grid_refusal(price)
+        if reason:
+            return reason
         instrument = self.instrument
-        if price <= 0.0 or not instrument.on_grid(price):
-            return "price is not on the tick grid"
         ticks = instrument.ticks(price)
         if instrument.upper > 0.0 and (
             ticks < instrument.ticks(instrument.lower) or ticks > instrument.ticks(instrument.upper)
         ):
             return "price is outside the day's band"
+        return ""
+
+    def _grid_refusal(self, price: float) -> str:
+        if price <= 0.0 or not self.instrument.on_grid(price):
+            return "price is not on the tick grid"
         return ""
 
     def _trigger_refusal(self, order: Order) -> str:
@@ -184,7 +190,10 @@ class Floor:
         return ""
 
     def gtt_refusal(self, waiting: Waiting) -> str:
-        """Return why the broker refuses a GTT with these legs, or an empty string."""
+        """Return why the broker refuses a GTT with these legs, or an empty string.
+
+        It outlives the day, so the band is no matter here; the orders it sends have to be in it.
+        """
         instrument = self.instrument
         last = instrument.price(self.last())
         rules = self.rules
@@ -192,7 +201,7 @@ class Floor:
         if not waiting.legs or len(waiting.legs) > 2:
             return "a GTT has one leg or two"
         for leg in waiting.legs:
-            reason = self.price_refusal(leg.price)
+            reason = self._grid_refusal(leg.price)
             if reason:
                 return reason
             if leg.quantity < 1 or leg.trigger <= 0.0 or not instrument.on_grid(leg.trigger):

@@ -7,6 +7,7 @@ watched by the desk, for a second order at the exchange could sell the same shar
 
 from typing import Final
 
+from compiled.band import within
 from compiled.ladder import Ladder, Rung, stop_limit, trailed_stop
 from compiled.model import SECOND, Order, OrderStatus, OrderType, Product, Purpose
 from compiled.orders import settled
@@ -32,6 +33,12 @@ def watch(rung: Rung) -> None:
         rung.guard = None
 
 
+def taken(ladder: Ladder, stop: float) -> float:
+    """Return the trigger that the exchange takes for a stop: one off the band stands at its edge, nearer to the price."""
+    edge = within(ladder.instrument, stop)
+    return edge if float(ladder.sign) * (edge - stop) > 0.0 else stop
+
+
 def place(out: Outbox, ladder: Ladder, rung: Rung) -> None:
     """Place the stop of a rung for all its shares: SL-M, where the exchange takes it."""
     if ladder.plan.cover:
@@ -44,6 +51,7 @@ def place(out: Outbox, ladder: Ladder, rung: Rung) -> None:
         stop_limit(ladder, rung.stop) if stop_limited else 0.0, rung.stop,
     )  # fmt: skip
     rung.moved = out.now
+    rung.refit = False
 
 
 def follow(out: Outbox, ladder: Ladder, rung: Rung, order: Order) -> None:
@@ -52,13 +60,16 @@ def follow(out: Outbox, ladder: Ladder, rung: Rung, order: Order) -> None:
         rung.refusals = 0
     if out.now - rung.moved < ladder.plan.trail_seconds * SECOND:
         return
-    stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop
+    stop = taken(ladder, trailed_stop(ladder, rung, rung.high)) if ladder.plan.trail else rung.stop
     quantity = 0 if ladder.plan.cover or order.quantity - order.traded == rung.quantity else rung.quantity
-    if stop == rung.stop and quantity == 0:
+    limit = stop_limit(ladder, stop) if order.order_type is OrderType.SL else 0.0
+    refit = rung.refit and limit > 0.0 and limit != order.price
+    rung.refit = False
+    if stop == rung.stop and quantity == 0 and not refit:
         return
     rung.moved = out.now
     moved = stop if stop != rung.stop else 0.0
-    limit = stop_limit(ladder, stop) if order.order_type is OrderType.SL and moved > 0.0 else 0.0
+    limit = limit if moved > 0.0 or refit else 0.0
     if out.modify(order, Change(quantity, limit, moved)) or ladder.plan.cover:
         return
     rung.stop = stop  # its modifications are used up: the next one begins where this one would have stood
@@ -70,7 +81,7 @@ def still(ladder: Ladder, rung: Rung, extreme: float) -> bool:
     order = rung.guard
     if order is None or order.status is not OrderStatus.TRIGGER_PENDING:
         return False
-    if order.pending is not None or order.cancelling or order.quantity != rung.quantity:
+    if order.pending is not None or order.cancelling or order.quantity != rung.quantity or rung.refit:
         return False
     return rung.target <= 0.0 or float(ladder.sign) * (extreme - rung.target) < 0.0
 

@@ -16,6 +16,7 @@ from compiled.events import (
     Act,
     Adopt,
     Answer,
+    BandUpdate,
     Command,
     Deposit,
     FeedStatus,
@@ -224,6 +225,9 @@ class Kernel(Entries):
         elif isinstance(event, LimitChange):
             self._at(event.ts)
             self.limits.change(event.name, event.value)
+        elif isinstance(event, BandUpdate):
+            self._at(event.ts)
+            self._band_update(event)
         else:
             self._correction(event)
         return self.out.commands
@@ -487,6 +491,18 @@ class Kernel(Entries):
         for market in self.markets.values():
             if event.token == 0 or market.instrument.token == event.token:
                 market.live = event.live
+
+    def _band_update(self, event: BandUpdate) -> None:
+        """Keep prices to the band as it stands now, those of stops that stand already included."""
+        market = self.markets.get(int(event.token))
+        if market is None:
+            return
+        market.instrument.lower = event.lower
+        market.instrument.upper = event.upper
+        for ladder in list(market.ladders):
+            for rung in ladder.rungs:
+                rung.refit = True
+            self._tend(ladder)
 
     # strategies
 

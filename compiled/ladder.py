@@ -11,7 +11,8 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.model import Gtt, GttLeg, Instrument, Order, OrderType, Product, Side, Validity, nearest
+from compiled.band import fills, limit_beyond
+from compiled.model import Gtt, GttLeg, Instrument, Order, OrderStatus, OrderType, Product, Side, Validity, nearest
 from compiled.orders import outstanding
 from compiled.terms import PLAIN, Terms, Variety
 
@@ -143,7 +144,8 @@ class Rung:
     """One entry of a ladder and everything that belongs to it; `number` counts from 1.
 
     Its stop is a `gtt`, or a `guard`: a stop order that rests at the exchange. `refusals` counts how often the broker has
-    refused the stop, `rejections` how often the exit.
+    refused the stop, `rejections` how often the exit. `refit` while the stop's limit has to be looked at again: the band
+    has moved, or nobody of this run has placed it.
     """
 
     def __init__(self, rung_id: i64, ladder_id: i64, number: i64, plan: RungPlan) -> None:
@@ -173,6 +175,7 @@ class Rung:
         self.retry_at: i64 = 0
         self.refusals: i64 = 0
         self.rejections: i64 = 0
+        self.refit = True
 
     @property
     def live(self) -> bool:
@@ -193,17 +196,6 @@ class Rung:
     def exit_average(self) -> float:
         """Return the average exit price in rupees, 0.0 before the first exit."""
         return float(self.sold_value) / float(self.sold) / 100.0 if self.sold else 0.0
-
-    @property
-    def protected(self) -> i64:
-        """Return the shares that a live stop at the broker, or the exit at work, would sell."""
-        gtt = self.gtt
-        if gtt is not None and gtt.gtt_id and gtt.live and gtt.legs:
-            return gtt.legs[0].quantity
-        order = self.exit if self.exit is not None else self.guard
-        if order is not None and order.order_id:
-            return outstanding(order)
-        return 0
 
     @property
     def shielded(self) -> bool:
@@ -306,20 +298,39 @@ def trailed_stop(ladder: Ladder, rung: Rung, extreme: float) -> float:
     return rung.stop
 
 
-def within(instrument: Instrument, price: float) -> float:
-    """Return `price` inside the day's band, on the grid."""
-    if instrument.lower > 0.0 and price < instrument.lower:
-        return instrument.snap(instrument.lower, 1)
-    if instrument.upper > 0.0 and price > instrument.upper:
-        return instrument.snap(instrument.upper, -1)
-    return price
-
-
 def stop_limit(ladder: Ladder, stop: float) -> float:
-    """Return the limit price of a stop at this trigger: beyond it by the plan's gap, within the day's band."""
-    gap = stop * ladder.plan.stop_gap_percent / 100.0
-    limit = ladder.instrument.snap(stop - float(ladder.sign) * gap, -ladder.sign)
-    return within(ladder.instrument, limit)
+    """Return the limit price of a stop at this trigger: beyond it by the plan's gap, within the band as it stands."""
+    return limit_beyond(ladder.instrument, ladder.out, stop, ladder.plan.stop_gap_percent)
+
+
+def stop_leg(ladder: Ladder, gtt: Gtt) -> GttLeg:
+    """Return the leg of a GTT that is the stop."""
+    return gtt.legs[0 if ladder.sign > 0 else len(gtt.legs) - 1]
+
+
+def protected(ladder: Ladder, rung: Rung, last: float) -> i64:
+    """Return the shares that a live stop at the broker, or the exit at work, would sell at the last price (rupees).
+
+    What could not fill counts as none: a stop whose limit lies before its trigger or off the band, an exit that rests
+    away from the price.
+    """
+    gtt = rung.gtt
+    if gtt is not None and gtt.gtt_id and gtt.live and gtt.legs:
+        leg = stop_leg(ladder, gtt)
+        return leg.quantity if fills(ladder.instrument, ladder.out, leg.trigger, leg.price) else 0
+    order = rung.exit if rung.exit is not None else rung.guard
+    if order is None or not order.order_id or not _meets(ladder, order, last):
+        return 0
+    return outstanding(order)
+
+
+def _meets(ladder: Ladder, order: Order, last: float) -> bool:
+    """Tell whether a stop or an exit could trade where the price is, or at its trigger."""
+    if order.price <= 0.0:
+        return True
+    if order.status is OrderStatus.TRIGGER_PENDING:
+        return order.order_type is not OrderType.SL or fills(ladder.instrument, order.side, order.trigger, order.price)
+    return last <= 0.0 or float(int(order.side)) * (order.price - last) >= 0.0
 
 
 def legs(ladder: Ladder, rung: Rung, stop: float, quantity: i64) -> list[GttLeg]:

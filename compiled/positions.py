@@ -6,7 +6,7 @@ from mypy_extensions import i64
 
 from compiled.decisions import Cause
 from compiled.indicators_price import Followed
-from compiled.ladder import Ladder, Rung, RungState
+from compiled.ladder import Ladder, Rung, RungState, protected
 from compiled.ledger import Ledger, Position
 from compiled.model import MINUTE, SECOND, Bar, Instrument, Order, OrderStatus, paise
 from compiled.orders import outstanding, settled
@@ -272,15 +272,18 @@ class Positions:
         return False
 
     def naked(self) -> i64:
-        """Return how many open rungs have less live protection than shares; those without a stop by plan do not count."""
+        """Return how many open rungs have less protection that could fill than shares; one bare by plan does not count."""
         count: i64 = 0
         for ladder in self.ladders.values():
+            last = self.markets[int(ladder.instrument.token)].last
             for rung in ladder.rungs:
-                if rung.quantity < 0 or (
-                    rung.quantity > 0 and rung.protected < rung.quantity and rung.plan.stop_percent > 0.0
-                ):
+                if rung.quantity < 0 or (rung.quantity > 0 and self._short_of(ladder, rung, last)):
                     count += 1
         return count
+
+    def _short_of(self, ladder: Ladder, rung: Rung, last: float) -> bool:
+        """Tell whether a rung that should have a stop has less protection than shares."""
+        return rung.plan.stop_percent > 0.0 and protected(ladder, rung, last) < rung.quantity
 
     def open_positions(self) -> i64:
         """Return how many rungs hold shares."""

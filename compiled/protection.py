@@ -9,9 +9,10 @@ from typing import Final
 from mypy_extensions import i64
 
 from compiled import guard
+from compiled.band import HAIR, fills
 from compiled.exits import exit_done
-from compiled.ladder import Ladder, Rung, RungState, legs, stop_at, target_at, trailed_stop
-from compiled.model import SECOND, Gtt, GttStatus, Order, OrderStatus, OrderType, Purpose, Side, Validity
+from compiled.ladder import Ladder, Rung, RungState, legs, stop_at, stop_leg, stop_limit, target_at, trailed_stop
+from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Purpose, Side, Validity
 from compiled.orders import settled
 from compiled.outbox import Outbox
 from compiled.terms import PLAIN, SLICED
@@ -124,7 +125,7 @@ def _still(rung: Rung) -> bool:
     gtt = rung.gtt
     if gtt is None or gtt.status is not GttStatus.ACTIVE or gtt.asked or gtt.pending or gtt.deleting:
         return False
-    return gtt.legs[0].quantity == rung.quantity
+    return gtt.legs[0].quantity == rung.quantity and not rung.refit
 
 
 def _tend_entry(out: Outbox, ladder: Ladder, rung: Rung) -> None:
@@ -215,6 +216,7 @@ def _protect_anew(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
         rung.stop = stop_at(ladder, rung, last)
     rung.target = 0.0
     if ladder.plan.resting:
+        rung.stop = guard.taken(ladder, rung.stop)
         guard.place(out, ladder, rung)
     else:
         _place_gtt(out, ladder, rung, last)
@@ -226,6 +228,7 @@ def _place_gtt(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
         legs(ladder, rung, rung.stop, rung.quantity),
     )  # fmt: skip
     rung.moved = out.now
+    rung.refit = False
 
 
 def _waiting(out: Outbox, gtt: Gtt) -> bool:
@@ -248,6 +251,8 @@ def _protect(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
         rung.high = rung.average if sign * (rung.high - rung.average) < 0.0 or rung.high <= 0.0 else rung.high
         rung.stop = stop_at(ladder, rung, rung.average)
         rung.target = target_at(ladder, rung)
+    if ladder.plan.resting:
+        rung.stop = guard.taken(ladder, rung.stop)
     reached = guard.reached(ladder, rung, last) if ladder.plan.resting else _near(ladder, rung, last)
     if reached:
         leave(rung, reached)
@@ -270,20 +275,23 @@ def _near(ladder: Ladder, rung: Rung, last: float) -> str:
 
 
 def _follow(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> None:
-    """Move the stop in the position's favour, and keep the GTT's quantity equal to the rung's."""
+    """Move the stop in the position's favour, and keep its quantity the rung's and its limit such that it fills."""
     due = out.now - rung.moved >= ladder.plan.trail_seconds * SECOND
     if not due:
         return
     stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop
     resized = gtt.legs[0].quantity != rung.quantity
-    if stop == rung.stop and not resized:
+    leg = stop_leg(ladder, gtt)
+    vain = not fills(ladder.instrument, ladder.out, leg.trigger, leg.price)
+    rung.refit = rung.refit and (vain or _narrow(ladder, leg))
+    if stop == rung.stop and not resized and not rung.refit:
         return
     near = last * NEAREST_PERCENT / 100.0
     sign = float(ladder.sign)
     if last <= 0.0:
         return
     if sign * (last - stop) <= near or (rung.target > 0.0 and sign * (rung.target - last) <= near):
-        if resized:
+        if resized or vain:
             leave(rung, "stop")
             _leave_now(out, ladder, rung, last)
         return
@@ -291,12 +299,18 @@ def _follow(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> N
     rung.moved = out.now
 
 
+def _narrow(ladder: Ladder, leg: GttLeg) -> bool:
+    """Tell whether a stop's limit gives less way than the plan and the band let it."""
+    return float(ladder.sign) * (leg.price - stop_limit(ladder, leg.trigger)) > HAIR
+
+
 def confirm(ladder: Ladder, rung: Rung, gtt: Gtt) -> bool:
     """Take over the legs the broker has confirmed; return whether the stop moved."""
     if not gtt.legs:
         return False
-    index: i64 = 0 if ladder.sign > 0 else len(gtt.legs) - 1
-    stop = gtt.legs[index].trigger
+    leg = stop_leg(ladder, gtt)
+    stop = leg.trigger
+    rung.refit = rung.refit or not fills(ladder.instrument, ladder.out, stop, leg.price)
     moved = stop != rung.stop
     rung.stop = stop
     if moved:

@@ -88,8 +88,18 @@ class Triggers(Answers):
         elif event.outcome is Outcome.REFUSED:
             gtt.pending = []
             gtt.reason = event.reason
-            if rung is not None and rung.gtt is gtt and gtt.legs[0].quantity < rung.quantity:
-                self._unprotected(gtt, rung, event.reason)
+            if rung is not None and rung.gtt is gtt:
+                self._unchanged(gtt, rung, event.reason)
+
+    def _unchanged(self, gtt: Gtt, rung: Rung, reason: str) -> None:
+        """Take note that a stop stays as it was: one that does not protect the whole rung is as good as refused."""
+        ladder = self.ladders.get(int(rung.ladder_id))
+        if ladder is None:
+            return
+        if self._short_of(ladder, rung, self.markets[int(gtt.token)].last):
+            self._unprotected(gtt, rung, reason)
+        elif not passing(reason):
+            rung.refit = False  # it fills as it stands
 
     def _confirm(self, gtt: Gtt, rung: Rung | None) -> None:
         if rung is None:

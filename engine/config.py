@@ -195,6 +195,9 @@ class Feed(Struct, frozen=True, kw_only=True):
             description="Lengths of the bars that are built, ascending, multiples of the first.",
         ),
     ] = (60, 180, 300, 900, 1800, 3600)
+    bands_every_s: Annotated[
+        float, _in(1, 600, "Time between readings of the price bands of what is held or near an edge of its band.")
+    ] = 30.0
     watch: Annotated[Symbols, _is("Instruments to subscribe; empty: all of the sandbox's.")] = ()
 
 
@@ -236,7 +239,7 @@ class Reconcile(Struct, frozen=True, kw_only=True):
 
 
 class Exits(Struct, frozen=True, kw_only=True):
-    """How hard an exit that rests in the book is pressed; always within the day's band."""
+    """How hard an exit that rests in the book is pressed; always within the band as it stands."""
 
     patience_s: Annotated[int, _in(1, 600, "Rest of an exit before its limit is moved.")] = 10
     widen_percent: Annotated[float, _in(0.1, 20, "Step by which it is moved away from the last price.")] = 1.0

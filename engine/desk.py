@@ -20,6 +20,7 @@ from engine.market.rules import Rules
 from engine.market.safeguards import Safeguards
 from engine.ports import Failure
 from engine.settings import Ports, Settings
+from engine.trading.bands import BandWatch, fill_in
 from engine.trading.board import Board
 from engine.trading.books import Books
 from engine.trading.clock import SteppedClock
@@ -286,7 +287,7 @@ class Desk:
         rules = Safeguards.load()
         hours = Hours(ports.calendar, rules, await derivatives(broker, rules, day))
         own = hours.of_day(day, watched, int(self.settings.square_off_before_s * SECOND))
-        await self._patiently(lambda: broker.bands(watched))
+        fill_in(watched, await self._patiently(lambda: broker.bands(watched)))
         cash = await self._patiently(lambda: start_cash(journal, broker, day))
         slots = [Slot(strategy, self._tokens(strategy.name, chosen)) for strategy in self.strategies]
         setup = Setup(
@@ -361,6 +362,9 @@ class Desk:
             self.kernel, self.gateway, books, inbox, self.board, self._log, ports.journal, ports.clock, ports.kill,
             hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.pacer is None,
         )  # fmt: skip
+        loop.bands = BandWatch(
+            self.kernel, ports.broker, ports.clock, inbox.append, loop.log.tell, int(settings.bands_every_s * SECOND)
+        )
         loop.asks, loop.margins = self._asks, ports.margins
         return loop
 

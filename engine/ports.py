@@ -24,6 +24,15 @@ class Clock(Protocol):
         ...
 
 
+class PriceBand(NamedTuple):
+    """An instrument's price band and previous close in rupees; 0.0: none known."""
+
+    token: int
+    lower: float
+    upper: float
+    close: float
+
+
 class BrokerPosition(NamedTuple):
     """One line of the broker's net positions; `average` in rupees, 0.0 when flat."""
 
@@ -122,8 +131,8 @@ class Broker(Protocol):
         """Return the exchange's instruments of today."""
         ...
 
-    async def bands(self, instruments: Sequence[Instrument]) -> None:
-        """Fill in each instrument's price band and previous close from quotes."""
+    async def bands(self, instruments: Sequence[Instrument]) -> list[PriceBand]:
+        """Return each instrument's price band and previous close as quotes have them now; one without a quote is left out."""
         ...
 
     async def history(self, token: int, start: int, end: int, span: int) -> list[Bar]:

@@ -40,6 +40,8 @@ class Settings:
     lanes: int = 2
     """Requests that may change something at the same time: as many as the broker has threads for them."""
     stale_after_s: float = 10.0
+    bands_every_s: float = 30.0
+    """Between readings of the price bands of what is held or near an edge of its band."""
     square_off_before_s: float = 120.0
     """How long before the broker's own square-off the desk leaves its intraday positions."""
     actions: Path | None = None

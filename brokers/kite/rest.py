@@ -37,7 +37,7 @@ from compiled.terms import Change
 from engine.errors import DataError, OrderRefused, RetryableError
 from engine.market.calendar import ist_day
 from engine.market.dumps import Dumps, unpacked
-from engine.ports import BrokerHolding, BrokerPosition, Clock, Slices
+from engine.ports import BrokerHolding, BrokerPosition, Clock, PriceBand, Slices
 
 _DAY: Final = 86_400 * SECOND
 INTERVALS: Final = {
@@ -246,13 +246,13 @@ class KiteBroker:
 
         return await self._calls.read(fetch)
 
-    async def bands(self, instruments: Sequence[Instrument]) -> None:
-        """Fill in each instrument's price band and previous close; one that has no quote is left as it is."""
+    async def bands(self, instruments: Sequence[Instrument]) -> list[PriceBand]:
+        """Return each instrument's price band and previous close; one that has no quote is left out."""
+        found: list[PriceBand] = []
         for first in range(0, len(instruments), _QUOTES_PER_CALL):
-            part = {f"{each.exchange}:{each.symbol}": each for each in instruments[first : first + _QUOTES_PER_CALL]}
-            for name, (lower, upper, close) in (await self._read_bands(list(part))).items():
-                each = part[name]
-                each.lower, each.upper, each.close = lower, upper, close
+            part = instruments[first : first + _QUOTES_PER_CALL]
+            found += await self._read_bands({f"{each.exchange}:{each.symbol}": int(each.token) for each in part})
+        return found
 
     async def history(self, token: int, start: int, end: int, span: int) -> list[Bar]:
         """Return stored bars of `span` seconds that start in [start, end); a day's bar starts at 00:00 IST."""
@@ -269,10 +269,10 @@ class KiteBroker:
         """Let go of the connection; calls in flight finish or fail."""
         await self._calls.close()
 
-    async def _read_bands(self, names: list[str]) -> dict[str, tuple[float, float, float]]:
-        def bands(kite: Any) -> dict[str, tuple[float, float, float]]:
-            quotes = kite.quote(names)
-            return {name: _band(quotes[name]) for name in names if name in quotes}
+    async def _read_bands(self, names: dict[str, int]) -> list[PriceBand]:
+        def bands(kite: Any) -> list[PriceBand]:
+            quotes = kite.quote(list(names))
+            return [_band(token, quotes[name]) for name, token in names.items() if name in quotes]
 
         return await self._calls.read(bands, self._calls.quotes)
 
@@ -321,6 +321,6 @@ def _available(margins: Row) -> int:
     return nearest(float(margins["net"] if live is None else live) * 100.0)
 
 
-def _band(quote: Row) -> tuple[float, float, float]:
-    limits = float(quote.get("lower_circuit_limit") or 0.0), float(quote.get("upper_circuit_limit") or 0.0)
-    return *limits, float(quote["ohlc"]["close"])
+def _band(token: int, quote: Row) -> PriceBand:
+    lower, upper = (float(quote.get(f"{edge}_circuit_limit") or 0.0) for edge in ("lower", "upper"))
+    return PriceBand(token, lower, upper, float(quote["ohlc"]["close"]))

@@ -46,7 +46,7 @@ from engine.errors import DataError, OrderRefused
 from engine.market.calendar import Calendar, ist_day
 from engine.market.charges import segment
 from engine.market.safeguards import Safeguards
-from engine.ports import Broker, BrokerHolding, BrokerPosition, Clock, Journal, Slices
+from engine.ports import Broker, BrokerHolding, BrokerPosition, Clock, Journal, PriceBand, Slices
 
 REFUSED: Final = "PAPER"
 
@@ -117,12 +117,13 @@ class PaperBroker(MarketOnly):
         self._names.update((int(each.token), each) for each in found)
         return found
 
-    async def bands(self, instruments: Sequence[Instrument]) -> None:
-        """Fill in bands and previous closes, and take the instruments into trading."""
-        await super().bands(instruments)
+    async def bands(self, instruments: Sequence[Instrument]) -> list[PriceBand]:
+        """Return bands and previous closes, and take the instruments into trading: here they are in the desk's own bands."""
+        found = await super().bands(instruments)
         self._simulation.list(instruments)
         self._listed = True
         self._stand_again({int(each.token): each for each in instruments})
+        return found
 
     async def place(self, order: Order) -> str:
         """Send a new order and return its id; an iceberg is one order here, other varieties are refused."""

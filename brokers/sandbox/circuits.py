@@ -58,7 +58,7 @@ class Band:
     def check(self, now: int, time_of_day: int) -> bool:
         """Slide where it is due, and tell whether it has."""
         last = self.listing.last
-        if self._low < last < self._high:
+        if self._low < last < self._high or self.listing.reference:  # an auction has a band of its own
             self._side = 0
             return False
         side = 1 if last >= self._high else -1

@@ -147,7 +147,16 @@ class Listing:
         """Move the price band by a part of the previous close, up or down."""
         made = self.instrument
         by = part * made.close
-        made.lower, made.upper = max(made.tick, made.snap(made.lower + by, 1)), made.snap(made.upper + by, -1)
+        self._move_band(made.lower + by, made.upper + by)
+
+    def confine(self, percent: float) -> None:
+        """Hold the price band to so many percent about the reference price: the band of the closing auction."""
+        price = self.instrument.price(self.reference)
+        self._move_band(price * (1.0 - percent / 100.0), price * (1.0 + percent / 100.0))
+
+    def _move_band(self, lower: float, upper: float) -> None:
+        made = self.instrument
+        made.lower, made.upper = max(made.tick, made.snap(lower, 1)), made.snap(upper, -1)
         self.low_band, self.high_band = int(made.ticks(made.lower)), int(made.ticks(made.upper))
         self._reach = min(self._reach[0], max(1, self.low_band)), max(self._reach[1], self.high_band)
         if self._book is not None:

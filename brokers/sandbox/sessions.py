@@ -214,6 +214,7 @@ class Auctioneer:
         if phase == REFERENCE:
             average = listing.vwap(now - REFERENCE_SPAN) or listing.ltp
             listing.reference = int(listing.instrument.ticks(average))
+            listing.confine(listing.rules.auction)
         if calling and not listing.calling and listing.volume + len(listing.own) > 0:
             self._drop(listing)
         if calling and not listing.calling:

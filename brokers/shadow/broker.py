@@ -23,7 +23,7 @@ from compiled.resting import worth
 from compiled.terms import Change
 from engine.errors import OrderRefused, PatangError
 from engine.market.calendar import Calendar, ist_day, midnight
-from engine.ports import Broker, BrokerHolding, BrokerPosition, Clock, Journal, Slices
+from engine.ports import Broker, BrokerHolding, BrokerPosition, Clock, Journal, PriceBand, Slices
 
 NO_TWIN: Final = "none"
 """Of a twin that a restart has ended: its order cannot be compared."""
@@ -205,10 +205,11 @@ class ShadowBroker:
         self._names.update((int(each.token), each.symbol) for each in found)
         return found
 
-    async def bands(self, instruments: Sequence[Instrument]) -> None:
-        """Fill in bands and previous closes, and let the twins trade these instruments."""
-        await self._real.bands(instruments)
+    async def bands(self, instruments: Sequence[Instrument]) -> list[PriceBand]:
+        """Return bands and previous closes, and let the twins trade these instruments."""
+        found = await self._real.bands(instruments)
         self._simulation.list(instruments)
+        return found
 
     async def history(self, token: int, start: int, end: int, span: int) -> list[Bar]:
         """Return stored bars of `span` seconds that start in [start, end)."""

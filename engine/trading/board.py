@@ -67,7 +67,7 @@ class PositionRow(NamedTuple):
     stop: float
     target: float
     protected: int
-    """Shares under a live GTT."""
+    """Shares under protection that could fill."""
     since: int
 
 

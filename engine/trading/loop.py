@@ -14,6 +14,7 @@ from engine.market.calendar import ist_day
 from engine.market.hours import Hours, Stage
 from engine.ports import Clock, Journal
 from engine.trading import limits
+from engine.trading.bands import BandWatch
 from engine.trading.board import Board, Header
 from engine.trading.books import Books
 from engine.trading.choices import Choices
@@ -83,6 +84,8 @@ class Loop:
         """When the last order of the day is done, ns UTC."""
         self.flags: tuple[str, ...] = ()
         """What an action with its ex-date today does to what stands, a line each."""
+        self.bands: BandWatch | None = None
+        """Follows the price bands, where that has been handed in."""
         self.gaps = Gaps(hours, self._watched(), clock.now(), log.tell)
         self.recorder = Recorder(kernel, journal)
         self.gauges = Gauges(board, kernel, gateway, kill)

@@ -40,6 +40,8 @@ async def run_live(loop: Loop, poll: int, compare: int, beat_s: float, rest: int
                 next_timer = now // SECOND * SECOND + SECOND
             loop.turn()
             watch.start_if_due(now)
+            if loop.bands is not None:
+                loop.bands.start_if_due(now)
             if now >= loop.ends + MINUTE:
                 loop.end_of_day()
             loop.publish()
@@ -50,6 +52,8 @@ async def run_live(loop: Loop, poll: int, compare: int, beat_s: float, rest: int
     finally:
         beat.cancel()
         watch.cancel()
+        if loop.bands is not None:
+            loop.bands.cancel()
 
 
 async def run_night(loop: Loop, opens: int, beat_s: float) -> None:
@@ -217,6 +221,8 @@ class Lockstep:
                 if polled:
                     self._next_poll = (now // MINUTE + 1) * MINUTE
                 moved = await loop.books.look(gtts=polled) or moved
+            if loop.bands is not None and (wanted := loop.bands.due(now)):
+                await loop.bands.look(wanted)
             if not moved and not loop.inbox:
                 return
             loop.turn()

@@ -3,7 +3,7 @@
 from collections import deque
 
 from compiled.kernel import Kernel
-from compiled.ladder import Ladder, Rung, RungState
+from compiled.ladder import Ladder, Rung, RungState, protected
 from compiled.model import Bar, Order
 from compiled.outbox import Fill
 from compiled.positions import Market
@@ -192,7 +192,7 @@ def position_row(ladder: Ladder, rung: Rung, last: float) -> PositionRow:
     label = f"P{rung.number}" if len(ladder.rungs) > 1 else "-"
     return PositionRow(
         str(rung.rung_id), ladder.instrument.symbol, ladder.strategy, label, int(ladder.sign * rung.quantity),
-        rung.average, last, pnl, percent, rung.stop, rung.target, int(rung.protected), int(rung.opened),
+        rung.average, last, pnl, percent, rung.stop, rung.target, int(protected(ladder, rung, last)), int(rung.opened),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from compiled.events import (
     Trade,
     WriteOff,
 )
+from compiled.ladder import protected
 from compiled.model import MINUTE, SECOND, GttLeg, GttStatus, OrderStatus, Product, Purpose, Side
 from engine.errors import RetryableError
 from engine.ports import BrokerHolding, BrokerPosition
@@ -86,8 +87,9 @@ def test_adopting_takes_over_the_gtt_that_protects_the_shares_already(stranger):
     told, asked = stranger.decide("BEL:CNC adopt")
     assert "GTT 55" in told
     assert some(asked, PlaceGtt) == []
-    rung = ladder(stranger).rungs[0]
-    assert (rung.stop, rung.target, rung.protected) == (220.0, 270.0, 12)
+    adopted = ladder(stranger)
+    rung = adopted.rungs[0]
+    assert (rung.stop, rung.target, protected(adopted, rung, 241.0)) == (220.0, 270.0, 12)
     assert stranger.scene.kernel.naked() == 0
     assert stranger.look(3) == []
 
@@ -457,7 +459,7 @@ def figures(scene):
     """Return what a run knows of its positions and its day."""
     kernel = scene.kernel
     rungs = [
-        (r.rung_id, r.state, int(r.quantity), r.average, r.stop, int(r.protected))
+        (r.rung_id, r.state, int(r.quantity), r.average, r.stop, int(protected(kernel.owners[r.ladder_id], r, 244.0)))
         for r in kernel.rungs.values()
         if r.live
     ]

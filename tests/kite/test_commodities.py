@@ -18,6 +18,7 @@ from engine.errors import OrderRefused
 from engine.market.calendar import ist_day
 from engine.market.charges import load, segment
 from engine.market.rules import multiplier
+from engine.trading.bands import fill_in
 
 CRORE = 10**9
 SECOND = 1_000_000_000
@@ -104,7 +105,7 @@ def test_a_commodity_of_which_nobody_knows_the_lot_cannot_be_traded():
 
 async def test_what_is_ordered_in_units_stands_at_the_broker_in_lots(exchange, broker, gold):
     assert (gold.lot, gold.multiplier) == (100, 100)
-    await broker.bands([gold])
+    fill_in([gold], await broker.bands([gold]))
     price = gold.snap(gold.lower)
     order_id = await broker.place(an_order(gold, Side.BUY, 300, price=price))
     books = exchange.books()
@@ -121,7 +122,7 @@ async def test_what_is_ordered_in_units_stands_at_the_broker_in_lots(exchange, b
 
 
 async def test_fills_positions_and_gtts_come_back_in_units(exchange, broker, gold):
-    await broker.bands([gold])
+    fill_in([gold], await broker.bands([gold]))
     await broker.place(an_order(gold, Side.BUY, 200, OrderType.MARKET))
     exchange.move(5)
     trades = await broker.trades()
@@ -139,7 +140,7 @@ async def test_fills_positions_and_gtts_come_back_in_units(exchange, broker, gol
 
 
 async def test_the_brokers_margin_is_that_of_the_lots(broker, gold):
-    await broker.bands([gold])
+    fill_in([gold], await broker.bands([gold]))
     order = an_order(gold, Side.BUY, 200, price=gold.snap(gold.close))
     [blocked] = await broker.margins([order])
     # SPAN 9 % and exposure 1 % of 200 units at the previous close, plus charges of some rupees

@@ -12,6 +12,7 @@ from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.lockstep import LockstepPacer
 from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Product, Purpose, Side
 from engine.errors import OrderRefused
+from engine.trading.bands import fill_in
 
 SECOND = 1_000_000_000
 
@@ -60,7 +61,7 @@ async def test_a_position_is_opened_protected_and_closed(desk, endpoint, sink):
     broker, feed, move = desk
     assert await broker.account() == endpoint.user_id
     infy = next(each for each in await broker.instruments("NSE") if each.symbol == "INFY")
-    await broker.bands([infy])
+    fill_in([infy], await broker.bands([infy]))
     assert 0.0 < infy.lower < infy.close < infy.upper
     await feed.subscribe([infy.token])
     await move(30)  # until the first trade of the day

@@ -19,6 +19,7 @@ from brokers.sandbox.faults import Fault
 from compiled.model import Order, OrderStatus, OrderType, Product, Purpose, Side, Validity
 from compiled.terms import Change, Terms, Variety
 from engine.errors import OrderRefused
+from engine.trading.bands import fill_in
 from engine.trading.clock import ScaledClock
 
 
@@ -95,7 +96,7 @@ async def market(endpoint):
     """A broker, and the day's first band of INFY."""
     broker = KiteBroker(endpoint.rest, endpoint.api_key, endpoint.access_token, ScaledClock.real(), limits=False)
     infy = next(each for each in await broker.instruments("NSE") if each.symbol == "INFY")
-    await broker.bands([infy])
+    fill_in([infy], await broker.bands([infy]))
     yield broker, infy
     await broker.close()
 

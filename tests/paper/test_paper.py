@@ -25,6 +25,8 @@ from compiled.terms import Change, Terms, Variety
 from engine.errors import OrderRefused
 from engine.market import charges
 from engine.market.calendar import Calendar
+from engine.ports import PriceBand
+from engine.trading.bands import fill_in
 from store.sqlite import SqliteJournal
 
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -62,8 +64,7 @@ class Source:
         return [Instrument(TOKEN, "NSE", "INFY", 0.05)] if exchange == "NSE" else []
 
     async def bands(self, instruments):
-        for each in instruments:
-            each.lower, each.upper, each.close = 1_350.0, 1_650.0, 1_500.0
+        return [PriceBand(int(each.token), 1_350.0, 1_650.0, 1_500.0) for each in instruments]
 
     async def close(self):
         pass
@@ -81,7 +82,8 @@ class Paper:
         world = World(self.clock, Calendar.load(), charges.load(), self.journal)
         self.broker = PaperBroker(Source(), world, paper_broker.Terms(**{"cash": CASH, **terms}), stamped=True)
         self.broker.hint = self.hints.append
-        await self.broker.bands(await self.broker.instruments("NSE"))
+        listed = await self.broker.instruments("NSE")
+        fill_in(listed, await self.broker.bands(listed))
         self.tasks = [asyncio.ensure_future(work) for work in self.broker.beside()]
 
     async def close(self):

@@ -26,6 +26,8 @@ from compiled.model import (
 from compiled.terms import Change
 from engine.errors import OrderRefused, OrderUnknown
 from engine.market.calendar import Calendar
+from engine.ports import PriceBand
+from engine.trading.bands import fill_in
 from store.sqlite import SqliteJournal
 
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -56,8 +58,7 @@ class Real:
         return [Instrument(TOKEN, "NSE", "INFY", 0.05)]
 
     async def bands(self, instruments):
-        for each in instruments:
-            each.lower, each.upper, each.close = 1_350.0, 1_650.0, 1_500.0
+        return [PriceBand(int(each.token), 1_350.0, 1_650.0, 1_500.0) for each in instruments]
 
     async def place(self, order):
         self.asked.append(("place", int(order.intent)))
@@ -112,7 +113,8 @@ class Shadow:
         self.broker = ShadowBroker(
             self.real, self.clock, Calendar.load(), self.journal, simulate, lambda pairs: self.shown.append(list(pairs))
         )  # fmt: skip
-        await self.broker.bands(await self.broker.instruments("NSE"))
+        listed = await self.broker.instruments("NSE")
+        fill_in(listed, await self.broker.bands(listed))
 
     async def close(self):
         await self.journal.commit()

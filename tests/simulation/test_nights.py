@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from compiled.ladder import protected
 from compiled.model import MINUTE, SECOND, OrderStatus
 from tests.market.test_hours import at
 from tests.simulation.trader import Want
@@ -70,6 +71,14 @@ class Weekend(World):
         return [row["text"] for row in self.process.journal.load("events") if row["name"] == name]
 
 
+def standing(kernel):
+    """Return the one rung, whose ten shares are protected."""
+    (ladder,) = kernel.ladders.values()
+    (rung,) = ladder.rungs
+    assert (int(rung.quantity), int(protected(ladder, rung, 0.0))) == (10, 10)
+    return rung
+
+
 @pytest.fixture
 def weekend():
     made = []
@@ -87,9 +96,8 @@ def test_a_desk_left_on_rests_over_the_weekend_and_opens_monday_with_what_it_car
     world = weekend()
     world.until(FRIDAY, "15:40")
     friday = world.process.kernel
-    (rung,) = [rung for ladder in friday.ladders.values() for rung in ladder.rungs]
+    rung = standing(friday)
     gtt = rung.gtt.gtt_id
-    assert (int(rung.quantity), int(rung.protected)) == (10, 10)
     assert (world.header.state, world.header.day_over) == ("running", True)
 
     world.until(FRIDAY, "16:10")
@@ -105,8 +113,7 @@ def test_a_desk_left_on_rests_over_the_weekend_and_opens_monday_with_what_it_car
     assert monday is not friday
     assert (world.header.state, world.header.day_over) == ("running", False)
     assert (int(monday.open), int(monday.close)) == (at(MONDAY, "09:15"), at(MONDAY, "15:15"))
-    (rung,) = [rung for ladder in monday.ladders.values() for rung in ladder.rungs]
-    assert (int(rung.quantity), int(rung.protected), rung.gtt.gtt_id) == (10, 10, gtt)
+    assert standing(monday).gtt.gtt_id == gtt
     assert monday.ledger.start_cash == world.exchange.funds.cash < friday.ledger.start_cash
     assert monday.entries == 0
     assert len(world.made) == 2
@@ -178,7 +185,11 @@ def test_an_after_market_order_given_to_a_desk_that_rests_leaves_at_once_and_tra
     world.until(MONDAY, "09:20")
     assert wipro.instrument.token in world.process.kernel.markets
     (ladder,) = [each for each in world.process.kernel.ladders.values() if each.instrument.symbol == "WIPRO"]
-    assert (ladder.strategy, int(ladder.rungs[0].quantity), int(ladder.rungs[0].protected)) == ("operator", 5, 5)
+    assert (ladder.strategy, int(ladder.rungs[0].quantity), int(protected(ladder, ladder.rungs[0], 0.0))) == (
+        "operator",
+        5,
+        5,
+    )
 
 
 def test_an_after_market_order_is_taken_back_in_the_night(weekend):
@@ -198,8 +209,7 @@ def test_a_desk_started_on_a_holiday_shows_the_last_day_closed_and_opens_the_nex
     assert world.process.desk.error is None
     assert (world.header.state, world.header.phase, world.header.day_over) == ("closed", "closed", True)
     assert world.header.phase_ends == at(MONDAY, "09:00")
-    (rung,) = [rung for ladder in world.process.kernel.ladders.values() for rung in ladder.rungs]
-    assert (int(rung.quantity), int(rung.protected)) == (10, 10)
+    standing(world.process.kernel)
     saturday = world.process.kernel
     asked = len(world.diary)
     world.until(MONDAY, "08:44")

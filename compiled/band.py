@@ -1,0 +1,47 @@
+"""The price band of the day, as it stands now: which prices are in it, and whether an order that a trigger sends could trade.
+
+`Instrument.lower` and `upper` are the exchange's last word (0.0: none known); it moves them during the day.
+"""
+
+from typing import Final
+
+from mypy_extensions import i64
+
+from compiled.model import Instrument, Side
+
+HAIR: Final = 1e-9
+
+
+def inside(instrument: Instrument, price: float) -> bool:
+    """Tell whether `price` lies in the band."""
+    if instrument.lower > 0.0 and price < instrument.lower - HAIR:
+        return False
+    return instrument.upper <= 0.0 or price <= instrument.upper + HAIR
+
+
+def within(instrument: Instrument, price: float) -> float:
+    """Return `price` inside the band, on the grid."""
+    if instrument.lower > 0.0 and price < instrument.lower:
+        return instrument.snap(instrument.lower, 1)
+    if instrument.upper > 0.0 and price > instrument.upper:
+        return instrument.snap(instrument.upper, -1)
+    return price
+
+
+def limit_beyond(instrument: Instrument, side: Side, trigger: float, gap_percent: float) -> float:
+    """Return the limit of an order that `trigger` sends: a gap beyond it, and never on its near side.
+
+    Where the trigger lies in the band, so does the limit; one that the price cannot reach today is not held to a band
+    that will have moved by then.
+    """
+    sign: i64 = int(side)
+    limit = instrument.snap(trigger + float(sign) * (trigger * gap_percent / 100.0), sign)
+    return within(instrument, limit) if inside(instrument, trigger) else limit
+
+
+def fills(instrument: Instrument, side: Side, trigger: float, limit: float) -> bool:
+    """Tell whether an order that `trigger` sends could trade: its limit lies beyond the trigger, and the exchange takes it."""
+    sign: i64 = int(side)
+    if float(sign) * (limit - trigger) < -HAIR:
+        return False
+    return not inside(instrument, trigger) or inside(instrument, limit)

@@ -1,0 +1,121 @@
+"""Price bands through the day: the exchange moves them, and every price of ours has to stand in them as they are now."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+from compiled.band import inside
+from compiled.events import BandUpdate
+from compiled.kernel import Kernel
+from compiled.model import SECOND, Instrument
+from compiled.positions import Market
+from engine.errors import OperatorError, RetryableError
+from engine.ports import Broker, Clock, PriceBand
+
+SOON = 5 * SECOND
+"""How long after a look a price that lies off its band, or a look that failed, brings the next one."""
+NEAR = 0.03
+"""An instrument whose price is nearer than this share of it to an edge of its band is watched."""
+
+
+class BandWatch:
+    """Asks for the quotes of what is held, of what trades near an edge of its band, and of all when an auction opens.
+
+    It asks every `every` ns, and soon where a price lies off the band it knows. What has moved is posted as `BandUpdate`,
+    and told where something is held. Sources of the rule: sliding bands of shares with derivatives (SEBI, 24 May 2024); the quote's limits
+    become those of the closing auction when that opens (kite.trade forum, comment 52692).
+    """
+
+    def __init__(
+        self, kernel: Kernel, broker: Broker, clock: Clock, post: Callable[[object], None],
+        tell: Callable[[str, str, str], None], every: int,
+    ) -> None:  # fmt: skip
+        self._kernel = kernel
+        self._broker = broker
+        self._clock = clock
+        self._post = post
+        self._tell = tell
+        self._every = every
+        now = clock.now()
+        self._next = now + every
+        self._checked = self._asked = now
+        hours = [market.instrument.hours for market in kernel.markets.values()]
+        openings = {int(at) for each in hours if each.auction for at in (each.closes, each.auction)}
+        self._openings = sorted(at for at in openings if at > now)
+        self._known = {token: _edges(market) for token, market in kernel.markets.items()}
+        self._task: asyncio.Task[None] | None = None
+
+    def start_if_due(self, now: int) -> None:
+        """Begin a look beside everything else if one is due and none is under way; raise what the last one died of."""
+        if self._task is not None:
+            if not self._task.done():
+                return
+            self._task.result()
+            self._task = None
+        if wanted := self.due(now):
+            self._task = asyncio.create_task(self.look(wanted))
+
+    def cancel(self) -> None:
+        """Give up the look under way."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def due(self, now: int) -> list[Market]:
+        """Return what has to be asked for now."""
+        if now < self._checked + SECOND:
+            return []
+        self._checked = now
+        trading = [each for each in self._kernel.markets.values() if _open(each, now)]
+        if self._openings and now >= self._openings[0] + SECOND:
+            self._openings = [at for at in self._openings if at + SECOND > now]
+            return trading
+        if now >= self._next:
+            return [each for each in trading if each.ladders or _near(each)]
+        if now >= self._asked + SOON:
+            return [each for each in trading if each.last > 0.0 and not inside(each.instrument, each.last)]
+        return []
+
+    async def look(self, wanted: Sequence[Market]) -> None:
+        """Ask for the bands of these instruments and post what has moved; where that fails, soon again."""
+        now = self._clock.now()
+        self._asked, self._next = now, now + self._every
+        if not wanted:
+            return
+        try:
+            found = await self._broker.bands([market.instrument for market in wanted])
+        except (RetryableError, OperatorError):
+            self._next = now + SOON
+            return
+        for band in found:
+            if self._known[band.token] != (band.lower, band.upper):
+                self._moved(band)
+
+    def _moved(self, band: PriceBand) -> None:
+        self._known[band.token] = band.lower, band.upper
+        self._post(BandUpdate(self._clock.now(), band.token, band.lower, band.upper))
+        market = self._kernel.markets[band.token]
+        if market.ladders:
+            symbol = market.instrument.symbol
+            self._tell("info", "band", f"{symbol}: the price band is now {band.lower:.2f} to {band.upper:.2f}")
+
+
+def fill_in(instruments: Iterable[Instrument], bands: Iterable[PriceBand]) -> None:
+    """Give instruments their bands and previous closes; one that has no quote stays as it is."""
+    found = {band.token: band for band in bands}
+    for each in instruments:
+        if (band := found.get(int(each.token))) is not None:
+            each.lower, each.upper, each.close = band.lower, band.upper, band.close
+
+
+def _edges(market: Market) -> tuple[float, float]:
+    return market.instrument.lower, market.instrument.upper
+
+
+def _open(market: Market, now: int) -> bool:
+    hours = market.instrument.hours
+    return hours.opens <= now < hours.ends and market.instrument.kind != "INDEX"
+
+
+def _near(market: Market) -> bool:
+    lower, upper = _edges(market)
+    near = market.last * NEAR
+    return market.last > 0.0 and (market.last - lower <= near or (upper > 0.0 and upper - market.last <= near))
