@@ -248,6 +248,23 @@ def test_10_a_price_outside_the_band_is_refused():
     assert [e.outcome for e in exchange.events()] == [Outcome.REFUSED, Outcome.REFUSED, Outcome.ACCEPTED]
 
 
+def test_10_a_gtt_beyond_the_band_is_taken_and_its_order_is_judged_by_the_band_of_its_moment():
+    instrument = Instrument(TOKEN, "NSE", "KITE", 0.05, lower=95.0, upper=110.0)
+    exchange = Exchange(instrument=instrument)
+    exchange.gtt(100.0, (94.0, 93.5))
+    (answer,) = exchange.events()
+    assert answer.outcome is Outcome.ACCEPTED
+    instrument.lower = 90.0  # it has slid
+    assert exchange.bar(99.0, 99.0, 93.0, 93.0) == [(100, 94.0)]
+    early = Exchange(instrument=Instrument(TOKEN, "NSE", "KITE", 0.05, lower=95.0, upper=110.0))
+    early.gtt(100.0, (96.0, 94.5))
+    early.trades = early.events
+    fired = [e for e in early.bar(99.0, 99.0, 95.0, 95.0) if isinstance(e, GttUpdate)]
+    assert [(e.status, e.order_ids, e.reason) for e in fired] == [
+        (GttStatus.TRIGGERED, [], "price is outside the day's band")
+    ]
+
+
 def test_10_at_the_upper_band_nobody_sells_and_at_the_lower_nobody_buys():
     instrument = Instrument(TOKEN, "NSE", "KITE", 0.05, lower=90.0, upper=110.0)
     exchange = Exchange(instrument=instrument)

@@ -173,3 +173,24 @@ def test_a_muhurat_session_is_in_the_evening(make_client):
 def test_a_day_without_trading_is_refused():
     with pytest.raises(DataError, match="2026-11-22 is no trading day of NSE"):
         Exchange(SandboxConfig(date="2026-11-22"))
+
+
+def test_a_quote_shows_the_band_of_the_closing_auction_from_its_opening_on(make_client):
+    client = make_client(start="15:10")
+    share = client.share()
+    name = share.key
+
+    def band():
+        quote = client.ok("GET", "/quote", query=[("i", name)])[name]
+        return quote["lower_circuit_limit"], quote["upper_circuit_limit"]
+
+    before = band()
+    to(client, "15:14:59")
+    assert band() == before
+    to(client, "15:15:01")
+    middle, tick = share.instrument.price(share.reference), share.instrument.tick
+    lower, upper = band()
+    assert middle * 0.97 <= lower < middle * 0.97 + tick
+    assert middle * 1.03 - tick < upper <= middle * 1.03
+    to(client, "15:29:59")
+    assert band() == (lower, upper)
