@@ -57,7 +57,12 @@ def test_shares_that_fill_when_the_price_is_at_the_stop_are_not_left_naked(scene
     scene.trade("t2", "B1", 60, 100.0)
     scene.tick(98.10)
     scene.seconds(30)
-    assert some(scene.asked, ModifyGtt) or some(scene.asked, DeleteGtt)
+    # 98.10 is within 0.3 % of the stop at 98.00, too near for a changed GTT: all hundred leave instead, the stop first
+    only(scene.asked, DeleteGtt)
+    assert some(scene.asked, ModifyGtt) == []
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL)
+    exits = [each.order.quantity for each in some(scene.asked, PlaceOrder) if each.order.purpose is Purpose.EXIT]
+    assert exits == [100]
 
 
 def test_a_gtt_the_broker_has_cancelled_is_placed_again(scene):

@@ -330,8 +330,11 @@ def test_a_gtt_that_has_vanished_from_the_brokers_list_is_not_taken_for_protecti
             OrderUpdate(engine.scene.now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, 100, 100)
         ]
         engine.broker.listed = []
-        found = await engine.look(5)
-        assert some(found, PlaceGtt) or engine.scene.kernel.naked() == 1
+        again = only(await engine.look(5), PlaceGtt).gtt
+        assert [(leg.trigger, leg.quantity) for leg in again.legs] == [(98.0, 100)]
+        assert engine.scene.kernel.naked() == 1  # until it is answered
+        engine.scene.answer(again.intent, Outcome.ACCEPTED, "11")
+        assert engine.scene.kernel.naked() == 0
 
     asyncio.run(story())
 

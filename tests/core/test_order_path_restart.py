@@ -3,7 +3,7 @@
 import pytest
 
 from compiled.events import Act, CancelOrder, DeleteGtt, Outcome, PlaceGtt, PlaceOrder, Verb
-from compiled.model import MINUTE, SECOND, Bar, GttStatus, Instrument, OrderStatus, OrderType, Product, Side
+from compiled.model import MINUTE, SECOND, Bar, GttStatus, Instrument, OrderStatus, OrderType, Product, Purpose, Side
 from compiled.risk import Limits
 from compiled.terms import Terms, Variety
 from engine.trading.opening import unlisted
@@ -131,7 +131,10 @@ def test_an_exit_that_rested_at_yesterdays_close_does_not_keep_todays_protection
     scene, _ = life.again(day=1, close=OPEN + DAY)
     tomorrow(scene)
     scene.seconds(30)
-    assert some(scene.asked, PlaceGtt) or some(scene.asked, PlaceOrder)
+    # its stop has fired: what did not trade yesterday leaves today, wherever the price is by now
+    order = only(scene.asked, PlaceOrder).order
+    assert (order.purpose, order.side, order.quantity) == (Purpose.EXIT, Side.SELL, 100)
+    assert some(scene.asked, PlaceGtt) == []
 
 
 def test_a_ladder_that_was_over_stays_over_and_its_symbol_is_free(life):

@@ -250,7 +250,13 @@ def test_the_legs_of_an_iceberg_are_one_entry(scene):
         scene.trade(f"t{leg}", order_id, quantity, 99.5)
         scene.book(order_id, OrderStatus.COMPLETE, quantity, order.tag, quantity)
     assert (scene.account, scene.rung.quantity, scene.alarms()) == (100, 100, [])
-    assert not scene.kernel.working() or scene.kernel.naked()
+    # the stop was asked for with the first leg's shares and has no answer yet: all hundred are bare, and it grows with them
+    assert scene.kernel.naked() == 1
+    gtt = only(scene.asked, PlaceGtt).gtt
+    assert scene.rung.entry.status is OrderStatus.COMPLETE
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    grown = only(scene.seconds(6), ModifyGtt).gtt
+    assert [leg.quantity for leg in grown.pending] == [100]
 
 
 def test_between_two_legs_an_iceberg_is_not_taken_for_complete(scene):

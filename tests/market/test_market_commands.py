@@ -171,13 +171,27 @@ def test_a_row_with_too_few_or_too_many_values_is_named(run, tmp_path, row):
 
 
 @pytest.mark.parametrize(
+    ("segment", "exchange", "side", "quantity", "price", "tick", "first"),
+    [
+        # 40 + STT 14.34 + 6.75 + 0.02 + 0.28 + GST 8.42 are ₹69.81 for 65: ₹1.074 each
+        ("OPT", "NSE", Side.BUY, 65, 146.0, 0.05, 22),
+        ("OPT", "NSE", Side.SELL, 65, 146.0, 0.05, 22),
+        # STT 9 + 0.28 + 0.67 + 0.01 + GST 0.05 are ₹10.01 for 3: ₹3.34 each
+        ("EQ_DELIVERY", "NSE", Side.BUY, 3, 1498.0, 0.1, 34),
+        # 40 + STT 25 + 7.47 + 0.2 + 3 + GST 8.58 are ₹84.25 for 100
+        ("EQ_INTRADAY", "BSE", Side.SELL, 100, 1000.0, 0.05, 17),
+        ("FUT", "NSE", Side.BUY, 65, 26000.0, 0.1, 155),
+    ],
+)
+def test_break_even_is_the_tick_that_a_note_by_hand_gives(segment, exchange, side, quantity, price, tick, first):
+    rates = charges.load().rates(segment, exchange, 20261120)
+    assert break_even_ticks(rates, side, quantity, price, tick) == first
+
+
+@pytest.mark.parametrize(
     ("segment", "exchange", "side", "quantity", "price", "tick"),
     [
-        ("OPT", "NSE", Side.BUY, 65, 146.0, 0.05),
         ("OPT", "NSE", Side.SELL, 65, 146.0, 0.05),
-        ("EQ_DELIVERY", "NSE", Side.BUY, 3, 1498.0, 0.1),
-        ("EQ_INTRADAY", "BSE", Side.SELL, 100, 1000.0, 0.05),
-        ("FUT", "NSE", Side.BUY, 65, 26000.0, 0.1),
         ("EQ_DELIVERY", "NSE", Side.BUY, 1, 9_999_999.0, 0.0001),
         ("EQ_INTRADAY", "NSE", Side.SELL, 7, 123.4567, 0.0001),
     ],

@@ -151,8 +151,10 @@ def test_a_trigger_that_is_no_price_is_refused(client, trigger):
 
 
 def test_a_trigger_a_quarter_percent_away_is_accepted(client):
-    client.ok("POST", "/gtt/triggers", gtt(client, [client.at(-0.26)]))
-    client.ok("POST", "/gtt/triggers", gtt(client, [client.at(0.26)]))
+    for percent in (-0.26, 0.26):
+        client.ok("POST", "/gtt/triggers", gtt(client, [client.at(percent)]))
+    standing = [(row["status"], row["condition"]["trigger_values"]) for row in client.ok("GET", "/gtt/triggers")]
+    assert sorted(standing) == [("active", [client.at(-0.26)]), ("active", [client.at(0.26)])]
 
 
 @pytest.mark.parametrize("leg", [{"order_type": "MARKET"}, {"product": "MIS"}, {"quantity": 0}, {"price": 1500.03}])
