@@ -277,7 +277,10 @@ def test_a_token_that_dies_holds_entries_back_and_the_next_login_goes_on_without
     held_at = made.board.header.now
     time.sleep(1.5)
     kite.keep(session)
-    wait_for(lambda: told("logged in again"), "it finds the login")
+    wait_for(
+        lambda: told("logged in again"),
+        lambda: f"it finds the login: {made.board.header} {[row.text for row in made.board.events][-60:]}",
+    )
     wait_for(lambda: made.board.header.state == "running", "it trades again")
     went_on = made.board.header.now
     intents = "SELECT * FROM intents WHERE purpose = 'ENTRY' AND created > ? AND created < ?"
@@ -288,4 +291,6 @@ def test_a_token_that_dies_holds_entries_back_and_the_next_login_goes_on_without
     assert len(rows(made.database, "SELECT * FROM fills")) == len(books["trades"])
     gaps = rows(made.database, "SELECT * FROM gaps")
     assert {row["state"] for row in gaps} <= {"open", "filled"}
-    assert len(gaps) == len(NAMES)
+    # the feed changes its token by connecting anew; a busy machine may add gaps of its own
+    missed = {row["token"] for row in gaps if held_at <= row["began"] <= went_on}
+    assert len(missed) == len(NAMES), (held_at, went_on, [dict(row) for row in gaps])
