@@ -92,7 +92,7 @@ class Answers(Positions):
             if event.reason.startswith("busy"):
                 order.modifies -= 1
             elif event.outcome is Outcome.REFUSED:
-                self.out.alert("warn", "modify_refused", order.strategy + ": " + event.reason, order.token)
+                self.refused_by("warn", "modify_refused", order.strategy + ": " + event.reason, order.token)
                 if order.purpose is Purpose.EXIT:
                     self.out.cancel(order)
         if order.wanted is not None and order.live and not order.cancelling:
@@ -142,11 +142,23 @@ class Answers(Positions):
         rung = self.rungs.get(int(order.rung))
         if rung is not None and order.purpose is not Purpose.ENTRY:
             tries: i64 = 1
-            if not passing(reason):
+            if not passing(reason) and not self.unsure(order.token):
                 tries = self._count_refusal(rung, order)
             rung.retry_at = self.out.now + min(tries * tries * SECOND, MINUTE)
             level = "alarm"
-        self.out.alert(level, "order_refused", order.strategy + ": " + reason, order.token)
+        self.refused_by(level, "order_refused", order.strategy + ": " + reason, order.token)
+
+    def refused_by(self, level: str, name: str, text: str, token: i64) -> None:
+        """Tell that the broker refuses something; while nobody knows that the exchange trades that is expected."""
+        if self.unsure(token):
+            self.out.alert("info", name, text + " (expected: its hours are not confirmed)", token)
+        else:
+            self.out.alert(level, name, text, token)
+
+    def unsure(self, token: i64) -> bool:
+        """Tell whether nobody knows that an instrument trades now."""
+        market = self.markets.get(token)
+        return market is not None and market.instrument.hours.unsure(self.out.now)
 
     def _count_refusal(self, rung: Rung, order: Order) -> i64:
         """Count it, and return how often it was; 0 where the next request is to go at once."""

@@ -51,6 +51,7 @@ def _press(out: Outbox, ladder: Ladder, rung: Rung, order: Order, last: float) -
         return
     if not wanted or not taken:
         out.cancel(order)
+        order.moved = out.now  # one that is refused is asked for again, but not every second
         return
     if order.status is not OrderStatus.OPEN or last <= 0.0:
         return

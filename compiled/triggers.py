@@ -61,11 +61,11 @@ class Triggers(Answers):
 
     def _unprotected(self, gtt: Gtt, rung: Rung, reason: str) -> None:
         """Try again later, and after the third refusal leave at the market."""
-        later = passing(reason)
+        later = passing(reason) or self.unsure(gtt.token)
         if not later:
             rung.refusals += 1
         rung.retry_at = self.out.now + (rung.refusals + 1) * SECOND
-        self.out.alert("warn" if later else "alarm", "gtt_refused", "protection refused: " + reason, gtt.token)
+        self.refused_by("warn" if later else "alarm", "gtt_refused", "protection refused: " + reason, gtt.token)
         if rung.refusals >= REFUSALS_BEFORE_LEAVING:
             leave(rung, "unprotectable")
             rung.retry_at = self.out.now

@@ -317,6 +317,9 @@ class Desk:
         loop.gaps.history(bars, now)
         await self._reconcile(loop)
         loop.flags = ex_dates(actions, today, self.kernel, self._log.tell)
+        loop.doubts = len(ports.calendar.doubts(day))
+        for remark in ports.calendar.remarks(today):
+            self._log.tell("warn", "calendar", remark)
         return loop, watched
 
     async def _choose(self) -> tuple[list[Instrument], list[Instrument]]:

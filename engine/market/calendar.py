@@ -37,6 +37,8 @@ FILE = Path(__file__).with_name("sessions.json")
 DAY = 86_400 * SECOND
 IST = 19_800 * SECOND
 """UTC+5:30, the whole year."""
+SOON = 14
+"""Days ahead of which new hours are told."""
 EVENING = "17:00"
 """Where MCX splits a half day."""
 
@@ -72,6 +74,14 @@ class Doubt(NamedTuple):
     confidence: str
     source: tuple[str, ...]
     read: date
+
+    def __str__(self) -> str:
+        """Say what it means, and what ends it."""
+        return (
+            f"new hours from {self.since} on ({', '.join(self.exchanges)}) are not confirmed: {', '.join(self.source)}, "
+            f"{self.confidence} confidence, read {self.read}; the desk does only what is right under the old ones, too. If an "
+            f'official notice says so, set confirmed = ["{self.since}"] under [market] in config.toml'
+        )
 
 
 class Gap(NamedTuple):
@@ -256,6 +266,11 @@ class Calendar:
             )
             for first, rows in sorted(found.items())
         ]
+
+    def remarks(self, today: date) -> list[str]:
+        """Return what an operator should know of the table, a line each: hours nobody has confirmed, lists to come."""
+        soon = (doubt for ahead in range(SOON) for doubt in self.doubts(today + timedelta(days=ahead)))
+        return [*(str(doubt) for doubt in dict.fromkeys(soon)), *self.missing(today)]
 
     @property
     def changes(self) -> frozenset[date]:

@@ -86,6 +86,8 @@ class Loop:
         """What an action with its ex-date today does to what stands, a line each."""
         self.bands: BandWatch | None = None
         """Follows the price bands, where that has been handed in."""
+        self.doubts = 0
+        """How many changes of today's hours nobody has confirmed."""
         self.gaps = Gaps(hours, self._watched(), clock.now(), log.tell)
         self.recorder = Recorder(kernel, journal)
         self.gauges = Gauges(board, kernel, gateway, kill)
@@ -332,6 +334,8 @@ class Loop:
         self.publisher.publish(self._header(now))
         self.publisher.worry("Missing minutes", self.gaps.count)
         self.publisher.worry("Ex-date flags", len(self.flags))
+        if self.doubts:
+            self.publisher.worry("Unconfirmed hours", self.doubts)
 
     def _watched(self) -> list[Instrument]:
         return [market.instrument for market in self.kernel.markets.values()]

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from rich.text import Text
 from textual.widget import Widget
 
+from engine.market.sessions import UNCONFIRMED
 from engine.trading.board import Header
 from tui.numbers import SECOND, clock, gain, left, plain, rupees
 from tui.theme import Tones
@@ -14,7 +15,10 @@ STALLED: Final = 2 * SECOND
 """A heartbeat older than this means that the engine's loop hangs."""
 
 _LONG: Final = {"continuous", "closed"}
-_SOON: Final = {"auction reference": "closing auction", "continuous": "open", "closing": "close", "closed": "close"}
+_SOON: Final = {
+    "auction reference": "closing auction", "continuous": "open", "closing": "close", "closed": "close",
+    "unconfirmed": "unconfirmed hours",
+}  # fmt: skip
 
 _SLOW, _DEAD = 2 * SECOND, 5 * SECOND
 
@@ -33,7 +37,7 @@ def fields(header: Header, lag: int, kill: str) -> list[Field]:
     pnl = "up" if header.pnl > 0 else "down" if header.pnl < 0 else "dim"
     return [
         Field("IST", clock(header.now), "strong"),
-        Field("session", _session(header), "", 1),
+        Field("session", _session(header), "notice" if UNCONFIRMED in {header.phase, header.then} else "", 1),
         Field("day's P&L after charges", gain(header.pnl).strip(), pnl),
         Field("charges", rupees(header.charges), "dim", 4),
         Field("cash", rupees(header.cash), "dim", 5),
