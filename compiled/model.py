@@ -134,12 +134,12 @@ class TradingHours:
         return self.opens <= ts < self.closes and not self.pause <= ts < self.resumes
 
     def takes_entries(self, ts: i64) -> bool:
-        """Tell whether an entry may leave, or rest."""
-        return self.trading(ts) and not self.withdraws(ts)
+        """Tell whether an entry may leave."""
+        return self.trading(ts) and not 0 < self.last_entry <= ts
 
-    def withdraws(self, ts: i64) -> bool:
-        """Tell whether entries that rest are taken back: before a close that may be the exchange's."""
-        return 0 < self.last_entry <= ts
+    def withdraws(self, ts: i64, made: i64) -> bool:
+        """Tell whether an entry of an earlier time that still rests is taken back; one for tomorrow is not."""
+        return made < self.last_entry <= ts
 
     def takes_exits(self, ts: i64) -> bool:
         """Tell whether an order at the market is taken, by continuous trading or by the closing auction."""

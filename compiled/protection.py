@@ -133,7 +133,7 @@ def _tend_entry(out: Outbox, ladder: Ladder, rung: Rung) -> None:
     entry = rung.entry
     if entry is None or settled(entry):
         return
-    if rung.leaving or _waited(out, ladder, entry) or ladder.instrument.hours.withdraws(out.now):
+    if rung.leaving or _waited(out, ladder, entry) or ladder.instrument.hours.withdraws(out.now, entry.created):
         out.cancel(entry)
 
 

@@ -43,6 +43,8 @@ class Choices:
     """A login gives a refresh token, as to an approved platform; individuals get an empty one."""
     halt_cancels: bool = True
     """A market-wide halt cancels working orders."""
+    new_hours: bool = True
+    """Hours that no official notice is known for hold on their day (2026-12-07); False: those before go on."""
     errors: tuple[tuple[str, int, str], ...] = ()
     """Refusals whose message begins with a text: their HTTP status and `error_type`."""
 

@@ -60,13 +60,14 @@ class Keeps(NamedTuple):
 class DumpUniverse:
     """The rows of a dump that are traded on a day."""
 
-    def __init__(self, rows: Iterable[Row], day: date, rules: DayRules, seed: int) -> None:
+    def __init__(self, rows: Iterable[Row], day: date, rules: DayRules, seed: int, *, new_hours: bool = True) -> None:
         self._day = day
         self._rules = rules
         self._seed = seed
         self._hours: dict[Keeps, Group | None] = {}
         alive = [row for row in rows if row.expiry is None or row.expiry >= day]
-        self.keeping = sessions.keeping({row.name for row in alive if row.kind in CONTRACTS and row.exchange in HOMES})
+        names = {row.name for row in alive if row.kind in CONTRACTS and row.exchange in HOMES}
+        self.keeping = sessions.keeping(names, new=new_hours)
         """What says which shares close in an auction."""
         self._near: dict[str, date] = {}
         for row in alive:
@@ -90,7 +91,9 @@ class DumpUniverse:
         key = Keeps(row.exchange, kind, keeping.cas, keeping.expiring, called and row.kind not in {"CE", "PE"})
         if key not in self._hours:
             try:
-                self._hours[key] = sessions.hours(self._day, Keeping(*key[:4]), called=key.called)
+                self._hours[key] = sessions.hours(
+                    self.keeping.calendar, self._day, Keeping(*key[:4]), called=key.called
+                )
             except DataError:
                 self._hours[key] = None
         return self._hours[key]

@@ -16,7 +16,7 @@ from brokers.sandbox.listing import CONTINUOUS, Index, Listing
 from brokers.sandbox.market import Crowd, Market, Traders
 from brokers.sandbox.sessions import Group
 from engine.errors import ConfigError, DataError
-from engine.market.calendar import Phase
+from engine.market.calendar import Calendar, Phase
 from engine.market.hours import Hours
 from engine.market.instruments import Listing as Row
 from engine.market.sessions import Keeping
@@ -52,7 +52,8 @@ def listed(config: SandboxConfig) -> Listed:
 
 def _dumped(config: SandboxConfig, rules: DayRules, rows: list[Row], text: str) -> Listed:
     """Return everything a dump lists: the named shares trade in books, the rest is made when it is asked for."""
-    dump = DumpUniverse(rows, sessions.ist_date(config.date), rules, config.seed)
+    day, new = sessions.ist_date(config.date), config.choices.new_hours
+    dump = DumpUniverse(rows, day, rules, config.seed, new_hours=new)
     named = config.symbols or tuple(name for name in universe.NAMES if f"NSE:{name}" in dump.rows)
     for name in named:
         if f"NSE:{name}" not in dump.rows:
@@ -96,7 +97,7 @@ def _crowd(config: SandboxConfig, rules: DayRules) -> Listed:
     for share in shares:
         share.book  # noqa: B018  the named shares trade in a book from the start
     listings = [*shares, *(one.listing for one in extra)]
-    hours = sessions.keeping({share.instrument.symbol for share in shares})
+    hours = sessions.keeping({share.instrument.symbol for share in shares}, new=config.choices.new_hours)
     groups = _groups(day, hours, listings)
     crowd = Crowd(listings, traders, config.seed, sessions.windows(groups), _busy(groups[0]))
     return Listed(crowd, Walk(config.seed, config.date, hours), index, groups)
@@ -130,7 +131,7 @@ def _groups(day: date, hours: Hours, listings: Sequence[Listing]) -> list[Group]
         by = hours.keeping(day, one.instrument)._replace(kind=kind if kind in {"EQ", "FUT"} else "CE")
         key = (by, called)
         if key not in groups:
-            groups[key] = sessions.hours(day, by, called=called)
+            groups[key] = sessions.hours(hours.calendar, day, by, called=called)
         groups[key].listings.append(one)
     return list(groups.values())
 
@@ -162,7 +163,7 @@ def _tape(config: SandboxConfig, rules: DayRules, dump: universe.Dump) -> Listed
 def _known_hours(day: str) -> Group | None:
     """Return Zerodha's times for a recorded day; None where the calendar does not know the day."""
     try:
-        return sessions.hours(date.fromisoformat(day), Keeping("NSE", "EQ"))
+        return sessions.hours(Calendar.load(), date.fromisoformat(day), Keeping("NSE", "EQ"))
     except DataError:
         return None
 

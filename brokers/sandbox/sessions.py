@@ -71,14 +71,14 @@ class Group(NamedTuple):
         return [(phase.start, phase.end) for phase in self.phases if phase.name in busy]
 
 
-@lru_cache(maxsize=1)
-def _calendar() -> Calendar:
-    return Calendar.load()
+@lru_cache(maxsize=2)
+def _calendar(*, new: bool = True) -> Calendar:
+    return Calendar.load(held_back=not new)
 
 
-def keeping(derivatives: Collection[str]) -> Hours:
-    """Return the hours of instruments, of which those on these names have derivatives."""
-    return Hours(_calendar(), Safeguards.load(), derivatives)
+def keeping(derivatives: Collection[str], *, new: bool = True) -> Hours:
+    """Return the hours of instruments, of which those on these names have derivatives; `new`: by hours not certain yet."""
+    return Hours(_calendar(new=new), Safeguards.load(), derivatives)
 
 
 @lru_cache(maxsize=4_096)
@@ -91,12 +91,11 @@ def opens(day: str, exchange: str, kind: str) -> tuple[int, ...]:
     return tuple(part.start for part in session.parts) if session else (ist.midnight(day) + USUAL_OPEN,)
 
 
-def hours(day: date, by: Keeping, *, called: bool = True) -> Group:
+def hours(calendar: Calendar, day: date, by: Keeping, *, called: bool = True) -> Group:
     """Return the hours of a class of instruments, with no listings yet; raise `DataError` for a day without trading.
 
     `called`: it takes part in the pre-open, if its class has one.
     """
-    calendar = _calendar()
     session = calendar.session(day, *by)
     if session is None:
         raise DataError(f"{day} is no trading day of {by.exchange}")

@@ -96,12 +96,16 @@ class Calendar:
     """The trading calendar of all exchanges; immutable, cheap to ask.
 
     `confirmed` are the days (`from` in the table) whose new hours an operator answers for: until then a day has what is
-    right under them and under those before. None: the table counts as it stands, as for an exchange of our own.
+    right under them and under those before. None: the table counts as it stands, as for an exchange of our own; `held_back`:
+    there the old hours go on instead of new ones that are not certain.
     """
 
-    def __init__(self, table: SessionTable, confirmed: Collection[date] | None = None) -> None:
+    def __init__(
+        self, table: SessionTable, confirmed: Collection[date] | None = None, *, held_back: bool = False
+    ) -> None:
         self._table = table
-        self._confirmed = confirmed
+        self._confirmed = () if held_back else confirmed
+        self._held_back = held_back
         self._years = {(exchange, row.year): row for row in table.holidays for exchange in row.exchanges}
         self._specials = {(exchange, row.date): row for row in table.days for exchange in row.exchanges}
         self._main = [row for row in table.phases if row.part == "main"]
@@ -109,10 +113,10 @@ class Calendar:
         self._sessions: dict[tuple[date, Keeping], Session | None] = {}
 
     @classmethod
-    def load(cls, file: Path = FILE, confirmed: Collection[date] | None = None) -> Self:
+    def load(cls, file: Path = FILE, confirmed: Collection[date] | None = None, *, held_back: bool = False) -> Self:
         """Read the table; raise `DataError` where it is missing or malformed."""
         try:
-            return cls(msgspec.json.decode(file.read_bytes(), type=SessionTable), confirmed)
+            return cls(msgspec.json.decode(file.read_bytes(), type=SessionTable), confirmed, held_back=held_back)
         except (OSError, msgspec.DecodeError) as error:
             raise DataError(f"{file}: {error}") from error
 
@@ -229,7 +233,8 @@ class Calendar:
         session, row = self._kept(day, by), row_of(self._table.square_off, day, by)
         if session is None or row is None or not self._is_routine(day, exchange):
             return None
-        rows = (row, self._replaced(self._table.square_off, row, by) or row)
+        old = self._replaced(self._table.square_off, row, by) or row
+        rows = (old,) if self._held_back else (row, old)
         return min(
             _at(day, each.at) if each.at else session.close - each.before_close_minutes * MINUTE for each in rows
         )
@@ -341,7 +346,9 @@ class Calendar:
         if special and not special.regular:
             return self._special(special, main, by)
         old = self._replaced(self._main, main, by)
-        phases = main.phases if old is None else both(main.phases, old.phases)
+        phases = main.phases
+        if old is not None:
+            phases = old.phases if self._held_back else both(main.phases, old.phases)
         before = row_of([row for row in self._table.phases if row.part == "pre-open"], day, by)
         return list(self._half(day, by.exchange, (before.phases if before else []) + phases))
 
@@ -354,7 +361,7 @@ class Calendar:
         rules = [row for row in self._table.special_closing if row.first <= day <= row.last]
         rule = next((row for row in rules if by.exchange in row.exchanges), None)
         shares = row_of(self._main, day, Keeping("NSE", "EQ", cas=True))
-        if rule is None or shares is None:
+        if rule is None or shares is None or (self._held_back and not self._trusts(rule, rule.first)):
             return own
         later = moved(main.phases, own, close_of(shares.phases))
         return later if self._trusts(rule, rule.first) else both(later, own)
