@@ -4,12 +4,13 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from compiled.charges import Rates, charged, order_charges
+from compiled.charges import Rates, charged
 from compiled.events import Answer, OrderUpdate, Outcome, Trade, Verb
 from compiled.guard import confirm
 from compiled.ladder import Rung, RungState
 from compiled.ledger import Ledger
 from compiled.model import MINUTE, SECOND, Order, OrderStatus, OrderType, Product, Purpose, Side, paise
+from compiled.notes import DayNotes
 from compiled.orders import accept, apply, change, corrects, join, move
 from compiled.outbox import Fill, Outbox
 from compiled.positions import Market, Positions, Slot
@@ -45,6 +46,7 @@ class Answers(Positions):
     ) -> None:
         super().__init__(out, ledger, limits, markets, slots, first)
         self.rates = rates
+        self.notes = DayNotes()
         self.applied: set[str] = set()
         self.orphans: dict[str, list[Trade]] = {}
         self.externals: dict[str, OrderUpdate] = {}
@@ -311,15 +313,17 @@ class Answers(Positions):
                 self._order_update(update)
 
     def _book(self, order: Order, trade_id: str, ts: i64, quantity: i64, price: float) -> None:
-        """Book a trade: ledger, charges by the order's running total, the rung's sums, the digest."""
+        """Book a trade: ledger, what it adds to the day's contract notes, the rung's sums, the digest."""
         value = paise(price, quantity)
         order.traded += quantity
         order.value += value
         order.filled = max(order.filled, order.traded)
         realised = self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
-        total = order_charges(self.rates[charged(order.token, order.product)], order.side, order.traded, order.value)
-        charges = total - order.charged
-        order.charged = total
+        charges = self.notes.fill(
+            order.token, self.rates[charged(order.token, order.product)], self.intraday(order.token, order.product),
+            trade_id, ts, order.intent, order.side, quantity, value,
+        )  # fmt: skip
+        order.charged += charges
         self.ledger.charge(order.strategy, order.token, charges)
         self.out.changed(order)
         self.out.filled(Fill(ts, trade_id, order, quantity, price, charges, realised))
@@ -332,7 +336,16 @@ class Answers(Positions):
         else:
             self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
 
-    def rebook(self, order: Order, ts: i64, quantity: i64, price: float, charges: i64, today: bool) -> None:
+    def intraday(self, token: i64, product: Product) -> Rates | None:
+        """Return what is charged where delivery is closed on its day, None where that changes nothing."""
+        if product is not Product.CNC:
+            return None
+        found = self.rates.get(charged(token, Product.MIS))
+        return None if found is None or found.segment == self.rates[charged(token, product)].segment else found
+
+    def rebook(
+        self, order: Order, trade_id: str, ts: i64, quantity: i64, price: float, charges: i64, today: bool
+    ) -> None:
         """Book a fill that the journal holds already: the same sums, no rows, no digest; cash only for one of today."""
         value = paise(price, quantity)
         order.traded += quantity
@@ -342,9 +355,19 @@ class Answers(Positions):
         if today:
             self._move(order, quantity, price)
             self.ledger.charge(order.strategy, order.token, charges)
+            self._renote(order, trade_id, ts, quantity, value, charges)
         rung = self.rungs.get(int(order.rung))
         if rung is not None:
             self._add_to(rung, order, ts, quantity, value, charges)
+
+    def _renote(self, order: Order, trade_id: str, ts: i64, quantity: i64, value: i64, charges: i64) -> None:
+        """Enter a trade of today in its note again; a correction is on none."""
+        rates = self.rates.get(charged(order.token, order.product))
+        if rates is not None and not corrects(order):
+            self.notes.enter(
+                order.token, rates, self.intraday(order.token, order.product), trade_id, ts, order.intent, order.side,
+                quantity, value, charges,
+            )  # fmt: skip
 
     def _book_rung(self, order: Order, ts: i64, quantity: i64, value: i64, charges: i64) -> None:
         """Book a fill on its rung, which it may open again."""

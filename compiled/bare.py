@@ -10,7 +10,7 @@ from typing import Final, final
 from librt.vecs import extend, vec
 from mypy_extensions import i64
 
-from compiled.charges import Rates, charged, order_charges
+from compiled.charges import Rates, charged
 from compiled.decisions import Cause
 from compiled.events import PlaceOrder
 from compiled.floor import Floor
@@ -44,6 +44,7 @@ class Line:
         self.slot: Slot | None = market.listeners[0] if len(market.listeners) == 1 else None
         self.plan: LadderPlan | None = None
         self.rates: Rates | None = None
+        self.intraday: Rates | None = None
         self.position: Position | None = None
         self.account: Position | None = None
         self.side = Side.BUY
@@ -146,6 +147,7 @@ class Bare(Lane):
         line.side = side
         line.reason = request.reason
         line.rates = kernel.rates[charged(market.token, plan.product)]
+        line.intraday = kernel.intraday(market.token, plan.product)
         line.ladder = kernel.next_number
         kernel.next_number += 2
         line.created = now
@@ -267,7 +269,8 @@ class Bare(Lane):
             if account is None:
                 return
         realised = ledger.book(account, position, side, quantity, value)
-        charges = order_charges(rates, side, quantity, value)
+        number = self.venue.reports.number()
+        charges = self._charge(line, rates, number, ts, side, quantity, value)
         ledger.take(account, position, charges)
         out.note_fill(line.intent, ts, quantity, price, charges, realised)
         enters = line.held == 0
@@ -289,7 +292,7 @@ class Bare(Lane):
         rows[at + 10] = value
         rows[at + 11] = charges
         rows[at + 12] = realised
-        rows[at + 13] = self.venue.reports.number()
+        rows[at + 13] = number
         if enters:
             line.held = line.sent
             line.bought = value
@@ -304,6 +307,15 @@ class Bare(Lane):
         market.bare = line.held
         line.sent = 0
         self.sent -= 1
+
+    def _charge(self, line: Line, rates: Rates, number: i64, ts: i64, side: Side, quantity: i64, value: i64) -> i64:
+        """Return what a trade adds to the day's contract notes."""
+        notes = self.kernel.notes
+        intraday = line.intraday
+        if intraday is None:
+            return notes.whole(notes.note(rates), side, value)
+        trade = "T" + str(number)
+        return notes.fill(line.market.token, rates, intraday, trade, ts, line.intent, side, quantity, value)
 
     # objects
 

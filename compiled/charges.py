@@ -15,7 +15,7 @@ NANO: Final = 1_000_000_000
 """One, in billionths: the unit of every rate."""
 
 LIMIT: Final = 100_000_000_000_0
-"""The largest turnover of one order or note in paise, ₹1,000 crore: every product of it stays within 63 bits."""
+"""The largest turnover of one order in paise, ₹1,000 crore: every product of it stays within 63 bits."""
 
 FOREVER: Final = 99991231
 """The `last` day of a row that is in force."""
@@ -204,35 +204,58 @@ def note(rates: Rates, buys: list[int], sells: list[int]) -> Charges:
     `buys` and `sells` hold the traded value of each executed order in paise. Brokerage is rounded per order, all else
     on the day's sum: STT to the paisa and then to the rupee, stamp duty to the rupee, the exchange's and SEBI's fees to
     the paisa, GST as two halves (CGST, SGST) on the rounded base; halves always up. Seen on 41 F&O notes of 2025;
-    assumed for equity. Raises `ValueError` above `LIMIT`.
+    assumed for equity. Raises `ValueError` for an order above `LIMIT`.
     """
     bought: i64 = 0
     sold: i64 = 0
     brokerage: i64 = 0
     for value in buys:
         bought += value
-        brokerage += _half_up(_brokerage(rates, value), NANO)
+        brokerage += order_brokerage(rates, value)
     for value in sells:
         sold += value
-        brokerage += _half_up(_brokerage(rates, value), NANO)
-    turnover = bought + sold
-    if turnover > LIMIT:
-        raise ValueError("turnover above ₹1,000 crore")
-    tax = _half_up(_half_up(bought * rates.tax_buy + sold * rates.tax_sell, NANO), 100)
-    txn = _half_up(turnover * rates.txn, NANO)
-    ipft = _half_up(turnover * rates.ipft, NANO)
-    sebi = _half_up(turnover * rates.sebi, NANO)
-    gst = 2 * _half_up((brokerage + txn + ipft + sebi) * rates.gst, 2 * NANO)
-    stamp = _half_up(bought * rates.stamp_buy + sold * rates.stamp_sell, 100 * NANO)
+        brokerage += order_brokerage(rates, value)
+    tax, txn, ipft, sebi, gst, stamp = _note_lines(rates, bought, sold, brokerage)
     return Charges(
         float(brokerage) / 100.0,
-        float(tax),
+        float(tax) / 100.0,
         float(txn) / 100.0,
         float(ipft) / 100.0,
         float(sebi) / 100.0,
         float(gst) / 100.0,
-        float(stamp),
+        float(stamp) / 100.0,
     )
+
+
+def note_total(rates: Rates, bought: i64, sold: i64, brokerage: i64) -> i64:
+    """Return all charges of a note in paise, as `note` adds them up; `brokerage` is that of its orders."""
+    tax, txn, ipft, sebi, gst, stamp = _note_lines(rates, bought, sold, brokerage)
+    return brokerage + tax + txn + ipft + sebi + gst + stamp
+
+
+def _note_lines(rates: Rates, bought: i64, sold: i64, brokerage: i64) -> tuple[i64, i64, i64, i64, i64, i64]:
+    """Return STT, the exchange's fee, IPFT, SEBI's fee, GST and stamp duty of a note in paise."""
+    turnover = bought + sold
+    tax = (_part(bought, rates.tax_buy, sold, rates.tax_sell, NANO // 2) + 50) // 100 * 100
+    txn = _part(turnover, rates.txn, 0, 0, NANO // 2)
+    ipft = _part(turnover, rates.ipft, 0, 0, NANO // 2)
+    sebi = _part(turnover, rates.sebi, 0, 0, NANO // 2)
+    gst = 2 * _half_up((brokerage + txn + ipft + sebi) * rates.gst, 2 * NANO)
+    stamp = (_part(bought, rates.stamp_buy, sold, rates.stamp_sell, 0) + 50) // 100 * 100
+    return tax, txn, ipft, sebi, gst, stamp
+
+
+def _part(amount: i64, rate: i64, other: i64, its_rate: i64, up: i64) -> i64:
+    """Return two amounts' parts together in whole paise, after adding `up` billionths; no product leaves 63 bits."""
+    whole = amount // NANO * rate + other // NANO * its_rate
+    return whole + (amount % NANO * rate + other % NANO * its_rate + up) // NANO
+
+
+def order_brokerage(rates: Rates, value: i64) -> i64:
+    """Return the brokerage of one order on a note, in paise, half up; raise `ValueError` above `LIMIT`."""
+    if value > LIMIT:
+        raise ValueError("turnover above ₹1,000 crore")
+    return _half_up(_brokerage(rates, value), NANO) if value else 0
 
 
 def _brokerage(rates: Rates, value: i64) -> i64:

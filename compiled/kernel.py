@@ -136,6 +136,7 @@ class Kernel(Entries):
         `hours` are those of the tokens that do not trade the whole of it.
         """
         self._begin_hours(open, close, {} if hours is None else hours)
+        self.notes.begin()
         self.entries = 0
         self.losses = 0
         self.before = self.ledger.net

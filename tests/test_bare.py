@@ -80,6 +80,7 @@ SET_UPS = {
     "timers": {"strategies": lambda: [Bares(9, every=90)]},
     "intraday between": {"strategies": lambda: [Bares(10, products=(Product.CNC, Product.MIS))]},
     "a share of the volume": {"strategies": lambda: [Bares(11)], "slippage": lambda: VolumeShare(0.02, 0.1)},
+    "closed on their day": {"strategies": lambda: [Bares(16, look=0.02), Bares(17)], "nets": True},
     "slippage": {"strategies": lambda: [Bares(12)], "slippage": lambda: FixedTicks(3)},
     "a narrow band": {"strategies": lambda: [Bares(13)], "tokens": ONE, "band": True},
     "limits that halt": {

@@ -226,12 +226,12 @@ def test_the_booked_paise_are_exact_for_any_turnover(where, side, value):
     assert order_charges(rates, side, 1, value) == total.quantize(Decimal(1), ROUND_HALF_UP)
 
 
-def test_a_turnover_beyond_exact_arithmetic_is_refused():
+def test_an_order_beyond_exact_arithmetic_is_refused():
     rates = TABLE.rates("EQ_DELIVERY", "NSE", 20261120)
     with pytest.raises(ValueError, match="1,000 crore"):
         order_charges(rates, Side.BUY, 1, LIMIT + 1)
     with pytest.raises(ValueError, match="1,000 crore"):
-        note(rates, [LIMIT], [1])
+        note(rates, [LIMIT + 1], [1])
 
 
 @pytest.mark.parametrize(

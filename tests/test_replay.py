@@ -36,19 +36,21 @@ ROOT = Path(__file__).resolve().parent.parent
 PERCENT = 10_000_000  # of a turnover, in billionths
 
 
-def rates():
+def rates(segment="EQ_DELIVERY", tax=PERCENT // 10):
     """Return STT 0.1 % both ways, brokerage 0.03 %, 18 % GST on it."""
-    rows = {"brokerage": 3 * PERCENT // 100, "tax": PERCENT // 10, "gst": 18 * PERCENT}
-    row = {name: Row(name, "EQ_DELIVERY", "NSE", 0, 99991231, rate, rate) for name, rate in rows.items()}
-    none = [Row(name, "EQ_DELIVERY", "NSE", 0, 99991231, 0, 0) for name in ("txn", "ipft", "sebi", "stamp")]
+    rows = {"brokerage": 3 * PERCENT // 100, "tax": tax, "gst": 18 * PERCENT}
+    row = {name: Row(name, segment, "NSE", 0, 99991231, rate, rate) for name, rate in rows.items()}
+    none = [Row(name, segment, "NSE", 0, 99991231, 0, 0) for name in ("txn", "ipft", "sebi", "stamp")]
     return Rates(row["brokerage"], row["tax"], none[0], none[1], none[2], none[3], row["gst"])
 
 
-def desk(strategies, tokens, slippage=None, spans=(60,), limits=None, grace=0, **rules):
-    """Return a kernel and a venue of that many instruments; cash ₹10 crore."""
+def desk(strategies, tokens, slippage=None, spans=(60,), limits=None, grace=0, nets=False, **rules):
+    """Return a kernel and a venue of that many instruments; cash ₹10 crore. `nets`: what closes on its day is cheaper."""
     instruments = [Instrument(token, "NSE", f"S{token}", 0.05) for token in tokens]
     setup = Setup(OPEN, OPEN + LENGTH, 10**10, limits or Limits(), list(spans), grace=grace)
     charged = {8 * token + product: rates() for token in tokens for product in (Product.CNC, Product.MIS)}
+    if nets:
+        charged |= {8 * token + Product.MIS: rates("EQ_INTRADAY", PERCENT // 80) for token in tokens}
     kernel = Kernel(setup, instruments, [Slot(strategy, list(tokens)) for strategy in strategies], charged)
     slabs = Slabs([100.0, 500.0], [2.0, 1.0, 0.5])
     return kernel, Venue(instruments, Rules(slabs, slabs, gtt_percent=0.25, **rules), slippage or Slippage())
@@ -221,15 +223,15 @@ def test_22_an_entry_is_protected_in_the_bar_whose_open_filled_it():
 
 
 def naive(rows, fast, slow, quantity):
-    """Return (trades, P&L in paise) of a cross of averages, long only, at the next open: integers and decimals."""
+    """Return (trades, P&L in paise) of a cross of averages, long only, at the next open, charged by one day's note."""
     closes, trades, held, wanted, above = [], [], False, None, None
-    cash = Decimal(0)
+    cash, turnover, brokerage = Decimal(0), Decimal(0), Decimal(0)
     for _, start, begun, _, _, close, _ in rows:
         if wanted is not None:
             value = Decimal(str(begun)) * quantity
-            brokerage = value * Decimal("0.0003")
-            charges = brokerage + value * Decimal("0.001") + brokerage * Decimal("0.18")
-            cash += (-value if wanted else value) - charges.quantize(Decimal("0.01"), ROUND_HALF_UP)
+            brokerage += (value * Decimal("0.0003")).quantize(Decimal("0.01"), ROUND_HALF_UP)
+            turnover += value
+            cash += -value if wanted else value
             trades.append((start, 1 if wanted else -1, begun))
             held, wanted = wanted, None
         closes.append(Decimal(str(close)))
@@ -241,7 +243,9 @@ def naive(rows, fast, slow, quantity):
         above = now
     if held:
         cash += Decimal(str(rows[-1][5])) * quantity
-    return trades, int(cash * 100)
+    tax = (turnover * Decimal("0.001")).quantize(Decimal("0.01"), ROUND_HALF_UP).quantize(Decimal(1), ROUND_HALF_UP)
+    gst = 2 * (brokerage * Decimal("0.09")).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return trades, int((cash - brokerage - tax - gst) * 100)
 
 
 class InterpretedCross(Strategy):

@@ -2,9 +2,11 @@
 
 from typing import Final, NamedTuple, final
 
-from compiled.charges import Rates, order_charges
+from compiled.charges import Rates
+from compiled.events import Trade
 from compiled.ledger import Position
-from compiled.model import Product, Side, paise
+from compiled.model import Product, paise
+from compiled.notes import DayNotes
 from engine.trading.margin import INTRADAY_PERCENT
 
 DELIVERED: Final = (Product.CNC, Product.MTF)
@@ -24,12 +26,11 @@ class Lot(NamedTuple):
         return self.value / self.quantity / 100 if self.quantity else 0.0
 
 
-class Turnover(NamedTuple):
-    """What one order has traded so far: shares, paise, and what was charged for it (paise)."""
+class DayRates(NamedTuple):
+    """What a trade is charged, and what where it is closed on its day (None: the same)."""
 
-    quantity: int = 0
-    value: int = 0
-    charges: int = 0
+    rates: Rates
+    intraday: Rates | None
 
 
 @final
@@ -38,27 +39,24 @@ class Account:
 
     def __init__(self, cash: int) -> None:
         self.cash = cash
-        self.charges = 0
         self.holdings: dict[int, Lot] = {}
         self.positions: dict[At, Position] = {}
-        self._orders: dict[str, Turnover] = {}
+        self._notes = DayNotes()
 
-    def trade(self, order_id: str, at: At, side: Side, quantity: int, price: float, rates: Rates) -> int:
-        """Book a trade and return what it is charged: charges are those of its order's trades together."""
-        before = self._orders.get(order_id, Turnover())
-        traded, worth = before.quantity + quantity, before.value + paise(price, quantity)
-        charges = order_charges(rates, side, traded, worth) - before.charges
-        self.rebook(order_id, at, side, quantity, price, charges)
-        return charges
+    def trade(self, trade: Trade, product: Product, rates: DayRates) -> None:
+        """Book a trade: its shares, its cash, and what it adds to the day's contract notes."""
+        at, quantity = (int(trade.token), product), int(trade.quantity)
+        value = paise(trade.price, quantity)
+        self.position(at).trade(trade.side, quantity, value)
+        self.cash -= int(trade.side) * value
+        self._notes.fill(
+            at[0], *rates, trade.trade_id, int(trade.ts), int(trade.order_id), trade.side, quantity, int(value)
+        )
 
-    def rebook(self, order_id: str, at: At, side: Side, quantity: int, price: float, charges: int) -> None:
-        """Book a trade whose charges (paise) are known."""
-        value = paise(price, quantity)
-        self.position(at).trade(side, quantity, value)
-        self.cash -= int(side) * value
-        self.charges += charges
-        before = self._orders.get(order_id, Turnover())
-        self._orders[order_id] = Turnover(before.quantity + quantity, before.value + value, before.charges + charges)
+    @property
+    def charges(self) -> int:
+        """Return what the day's contract notes say so far, in paise."""
+        return int(self._notes.total)
 
     def position(self, at: At) -> Position:
         """Return today's position of a token and product."""
@@ -80,8 +78,7 @@ class Account:
     def end_day(self) -> None:
         """Pay the charges, deliver what was bought, and carry the rest."""
         self.cash -= self.charges
-        self.charges = 0
-        self._orders.clear()
+        self._notes.begin()
         ended, self.positions = self.positions, {}
         for at, position in ended.items():
             quantity, value = int(position.quantity), int(position.value)

@@ -10,10 +10,10 @@ from typing import Final, NamedTuple, final
 
 from brokers.market import MarketOnly
 from brokers.paper import journal as pages
-from brokers.paper.account import Account, At
+from brokers.paper.account import Account, DayRates
 from brokers.paper.journal import Booked, Pages, Watched
 from brokers.paper.simulation import Simulation, rules_of
-from compiled.charges import Rates, RateTable
+from compiled.charges import RateTable
 from compiled.events import (
     Answer,
     CancelOrder,
@@ -44,7 +44,7 @@ from compiled.resting import worth
 from compiled.terms import Change, Variety
 from engine.errors import DataError, OrderRefused
 from engine.market.calendar import Calendar, ist_day
-from engine.market.charges import segment
+from engine.market.charges import intraday, segment
 from engine.market.safeguards import Safeguards
 from engine.ports import Broker, BrokerHolding, BrokerPosition, Clock, Journal, PriceBand, Slices
 
@@ -289,17 +289,21 @@ class PaperBroker(MarketOnly):
 
     def _trade(self, trade: Trade) -> None:
         self._trades.append(trade)
-        at = int(trade.token), self._orders[trade.order_id].product
-        rates = self._rates(at)
-        charges = self._account.trade(trade.order_id, at, trade.side, int(trade.quantity), trade.price, rates)
-        self._pages.write(pages.TRADE, trade.trade_id, str(self._day), pages.trade_state(trade, at[1], charges))
+        product = self._orders[trade.order_id].product
+        instrument = self._simulation.lists(int(trade.token))
+        if instrument is None:
+            raise DataError(f"instrument {trade.token} has traded on paper and is not listed there")
+        note = instrument.exchange, segment(instrument, product), intraday(instrument, product)
+        self._account.trade(trade, product, self._rates(*note))
+        self._pages.write(pages.TRADE, trade.trade_id, str(self._day), pages.trade_state(trade, product, note))
         self.hint(trade.order_id)
 
-    def _rates(self, at: At) -> Rates:
-        instrument = self._simulation.lists(at[0])
-        if instrument is None:
-            raise DataError(f"instrument {at[0]} has traded on paper and is not listed there")
-        return self._world.charges.rates(segment(instrument, at[1]), instrument.exchange, int(f"{self._day:%Y%m%d}"))
+    def _rates(self, exchange: str, delivered: str, closed: str) -> DayRates:
+        """Return what the segments of a trade are charged; without a second one, nothing changes where it is closed."""
+        number, table = int(f"{self._day:%Y%m%d}"), self._world.charges
+        return DayRates(
+            table.rates(delivered, exchange, number), table.rates(closed, exchange, number) if closed else None
+        )
 
     def _fired(self, update: GttUpdate) -> None:
         known = self._gtts[int(update.gtt_id)]
@@ -395,8 +399,7 @@ class PaperBroker(MarketOnly):
         for row in self._pages.read(pages.TRADE, state["day"]):
             trade = pages.trade_of(row)
             self._trades.append(trade)
-            at = int(trade.token), Product[row["product"]]
-            self._account.rebook(trade.order_id, at, trade.side, int(trade.quantity), trade.price, row["charges"])
+            self._account.trade(trade, Product[row["product"]], self._rates(*pages.note_of(row)))
             numbers.append(int(row["id"].removeprefix("T")))
         self._simulation.count_from(max(numbers) + 1)
         self._open_day()

@@ -108,12 +108,12 @@ def standing_of(state: Fields, instrument: Instrument) -> Resting:
     return order
 
 
-def trade_state(trade: Trade, product: Product, charges: int) -> Fields:
-    """Return a trade, and what was charged for it (paise)."""
+def trade_state(trade: Trade, product: Product, note: tuple[str, str, str]) -> Fields:
+    """Return a trade, and where it is charged: exchange, segment, and the segment of what is closed on its day."""
     return {
         "id": trade.trade_id, "order": trade.order_id, "ts": int(trade.ts), "token": int(trade.token),
         "side": trade.side.name, "quantity": int(trade.quantity), "price": trade.price, "product": product.name,
-        "charges": charges,
+        "note": note,
     }  # fmt: skip
 
 
@@ -122,6 +122,13 @@ def trade_of(state: Fields) -> Trade:
     return Trade(
         state["ts"], state["id"], state["order"], state["token"], Side[state["side"]], state["quantity"], state["price"]
     )
+
+
+def note_of(state: Fields) -> tuple[str, str, str]:
+    """Return where a trade is charged; shares, where a page was written before this was noted."""
+    if state["product"] == "CNC":
+        return tuple(state.get("note", ("NSE", "EQ_DELIVERY", "EQ_INTRADAY")))
+    return tuple(state.get("note", ("NSE", "EQ_INTRADAY", "")))
 
 
 def gtt_state(watched: Watched) -> Fields:

@@ -8,8 +8,9 @@ from brokers.sandbox.checks import Listings
 from brokers.sandbox.funds import Funds
 from brokers.sandbox.orders import Ask, ClientOrder, Trade
 from brokers.sandbox.wire import Form, choice, decimal, invalid, whole
-from compiled.charges import Charges, RateTable, estimate
-from compiled.model import Side
+from compiled.charges import Charges, Rates, RateTable, estimate
+from compiled.model import Side, paise
+from compiled.notes import DayNotes
 
 SEGMENT = {"CNC": "EQ_DELIVERY", "MTF": "EQ_DELIVERY", "MIS": "EQ_INTRADAY", "CO": "EQ_INTRADAY", "NRML": "EQ_DELIVERY"}
 CONTRACTS = {"FUT": "FUT", "CE": "OPT", "PE": "OPT"}
@@ -158,18 +159,29 @@ class Estimates:
         }
 
     def _estimate(self, ask: Ask) -> Charges:
+        quantity = ask.quantity * ask.listing.multiplier
+        return estimate(self._rates_of(ask, ask.product), Side(ask.side), quantity, ask.price)
+
+    def _rates_of(self, ask: Ask, product: str) -> Rates:
         instrument = ask.listing.instrument
-        segment = CONTRACTS.get(instrument.kind) or SEGMENT[ask.product]
+        segment = CONTRACTS.get(instrument.kind) or SEGMENT[product]
         if instrument.exchange == "MCX":
             segment = f"COM_{segment}"
-        rates = self._rates.rates(segment, instrument.exchange, self._day)
-        return estimate(rates, Side(ask.side), ask.quantity * ask.listing.multiplier, ask.price)
+        return self._rates.rates(segment, instrument.exchange, self._day)
 
     def of_day(self, trades: Iterable[Trade]) -> int:
-        """Return the charges of a day's trades, order by order, in paise."""
-        orders = {trade.order.order_id: trade.order for trade in trades}
-        filled = (order.ask._replace(quantity=order.filled, price=order.average) for order in orders.values())
-        return sum(round(self._estimate(ask).total * 100) for ask in filled)
+        """Return what the contract notes of a day's trades say, in paise."""
+        notes = DayNotes()
+        for trade in trades:
+            ask, instrument = trade.order.ask, trade.order.ask.listing.instrument
+            value = paise(instrument.price(trade.ticks), trade.quantity * ask.listing.multiplier)
+            rates = self._rates_of(ask, ask.product)
+            intraday = self._rates_of(ask, "MIS") if ask.product == "CNC" else None
+            notes.fill(
+                int(instrument.token), rates, intraday, trade.trade_id, trade.ts, int(trade.order.order_id),
+                Side(ask.side), trade.quantity, int(value),
+            )  # fmt: skip
+        return int(notes.total)
 
 
 def _items(body: object) -> list[Form]:

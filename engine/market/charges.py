@@ -106,6 +106,14 @@ def segment(instrument: Instrument, product: Product) -> str:
     )
 
 
+def intraday(instrument: Instrument, product: Product) -> str:
+    """Return the segment of what is closed on its day, "" where that changes nothing."""
+    if product is not Product.CNC:
+        return ""
+    found = segment(instrument, Product.MIS)
+    return "" if found == segment(instrument, product) else found
+
+
 @cache
 def _read(file: Path) -> _File:
     try:

@@ -203,14 +203,14 @@ def _fill(kernel: Kernel, row: Row, *, today: bool) -> None:
     if today and corrects(order):
         _correct(kernel, order, number(row, "ts"), price)
     else:
-        kernel.rebook(order, number(row, "ts"), quantity, price, charges, today)
+        kernel.rebook(order, text(row, "trade_id"), number(row, "ts"), quantity, price, charges, today)
 
 
 def _correct(kernel: Kernel, order: Order, ts: int, price: float) -> None:
     """Book a correction of today again; the day's P&L counts from the last price of its moment, the order's own."""
     kernel.ledger.mark(order.token, order.price)
     before = kernel.ledger.net
-    kernel.rebook(order, ts, order.quantity, price, 0, today=True)
+    kernel.rebook(order, "", ts, order.quantity, price, 0, today=True)
     kernel.ledger.mark(order.token, order.price)
     kernel.before += kernel.ledger.net - before
 

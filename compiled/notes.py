@@ -1,0 +1,214 @@
+"""Keep the day's contract notes as known so far: a fill is charged by how much it changes what they say.
+
+There is a note for each segment at each exchange. Of what was bought and sold of one instrument for delivery on one day,
+the smaller quantity is intraday, the earliest shares of either side first: a sale takes an earlier purchase out of the
+note of delivery. So the charges of all fills add up to the notes, to the paisa, after each of them.
+"""
+
+from typing import final
+
+from mypy_extensions import i64
+
+from compiled.charges import Rates, note_total, order_brokerage
+from compiled.ledger import share
+from compiled.model import Side
+from compiled.table import Table
+
+
+@final
+class OrderPart:
+    """What one order has traded in one note, and the brokerage on it, in paise."""
+
+    def __init__(self) -> None:
+        self.value: i64 = 0
+        self.brokerage: i64 = 0
+
+
+@final
+class ContractNote:
+    """One segment at one exchange on one day, in paise."""
+
+    def __init__(self, rates: Rates) -> None:
+        self.rates = rates
+        self.bought: i64 = 0
+        self.sold: i64 = 0
+        self.brokerage: i64 = 0
+        self.total: i64 = 0
+        self._orders: Table[OrderPart] = Table()
+
+    def trade(self, order: i64, side: Side, value: i64) -> None:
+        """Enter what an order has traded; a negative value leaves the note again."""
+        part = self._orders.get(order)
+        if part is None:
+            part = OrderPart()
+            self._orders[order] = part
+        part.value += value
+        brokerage = order_brokerage(self.rates, part.value)
+        self._enter(side, value, brokerage - part.brokerage)
+        part.brokerage = brokerage
+
+    def trade_whole(self, side: Side, value: i64) -> None:
+        """Enter an order that trades once and stays."""
+        self._enter(side, value, order_brokerage(self.rates, value))
+
+    def _enter(self, side: Side, value: i64, brokerage: i64) -> None:
+        if side is Side.BUY:
+            self.bought += value
+        else:
+            self.sold += value
+        self.brokerage += brokerage
+
+    def reckon(self) -> i64:
+        """Add it up again; return by how much its total has changed."""
+        before = self.total
+        self.total = note_total(self.rates, self.bought, self.sold, self.brokerage)
+        return self.total - before
+
+
+@final
+class DeliveryFill:
+    """One fill under delivery: `netted` shares of it, worth `moved` paise, are intraday."""
+
+    def __init__(self, ts: i64, trade: str, order: i64, side: Side, quantity: i64, value: i64) -> None:
+        self.ts = ts
+        self.trade = trade
+        self.order = order
+        self.side = side
+        self.quantity = quantity
+        self.value = value
+        self.netted: i64 = 0
+        self.moved: i64 = 0
+
+    def follows(self, other: "DeliveryFill") -> bool:
+        """Tell whether it came after another, by time and then by the number of the trade."""
+        if self.ts != other.ts:
+            return self.ts > other.ts
+        if len(self.trade) != len(other.trade):
+            return len(self.trade) > len(other.trade)
+        return self.trade >= other.trade
+
+
+@final
+class DayNetting:
+    """One instrument's fills under delivery on one day: what is bought and sold moves from one note to the other."""
+
+    def __init__(self, delivery: ContractNote, intraday: ContractNote) -> None:
+        self._delivery = delivery
+        self._intraday = intraday
+        self._bought: list[DeliveryFill] = []
+        self._sold: list[DeliveryFill] = []
+        self._buy: i64 = 0  # the first of either that still has shares to deliver
+        self._sell: i64 = 0
+
+    def trade(self, fill: DeliveryFill) -> None:
+        """Enter a fill and net again; one that is told late takes its place in time."""
+        self._delivery.trade(fill.order, fill.side, fill.value)
+        fills = self._bought if fill.side is Side.BUY else self._sold
+        if not fills or fill.follows(fills[-1]):
+            fills.append(fill)
+        else:
+            self._undo()
+            at = len(fills)
+            while at > 0 and not fill.follows(fills[at - 1]):
+                at -= 1
+            fills.insert(at, fill)
+        self._net()
+
+    def _net(self) -> None:
+        while self._buy < len(self._bought) and self._sell < len(self._sold):
+            buy, sell = self._bought[self._buy], self._sold[self._sell]
+            quantity = min(buy.quantity - buy.netted, sell.quantity - sell.netted)
+            self._move(buy, buy.netted + quantity)
+            self._move(sell, sell.netted + quantity)
+            self._buy += 1 if buy.netted == buy.quantity else 0
+            self._sell += 1 if sell.netted == sell.quantity else 0
+
+    def _undo(self) -> None:
+        for fills in (self._bought, self._sold):
+            for fill in fills:
+                self._move(fill, 0)
+        self._buy = 0
+        self._sell = 0
+
+    def _move(self, fill: DeliveryFill, netted: i64) -> None:
+        """Have so many shares of a fill intraday."""
+        moved = share(fill.value, netted, fill.quantity)
+        value = moved - fill.moved
+        fill.netted = netted
+        fill.moved = moved
+        if value:
+            self._delivery.trade(fill.order, fill.side, -value)
+            self._intraday.trade(fill.order, fill.side, value)
+
+
+@final
+class DayNotes:
+    """All notes of one account's day: `total` is what they say, `charged` what the fills were charged so far (paise)."""
+
+    def __init__(self) -> None:
+        self.total: i64 = 0
+        self.charged: i64 = 0
+        self._notes: dict[str, ContractNote] = {}
+        self._nettings: Table[DayNetting] = Table()
+
+    def begin(self) -> None:
+        """Begin another day."""
+        self.total = 0
+        self.charged = 0
+        self._notes = {}
+        self._nettings = Table()
+
+    def note(self, rates: Rates) -> ContractNote:
+        """Return the note on which these rates are charged."""
+        key = rates.segment + " " + rates.exchange
+        found = self._notes.get(key)
+        if found is None:
+            found = ContractNote(rates)
+            self._notes[key] = found
+        return found
+
+    def fill(
+        self, token: i64, rates: Rates, intraday: Rates | None, trade: str, ts: i64, order: i64, side: Side,
+        quantity: i64, value: i64,
+    ) -> i64:  # fmt: skip
+        """Enter a fill worth `value` paise; return what it is charged, negative where it makes others cheaper.
+
+        `intraday` are the rates of what is closed on its day, None where that changes nothing; `order` is any number of
+        the order's own. Raises `ValueError` for an order above ₹1,000 crore.
+        """
+        self._enter(token, rates, intraday, DeliveryFill(ts, trade, order, side, quantity, value))
+        return self.settle()
+
+    def enter(
+        self, token: i64, rates: Rates, intraday: Rates | None, trade: str, ts: i64, order: i64, side: Side,
+        quantity: i64, value: i64, charges: i64,
+    ) -> None:  # fmt: skip
+        """Enter a fill whose charges are known: what they lack, or have too much, the next fill makes good."""
+        self._enter(token, rates, intraday, DeliveryFill(ts, trade, order, side, quantity, value))
+        self.charged += charges
+
+    def whole(self, note: ContractNote, side: Side, value: i64) -> i64:
+        """Enter an order that trades once, is not netted and stays; return what it is charged."""
+        note.trade_whole(side, value)
+        self.total += note.reckon()
+        return self.settle()
+
+    def settle(self) -> i64:
+        """Return what the notes say and nobody was charged for yet, and count it as charged."""
+        change = self.total - self.charged
+        self.charged = self.total
+        return change
+
+    def _enter(self, token: i64, rates: Rates, intraday: Rates | None, fill: DeliveryFill) -> None:
+        note = self.note(rates)
+        if intraday is None:
+            note.trade(fill.order, fill.side, fill.value)
+            self.total += note.reckon()
+            return
+        other = self.note(intraday)
+        netting = self._nettings.get(token)
+        if netting is None:
+            netting = DayNetting(note, other)
+            self._nettings[token] = netting
+        netting.trade(fill)
+        self.total += note.reckon() + other.reckon()
