@@ -14,13 +14,12 @@ from typing import Annotated, Literal, NamedTuple
 
 from cyclopts import Parameter
 
-from compiled.charges import RateTable
 from engine.errors import ConfigError, DataError, OperatorError
 from engine.market import charges as rate_tables
 from engine.market.actions import Actions
-from engine.market.deals import Deal, deals_of, read_tradebook
+from engine.market.deals import Deal, charged, deals_of, read_tradebook
 from engine.market.lots import Matched, match
-from engine.market.statement import Posting, statement
+from engine.market.statement import NOTE, Posting, statement
 from engine.market.tax import Entry, Report, TaxRules, financial_year
 from store.files import replacing
 from store.schema import connect, refusal
@@ -29,7 +28,7 @@ DONE = 0
 Mode = Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"]
 
 FILLS = """
-SELECT f.trade_id, f.order_id, f.ts, f.exchange, f.symbol, f.side, f.quantity, f.price, f.charges, i.product
+SELECT f.trade_id, f.order_id, f.ts, f.exchange, f.symbol, f.side, f.quantity, f.price, i.product
 FROM fills AS f LEFT JOIN intents AS i ON i.intent = f.intent
 WHERE f.order_id NOT LIKE 'correction-%'
 ORDER BY f.ts, f.trade_id
@@ -69,9 +68,10 @@ def tax(
     if format == "xlsx" and (out is None or as_json):
         raise ConfigError("xlsx is no text: name a file with --out, and leave --json out")
     table = rate_tables.load()
-    deals = [deal for file in trades for deal in _tradebook(file, table)]
+    told = [deal for file in trades for deal in _tradebook(file)]
     if database is not None or not trades:
-        deals += _fills(database or _latest(mode, config), table)
+        told += _fills(database or _latest(mode, config))
+    deals = charged(told, table)
     matched = match(deals, Actions.load(actions) if actions else None, year.last)
     report = TaxRules.load().report(matched, year)
     postings = statement(deals, table, year.first, year.last)
@@ -96,7 +96,7 @@ def sheets_of(report: Report, matched: Matched, postings: Sequence[Posting]) -> 
              "charges", "stt", "gain", "term", "percent", "turnover"),
             [_trade(entry) for entry in report.entries],
         ),
-        Sheet("summary", ("item", "percent", "amount"), _summary(report)),
+        Sheet("summary", ("item", "percent", "amount"), _summary(report, postings)),
         Sheet(
             "open",
             ("state", "exchange", "symbol", "side", "quantity", "day", "value"),
@@ -122,7 +122,7 @@ def _trade(entry: Entry) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _summary(report: Report) -> list[tuple[object, ...]]:
+def _summary(report: Report, postings: Sequence[Posting]) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = [
         (f"{bucket.term}-term gains", bucket.percent, _rupees(bucket.gain)) for bucket in report.gains
     ]
@@ -134,6 +134,9 @@ def _summary(report: Report) -> list[tuple[object, ...]]:
             (f"{business.section} {name}", "", _rupees(getattr(business, name)))
             for name in ("turnover", "difference", "charges", "profit")
         ]
+    notes = sum(each.charges for each in postings if each.what == NOTE)
+    rows.append(("charges of the year's contract notes", "", _rupees(notes)))
+    rows.append(("depository", "", _rupees(sum(each.charges for each in postings) - notes)))
     return rows
 
 
@@ -199,22 +202,22 @@ def _put(out: Path | None, text: str) -> None:
         raise OperatorError(f"cannot write {out}: {error.strerror or error}") from error
 
 
-def _tradebook(file: Path, table: RateTable) -> list[Deal]:
+def _tradebook(file: Path) -> list[Deal]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: {error}") from error
-    return read_tradebook(text, str(file), table)
+    return read_tradebook(text, str(file))
 
 
-def _fills(database: Path, table: RateTable) -> list[Deal]:
+def _fills(database: Path) -> list[Deal]:
     if not database.is_file():
         raise DataError(f"there is no database {database}; start the desk once, or name another")
     try:
         with closing(connect(database, write=False)) as connection:
             cursor = connection.execute(FILLS)
             names = [name for name, *_ in cursor.description]
-            return deals_of((dict(zip(names, row, strict=True)) for row in cursor), table)
+            return deals_of(dict(zip(names, row, strict=True)) for row in cursor)
     except sqlite3.DatabaseError as error:
         raise refusal(database, error) from error
 

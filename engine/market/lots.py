@@ -90,7 +90,7 @@ def match(deals: Iterable[Deal], actions: Actions | None = None, until: date = d
     Raises `DataError` for a corporate action on shares in hand whose effect is not known.
     """
     named = (deal._replace(symbol=actions.name(deal.symbol)) if actions and deal.equity else deal for deal in deals)
-    known = sorted((deal for deal in named if deal.day <= until), key=lambda deal: (deal.day, str(deal.ts)))
+    known = sorted((deal for deal in named if deal.day <= until), key=lambda deal: deal.when)
     by_day: defaultdict[date, list[Deal]] = defaultdict(list)
     for deal in known:
         by_day[deal.day].append(deal)
@@ -127,9 +127,9 @@ def _events(symbols: set[str], actions: Actions | None) -> dict[date, list[Actio
 
 def _equity(deals: list[Deal], shares: Waiting, found: Matched) -> None:
     """Match one day's deals in shares: within the day first, then with the lots."""
-    today: defaultdict[tuple[str, str], deque[Lot]] = defaultdict(deque)
+    today: defaultdict[tuple[str, str, str], deque[Lot]] = defaultdict(deque)
     for deal in deals:
-        _close(_lot(deal), today[deal.exchange, deal.symbol], INTRADAY, found)
+        _close(_lot(deal), today[deal.exchange, deal.symbol, deal.segment], INTRADAY, found)
     for rest in today.values():
         for lot in rest:
             if lot.side is Side.BUY:

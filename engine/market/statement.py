@@ -1,20 +1,20 @@
 """The account day by day: what each contract note took and gave, the broker's fees, and the balance.
 
-Amounts are paise. Charges are those of the contract note (one per day, exchange and segment), which differ by some
-paise from what the desk books order by order; a debit from the depository follows for each share that left.
+Amounts are paise. Charges are those of the contract notes (one per day, exchange and segment), which the desk's books
+add up to; a debit from the depository follows for each share that left.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
-from compiled.charges import HOME, RateTable, note
+from compiled.charges import RateTable
 from compiled.model import Side
 from engine.errors import DataError
 from engine.market.charges import fee
-from engine.market.deals import Deal, by_product, number, rates_of
+from engine.market.deals import Deal, billed, notes_of, number, rates_of
 
+NOTE = "contract note"
 DELIVERED = ("EQ_DELIVERY", "ETF_EQUITY_DELIVERY")
 
 
@@ -33,24 +33,12 @@ class Posting(NamedTuple):
 
 
 def statement(deals: Iterable[Deal], table: RateTable, first: date, last: date, opening: int = 0) -> list[Posting]:
-    """Return the postings from `first` to `last`; raise `DataError` for a day without rates.
-
-    Shares bought and sold on one day under delivery are charged as intraday, up to the smaller quantity.
-    """
-    notes: defaultdict[tuple[date, str, str], list[Deal]] = defaultdict(list)
-    for deal in by_product(deals):
-        if first <= deal.day <= last:
-            notes[deal.day, HOME.get(deal.exchange, deal.exchange), deal.segment].append(deal)
+    """Return the postings from `first` to `last`; raise `DataError` for a day without rates."""
     found: list[Posting] = []
-    for (day, exchange, segment), rows in sorted(notes.items()):
-        orders: defaultdict[tuple[Side, str], int] = defaultdict(int)
-        for deal in rows:
-            orders[deal.side, deal.order_id] += deal.value
-        buys = [value for (side, _), value in orders.items() if side is Side.BUY]
-        sells = [value for (side, _), value in orders.items() if side is Side.SELL]
-        charged = round(note(rates_of(table, segment, exchange, day), buys, sells).total * 100)
-        amount = sum(sells) - sum(buys) - charged
-        found.append(Posting(day, exchange, segment, "contract note", sum(buys), sum(sells), charged, amount, 0))
+    for (day, exchange, segment), rows in notes_of(deal for deal in deals if first <= deal.day <= last).items():
+        bought, sold = (sum(deal.value for deal in rows if deal.side is side) for side in Side)
+        charged = billed(rows, rates_of(table, segment, exchange, day))
+        found.append(Posting(day, exchange, segment, NOTE, bought, sold, charged, sold - bought - charged, 0))
         if segment in DELIVERED:
             found += _depository(day, exchange, segment, rows)
     return _balanced(sorted(found, key=lambda posting: posting.day), opening)

@@ -11,7 +11,7 @@ from compiled.model import Side
 from engine.errors import ConfigError, DataError
 from engine.market import charges
 from engine.market.actions import Actions, parsed
-from engine.market.deals import Deal, deals_of, read_tradebook
+from engine.market.deals import Deal, charged, deals_of, read_tradebook, shares
 from engine.market.lots import match
 from engine.market.statement import statement
 from engine.market.tax import Bucket, TaxRules, Year, financial_year, year_of
@@ -310,27 +310,29 @@ def test_fills_of_the_desk_become_deals_with_stt_and_segment():
     ts = 1_763_610_300_000_000_000  # 2025-11-20 09:15 IST
     rows = [
         {"trade_id": "2", "order_id": "B", "ts": ts + 5, "exchange": "NFO", "symbol": "NIFTY25NOV26000CE", "side": "SELL",
-         "quantity": 75, "price": 100.0, "charges": 31_00, "product": "NRML"},
+         "quantity": 75, "price": 100.0, "product": "NRML"},
         {"trade_id": "1", "order_id": "A", "ts": ts, "exchange": "NSE", "symbol": "INFY", "side": "BUY",
-         "quantity": 10, "price": 1500.0, "charges": None, "product": None},
+         "quantity": 10, "price": 1500.0, "product": None},
         {"trade_id": "3", "order_id": "C", "ts": ts + 9, "exchange": "NSE", "symbol": "INFY", "side": "SELL",
-         "quantity": 10, "price": 1500.0, "charges": 25, "product": "MIS"},
+         "quantity": 10, "price": 1500.0, "product": "MIS"},
     ]  # fmt: skip
-    first, second, third = deals_of(rows, TABLE)
+    first, second, third = charged(deals_of(rows), TABLE)
     assert (first.day, first.segment, first.value, first.stt) == (date(2025, 11, 20), "EQ_DELIVERY", 15_000_00, 15_00)
-    # 15.00 STT, 0.4455 NSE, 0.015 IPFT, 0.015 SEBI, 2.25 stamp, 18 % of 0.4755
-    assert first.charges == 17_81
-    assert (second.segment, second.charges, second.stt) == ("OPT", 31_00, 7_50)
-    assert (third.segment, third.stt) == ("EQ_INTRADAY", 3_75)
+    # STT 15, NSE 0.45, IPFT 0.02, SEBI 0.02, stamp 2.25 billed as 2, GST 2 x 0.04
+    assert first.charges == 17_57
+    # brokerage 20, STT 7.50 billed as 8, NSE 2.63, IPFT 0.04, SEBI 0.01, GST 2 x 2.04
+    assert (second.segment, second.charges, second.stt) == ("OPT", 34_76, 7_50)
+    # brokerage 4.50, STT 3.75 billed as 4, NSE 0.45, IPFT 0.02, SEBI 0.02, GST 2 x 0.45
+    assert (third.segment, third.charges, third.stt) == ("EQ_INTRADAY", 9_89, 3_75)
 
 
 def test_a_fill_that_cannot_be_read_is_named():
     with pytest.raises(DataError, match="fill 7"):
-        deals_of([{"trade_id": "7", "ts": 1, "exchange": "NSE"}], TABLE)
+        deals_of([{"trade_id": "7", "ts": 1, "exchange": "NSE"}])
     row = {"trade_id": "8", "order_id": "A", "ts": 1, "exchange": "NSE", "symbol": "X", "side": "HOLD", "quantity": 1,
            "price": 1.0}  # fmt: skip
     with pytest.raises(DataError, match="fill 8"):
-        deals_of([row], TABLE)
+        deals_of([row])
 
 
 TRADEBOOK = (
@@ -342,16 +344,16 @@ TRADEBOOK = (
 
 
 def test_a_tradebook_of_earlier_years_gives_the_cost():
-    found = report(read_tradebook(TRADEBOOK, "book.csv", TABLE))
+    found = report(charged(read_tradebook(TRADEBOOK, "book.csv"), TABLE))
     (entry,) = found.entries
     assert (entry.term, entry.line.cost, entry.line.proceeds, entry.line.stt) == ("long", 14_000_00, 16_000_00, 30_00)
 
 
 def test_a_tradebook_without_its_columns_or_with_a_wrong_row_is_refused():
     with pytest.raises(DataError, match=r"book\.csv: no tradebook, it lacks symbol"):
-        read_tradebook("a,b\n", "book.csv", TABLE)
+        read_tradebook("a,b\n", "book.csv")
     with pytest.raises(DataError, match=r"book\.csv, line 2"):
-        read_tradebook(TRADEBOOK.replace("2024-05-02,NSE", "2024-05-32,NSE"), "book.csv", TABLE)
+        read_tradebook(TRADEBOOK.replace("2024-05-02,NSE", "2024-05-32,NSE"), "book.csv")
 
 
 def test_the_account_posts_the_contract_note_the_depository_and_the_balance():
@@ -393,14 +395,45 @@ def test_shares_of_a_tradebook_that_were_bought_and_sold_on_a_day_are_charged_as
     book = head + "".join(
         f"SBIN,2025-06-02,NSE,{side},{n},{price},{side},2025-06-02T{t}:00\n" for side, n, price, t in rows
     )
-    deals = read_tradebook(book, "book.csv", TABLE)
+    deals = sorted(charged(read_tradebook(book, "book.csv"), TABLE), key=lambda each: (each.ts, each.segment[::-1]))
     assert [(each.segment, each.side, each.quantity, each.value, each.stt) for each in deals] == [
         ("EQ_INTRADAY", BUY, 100, 80_000_00, 0),
         ("EQ_DELIVERY", BUY, 50, 40_000_00, 40_00),
         ("EQ_INTRADAY", SELL, 100, 79_000_00, 19_75),
     ]
-    # brokerage 20, exchange 2.376, IPFT 0.08, SEBI 0.08, stamp 2.40, GST 18 % of 22.536
-    assert deals[0].charges == 28_99
+    # the note of intraday: brokerage 40, STT 20, exchange 4.72, IPFT and SEBI 0.16, stamp 2, GST 2 x 4.05;
+    # of itself, the purchase costs 28.99 and the sale 46.31
+    assert (deals[0].charges, deals[2].charges) == (28_93, 75_14 - 28_93)
     (line,) = match(deals).lines
     assert (line.section, line.difference, line.stt) == ("intraday", -1000_00, 19_75)
     assert [lot.quantity for lot in match(deals).open] == [50]
+
+
+@given(st.integers(0, 10**9), st.lists(st.integers(0, 10**12), min_size=1, max_size=20))
+def test_shares_of_a_note_add_up_to_it_and_follow_the_weights(total, weights):
+    found = shares(total, weights)
+    assert sum(found) == total
+    if sum(weights):
+        assert all(abs(each * sum(weights) - total * weight) <= sum(weights) for each, weight in zip(found, weights, strict=True))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3), st.sampled_from(["X", "Y"]), st.sampled_from(["EQ_DELIVERY", "EQ_INTRADAY", "OPT"]),
+            st.sampled_from(Side), st.integers(1, 50), st.integers(1, 10**8), st.integers(1, 4),
+        ),
+        max_size=30,
+    )
+)  # fmt: skip
+def test_gains_open_lots_and_account_are_charged_the_same(rows):
+    deals = [
+        Deal(date.fromordinal(739_400 + day), n, "NFO" if segment == "OPT" else "NSE", name, segment, side, quantity,
+             value, 0, 0, f"{segment} {name} {side} {order}", str(n))
+        for n, (day, name, segment, side, quantity, value, order) in enumerate(rows)
+    ]  # fmt: skip
+    year = year_of(date.fromordinal(739_400))
+    priced = charged(deals, TABLE)
+    matched = match(priced, None, year.last)
+    notes = sum(posting.charges for posting in statement(deals, TABLE, *year) if posting.what == "contract note")
+    assert notes == sum(each.charges for each in (*matched.lines, *matched.open, *matched.unmatched))
