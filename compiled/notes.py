@@ -150,6 +150,7 @@ class DayNotes:
         self.charged: i64 = 0
         self._notes: dict[str, ContractNote] = {}
         self._nettings: Table[DayNetting] = Table()
+        self._last: ContractNote | None = None  # who asks for a note asks again
 
     def begin(self) -> None:
         """Begin another day."""
@@ -157,14 +158,19 @@ class DayNotes:
         self.charged = 0
         self._notes = {}
         self._nettings = Table()
+        self._last = None
 
     def note(self, rates: Rates) -> ContractNote:
         """Return the note on which these rates are charged."""
+        last = self._last
+        if last is not None and last.rates is rates:
+            return last
         key = rates.segment + " " + rates.exchange
         found = self._notes.get(key)
         if found is None:
             found = ContractNote(rates)
             self._notes[key] = found
+        self._last = found
         return found
 
     def fill(

@@ -55,12 +55,15 @@ class Scene:
 
     def __init__(
         self, now=OPEN + MINUTE, close=CLOSE, limits=None, first=1, hours=None,
-        products=(Product.CNC, Product.MIS), *, quoted=True,
+        products=(Product.CNC, Product.MIS), *, quoted=True, rates=None,
     ):  # fmt: skip
         self.script = Script()
         self.now = now
         listed = instruments()
-        charged = {8 * int(each.token) + int(product): no_charges() for each in listed for product in products}
+        free = dict.fromkeys(products, no_charges()) if rates is None else rates
+        charged = {
+            8 * int(each.token) + int(product): each_rates for each in listed for product, each_rates in free.items()
+        }
         setup = Setup(OPEN, close, 10**10, limits or Limits(), [60], "T", first, hours=hours)
         self.kernel = Kernel(setup, listed, [Slot(self.script, [CANBK, BEL])], charged)
         self.asked = []

@@ -6,6 +6,7 @@ from compiled.events import Act, CancelOrder, DeleteGtt, Outcome, PlaceGtt, Plac
 from compiled.model import MINUTE, SECOND, Bar, GttStatus, Instrument, OrderStatus, OrderType, Product, Purpose, Side
 from compiled.risk import Limits
 from compiled.terms import Terms, Variety
+from engine.market.charges import load
 from engine.trading.opening import unlisted
 from engine.trading.records import Recorder
 from engine.trading.restore import restore
@@ -26,10 +27,10 @@ class Life:
     def open(self):
         return SqliteJournal(self.path, lambda name, error: self.failures.append((name, error)))
 
-    def run(self, act):
+    def run(self, act, **options):
         """Live one run until it dies: `act` gets the scene."""
         journal = self.open()
-        scene = Scene()
+        scene = Scene(**options)
         scene.after = Recorder(scene.kernel, journal).flush
         act(scene)
         journal.close()
@@ -69,6 +70,21 @@ def test_a_protected_position_comes_back_as_it_was(life):
     assert unknown == []
     assert (scene.account, scene.kernel.naked(), scene.rung.stop, scene.rung.target) == (100, 0, 98.0, 104.0)
     assert scene.asked == []
+
+
+def test_a_sale_after_the_restart_makes_the_purchase_before_it_intraday(life):
+    rates = {
+        product: load().rates(segment, "NSE", 20251007)
+        for product, segment in ((Product.CNC, "EQ_DELIVERY"), (Product.MIS, "EQ_INTRADAY"))
+    }
+    life.run(Scene.hold, rates=rates)
+    scene, _ = life.again(rates=rates)
+    # 10,000 bought: STT 10, exchange 0.30, IPFT and SEBI 0.01, stamp 1.50 billed as 2, GST 2 x 0.03
+    assert scene.kernel.ledger.charges == 12_38
+    scene.fill(scene.leave(), "S1", 101.0)
+    # as intraday, with 10,100 sold: brokerage 6.03, STT 2.525 billed as 3, exchange 0.60, IPFT and SEBI 0.02, stamp 0.30
+    # billed as 0, GST 2 x 0.60
+    assert scene.kernel.ledger.charges == 10_87
 
 
 def test_a_fill_without_its_gtt_is_protected_after_the_restart(life):

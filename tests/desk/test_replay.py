@@ -7,8 +7,10 @@ import pytest
 
 import compiled
 from engine.config import load
+from engine.market.charges import load as load_rates
 from store.bars.parquet import ParquetBars
 from tests.desk.support import REPLAY_DAY, REPLAY_SYMBOLS, ROOT, Patang, get, rows
+from tests.reference import notes as reference
 from tui.station import Run, Station
 
 VARIES = ("wall_s", "peak_rss_mb")
@@ -102,6 +104,29 @@ def test_pnl_on_the_screen_equals_pnl_in_the_export(day, patang):
     exported = {str(trade["trade_id"]): paise(float(trade["pnl"])) for trade in trades if trade["status"] == "open"}
     assert shown == exported
     assert exported
+
+
+def test_books_screen_export_and_tax_are_charged_what_the_contract_notes_say(day, patang):
+    made, desk, books = day
+    fills = [
+        (index, each["tradingsymbol"], "EQ_INTRADAY" if each["product"] == "MIS" else "EQ_DELIVERY", each["order_id"],
+         1 if each["transaction_type"] == "BUY" else -1, each["quantity"], paise(each["average_price"] * each["quantity"]))
+        for index, each in enumerate(sorted(books["trades"], key=lambda row: int(row["trade_id"].lstrip("T"))))
+    ]  # fmt: skip
+    rates = {name: load_rates().rates(name, "NSE", 20240604) for name in ("EQ_DELIVERY", "EQ_INTRADAY")}
+    notes = {name: paise(float(total)) for name, total in reference.notes(fills, rates).items()}
+    assert set(notes) == {"EQ_DELIVERY", "EQ_INTRADAY"}, "some of what was bought is sold on the day, some stays"
+    assert desk.kernel.ledger.charges == desk.board.header.charges == sum(notes.values())
+    assert paise(made.summary()["charges"]) == sum(notes.values())
+    done = patang.run("export", "trades", "--format", "json", "--database", made.database)
+    assert sum(paise(float(row["charges"])) for row in json.loads(done.stdout)) == sum(notes.values())
+
+    told = json.loads(patang.run("tax", "--fy", "2024-25", "--database", made.database, "--json").stdout)
+    account = {row["segment"]: paise(row["charges"]) for row in told["account"] if row["what"] == "contract note"}
+    assert account == notes
+    summary = {row["item"]: paise(row["amount"]) for row in told["summary"]}
+    assert summary["intraday charges"] == notes["EQ_INTRADAY"]
+    assert summary["charges of the year's contract notes"] == sum(notes.values())
 
 
 def test_the_bars_the_desk_stores_are_the_bars_that_were_recorded(day, market_data):

@@ -414,7 +414,10 @@ def test_shares_of_a_note_add_up_to_it_and_follow_the_weights(total, weights):
     found = shares(total, weights)
     assert sum(found) == total
     if sum(weights):
-        assert all(abs(each * sum(weights) - total * weight) <= sum(weights) for each, weight in zip(found, weights, strict=True))
+        assert all(
+            abs(each * sum(weights) - total * weight) <= sum(weights)
+            for each, weight in zip(found, weights, strict=True)
+        )
 
 
 @given(
