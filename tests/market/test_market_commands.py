@@ -271,15 +271,19 @@ def test_the_tax_statement_of_the_desk_s_fills_is_csv_in_rupees(run, database):
         ("delivery", "INFY", "4", "6000.00", "6400.00"),
         ("intraday", "BEL", "5", "500.00", "490.00"),
     ]
-    # of ₹10.00 + 4/10 of ₹10.00 charges, ₹6.40 + 4/10 of ₹15.00 are STT
-    assert (rows[0]["charges"], rows[0]["stt"], rows[0]["gain"]) == ("14.00", "12.40", "398.40")
+    # notes: purchase STT 15 + NSE 0.45 + IPFT 0.02 + SEBI 0.02 + stamp 2 + GST 0.08, sale STT 6 + 0.19 + 0.01 + 0.01 + 0.04;
+    # 4/10 of 17.57 and 6.25 are charged, ₹6.40 + 4/10 of ₹15.00 are STT
+    assert (rows[0]["charges"], rows[0]["stt"], rows[0]["gain"]) == ("13.28", "12.40", "399.12")
     assert (rows[0]["term"], rows[0]["percent"], rows[0]["days"]) == ("short", "20.0", "5")
-    assert (rows[1]["turnover"], rows[1]["gain"]) == ("10.00", "-30.00")
+    assert (rows[1]["turnover"], rows[1]["gain"]) == ("10.00", "-10.39")
 
 
 def test_the_other_views_and_json_tell_the_same(run, answer, database):
     told = answer("tax", "--fy", "2025-26", "--database", database)
-    assert [line["amount"] for line in told["summary"] if line["item"].startswith("short-term gains")] == [398.4, 398.4]
+    assert [line["amount"] for line in told["summary"] if line["item"].startswith("short-term gains")] == [
+        399.12,
+        399.12,
+    ]
     assert [(lot["symbol"], lot["quantity"]) for lot in told["open"]] == [("INFY", 6)]
     assert told["account"][-1]["balance"] == pytest.approx(sum(line["amount"] for line in told["account"]))
     _, out, _ = run("tax", "--fy", "2025-26", "--database", database, "--view", "summary")
