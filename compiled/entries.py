@@ -182,7 +182,7 @@ class Entries(Adoptions):
         for slot in self.slots:
             if slot.name == strategy and slot.stopped:
                 return Reason.STRATEGY_STOPPED
-        if side is Side.SELL and plan.product is Product.CNC:
+        if side is Side.SELL and (plan.product is Product.CNC or plan.product is Product.MTF):
             return Reason.SHORT_DELIVERY
         if charged(market.token, plan.product) not in self.rates:
             return Reason.PRODUCT

@@ -144,7 +144,7 @@ class Trade:
 @mypyc_attr(acyclic=True)
 @final
 class GttUpdate:
-    """How a GTT stands at the broker; `order_ids` are the orders it has sent."""
+    """How a GTT stands at the broker; `order_ids` are the orders it has sent, `symbol` what the broker calls it."""
 
     def __init__(
         self,
@@ -155,6 +155,8 @@ class GttUpdate:
         legs: list[GttLeg],
         order_ids: list[str],
         reason: str = "",
+        exchange: str = "NSE",
+        symbol: str = "",
     ) -> None:
         self.ts = ts
         self.gtt_id = gtt_id
@@ -163,6 +165,8 @@ class GttUpdate:
         self.legs = legs
         self.order_ids = order_ids
         self.reason = reason
+        self.exchange = exchange
+        self.symbol = symbol
 
 
 @mypyc_attr(acyclic=True)

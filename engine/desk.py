@@ -46,6 +46,7 @@ from engine.trading.opening import (
 from engine.trading.pacing import Lockstep, run_live, run_night
 from engine.trading.reconcile import SOON, Reconciler
 from engine.trading.restore import restore
+from engine.trading.shares import ShareRegister
 
 __all__ = ["Desk", "Ports", "Settings"]
 
@@ -77,6 +78,7 @@ class Desk:
         self._configured = current(settings.limits)
         self.kernel: Kernel
         self.gateway: Gateway
+        self._shares: ShareRegister
         self._log = Log(ports.journal, ports.clock)
         self._failure = failure
         self._numbers = itertools.count(1)
@@ -328,7 +330,8 @@ class Desk:
         named = [symbol for symbols in self.settings.subscriptions.values() for symbol in symbols]
         listed = await self._patiently(lambda: broker.instruments("NSE"))
         chosen = choose(listed, self.settings.watch, named)
-        held = await also_held(broker, journal) - {int(i.token) for i in chosen}
+        self._shares = ShareRegister(journal, listed)
+        held = await also_held(broker, journal, self._shares, self._log.tell) - {int(i.token) for i in chosen}
         return chosen, chosen + [i for i in listed if int(i.token) in held] + unlisted(journal, listed)
 
     def _restore(self, loop: Loop, start: int) -> None:
@@ -360,7 +363,9 @@ class Desk:
             settings.patience, inbox.append,
         )  # fmt: skip
         books = Books(self.kernel, ports.broker, self.gateway, inbox.append)
-        reconciler = Reconciler(self.kernel, ports.broker, ports.journal, ports.clock, self.board, settings.reconcile)
+        reconciler = Reconciler(
+            self.kernel, ports.broker, ports.journal, ports.clock, self.board, settings.reconcile, self._shares
+        )
         loop = Loop(
             self.kernel, self.gateway, books, inbox, self.board, self._log, ports.journal, ports.clock, ports.kill,
             hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.pacer is None,

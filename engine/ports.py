@@ -41,6 +41,7 @@ class BrokerPosition(NamedTuple):
     product: str
     quantity: int
     average: float
+    exchange: str = "NSE"
 
 
 class Slices(NamedTuple):
@@ -55,12 +56,19 @@ class Slices(NamedTuple):
 
 
 class BrokerHolding(NamedTuple):
-    """Delivery shares that came from earlier days, waiting for settlement or not, today's sales still counted."""
+    """Shares that came from earlier days, waiting for settlement or not, today's sales still counted.
+
+    The broker may list them under either exchange, with its token: `isin` says what they are. `product` is CNC, or MTF
+    for those that the broker has financed.
+    """
 
     token: int
     symbol: str
     quantity: int
     average: float
+    product: str = "CNC"
+    exchange: str = "NSE"
+    isin: str = ""
 
 
 class Broker(Protocol):

@@ -21,7 +21,7 @@ from brokers.kite.translation import (
     change_fields,
     gtt_fields,
     gtt_update,
-    holding,
+    holdings,
     instrument,
     ist,
     margin_fields,
@@ -209,7 +209,7 @@ class KiteBroker:
 
     async def holdings(self) -> list[BrokerHolding]:
         """Return the shares brought over from earlier days; what was sold of them today stands in `positions`."""
-        return await self._calls.read(lambda kite: [holding(row) for row in _rows(kite.holdings())])
+        return await self._calls.read(lambda kite: [each for row in _rows(kite.holdings()) for each in holdings(row)])
 
     async def funds(self) -> int:
         """Return what can be spent on equity, in paise."""

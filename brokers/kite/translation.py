@@ -162,6 +162,8 @@ def gtt_update(row: Row, now: int, token_of: Callable[[str, str], int]) -> GttUp
         [_leg(float(trigger), order, each) for trigger, order in pairs],
         [str(r["order_id"]) for r in results if r["status"] != "failed" and r.get("order_id")],
         "; ".join(failures) or str((row.get("meta") or {}).get("rejection_reason") or ""),
+        str(condition["exchange"]),
+        str(condition.get("tradingsymbol") or ""),
     )
 
 
@@ -172,18 +174,28 @@ def _leg(trigger: float, order: Row, each: int) -> GttLeg:
 def position(row: Row) -> BrokerPosition:
     """Read a net position."""
     quantity, average = int(row["quantity"]) * int(row.get("multiplier") or 1), float(row["average_price"])
-    return BrokerPosition(int(row["instrument_token"]), row["tradingsymbol"], row["product"], quantity, average)
+    token, exchange = int(row["instrument_token"]), str(row.get("exchange") or "NSE")
+    return BrokerPosition(token, row["tradingsymbol"], row["product"], quantity, average, exchange)
 
 
-def holding(row: Row) -> BrokerHolding:
+def holdings(row: Row) -> list[BrokerHolding]:
     """Read a holding with what was sold of it today added back: Kite takes that off at once, and lists it as a position.
 
-    T1 shares, bought the day before, count: they are there and can be sold.
+    T1 shares, bought the day before, count: they are there and can be sold. Shares bought on margin (MTF) stand in the
+    same row with a quantity and an average of their own, and come as a holding of their own.
     """
     opening = row.get("opening_quantity")
     if opening is None:
         opening = int(row["quantity"]) + int(row["t1_quantity"]) + int(row.get("used_quantity") or 0)
-    return BrokerHolding(int(row["instrument_token"]), row["tradingsymbol"], int(opening), float(row["average_price"]))
+    token, symbol = int(row["instrument_token"]), str(row["tradingsymbol"])
+    exchange, isin = str(row.get("exchange") or "NSE"), str(row.get("isin") or "")
+    own = BrokerHolding(token, symbol, int(opening), float(row["average_price"]), "CNC", exchange, isin)
+    margin = row.get("mtf") or {}
+    financed = int(margin.get("quantity") or 0) + int(margin.get("used_quantity") or 0)
+    if not financed:
+        return [own]
+    bought = own._replace(quantity=financed, average=float(margin.get("average_price") or 0.0), product="MTF")
+    return [own, bought] if own.quantity else [bought]
 
 
 def instrument(row: Row, day: date) -> Instrument | None:

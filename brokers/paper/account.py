@@ -39,7 +39,7 @@ class Account:
 
     def __init__(self, cash: int) -> None:
         self.cash = cash
-        self.holdings: dict[int, Lot] = {}
+        self.holdings: dict[At, Lot] = {}
         self.positions: dict[At, Position] = {}
         self._notes = DayNotes()
 
@@ -83,15 +83,15 @@ class Account:
         for at, position in ended.items():
             quantity, value = int(position.quantity), int(position.value)
             if at[1] in DELIVERED:
-                self._deliver(at[0], quantity, value)
+                self._deliver(at, quantity, value)
             elif quantity:
                 self.position(at).carry(quantity, value)
 
-    def _deliver(self, token: int, quantity: int, value: int) -> None:
+    def _deliver(self, at: At, quantity: int, value: int) -> None:
         """Add to a holding at cost, or take from it at its average."""
-        held = self.holdings.get(token, Lot(0, 0))
+        held = self.holdings.get(at, Lot(0, 0))
         cost = value if quantity > 0 or not held.quantity else held.value * quantity // held.quantity
         if held.quantity + quantity:
-            self.holdings[token] = Lot(held.quantity + quantity, held.value + cost)
+            self.holdings[at] = Lot(held.quantity + quantity, held.value + cost)
         else:
-            self.holdings.pop(token, None)
+            self.holdings.pop(at, None)

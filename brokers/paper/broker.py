@@ -214,8 +214,8 @@ class PaperBroker(MarketOnly):
         """Return what was delivered on earlier days."""
         self._turn()
         return [
-            BrokerHolding(token, self._symbol(token), lot.quantity, lot.average)
-            for token, lot in self._account.holdings.items()
+            BrokerHolding(token, self._symbol(token), lot.quantity, lot.average, product.name)
+            for (token, product), lot in self._account.holdings.items()
         ]
 
     async def funds(self) -> int:

@@ -55,7 +55,7 @@ def account_state(account: Account, day: str, next_id: int) -> Fields:
     """Return an account at the beginning of a day."""
     return {
         "day": day, "next": next_id, "cash": account.cash,
-        "holdings": [[token, *lot] for token, lot in account.holdings.items()],
+        "holdings": [[token, *lot, product.name] for (token, product), lot in account.holdings.items()],
         "carried": [
             [token, product.name, int(position.quantity), int(position.value)]
             for (token, product), position in account.positions.items()
@@ -66,7 +66,8 @@ def account_state(account: Account, day: str, next_id: int) -> Fields:
 def account_of(state: Fields) -> Account:
     """Return the account at the beginning of its day."""
     account = Account(state["cash"])
-    account.holdings = {token: Lot(quantity, value) for token, quantity, value in state["holdings"]}
+    for token, quantity, value, *product in state["holdings"]:  # the first versions wrote no product: all was CNC
+        account.holdings[token, Product[product[0]] if product else Product.CNC] = Lot(quantity, value)
     for token, product, quantity, value in state["carried"]:
         account.position((token, Product[product])).carry(quantity, value)
     return account

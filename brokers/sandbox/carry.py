@@ -1,6 +1,7 @@
 """What an account takes from one day into the next: cash, shares, carried positions, GTTs, alerts, evening orders."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,7 +10,7 @@ from brokers.sandbox import checks
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.listing import Index, Listing
 from brokers.sandbox.orders import Ask
-from brokers.sandbox.portfolio import Holding, Portfolio
+from brokers.sandbox.portfolio import Holding, Portfolio, elsewhere, isin
 from brokers.sandbox.position import Position
 from brokers.sandbox.wire import ApiError
 from engine.errors import ConfigError
@@ -69,11 +70,12 @@ def configured(config: SandboxConfig, listings: Mapping[str, Listing | Index]) -
     return Carried(config.cash, list(settled.values()), positions)
 
 
-def portfolio(carried: Carried, listings: Mapping[str, Listing | Index], day: str, *, consent: bool) -> Portfolio:
+def portfolio(carried: Carried, listings: Mapping[str, Listing | Index], config: SandboxConfig) -> Portfolio:
     """Return the account's portfolio in the morning; raise `ConfigError` for what is not listed."""
     holdings = [Holding(_find(listings, one.key), one.quantity, one.average, one.unsettled) for one in carried.holdings]
     positions = [Position(_find(listings, one.key), one.product, one.quantity, one.cost) for one in carried.positions]
-    return Portfolio(day, holdings, positions, consent=consent)
+    others = partial(elsewhere, listings) if config.choices.holdings == "other" else None
+    return Portfolio(config.date, holdings, positions, consent=config.consent, elsewhere=others)
 
 
 def _find(listings: Mapping[str, Listing | Index], key: str) -> Listing:
@@ -101,7 +103,7 @@ def restore(carried: Carried, exchange: "Exchange") -> None:
 def collect(exchange: "Exchange") -> Carried:
     """Return what a day that is over leaves: T+1 shares, settled profits, the day's charges taken off."""
     positions = [one for one in exchange.portfolio.positions.values() if one.quantity or one.traded]
-    bought = {int(p.listing.instrument.token): p for p in positions if p.product == "CNC" and p.quantity > 0}
+    bought = [one for one in positions if one.product == "CNC" and one.quantity > 0]
     cash = exchange.funds.cash - exchange.estimates.of_day(exchange.orders.trades)
     kept = []
     for one in positions:
@@ -130,19 +132,18 @@ def _overnight(one: Position, day: str) -> tuple[int, bool]:
     return one.realised, bool(one.quantity)
 
 
-def _holdings(portfolio: Portfolio, bought: dict[int, Position]) -> list[HeldShares]:
-    held = []
-    for token, holding in portfolio.holdings.items():
+def _holdings(portfolio: Portfolio, bought: list[Position]) -> list[HeldShares]:
+    """Return one holding for each share, what was bought of it today unsettled, at whichever exchange."""
+    held: dict[str, HeldShares] = {}
+    for holding in portfolio.holdings.values():
         left = holding.total - portfolio.sold(holding)
-        new = bought.pop(token, None)
-        added, cost = (new.quantity, new.cost / 1e4) if new else (0, 0.0)
-        if left + added:
-            average = (left * holding.average + cost) / (left + added)
-            held.append(HeldShares(holding.listing.key, left, average, added))
-    for position in bought.values():
-        average = position.cost / 1e4 / position.quantity
-        held.append(HeldShares(position.listing.key, 0, average, position.quantity))
-    return held
+        held[isin(holding.listing)] = HeldShares(holding.listing.key, left, holding.average)
+    for position in bought:
+        old = held.get(isin(position.listing), HeldShares(position.listing.key, 0, 0.0))
+        there, added = old.quantity + old.unsettled, position.quantity
+        average = (there * old.average + position.cost / 1e4) / (there + added)
+        held[isin(position.listing)] = HeldShares(old.key, old.quantity, average, old.unsettled + added)
+    return [one for one in held.values() if one.quantity + one.unsettled]
 
 
 def as_form(ask: Ask) -> dict[str, str]:

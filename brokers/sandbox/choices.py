@@ -37,6 +37,8 @@ class Choices:
     """A login ends the token of the one before."""
     registered_ip: bool = True
     """False: orders come from an address that is not registered, and are refused."""
+    holdings: Literal["own", "other"] = "own"
+    """The exchange a holding is listed under, with its token: where it was bought, or the other one."""
     mutual_funds: bool = True
     """Orders and plans of mutual funds are taken; the live API has refused them for some years."""
     refresh_token: bool = False

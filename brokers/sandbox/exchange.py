@@ -77,7 +77,7 @@ class Exchange:
         self.session = Session(config, tuple(traded))
         carried = carried or carry.configured(config, self.listings)
         self._auctioneer = Auctioneer(self.market.leave, self._drop_from_auction)
-        self.portfolio = carry.portfolio(carried, self.listings, config.date, consent=config.consent)
+        self.portfolio = carry.portfolio(carried, self.listings, config)
         self.funds = Funds(carried.cash, self.portfolio)
         self.orders = OrderDesk(
             self.session.user_id, config.date, self.portfolio, self.funds, self._notify, self.faults, self.agenda,

@@ -11,12 +11,12 @@ from typing import final
 
 from brokers.sandbox.listing import Listing
 from brokers.sandbox.orders import Ask, ClientOrder
-from brokers.sandbox.portfolio import Portfolio
+from brokers.sandbox.portfolio import MARGIN_FINANCED, Portfolio, isin
 from brokers.sandbox.position import Position
 from brokers.sandbox.span import Spans
 
 DELIVERY = ("CNC", "MTF")
-SHARE_OF_VALUE = {"CNC": 1.0, "MTF": 0.5, "MIS": 0.2, "CO": 0.2, "NRML": 1.0}
+SHARE_OF_VALUE = {"CNC": 1.0, "MTF": MARGIN_FINANCED, "MIS": 0.2, "CO": 0.2, "NRML": 1.0}
 
 
 @final
@@ -69,13 +69,13 @@ class Funds:
         if ask.product in DELIVERY and ask.buys:
             return 0
         token = int(ask.listing.instrument.token)
-        held = self._portfolio.held(token) if ask.product == "CNC" else 0
+        held = self._portfolio.held(ask.listing) if ask.product == "CNC" else 0
         return held - ask.side * self._portfolio.quantity(token, ask.product)
 
     def blocked(self, live: Iterable[ClientOrder]) -> int:
         """Return what open orders block, paise."""
         total = 0
-        against: dict[tuple[int, str, int], int] = {}
+        against: dict[tuple[object, str, int], int] = {}
         legs = self.legs()
         for order in live:
             ask, pending = order.ask, order.pending
@@ -147,8 +147,10 @@ def _premium_paid(position: Position) -> int:
     return max(0, position.cost) if position.listing.instrument.kind in {"CE", "PE"} else 0
 
 
-def _key(ask: Ask) -> tuple[int, str, int]:
-    return id(ask.listing), ask.product, ask.side
+def _key(ask: Ask) -> tuple[object, str, int]:
+    """Return what orders draw on together: a share's sales at both exchanges on one holding."""
+    sale = ask.product == "CNC" and not ask.buys
+    return isin(ask.listing) if sale else id(ask.listing), ask.product, ask.side
 
 
 def reserve_price(ask: Ask) -> float:

@@ -12,7 +12,7 @@ from compiled.charges import Charges, Rates, RateTable, estimate
 from compiled.model import Side, paise
 from compiled.notes import DayNotes
 
-SEGMENT = {"CNC": "EQ_DELIVERY", "MTF": "EQ_DELIVERY", "MIS": "EQ_INTRADAY", "CO": "EQ_INTRADAY", "NRML": "EQ_DELIVERY"}
+SEGMENT = {"CNC": "EQ_DELIVERY", "MTF": "EQ_MTF", "MIS": "EQ_INTRADAY", "CO": "EQ_INTRADAY", "NRML": "EQ_DELIVERY"}
 CONTRACTS = {"FUT": "FUT", "CE": "OPT", "PE": "OPT"}
 PRODUCTS = (*checks.PRODUCTS, "CO")
 PARTS = ("span", "exposure", "option_premium", "var", "total")

@@ -151,7 +151,7 @@ class OrderDesk:
                     f"but available quantity is {ask.quantity - missing}.",
                 )
             if ask.product == "CNC":
-                self._portfolio.check_authorised(int(ask.listing.instrument.token), ask.quantity)
+                self._portfolio.check_authorised(ask.listing, ask.quantity)
         price = checks.protected_price(ask) if ask.order_type == "MARKET" else reserve_price(ask)
         need, have = self._funds.required(ask, price, others), self._funds.available(others)
         if need > have:

@@ -1,14 +1,20 @@
 """What the account holds: positions of today and carried ones, and holdings, settled or waiting for it (T1)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import final
+from typing import Final, final
+from zlib import crc32
 
 from brokers.sandbox import ist
-from brokers.sandbox.listing import Listing
+from brokers.sandbox.listing import Index, Listing
 from brokers.sandbox.orders import Trade
 from brokers.sandbox.position import Position
 from brokers.sandbox.wire import ApiError
+
+MARGIN_FINANCED: Final = 0.5
+"""Part of the value of shares bought on margin (MTF) that the account pays itself."""
+OTHER: Final = {"NSE": ("BSE", 4), "BSE": ("NSE", 1)}
+"""Exchange → the other one a share is listed at, and the segment of its tokens."""
 
 
 @final
@@ -31,13 +37,24 @@ class Holding:
 
 @final
 class Portfolio:
-    """Positions and holdings of a day; `consent`: shares can be sold without an authorisation at the depository."""
+    """Positions and holdings of a day; `consent`: shares can be sold without an authorisation at the depository.
+
+    `elsewhere` gives the exchange and token that a holding is listed under, where that is not its own.
+    """
 
     def __init__(
-        self, day: str, holdings: Iterable[Holding] = (), positions: Iterable[Position] = (), *, consent: bool = True
+        self,
+        day: str,
+        holdings: Iterable[Holding] = (),
+        positions: Iterable[Position] = (),
+        *,
+        consent: bool = True,
+        elsewhere: Callable[[Listing], tuple[str, int]] | None = None,
     ) -> None:
         self._day = day
         self.holdings = {int(holding.listing.instrument.token): holding for holding in holdings}
+        self._by_isin = {isin(holding.listing): holding for holding in self.holdings.values()}
+        self._elsewhere = elsewhere
         self.positions = {(int(one.listing.instrument.token), one.product): one for one in positions}
         self._consent = consent
 
@@ -55,20 +72,30 @@ class Portfolio:
         position = self.positions.get((token, product))
         return position.quantity if position else 0
 
-    def held(self, token: int) -> int:
-        """Return the shares brought over from earlier days."""
-        return self.holdings[token].total if token in self.holdings else 0
+    def held(self, listing: Listing) -> int:
+        """Return the shares from earlier days that may still be sold here: those sold at the other exchange are gone."""
+        holding = self._by_isin.get(isin(listing))
+        if holding is None:
+            return 0
+        here = max(0, -self.quantity(int(listing.instrument.token), "CNC"))
+        return holding.total - (self.sold(holding) - here)
 
     def sold(self, holding: Holding) -> int:
-        """Return the shares of a holding that were sold today."""
-        return max(0, -self.quantity(int(holding.listing.instrument.token), "CNC"))
+        """Return the shares of a holding that were sold today, at either exchange."""
+        share = isin(holding.listing)
+        return sum(
+            max(0, -position.quantity)
+            for position in self.positions.values()
+            if position.product == "CNC" and isin(position.listing) == share
+        )
 
-    def check_authorised(self, token: int, quantity: int) -> None:
+    def check_authorised(self, listing: Listing, quantity: int) -> None:
         """Raise the documented 428 where a sale of holdings lacks the depository's authorisation."""
-        if self._consent or token not in self.holdings:
+        holding = self._by_isin.get(isin(listing))
+        if self._consent or holding is None:
             return
-        holding = self.holdings[token]
-        missing = quantity + self.sold(holding) - holding.authorised - max(0, self.quantity(token, "CNC"))
+        bought = max(0, self.quantity(int(listing.instrument.token), "CNC"))
+        missing = quantity + self.sold(holding) - holding.authorised - bought
         if missing > 0:
             message = f"{missing} quantity needs authorisation at depository."
             raise ApiError(HTTPStatus.PRECONDITION_REQUIRED, "HoldingException", message)
@@ -81,16 +108,25 @@ class Portfolio:
                 holding.authorised_at = ist.text(now)
 
     def position_rows(self) -> dict[str, object]:
-        """Return net and day positions."""
+        """Return net and day positions; what was financed on earlier days stands among the holdings."""
         rows = list(self.positions.values())
         return {
-            "net": [position.row() for position in rows],
+            "net": [p.row(day=p.product == "MTF") for p in rows if p.product != "MTF" or p.traded],
             "day": [position.row(day=True) for position in rows if position.traded],
         }
 
     def holding_rows(self) -> list[dict[str, object]]:
         """Return the holdings as Kite lists them."""
-        return [self._holding(held) for held in self.holdings.values()]
+        financed = {
+            token: position
+            for (token, product), position in self.positions.items()
+            if product == "MTF" and position.overnight
+        }
+        bare = [Holding(financed[token].listing, 0, 0.0) for token in financed if token not in self.holdings]
+        return [
+            self._holding(held) | {"mtf": _financed(financed.get(int(held.listing.instrument.token)))}
+            for held in (*self.holdings.values(), *bare)
+        ]
 
     def compact_rows(self) -> list[dict[str, object]]:
         """Return the holdings in brief."""
@@ -121,10 +157,13 @@ class Portfolio:
         settled = holding.quantity - min(sold, holding.quantity)
         unsettled = holding.unsettled - max(0, sold - holding.quantity)
         change = last - instrument.close
+        exchange, token = instrument.exchange, int(instrument.token)
+        if self._elsewhere is not None:
+            exchange, token = self._elsewhere(holding.listing)
         return {
             "tradingsymbol": instrument.symbol,
-            "exchange": instrument.exchange,
-            "instrument_token": instrument.token,
+            "exchange": exchange,
+            "instrument_token": token,
             "isin": isin(holding.listing),
             "product": "CNC",
             "price": 0,
@@ -146,10 +185,31 @@ class Portfolio:
             "pnl": (last - holding.average) * (settled + unsettled),
             "day_change": change,
             "day_change_percentage": change / instrument.close * 100,
-            "mtf": {"quantity": 0, "used_quantity": 0, "average_price": 0, "value": 0, "initial_margin": 0},
         }
 
 
+def _financed(position: Position | None) -> dict[str, object]:
+    """Return what a holding row says of shares bought on margin; what was sold of them today is used."""
+    if position is None:
+        return {"quantity": 0, "used_quantity": 0, "average_price": 0, "value": 0, "initial_margin": 0}
+    used = min(position.overnight, max(0, position.sold - position.bought))
+    left, average = position.overnight - used, position.carried / 1e4 / position.overnight
+    return {
+        "quantity": left,
+        "used_quantity": used,
+        "average_price": average,
+        "value": left * average,
+        "initial_margin": left * average * MARGIN_FINANCED,
+    }
+
+
 def isin(listing: Listing) -> str:
-    """Return the ISIN of a share: twelve characters made of its token."""
-    return f"INE{int(listing.instrument.token) >> 8:06d}0100"[:12]
+    """Return the ISIN of a share: twelve characters made of its symbol, the same at both exchanges."""
+    return f"INE{crc32(listing.instrument.symbol.encode()) % 10**9:09d}"
+
+
+def elsewhere(listings: Mapping[str, Listing | Index], listing: Listing) -> tuple[str, int]:
+    """Return the exchange and token of a share's other listing; the token is made up where it is not listed there."""
+    symbol, (other, segment) = listing.instrument.symbol, OTHER[listing.instrument.exchange]
+    twin = listings.get(f"{other}:{symbol}")
+    return other, int(twin.instrument.token) if twin else (500_000 + crc32(symbol.encode()) % 50_000) << 8 | segment

@@ -1,7 +1,7 @@
 """What the broker's books say and ours do not, or the other way round: seven kinds of difference, and what may be done."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -9,8 +9,10 @@ from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.kernel import Kernel
 from compiled.model import SECOND, GttStatus, OrderStatus, Product, Side
 from engine.ports import Broker, BrokerHolding, BrokerPosition
+from engine.trading.shares import ShareRegister
 
 LIVE: Final = frozenset({OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING})
+DELIVERED: Final = frozenset({Product.CNC.name, Product.MTF.name})
 COVER: Final = "CO"
 """What Kite calls the product of a cover order; ours is intraday with a plan that says so."""
 FRESH: Final = 5 * SECOND
@@ -52,7 +54,10 @@ FLATTEN_OR_IGNORE: Final = (Choice.IGNORE, Choice.FLATTEN)
 
 
 class Snapshot(NamedTuple):
-    """The broker's books, read one after the other: positions first, so that every fill in them is in the orders, too."""
+    """The broker's books, read one after the other: positions first, so that every fill in them is in the orders, too.
+
+    Holdings, and what is sold of them, stand under our token of the share. `twins` has ours by that of its other listing.
+    """
 
     positions: list[BrokerPosition]
     holdings: list[BrokerHolding]
@@ -60,6 +65,7 @@ class Snapshot(NamedTuple):
     gtts: list[GttUpdate]
     orders: list[OrderUpdate]
     trades: list[Trade]
+    twins: Mapping[int, int]
 
 
 class Difference(NamedTuple):
@@ -84,14 +90,29 @@ class Difference(NamedTuple):
         return f"{self.key}: {self.kind}: the broker has {self.theirs}, we have {self.ours}"
 
 
-async def read(broker: Broker) -> Snapshot:
+async def read(broker: Broker, shares: ShareRegister) -> Snapshot:
     """Read all of the broker's books; raise `RetryableError` or `OperatorError` where one of them cannot be read."""
     positions = await broker.positions()
     holdings = await broker.holdings()
     funds = await broker.funds()
     gtts = await broker.gtts()
     trades = await broker.trades()
-    return Snapshot(positions, holdings, funds, gtts, await broker.orders(), trades)
+    shares.learn(holdings)
+    twins = {each.token: shares.token(each.exchange, each.symbol, each.token, each.isin) for each in holdings}
+    named = [(each.exchange, each.symbol, each.token) for each in positions]
+    named += [(each.exchange, each.symbol, int(each.token)) for each in gtts]
+    for exchange, symbol, token in named:
+        twins.setdefault(token, shares.token(exchange, symbol, token))
+    return Snapshot(
+        [each._replace(token=twins[each.token]) if _of_holding(each) else each for each in positions],
+        [each._replace(token=twins[each.token]) for each in holdings],
+        funds, gtts, await broker.orders(), trades, twins,
+    )  # fmt: skip
+
+
+def _of_holding(position: BrokerPosition) -> bool:
+    """Tell whether a position is what was sold of a holding: what is bought today is not there to be sold elsewhere."""
+    return position.quantity < 0 and position.product in DELIVERED
 
 
 def held(kernel: Kernel) -> Counter[tuple[int, str]]:
@@ -136,7 +157,7 @@ def _positions(kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]]
         average = costs[token, product] / there if there else 0.0
         yield Difference(
             key, kind, token, symbol, product, there - here, _shares(there, average), _shares(here),
-            _choices(kernel, token, product, there, here), average,
+            _choices(kernel, books, (token, product), there, here), average,
         )  # fmt: skip
 
 
@@ -155,7 +176,7 @@ def _theirs(books: Snapshot) -> tuple[Counter[tuple[int, str]], dict[tuple[int, 
     shares: Counter[tuple[int, str]] = Counter()
     costs: dict[tuple[int, str], float] = {}
     names: dict[int, str] = {}
-    rows = [(each.token, "CNC", each.symbol, each.quantity, each.average) for each in books.holdings]
+    rows = [(each.token, each.product, each.symbol, each.quantity, each.average) for each in books.holdings]
     rows += [(each.token, each.product, each.symbol, each.quantity, each.average) for each in books.positions]
     for token, product, symbol, quantity, average in rows:
         at = token, product
@@ -167,14 +188,25 @@ def _theirs(books: Snapshot) -> tuple[Counter[tuple[int, str]], dict[tuple[int, 
     return shares, costs, names
 
 
-def _choices(kernel: Kernel, token: int, product: str, there: int, here: int) -> tuple[Choice, ...]:
+def _choices(
+    kernel: Kernel, books: Snapshot, at: tuple[int, str], there: int, here: int
+) -> tuple[Choice, ...]:  # fmt: skip
+    token, product = at
     if token not in kernel.markets:
         return (Choice.IGNORE,)
-    if (there - here) * here < 0:
-        return ADOPT_OR_IGNORE  # the broker has less of it: adopting writes ours off
-    if product not in {Product.CNC.name, Product.MIS.name}:
+    if (there - here) * here < 0:  # the broker has less of it: adopting writes ours off
+        return (Choice.IGNORE,) if _elsewhere(kernel, books, product, here - there) else ADOPT_OR_IGNORE
+    if product not in {*DELIVERED, Product.MIS.name}:
         return (Choice.IGNORE,)
-    return FLATTEN_OR_IGNORE if product == Product.CNC.name and there < 0 else ALL
+    return FLATTEN_OR_IGNORE if product in DELIVERED and there < 0 else ALL
+
+
+def _elsewhere(kernel: Kernel, books: Snapshot, product: str, quantity: int) -> bool:
+    """Tell whether what is missing may be a holding that nobody knows, under another name: so many of it are there."""
+    return any(
+        each.quantity == quantity and each.product == product and each.token not in kernel.markets
+        for each in books.holdings
+    )
 
 
 def _shares(quantity: int, average: float = 0.0) -> str:
@@ -231,10 +263,12 @@ def _gtts(kernel: Kernel, books: Snapshot) -> Iterator[Difference]:
     followed = {int(ladder.instrument.token) for ladder in kernel.ladders.values()}
     followed |= {int(order.token) for order in out.orders.values() if order.created >= kernel.open}
     for update in books.gtts:
-        if update.status is GttStatus.ACTIVE and update.gtt_id not in out.by_gtt_id and update.token in followed:
+        token = books.twins.get(int(update.token), int(update.token))
+        if update.status is GttStatus.ACTIVE and update.gtt_id not in out.by_gtt_id and token in followed:
             leg = update.legs[0]
             text = " / ".join(f"{Side(leg.side).name} {leg.quantity} at {leg.trigger:.2f}" for leg in update.legs)
-            yield _other(kernel, "gtt", str(update.gtt_id), update.token, (int(leg.quantity), text, "no such GTT"))
+            text += f" on {update.exchange}" if token != update.token else ""
+            yield _other(kernel, "gtt", str(update.gtt_id), token, (int(leg.quantity), text, "no such GTT"))
     listed = {int(update.gtt_id) for update in books.gtts}
     for gtt_id, gtt in out.by_gtt_id.items():
         if gtt.status is GttStatus.ACTIVE and gtt_id not in listed and out.now - gtt.updated >= FRESH:
@@ -262,18 +296,21 @@ def _other(
 
 
 def _funds(kernel: Kernel, books: Snapshot, bound: int) -> Iterator[Difference]:
-    """Compare cash while no order blocks any; intraday positions block only a part of their value, nobody knows which.
+    """Compare cash while no order blocks any; intraday and financed positions block a part of their value, nobody knows which.
 
-    Charges leave the broker's cash over night, ours at once.
+    What is sold of financed shares pays the broker's loan first. Charges leave the broker's cash over night, ours at once.
     """
     if any(update.status in LIVE for update in books.orders):
         return
     ledger = kernel.ledger
     least = most = int(ledger.cash + ledger.charges)
     for ladder in kernel.ladders.values():
-        if ladder.plan.product is Product.MIS:
+        if ladder.plan.product in {Product.MIS, Product.MTF}:
             value = sum(abs(int(rung.quantity)) * rung.average for rung in ladder.rungs) * 100
             least, most = (least, most + int(value)) if ladder.sign > 0 else (least - 2 * int(value), most - int(value))
+    for order in kernel.out.orders.values():
+        if order.product is Product.MTF and order.side is Side.SELL and order.created >= kernel.open:
+            least -= int(order.value)
     figure = min(books.funds - least, 0) or max(books.funds - most, 0)
     if abs(figure) > bound:
         theirs, ours = f"₹{books.funds / 100:.2f}", f"₹{(least if figure < 0 else most) / 100:.2f}"

@@ -16,8 +16,9 @@ from engine.market.hours import Hours
 from engine.market.rules import Rules
 from engine.market.safeguards import Safeguards
 from engine.ports import Broker, Clock, Journal
+from engine.trading.shares import ShareRegister
 
-PRODUCTS = (Product.CNC, Product.MIS)
+PRODUCTS = (Product.CNC, Product.MIS, Product.MTF)
 MINUTE_SPAN = 60
 
 
@@ -157,16 +158,22 @@ def ex_dates(
     return found
 
 
-async def also_held(broker: Broker, journal: Journal) -> set[int]:
+async def also_held(
+    broker: Broker, journal: Journal, shares: ShareRegister, tell: Callable[[str, str, str], None]
+) -> set[int]:
     """Return the tokens of what the journal or the broker holds: the desk watches them, whatever it is told to watch.
 
     A broker that cannot be read adds nothing: the comparison that follows says so.
     """
-    tokens = {int(str(row["token"])) for row in journal.load("ladders", "closed = 0")}
+    tokens = set()
     with suppress(RetryableError, OperatorError):
         tokens |= {each.token for each in await broker.positions() if each.quantity}
-        tokens |= {each.token for each in await broker.holdings() if each.quantity}
-    return tokens
+        holdings = await broker.holdings()
+        await shares.follow(holdings, tell)
+        tokens |= {
+            shares.token(each.exchange, each.symbol, each.token, each.isin) for each in holdings if each.quantity
+        }
+    return tokens | {int(str(row["token"])) for row in journal.load("ladders", "closed = 0")}
 
 
 def unlisted(journal: Journal, listed: Iterable[Instrument]) -> list[Instrument]:

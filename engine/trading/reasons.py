@@ -26,7 +26,9 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.STALE_DATA: Meaning("the instrument has not ticked lately", "`feed.stale_after_s`"),
     Reason.STRATEGY_STOPPED: Meaning("its strategy has failed, or has reached a loss limit of its own", ""),
     Reason.SHORT_DELIVERY: Meaning("delivery shares cannot be sold short", ""),
-    Reason.PRODUCT: Meaning("no charges are known for the product", "`engine/market/charges.json`"),
+    Reason.PRODUCT: Meaning(
+        "the instrument is not traded under this product (shares: CNC, MIS, MTF; contracts: NRML, MIS)", ""
+    ),
     Reason.TERMS: Meaning("kind, price, validity and variety of the order do not go together", "[orders](orders.md)"),
     Reason.SIZE_ZERO: Meaning("the rung's capital buys no lot", "`strategy.*.capital`"),
     Reason.LOT: Meaning("the quantity is no multiple of the lot", "the instrument"),

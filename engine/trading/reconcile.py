@@ -10,6 +10,7 @@ from engine.errors import OperatorError, RetryableError
 from engine.ports import Broker, Clock, Journal
 from engine.trading.board import Board, DifferenceRow
 from engine.trading.differences import POSITIONS, Difference, Kind, Snapshot, compare, held, read
+from engine.trading.shares import ShareRegister
 
 SOON = 1 * SECOND
 """When to look again at what was seen for the first time: it may have been on its way."""
@@ -47,8 +48,16 @@ class Reconciler:
     """
 
     def __init__(
-        self, kernel: Kernel, broker: Broker, journal: Journal, clock: Clock, board: Board, terms: Terms
+        self,
+        kernel: Kernel,
+        broker: Broker,
+        journal: Journal,
+        clock: Clock,
+        board: Board,
+        terms: Terms,
+        shares: ShareRegister | None = None,
     ) -> None:
+        self.shares = shares or ShareRegister(journal, (market.instrument for market in kernel.markets.values()))
         self.kernel = kernel
         self.broker = broker
         self.journal = journal
@@ -75,7 +84,7 @@ class Reconciler:
         """Compare once; return in how many ns to look again, 0 for as usual. `at_once` counts what is seen once."""
         before = held(self.kernel)
         try:
-            self.books = await read(self.broker)
+            self.books = await read(self.broker, self.shares)
         except (RetryableError, OperatorError) as error:
             self.missed += 1
             if at_once or self.missed > 1:

@@ -1,5 +1,7 @@
 """The order path over a death: what the journal brings back, and what the next run does with it."""
 
+import asyncio
+
 import pytest
 
 from compiled.events import Act, CancelOrder, DeleteGtt, Outcome, PlaceGtt, PlaceOrder, Verb
@@ -7,9 +9,11 @@ from compiled.model import MINUTE, SECOND, Bar, GttStatus, Instrument, OrderStat
 from compiled.risk import Limits
 from compiled.terms import Terms, Variety
 from engine.market.charges import load
+from engine.ports import BrokerHolding
 from engine.trading.opening import unlisted
 from engine.trading.records import Recorder
 from engine.trading.restore import restore
+from engine.trading.shares import ShareRegister
 from store.sqlite import SqliteJournal
 from tests.core.scripted import BEL, CANBK, OPEN, Scene, only, some
 
@@ -56,6 +60,32 @@ def tomorrow(scene):
     scene.kernel.session(OPEN + DAY, OPEN + DAY + 375 * MINUTE)
     scene.now = OPEN + DAY + MINUTE
     scene.tick(100.0)
+
+
+def test_a_share_that_is_listed_anew_keeps_its_position_by_its_isin(life):
+    life.run(lambda scene: scene.hold(100))
+    was, now = (Instrument(token, "NSE", name, 0.05) for token, name in ((CANBK, "CANBK"), (BEL, "CANARABANK")))
+    told = []
+
+    async def morning(listed, token, symbol):
+        register = ShareRegister(journal, listed)
+        held = BrokerHolding(token, symbol, 100, 100.0, isin="INE476A01022")
+        await register.follow([held], lambda *line: told.append(line))
+        await journal.commit()
+
+    journal = life.open()
+    asyncio.run(morning([was], CANBK, "CANBK"))
+    asyncio.run(morning([was, now], BEL, "CANARABANK"))
+    assert told == [], "its old listing is still there: these are two things"
+    asyncio.run(morning([now], BEL, "CANARABANK"))
+    journal.close()
+    assert told == [("warn", "renamed", "CANBK is listed as CANARABANK now; its position goes on under it")]
+    scene, _ = life.again(day=1)
+    [ladder] = scene.kernel.ladders.values()
+    [rung] = ladder.rungs
+    assert (ladder.instrument.token, rung.quantity, rung.average) == (BEL, 100, 100.0)
+    assert (rung.gtt.token, rung.gtt.legs[0].quantity) == (BEL, 100)
+    assert scene.kernel.ledger.cash == 10**10, "it was paid for on an earlier day"
 
 
 def trade_and_finish(scene):

@@ -40,6 +40,84 @@ def test_shares_sold_from_a_holding_count_once(desk):
     assert desk.look(2) == []
 
 
+# the same share by another name
+
+ELSEWHERE = 128_004
+"""CANBK's token at BSE."""
+ISIN = "INE476A01022"
+
+
+def held_elsewhere(quantity, symbol="CANBK", isin=ISIN, exchange="BSE", token=ELSEWHERE):
+    return BrokerHolding(token, symbol, quantity, 100.0, "CNC", exchange, isin)
+
+
+def test_a_holding_listed_under_the_other_exchange_is_no_difference(desk):
+    desk.hold()
+    desk.books.at |= {"positions": [], "holdings": [held_elsewhere(100)]}
+    assert desk.look(3) == []
+    assert desk.reconciler.open == ()
+    assert len(desk.books.at["gtts"]) == 1
+    assert desk.scene.kernel.naked() == 0
+
+
+def test_a_holding_under_another_symbol_is_known_by_its_isin_over_a_restart(desk):
+    desk.hold()
+    desk.books.at |= {"positions": [], "holdings": [BrokerHolding(CANBK, "CANBK", 100, 100.0, isin=ISIN)]}
+    assert desk.look(2) == []
+    again = Desk(desk.journal)
+    again.hold()
+    again.books.at |= {"positions": [], "holdings": [held_elsewhere(100, "CANARABANK")]}
+    assert again.look(2) == []
+
+
+@pytest.mark.parametrize("rows", [(60, 40), (0, 100)])
+def test_settled_and_unsettled_shares_under_two_exchanges_are_one_holding(desk, rows):
+    desk.hold()
+    here, there = rows
+    at = BrokerHolding(CANBK, "CANBK", here, 100.0, isin=ISIN)
+    desk.books.at |= {"positions": [], "holdings": [at, held_elsewhere(there)]}
+    assert desk.look(2) == []
+
+
+@pytest.mark.parametrize("exchange", ["NSE", "BSE"])
+def test_what_is_sold_of_it_at_either_exchange_is_missing_once(desk, exchange):
+    desk.hold()
+    sold = BrokerPosition({"NSE": CANBK, "BSE": ELSEWHERE}[exchange], "CANBK", "CNC", -30, 101.0, exchange)
+    desk.books.at |= {"positions": [sold], "holdings": [held_elsewhere(100)]}
+    assert desk.look(2) == [("CANBK:CNC", Kind.QUANTITY, -30)]
+
+
+def test_what_is_bought_today_at_the_other_exchange_is_not_there_to_be_sold_at_ours(desk):
+    desk.hold()
+    desk.books.at["positions"].append(BrokerPosition(ELSEWHERE, "CANBK", "CNC", 5, 100.0, "BSE"))
+    assert desk.look(2) == [(f"CANBK@{ELSEWHERE}:CNC", Kind.UNMANAGED, 5)]
+    assert desk.only().choices == (Choice.IGNORE,)
+
+
+def test_a_strangers_gtt_at_the_other_exchange_would_sell_the_same_shares(desk):
+    desk.hold()
+    leg = GttLeg(90.0, 89.0, Side.SELL, 100)
+    other = GttUpdate(desk.scene.now, 8, ELSEWHERE, GttStatus.ACTIVE, [leg], [], "", "BSE", "CANBK")
+    desk.books.at["gtts"].append(other)
+    assert desk.look(2) == [("gtt:8", Kind.GTT, 100)]
+    assert (desk.only().symbol, desk.only().theirs) == ("CANBK", "SELL 100 at 90.00 on BSE")
+
+
+def test_what_may_stand_under_a_name_nobody_knows_is_never_written_off(desk):
+    desk.hold()
+    desk.books.at |= {"positions": [], "holdings": [held_elsewhere(100, "RENAMED")]}
+    found = {key: kind for key, kind, _ in desk.look(2)}
+    assert found == {"CANBK:CNC": Kind.MISSING, f"RENAMED@{ELSEWHERE}:CNC": Kind.UNMANAGED}
+    assert [each.difference.choices for each in desk.reconciler.standing.values()] == [(Choice.IGNORE,)] * 2
+
+
+def test_shares_bought_on_margin_are_a_holding_of_their_own(desk):
+    desk.books.at["holdings"] = [
+        BrokerHolding(BEL, "BEL", 12, 250.0), BrokerHolding(BEL, "BEL", 4, 260.0, "MTF"),
+    ]  # fmt: skip
+    assert desk.look(2) == [("BEL:CNC", Kind.UNMANAGED, 12), ("BEL:MTF", Kind.UNMANAGED, 4)]
+
+
 # positions
 
 

@@ -8,6 +8,7 @@ import requests
 from kiteconnect import KiteConnect
 
 from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.choices import Choices
 from tests.desk.support import rows, wait_for
 from tui.cli import call
 from tui.station import Run
@@ -269,6 +270,47 @@ def test_a_position_carried_over_night_is_a_holding_the_next_day_and_no_differen
     second.differences()
     [position] = second.desk.board.positions.rows
     assert (position.quantity, position.protected) == (7, 7)
+
+
+def test_shares_listed_under_the_other_exchange_next_morning_are_ours_and_so_are_those_on_margin(world, tmp_path):
+    day = {"state": tmp_path / "account.db", "user_id": "SB0001", "choices": Choices(holdings="other")}
+    first = world(date="2026-11-19", **day).open()
+    for symbol, quantity, product in (("INFY", 7, "CNC"), ("SBIN", 4, "MTF")):
+        ticket = {"symbol": symbol, "side": "BUY", "quantity": quantity, "stop": 4.0, "product": product}
+
+        def placed(ticket=ticket):
+            number = first.desk.submit("order", detail=json.dumps(ticket))
+            wait_for(lambda: first.desk.answer(number), "an answer")
+            return first.desk.answer(number).startswith("done")
+
+        wait_for(placed, f"{symbol} is entered")
+    wait_for(lambda: sorted(first.gtts()) == [("INFY", 7), ("SBIN", 4)], "both are protected")
+    [margin] = [g for g in first.kite.get_gtts() if g["condition"]["tradingsymbol"] == "SBIN"]
+    assert margin["orders"][0]["product"] == "MTF"
+    kept = sorted(each["id"] for each in first.kite.get_gtts())
+    first.clean()
+    first.differences()
+    first.end()
+
+    second = world(date="2026-11-20", **day).open()
+    rows = {h["tradingsymbol"]: h for h in second.kite.holdings()}
+    assert (rows["INFY"]["exchange"], rows["INFY"]["t1_quantity"], rows["SBIN"]["mtf"]["quantity"]) == ("BSE", 7, 4)
+    assert second.kite.positions()["net"] == []
+    second.clean()
+    second.differences()
+    assert sorted(each["id"] for each in second.kite.get_gtts() if each["status"] == "active") == kept
+    assert sorted((p.symbol, p.quantity, p.protected) for p in second.desk.board.positions.rows) == [
+        ("INFY", 7, 7),
+        ("SBIN", 4, 4),
+    ]
+    for ladder in list(second.desk.kernel.ladders.values()):
+        second.desk.submit("exit", int(ladder.instrument.token))
+    wait_for(lambda: not second.desk.board.positions.rows, "both are sold")
+    second.clean()
+    second.differences()
+    assert second.gtts() == []
+    sold = {p["tradingsymbol"]: (p["exchange"], p["product"], p["quantity"]) for p in second.kite.positions()["net"]}
+    assert sold == {"INFY": ("NSE", "CNC", -7), "SBIN": ("NSE", "MTF", -4)}
 
 
 @pytest.mark.parametrize("book", ["portfolio/holdings", "portfolio/positions", "user/margins*"])

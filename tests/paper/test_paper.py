@@ -312,6 +312,19 @@ async def test_overnight_charges_are_paid_shares_delivered_and_day_orders_gone(p
     assert await paper.broker.holdings() == []
 
 
+async def test_shares_bought_on_margin_stay_so_over_night(paper):
+    await paper.prices(1500.0)
+    await paper.broker.place(order(quantity=4, product=Product.MTF))
+    await paper.broker.place(order(quantity=6))
+    await paper.prices(1500.0)
+    paper.clock.time = ns(20, 9, 20)
+    await paper.restart()
+    held = {each.product: each.quantity for each in await paper.broker.holdings()}
+    assert held == {"MTF": 4, "CNC": 6}
+    await paper.restart()
+    assert {each.product: each.quantity for each in await paper.broker.holdings()} == held
+
+
 async def test_what_is_intraday_blocks_its_margin_and_is_squared_off_in_time(paper):
     await paper.prices(1500.0)
     await paper.broker.place(order(Side.SELL, 10, product=Product.MIS))

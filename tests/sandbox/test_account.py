@@ -66,24 +66,87 @@ def test_without_consent_a_sale_of_holdings_needs_an_authorisation(make_client):
 
 
 def test_a_carried_position_keeps_its_identities_and_shows_its_day_apart(make_client):
-    client = make_client(positions=(("NSE:INFY", "MTF", 20, 1500.0),))
+    future = "INFY26NOVFUT"
+    client = make_client(
+        exchanges=("NSE", "NFO"), cash=100_000_000_00, positions=((f"NFO:{future}", "NRML", 950, 1500.0),)
+    )
     client.seconds(60)
-    client.buy(5, product="MTF")
-    client.buy(10, side="SELL", product="MTF")
+    order = {"exchange": "NFO", "symbol": future, "product": "NRML"}
+    client.buy(475, **order)
+    client.buy(475, **order | {"side": "SELL"})
     positions = client.ok("GET", "/portfolio/positions")
     [net], [day] = positions["net"], positions["day"]
     fills = {row["transaction_type"]: row for row in client.ok("GET", "/trades")}
-    bought, sold = 5 * fills["BUY"]["average_price"], 10 * fills["SELL"]["average_price"]
-    close, last = client.share().instrument.close, net["last_price"]
-    assert (net["quantity"], net["overnight_quantity"], net["buy_quantity"], net["sell_quantity"]) == (15, 20, 25, 10)
-    assert net["buy_value"] == pytest.approx(20 * 1500 + bought)
-    assert net["value"] == pytest.approx(sold - 20 * 1500 - bought)
-    assert net["pnl"] == pytest.approx(net["value"] + 15 * last)
-    assert net["buy_m2m"] == pytest.approx(20 * close + bought)
-    assert net["m2m"] == pytest.approx(sold - 20 * close - bought + 15 * last)
+    bought, sold = 475 * fills["BUY"]["average_price"], 475 * fills["SELL"]["average_price"]
+    close, last = client.exchange.listings[f"NFO:{future}"].instrument.close, net["last_price"]
+    assert (net["quantity"], net["overnight_quantity"], net["buy_quantity"], net["sell_quantity"]) == (
+        950,
+        950,
+        1425,
+        475,
+    )
+    assert net["buy_value"] == pytest.approx(950 * 1500 + bought)
+    assert net["value"] == pytest.approx(sold - 950 * 1500 - bought)
+    assert net["pnl"] == pytest.approx(net["value"] + 950 * last)
+    assert net["buy_m2m"] == pytest.approx(950 * close + bought)
+    assert net["m2m"] == pytest.approx(sold - 950 * close - bought + 950 * last)
     assert (net["close_price"], net["day_buy_value"]) == (close, pytest.approx(bought))
-    assert (day["quantity"], day["overnight_quantity"], day["close_price"]) == (-5, 0, 0)
-    assert day["pnl"] == pytest.approx(sold - bought - 5 * last)
+    assert (day["quantity"], day["overnight_quantity"], day["close_price"]) == (0, 0, 0)
+    assert day["pnl"] == pytest.approx(sold - bought)
+
+
+def test_shares_bought_on_margin_are_holdings_of_their_own_the_next_day(make_client):
+    client = make_client(positions=(("NSE:INFY", "MTF", 20, 1500.0),), holdings=(("INFY", 3, 1400.0),))
+    client.seconds(60)
+    assert client.ok("GET", "/portfolio/positions") == {"net": [], "day": []}
+    [row] = client.ok("GET", "/portfolio/holdings")
+    assert (row["quantity"], row["average_price"]) == (3, 1400.0)
+    assert row["mtf"] == {
+        "quantity": 20, "used_quantity": 0, "average_price": 1500.0, "value": 30_000.0, "initial_margin": 15_000.0,
+    }  # fmt: skip
+    free = client.ok("GET", "/user/margins/equity")["net"]
+    assert client.refused(side="SELL", product="MTF", quantity=21, price=client.at(-0.3))[1] == "HoldingException"
+    client.buy(8, side="SELL", product="MTF")
+    [row], [net] = client.ok("GET", "/portfolio/holdings"), client.ok("GET", "/portfolio/positions")["net"]
+    assert (row["mtf"]["quantity"], row["mtf"]["used_quantity"], row["mtf"]["value"]) == (12, 8, 18_000.0)
+    assert (net["product"], net["quantity"], net["overnight_quantity"]) == ("MTF", -8, 0)
+    # half of what they had cost comes back, and what they gained
+    gained = 8 * (client.ok("GET", "/trades")[0]["average_price"] - 1500.0)
+    assert client.ok("GET", "/user/margins/equity")["net"] - free == pytest.approx(8 * 750.0 + gained, abs=0.02)
+
+
+def test_charges_of_a_margin_order_are_those_of_margin_trading(make_client):
+    client = make_client()
+    order = {
+        "exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY", "variety": "regular", "product": "MTF",
+        "order_type": "LIMIT", "quantity": 10, "average_price": 1_000.0,
+    }  # fmt: skip
+    [note] = client.ok("POST", "/charges/orders", body=[order])
+    # 0.3 % or ₹20, whichever is less
+    assert note["charges"]["brokerage"] == pytest.approx(20.0)
+    [small] = client.ok("POST", "/charges/orders", body=[order | {"quantity": 1}])
+    assert small["charges"]["brokerage"] == pytest.approx(3.0)
+
+
+def test_a_holding_may_be_listed_under_the_other_exchange_and_is_sold_at_either(make_client):
+    client = make_client(
+        exchanges=("NSE", "BSE"), holdings=(("INFY", 10, 1400.0),), unsettled=(("SBIN", 4, 900.0),),
+        choices=Choices(holdings="other"),
+    )  # fmt: skip
+    client.seconds(60)
+    rows = {row["tradingsymbol"]: row for row in client.ok("GET", "/portfolio/holdings")}
+    twin = client.exchange.listings["BSE:INFY"].instrument
+    assert (rows["INFY"]["exchange"], rows["INFY"]["instrument_token"]) == ("BSE", twin.token)
+    assert (rows["SBIN"]["exchange"], rows["SBIN"]["t1_quantity"]) == ("BSE", 4)
+    client.buy(6, side="SELL", product="CNC")
+    client.buy(3, side="SELL", product="CNC", exchange="BSE")
+    client.seconds(30)
+    refused = client.refused(side="SELL", product="CNC", quantity=2, price=client.at(-0.3))
+    assert refused[2].endswith("Required quantity is 2 but available quantity is 1.")
+    row = client.ok("GET", "/portfolio/holdings")[0]
+    assert (row["opening_quantity"], row["used_quantity"], row["quantity"]) == (10, 9, 1)
+    held = {row["exchange"]: row["quantity"] for row in client.ok("GET", "/portfolio/positions")["net"]}
+    assert held == {"NSE": -6, "BSE": -3}
 
 
 def convert(client, quantity=6, old="MIS", new="CNC", side="BUY", kind="day"):

@@ -119,14 +119,16 @@ def test_the_next_day_brings_shares_in_t1_cash_less_charges_and_what_was_left_op
         assert (rows["INFY"]["quantity"], rows["INFY"]["t1_quantity"]) == (0, 10)
         assert rows["INFY"]["average_price"] == price[0]["average_price"]
         assert (rows["SBIN"]["quantity"], rows["SBIN"]["t1_quantity"]) == (5, 0)
-        [position] = second.call("GET", "/portfolio/positions")["net"]
-        assert (position["product"], position["overnight_quantity"], position["quantity"]) == ("MTF", 4, 4)
+        assert second.call("GET", "/portfolio/positions")["net"] == []
+        assert (rows["INFY"]["mtf"]["quantity"], rows["INFY"]["mtf"]["average_price"]) == (4, price[2]["average_price"])
         assert [(row["id"], row["status"]) for row in second.call("GET", "/gtt/triggers")] == [(trigger, "active")]
         assert second.call("GET", "/orders") == []
         spent = 10 * price[0]["average_price"] - 3 * price[1]["average_price"]
         charges = 1_000_000 - spent - second.exchange.funds.cash / 100
         # STT is 0.1 % of delivery both ways; with stamp, exchange and depository-free fees a little more
-        assert 0.001 < charges / (10 * price[0]["average_price"]) < 0.003
+        margin = 1.18 * 0.003 * 4 * price[2]["average_price"]
+        """Brokerage of what was bought on margin, GST included."""
+        assert 0.001 < (charges - margin) / (10 * price[0]["average_price"]) < 0.003
         second.run(60)
     with State(file) as state:
         third = Account(state, config(file, date="2026-11-23"))

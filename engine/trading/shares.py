@@ -1,0 +1,81 @@
+"""One share, whatever it is listed as: its other exchange, an earlier symbol, the token of another series."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, final
+
+from compiled.model import Instrument
+from engine.ports import BrokerHolding, Journal
+
+HOME: Final = "NSE"
+TWIN: Final = "BSE"
+NOTED: Final = "isin:"
+"""How the key of an ISIN begins in the journal's `meta`; the value is the token it was seen under."""
+
+
+@final
+class ShareRegister:
+    """Says which of our instruments a row of the broker's books is.
+
+    An instrument of ours is itself. Anything else is the one that has been seen under its ISIN, which is noted in the
+    journal whenever a holding shows it; else, on the other exchange, the one of the same symbol. What is neither is
+    something of its own.
+    """
+
+    def __init__(self, journal: Journal, listed: Iterable[Instrument]) -> None:
+        self._journal = journal
+        shares = [each for each in listed if each.exchange == HOME]
+        self._symbols = {each.symbol: int(each.token) for each in shares}
+        self._tokens = {int(each.token): each.symbol for each in shares}
+        self._isins = {
+            str(row["key"]).removeprefix(NOTED): int(str(row["value"]))
+            for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (NOTED + "%",))
+        }
+
+    def token(self, exchange: str, symbol: str, token: int, isin: str = "") -> int:
+        """Return the token we know something by, its own where it is nothing of ours."""
+        if token in self._tokens:
+            return token
+        known = self._isins.get(isin, 0) if isin else 0
+        if known in self._tokens:
+            return known
+        return self._symbols.get(symbol, token) if exchange == TWIN else token
+
+    def learn(self, holdings: Iterable[BrokerHolding]) -> None:
+        """Take note of the ISINs of what is held under our own listing; a known one is for `follow` to change."""
+        for each in holdings:
+            if each.isin and each.token in self._tokens and each.isin not in self._isins:
+                self._note(each)
+
+    def _note(self, holding: BrokerHolding) -> None:
+        self._isins[holding.isin] = holding.token
+        self._journal.append("meta", {"key": NOTED + holding.isin, "value": str(holding.token)})
+
+    async def follow(self, holdings: Sequence[BrokerHolding], tell: Callable[[str, str, str], None]) -> None:
+        """Let what the journal holds go on under the token it is listed under today: a new name, another series.
+
+        Only where its old token is listed no more, and the ISIN says what it has become.
+        """
+        for each in holdings:
+            old = self._isins.get(each.isin, 0) if each.isin else 0
+            if not old or old in self._tokens or each.token not in self._tokens:
+                continue
+            for row in self._journal.load("ladders", "token = ? AND closed = 0", (old,)):
+                self._move(row, each.token)
+                text = f"{row['symbol']} is listed as {self._tokens[each.token]} now; its position goes on under it"
+                tell("warn", "renamed", text)
+            self._note(each)
+            await self._journal.commit()
+        self.learn(holdings)
+
+    def _move(self, ladder: dict[str, object], token: int) -> None:
+        """Give a ladder and everything that belongs to it another token."""
+        number, named = ladder["ladder"], {"token": token, "symbol": self._tokens[token]}
+        rungs = [row["trade_id"] for row in self._journal.load("trades", "ladder = ?", (number,))]
+        marks = ", ".join("?" * len(rungs))
+        self._journal.append("ladders", {"ladder": number, **named})
+        for rung in rungs:
+            self._journal.append("trades", {"trade_id": rung, **named})
+        for row in self._journal.load("intents", f"rung IN ({marks})", rungs):
+            self._journal.append("intents", {"intent": row["intent"], **named})
+        for row in self._journal.load("fills", f"rung IN ({marks})", rungs):
+            self._journal.append("fills", {"trade_id": row["trade_id"], "order_id": row["order_id"], **named})
