@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from brokers.sandbox.choices import Choices
 from compiled.ladder import protected
 from compiled.model import MINUTE, SECOND, OrderStatus
 from tests.market.test_hours import at
@@ -29,7 +30,7 @@ class Weekend(World):
 
     def __init__(self, logs_in="08:40"):
         self.made = []
-        super().__init__(11, self._strategies, start="15:08", beat_s=20.0)
+        super().__init__(11, self._strategies, start="15:08", choices=Choices(holdings="other"), beat_s=20.0)
         self.checks = Blind()
         self.logs_in = at(MONDAY, logs_in)
         self.ports = {"tomorrow": self._strategies, "beside": self._beside}

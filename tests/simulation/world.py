@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from brokers.sandbox import carry, ist
+from brokers.sandbox.choices import Choices
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.routes import Api
@@ -133,7 +134,7 @@ class Process:
 class World:
     """Everything of one day. `make` returns the strategies of a new process, `limits` are the configured ones."""
 
-    def __init__(self, seed, make, start="09:15", sigma=0.0006, limits=None, day=DAY, **changes):
+    def __init__(self, seed, make, start="09:15", sigma=0.0006, limits=None, day=DAY, choices=None, **changes):
         self.seed = seed
         self.make = make
         self.limits = limits or {}
@@ -142,7 +143,10 @@ class World:
         self.folder = Path(self._folder.name)
         self.loop = VirtualLoop()
         self.loop.set_exception_handler(self._unhandled)
-        config = SandboxConfig(seed=seed, date=day, start=start, symbols=SYMBOLS, user_id="SB0001", cash=5_000_000)
+        choices = choices or Choices(holdings=random.Random(f"{seed}:holdings").choice(("own", "other")))
+        config = SandboxConfig(
+            seed=seed, date=day, start=start, symbols=SYMBOLS, user_id="SB0001", cash=5_000_000, choices=choices
+        )
         self._furnish(Exchange(config))
         self.clock = VirtualClock(self.loop, self.exchange.start)
         self.network = Network(self, random.Random(f"{seed}:network"))
