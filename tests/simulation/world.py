@@ -32,7 +32,7 @@ DAY = "2026-11-20"
 SYMBOLS = ("SBIN", "WIPRO", "ITC")
 FREEZE = 40
 """Shares that the exchange takes of ITC in one order, so few that orders have to be sliced."""
-calendar = cache(Calendar.load)
+table_of_hours = cache(Calendar.load)
 table = cache(charges.load)
 
 
@@ -87,7 +87,7 @@ class Process:
             self.journal,
             world.clock,
             self.kill,
-            calendar(),
+            world.calendar,
             table(),
             margins=self.broker.margins,
             **world.ports,
@@ -134,7 +134,9 @@ class Process:
 class World:
     """Everything of one day. `make` returns the strategies of a new process, `limits` are the configured ones."""
 
-    def __init__(self, seed, make, start="09:15", sigma=0.0006, limits=None, day=DAY, choices=None, **changes):
+    def __init__(
+        self, seed, make, start="09:15", sigma=0.0006, limits=None, day=DAY, choices=None, calendar=None, **changes
+    ):
         self.seed = seed
         self.make = make
         self.limits = limits or {}
@@ -147,6 +149,7 @@ class World:
         config = SandboxConfig(
             seed=seed, date=day, start=start, symbols=SYMBOLS, user_id="SB0001", cash=5_000_000, choices=choices
         )
+        self.calendar = calendar or table_of_hours()
         self._furnish(Exchange(config))
         self.clock = VirtualClock(self.loop, self.exchange.start)
         self.network = Network(self, random.Random(f"{seed}:network"))
