@@ -173,6 +173,14 @@ class Market(Struct, frozen=True, kw_only=True):
             "is right under the old hours and the new ones. `patang calendar` names them."
         ),
     ] = ()
+    upstox: Annotated[
+        str,
+        _like(
+            r"^(https?://\S+)?$",
+            'a URL as "https://host", or empty',
+            "Address of Upstox's API for `patang calendar --check`; empty: its own.",
+        ),
+    ] = ""
 
 
 class Feed(Struct, frozen=True, kw_only=True):

@@ -41,7 +41,10 @@ def contradictions(config: "Config") -> Iterator[tuple[Key, str]]:
 
 
 def _market(config: "Config") -> Iterator[tuple[Key, str]]:
-    """Check that something begins on each confirmed day: a slip of the pen would confirm nothing, and say nothing."""
+    """Check that a token stays covered, and that hours begin on each confirmed day: a slip of the pen would confirm nothing."""
+    url = urlsplit(config.market.upstox)
+    if url.scheme == "http" and url.hostname not in LOOPBACK:
+        yield ("market", "upstox"), "the token would travel in the clear; expected https://"
     known = sorted(map(str, Calendar.load().changes)) if config.market.confirmed else []
     for place, day in enumerate(config.market.confirmed):
         if day not in known:

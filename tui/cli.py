@@ -302,7 +302,7 @@ def export(
 
 app.command("tui.trace_commands:trace", name="trace", help="Follow one id from tick to fill, or tell why not.")
 app.command("tui.limit_commands:limits_app", name="limits", help="Show a running desk's limits, or change one.")
-app.command("tui.market_commands:calendar", name="calendar", help="Tell when the market trades on a day.")
+app.command("tui.calendar_commands:calendar", name="calendar", help="Tell when the market trades on a day.")
 app.command("tui.market_commands:charges", name="charges", help="Work out what trades cost.")
 app.command("tui.tax_commands:tax", name="tax", help="State gains, turnover and the account of a financial year.")
 app.command("tui.order_commands:order", name="order", help="Enter a position by hand, shown before it is sent.")

@@ -18,7 +18,7 @@ from brokers.kite import session as kite
 from compiled.model import SECOND
 from engine.config import Config
 from engine.errors import ConfigError, DataError, NothingFound, PatangError
-from engine.market.calendar import Calendar, ist_day
+from engine.market.calendar import ist_day
 from engine.ops import doctor as ops
 from engine.trading.budget import committed
 from engine.trading.clock import ScaledClock
@@ -27,7 +27,7 @@ from tui.login import DONE, FAILED, Place, place_of, vault_of
 from tui.numbers import rupees
 from tui.pace import clock_at
 from tui.station import OWN_EXCHANGE, SENDING, Run, check_mode
-from tui.wiring import limits_of
+from tui.wiring import calendar_of, limits_of
 
 if TYPE_CHECKING:
     from brokers.kite.rest import KiteBroker
@@ -81,7 +81,7 @@ def _with_token(place: Place, config: Config) -> Place:
 
 def beforehand(config: Config, place: Place, now: int) -> list[ops.Check]:
     """Look at what needs no broker: the mode, the day, where secrets are, the address to leave from."""
-    checks = [_mode(config), _day(now)]
+    checks = [_mode(config), *_day(config, now)]
     if config.broker.name == "kite":
         checks.append(_secrets(config, place))
     if config.broker.bind_ip:
@@ -104,17 +104,18 @@ def _mode(config: Config) -> ops.Check:
     return ops.Check("mode", ops.OK, text)
 
 
-def _day(now: int) -> ops.Check:
-    """Tell whether today trades."""
-    day = ist_day(now)
+def _day(config: Config, now: int) -> list[ops.Check]:
+    """Tell whether today trades, and what is not sure of the days to come."""
+    day, book = ist_day(now), calendar_of(config)
+    unsure = [ops.Check("calendar", ops.WARN, remark, "see patang calendar") for remark in book.remarks(day)]
     try:
-        session = Calendar.load().session(day)
+        session = book.session(day)
     except DataError as error:
-        return ops.Check("day", ops.FAIL, str(error), "bring engine/market/sessions.json up to date")
+        return [ops.Check("day", ops.FAIL, str(error), "bring engine/market/sessions.json up to date"), *unsure]
     if session is None:
-        return ops.Check("day", ops.WARN, f"{day} is no trading day", "the desk will not open today")
+        return [ops.Check("day", ops.WARN, f"{day} is no trading day", "the desk will not open today"), *unsure]
     opens, closes = (datetime.fromtimestamp(ts // SECOND, IST) for ts in (session.open, session.close))
-    return ops.Check("day", ops.OK, f"{day}, {opens:%H:%M} to {closes:%H:%M} IST")
+    return [ops.Check("day", ops.OK, f"{day}, {opens:%H:%M} to {closes:%H:%M} IST"), *unsure]
 
 
 def _secrets(config: Config, place: Place) -> ops.Check:

@@ -92,12 +92,12 @@ def connect(
 
 
 def latest_day() -> str:
-    """Return the latest trading day on or before today whose hours are known."""
+    """Return the latest trading day on or before today whose hours are known: an exchange of our own needs no list of today."""
     calendar, day = Calendar.load(), datetime.now(IST).date()
     while True:
-        day = calendar.latest_trading_day(day)
         try:
+            day = calendar.latest_trading_day(day)
             if calendar.session(day) is not None:
                 return str(day)
-        except DataError:  # a special session whose clock time nobody knows
+        except DataError:  # a special session whose clock time nobody knows, or a year without a list
             day -= timedelta(days=1)

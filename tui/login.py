@@ -111,8 +111,8 @@ def passphrase(new: bool) -> str:
     """Ask for the passphrase of the encrypted file, twice for a new one; the environment may hold it."""
     if os.environ.get(PASSPHRASE_VARIABLE):
         return os.environ[PASSPHRASE_VARIABLE]
-    words = _ask("Passphrase of patang's secrets: ", PASSPHRASE_VARIABLE)
-    if new and words != _ask("The same again: ", PASSPHRASE_VARIABLE):
+    words = ask_secret("Passphrase of patang's secrets: ", PASSPHRASE_VARIABLE)
+    if new and words != ask_secret("The same again: ", PASSPHRASE_VARIABLE):
         raise OperatorError("the passphrases differ; nothing was kept")
     return words
 
@@ -121,7 +121,7 @@ def _api_secret(vault: Vault, api_key: str, variable: str) -> str:
     return (
         os.environ.get(variable)
         or vault.get(_secret_name(api_key))
-        or _ask("API secret of your Kite application: ", variable)
+        or ask_secret("API secret of your Kite application: ", variable)
     )
 
 
@@ -129,7 +129,8 @@ def _secret_name(api_key: str) -> str:
     return f"api-secret:{api_key}"
 
 
-def _ask(prompt: str, variable: str) -> str:
+def ask_secret(prompt: str, variable: str) -> str:
+    """Return what is typed without showing it; raise `OperatorError` where nobody can be asked."""
     if not sys.stdin.isatty():
         raise OperatorError(f"no terminal to ask at; set {variable}")
     words = getpass.getpass(prompt, sys.stderr).strip()

@@ -1,14 +1,14 @@
-"""What the market's rules say, from the command line: the calendar, and what a trade costs."""
+"""What a trade costs, from the command line, and what the market commands share."""
 
 import csv
 import difflib
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, NamedTuple, get_args
 
 from cyclopts import Parameter
 
@@ -17,7 +17,7 @@ from compiled.model import SECOND, Side, paise
 from engine.errors import ConfigError, DataError
 from engine.market import charges as rate_tables
 from engine.market.break_even import break_even_ticks
-from engine.market.calendar import Calendar, ist_day
+from engine.market.calendar import ist_day
 from engine.market.deals import rates_of
 from engine.market.rules import Rules, TickClass
 
@@ -41,39 +41,6 @@ COLUMNS = ("exchange", "segment", "side", "qty", "price")
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
 Many = Parameter(negative="", consume_multiple=False)
 Day = Annotated[str, Parameter(name="--date", help="YYYY-MM-DD, IST; empty: today.")]
-
-
-def calendar(
-    *,
-    day: Day = "",
-    exchange: Literal["NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX"] = "NSE",
-    kind: Annotated[Literal["", "EQ", "INDEX", "FUT", "CE", "PE"], Parameter(help="EQ or FUT where empty.")] = "",
-    cas: Annotated[bool, Parameter(name="--cas", negative="", help="A stock with derivatives.")] = False,
-    as_json: AsJson = False,
-) -> int:
-    """Tell when the market trades on a day: its phases, square-off, after-market window and neighbours."""
-    book, on = Calendar.load(), a_day(day)
-    kind = kind or ("EQ" if exchange in KINDS else "FUT")
-    facts: dict[str, object] = {"date": str(on), "weekday": f"{on:%A}", "exchange": exchange, "kind": kind, "cas": cas}
-    session = book.session(on, exchange, kind, cas)
-    facts["trading_day"] = session is not None
-    if session is not None:
-        facts["open"], facts["close"] = clock(session.open), clock(session.close)
-        facts["square_off"] = clock(book.square_off(on, exchange, kind, cas))
-        window = book.amo(on, exchange, kind)
-        facts["after_market_orders"] = [moment(at) for at in window] if window else None
-        facts["phases"] = [{"name": p.name, "start": clock(p.start), "end": clock(p.end)} for p in session.phases]
-    facts["previous_trading_day"] = _known(lambda: str(book.previous_trading_day(on, exchange)))
-    facts["next_trading_day"] = _known(lambda: str(book.next_trading_day(on, exchange)))
-    if not day:
-        now = int(datetime.now(IST).timestamp()) * SECOND
-        phase = book.phase(now, exchange, kind, cas)
-        facts["now"], facts["until"] = phase.name, moment(phase.end)
-    if as_json:
-        sys.stdout.write(json.dumps(facts) + "\n")
-    else:
-        sys.stdout.write(_spoken(facts))
-    return DONE
 
 
 class Leg(NamedTuple):
@@ -269,27 +236,6 @@ def clock(ts: int | None) -> str | None:
 def moment(ts: int) -> str:
     """Return day and time in IST."""
     return f"{ist_day(ts)} {clock(ts)}"
-
-
-def _known(ask: Callable[[], str]) -> str | None:
-    try:
-        return ask()
-    except DataError:
-        return None
-
-
-def _spoken(facts: dict[str, object]) -> str:
-    lines = []
-    for name, value in facts.items():
-        if name == "phases":
-            assert isinstance(value, list)
-            lines += [f"  {phase['start']}-{phase['end']}  {phase['name']}" for phase in value]
-        elif isinstance(value, list):
-            lines.append(f"{name:<21} {' to '.join(map(str, value))}")
-        else:
-            said = "not known" if value is None else ("no", "yes")[value] if isinstance(value, bool) else value
-            lines.append(f"{name:<21} {said}")
-    return "\n".join(lines) + "\n"
 
 
 def _one_of(given: str, known: Sequence[str], what: str) -> str:

@@ -1,0 +1,1 @@
+"""Upstox, read only: when the exchanges trade, as a second source."""

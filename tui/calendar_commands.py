@@ -1,0 +1,174 @@
+"""When the market trades, from the command line: one day of the calendar, what is unsure in it, and a second source."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from cyclopts import Parameter
+
+from compiled.model import SECOND
+from engine.config import Config
+from engine.errors import DataError
+from engine.market.calendar import Calendar, Phase
+from tui.login import ask_secret, vault_of
+from tui.market_commands import DONE, IST, KINDS, AsJson, Day, a_day, clock, moment
+from tui.wiring import calendar_of
+
+DIFFERS, NOT_CHECKED = 1, 1
+AHEAD: Final = 14
+"""Days from today on that are compared."""
+SECRET: Final = "upstox-analytics-token"  # noqa: S105 (its name in the vault)
+VARIABLE: Final = "UPSTOX_ANALYTICS_TOKEN"
+"""May hold the token while it is put into the vault."""
+WOULD: Final = (
+    "no Analytics token of Upstox is kept, so nothing was compared. With one, --check asks {rest} for\n"
+    "  GET /v2/market/timings/DATE     {first} to {last}, for each day: opens and closes of each exchange\n"
+    "  GET /v2/market/holidays         trading and settlement holidays and special timings from today on\n"
+    "  GET /v2/market/status/NSE       how the exchange stands now, stocks that close by auction for themselves\n"
+    "and tells what differs. The token can only read; keep it with: patang calendar --keep-token"
+)
+
+Flag = Parameter(negative="")
+
+
+def calendar(
+    *,
+    day: Day = "",
+    exchange: Literal["NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX"] = "NSE",
+    kind: Annotated[Literal["", "EQ", "INDEX", "FUT", "CE", "PE"], Parameter(help="EQ or FUT where empty.")] = "",
+    cas: Annotated[bool, Parameter(name="--cas", negative="", help="A stock with derivatives.")] = False,
+    expiring: Annotated[bool, Flag, Parameter(help="An index contract on the day it expires.")] = False,
+    check: Annotated[bool, Flag, Parameter(help="Compare the next days with Upstox.")] = False,
+    keep_token: Annotated[bool, Flag, Parameter(help="Ask for Upstox's Analytics token and keep it.")] = False,
+    forget_token: Annotated[bool, Flag, Parameter(help="Drop that token.")] = False,
+    config: Annotated[Path | None, Parameter(help="Configuration file instead of ./config.toml.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Tell when the market trades on a day: its phases, square-off, settlement, neighbours, and what is not sure of it.
+
+    The hours are the desk's: where new ones are not confirmed, what is right under the old ones, too.
+    """
+    from tui.launch import configuration  # noqa: PLC0415
+
+    settings = configuration(config)
+    if keep_token or forget_token:
+        return _token(settings, keep=keep_token)
+    if check:
+        return _check(settings, a_day(day), as_json=as_json)
+    book, on = calendar_of(settings), a_day(day)
+    facts = _facts(book, on, exchange, kind or ("EQ" if exchange in KINDS else "FUT"), cas=cas, expiring=expiring)
+    if not day:
+        now = int(datetime.now(IST).timestamp()) * SECOND
+        phase = book.phase(now, exchange, str(facts["kind"]), cas, expiring)
+        facts["now"], facts["until"] = phase.name, moment(phase.end)
+    facts["remarks"] = book.remarks(on)
+    sys.stdout.write(json.dumps(facts) + "\n" if as_json else _spoken(facts))
+    return DONE
+
+
+def _facts(book: Calendar, on: date, exchange: str, kind: str, *, cas: bool, expiring: bool) -> dict[str, object]:
+    facts: dict[str, object] = {"date": str(on), "weekday": f"{on:%A}", "exchange": exchange, "kind": kind, "cas": cas}
+    facts["expiring"] = expiring
+    session = book.session(on, exchange, kind, cas, expiring)
+    facts["trading_day"] = session is not None
+    if session is not None:
+        facts["open"], facts["close"] = clock(session.open), clock(session.close)
+        facts["square_off"] = clock(book.square_off(on, exchange, kind, cas, expiring))
+        window = book.amo(on, exchange, kind)
+        facts["after_market_orders"] = [moment(at) for at in window] if window else None
+        facts["phases"] = [_phase(phase) for phase in session.phases]
+        if book.doubts(on):
+            full = Calendar.load().session(on, exchange, kind, cas, expiring)
+            facts["when_confirmed"] = [_phase(phase) for phase in full.phases] if full else []
+    if exchange in KINDS:
+        facts["settlement_day"] = _known(lambda: book.settles(on, exchange))
+        if session is not None:
+            facts["settles_on"] = _known(lambda: str(book.settlement(on, exchange)))
+    facts["previous_trading_day"] = _known(lambda: str(book.previous_trading_day(on, exchange)))
+    facts["next_trading_day"] = _known(lambda: str(book.next_trading_day(on, exchange)))
+    return facts
+
+
+def _phase(phase: Phase) -> dict[str, str | None]:
+    return {"name": phase.name, "start": clock(phase.start), "end": clock(phase.end)}
+
+
+def _known(ask: Callable[[], object]) -> object:
+    try:
+        return ask()
+    except DataError:
+        return None
+
+
+def _spoken(facts: dict[str, object]) -> str:
+    lines = []
+    for name, value in facts.items():
+        if name in {"phases", "when_confirmed"}:
+            assert isinstance(value, list)
+            lines += [name.replace("_", " ")] if name != "phases" else []
+            lines += [f"  {phase['start']}-{phase['end']}  {phase['name']}" for phase in value]
+        elif name == "remarks":
+            assert isinstance(value, list)
+            lines += ["", *value] if value else []
+        elif isinstance(value, list):
+            lines.append(f"{name:<21} {' to '.join(map(str, value))}")
+        else:
+            said = "not known" if value is None else ("no", "yes")[value] if isinstance(value, bool) else value
+            lines.append(f"{name:<21} {said}")
+    return "\n".join(lines) + "\n"
+
+
+# the second source
+
+
+def _token(config: Config, *, keep: bool) -> int:
+    vault = vault_of(config)
+    if keep:
+        vault.put(SECRET, os.environ.get(VARIABLE) or ask_secret("Analytics token of Upstox: ", VARIABLE))
+        sys.stdout.write(f"the token is kept in {vault.where}\n")
+    else:
+        vault.forget(SECRET)
+        sys.stdout.write(f"no Analytics token is kept in {vault.where}\n")
+    return DONE
+
+
+def _check(config: Config, first: date, *, as_json: bool) -> int:
+    from brokers.upstox.market_days import REST, MarketDays  # noqa: PLC0415  only here is it asked
+    from tui.calendar_check import Comparison, Finding  # noqa: PLC0415
+
+    rest, last = config.market.upstox or REST, first + timedelta(days=AHEAD - 1)
+    token = vault_of(config).get(SECRET)
+    if token is None:
+        plan = WOULD.format(rest=rest, first=first, last=last)
+        sys.stdout.write(json.dumps({"checked": False, "text": plan}) + "\n" if as_json else plan + "\n")
+        return NOT_CHECKED
+
+    async def compare() -> list[Finding]:
+        comparison, now = Comparison(calendar_of(config)), datetime.now(IST)
+        async with MarketDays(token, rest) as source:
+            found = [
+                finding
+                for ahead in range(AHEAD)
+                for finding in comparison.day(
+                    first + timedelta(days=ahead), await source.timings(first + timedelta(days=ahead))
+                )
+            ]
+            found += comparison.holidays(first, await source.holidays())
+            if first == now.date():
+                found.append(comparison.status(int(now.timestamp()) * SECOND, await source.status("NSE")))
+        return found
+
+    found = asyncio.run(compare())
+    differ = sum(not each.agrees for each in found)
+    if as_json:
+        facts = {"checked": True, "differ": differ, "findings": [each._asdict() for each in found]}
+        sys.stdout.write(json.dumps(facts) + "\n")
+    else:
+        told = [f"{'agrees ' if each.agrees else 'DIFFERS'}  {each.text}" for each in found]
+        sys.stdout.write("\n".join([*told, f"{len(found) - differ} agree, {differ} differ"]) + "\n")
+    return DIFFERS if differ else DONE
