@@ -117,6 +117,8 @@ def explain(
     """Return the figure and the limit behind a refusal; `silent` is the ns since the instrument was heard."""
     value = paise(decision.price, decision.quantity)
     if reason is Reason.STALE_DATA:
+        if decision.price > 0.0 and silent <= limits.stale_after:  # the feed is lost, or nothing has traded yet
+            return ""
         heard = f"last heard {silent // SECOND} s ago" if decision.price > 0.0 else "never heard"
         return f"{heard}, the limit is {limits.stale_after // SECOND} s"
     if reason is Reason.SIZE_ZERO:
@@ -126,6 +128,10 @@ def explain(
         return f"{decision.quantity} is no multiple of {instrument.lot}"
     if reason is Reason.PRICE_BAND:
         return f"₹{decision.price:.2f} is outside ₹{instrument.lower:.2f} to ₹{instrument.upper:.2f}"
+    if reason is Reason.TICK:
+        return f"₹{decision.price:.4f} is no multiple of ₹{instrument.tick:g}"
+    if reason is Reason.PRICE_RANGE:
+        return f"₹{decision.price:.2f} is more than {limits.price_range_percent:g} % from ₹{decision.cause.price:.2f}"
     if reason is Reason.FREEZE_QUANTITY:
         return f"{decision.quantity} is above {instrument.freeze}"
     if reason is Reason.ORDER_VALUE:

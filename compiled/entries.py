@@ -9,7 +9,7 @@ from mypy_extensions import i64
 
 from compiled.adoption import Adoptions
 from compiled.charges import Rates, charged
-from compiled.decisions import CHANGE, ENTER, EXIT, RUNG, TICK, Cause, Decision, Decisions, explain
+from compiled.decisions import CHANGE, ENTER, EXIT, HAND, RUNG, TICK, Cause, Decision, Decisions, explain
 from compiled.ladder import AT_MARKET, Entry, Ladder, LadderPlan, Rung, RungState, stop_at
 from compiled.ledger import Ledger
 from compiled.model import SECOND, Instrument, Order, OrderType, Product, Purpose, Side, Validity, paise
@@ -121,9 +121,7 @@ class Entries(Adoptions):
         reason = self.verdict(market, ladder, rung)
         if reason is not Reason.OK:
             if self._refuse(decision, market, reason):
-                silent = self.out.now - market.heard
-                usage = self._usage(ladder)
-                decision.detail = explain(reason, market.instrument, decision, self.limits, usage, silent)
+                decision.detail = self._explained(market, ladder, decision, reason)
             rung.retry_at = self.out.now + ENTRY_RETRY_SECONDS * SECOND
             return reason
         trigger = entry.trigger
@@ -142,6 +140,19 @@ class Entries(Adoptions):
         self.entered(ladder.strategy)
         self.changed_rungs[rung.rung_id] = rung
         return Reason.OK
+
+    def _explained(self, market: Market, ladder: Ladder, decision: Decision, reason: Reason) -> str:
+        silent = self.out.now - market.heard
+        return explain(reason, market.instrument, decision, self.limits, self._usage(ladder), silent)
+
+    def figures(self, market: Market, ladder: Ladder, reason: Reason) -> str:
+        """Return the figure and the limit for which the first rung of a ladder is refused, empty where there are none."""
+        rung = ladder.rungs[0]
+        cause = Cause(HAND, market.token, self.out.now, market.last)
+        decision = self.decisions.make(self.out.now, ENTER, ladder, cause, "")
+        decision.quantity = _quantity(market, ladder, rung)
+        decision.price = _reckoned(_entry(ladder, rung), market)
+        return self._explained(market, ladder, decision, reason)
 
     def entered(self, strategy: str) -> None:
         """Remember when an entry left, where entries in a minute are limited."""

@@ -33,7 +33,8 @@ def _like(pattern: str, expected: str, text: str) -> Meta:
 
 
 Direction = Literal["long", "short", "both"]
-Symbols = tuple[Annotated[str, Meta(pattern=r"^[^\s:]+$", title='a symbol as "INFY"', extra=UPPER)], ...]
+Symbol = Annotated[str, Meta(pattern=r"^[^\s:]+$", title='a symbol as "INFY"', extra=UPPER)]
+Symbols = tuple[Symbol, ...]
 Span = Annotated[int, Meta(ge=1, le=DAY_SECONDS)]
 
 

@@ -75,11 +75,16 @@ class Reader:
                 raise self.error(at, f"expected {least} to {most} entries, got {len(item)}")
             return tuple(self._value(get_args(inner)[0], part, (*at, index)) for index, part in enumerate(item))
         try:
-            value = msgspec.convert(item, kind, strict=True)
-            return value.upper() if isinstance(value, str) and _has(kind, UPPER) else value
+            return converted(kind, item)
         except msgspec.ValidationError as error:
             got = "something else" if _has(kind, SECRET) else _shown(item)
             raise self.error(at, f"expected {describe(kind)}, got {got}") from error
+
+
+def converted(kind: Any, item: object) -> Any:
+    """Return one value as a setting of this type; raise `msgspec.ValidationError`."""
+    value = msgspec.convert(item, kind, strict=True)
+    return value.upper() if isinstance(value, str) and _has(kind, UPPER) else value
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -123,7 +128,7 @@ def dotted(key: Key) -> str:
 
 def describe(kind: Any) -> str:
     """Say in words what a setting of this type may be."""
-    meta = _meta(kind, lambda m: bool(m.title) or m.ge is not None)
+    meta = _meta(kind, lambda m: bool(m.title) or m.ge is not None or m.gt is not None)
     kind = bare(kind)
     if meta.title:
         return meta.title
@@ -134,7 +139,9 @@ def describe(kind: Any) -> str:
     if get_origin(kind) is dict:
         return f"a table, each {describe(get_args(kind)[1])}"
     words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}.get(kind, "a table")
-    return words if meta.ge is None else f"{words} from {meta.ge:,} to {meta.le:,}".replace(",", "_")
+    if meta.ge is None:
+        return words if meta.gt is None else f"{words} above {meta.gt:g}"
+    return f"{words} from {meta.ge:,} to {meta.le:,}".replace(",", "_")
 
 
 def explain(field: FieldInfo) -> str:

@@ -92,6 +92,11 @@ class Desk:
 
     # what anyone may ask, from any thread
 
+    @property
+    def opened(self) -> bool:
+        """Tell whether it has met the broker and begun to trade."""
+        return self._opened
+
     def start(self) -> None:
         """Start the engine's thread."""
         self._thread.start()

@@ -86,7 +86,7 @@ class SqliteJournal:
             if full:
                 self._lost += 1
             else:
-                self._rows.append(Row(statement, tuple(row.values())))
+                self._rows.append(Row(statement, tuple(map(_storable, row.values()))))
                 if len(self._rows) == 1:
                     self._changed.notify()
         if full and self._lost == 1:
@@ -247,6 +247,11 @@ class SqliteJournal:
         ):  # a log that stays long is no loss; the next commit tells of a bad disk
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         self._unfolded = False
+
+
+def _storable(value: object) -> object:
+    """Return a value as the database can hold it: half a character, from a shell or from JSON, becomes a mark."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) and not value.isascii() else value
 
 
 def _open(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection, dict[str, Table]]:

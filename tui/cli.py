@@ -25,7 +25,8 @@ Speed = Annotated[str, Parameter(name="--speed", help="Times real time, or max: 
 app = App(
     name="patang",
     help="A terminal trading workstation for the Indian market.",
-    version_flags=[],
+    version_flags=["--version"],
+    version=lambda: version_text(as_json=False),
     result_action="return_value",
     help_format="plaintext",
 )
@@ -343,19 +344,28 @@ def config_show(*, config: ConfigFile = None) -> int:
 
 
 @app.command
+def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Whose.")]) -> int:
+    """Print what completes the commands in a shell: source it, or put it where the shell looks."""
+    sys.stdout.write(app.generate_completion(prog_name="patang", shell=shell))
+    return DONE
+
+
+@app.command
 def version(*, as_json: AsJson = False) -> int:
     """Print the version, and whether the core is native."""
+    sys.stdout.write(version_text(as_json=as_json) + "\n")
+    return DONE
+
+
+def version_text(*, as_json: bool) -> str:
+    """Return the version in one line."""
     from importlib.metadata import version as of
 
     import compiled
 
     facts = {"patang": of("patang"), "python": sys.version.split()[0], "native": compiled.NATIVE}
     core = "native" if compiled.NATIVE else "interpreted"
-    sys.stdout.write(
-        json.dumps(facts) if as_json else f"patang {facts['patang']} (Python {facts['python']}, {core} core)"
-    )
-    sys.stdout.write("\n")
-    return DONE
+    return json.dumps(facts) if as_json else f"patang {facts['patang']} (Python {facts['python']}, {core} core)"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

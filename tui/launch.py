@@ -84,6 +84,7 @@ def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
     try:
         beforehand(station)
         station.claim()
+        warn_of_a_latch(station)
         admit(station)
         if screen:
             desk = show(station)
@@ -117,6 +118,16 @@ def warn_of_a_stale_core() -> None:
     built = running.stat().st_mtime
     if any(source.stat().st_mtime > built for source in checkout.glob("*.py")):
         sys.stderr.write("patang: the native core is older than compiled/: run make native\n")
+
+
+def warn_of_a_latch(station: Station) -> None:
+    """Say first that nothing will be bought: the kill switch is latched from before."""
+    latch = station.kill.latch
+    if latch is not None:
+        sys.stderr.write(
+            f"patang: the kill switch is latched ({latch.level}: {latch.reason}, {latch.who}): no entries until "
+            "patang resume --reason TEXT\n"
+        )
 
 
 def show(station: Station) -> "Desk":
@@ -258,6 +269,7 @@ def report(station: Station, desk: "Desk", *, interrupted: bool, as_json: bool, 
         sys.stderr.write(f"patang: the engine died: {desk.error}; see {station.state / 'patang.log'}\n")
         return FAILED
     summary = station.summary()
+    sys.stderr.write(f"records: {station.database}, {station.state / 'patang.log'}\n")
     if as_json:
         sys.stdout.write(json.dumps(summary) + "\n")
     elif not screen:

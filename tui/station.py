@@ -128,14 +128,15 @@ class Station:
     def fail(self, name: str, error: BaseException) -> None:
         """Log what killed a thread and latch the kill switch.
 
-        The engine latches it itself, once it has opened. The screen's own threads die with the terminal, and that is
+        The engine latches it itself, once it has opened; before that an exchange of our own fails by its input, and alone. The screen's own threads die with the terminal, and that is
         what `desk.on_terminal_loss` is for.
         """
         from engine.ops import logs  # noqa: PLC0415  see open
 
         logs.log_failure(name, error)
         self.failures.append((name, error))
-        if name != "engine" and not name.startswith("textual"):
+        early = name == "sandbox" and not (hasattr(self, "desk") and self.desk.opened)
+        if name != "engine" and not early and not name.startswith("textual"):
             self.kill.trigger(HALT, f"{name} died: {error}", name)
 
     def summary(self) -> dict[str, object]:

@@ -81,7 +81,10 @@ def the_desk(file: Path | None, mode: str) -> tuple[Path, str]:
 
 def submit(desk: tuple[Path, str], act: str, detail: str) -> str:
     """Submit an act and return what became of it; raise `OperatorError` where it is refused or not answered."""
-    number = ask(desk[0], {"cmd": "submit", "act": act, "detail": detail})["number"]
+    taken = ask(desk[0], {"cmd": "submit", "act": act, "detail": detail})
+    if "number" not in taken:
+        raise OperatorError(str(taken.get("error", "the desk did not take it")))
+    number = taken["number"]
     ends = time.monotonic() + PATIENCE_S
     while not (told := str(ask(desk[0], {"cmd": "answer", "number": number})["answer"])):
         if time.monotonic() > ends:

@@ -156,8 +156,23 @@ def _tape(config: SandboxConfig, rules: DayRules, dump: universe.Dump) -> Listed
     group = Group(market.listings, (Phase(CONTINUOUS, market.opens, market.closes),))
     known = _known_hours(config.date)
     if known is not None:
+        _within(config, market, known)
         group = group._replace(square_off=known.square_off, amo=known.amo)
     return Listed(market, Recorded(past), Index(universe.nifty(), market.listings), [group])
+
+
+def _within(config: SandboxConfig, market: Market, known: Group) -> None:
+    """Refuse a record whose clock is another one: its bars begin before the day does, or go on after its end."""
+    opens, ends = min(phase.start for phase in known.phases), max(phase.end for phase in known.phases)
+    if market.opens < opens or market.closes > ends:
+        bars, hours = (
+            f"{ist.text(start)[11:16]} to {ist.text(end)[11:16]}"
+            for start, end in ((market.opens, market.closes), (opens, ends))
+        )
+        raise DataError(
+            f"tape {config.tape}: its bars of {config.date} run from {bars} IST, the market from {hours}: "
+            "stamps without a time zone are taken for IST"
+        )
 
 
 def _known_hours(day: str) -> Group | None:

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import NamedTuple, final
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from brokers.sandbox import ist
 from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.listing import Listing
+from brokers.sandbox.minutes import minutes
 from brokers.sandbox.universe import Dump, share
 from compiled import path
 from compiled.book import IOC
@@ -24,7 +23,6 @@ from engine.errors import DataError
 
 SECONDS = (0, 20, 40, 59)
 LEVELS = 5
-COLUMNS = ("open", "high", "low", "close", "volume")
 
 
 class Candle(NamedTuple):
@@ -52,19 +50,13 @@ class Record:
     """One symbol's recorded bars, packed, oldest first; of a repeated stamp the last row counts."""
 
     def __init__(self, file: Path) -> None:
-        try:
-            # neither threads nor `read_table`, which loads the datasets of arrow: both keep memory for good
-            table = pq.ParquetFile(file).read(columns=["timestamp", *COLUMNS], use_threads=False)
-            stamps = table["timestamp"].cast(pa.timestamp("ns", tz="UTC")).cast("int64").to_numpy()
-            columns = [table[name].to_numpy() for name in COLUMNS]
-        except (OSError, KeyError, ValueError) as error:
-            raise DataError(f"tape {file}: {error}") from error
-        order = np.argsort(stamps, kind="stable")
-        stamps = stamps[order]
+        bars = minutes(file)
+        order = np.argsort(bars.starts, kind="stable")
+        stamps = bars.starts[order]
         kept = np.append(stamps[1:] != stamps[:-1], True)[: len(stamps)]
         self.name = f"tape {file.parent}: {file.stem}"
         self._stamps = stamps[kept]
-        self._columns = [column[order][kept] for column in columns]
+        self._columns = [column[order][kept] for column in (*bars.prices, bars.volumes)]
 
     def between(self, start: int, end: int) -> list[Candle]:
         """Return the bars that start in [start, end)."""
@@ -99,6 +91,8 @@ def symbols(folder: Path) -> list[str]:
 def recorded(folder: Path, wanted: tuple[str, ...], date: str) -> dict[str, Record]:
     """Return the records of the wanted symbols; where none are named, of every symbol that traded on `date`."""
     there = symbols(folder)
+    spelt = {name.upper(): name for name in there}
+    wanted = tuple(name if name in there else spelt.get(name.upper(), name) for name in wanted)
     for name in wanted:
         if name not in there:
             raise DataError(f"tape {folder}: no symbol {name}; there are {', '.join(there)}")

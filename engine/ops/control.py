@@ -25,6 +25,8 @@ LONGEST = 100
 PATIENCE_S = 5.0
 WATCH_S = 0.2
 LINE = 65_536
+ACTS = ("cancel", "preview", "order", "modify", "reconcile", "acknowledge")
+"""What may be submitted from outside; limits and resumption have requests of their own, with their checks."""
 
 
 class Controlled(Protocol):
@@ -129,10 +131,11 @@ class Door:
     def _answer(self, line: bytes) -> str:
         try:
             request = json.loads(line)
-            command = str(request["cmd"])
-            reason, who = str(request.get("reason", "")), str(request.get("who", "terminal"))
+            command = _text(request["cmd"])
+            reason, who = _text(request.get("reason", "")), _text(request.get("who", "terminal"))
+            act, detail = _text(request.get("act", "")), _text(request.get("detail", ""))
             number = int(request.get("number", 0))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return json.dumps({"error": "not a request"})
         if command == "status":
             return self._desk.describe()
@@ -151,21 +154,29 @@ class Door:
         if command == "differences":
             return self._desk.differences()
         if command == "submit":
-            number = self._desk.submit(str(request.get("act", "")), detail=str(request.get("detail", "")))
-            return json.dumps({"number": number})
+            if act not in ACTS:
+                return json.dumps({"error": f"no such act {act}; there are {', '.join(ACTS)}"})
+            return json.dumps({"number": self._desk.submit(act, detail=detail)})
         if command == "answer":
             return json.dumps({"answer": self._desk.answer(number)})
         return json.dumps({"error": f"unknown request {command}"})
 
     def _limit(self, request: dict[str, object], reason: str, who: str) -> str:
         try:
-            change = Change(str(request["name"]), float(str(request["value"])), reason, who)
+            change = Change(_text(request["name"]), float(_text(request["value"])), reason, who)
             answer = self._desk.set_limit(change, confirmed=request.get("confirmed") is True)
-        except (KeyError, ValueError):
-            return json.dumps({"error": "not a change of a limit"})
+        except (KeyError, ValueError, TypeError):
+            return json.dumps({"error": "not a change of a limit: name, value and reason are needed"})
         except ConfigError as error:
             return json.dumps({"error": str(error)})
         return json.dumps({"answer": answer})
+
+
+def _text(value: object) -> str:
+    """Return a value as text that any file can hold; raise `TypeError` for what is no text and no number."""
+    if not isinstance(value, str | int | float):
+        raise TypeError(type(value).__name__)
+    return str(value).encode(errors="replace").decode()
 
 
 def _in_use(path: Path) -> bool:

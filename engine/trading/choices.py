@@ -93,7 +93,7 @@ class Choices:
             return "refused: the broker's books cannot be read just now; try again"
         if decision.key == EVERYTHING:
             return self._ignore_all(decision)
-        standing = self.reconciler.standing.get(decision.key)
+        standing = next((s for key, s in self.reconciler.standing.items() if key.upper() == decision.key.upper()), None)
         if standing is None:
             there = ", ".join(self.reconciler.standing) or "none"
             return f"refused: no difference {decision.key} stands; there is {there}"

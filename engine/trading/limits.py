@@ -1,14 +1,17 @@
 """Limits that change while the desk runs: checked like the configuration, written down, kept for the day."""
 
 import json
+import math
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 import msgspec
+from msgspec.structs import fields
 
 from compiled.events import LimitChange
 from compiled.risk import Limits
 from engine.config import Risk
+from engine.config_text import describe
 from engine.errors import ConfigError
 from engine.ports import Journal
 
@@ -37,12 +40,15 @@ def checked(name: str, value: float) -> float:
     """Return a value the configuration would take for a limit; raise `ConfigError` naming the bounds, or the names."""
     if name not in NAMES and not (name.startswith(BUDGET) and len(name) > len(BUDGET)):
         raise ConfigError(f"no limit {name}; there are {', '.join(NAMES)}, budget.STRATEGY")
-    number = int(value) if value == int(value) else value
-    fields: dict[str, object] = {"budget": {name[len(BUDGET) :]: number}} if name.startswith(BUDGET) else {name: number}
+    kinds = {field.name: field.type for field in fields(Risk)}
+    kind = get_args(kinds["budget"])[0] if name.startswith(BUDGET) else kinds[name]
+    if name.startswith(BUDGET):
+        kind = get_args(kind)[1]
+    number = int(value) if math.isfinite(value) and value == int(value) else value
     try:
-        msgspec.convert(fields, Risk)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{name} {number}: {str(error).split(' - ')[0].lower()}") from None
+        msgspec.convert(number if math.isfinite(value) else None, kind)
+    except msgspec.ValidationError:
+        raise ConfigError(f"{name}: expected {describe(kind)}, got {number:.12g}") from None
     return number
 
 

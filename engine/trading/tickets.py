@@ -14,30 +14,37 @@ from compiled.positions import Market
 from compiled.risk import Reason
 from compiled.strategy import OPERATOR, Request, Wish
 from compiled.terms import Change, Terms, Variety
+from engine.config import Symbol
+from engine.filled import filled
 from engine.trading.margin import Preview
 from engine.trading.reasons import meaning
 
-Price = Annotated[float, Meta(ge=0)]
+MOST = 1_000_000_000
+"""Of shares, minutes and legs: what the books can hold at any price."""
+Price = Annotated[float, Meta(ge=0, le=10_000_000)]
+Count = Annotated[int, Meta(ge=0, le=MOST)]
 VARIETIES = {"regular": Variety.REGULAR, "amo": Variety.AMO, "co": Variety.COVER, "iceberg": Variety.ICEBERG}
+DIGITS = 18
+"""Of our own numbers, at most."""
 KINDS = {OrderType.MARKET: "MARKET", OrderType.LIMIT: "LIMIT", OrderType.SL: "SL", OrderType.SLM: "SL-M"}
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new order; prices in rupees, 0: none. `stop` and `target` are percent of the average price, `minutes` of a TTL."""
 
-    symbol: str
+    symbol: Symbol
     side: Literal["BUY", "SELL"]
-    quantity: Annotated[int, Meta(gt=0)]
+    quantity: Annotated[int, Meta(ge=1, le=MOST)]
     stop: Annotated[float, Meta(ge=0, le=50)]
     target: Annotated[float, Meta(ge=0, le=500)] = 0.0
     price: Price = 0.0
     trigger: Price = 0.0
     product: Literal["CNC", "MIS", "NRML", "MTF"] = "CNC"
     validity: Literal["DAY", "IOC", "TTL"] = "DAY"
-    minutes: Annotated[int, Meta(ge=0)] = 0
+    minutes: Count = 0
     variety: Literal["regular", "amo", "co", "iceberg"] = "regular"
-    legs: Annotated[int, Meta(ge=0)] = 0
-    disclosed: Annotated[int, Meta(ge=0)] = 0
+    legs: Count = 0
+    disclosed: Count = 0
     slices: bool = False
     protection: Annotated[float, Meta(ge=-1, le=100)] = -1.0
     trail: bool = True
@@ -51,8 +58,8 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Alteration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A change of a working order, by our number or the broker's; 0 leaves a value as it is."""
 
-    order: str
-    quantity: Annotated[int, Meta(ge=0)] = 0
+    order: Annotated[str, Meta(pattern=r"^\w{1,40}$", title="the number of an order, ours or the broker's")]
+    quantity: Count = 0
     price: Price = 0.0
     trigger: Price = 0.0
 
@@ -74,7 +81,7 @@ class Counter:
         ladder = self._kernel.draft(OPERATOR, request, plan)
         verdict = self._kernel.verdict(market, ladder, ladder.rungs[0])
         if verdict is not Reason.OK:
-            return _refused(verdict, market)
+            return _refused(verdict, market, self._kernel.figures(market, ladder, verdict))
         return self._preview(ticket, market, plan.entry)
 
     def place(self, now: int, detail: str) -> tuple[str, list[Command]]:
@@ -87,7 +94,10 @@ class Counter:
         commands = self._kernel.handle(wish)
         placed = [command.order for command in commands if isinstance(command, PlaceOrder)]
         if wish.verdict is not Reason.OK or not placed:
-            return _refused(wish.verdict, market), commands
+            plan = request.plan
+            assert plan is not None
+            ladder = self._kernel.draft(OPERATOR, request, plan)
+            return _refused(wish.verdict, market, self._kernel.figures(market, ladder, wish.verdict)), commands
         entry = request.plan.entry if request.plan is not None else None
         assert entry is not None
         return f"done: order {placed[0].intent}: {describe(ticket, entry)}", commands
@@ -95,7 +105,7 @@ class Counter:
     def alter(self, now: int, detail: str) -> tuple[str, list[Command]]:
         """Ask the kernel for a change of an order of ours."""
         try:
-            wanted = msgspec.json.decode(detail, type=Alteration)
+            wanted = filled(detail, Alteration)
             order = self.find(wanted.order)
         except ValueError as error:
             return f"refused: {error}", []
@@ -111,7 +121,8 @@ class Counter:
     def find(self, name: str) -> Order:
         """Return an order of ours by our number or the broker's; raise `ValueError`."""
         out = self._kernel.out
-        order = out.by_order_id.get(name) or (out.orders.get(int(name)) if name.isdecimal() else None)
+        number = int(name) if name.isdecimal() and len(name) <= DIGITS else 0
+        order = out.by_order_id.get(name) or out.orders.get(number)
         if order is None:
             raise ValueError(f"no order of ours is called {name}")
         if not order.live:
@@ -119,7 +130,7 @@ class Counter:
         return order
 
     def _read(self, detail: str) -> tuple[Ticket, Market, Request]:
-        ticket = msgspec.json.decode(detail, type=Ticket)
+        ticket = filled(detail, Ticket)
         markets = [each for each in self._kernel.markets.values() if each.instrument.symbol == ticket.symbol]
         if not markets:
             raise ValueError(f"{ticket.symbol} is not watched by this desk")
@@ -157,11 +168,11 @@ def describe(ticket: Ticket, entry: Entry) -> str:
     return f"{' '.join(words)}, {stop}{target}"
 
 
-def _refused(reason: Reason, market: Market) -> str:
-    """Return a refusal with its code and what that means."""
+def _refused(reason: Reason, market: Market, figures: str = "") -> str:
+    """Return a refusal with its code, what that means, and the figure that met a limit."""
     silent = reason is Reason.STALE_DATA and market.ltp <= 0.0
     words = f"{market.instrument.symbol} has no price yet; try again when it ticks" if silent else meaning(reason.name)
-    return f"refused: {reason.name}: {words}"
+    return f"refused: {reason.name}: {words}" + (f": {figures}" if figures and not silent else "")
 
 
 def _other(side: str) -> Side:

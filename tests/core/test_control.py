@@ -66,13 +66,35 @@ def test_silent_visitors_keep_neither_the_kill_file_nor_others_waiting(door, kil
             connection.close()
 
 
-@pytest.mark.parametrize("line", [b"", b"nonsense\n", b"[]\n", b'{"cmd": "answer", "number": "x"}\n', b"\xff\n"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"", b"nonsense\n", b"[]\n", b'{"cmd": "answer", "number": "x"}\n', b"\xff\n", b'{"cmd": null}\n', b'{"cmd": {}}\n',
+        b'{"cmd": "answer", "number": Infinity}\n', b'{"cmd": "kill", "reason": []}\n', b"[" * 60_000 + b"\n", b"1" * 70_000,
+        b'{"cmd": "answer", "number": 1' + b"0" * 5_000 + b"}\n",
+    ],
+)  # fmt: skip
 def test_what_is_no_request_is_answered_and_the_door_stays_open(door, heard, line):
     with visitor(door) as connection:
         connection.sendall(line)
         connection.shutdown(socket.SHUT_WR)
         assert json.loads(connection.makefile().readline()) == {"error": "not a request"}
     assert ask(door, {"cmd": "status"}) == {"state": "running"}
+    assert heard == []
+
+
+def test_what_may_not_be_submitted_from_outside_is_refused(door, heard):
+    for act in ("limit", "resumed", "alarm", "nonsense"):
+        told = ask(door, {"cmd": "submit", "act": act, "detail": "x"})
+        assert told == {
+            "error": f"no such act {act}; there are cancel, preview, order, modify, reconcile, acknowledge"
+        }  # fmt: skip
+    assert heard == []
+
+
+def test_half_a_character_in_a_reason_is_kept_as_a_mark(door, kill, heard):
+    ask(door, {"cmd": "kill", "reason": "\ud800 enough"})
+    assert kill.latch.reason == "? enough"
     assert heard == []
 
 

@@ -1,5 +1,7 @@
 """Limits of a strategy, of an instrument, of a minute; sizes by risk and by swing; limits that change under way."""
 
+import math
+
 import pytest
 
 from compiled.events import CancelOrder, LimitChange
@@ -170,7 +172,14 @@ def test_a_looser_limit_asks_to_be_confirmed_and_every_change_needs_a_reason():
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
-    [("max_position", 5, "no limit max_position"), ("max_positions", 0, ">= 1"), ("max_positions", 2.5, "int")],
+    [
+        ("max_position", 5, "no limit max_position"),
+        ("max_positions", 0, "max_positions: expected a whole number from 1 to 10_000, got 0"),
+        ("max_positions", 2.5, "max_positions: expected a whole number from 1 to 10_000, got 2.5"),
+        ("max_positions", math.inf, "max_positions: expected a whole number from 1 to 10_000, got inf"),
+        ("price_range_percent", math.nan, "price_range_percent: expected a number from 0.1 to 50, got nan"),
+        ("budget.mine", 0, "budget.mine: expected a whole number from 1 to "),
+    ],
 )
 def test_a_limit_is_bounded_as_in_the_configuration(name, value, words):
     with pytest.raises(ConfigError, match=words):

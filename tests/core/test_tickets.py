@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from compiled.events import Act, Alert, FeedStatus, ModifyOrder, Operate, Outcome, PlaceOrder, Verb
 from compiled.model import OrderType, Product, Side, Validity
+from compiled.risk import Limits
 from compiled.terms import Variety
 from engine.errors import ConnectionFailed, OperatorError, RetryableError
 from engine.trading.margin import Preview
-from engine.trading.tickets import Counter
+from engine.trading.tickets import Alteration, Counter, Ticket
 from tests.core.scripted import CANBK, Scene, only
 from tui.ticket import in_words
 
@@ -77,6 +81,12 @@ def test_an_order_is_placed_with_everything_the_ticket_says(scene, counter):
     assert (order.terms.minutes, order.terms.disclosed, order.strategy) == (3, 5, "operator")
 
 
+def test_a_symbol_may_be_typed_in_small_letters(scene, counter):
+    told, commands = counter.place(scene.now, ticket(symbol="canbk"))
+    assert "BUY 10 CANBK MARKET" in told
+    assert only(commands, PlaceOrder).order.token == CANBK
+
+
 def test_an_iceberg_by_hand_is_an_iceberg(scene, counter):
     _, commands = counter.place(scene.now, ticket(price=99.5, variety="iceberg", legs=2))
     assert only(commands, PlaceOrder).order.terms.variety is Variety.ICEBERG
@@ -100,12 +110,17 @@ def test_a_refusal_tells_what_its_code_means(scene, counter):
 @pytest.mark.parametrize(
     ("detail", "says"),
     [
-        ("nonsense", "malformed"),
+        ("nonsense", "refused: expected one JSON object"),
+        ("[1]", "refused: expected one JSON object"),
+        ("{}", 'refused: symbol is missing: expected a symbol as "INFY"'),
         (ticket(symbol="NOSUCH"), "NOSUCH is not watched"),
-        (ticket(quantity=0), "quantity"),
-        (ticket(validity="GTC"), "validity"),
-        (ticket(colour="red"), "colour"),
-        (ticket(price=99.52), "TICK"),
+        (ticket(quantity=0), "refused: quantity: expected a whole number from 1 to 1_000_000_000, got 0"),
+        (ticket(quantity=10**30), "refused: quantity: expected a whole number from 1 to 1_000_000_000, got 1000"),
+        (ticket(price=float("nan")), "refused: price: expected a number from 0 to 10_000_000, got NaN"),
+        (ticket(validity="GTC"), 'refused: validity: expected one of "DAY", "IOC", "TTL", got "GTC"'),
+        (ticket(colour="red"), 'refused: no such field "colour"; valid: '),
+        (ticket(pirce=1), 'refused: no such field "pirce"; did you mean "price"?'),
+        (ticket(price=99.52), "refused: TICK: the price is off the grid: ₹99.5200 is no multiple of ₹0.05"),
         (ticket(validity="TTL"), "TERMS"),
         (ticket(product="MTF"), "PRODUCT"),
     ],
@@ -117,6 +132,35 @@ def test_what_cannot_be_meant_is_refused_in_one_line_and_sends_nothing(scene, co
     assert "\n" not in told
     assert [command for command in commands if isinstance(command, PlaceOrder)] == []
     assert says in counter.preview(detail)
+
+
+def test_a_refusal_carries_the_figure_and_the_limit():
+    counter = Counter(Scene(limits=Limits(max_order_value=200_000_00, price_range_percent=5.0)).kernel)
+    assert counter.preview(ticket(price=120.0)) == (
+        "refused: PRICE_RANGE: the price is too far from the last one: ₹120.00 is more than 5 % from ₹100.00"
+    )
+    told = "refused: ORDER_VALUE: the order is too large: ₹200100.00 is above ₹200000.00"
+    assert counter.preview(ticket(quantity=2_001)) == told
+    assert counter.place(0, ticket(quantity=2_001))[0] == told
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = st.sampled_from([*Ticket.__struct_fields__, *Alteration.__struct_fields__, "\ud800"])
+
+
+@given(
+    st.text() | JSON.map(json.dumps) | st.dictionaries(FIELDS, JSON | st.sampled_from(["1", "CANBK"])).map(json.dumps)
+)
+def test_whatever_is_filled_in_is_answered_in_words_and_nothing_leaks(detail):
+    scene = Scene()
+    counter = Counter(scene.kernel)
+    for told in (counter.preview(detail), counter.place(scene.now, detail)[0], counter.alter(scene.now, detail)[0]):
+        assert isinstance(told, Preview) or told.startswith(("done: ", "refused: "))
+        assert not isinstance(told, str) or not re.search(r"Expected `|at `|malformed|\n", told)
 
 
 def test_a_working_order_is_changed_by_our_number_or_the_brokers(scene, counter):

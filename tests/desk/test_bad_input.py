@@ -7,6 +7,7 @@ import pytest
 import strategies
 from engine.config import Config
 from engine.errors import ConfigError
+from engine.trading.killswitch import KillSwitch
 from tui.beforehand import hearing, strategies_of
 
 CASES = {
@@ -158,3 +159,23 @@ class Deaf(strategies.Strategy):
     def __init__(self, parameters):
         super().__init__("deaf", 7)
         parameters.finish = lambda: None
+
+
+def test_a_broken_record_is_one_line_and_latches_nothing(patang):
+    (patang.home / "bars").mkdir()
+    (patang.home / "bars" / "X.parquet").write_bytes(b"PAR1")
+    done = patang.call("replay", "bars", "--date", "2024-06-04", "--no-ui", "--speed", "max")
+    assert "bars/X.parquet: " in one_line(done, 2)
+    assert not (patang.state("replay") / "KILL").exists()
+
+
+def test_a_latched_run_says_so_first(patang):
+    KillSwitch(patang.state("replay") / "KILL").trigger("halt", "enough", "terminal")
+    (patang.home / "bars").mkdir()
+    (patang.home / "bars" / "X.parquet").write_bytes(b"PAR1")
+    done = patang.call("replay", "bars", "--date", "2024-06-04", "--no-ui")
+    first, second = done.stderr.splitlines()
+    assert first == (
+        "patang: the kill switch is latched (halt: enough, terminal): no entries until patang resume --reason TEXT"
+    )
+    assert "X.parquet" in second
