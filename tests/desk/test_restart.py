@@ -120,7 +120,7 @@ def test_a_second_desk_on_the_same_database_is_refused(patang, exchange):
         wait_for(lambda: status(patang), "the first desk runs")
         second = patang.run("run", "--no-ui")
         assert second.returncode == 2
-        assert "desk.db" in second.stderr
+        assert f"is held by process {first.pid}; patang status shows it" in second.stderr
         assert str(first.pid) in second.stderr
         assert len(second.stderr.splitlines()) == 1
     finally:
