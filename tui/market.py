@@ -57,7 +57,7 @@ class Market:
             )  # fmt: skip
             works.append(self._keeper.run())
         self._filler = Filler(
-            self.broker.history, clock, self._journal, self.keep_bars or (lambda _: None),
+            self.broker.history, clock, self._journal, self._filled,
             lambda level, text: loop.log.tell(level, "gap", text),
             lambda: [int(position.token) for position in loop.kernel.ledger.account_positions() if position.quantity],
         )  # fmt: skip
@@ -79,6 +79,12 @@ class Market:
         found = [gap for gap in gaps if loop is not None and loop.gaps.due_in(gap.token, gap.start, gap.end)]
         if found and self._filler is not None:
             self._filler.note(found)
+
+    def _filled(self, bars: list[Bar]) -> None:
+        if self.keep_bars is not None:
+            self.keep_bars(bars)
+        if self._loop is not None:
+            self._loop.gaps.filled(bars)
 
     def _lost(self, gaps: Sequence[Missing]) -> None:
         """Have the minutes read that the feed lost without a word."""

@@ -7,7 +7,8 @@ SECOND: Final = 1_000_000_000
 IST: Final = 19_800
 """Seconds east of UTC; India keeps no daylight saving time."""
 
-SPARKS: Final = "▁▂▃▄▅▆▇█"
+_DOTS: Final = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
+"""Bits of a braille character, left and right column, from the bottom up."""
 _CONTROL: Final = dict.fromkeys((*range(32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A)), " ")
 
 
@@ -112,13 +113,20 @@ def left(ns: int) -> str:
 
 
 def spark(values: tuple[float, ...], width: int) -> str:
-    """Draw the last `width` values as blocks between their own lowest and highest, right-aligned."""
-    shown = values[-width:]
+    """Draw the last 2 · `width` values as a thin line between their own lowest and highest, two to a cell, right-aligned."""
+    shown = values[-2 * width :]
     if not shown:
         return ""
     low, high = min(shown), max(shown)
-    scale = 7.999 / (high - low) if high > low else 0.0
-    return "".join([SPARKS[int((x - low) * scale)] if scale else SPARKS[3] for x in shown])
+    scale = 3.999 / (high - low) if high > low else 0.0
+    levels = [int((x - low) * scale) if scale else 1 for x in shown]
+    cells = [0] * ((len(levels) + 1) // 2)
+    before = levels[0]
+    for i, level in enumerate(levels, len(levels) % 2):
+        for each in range(min(level, before + 1), max(level, before - 1) + 1):
+            cells[i // 2] |= _DOTS[i % 2][each]
+        before = level
+    return "".join([chr(0x2800 + bits) for bits in cells])
 
 
 def bar(share: float, width: int) -> str:

@@ -1,6 +1,6 @@
 """Colours by meaning: three themes that differ in what up and down look like, and the tones painted with them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rich.style import Style
@@ -10,15 +10,17 @@ from textual.theme import Theme
 # The greys are all but colourless on purpose: a terminal with 256 colours then maps them to its grey ramp and the panes
 # stay apart; with more blue in them they would all become black.
 _BASE: Final = {
-    "ink": "#c9d1d9",
-    "ink-strong": "#f0f4f8",
-    "ink-dim": "#7d8793",
-    "ink-faint": "#4a535e",
+    "ink": "#cdd5dd",
+    "ink-strong": "#f3f6f9",
+    "ink-dim": "#a4aeb9",
+    "ink-faint": "#8d96a1",
     "notice": "#e3b341",
-    "danger": "#ff6b6b",
-    "cursor": "#22304a",
-    "flash": "#3b4a63",
-    "title": "#8b98a9",
+    "danger": "#ff7eb6",
+    "buy": "#79b8ff",
+    "sell": "#d2a8ff",
+    "cursor": "#1c2738",
+    "flash": "#2b3850",
+    "title": "#9ba9bb",
     "title-focus": "#79b8ff",
     "mode-sandbox": "#0f766e",
     "mode-replay": "#1d4ed8",
@@ -27,26 +29,28 @@ _BASE: Final = {
     "mode-shadow": "#9a3412",
     "mode-live": "#c81e1e",
     "kill": "#ffb000",
-    "kill-flatten": "#ff2e88",
-    "block-cursor-background": "#22304a",
-    "block-cursor-foreground": "#f0f4f8",
+    "kill-flatten": "#ff5ca8",
+    "block-cursor-background": "#1c2738",
+    "block-cursor-foreground": "#f3f6f9",
     "button-focus-text-style": "bold",
     "input-selection-background": "#2b4a7a",
-    "scrollbar": "#2c3036",
-    "scrollbar-hover": "#3d4855",
-    "scrollbar-active": "#4f5c6c",
+    "scrollbar": "#5f6975",
+    "scrollbar-hover": "#76818e",
+    "scrollbar-active": "#8d96a1",
     "scrollbar-background": "#131417",
     "scrollbar-background-hover": "#131417",
     "scrollbar-background-active": "#131417",
 }
+"""Inks stand at 4.5 to 1 or more on every ground they are painted on, in every theme."""
 
 DIRECTIONS: Final = {
-    "green-up": ("#3fb950", "#f85149"),
-    "red-up": ("#f85149", "#3fb950"),
+    "green-up": ("#3fb950", "#ff7b72"),
+    "red-up": ("#ff7b72", "#3fb950"),
     "colour-blind": ("#58a6ff", "#f0883e"),
 }
 """The names of the choices, each with the colour of up and of down."""
 
+_SIGNED: Final = frozenset({"up", "down"})
 _BOLD: Final = frozenset({"strong", "danger", "focus"})
 
 
@@ -54,12 +58,12 @@ def _theme(name: str, up: str, down: str) -> Theme:
     return Theme(
         name=name,
         primary="#79b8ff",
-        secondary="#8b98a9",
+        secondary="#9ba9bb",
         accent="#79b8ff",
         warning="#e3b341",
-        error="#ff6b6b",
+        error="#ff7eb6",
         success=up,
-        foreground="#c9d1d9",
+        foreground="#cdd5dd",
         background="#0c0d0f",
         surface="#131417",
         panel="#1d1f23",
@@ -74,8 +78,9 @@ THEMES: Final = tuple(_theme(name, up, down) for name, (up, down) in DIRECTIONS.
 class Tones:
     """The styles behind the tones a cell may have, for one theme: tone (ink) on backdrop, made once each.
 
-    Tones: "", strong, dim, faint, up, down, up-soft, down-soft, notice, danger, title, focus. Backdrops: "", cursor, and
-    flash, flash-up, flash-down, each also with "-fading". `ink` is a tone without a backdrop.
+    Tones: "", strong, dim, faint, up, down, buy, sell, notice, danger, title, focus. Backdrops: "", cursor, and flash,
+    flash-up, flash-down, each also with "-fading". `ink` is a tone without a backdrop. A flash never takes the ink of a
+    gain or a loss: it makes it bold.
     """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
@@ -87,20 +92,30 @@ class Tones:
             "faint": variables["ink-faint"],
             "up": variables["up"],
             "down": variables["down"],
+            "buy": variables["buy"],
+            "sell": variables["sell"],
             "notice": variables["notice"],
             "danger": variables["danger"],
-            "up-soft": surface.blend(Color.parse(variables["up"]), 0.5).hex,
-            "down-soft": surface.blend(Color.parse(variables["down"]), 0.5).hex,
             "title": variables["title"],
             "focus": variables["title-focus"],
         }
         self._backs = {"": surface.hex, "cursor": variables["cursor"]}
         for name, colour in (("flash", "flash"), ("flash-up", "up"), ("flash-down", "down")):
             flash = Color.parse(variables[colour])
-            strength = 1.0 if name == "flash" else 0.32
+            strength = 0.8 if name == "flash" else 0.2
             self._backs[name] = surface.blend(flash, strength).hex
             self._backs[name + "-fading"] = surface.blend(flash, strength * 0.4).hex
         self._styles: dict[tuple[str, str], Style] = {}
+
+    @property
+    def tones(self) -> Sequence[str]:
+        """Every tone there is."""
+        return tuple(self._inks)
+
+    @property
+    def backdrops(self) -> Sequence[str]:
+        """Every backdrop there is."""
+        return tuple(self._backs)
 
     def ink(self, tone: str) -> Style:
         """Return the style of a tone on whatever is behind it."""
@@ -110,8 +125,8 @@ class Tones:
         """Return the style of a tone on a backdrop."""
         style = self._styles.get((tone, backdrop))
         if style is None:
-            back = self._backs.get(backdrop)
-            ink = self._inks["strong"] if backdrop.startswith("flash") and not backdrop.endswith("ing") else None
-            style = Style(color=ink or self._inks[tone], bgcolor=back, bold=tone in _BOLD)
+            bright = backdrop.startswith("flash") and not backdrop.endswith("ing")
+            ink = self._inks["strong" if bright and tone not in _SIGNED else tone]
+            style = Style(color=ink, bgcolor=self._backs[backdrop], bold=tone in _BOLD or (bright and tone in _SIGNED))
             self._styles[tone, backdrop] = style
         return style

@@ -42,12 +42,12 @@ class Missing(NamedTuple):
 class Gaps:
     """Holds the minutes of an opened day against the calendar.
 
-    `count` is how many are missing today, `ended` hears of the lost ones when they are over: whoever can fill them hangs
-    in there. What the history lacked at the opening is not asked for again.
+    `count` is how many are missing today and have not been read since, `ended` hears of the lost ones when they are over:
+    whoever can fill them hangs in there. What the history lacked at the opening is not asked for again.
     """
 
     def __init__(self, hours: Hours, instruments: Iterable[Instrument], now: int, tell: Tell) -> None:
-        self.count = 0
+        self._missing: set[tuple[int, int]] = set()
         self.ended: Callable[[Sequence[Missing]], None] = lambda _: None
         self._hours = hours
         self._instruments = {int(each.token): each for each in instruments}
@@ -85,13 +85,25 @@ class Gaps:
                 (n for n, start in enumerate(reversed(past)) if start not in starts[token]), len(past)
             )
             there = starts[token] | {start for start in self._expected[token] if start >= now - 2 * MINUTE}
-            today += self._lack(there, self._day, token)
-        self.count += sum(gap.bars for gap in today)
+            lacking = self._lack(there, self._day, token)
+            self._missing.update(
+                (token, start) for gap in lacking for start in self._expected[token] if gap.start <= start < gap.end
+            )
+            today += lacking
         self._report(found + today, "the history lacks")
 
     def _lack(self, starts: set[int], day: date, token: int) -> list[Missing]:
         found = self._hours.missing_bars(starts, day, self._instruments[token])
         return [Missing(token, *gap) for gap in found]
+
+    @property
+    def count(self) -> int:
+        """How many minutes of today have no bar."""
+        return len(self._missing)
+
+    def filled(self, bars: Iterable[Bar]) -> None:
+        """Take note of bars that were read afterwards."""
+        self._missing.difference_update((int(bar.token), int(bar.start)) for bar in bars if bar.span == SPAN)
 
     def due_in(self, token: int, start: int, end: int) -> bool:
         """Tell whether a bar of today is expected to have traded between two times (ns UTC)."""
@@ -127,7 +139,7 @@ class Gaps:
             if gap is not None:
                 ended.append(gap)
             return
-        self.count += 1
+        self._missing.add((token, start))
         self._steady[token] = 0
         gap = gap or Missing(token, start, start, 0, lost=steady >= STEADY)
         self._open[token] = gap._replace(end=start + MINUTE, bars=gap.bars + 1)

@@ -157,7 +157,7 @@ class Publisher:
         naked = kernel.naked()
         net = ledger.net - kernel.before
         self._limit("Daily loss", max(0, -net), limits.max_daily_loss)
-        self._limit("Drawdown", kernel.peak - net, limits.max_drawdown)
+        self._limit("Drawdown", max(0, kernel.peak - net), limits.max_drawdown)
         self._limit("Exposure", ledger.exposure, limits.max_exposure)
         self._count("Positions", kernel.open_positions(), limits.max_positions)
         self._count("Entries today", kernel.entries, limits.max_trades_per_day)

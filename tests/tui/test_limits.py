@@ -29,10 +29,10 @@ def test_a_limit_shows_its_use_what_is_left_and_who_changed_it(board):
     board.limits.put("b", LimitRow("max_positions", 90, 90, 90, ""))
     board.limits.put("c", LimitRow("max_orders_per_minute", 3, 0, 0, ""))
     head, _, *lines = text_of(Limits(), board, 120)
-    assert head == "LIMITS 1 reached 1 changed today"
+    assert head == "LIMITS max_positions 1 changed"
     assert [line.split() for line in lines] == [
-        ["max_daily_loss", "12,000", lines[0].split()[2], "15,000", "3,000", "25,000", "screen:", "half", "size"],
-        ["max_positions", "90", lines[1].split()[2], "90", "0"],
+        ["max_positions", "90", lines[0].split()[2], "90", "0"],
+        ["max_daily_loss", "12,000", lines[1].split()[2], "15,000", "3,000", "25,000", "screen:", "half", "size"],
         ["max_orders_per_minute", "3", "off"],
     ]
 

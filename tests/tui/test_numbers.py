@@ -73,10 +73,11 @@ def test_ages_grow_from_seconds_to_hours():
     assert [numbers.age(n * SECOND) for n in (0, 59, 60, 3_599, 3_600)] == ["0s", "59s", "1m", "59m", "1h"]
 
 
-def test_a_spark_reaches_from_the_lowest_block_to_the_highest():
-    assert numbers.spark((1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0), 8) == "▁▂▃▄▅▆▇█"
-    assert numbers.spark((9.0, 1.0, 2.0), 2) == "▁█"
-    assert numbers.spark((5.0, 5.0), 8) == "▄▄"
+def test_a_spark_is_a_thin_line_of_two_values_a_cell_from_the_lowest_to_the_highest():
+    assert numbers.spark((1.0, 2.0, 3.0, 4.0), 8) == "⡠⠊"  # dots 1 2 | 3 4 from the bottom: 0x40+0x20, 0x02+0x08
+    assert numbers.spark((9.0, 1.0, 4.0), 1) == "⡸"  # the last two; the step from the lowest to the highest is drawn
+    assert numbers.spark((5.0, 5.0), 8) == "⠤"
+    assert numbers.spark((1.0, 2.0, 1.0), 8) == "⢀⢷"
     assert numbers.spark((), 8) == ""
 
 

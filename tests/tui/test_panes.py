@@ -5,12 +5,24 @@ from pathlib import Path
 
 import pytest
 
-from engine.trading.board import Board, EventRow, LadderRow, OrderRow, PositionRow, RiskRow, WatchRow
+from engine.trading.board import (
+    Board,
+    DifferenceRow,
+    EventRow,
+    LadderRow,
+    OrderRow,
+    PositionRow,
+    QueueRow,
+    RiskRow,
+    WatchRow,
+)
 from tests.tui.fake import FakeDesk
+from tui.panes.differences import Differences
 from tui.panes.events import Events
 from tui.panes.ladders import Ladders
 from tui.panes.orders import Orders
 from tui.panes.positions import Positions
+from tui.panes.queue import Queue
 from tui.panes.risk import Risk
 from tui.panes.watchlist import Watchlist
 from tui.widgets.view import fit, place, text_of, widths_of
@@ -35,13 +47,13 @@ def cells(view, row, now=NOON):
 
 def test_the_watchlist_shows_price_change_shape_quotes_volume_and_age(board):
     spark = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
-    board.watch.put(1, WatchRow(1, "INFY", 1624.55, -0.28, 1624.5, 1624.6, 1_234_567, NOON, False, spark))
+    board.watch.put(1, WatchRow(1, "INFY", 1624.55, -0.28, 1624.5, 1624.6, 1_234_567, NOON, False, spark * 2))
     board.watch.put(2, WatchRow(2, "SBIN", 812.4, 1.5, 812.35, 812.45, 900, NOON - 75 * SECOND, True, spark))
     assert text_of(Watchlist(), board, 74) == [
         "WATCHLIST 2 1 stale",
         " symbol            LTP   change                bid       ask   volume age",
-        " INFY         1,624.55  ▼ 0.28% ▁▂▃▄▅▆▇█  1,624.50  1,624.60  12.35 L  0s",
-        " SBIN           812.40  ▲ 1.50% ▁▂▃▄▅▆▇█    812.35    812.45      900  1m",
+        " INFY         1,624.55  ▼ 0.28% ⣀⠤⠒⠉⣆⠤⠒⠉  1,624.50  1,624.60  12.35 L  0s",
+        " SBIN           812.40  ▲ 1.50% ⣀⠤⠒⠉        812.35    812.45      900  1m",
     ]
 
 
@@ -119,10 +131,10 @@ def test_limits_show_their_use_in_figures_and_as_a_bar(board):
     ):
         board.risk.put(row.name, row)
     assert text_of(Risk(), board, 42) == [
-        "RISK 1 over",
+        "RISK Orders today 4,800",
         " limit                used             of",
-        " Daily loss         12,500 ━━╸┈┈   25,000",
         " Orders today        4,800 ━━━━━    4,800",
+        " Daily loss         12,500 ━━╸┈┈   25,000",
         " Unknown                 0",
     ]
 
@@ -139,14 +151,15 @@ def order(key, status, strategy="ladder", reason=""):
 def test_orders_show_what_is_filled_and_where_they_stand(board):
     board.orders.put("1", order("1", "TRIGGER PENDING"))
     board.orders.put("2", order("2", "REJECTED", reason="RISK: exposure"))
-    board.orders.put("3", order("3", "OPEN", "external")._replace(side="SELL", price=0.0))
-    assert text_of(Orders(), board, 55) == [
+    board.orders.put("x3", order("x3", "OPEN", "external")._replace(side="SELL", price=0.0))
+    assert text_of(Orders(), board, 59) == [
         "ORDERS 3 2 working 1 refused",
-        " time     symbol     side   filled     price status",
-        " 12:00:00 INFY       BUY     25/75  1,600.00 trigger …",
-        " 12:00:00 INFY       BUY     25/75  1,600.00 rejected",
-        " 12:00:00 INFY       SELL    25/75    market open",
+        "  no time     symbol     side   filled     price status",
+        "   1 12:00:00 INFY       BUY     25/75  1,600.00 trigger …",
+        "   2 12:00:00 INFY       BUY     25/75  1,600.00 rejected",
+        "   - 12:00:00 INFY       SELL    25/75    market open",
     ]
+    assert text_of(Orders(), board, 50)[1].split() == ["no", "symbol", "side", "filled", "price", "status"]
 
 
 def test_an_order_nobody_knows_of_asks_for_an_eye():
@@ -173,6 +186,38 @@ def test_a_number_that_does_not_fit_loses_commas_then_decimals_and_is_never_cut(
     assert place("▲ 1,12,345.60", 10, right=True) == "▲112345.60"
     assert place("1,31,245.00", 5, right=True) == "#####"
     assert place("1,412.35", 10, right=True) == "  1,412.35"
+
+
+OPTIONS = (
+    "NIFTY26NOV24500CE",
+    "NIFTY26NOV24500PE",
+    "NIFTY26DEC24500CE",
+    "BANKNIFTY26NOV52000CE",
+    "MIDCPNIFTY26NOV12500PE",
+)
+
+
+@pytest.mark.parametrize("width", [38, 58, 78, 118, 198])
+def test_no_row_about_money_leaves_open_which_option_it_is(width):
+    board = Board("LIVE")
+    for i, name in enumerate(OPTIONS):
+        board.watch.put(i, WatchRow(i, name, 130.0, 1.0, 129.9, 130.1, 900, NOON, False, ()))
+        board.positions.put(i, PositionRow(str(i), name, "s", "-", 75, 130.0, 131.0, 100, 1.0, 120.0, 0.0, 75, NOON))
+        board.ladders.put(i, LadderRow(str(i), name, "s", ("armed",), 120.0, 2.5, 131.0, 1, 0))
+        board.orders.put(i, order(str(i), "OPEN")._replace(symbol=name))
+        board.queue.put(i, QueueRow(i, "exit", "PlaceOrder", name, NOON, NOON))
+        row = DifferenceRow(f"{name}:NRML", "unmanaged", name, "75 at 130.00", "none", NOON, ("ignore",))
+        board.differences.put(i, row)
+    for view in (Watchlist(), Positions(), Ladders(), Orders(), Queue(), Differences()):
+        lines = text_of(view, board, width)[2:]
+        for name, line in zip(OPTIONS, lines, strict=True):
+            assert name in line, (view.name, line)
+
+
+def test_a_name_in_a_pane_narrower_than_itself_keeps_its_end():
+    assert place("NIFTY26NOV24500CE", 12, right=False, names=True) == "NIF…V24500CE"
+    assert place("NIFTY26NOV24500PE", 12, right=False, names=True) == "NIF…V24500PE"
+    assert place("INFY", 12, right=False, names=True) == "INFY        "
 
 
 def test_a_text_that_does_not_fit_ends_in_an_ellipsis():

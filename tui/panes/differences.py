@@ -25,7 +25,7 @@ class Differences(View[DifferenceRow]):
     )
     empty = "the books agree"
     columns = (
-        Column("what", 10, 18, right=False),
+        Column("what", 10, 18, right=False, names="key"),
         Column("kind", 9, 10, right=False),
         Column("the broker has", 16, 34, right=False),
         Column("we have", 10, 34, right=False),

@@ -25,7 +25,7 @@ class Ladders(View[LadderRow]):
     )
     empty = "no ladder"
     columns = (
-        Column("symbol", 10, 14, right=False),
+        Column("symbol", 10, 14, right=False, names="symbol"),
         Column("P123", 4, right=False),
         Column("to stop", 8, 20, right=False),
         Column("", 6),
@@ -60,8 +60,8 @@ class Ladders(View[LadderRow]):
             Cell(marks, "notice" if "triggered" in row.rungs else "faint" if over else "title"),
             Cell("" if over else bar(row.distance / _FULL, widths[_BAR]), tone, still=True),
             Cell("" if over else f"{row.distance:.2f}%", tone, still=True),
-            Cell(price(row.stop), "dim", row.stop),
-            Cell(price(row.high), "faint", row.high),
+            Cell(price(row.stop)),
+            Cell(price(row.high), "faint"),
             Cell(str(row.gtts), "dim"),
             Cell(str(row.trailed), "faint"),
             Cell(row.strategy, "faint"),

@@ -8,6 +8,7 @@ from textual.binding import BindingType
 from engine.trading.board import Board, LimitRow
 from tui.actions import bindings
 from tui.numbers import amount, bar
+from tui.panes.risk import over, reached
 from tui.widgets.live_table import LiveTable
 from tui.widgets.view import Cell, Column, View
 
@@ -45,12 +46,12 @@ class Limits(View[LimitRow]):
         return board.limits.version
 
     def rows(self, board: Board) -> Sequence[LimitRow]:
-        """Return the limits as the engine listed them."""
-        return board.limits.rows
+        """Return the limits, those that are reached first and else as the engine listed them."""
+        return sorted(board.limits.rows[:], key=reached, reverse=True)
 
     def attention(self, row: LimitRow) -> bool:
         """Tell whether a limit is reached."""
-        return 0 < row.limit <= row.used
+        return reached(row)
 
     def cells(self, row: LimitRow, now: int, widths: Sequence[int]) -> tuple[Cell, ...]:
         """Return the line of one limit."""
@@ -69,11 +70,11 @@ class Limits(View[LimitRow]):
         )
 
     def summary(self, board: Board) -> list[Cell]:
-        """Count what is reached and what was changed."""
+        """Say what is over and count what was changed."""
         rows = board.limits.rows[:]
-        reached, changed = sum(map(self.attention, rows)), sum(row.limit != row.configured for row in rows)
-        parts = [Cell(f"{reached} reached", "danger") if reached else Cell("within limits", "dim")] if rows else []
-        return [*parts, Cell(f"{changed} changed today", "notice")] if changed else parts
+        changed = sum(row.limit != row.configured for row in rows)
+        parts = over(board) if rows or board.risk.rows else []
+        return [*parts, Cell(f"{changed} changed", "notice")] if changed else parts
 
 
 class LimitsTable(LiveTable[LimitRow]):

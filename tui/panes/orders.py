@@ -37,13 +37,15 @@ class Orders(View[OrderRow]):
     title = "ORDERS"
     help = (
         "Every order of the day. Unknown means that the broker never answered: the desk looks it up and never sends "
-        "it again blindly. External orders were placed by somebody else. x cancels a working order, after asking."
+        "it again blindly. External orders were placed by somebody else. The number is what `patang cancel`, `patang modify` "
+        "and `patang trace` call an order. x cancels a working one, after asking."
     )
     empty = "no order today"
     follows = True
     columns = (
-        Column("time", 8, right=False),
-        Column("symbol", 10, 14, right=False),
+        Column("no", 3, 5),
+        Column("time", 8, right=False, rank=1),
+        Column("symbol", 10, 14, right=False, names="symbol"),
         Column("side", 4, right=False),
         Column("filled", 8, 11),
         Column("price", 9, 10),
@@ -73,9 +75,10 @@ class Orders(View[OrderRow]):
         ended = state(row) in ENDED
         ink = "dim" if ended else ""
         return (
+            Cell(row.key if row.key.isdecimal() else "-", "faint"),
             Cell(clock(row.ts), "faint"),
             Cell(row.symbol, ink or "strong"),
-            Cell(row.side, "up" if row.side == "BUY" else "down"),
+            Cell(row.side, "buy" if row.side == "BUY" else "sell"),
             Cell(f"{count(row.filled)}/{count(row.quantity)}", ink),
             Cell(price(row.price) or "market", ink),
             Cell(price(row.average), "dim"),

@@ -28,7 +28,7 @@ class Positions(View[PositionRow]):
     )
     empty = "flat"
     columns = (
-        Column("symbol", 10, 14, right=False),
+        Column("symbol", 10, 14, right=False, names="symbol"),
         Column("", 2, right=False),
         Column("qty", 6),
         Column("average", 9, 10),
@@ -66,8 +66,8 @@ class Positions(View[PositionRow]):
             Cell(price(row.ltp), "", row.ltp),
             Cell(gain(row.pnl), way, row.pnl),
             Cell(moved(row.pnl_percent), way, row.pnl_percent, still=True),
-            Cell(price(row.stop) or "none", "dim" if row.stop else "danger", row.stop),
-            Cell(price(row.target) or "-", "dim" if row.target else "faint", row.target),
+            Cell(price(row.stop) or "none", "" if row.stop else "danger"),
+            Cell(price(row.target) or "-", "dim" if row.target else "faint"),
             Cell(row.strategy, "faint"),
             Cell(cover, "danger" if naked(row) else "dim"),
         )

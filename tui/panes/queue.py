@@ -21,7 +21,7 @@ class Queue(View[QueueRow]):
     columns = (
         Column("for", 7, right=False),
         Column("request", 11, 14, right=False),
-        Column("symbol", 10, 14, right=False),
+        Column("symbol", 10, 14, right=False, names="symbol"),
         Column("waits", 7),
         Column("leaves in", 9),
     )

@@ -1,12 +1,40 @@
-"""The limits, and how much of each is used."""
+"""What is used of the limits of the day and what had better be zero, the worst first."""
 
 from collections.abc import Sequence
 
-from engine.trading.board import Board, RiskRow
+from engine.trading.board import Board, LimitRow, RiskRow
 from tui.numbers import amount, bar
 from tui.widgets.view import Cell, Column, View
 
 _BAR = 2
+_SAME = {
+    "max_daily_loss": "Daily loss",
+    "max_drawdown": "Drawdown",
+    "max_exposure": "Exposure",
+    "max_positions": "Positions",
+    "max_trades_per_day": "Entries today",
+}
+"""Limits that have a row of their own here."""
+
+
+def reached(row: LimitRow) -> bool:
+    """Tell whether a limit is reached."""
+    return 0 < row.limit <= row.used
+
+
+def over(board: Board) -> list[Cell]:
+    """Return what is over its limit or had better be zero, by name; every screen says the same."""
+    rows = {row.name: row.text for row in board.risk.rows[:] if row.bad}
+    names = [f"{name} {amount(text)}" for name, text in rows.items()]
+    names += [row.name for row in board.limits.rows[:] if reached(row) and _SAME.get(row.name) not in rows]
+    if not names:
+        return [Cell("within limits", "dim")]
+    more = [Cell(f"+{len(names) - 2} more", "danger")] if len(names) > 2 else []
+    return [Cell(name, "danger") for name in names[:2]] + more
+
+
+def _worse(row: RiskRow) -> int:
+    return 0 if row.bad else 1 if row.used >= 0.9 else 2 if row.used >= 0.75 else 3
 
 
 class Risk(View[RiskRow]):
@@ -15,8 +43,8 @@ class Risk(View[RiskRow]):
     name = "risk"
     title = "RISK"
     help = (
-        "Every limit with its use. A bar turns amber at three quarters and red at nine tenths; what is over its limit "
-        "is red whatever its bar says."
+        "Every limit with its use, and what had better be zero. A bar turns amber at three quarters and red at nine "
+        "tenths; those rows stand first. What is over is named beside the title, on every screen."
     )
     empty = "no limit reported"
     columns = (
@@ -31,8 +59,8 @@ class Risk(View[RiskRow]):
         return board.risk.version
 
     def rows(self, board: Board) -> Sequence[RiskRow]:
-        """Return the limits as the engine listed them."""
-        return board.risk.rows
+        """Return the limits, the worst first and else as the engine listed them."""
+        return sorted(board.risk.rows[:], key=_worse)
 
     def attention(self, row: RiskRow) -> bool:
         """Tell whether a limit is reached."""
@@ -51,9 +79,5 @@ class Risk(View[RiskRow]):
         )
 
     def summary(self, board: Board) -> list[Cell]:
-        """Say how many limits are reached."""
-        rows = board.risk.rows[:]
-        bad = sum(row.bad for row in rows)
-        if not rows:
-            return []
-        return [Cell(f"{bad} over", "danger") if bad else Cell("within limits", "dim")]
+        """Say what is over."""
+        return over(board) if board.risk.rows else []

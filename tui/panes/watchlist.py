@@ -21,10 +21,10 @@ class Watchlist(View[WatchRow]):
     )
     empty = "no instrument under watch"
     columns = (
-        Column("symbol", 10, 14, right=False),
+        Column("symbol", 10, 14, right=False, names="symbol"),
         Column("LTP", 10),
         Column("change", 8),
-        Column("", 8, 24, rank=2, right=False),
+        Column("", 8, 15, rank=2, right=False),
         Column("bid", 9, rank=3),
         Column("ask", 9, rank=3),
         Column("volume", 8, rank=4),
@@ -56,9 +56,9 @@ class Watchlist(View[WatchRow]):
             Cell(row.symbol, "faint" if stale else "strong"),
             Cell(price(row.ltp), "faint" if stale else "", row.ltp),
             Cell(moved(row.change), "faint" if stale else way, still=True),
-            Cell(spark(row.spark, widths[_SPARK]), "faint" if stale or way == "dim" else way + "-soft", still=True),
-            Cell(price(row.bid), "faint" if stale else "dim", row.bid),
-            Cell(price(row.ask), "faint" if stale else "dim", row.ask),
+            Cell(spark(row.spark, widths[_SPARK]), "faint", still=True),
+            Cell(price(row.bid), "faint" if stale else "dim"),
+            Cell(price(row.ask), "faint" if stale else "dim"),
             Cell(compact(row.volume), "faint" if stale else "dim", still=True),
             Cell(old, "notice" if stale else "faint", still=True),
         )

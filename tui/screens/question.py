@@ -1,15 +1,19 @@
-"""A modal that asks one thing, with the focus on Cancel, and one that explains."""
+"""Modals: one asks, with the focus on the button that changes nothing, one takes figures and texts, one explains.
 
-from typing import ClassVar
+Each is made once and shown again: a screen that is closed is garbage of the kind that is collected rarely.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Final, NamedTuple, TypeVar
 
 from rich.console import RenderableType
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Input, Label, Static
 
 from tui.numbers import plain
 from tui.screens.frame import Drawn, Frame, show_bands
@@ -18,17 +22,26 @@ from tui.widgets.bands import Bands
 _BOX = """
     align: center middle;
     background: $background 70%;
-    #box { width: 64; max-width: 96%; height: auto; max-height: 80%; background: $panel; padding: 1 2;
+    #box { width: 68; max-width: 96%; height: auto; max-height: 80%; background: $panel; padding: 1 2;
            border-left: thick $accent; }
     #title { text-style: bold; color: $ink-strong; }
-    #body { margin: 1 0; height: auto; }
+    #body { margin: 1 0; height: auto; color: $ink; }
+    #keys { color: $ink-faint; width: 1fr; height: 1; }
     #buttons { height: 1; align-horizontal: right; }
-    Button { height: 1; min-width: 14; border: none; margin-left: 2; background: $surface; color: $ink-dim; }
+    Button { height: 1; min-width: 12; border: none; margin-left: 2; background: $surface; color: $ink-dim; }
     Button:focus { background: $accent; color: $background; text-style: bold; }
+    #yes { color: $danger; }
+    #yes:focus { background: $danger; color: $background; }
 """
 
+Answer = TypeVar("Answer")
 
-class Modal(Drawn, ModalScreen[bool]):
+
+def _text(lines: str) -> Text:
+    return Text("\n".join(map(plain, lines.splitlines())))
+
+
+class Modal(Drawn, ModalScreen[Answer]):
     """A modal that leaves the bands in sight."""
 
     ALLOW_SELECT: ClassVar[bool] = False
@@ -41,9 +54,17 @@ class Modal(Drawn, ModalScreen[bool]):
         """Keep the bands up to date."""
         show_bands(self.bands, frame)
 
+    def on_screen_resume(self) -> None:
+        """Show what it was opened with, when it comes up for the first time or again."""
+        self.fill()
 
-class Question(Modal):
-    """Ask; dismissed with True only by the second button."""
+    def fill(self) -> None:
+        """Put what it was opened with into its widgets."""
+        raise NotImplementedError
+
+
+class Question(Modal[bool]):
+    """Ask; dismissed with True only by the second button. The body follows the market while it stands."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(False)", show=False),
@@ -52,80 +73,176 @@ class Question(Modal):
     DEFAULT_CSS = f"Question {{ {_BOX} }}"
     AUTO_FOCUS = "#cancel"
 
-    def __init__(self, mode: str, title: str, body: str, yes: str) -> None:
+    def __init__(self, mode: str) -> None:
         super().__init__(mode)
-        self._title = title
-        self._body = body
-        self._yes = yes
+        self._title = self._yes = self._keep = self._shown = ""
+        self._body: Callable[[], str] = str
+
+    def prepare(self, title: str, body: str | Callable[[], str], yes: str, keep: str) -> None:
+        """Take the words of the next question; a body that is called says how it is at each frame."""
+        self._title, self._yes, self._keep = title, yes, keep
+        self._body = body if callable(body) else lambda: body
 
     def compose(self) -> ComposeResult:
         """Show the question above its buttons."""
         yield self.bands
         with Container(id="box"):
-            yield Static(Text(plain(self._title)), id="title")
-            yield Static(Text("\n".join(map(plain, self._body.splitlines()))), id="body")
+            yield Static(id="title")
+            yield Static(id="body")
             with Horizontal(id="buttons"):
-                yield Button("Cancel", id="cancel", compact=True)
-                yield Button(Text(plain(self._yes)), id="yes", compact=True)
+                yield Static("← →  enter  esc", id="keys")
+                yield Button("", id="cancel", compact=True)
+                yield Button("", id="yes", compact=True)
+
+    def fill(self) -> None:
+        """Show the words; the focus is on the button that changes nothing."""
+        self._shown = self._body()
+        self.query_one("#title", Static).update(Text(plain(self._title)))
+        self.query_one("#body", Static).update(_text(self._shown))
+        self.query_one("#cancel", Button).label = self._keep
+        self.query_one("#yes", Button).label = Text(plain(self._yes))
+        self.query_one("#cancel", Button).focus()
+
+    def draw(self, frame: Frame) -> None:
+        """Keep the bands and the body up to date."""
+        super().draw(frame)
+        body = self._body()
+        if body != self._shown and self.is_mounted:
+            self._shown = body
+            self.query_one("#body", Static).update(_text(body))
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
 
 
-class Entry(Drawn, ModalScreen[str | None]):
-    """Ask for a line of text; dismissed with None by escape."""
+class EntryField(NamedTuple):
+    """One field of an entry: what it is called, and what stands in it while it is empty."""
 
-    ALLOW_SELECT: ClassVar[bool] = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
-    DEFAULT_CSS = f"Entry {{ {_BOX} Input, Input:focus {{ height: 1; border: none; background: $surface; }} }}"
+    label: str
+    hint: str
 
-    def __init__(self, mode: str, title: str, body: str, hint: str) -> None:
-        super().__init__()
-        self.bands = Bands(mode)
-        self._title = title
-        self._body = body
-        self._hint = hint
+
+FIELDS: Final = 2
+"""Most fields an entry has."""
+
+
+class Entry(Modal[list[str] | None]):
+    """Take up to two texts; it stays open until they are right, and is dismissed with None by escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", show=False),
+        Binding("down", "app.focus_next", show=False),
+        Binding("up", "app.focus_previous", show=False),
+    ]
+    DEFAULT_CSS = f"""
+    Entry {{ {_BOX}
+        #error {{ color: $danger; height: auto; }}
+        Label {{ color: $ink-dim; margin-top: 1; }}
+        Input, Input:focus {{ height: 1; border: none; background: $surface; }}
+        #keys {{ margin-top: 1; }}
+    }}
+    """
+
+    def __init__(self, mode: str) -> None:
+        super().__init__(mode)
+        self._title = self._body = ""
+        self._fields: Sequence[EntryField] = ()
+        self._check: Callable[[list[str]], str] = lambda _: ""
+
+    def prepare(self, title: str, body: str, fields: Sequence[EntryField], check: Callable[[list[str]], str]) -> None:
+        """Take the words of the next entry; `check` says what is wrong with the texts, "" where nothing is."""
+        self._title, self._body, self._fields, self._check = title, body, fields, check
 
     def compose(self) -> ComposeResult:
-        """Show the question above its field."""
+        """Show the question above its fields."""
         yield self.bands
         with Container(id="box"):
-            yield Static(Text(plain(self._title)), id="title")
-            yield Static(Text("\n".join(map(plain, self._body.splitlines()))), id="body")
-            yield Input(placeholder=self._hint)
+            yield Static(id="title")
+            yield Static(id="body")
+            for number in range(FIELDS):
+                yield Label(id=f"label-{number}")
+                yield Input(id=f"field-{number}")
+            yield Static(id="error")
+            yield Static("tab next field  enter done  esc leaves it as it is", id="keys")
 
-    def draw(self, frame: Frame) -> None:
-        """Keep the bands up to date."""
-        show_bands(self.bands, frame)
+    def fill(self) -> None:
+        """Show the words, the fields empty and the focus in the first."""
+        self.query_one("#title", Static).update(Text(plain(self._title)))
+        self.query_one("#body", Static).update(_text(self._body))
+        self.query_one("#error", Static).update("")
+        for number in range(FIELDS):
+            label, field = self.query_one(f"#label-{number}", Label), self.query_one(f"#field-{number}", Input)
+            label.display = field.display = number < len(self._fields)
+            field.value = ""
+            if number < len(self._fields):
+                label.update(Text(self._fields[number].label))
+                field.placeholder = self._fields[number].hint
+        self.query_one("#field-0", Input).focus()
+
+    @property
+    def texts(self) -> list[str]:
+        """What stands in the fields."""
+        return [self.query_one(f"#field-{n}", Input).value.strip() for n in range(len(self._fields))]
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value.strip())
+        """Go on to the field that is empty still, or end where nothing is wrong."""
+        number = int((event.input.id or "field-0").removeprefix("field-"))
+        if number + 1 < len(self._fields) and not self.texts[number + 1]:
+            self.query_one(f"#field-{number + 1}", Input).focus()
+            return
+        wrong = self._check(self.texts)
+        if wrong:
+            self.query_one("#error", Static).update(Text(plain(wrong)))
+        else:
+            self.dismiss(self.texts)
 
 
-class Help(Modal):
+class Help(Modal[bool]):
     """Show a text until a key closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,f1,q,enter", "dismiss(False)", show=False),
-        Binding("j", "scroll(1)", show=False),
-        Binding("k", "scroll(-1)", show=False),
+        Binding("escape,f1,question_mark,q,enter,d", "dismiss(False)", show=False),
+        Binding("j,down", "scroll(1)", show=False),
+        Binding("k,up", "scroll(-1)", show=False),
+        Binding("space,pagedown", "scroll(12)", show=False),
+        Binding("pageup", "scroll(-12)", show=False),
     ]
-    DEFAULT_CSS = f"Help {{ {_BOX} #box {{ width: 100; height: 80%; }} #body {{ height: 1fr; }} }}"
+    DEFAULT_CSS = f"""
+    Help {{ {_BOX}
+        #box {{ width: 110; height: auto; max-height: 90%; padding: 0 2; }}
+        #body {{ height: auto; max-height: 100%; margin: 0; }}
+        &.-low #box {{ margin-top: 3; max-height: 100%; }}
+    }}
+    """
 
-    def __init__(self, mode: str, title: str, body: RenderableType) -> None:
+    def __init__(self, mode: str) -> None:
         super().__init__(mode)
-        self._title = title
-        self._body = body
+        self._title = ""
+        self._body: RenderableType | Callable[[], RenderableType] = ""
+
+    def prepare(self, title: str, body: RenderableType | Callable[[], RenderableType]) -> None:
+        """Take the next text; one that is called is made anew when it comes up."""
+        self._title, self._body = title, body
 
     def compose(self) -> ComposeResult:
         """Show the text, scrollable."""
         yield self.bands
         with Container(id="box"):
-            yield Static(Text(self._title), id="title")
-            with VerticalScroll(id="body"):
-                yield Static(self._body)
+            yield Static(id="title")
+            with VerticalScroll(id="body", can_focus=False):
+                yield Static(id="text")
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Take the whole height of a low terminal."""
+        self.set_class(event.size.height < 30, "-low")
+
+    def fill(self) -> None:
+        """Show the text from its beginning."""
+        self.query_one("#title", Static).update(Text(plain(self._title)))
+        self.query_one("#text", Static).update(self._body() if callable(self._body) else self._body)
+        self.query_one("#body").scroll_home(animate=False)
 
     def action_scroll(self, lines: int) -> None:
         """Scroll by lines."""

@@ -101,7 +101,7 @@ class KillBand(Widget):
     DEFAULT_CSS = """
     KillBand {
         width: 100%; height: 3; display: none; color: black; background: $kill; text-style: bold;
-        &.-flatten { color: white; background: $kill-flatten; }
+        &.-flatten { background: $kill-flatten; }
     }
     """
 

@@ -16,10 +16,17 @@ from textual.strip import Strip
 from engine.trading.board import Board
 from tui.actions import bindings
 from tui.theme import Tones
-from tui.widgets.view import Cell, Row, Slot, View, fit, place, widths_of
+from tui.widgets.view import Cell, Row, Slot, View, fit, fitting, place, widths_of
 
 FLASH: Final = 3
 """Frames a changed cell is bright; it fades for as many more."""
+
+
+def _flash(old: Cell, new: Cell) -> str:
+    """Return the backdrop of a cell that changed: a gain or a loss keeps to its own sign, other values tell which way."""
+    if new.tone in {"up", "down"}:
+        return f"flash-{new.tone}"
+    return "flash-up" if new.value > old.value else "flash-down" if new.value < old.value else "flash"
 
 
 class _Line(Generic[Row]):
@@ -80,6 +87,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self._rows: Sequence[Row] = ()
         self._lines: dict[object, _Line[Row]] = {}
         self._width = -1
+        self._columns = list(view.columns)
         self._slots: list[Slot] = []
         self._widths: list[int] = []
         self._key: object = None
@@ -130,7 +138,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         """Lay the columns out for a width; a frame may come before the resize event that belongs to it."""
         if width != self._width:
             self._width = width
-            self._slots = fit(self.view.columns, width)
+            self._slots = fit(self._columns, width)
             self._widths = widths_of(self._slots, self.view.columns)
             self._lines.clear()
 
@@ -149,6 +157,9 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
     def _resettle(self, *, follow: bool) -> None:
         """Rows came, went or moved: keep the cursor on its row and repaint all."""
         self.virtual_size = Size(self.size.width, len(self._rows) + 1)
+        columns = fitting(self._columns, self._rows)
+        if columns != self._columns:
+            self._columns, self._width = columns, -1
         last = max(len(self._rows) - 1, 0)
         if follow:
             self.cursor = last
@@ -192,9 +203,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
             if new.still or old.text == new.text:
                 continue
             line.changed[i] = self._frame
-            line.backdrops[i] = (
-                "flash-up" if new.value > old.value else "flash-down" if new.value < old.value else "flash"
-            )
+            line.backdrops[i] = _flash(old, new)
             line.flashing = self._frame + 2 * FLASH
         self._fade(line)
 
@@ -272,7 +281,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
                 text, style = " " * slot.gap, ink
             else:
                 text += " " * slot.gap
-            text += place(cell.text, slot.width, slot.right)
+            text += place(cell.text, slot.width, slot.right, names=slot.names)
             used += slot.gap + slot.width
         segments += (Segment(text, style), Segment(" " * (width - used), blank))
         return Strip([segment for segment in segments if segment.text], width)

@@ -12,17 +12,22 @@ Row = TypeVar("Row", bound=tuple[object, ...])
 
 
 class Column(NamedTuple):
-    """One column: `width` cells at least, up to `most` where there is room; the highest `rank` goes first when not."""
+    """One column: `width` cells at least, up to `most` where there is room; the highest `rank` goes first when not.
+
+    A column that `names` a field of the row is as wide as the longest one: a call and a put that are cut to the same
+    text are not told apart.
+    """
 
     title: str
     width: int
     most: int = 0
     rank: int = 0
     right: bool = True
+    names: str = ""
 
 
 class Cell(NamedTuple):
-    """One cell: its text, the tone it is painted in, and a `value` whose movement colours its flash.
+    """One cell: its text, the tone it is painted in, and a `value` whose movement colours its flash where the tone is no sign.
 
     A cell with `still` set never flashes (ages, clocks).
     """
@@ -41,6 +46,7 @@ class Slot(NamedTuple):
     right: bool
     gap: int
     """Blank cells before it."""
+    names: bool = False
 
 
 class View(Generic[Row]):
@@ -83,22 +89,40 @@ class View(Generic[Row]):
 
 
 _MOST_GAP: Final = 3
+_MIDDLE: Final = 6
+"""Cells from which on a name can be cut in its middle."""
+
+
+def fitting(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
+    """Return the columns of a view with those that name something as wide as its rows need."""
+    return [
+        column._replace(width=max(column.width, *(len(getattr(row, column.names)) for row in rows)))
+        if column.names and rows
+        else column
+        for column in columns
+    ]
 
 
 def fit(columns: Sequence[Column], width: int) -> list[Slot]:
-    """Lay columns out in `width` cells with a margin of one: drop by rank, grow what may grow, then widen the gaps."""
+    """Lay columns out in `width` cells with a margin of one: drop by rank, grow what may grow, then widen the gaps.
+
+    Where the pane is too narrow even so, what names something gives way last of all.
+    """
     kept = list(range(len(columns)))
     room = width - 2
     while len(kept) > 1 and sum(columns[i].width + 1 for i in kept) - 1 > room:
-        kept.remove(max(kept, key=lambda i: (columns[i].rank, i)))
-    widths = {i: columns[i].width for i in kept}
+        kept.remove(max(kept, key=lambda i: (columns[i].rank, not columns[i].names, i)))
+    widths = {i: min(columns[i].width, room) for i in kept}
     spare = room - sum(widths.values()) - len(kept) + 1
     while spare > 0 and (growing := [i for i in kept if columns[i].most > widths[i]]):
         for i in growing[:spare]:
             widths[i] += 1
         spare -= len(growing[:spare])
     wider = min(max(spare, 0) // max(len(kept) - 1, 1), _MOST_GAP - 1)
-    return [Slot(i, widths[i], columns[i].right, 1 if n == 0 else 1 + wider) for n, i in enumerate(kept)]
+    return [
+        Slot(i, widths[i], columns[i].right, 1 if n == 0 else 1 + wider, bool(columns[i].names))
+        for n, i in enumerate(kept)
+    ]
 
 
 def widths_of(slots: Sequence[Slot], columns: Sequence[Column]) -> list[int]:
@@ -107,12 +131,15 @@ def widths_of(slots: Sequence[Slot], columns: Sequence[Column]) -> list[int]:
     return [found.get(i, 0) for i in range(len(columns))]
 
 
-def place(text: str, width: int, right: bool) -> str:
+def place(text: str, width: int, right: bool, *, names: bool = False) -> str:
     """Return `text` in exactly `width` cells, free of control characters.
 
-    What is too long is cut with an ellipsis; a number (right-aligned) loses its commas first, then its decimals: a cut
-    number would be a wrong one.
+    What is too long is cut with an ellipsis, at its end, or where it `names` something in its middle: strike and side of
+    an option stand at its end. A number (right-aligned) loses its commas first, then its decimals: a cut number would be
+    a wrong one.
     """
+    if names and len(text) > width > _MIDDLE:
+        text = text[: (width - 1) // 3] + "…" + text[(width - 1) // 3 + 1 - width :]
     if not text.isascii() or not text.isprintable():
         text = plain(text)
         size = cell_len(text)
@@ -136,12 +163,14 @@ def _squeezed(number: str, width: int) -> str:
 
 def text_of(view: View[Row], board: Board, width: int) -> list[str]:
     """Return a pane as plain lines: its title, its column heads, its rows."""
-    slots = fit(view.columns, width)
+    slots = fit(fitting(view.columns, view.rows(board)), width)
     widths = widths_of(slots, view.columns)
     now = board.header.now
     lines = [" ".join([view.title, *(cell.text for cell in view.summary(board))])]
     lines.append("".join(" " * s.gap + place(view.columns[s.column].title, s.width, s.right) for s in slots).rstrip())
     for row in view.rows(board):
         cells = view.cells(row, now, widths)
-        lines.append("".join(" " * s.gap + place(cells[s.column].text, s.width, s.right) for s in slots).rstrip())
+        lines.append(
+            "".join(" " * s.gap + place(cells[s.column].text, s.width, s.right, names=s.names) for s in slots).rstrip()
+        )
     return lines

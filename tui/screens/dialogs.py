@@ -1,0 +1,65 @@
+"""The dialogs of the app, each made when it is first wanted and kept."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from rich.console import RenderableType
+from textual.app import App
+
+from tui.screens.question import Entry, EntryField, Help, Modal, Question
+
+Kind = TypeVar("Kind", bound=Modal[Any])
+
+
+class DialogSet:
+    """Opens dialogs on an app; `shown` is called once one has come up."""
+
+    def __init__(self, app: App[None], mode: Callable[[], str], shown: Callable[[], None]) -> None:
+        self._app = app
+        self._mode = mode
+        self._shown = shown
+        self._made: dict[type[Modal[Any]], Modal[Any]] = {}
+
+    def modal(self, kind: type[Kind]) -> Kind:
+        """Return the one dialog of a kind."""
+        made = self._made.get(kind)
+        if made is None:
+            made = self._made[kind] = kind(self._mode())
+            self._app.install_screen(made, kind.__name__.lower())
+        if not isinstance(made, kind):
+            raise TypeError(f"{made} is no {kind}")
+        return made
+
+    def ask(
+        self, title: str, body: str | Callable[[], str], yes: str, then: Callable[[], None], *, keep: str = "Keep it"
+    ) -> None:
+        """Ask, and go on only by the second button."""
+        question = self.modal(Question)
+        question.prepare(title, body, yes, keep)
+        self.open(question, lambda go: then() if go else None)
+
+    def fill_in(
+        self,
+        title: str,
+        body: str,
+        fields: Sequence[EntryField],
+        check: Callable[[list[str]], str],
+        then: Callable[[list[str]], None],
+    ) -> None:
+        """Ask for texts, and go on once `check` finds nothing wrong with them."""
+        entry = self.modal(Entry)
+        entry.prepare(title, body, fields, check)
+        self.open(entry, lambda texts: then(texts) if texts is not None else None)
+
+    def explain(self, title: str, body: RenderableType | Callable[[], RenderableType]) -> None:
+        """Show a text."""
+        page = self.modal(Help)
+        page.prepare(title, body)
+        self.open(page, lambda _: None)
+
+    def open(self, dialog: Modal[Any], then: Callable[[Any], None]) -> None:
+        """Bring a dialog up, unless it stands already."""
+        if dialog in self._app.screen_stack:
+            return
+        self._app.push_screen(dialog, then)
+        self._shown()
