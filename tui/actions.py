@@ -37,8 +37,19 @@ ACTIONS: Final = (
         1,
         fixed=True,
     ),
-    Action("desk", "desk", "1", "anywhere", "app.show('desk')", "Show the desk.", footer=6),
-    Action("chart", "chart", "2", "anywhere", "app.show('chart')", "Show the chart.", footer=7),
+    Action("help", "help", "f1,question_mark", "anywhere", "app.help", "Explain the focused pane; all keys.", "", 2),
+    Action(
+        "quit",
+        "quit",
+        "ctrl+q",
+        "anywhere",
+        "app.quit",
+        "Stop the desk and leave; asks with open positions.",
+        "patang stop",
+        3,
+    ),
+    Action("desk", "desk", "1", "anywhere", "app.show('desk')", "Show the desk.", footer=20),
+    Action("chart", "chart", "2", "anywhere", "app.chart", "Chart the symbol under the cursor.", footer=21),
     Action(
         "risk",
         "risk",
@@ -46,20 +57,47 @@ ACTIONS: Final = (
         "anywhere",
         "app.show('risk')",
         "Show limits, and what differs from the broker's books.",
-        footer=12,
+        footer=22,
     ),
-    Action("freeze", "freeze", "space", "anywhere", "app.freeze", "Hold the display still while data flows on.", "", 5),
-    Action("back", "back", "escape", "anywhere", "app.back", "Leave the filter, the maximised pane, the screen."),
-    Action("palette", "palette", "ctrl+p", "anywhere", "app.command_palette", "Find any action by name.", "", 9),
-    Action("help", "help", "f1", "anywhere", "app.help", "Explain the focused pane and list every key.", "", 8),
-    Action("colours", "colours", "c", "anywhere", "app.colours", "Change what up and down look like."),
     Action(
-        "quit", "quit", "ctrl+q", "anywhere", "app.quit", "Stop the desk and leave; asks with open positions.", "", 10
+        "day",
+        "day",
+        "d",
+        "anywhere",
+        "app.day",
+        "Show the day: P&L by strategy, best and worst trade, what stays open, what went wrong.",
+        footer=23,
     ),
-    Action("next-pane", "next pane", "tab", "desk", "screen.pane(1)", "Focus the next pane.", footer=11),
+    Action(
+        "resume",
+        "resume",
+        "ctrl+r",
+        "anywhere",
+        "app.resume",
+        "Let a desk that was stopped go on; asks for the reason.",
+        "patang resume --reason TEXT",
+    ),
+    Action(
+        "freeze", "freeze", "space", "anywhere", "app.freeze", "Hold the display still while data flows on.", "", 13
+    ),
+    Action("back", "back", "escape", "anywhere", "app.back", "Leave notices, filter, maximised pane, screen."),
+    Action(
+        "palette", "palette", "ctrl+p", "anywhere", "app.command_palette", "Find an action or a symbol by name.", "", 24
+    ),
+    Action("colours", "colours", "c", "anywhere", "app.colours", "Change what up and down look like."),
+    Action("redraw", "redraw", "ctrl+l", "anywhere", "app.redraw", "Draw the whole screen anew."),
+    Action(
+        "suspend",
+        "suspend",
+        "ctrl+z",
+        "anywhere",
+        "app.refuse_suspend",
+        "Nothing: it would stop the engine. In tmux, detach.",
+    ),
+    Action("next-pane", "pane", "tab", "desk", "screen.pane(1)", "Focus the next pane.", footer=4),
     Action("previous-pane", "previous pane", "shift+tab", "desk", "screen.pane(-1)", "Focus the previous pane."),
-    Action("zoom", "zoom", "z", "desk", "screen.zoom", "Maximise the focused pane, or put it back.", footer=4),
-    Action("filter", "filter", "slash", "list", "screen.filter", "Show only rows that contain a text.", footer=3),
+    Action("zoom", "zoom", "z", "desk", "screen.zoom", "Maximise the focused pane, or put it back.", footer=12),
+    Action("filter", "filter", "slash", "list", "screen.filter", "Show only rows that contain a text.", footer=11),
     Action("down", "down", "j,down", "list", "go(1)", "Move down."),
     Action("up", "up", "k,up", "list", "go(-1)", "Move up."),
     Action("page-down", "page down", "pagedown", "list", "page(1)", "Move down a screenful."),
@@ -69,10 +107,17 @@ ACTIONS: Final = (
     Action("attention", "next alert", "n", "list", "attention", "Go to the next row that needs an eye."),
     Action("open", "chart it", "enter", "list", "open", "Chart the symbol under the cursor."),
     Action(
-        "exit", "exit", "x", "positions", "app.exit_position", "Exit the symbol under the cursor; asks first.", "", 2
+        "exit", "exit", "x", "positions", "app.exit_position", "Exit the symbol under the cursor; asks first.", "", 5
     ),
     Action(
-        "cancel", "cancel", "x", "orders", "app.cancel_order", "Cancel the order under the cursor; asks first.", "", 2
+        "cancel",
+        "cancel",
+        "x",
+        "orders",
+        "app.cancel_order",
+        "Cancel the order under the cursor; asks first.",
+        "patang cancel NO",
+        5,
     ),
     Action(
         "trace",
@@ -81,8 +126,8 @@ ACTIONS: Final = (
         "orders",
         "app.trace_order",
         "Show the life of the order under the cursor with its times, from the tick behind it to its fills.",
-        "patang trace ID",
-        5,
+        "patang trace NO",
+        6,
     ),
     Action(
         "limit",
@@ -92,7 +137,7 @@ ACTIONS: Final = (
         "screen.limit",
         "Change the limit under the cursor for the rest of the day; asks for value and reason.",
         "patang limits set NAME VALUE --reason R",
-        1,
+        5,
     ),
     Action(
         "adopt",
@@ -102,7 +147,7 @@ ACTIONS: Final = (
         "screen.reconcile('adopt')",
         "Take the shares on in a ladder of the desk's own, or take the broker's word; asks for the stop.",
         "patang reconcile KEY adopt",
-        1,
+        5,
     ),
     Action(
         "assign",
@@ -112,7 +157,7 @@ ACTIONS: Final = (
         "screen.reconcile('assign')",
         "Give the shares to a strategy; asks for its name.",
         "patang reconcile KEY assign STRATEGY",
-        2,
+        6,
     ),
     Action(
         "ignore",
@@ -122,7 +167,7 @@ ACTIONS: Final = (
         "screen.reconcile('ignore')",
         "Leave the difference as it is, until its figures change.",
         "patang reconcile KEY ignore",
-        3,
+        7,
     ),
     Action(
         "flatten",
@@ -132,7 +177,7 @@ ACTIONS: Final = (
         "screen.reconcile('flatten')",
         "Sell the shares, cancel the order, delete the GTT; asks first.",
         "patang reconcile KEY flatten",
-        4,
+        8,
     ),
     Action(
         "ignore-all",
@@ -151,10 +196,10 @@ ACTIONS: Final = (
         "symbol(-1)",
         "Chart the previous symbol.",
         "",
-        2,
+        5,
     ),
-    Action("symbol-on", "next symbol", "right_square_bracket", "chart", "symbol(1)", "Chart the next symbol.", "", 3),
-    Action("span", "span", "t", "chart", "span", "Change the span of a bar.", "", 4),
+    Action("symbol-on", "next symbol", "right_square_bracket", "chart", "symbol(1)", "Chart the next symbol.", "", 6),
+    Action("span", "span", "t", "chart", "span", "Change the span of a bar.", "", 7),
 )
 
 BY_ID: Final = {action.id: action for action in ACTIONS}
@@ -172,6 +217,7 @@ SCOPES: Final = {
 
 _CAPS: Final = {
     "slash": "/",
+    "question_mark": "?",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "escape": "esc",

@@ -1,36 +1,37 @@
 """The app: one frame clock, the screens, the kill switch, and what the operator asks of the engine."""
 
-import asyncio
 import gc
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, TypeVar, cast
 
 from rich.console import RenderableType
-from rich.text import Text
 from textual._compositor import CompositorUpdate
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from engine.errors import PatangError
-from engine.trading.board import EventRow, OrderRow, PositionRow
-from tui.actions import ACTIONS, bindings
+from engine.trading.board import Board, EventRow
+from tui.actions import ACTIONS, bindings, caps, keys_of
 from tui.face import DeskFace
 from tui.keymap import check
-from tui.numbers import SECOND, count, gain, plain, price
+from tui.numbers import SECOND, plain
+from tui.operator import Operator
 from tui.panes.events import latest
-from tui.panes.orders import ENDED, state
-from tui.panes.positions import naked
-from tui.screens.desk import DeskScreen
+from tui.panes.orders import ENDED, EXTERNAL, state
+from tui.screens.desk import LOW, DeskScreen
+from tui.screens.dialogs import DialogSet
 from tui.screens.frame import Drawn, Frame, FullScreen
+from tui.screens.palette import Choice, Palette
 from tui.screens.paned import Paned
-from tui.screens.question import Help, Question
 from tui.terminal import Terminal
 from tui.theme import DIRECTIONS, THEMES, Tones
+from tui.widgets.bands import KillState
 from tui.widgets.live_table import LiveTable
+from tui.widgets.notices import MOST, NoticeList
 from tui.widgets.view import Cell
 
 FLATTEN_WITHIN: Final = 3 * SECOND
@@ -40,8 +41,9 @@ ANSWER_SHOWN: Final = 10 * SECOND
 """How long the footer shows what became of a command."""
 
 _STRENGTH: Final = {"": 0, "halt": 1, "flatten": 2}
-_TOASTS: Final = 3
-"""Most toasts one frame may raise; the log has the rest."""
+SHOWN_S: Final = {"information": 6, "warning": 8, "error": 15}
+"""Seconds a notice is shown."""
+_NOTICE_TONES: Final = {"information": "", "warning": "notice", "error": "danger"}
 
 _Row = TypeVar("_Row")
 
@@ -56,12 +58,8 @@ class PatangApp(App[None]):
 
     TITLE = "patang"
     BINDINGS: ClassVar[list[BindingType]] = list(bindings("anywhere"))
-    ENABLE_COMMAND_PALETTE = True
-    COMMAND_PALETTE_BINDING = "ctrl+p"
-    CSS = """
-    Toast { background: $panel; }
-    CommandPalette > Vertical { margin-top: 5; }
-    """
+    ENABLE_COMMAND_PALETTE = False
+    CSS = "Input > .input--placeholder { color: $ink-faint; }"
 
     def __init__(
         self,
@@ -95,7 +93,11 @@ class PatangApp(App[None]):
         self._answered_at = 0
         self._event_seq = -1
         self._alarm_seq = -1
-        self._chart: FullScreen | None = None
+        self._day_over = False
+        self._notices = NoticeList()
+        self.dialogs = DialogSet(self, lambda: self.face.board.header.mode, self.frame)
+        self._operator = Operator(self, face, self.dialogs)
+        self._chart: Any = None
         self._risk: FullScreen | None = None
 
     def get_driver_class(self) -> type[Driver]:
@@ -145,6 +147,8 @@ class PatangApp(App[None]):
         self._frame += 1
         self._hear_alarms()
         self._hear_answers()
+        self._notices.expire(self._clock())
+        self._end_day()
         frame = self._now()
         for screen in reversed(self.screen_stack):
             if isinstance(screen, Drawn):
@@ -154,13 +158,15 @@ class PatangApp(App[None]):
 
     def _now(self) -> Frame:
         board = self.face.board
-        kill, reason = board.header.kill, board.header.kill_reason
-        if _STRENGTH.get(kill, 2) >= _STRENGTH[self._pressed]:
+        level = board.header.kill
+        if _STRENGTH.get(level, 2) >= _STRENGTH[self._pressed]:
             self._pressed = ""
-        confirmed = not self._pressed
         lag = self._clock() - board.heartbeat if board.heartbeat else -1
-        kill, reason = (kill, reason) if confirmed else (self._pressed, self._reason)
-        return Frame(self._frame, board, lag, kill, reason, confirmed, self._frozen, self._status())
+        if self._pressed:
+            kill = KillState(self._pressed, self._reason, confirmed=False)
+        else:
+            kill = KillState(level, board.header.kill_reason, confirmed=True, flat=_flat(board))
+        return Frame(self._frame, board, lag, kill, self._frozen, self._status(), self._notices.shown)
 
     def tones(self) -> Tones:
         """Return the styles of the theme of now."""
@@ -184,15 +190,16 @@ class PatangApp(App[None]):
         self._alarm_seq = newest
         if alarms:
             self.bell()
-        for row in reversed(alarms[:_TOASTS]):
-            self.notify(row.text, title="ALARM", severity="error", timeout=15, markup=False)
+        for row in reversed(alarms[:MOST]):
+            self.notify(row.text, severity="error")
 
     def _hear_answers(self) -> None:
         for number in [n for n in self._pending if n in self.face.board.answers]:
             text = f"{self._pending.pop(number)}: {self.face.board.answers[number]}"
             done = self.face.board.answers[number].startswith("done")
             self._say(text, done=done)
-            self.notify(text, severity="information" if done else "error", markup=False)
+            if not done:
+                self.notify(text, severity="error")
 
     def _say(self, text: str, *, done: bool) -> None:
         self._answer, self._answered_at = Cell(text, "" if done else "danger"), self._clock()
@@ -216,7 +223,7 @@ class PatangApp(App[None]):
         except Exception as error:  # noqa: BLE001 - a UI action: the operator must read that it failed
             self.bell()
             self._say(f"KILL FAILED: {error!r}", done=False)
-            self.notify(repr(error), title="KILL FAILED", severity="error", timeout=60, markup=False)
+            self.notify(repr(error), title="KILL FAILED", severity="error", timeout=60)
         else:
             self._pressed, self._reason = "flatten" if flatten else "halt", "operator"
             self._frozen = False
@@ -226,106 +233,100 @@ class PatangApp(App[None]):
 
     # commands
 
-    def _submit(self, label: str, act: str, token: int, detail: str) -> None:
+    def submit(self, label: str, act: str, token: int, detail: str) -> None:
+        """Hand an act to the engine; the footer shows what becomes of it."""
         try:
             self._pending[self.face.submit(act, token, detail)] = label
         except Exception as error:  # noqa: BLE001 - a UI action: the operator must read that it failed
             self._say(f"{label}: {error!r}", done=False)
-            self.notify(f"{label}: {error!r}", severity="error", markup=False)
+            self.notify(f"{label}: {error!r}", severity="error")
         self.frame()
 
     def on_paned_decided(self, message: Paned.Decided) -> None:
         """Submit what was decided on a screen."""
-        self._submit(message.label, *message.command)
+        self.submit(message.label, *message.command)
 
-    def _chosen(self, row_type: type[_Row]) -> _Row | None:
+    def chosen(self, row_type: type[_Row]) -> _Row | None:
+        """Return the row under the cursor, if it is of that type."""
         table = self.focused
         row = table.chosen if isinstance(table, LiveTable) else None
         return row if isinstance(row, row_type) else None
 
+    def warn(self, text: str) -> None:
+        """Show why nothing is done."""
+        self.notify(text, severity="warning")
+        self.frame()
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Show a line above the footer: it covers nothing, and one that is told again is counted."""
+        del markup
+        text = f"{title}: {message}" if title else message
+        seconds = int(timeout or SHOWN_S[severity])
+        self._notices.add(text, _NOTICE_TONES[severity], self._clock(), seconds)
+
     def action_exit_position(self) -> None:
         """Ask whether to exit every rung of the symbol under the cursor."""
-        row = self._chosen(PositionRow)
-        if row is None:
-            return
-        board, symbol = self.face.board, row.symbol
-        rungs = [r for r in board.positions.rows[:] if r.symbol == symbol]
-        token = next((r.token for r in board.watch.rows[:] if r.symbol == symbol), 0)
-        if not rungs or not token:
-            why = "is flat already" if not rungs else "is not under watch, so its instrument is not known here"
-            self.notify(f"{symbol} {why}", severity="warning", markup=False)
-            return
-        quantity = sum(r.quantity for r in rungs)
-        side = "SELL" if quantity > 0 else "BUY"
-        last = rungs[-1].ltp
-        body = (
-            f"{side} {count(abs(quantity))} {symbol} at about {price(last)}\n"
-            f"{len(rungs)} rung{'s' if len(rungs) > 1 else ''} · worth {price(abs(quantity) * last)} · "
-            f"P&L {gain(sum(r.pnl for r in rungs)).strip()}\n"
-            "Its GTTs are deleted with it."
-        )
-        self._ask(f"Exit {symbol}?", body, f"{side} {count(abs(quantity))}", f"exit {symbol}", ("exit", token, symbol))
+        self._operator.exit_position()
 
     async def action_trace_order(self) -> None:
-        """Show the life of the order under the cursor, read from the journal beside the loop."""
-        row = self._chosen(OrderRow)
-        if row is None:
-            return
-        try:
-            lines = await asyncio.to_thread(self.face.trace, row.key)
-        except PatangError as error:
-            self.notify(str(error), severity="warning", markup=False)
-            return
-        title = f"{row.side} {count(row.quantity)} {row.symbol} · {state(row)}"
-        self.push_screen(Help(self.face.board.header.mode, title, Text("\n".join(map(plain, lines)))))
-        self.frame()
+        """Show the life of the order under the cursor."""
+        await self._operator.trace_order()
 
     def action_cancel_order(self) -> None:
         """Ask whether to cancel the order under the cursor."""
-        row = self._chosen(OrderRow)
-        if row is None:
-            return
-        if row.strategy == "external":
-            self.notify(f"{row.symbol} {row.side}: somebody else's order; it is never touched", severity="warning")
-            return
-        if state(row) in ENDED:
-            self.notify(f"{row.symbol} {row.side}: {state(row)}; nothing to cancel", severity="warning", markup=False)
-            return
-        body = f"{row.side} {count(row.quantity)} {row.symbol} at {price(row.price) or 'market'}, {count(row.filled)} filled"
-        label = f"cancel {row.side} {row.symbol}"
-        self._ask(f"Cancel this {row.purpose.lower()} order?", body, "Cancel order", label, ("cancel", 0, row.key))
+        self._operator.cancel_order()
 
-    def _ask(self, title: str, body: str, yes: str, label: str, command: tuple[str, int, str]) -> None:
-        def answered(go: bool | None) -> None:
-            if go:
-                self._submit(label, *command)
+    def action_resume(self) -> None:
+        """Ask for the reason to let a stopped desk go on."""
+        if not self.screen.is_modal:
+            self._operator.resume()
 
-        self.push_screen(Question(self.face.board.header.mode, title, body, yes), answered)
-        self.frame()
+    def action_day(self) -> None:
+        """Show the card of the day; whoever sees it has looked at what failed."""
+        from tui.screens.card import card, card_title  # noqa: PLC0415 - not before the first paint
+
+        if self.screen.is_modal:
+            return
+        board = self.face.board
+        self.dialogs.explain(card_title(board), card(board, self.tones(), low=self.size.height < LOW))
+        for row in board.failures.rows[:]:
+            self.face.submit("acknowledge", 0, row.strategy)
+
+    def _end_day(self) -> None:
+        """Show the card once the day is over, unless something else is being asked."""
+        over = self.face.board.header.day_over
+        if over and not self._day_over and self.screen.is_modal:
+            return
+        if over and not self._day_over:
+            self.action_day()
+        self._day_over = over
 
     # moving about
 
     async def action_quit(self) -> None:
         """Stop the desk and leave; with open positions ask first."""
-        if isinstance(self.screen, Question):
-            return
-        rows = self.face.board.positions.rows[:]
-        if not rows:
-            self._leave(True)
-            return
-        bare = sum(naked(row) for row in rows)
-        body = (
-            f"{len(rows)} position{'s' if len(rows) > 1 else ''} open · P&L {gain(sum(row.pnl for row in rows)).strip()}\n"
-            + (f"{bare} NAKED: no stop at the broker\n" if bare else "All protected at the broker; their GTTs stay.\n")
-            + "Quitting stops the desk; it does not exit them."
-        )
-        self.push_screen(Question(self.face.board.header.mode, "Quit with open positions?", body, "Quit"), self._leave)
-        self.frame()
+        self._operator.quit(self._leave)
 
-    def _leave(self, go: bool | None) -> None:
-        if go:
-            self.face.stop()
-            self.exit()
+    def _leave(self) -> None:
+        self.face.stop()
+        self.exit()
+
+    def action_redraw(self) -> None:
+        """Draw the whole screen anew."""
+        if isinstance(self._driver, Terminal):
+            self._driver.redraw()
+
+    def action_refuse_suspend(self) -> None:
+        """Say why the desk is not suspended."""
+        self.warn("ctrl+z would stop the engine with the screen: detach (in tmux: ctrl+b d), the desk goes on")
 
     def action_freeze(self) -> None:
         """Hold the display still, or let it go on."""
@@ -334,6 +335,9 @@ class PatangApp(App[None]):
 
     async def action_back(self) -> None:
         """Leave the innermost thing."""
+        if self._notices.clear():
+            self.frame()
+            return
         if isinstance(self.screen, Paned) and (self.screen.back() or isinstance(self.screen, DeskScreen)):
             return
         self.action_show("desk")
@@ -348,11 +352,19 @@ class PatangApp(App[None]):
             self.push_screen(self._risk_screen())
         self.call_after_refresh(self.frame)
 
+    def action_chart(self, symbol: str = "") -> None:
+        """Chart a symbol: the one that is named, the one under the cursor, or the one before."""
+        table = self.focused
+        symbol = symbol or getattr(table.chosen if isinstance(table, LiveTable) else None, "symbol", "")
+        if symbol:
+            self._chart_screen().choose(symbol)
+        self.action_show("chart")
+
     def _risk_screen(self) -> FullScreen:
         from tui.screens.risk import RiskScreen  # noqa: PLC0415 - not before the first paint
 
         if self._risk is None:
-            self._risk = RiskScreen(self.face.board.header.mode, self.tones)
+            self._risk = RiskScreen(self.face.board.header.mode, self.tones, self.dialogs)
             self.install_screen(self._risk, "risk")
         return self._risk
 
@@ -368,8 +380,7 @@ class PatangApp(App[None]):
         """Chart the symbol of the opened row."""
         symbol = getattr(message.row, "symbol", "")
         if symbol:
-            self._chart_screen().choose(symbol)
-            self.action_show("chart")
+            self.action_chart(symbol)
 
     def action_colours(self) -> None:
         """Take the next choice of what up and down look like."""
@@ -379,38 +390,53 @@ class PatangApp(App[None]):
         for screen in self.screen_stack:
             if isinstance(screen, FullScreen):
                 screen.restyle()
-        self.notify(f"colours: {self.theme}", markup=False)
+        self._say(f"colours: {self.theme}", done=True)
+        self.frame()
 
     def action_help(self) -> None:
         """Explain the focused pane and list every key."""
         from tui.screens.help import help_text  # noqa: PLC0415 - not before the first paint
 
-        if self.screen.is_modal:
-            return
-        view = self.screen.current.table.view if isinstance(self.screen, Paned) else None
-        title, body = help_text(view, self.keymap, self.tones())
-        self.push_screen(Help(self.face.board.header.mode, title, body))
-        self.frame()
+        if not self.screen.is_modal:
+            view = self.screen.current.table.view if isinstance(self.screen, Paned) else None
+            self.dialogs.explain(*help_text(view, self._scopes, self.keymap, self.tones()))
 
     @property
     def keymap(self) -> Mapping[str, str]:
         """The keys that were remapped, by action id."""
         return self._keymap
 
+    @property
+    def _scopes(self) -> set[str]:
+        return self.screen.scopes if isinstance(self.screen, FullScreen) else {"anywhere"}
+
     def action_command_palette(self) -> None:
         """Open the palette, unless a question stands."""
-        from tui.screens.palette import Palette  # noqa: PLC0415 - not before the first paint
+        if self.screen.is_modal:
+            return
+        palette = self.dialogs.modal(Palette)
+        palette.prepare(self.choices(), self.tones())
+        self.dialogs.open(palette, self._chose)
 
-        if not self.screen.is_modal:
-            self.push_screen(Palette(self.face.board.header.mode))
-            self.frame()
+    def choices(self) -> list[Choice]:
+        """Return what can be done where the focus is: every action, and a chart of every symbol."""
+        acts = [
+            Choice(action.verb, caps(keys_of(action, self.keymap)), action.help, action.run)
+            for action in ACTIONS
+            if action.scope in self._scopes and action.id not in {"palette", "down", "up"}
+        ]
+        names = [plain(row.symbol) for row in self.face.board.watch.rows[:]]
+        return acts + [Choice(name, "", f"Chart {name}.", f"app.chart({name!r})") for name in names]
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Offer what can be done where the focus is."""
-        scopes = screen.scopes if isinstance(screen, FullScreen) else {"anywhere"}
-        for action in ACTIONS:
-            if action.scope in scopes and action.id != "palette":
-                yield SystemCommand(action.verb, action.help, lambda run=action.run: self._run(run))
+    def _chose(self, run: str | None) -> None:
+        if run is not None:
+            self.call_after_refresh(self._run, run)
 
     async def _run(self, run: str) -> None:
         await self.run_action(run, default_namespace=self.focused or self.screen)
+
+
+def _flat(board: Board) -> bool:
+    """Tell whether the board knows of nothing that is held, and of no order of ours at work."""
+    working = any(state(row) not in ENDED and row.strategy != EXTERNAL for row in board.orders.rows[:])
+    return bool(board.header.now) and not board.positions.rows and not working

@@ -30,6 +30,10 @@ class DeskFace(Protocol):
         """
         ...
 
+    def resume(self, reason: str) -> None:
+        """Let the kill switch go, from any thread."""
+        ...
+
     def stop(self) -> None:
         """Begin an orderly stop and return."""
         ...

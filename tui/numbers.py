@@ -1,5 +1,6 @@
 """Numbers as an Indian trader reads them: 12,34,567.80, ▲ 1.23%, 3.4 L, 14:32:07."""
 
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -90,6 +91,11 @@ def age(ns: int) -> str:
     if seconds < 60:
         return f"{max(seconds, 0)}s"
     return f"{seconds // 60}m" if seconds < 3_600 else f"{seconds // 3_600}h"
+
+
+def day_name(ns: int) -> str:
+    """Format the day of a time in IST: Tue 14 Jul 2026; an empty string for none (0)."""
+    return time.strftime("%a %-d %b %Y", time.gmtime(ns // SECOND + IST)) if ns else ""
 
 
 def clock(ns: int) -> str:

@@ -55,6 +55,13 @@ class Opening:
         """Latch the kill switch at once."""
         self._station.kill.trigger(FLATTEN if flatten else HALT, reason, "screen")
 
+    def resume(self, reason: str) -> None:
+        """Let the kill switch go."""
+        if self._desk is not None:
+            self._desk.resume(reason, "screen")
+        else:
+            self._station.kill.resume(reason, "screen")
+
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
         """Pass an act on to the desk."""
         if self._desk is not None:

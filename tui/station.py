@@ -56,6 +56,7 @@ class Station:
         self.run = run
         self.state = state_folder(config, run.mode)
         self.kill = KillSwitch(self.state / "KILL")
+        self._inherited = self.kill.latch
         self.board = Board(run.mode.upper())
         if run.mode not in OWN_EXCHANGE:
             place = urlsplit(config.broker.rest).netloc or ("a sandbox" if config.broker.name != "kite" else "")
@@ -138,6 +139,11 @@ class Station:
         early = name == "sandbox" and not (hasattr(self, "desk") and self.desk.opened)
         if name != "engine" and not early and not name.startswith("textual"):
             self.kill.trigger(HALT, f"{name} died: {error}", name)
+
+    def release(self) -> None:
+        """Let a latch go that an earlier run has left behind, where the exchange it was of is gone with it."""
+        if self.embedded and self.run.mode == "sandbox" and self._inherited and self.kill.latch is self._inherited:
+            self.desk.resume(f"of an exchange that is gone: {self._inherited.reason}", "start")
 
     def summary(self) -> dict[str, object]:
         """Return the day in figures, money in rupees."""

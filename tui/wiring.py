@@ -47,6 +47,7 @@ def wire(station: Station) -> Desk:
     if station.embedded and station.run.tape is None:
         check_symbols(station)
     exchange = exchange_of(station)
+    station.board.header = station.board.header._replace(speed=exchange.clock.speed)
     station.database = own_database(config, station.run.mode, embedded=station.embedded)
     journal = SqliteJournal(station.database, station.fail)
     station.closers.append(journal.close)
@@ -71,6 +72,7 @@ def wire(station: Station) -> Desk:
 
     watchdog = Watchdog(config.watchdog, station.board, station.kill, station.state, tell, station.fail, paced=lockstep)
     station.closers.append(watchdog.close)
+    station.release()
     desk.start()
     watchdog.start()
     return desk

@@ -32,6 +32,8 @@ class Header(NamedTuple):
     """Where prices and orders really go, where the mode's name does not say it: no Kite, but a sandbox."""
     then: str = ""
     """The phase after this one."""
+    speed: float = 1.0
+    """How many times as fast as the machine's the desk's clock runs; 0.0: as fast as it can."""
 
 
 class WatchRow(NamedTuple):
@@ -193,6 +195,31 @@ class FailureRow(NamedTuple):
     """The whole traceback, a line each; `patang trace STRATEGY` shows it, too."""
 
 
+class StrategyRow(NamedTuple):
+    """One strategy of the day: `stopped` says why it no longer runs, `net` is its P&L after charges, in paise."""
+
+    name: str
+    stopped: str
+    net: int
+
+
+class TradeRow(NamedTuple):
+    """One trade that is over; `pnl` after charges, in paise."""
+
+    symbol: str
+    strategy: str
+    rung: str
+    pnl: int
+
+
+class DayTrades(NamedTuple):
+    """The trades of the day that are over."""
+
+    number: int = 0
+    best: TradeRow | None = None
+    worst: TradeRow | None = None
+
+
 class EventRow(NamedTuple):
     """One line of the event log; `level` is info, fill, warn or alarm."""
 
@@ -279,6 +306,10 @@ class Board:
         self.differences: Section[DifferenceRow] = Section()
         self.failures: Section[FailureRow] = Section()
         """Strategies that have failed and that nobody has looked at yet, by name."""
+        self.strategies: Section[StrategyRow] = Section()
+        self.trades = DayTrades()
+        self.alarms: dict[str, int] = {}
+        """Alarm → how often it was told today, in the order of the first time."""
         self.events: deque[EventRow] = deque(maxlen=2_000)
         self.events_dropped = 0
         self.event_seq = 0

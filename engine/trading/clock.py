@@ -14,7 +14,7 @@ class ScaledClock:
 
     def __init__(self, start: int, speed: float = 1.0) -> None:
         self._start = start
-        self._speed = speed
+        self.speed = speed
         self._origin = time.monotonic_ns()
         self._least = start
 
@@ -29,21 +29,23 @@ class ScaledClock:
 
     def follow(self, ts: int) -> None:
         """Go on from `ts`, what the exchange's clock shows, unless that is within a tenth of the machine's second."""
-        if abs(ts - self._reckoned()) > self._speed * SECOND / 10:
+        if abs(ts - self._reckoned()) > self.speed * SECOND / 10:
             self._least = self.now()
             self._start, self._origin = ts, time.monotonic_ns()
 
     def _reckoned(self) -> int:
-        return self._start + int((time.monotonic_ns() - self._origin) * self._speed)
+        return self._start + int((time.monotonic_ns() - self._origin) * self.speed)
 
     async def sleep_until(self, ts: int) -> None:
         """Return when `now()` has reached `ts`."""
         while self.now() < ts:  # noqa: ASYNC110  the loop may wake early by rounding, and the clock may be set back
-            await asyncio.sleep(max(0, ts - self._reckoned()) / self._speed / SECOND)
+            await asyncio.sleep(max(0, ts - self._reckoned()) / self.speed / SECOND)
 
 
 class SteppedClock:
     """A clock that stands still until it is set."""
+
+    speed = 0.0
 
     def __init__(self, start: int = 0) -> None:
         self._now = start

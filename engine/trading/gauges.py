@@ -4,13 +4,16 @@ from collections.abc import Mapping
 
 from compiled.kernel import Kernel
 from compiled.model import SECOND
-from engine.trading.board import Board, GovernorState, KillRow, LimitRow, QueueRow
+from engine.market.calendar import ist_day, midnight
+from engine.trading.board import Board, DayTrades, GovernorState, KillRow, LimitRow, QueueRow, StrategyRow, TradeRow
 from engine.trading.gateway import Gateway
 from engine.trading.killswitch import KillSwitch
 from engine.trading.limits import BUDGET, Change, current
 from engine.trading.requests import PURPOSES
 
 KILLS_SHOWN = 50
+OTHERS = "by hand, adopted"
+"""The name of what no strategy of the day has made."""
 
 
 class Gauges:
@@ -23,14 +26,52 @@ class Gauges:
         self.kill = kill
         self._limits_at = 0
         self._recorded = -1
+        self._trips = -1
+        board.strategies.keep(set())
+        board.trades = DayTrades()
 
     def publish(self, now: int, configured: Mapping[str, float], changes: Mapping[str, Change]) -> None:
         """Bring everything up to date."""
         self._governor(now)
         self._kills()
+        self._trades()
         if now >= self._limits_at + SECOND or now < self._limits_at:
             self._limits_at = now
             self._limits(configured, changes)
+            self._strategies()
+
+    def _strategies(self) -> None:
+        """Show each strategy's P&L of the day, and what no strategy of the day has made: by hand, adopted, left from before."""
+        kernel, section = self.kernel, self.board.strategies
+        left = int(kernel.ledger.net - kernel.before)
+        for slot in kernel.slots:
+            net = int(kernel.ledger.strategy_net(slot.name) - slot.before)
+            left -= net
+            section.put(slot.name, StrategyRow(slot.name, slot.stopped, net))
+        if left:
+            section.put(OTHERS, StrategyRow(OTHERS, "", left))
+
+    def _trades(self) -> None:
+        """Find the best and the worst trade of the day anew when another one is over."""
+        kernel = self.kernel
+        if kernel.round_trips == self._trips:
+            return
+        self._trips = int(kernel.round_trips)
+        began = midnight(ist_day(int(kernel.open)))
+        found = [
+            TradeRow(
+                ladder.instrument.symbol,
+                ladder.strategy,
+                f"P{rung.number}" if len(ladder.rungs) > 1 else "",
+                int(rung.pnl(ladder.sign, 0.0)),
+            )
+            for ladder in kernel.owners.values()
+            for rung in ladder.rungs
+            if rung.bought and rung.closed >= began and not rung.quantity
+        ]
+        if found:
+            by_pnl = sorted(found, key=lambda trade: trade.pnl)
+            self.board.trades = DayTrades(len(found), by_pnl[-1], by_pnl[0])
 
     def _governor(self, now: int) -> None:
         governor, waiting = self.gateway.governor, self.gateway.queue()

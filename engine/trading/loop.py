@@ -113,6 +113,7 @@ class Loop:
         self.compare_soon = False
         self.stopping = False
         board.header = board.header._replace(day_over=False)
+        board.alarms = {}
         self._keep_bars = keep_bars
         self._stamped = stamped
         self._decoder = Decoder()
@@ -182,12 +183,18 @@ class Loop:
             self.publisher.fill(fill)
         for command in commands:
             if isinstance(command, Alert):
-                self.log.tell(command.level, command.name, command.text, int(command.ts))
+                self.log.tell(command.level, command.name, self._named(command), int(command.ts))
                 self.failures.look()
             elif isinstance(command, Halt):
                 self.kill.trigger(HALT, command.reason, "limit")
             else:
                 self.gateway.put(command)
+
+    def _named(self, alert: Alert) -> str:
+        """Return the text of an alert with the symbol it is about."""
+        market = self.kernel.markets.get(alert.token)
+        symbol = market.instrument.symbol if market is not None else ""
+        return alert.text if symbol in alert.text else f"{symbol}: {alert.text}"
 
     # the operator
 

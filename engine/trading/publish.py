@@ -26,6 +26,7 @@ SPARK = 30
 EXTERNAL = "external"
 """The strategy of an order that is not the desk's."""
 BARS_KEPT = 400
+ALARMS_KEPT = 100
 STATES = {
     RungState.WAITING: "-",
     RungState.ENTERING: "entering",
@@ -69,6 +70,8 @@ class Publisher:
         """Add a line to the event log."""
         board = self.board
         board.event_seq += 1
+        if level == "alarm" and (text in board.alarms or len(board.alarms) < ALARMS_KEPT):
+            board.alarms[text] = board.alarms.get(text, 0) + 1
         if len(board.events) == board.events.maxlen:
             board.events_dropped += 1
         board.events.append(EventRow(board.event_seq, ts, level, text))

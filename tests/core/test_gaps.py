@@ -149,3 +149,17 @@ def test_a_night_is_no_gap_to_be_filled_and_a_lost_minute_is():
     assert not gaps.due_in(1, at("2026-08-04", "15:15"), at("2026-08-04", "15:20"))
     assert gaps.due_in(2, at("2026-08-04", "15:15"), at("2026-08-04", "15:20"))
     assert not gaps.due_in(9, at("2026-08-04", "10:00"), at("2026-08-04", "10:20"))
+
+
+def test_a_minute_that_is_read_afterwards_is_missing_no_more():
+    scene = Scene("2026-07-31", "10:00")
+    scene.minute("10:00", 1, 2)
+    scene.minute("10:01", 2)
+    scene.minute("10:02", 2)
+    assert scene.gaps.count == 2
+    scene.gaps.filled([Bar(1, at(scene.day, "10:01"), 60, 1.0, 1.0, 1.0, 1.0, 1)])
+    assert scene.gaps.count == 1
+    scene.gaps.filled([Bar(1, at(scene.day, "10:02"), 300, 1.0, 1.0, 1.0, 1.0, 1)])
+    assert scene.gaps.count == 1, "a bar of five minutes is no minute"
+    scene.gaps.filled([Bar(1, at(scene.day, "10:02"), 60, 1.0, 1.0, 1.0, 1.0, 1)])
+    assert scene.gaps.count == 0

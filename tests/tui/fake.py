@@ -7,8 +7,10 @@ from engine.errors import DataError
 from engine.trading.board import (
     BarRow,
     Board,
+    DayTrades,
     DifferenceRow,
     EventRow,
+    FailureRow,
     FillMark,
     GovernorState,
     KillRow,
@@ -18,6 +20,8 @@ from engine.trading.board import (
     PositionRow,
     QueueRow,
     RiskRow,
+    StrategyRow,
+    TradeRow,
     WatchRow,
 )
 
@@ -49,6 +53,7 @@ class FakeDesk:
     def __init__(self, mode="SANDBOX", symbols=20, seed=7):
         self.board = Board(mode)
         self.kills = []
+        self.resumed = []
         self.commands = []
         self.stopped = False
         self.now = START
@@ -73,6 +78,10 @@ class FakeDesk:
     def submit(self, act, token=0, detail=""):
         self.commands.append((act, token, detail))
         return len(self.commands)
+
+    def resume(self, reason):
+        self.resumed.append(reason)
+        self.board.header = self.board.header._replace(kill="", kill_reason="")
 
     def stop(self):
         self.stopped = True
@@ -109,6 +118,30 @@ class FakeDesk:
         noon = self.now - 150 * MINUTE
         self.board.kills.put(0, KillRow(0, noon, "latch", "halt", "daily loss limit", "limit"))
         self.board.kills.put(1, KillRow(1, noon + 9 * MINUTE, "resume", "", "looked at it, sizes halved", "terminal"))
+
+    def close(self):
+        """End the day: a strategy has failed, one position stays bare, something went wrong."""
+        board = self.board
+        for name, stopped, net in (
+            ("momentum_ladder", "", 184_025),
+            ("moving_average_cross", "ValueError: boom", -51_200),
+            ("by hand, adopted", "", -30),
+        ):
+            board.strategies.put(name, StrategyRow(name, stopped, net))
+        trace = ("Traceback (most recent call last):", "ValueError: boom")
+        board.failures.put(
+            "moving_average_cross", FailureRow("moving_average_cross", self.now, "ValueError: boom", trace)
+        )
+        board.trades = DayTrades(
+            14,
+            TradeRow("RELIANCE", "momentum_ladder", "P2", 61_250),
+            TradeRow("SBIN", "moving_average_cross", "", -40_115),
+        )
+        board.positions.keep({"INFY/P1", "TITAN/P1"})
+        row = board.positions.rows[-1]
+        board.positions.put(row.key, row._replace(protected=0))
+        board.alarms = {"TITAN: protection refused: busy": 3, "moving_average_cross stopped: ValueError: boom": 1}
+        self._header(day_over=True, phase="closed")
 
     def differ(self):
         """Let the broker's books differ from ours, one of each kind, and somebody else trade."""

@@ -400,26 +400,50 @@ async def test_the_log_stays_at_its_end_until_the_cursor_leaves_it():
         assert "reconciled" in text
 
 
-async def test_an_alarm_rings_the_bell_once_and_shows_a_toast_below_the_bands():
+async def test_an_alarm_rings_the_bell_once_and_stands_in_a_line_of_its_own():
     async with running() as (app, pilot):
         app.face.event("alarm", "[b]naked[/b] INFY")
         await settle(app, pilot)
         await settle(app, pilot)
-        await pilot.pause(0.2)
         assert app.bells == 1
-        toasts = app.screen.query("Toast")
-        assert len(toasts) == 1
-        assert toasts.first().region.y > 5
-        assert "[b]naked[/b] INFY" in "\n".join(screen_text(app))
-
-
-async def test_many_alarms_in_one_frame_ring_once():
-    async with running() as (app, pilot):
-        for i in range(50):
-            app.face.event("alarm", f"alarm {i}")
+        lines = screen_text(app)
+        assert lines[-2].startswith(" ■ [b]naked[/b] INFY")
+        assert lines[-1].startswith(" ^k kill")
+        await pilot.press("escape")
         await settle(app, pilot)
-        assert app.bells == 1
-        assert len(app._notifications) == 3
+        assert "■" not in screen_text(app)[-2][:3]
+
+
+async def test_an_alarm_that_is_told_again_is_counted():
+    async with running() as (app, pilot):
+        for _ in range(3):
+            app.face.event("alarm", "INFY naked")
+            await settle(app, pilot)
+        assert screen_text(app)[-2].strip() == "■ INFY naked ×3"
+        assert screen_text(app)[-3].strip()[:1] != "■"
+
+
+async def test_many_alarms_ring_once_and_never_cover_header_kill_state_or_a_dialog():
+    clock = Clock()
+    async with running(size=(80, 24), clock=clock) as (app, pilot):
+        await pilot.press("ctrl+k")
+        await pilot.press("x")
+        before = app.bells
+        for i in range(50):
+            app.face.event("alarm", f"alarm {i} " + "long " * 40)
+        await settle(app, pilot)
+        lines = screen_text(app)
+        assert app.bells == before + 1
+        assert [line[:11] for line in lines if "■" in line] == [" ■ alarm 47", " ■ alarm 48", " ■ alarm 49"]
+        assert "S A N D B O X" in lines[0]
+        assert "KILL SWITCH" in lines[2]
+        assert "naked 0" in lines[4]
+        assert isinstance(app.screen, Question)
+        box = app.screen.query_one("#box").region
+        assert all("alarm" not in line[box.x : box.right] for line in lines[box.y : box.bottom])
+        clock.now += 16 * SECOND
+        await settle(app, pilot)
+        assert not any("■" in line for line in screen_text(app))
 
 
 async def test_help_names_the_focused_pane_and_every_action():
@@ -435,8 +459,8 @@ async def test_help_names_the_focused_pane_and_every_action():
 
 async def test_the_palette_offers_what_can_be_done_here_and_does_it():
     async with running() as (app, pilot):
-        offered = {command.title for command in app.get_system_commands(app.screen)}
-        assert {"kill", "exit", "zoom", "filter", "freeze"} <= offered
+        offered = {choice.words for choice in app.choices()}
+        assert {"kill", "exit", "zoom", "filter", "freeze", "TITAN"} <= offered
         assert "cancel" not in offered
         assert "span" not in offered
         await pilot.press("ctrl+p")
@@ -542,3 +566,149 @@ async def test_buttons_of_a_question_are_reached_with_the_arrow_keys():
         assert app.focused.id == "yes"
         await pilot.press("left")
         assert app.focused.id == "cancel"
+
+
+async def test_the_question_about_an_exit_follows_the_price_and_names_every_strategy():
+    face = FakeDesk()
+    other = face.board.positions.rows[1]
+    face.board.positions.put(other.key, other._replace(strategy="moving_average_cross"))
+    async with running(face) as (app, pilot):
+        await pilot.press("x")
+        await settle(app, pilot)
+        text = "\n".join(screen_text(app))
+        assert "SELL 150 RELIANCE at about 1,412.35" in text
+        assert "momentum_ladder: 2 rungs, 100" in text
+        assert "moving_average_cross: 1 rung, 50" in text
+        for row in face.board.positions.rows[:3]:
+            face.board.positions.put(row.key, row._replace(ltp=1500.0, pnl=1_000_00))
+        await settle(app, pilot)
+        text = "\n".join(screen_text(app))
+        assert "SELL 150 RELIANCE at about 1,500.00" in text
+        assert "P&L ▲ 3,000.00" in text
+        face.board.positions.keep({row.key for row in face.board.positions.rows if row.symbol != "RELIANCE"})
+        await settle(app, pilot)
+        assert "It is flat already" in "\n".join(screen_text(app))
+
+
+async def test_the_buttons_say_what_they_do():
+    async with running() as (app, pilot):
+        app.screen.turn_to("orders")
+        await pilot.pause()
+        await pilot.press("G", "k", "k", "x")
+        await pilot.pause()
+        assert [str(button.label) for button in app.screen.query(Button)] == ["Keep it", "Cancel the order"]
+        await pilot.press("escape", "ctrl+q")
+        await pilot.pause()
+        assert [str(button.label) for button in app.screen.query(Button)] == ["Stay", "Quit"]
+
+
+async def test_a_stopped_desk_goes_on_with_a_reason_and_only_with_one():
+    async with running() as (app, pilot):
+        await pilot.press("ctrl+r")
+        await settle(app, pilot)
+        assert not app.screen.is_modal
+        assert "nothing to resume" in screen_text(app)[-2]
+        await pilot.press("ctrl+k", "ctrl+r", "enter")
+        await settle(app, pilot)
+        assert app.screen.is_modal
+        assert "a reason is needed" in "\n".join(screen_text(app))
+        await pilot.press(*"fine", "enter")
+        await settle(app, pilot)
+        assert app.face.resumed == ["fine"]
+        assert not app.screen.query_one(KillBand).display
+
+
+async def test_a_flattened_desk_is_flat_once_nothing_is_held_and_nothing_works():
+    async with running() as (app, pilot):
+        await pilot.press("ctrl+k", "ctrl+k")
+        await settle(app, pilot)
+        assert "FLATTENING" in screen_text(app)[2]
+        app.face.board.positions.keep(set())
+        await settle(app, pilot)
+        assert "FLATTENING" in screen_text(app)[2], "an order still works"
+        app.face.board.orders.keep({"0"})
+        await settle(app, pilot)
+        assert "FLAT ·" in screen_text(app)[2]
+
+
+async def test_dialogs_are_made_once_and_begin_anew_each_time():
+    async with running() as (app, pilot):
+        seen = set()
+        for _ in range(3):
+            for opening in ("f1", "x", "ctrl+p"):
+                await pilot.press(opening)
+                await settle(app, pilot)
+                seen.add(app.screen)
+                await pilot.press(*(["z"] if opening == "ctrl+p" else ["right"] if opening == "x" else ["j"]))
+                await pilot.press("escape")
+                await pilot.pause()
+        assert len(seen) == 3
+        await pilot.press("x")
+        await pilot.pause()
+        assert app.focused.id == "cancel"
+        await pilot.press("escape", "ctrl+p")
+        await pilot.pause()
+        assert app.screen.query_one(Input).value == ""
+
+
+@pytest.mark.parametrize("key", ["f1", "question_mark"])
+async def test_help_shows_a_dozen_keys_at_once_on_a_small_terminal_the_panes_own_first(key):
+    async with running(size=(80, 24)) as (app, pilot):
+        await pilot.press(key)
+        await settle(app, pilot)
+        lines = screen_text(app)
+        shown = [
+            action.id
+            for action in ACTIONS
+            if any(f" {caps(action.keys)} " in line and action.verb in line for line in lines)
+        ]
+        assert len(shown) >= 12
+        first = next(i for i, line in enumerate(lines) if "In positions" in line)
+        assert first < next(i for i, line in enumerate(lines) if "Anywhere" in line)
+
+
+async def test_the_footer_of_a_small_terminal_keeps_kill_help_quit_and_pane():
+    async with running(size=(80, 24)) as (app, pilot):
+        for screen in ("1", "6"):
+            await pilot.press(screen)
+            await settle(app, pilot)
+            assert screen_text(app)[-1].startswith(" ^k kill  f1 help  ^q quit  tab pane")
+            assert "adopt" not in screen_text(app)[-1], "there is no difference to decide"
+
+
+async def test_ctrl_z_says_why_nothing_is_suspended():
+    async with running() as (app, pilot):
+        await pilot.press("ctrl+z")
+        await settle(app, pilot)
+        assert "would stop the engine" in screen_text(app)[-2]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_what_is_over_is_named_in_sight_at_every_size_and_both_screens_agree(size):
+    face = FakeDesk()
+    row = face.board.risk.rows[-1]
+    face.board.risk.put(row.name, row._replace(text="1", bad=True))
+    async with running(face, size=size) as (app, pilot):
+        desk = "\n".join(screen_text(app))
+        assert "Naked positions 1" in desk
+        await pilot.press("6")
+        await settle(app, pilot)
+        assert any("LIMITS" in line and "Naked positions 1" in line for line in screen_text(app))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_every_pane_of_the_desk_has_its_place_at_every_size_even_one_that_is_new(size, monkeypatch):
+    monkeypatch.setattr("tui.screens.desk._WIDE_ORDER", ("watch", "positions"))
+    async with running(size=size) as (app, pilot):
+        assert len({pane.region for pane in app.screen.panes.values() if pane.display}) in {2, 6}
+        for name in app.screen.panes:
+            app.screen.turn_to(name)
+            await pilot.pause()
+            assert app.screen.panes[name].region.area > 0
+
+
+async def test_chart_opens_at_the_row_under_the_cursor():
+    async with running() as (app, pilot):
+        await pilot.press("j", "j", "j", "2")
+        await settle(app, pilot)
+        assert "INFY  1m" in screen_text(app)[4]

@@ -7,9 +7,11 @@ import pytest
 
 from engine.config import Config
 from engine.trading.board import Board
+from engine.trading.killswitch import KillSwitch
 from tests.tui.fake import FakeDesk
 from tui import launch
 from tui.app import PatangApp
+from tui.station import Run, Station
 
 
 class Desk:
@@ -71,3 +73,40 @@ async def test_an_error_in_a_frame_is_kept_for_whoever_runs_the_app():
         async with app.run_test():
             app._handle_exception(ZeroDivisionError("a pane"))
     assert isinstance(app.error, ZeroDivisionError)
+
+
+@pytest.fixture
+def latched(tmp_path, monkeypatch):
+    """Make a station of a mode in a folder where an earlier run was halted; its desk only notes who resumes."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    def make(run, config=None):
+        folder = tmp_path / "patang" / run.mode
+        folder.mkdir(parents=True)
+        KillSwitch(folder / "KILL").trigger("halt", "daily loss limit", "limit")
+        made = Station(config or Config(), run)
+        assert made.kill.latched
+        made.desk = SimpleNamespace(resume=made.kill.resume)
+        return made
+
+    return make
+
+
+def test_the_latch_of_a_demo_does_not_carry_into_the_next(latched):
+    made = latched(Run("sandbox", seed=7))
+    made.release()
+    assert not made.kill.latched
+    assert made.kill.history()[-1][1:] == ("resume", "", "of an exchange that is gone: daily loss limit", "start")
+
+
+def test_a_kill_while_the_desk_opens_is_kept(latched):
+    made = latched(Run("sandbox", seed=7))
+    made.kill.trigger("flatten", "operator", "screen")
+    made.release()
+    assert made.kill.latch.level == "flatten"
+
+
+def test_the_latch_of_an_account_is_kept(latched):
+    made = latched(Run("paper"))
+    made.release()
+    assert made.kill.latched

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from textual.widgets import Input
 
 from engine.trading.board import Board, GovernorState, KillRow, LimitRow, QueueRow
 from tests.tui.fake import FakeDesk
@@ -67,41 +66,58 @@ def bounded():
     return face
 
 
-async def enter(pilot, app, down, text):
+async def enter(pilot, app, down, value, reason):
     """Go to a limit on screen 6, press e, and answer."""
     await pilot.press("6")
     await settle(app, pilot)
     await pilot.press("tab", "g", *["j"] * down, "e")
     await settle(app, pilot)
     assert isinstance(app.screen, Entry)
-    app.screen.query_one(Input).value = text
-    await pilot.press("enter")
+    await pilot.press(*value, "tab", *reason.replace(" ", "_"), "enter")
     await settle(app, pilot)
 
 
 async def test_a_tighter_limit_is_submitted_with_its_reason():
     async with running(bounded(), size=(140, 40)) as (app, pilot):
-        await enter(pilot, app, 2, "12 fewer today")
+        await enter(pilot, app, 3, "12", "fewer today")
         [(act, token, detail)] = app.face.commands
         assert (act, token) == ("limit", 0)
         assert json.loads(detail) == {
-            "name": "max_positions", "value": 12, "reason": "fewer today", "who": "screen", "before": 90,
+            "name": "max_positions", "value": 12, "reason": "fewer_today", "who": "screen", "before": 90,
         }  # fmt: skip
 
 
 @pytest.mark.parametrize(("answer", "count"), [("enter", 0), ("right", 1)])
 async def test_a_looser_limit_asks_first_with_the_focus_on_cancel(answer, count):
     async with running(bounded(), size=(140, 40)) as (app, pilot):
-        await enter(pilot, app, 2, "91 one more")
+        await enter(pilot, app, 3, "91", "one more")
         assert isinstance(app.screen, Question)
         await pilot.press(*(["right", "enter"] if answer == "right" else ["enter"]))
         await settle(app, pilot)
         assert len(app.face.commands) == count
 
 
-@pytest.mark.parametrize("text", ["", "12", "many more", "0 none", "12.5 half"])
-async def test_what_is_no_change_is_not_submitted(text):
+@pytest.mark.parametrize(
+    ("value", "reason", "wrong"),
+    [
+        ("", "more", "nothing is no number"),
+        ("12", "", "a reason is needed"),
+        ("many", "more", "many is no number"),
+        ("0", "none", "max_positions"),
+        ("12.5", "half", "max_positions"),
+    ],
+)
+async def test_what_is_no_change_is_said_and_nothing_typed_is_lost(value, reason, wrong):
     async with running(bounded(), size=(140, 40)) as (app, pilot):
-        await enter(pilot, app, 2, text)
+        await enter(pilot, app, 3, value, reason)
+        await pilot.press("enter")  # on an empty reason the first one only goes there
+        await settle(app, pilot)
+        assert isinstance(app.screen, Entry)
+        assert app.screen.texts == [value, reason]
+        assert wrong in str(app.screen.query_one("#error").render())
+        theme = app.theme
+        await pilot.press("c", "space", "x")  # keys of the screen below, which must stay text
+        assert app.theme == theme
+        assert app.screen.texts == [value, reason + "c x"]
+        assert not app._frozen
         assert app.face.commands == []
-        assert not isinstance(app.screen, Question)

@@ -99,7 +99,7 @@ async def test_a_choice_the_kind_does_not_have_is_explained():
         await settle(app, pilot)
         assert isinstance(app.screen, RiskScreen)
         assert app.face.commands == []
-        assert any("takes adopt, ignore" in note.message for note in app._notifications)
+        assert any("takes adopt, ignore" in note.text for note in app._notices.shown)
 
 
 async def test_everything_is_ignored_after_asking():
@@ -132,4 +132,4 @@ async def test_an_order_of_somebody_else_cannot_be_cancelled():
         await pilot.press("G", "x")
         await settle(app, pilot)
         assert isinstance(app.screen, DeskScreen)
-        assert any("never touched" in note.message for note in app._notifications)
+        assert any("never touched" in note.text for note in app._notices.shown)

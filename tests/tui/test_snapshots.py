@@ -28,6 +28,29 @@ def stale(face):
     face.board.header = face.board.header._replace(feed_age=40 * SECOND, state="read-only")
 
 
+def ended(face):
+    face.close()
+
+
+def alarmed(face):
+    for text in (
+        "INFY: protection refused: busy",
+        "INFY: protection refused: busy",
+        "SBIN: a GTT is gone at the broker",
+    ):
+        face.event("alarm", text)
+    row = face.board.risk.rows[-1]
+    face.board.risk.put(row.name, row._replace(text="1", bad=True))
+
+
+def optioned(face):
+    for rows in (face.board.watch, face.board.positions):
+        for row, name in zip(
+            rows.rows[:3], ("NIFTY26NOV24500CE", "NIFTY26NOV24500PE", "BANKNIFTY26NOV52000CE"), strict=True
+        ):
+            rows.put(row[0], row._replace(symbol=name))
+
+
 def starting(face):
     face.board = Board("DRY-RUN")
 
@@ -51,6 +74,13 @@ SHOTS = {
     "exit-question": ((120, 40), "LIVE", None, ("x",)),
     "quit-guard-killed": ((80, 24), "SANDBOX", killed, ("ctrl+q",)),
     "help": ((120, 40), "SANDBOX", None, ("f1",)),
+    "help-80x24": ((80, 24), "SANDBOX", None, ("question_mark",)),
+    "day": ((120, 40), "SANDBOX", ended, ()),
+    "day-80x24": ((80, 24), "SANDBOX", ended, ()),
+    "palette": ((120, 40), "SANDBOX", None, ("ctrl+p", "wait", "r", "i")),
+    "alarms-80x24": ((80, 24), "LIVE", alarmed, ()),
+    "options-80x24": ((80, 24), "LIVE", optioned, ()),
+    "risk-200x60": ((200, 60), "LIVE", differing, ("6",)),
     "risk": ((120, 40), "LIVE", differing, ("6",)),
     "risk-80x24": ((80, 24), "LIVE", differing, ("6",)),
     "risk-clean": ((120, 40), "SANDBOX", None, ("6",)),

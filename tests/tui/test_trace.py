@@ -37,4 +37,4 @@ async def test_an_order_without_a_record_is_said_to_have_none():
         await pilot.press("t")
         await settle(app, pilot)
         assert isinstance(app.screen, DeskScreen)
-        assert any("missing: no decision" in note.message for note in app._notifications)
+        assert any("missing: no decision" in note.text for note in app._notices.shown)

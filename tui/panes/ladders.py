@@ -33,7 +33,7 @@ class Ladders(View[LadderRow]):
         Column("high", 9, 10, rank=2),
         Column("GTT", 3, rank=3),
         Column("trailed", 7, rank=4),
-        Column("strategy", 10, 16, rank=5, right=False),
+        Column("strategy", 10, 16, rank=5, right=False, names="strategy"),
     )
 
     def version(self, board: Board) -> int:

@@ -32,13 +32,13 @@ class Limits(View[LimitRow]):
     )
     empty = "no limit yet"
     columns = (
-        Column("limit", 20, 28, right=False),
+        Column("limit", 20, 28, right=False, names="name"),
         Column("used", 8, 12),
         Column("", 5, 14, right=False, rank=1),
         Column("limit", 8, 12),
         Column("left", 7, 12, rank=3),
         Column("config", 8, 12, rank=2),
-        Column("changed by", 10, 40, right=False, rank=4),
+        Column("changed by", 10, 40, right=False, rank=4, names="note"),
     )
 
     def version(self, board: Board) -> int:

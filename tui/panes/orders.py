@@ -11,6 +11,9 @@ from tui.numbers import clock, count, price
 from tui.widgets.live_table import LiveTable
 from tui.widgets.view import Cell, Column, View
 
+EXTERNAL = "external"
+"""The strategy of an order that is not the desk's."""
+
 ENDED = frozenset({"complete", "cancelled", "rejected", "lost"})
 """States an order does not leave."""
 
@@ -53,7 +56,7 @@ class Orders(View[OrderRow]):
         Column("kind", 6, rank=3, right=False),
         Column("for", 7, rank=2, right=False),
         Column("status", 9, 15, right=False),
-        Column("strategy", 10, 18, rank=5, right=False),
+        Column("strategy", 10, 18, rank=5, right=False, names="strategy"),
         Column("reason", 12, 40, rank=6, right=False),
     )
 
@@ -85,7 +88,7 @@ class Orders(View[OrderRow]):
             Cell(row.kind, "faint"),
             Cell(row.purpose.lower(), "faint"),
             Cell(state(row), _TONES.get(state(row), "notice")),
-            Cell(row.strategy, "notice" if row.strategy == "external" else "faint"),
+            Cell(row.strategy, "notice" if row.strategy == EXTERNAL else "faint"),
             Cell(row.reason, "danger" if self.attention(row) else "faint"),
         )
 

@@ -37,7 +37,7 @@ class Positions(View[PositionRow]):
         Column("%", 8),
         Column("stop", 9, 10),
         Column("target", 9, 10, rank=2),
-        Column("strategy", 10, 18, rank=3, right=False),
+        Column("strategy", 10, 18, rank=3, right=False, names="strategy"),
         Column("", 1),
     )
 

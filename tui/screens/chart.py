@@ -18,6 +18,7 @@ from tui.theme import Tones
 from tui.widgets.bands import Bands
 from tui.widgets.footer import KeyFooter, keys
 from tui.widgets.header import HeaderBar
+from tui.widgets.notices import NoticeBar
 
 EVERY: Final = 10
 """Frames between two drawings; a key draws at once."""
@@ -136,6 +137,7 @@ class ChartScreen(FullScreen):
         self._plot = Canvas(id="prices")
         self._volume = Canvas(id="volume")
         self._footer = KeyFooter(tones)
+        self._notices = NoticeBar(tones)
 
     def compose(self) -> ComposeResult:
         """Stack bands, header, caption, chart and footer."""
@@ -144,6 +146,7 @@ class ChartScreen(FullScreen):
         yield self._caption
         yield self._plot
         yield self._volume
+        yield self._notices
         yield self._footer
 
     @property
@@ -159,7 +162,8 @@ class ChartScreen(FullScreen):
     def draw(self, frame: Frame) -> None:
         """Show one frame; the chart itself only when it is due and its bars have changed."""
         show_bands(self._bands, frame)
-        self._header.show(frame.board.header, frame.lag, frame.kill)
+        self._header.show(frame.board, frame.lag, frame.kill)
+        self._notices.show(frame.notices)
         self._footer.show(keys(self.scopes, self.app._keymap), frame.status)  # noqa: SLF001 - there is no public way to ask
         if not frame.frozen and (not self._drawn or frame.number - self._drawn_at >= EVERY):
             self._drawn_at = frame.number

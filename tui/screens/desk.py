@@ -15,19 +15,22 @@ from tui.panes.events import Events
 from tui.panes.ladders import Ladders
 from tui.panes.orders import Orders, OrdersTable
 from tui.panes.positions import Positions, PositionsTable
-from tui.panes.risk import Risk
+from tui.panes.risk import Risk, over
 from tui.panes.watchlist import Watchlist
+from tui.screens.frame import Frame
 from tui.screens.paned import Paned
 from tui.theme import Tones
 from tui.widgets.live_table import LiveTable
+from tui.widgets.view import Cell
 
 NARROW, LOW = 100, 30
 """Below either of these the panes stand in one column, positions above one other."""
 
 WIDE, HIGH = 170, 40
-"""From both of these on there are three columns."""
+"""From both of these on there are two columns of three, each pane as high as most days need it."""
 
-_WIDE_ORDER: Final = ["watch", "positions", "risk", "ladders", "orders", "events"]
+_WIDE_ORDER: Final = ("watch", "positions", "ladders", "orders", "risk", "events")
+"""The panes row by row, where there is room for all of each; one that is not named here comes last."""
 
 
 class Tabs(Widget):
@@ -42,11 +45,19 @@ class Tabs(Widget):
         self._tones = tones
         self._shown: set[str] = set()
         self._current = ""
+        self._over: list[Cell] = []
 
     def show(self, shown: set[str], current: str) -> None:
         """Mark what is in sight and what has the focus."""
         if (shown, current) != (self._shown, self._current):
             self._shown, self._current = shown, current
+            self.refresh()
+
+    def warn(self, over: list[Cell]) -> None:
+        """Name what is over its limit, for where the pane that says so is out of sight."""
+        over = [cell for cell in over if cell.tone == "danger" and "risk" not in self._shown]
+        if over != self._over:
+            self._over = over
             self.refresh()
 
     def render(self) -> Text:
@@ -56,6 +67,9 @@ class Tabs(Widget):
             tone = "focus" if name == self._current else "" if name in self._shown else "faint"
             text.append(name, tones.ink(tone))
             text.append("  ")
+        for cell in self._over:
+            text.append(f" ■ {cell.text}", tones.ink(cell.tone))
+        text.truncate(max(self.size.width, 1), overflow="ellipsis")
         return text
 
     def on_click(self, event: events.Click) -> None:
@@ -83,10 +97,8 @@ class DeskScreen(Paned):
         layout: grid; grid-size: 3 3; grid-columns: 56fr 19fr 43fr; grid-rows: 13fr 11fr 11fr; grid-gutter: 0 1;
         #pane-watch, #pane-positions, #pane-events { column-span: 2; }
     }
-    #panes.-three {
-        layout: grid; grid-size: 3 4; grid-columns: 75fr 51fr 72fr; grid-rows: 12fr 12fr 14fr 13fr; grid-gutter: 1 1;
-        #pane-watch { row-span: 4; }
-        #pane-positions, #pane-orders, #pane-events { column-span: 2; }
+    #panes.-wide {
+        layout: grid; grid-size: 2 3; grid-columns: 82fr 117fr; grid-rows: 23fr 16fr 17fr; grid-gutter: 0 1;
     }
     """
 
@@ -113,7 +125,13 @@ class DeskScreen(Paned):
         yield self._header
         yield self._tabs
         yield self._panes
+        yield self._notices
         yield self._footer
+
+    def draw(self, frame: Frame) -> None:
+        """Show one frame."""
+        super().draw(frame)
+        self._tabs.warn(over(frame.board))
 
     # which panes are in sight
 
@@ -122,15 +140,17 @@ class DeskScreen(Paned):
         self._small = event.size.width < NARROW or event.size.height < LOW
         self.set_class(self._small, "-low")
         wide = event.size.width >= WIDE and event.size.height >= HIGH
-        self._arrange("-three" if wide else "-two")
+        self._arrange("-wide" if wide else "-two")
 
     def _arrange(self, grid: str = "") -> None:
         column = self._small or self._zoomed
         if grid:
             self._grid = grid
-        for name in ("-column", "-two", "-three"):
+        for name in ("-column", "-two", "-wide"):
             self._panes.set_class(name == ("-column" if column else self._grid), name)
-        order = _WIDE_ORDER if self._grid == "-three" and not column else list(self.panes)
+        order = list(self.panes)
+        if self._grid == "-wide" and not column:
+            order.sort(key=lambda name: _WIDE_ORDER.index(name) if name in _WIDE_ORDER else len(_WIDE_ORDER))
         self._panes.sort_children(key=lambda pane: order.index((pane.id or "").removeprefix("pane-")))
         shown = {self._current} if self._zoomed else {"positions", self._beside} if column else set(self.panes)
         for name, pane in self.panes.items():

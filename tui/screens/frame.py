@@ -5,7 +5,8 @@ from typing import ClassVar, NamedTuple
 from textual.screen import Screen
 
 from engine.trading.board import Board
-from tui.widgets.bands import Bands
+from tui.widgets.bands import Bands, KillState
+from tui.widgets.notices import Notice
 from tui.widgets.view import Cell
 
 
@@ -16,21 +17,19 @@ class Frame(NamedTuple):
     board: Board
     lag: int
     """How old the engine's heartbeat is, ns; -1 before the first."""
-    kill: str
-    """"", "halt" or "flatten": what the board says, or what was pressed and the board does not say yet."""
-    reason: str
-    confirmed: bool
-    """Whether the board says `kill` too."""
+    kill: KillState
+    """What the board says, or what was pressed and the board does not say yet."""
     frozen: bool
     status: Cell
     """What became of the last command."""
+    notices: list[Notice]
 
 
 def show_bands(bands: Bands, frame: Frame) -> None:
     """Bring a screen's bands up to date."""
     header = frame.board.header
     note = "FROZEN · space resumes" if frame.frozen else header.place and f"at {header.place}, not Kite"
-    bands.show(header.mode, note, frame.kill, frame.reason, confirmed=frame.confirmed)
+    bands.show(header.mode, note, header.speed, frame.kill)
 
 
 class Drawn:

@@ -1,31 +1,61 @@
-"""The help text: the focused pane in words, then every key."""
+"""The help text: the focused pane in words and its keys first, then every other key."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from tui.actions import ACTIONS, SCOPES, caps, keys_of
+from tui.actions import ACTIONS, SCOPES, Action, caps, keys_of
 from tui.theme import Tones
 from tui.widgets.view import View
 
 _CHART = "Candles with volume, EMA 9 and 21, and the desk's own fills: ▲ bought, ▼ sold."
+_KEYS, _VERBS = 9, 13
+_WHOLE = 90
+"""Width below which each action has one line, but for the kill switch."""
 
 
-def help_text(view: View[Any] | None, keymap: Mapping[str, str], tones: Tones) -> tuple[str, Group]:
-    """Return title and text; `view` None stands for the chart."""
-    table = Table.grid(padding=(0, 2))
-    for scope, heading in SCOPES.items():
-        table.add_row()
-        table.add_row(Text(heading, tones.ink("title")))
-        for action in ACTIONS:
-            if action.scope == scope:
-                what = Text(action.help, tones.ink("dim"))
-                if action.twin:
-                    what.append(f"\n$ {action.twin}", tones.ink("title"))
-                keys = Text(caps(keys_of(action, keymap)), tones.ink("focus"))
-                table.add_row(keys, Text(action.verb, tones.ink("strong"), no_wrap=True), what)
+class KeyTable:
+    """The keys of some scopes, a line each where there is room."""
+
+    def __init__(self, scopes: Sequence[str], keymap: Mapping[str, str], tones: Tones) -> None:
+        self._scopes = scopes
+        self._keymap = keymap
+        self._tones = tones
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Lay it out for the width there is."""
+        del console
+        tones = self._tones
+        for scope in self._scopes:
+            table = Table.grid(padding=(0, 1, 0, 0), expand=True)
+            table.add_column(no_wrap=True, width=_KEYS)
+            table.add_column(no_wrap=True, width=_VERBS)
+            table.add_column(ratio=1, overflow="ellipsis")
+            for action in ACTIONS:
+                if action.scope == scope:
+                    keys = Text(caps(keys_of(action, self._keymap)), tones.ink("focus"))
+                    table.add_row(keys, Text(action.verb, tones.ink("strong")), self._what(action, options.max_width))
+            yield Text(SCOPES[scope], tones.ink("title"))
+            yield table
+
+    def _what(self, action: Action, width: int) -> Text:
+        brief = width < _WHOLE and not action.fixed
+        what = Text(action.help, self._tones.ink("dim"), no_wrap=brief, overflow="ellipsis" if brief else "fold")
+        room = width - _KEYS - _VERBS - 2
+        if action.twin and len(what) % room + len(action.twin) + 4 <= room:
+            what.append(f"  $ {action.twin}", self._tones.ink("title"))
+        return what
+
+
+def help_text(view: View[Any] | None, scopes: set[str], keymap: Mapping[str, str], tones: Tones) -> tuple[str, Group]:
+    """Return title and text, beginning with what is in reach now; `view` None stands for the chart."""
+    own = view.name if view else "chart"
+    near = [scope for scope in (own, "anywhere", "list", "desk") if scope in scopes and scope in SCOPES]
+    far = [scope for scope in SCOPES if scope not in near]
     title = view.title.capitalize() if view else "Chart"
-    return title, Group(Text(view.help if view else _CHART, tones.ink("")), table)
+    words = Text(view.help if view else _CHART, tones.ink(""))
+    elsewhere = Text("\nElsewhere", tones.ink("title"))
+    return title, Group(KeyTable(near, keymap, tones), Text(), words, elsewhere, KeyTable(far, keymap, tones))

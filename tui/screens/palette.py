@@ -1,24 +1,142 @@
-"""The command palette, below the bands."""
+"""The command palette, below the bands: every action in reach with its keys, every symbol under watch."""
 
+from collections.abc import Sequence
+from typing import ClassVar, Final, NamedTuple
+
+from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
-from textual.command import CommandPalette
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.widget import Widget
+from textual.widgets import Input
 
-from tui.screens.frame import Drawn, Frame, show_bands
-from tui.widgets.bands import Bands
+from tui.numbers import plain
+from tui.screens.question import Modal
+from tui.theme import Tones
+
+ROWS: Final = 12
+_WORDS, _KEYS = 18, 10
 
 
-class Palette(Drawn, CommandPalette):
-    """Textual's palette, which leaves the bands in sight."""
+class Choice(NamedTuple):
+    """One thing that can be done: its name, its keys, what it does, and what is run for it."""
+
+    words: str
+    keys: str
+    help: str
+    run: str
+
+
+def closeness(typed: str, words: str) -> int:
+    """Return how well a name answers what was typed, 0: not at all. Its letters must come in order; a beginning is best."""
+    typed, words = typed.lower().strip(), words.lower()
+    if not typed:
+        return 1
+    if words.startswith(typed):
+        return 5
+    if f" {typed}" in words:
+        return 4
+    if typed in words:
+        return 3
+    letters = iter(words)
+    return 2 if all(letter in letters for letter in typed) else 0
+
+
+def matches(choices: Sequence[Choice], typed: str) -> list[Choice]:
+    """Return the choices that answer what was typed, the closest first; a word of the help counts least."""
+    ranked = [(closeness(typed, choice.words), choice) for choice in choices]
+    found = [choice for rank, choice in sorted(ranked, key=lambda each: -each[0]) if rank]
+    wanted = typed.lower().strip()
+    return found + [choice for rank, choice in ranked if not rank and wanted and wanted in choice.help.lower()]
+
+
+class ChoiceList(Widget):
+    """The choices, a line each."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = f"ChoiceList {{ height: {ROWS}; width: 100%; }}"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tones: Tones | None = None
+        self.shown: list[Choice] = []
+        self.cursor = 0
+
+    def show(self, shown: list[Choice], cursor: int) -> None:
+        """Show these, with the cursor on one of them."""
+        self.shown, self.cursor = shown, max(0, min(cursor, len(shown) - 1))
+        self.refresh()
+
+    def render(self) -> Text:
+        """Render the choices around the cursor."""
+        tones, width = self.tones, self.size.width
+        if tones is None:
+            return Text()
+        first = max(0, min(self.cursor - ROWS // 2, len(self.shown) - ROWS))
+        lines = []
+        for number, choice in enumerate(self.shown[first : first + ROWS], first):
+            line = Text("▎" if number == self.cursor else " ", tones.ink("focus"), no_wrap=True, end="")
+            line.append(plain(choice.words).ljust(_WORDS), tones.ink("strong"))
+            line.append(choice.keys.ljust(_KEYS), tones.ink("focus"))
+            line.append(choice.help, tones.ink("" if number == self.cursor else "dim"))
+            line.truncate(width, overflow="ellipsis")
+            lines.append(line)
+        return Text("\n", end="").join(lines) if lines else Text(" nothing of that name", tones.ink("dim"), end="")
+
+
+class Palette(Modal[str | None]):
+    """Take a few letters of what shall be done; dismissed with what to run, None by escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", show=False),
+        Binding("down,ctrl+n", "step(1)", show=False),
+        Binding("up", "step(-1)", show=False),
+    ]
+    DEFAULT_CSS = """
+    Palette {
+        align: center top; background: $background 40%;
+        #box { width: 92; max-width: 98%; height: auto; margin-top: 5; background: $panel; padding: 0 1;
+               border-left: thick $accent; }
+        Input, Input:focus { height: 1; border: none; background: $surface; margin: 1 0; }
+    }
+    """
 
     def __init__(self, mode: str) -> None:
-        super().__init__(placeholder="Find an action …", id="--command-palette")
-        self.bands = Bands(mode)
+        super().__init__(mode)
+        self._choices: Sequence[Choice] = ()
+        self._list = ChoiceList()
+
+    def prepare(self, choices: Sequence[Choice], tones: Tones) -> None:
+        """Take what can be done now, and the styles of the theme of now."""
+        self._choices, self._list.tones = choices, tones
 
     def compose(self) -> ComposeResult:
-        """Put the bands above the palette."""
+        """Show the field above the choices."""
         yield self.bands
-        yield from super().compose()
+        with Container(id="box"):
+            yield Input(placeholder="an action or a symbol", select_on_focus=False)
+            yield self._list
 
-    def draw(self, frame: Frame) -> None:
-        """Keep the bands up to date."""
-        show_bands(self.bands, frame)
+    def fill(self) -> None:
+        """Begin with everything."""
+        field = self.query_one(Input)
+        field.value = ""
+        field.focus()
+        self._show("")
+
+    def _show(self, typed: str) -> None:
+        self._list.show(matches(self._choices, typed), 0)
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        self._show(event.value)
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        if self._list.shown:
+            self.dismiss(self._list.shown[self._list.cursor].run)
+
+    def action_step(self, steps: int) -> None:
+        """Move the cursor."""
+        self._list.show(self._list.shown, self._list.cursor + steps)

@@ -12,6 +12,7 @@ from tui.widgets.bands import Bands
 from tui.widgets.footer import KeyFooter, keys
 from tui.widgets.header import HeaderBar
 from tui.widgets.live_table import LiveTable
+from tui.widgets.notices import NoticeBar
 from tui.widgets.pane import Pane
 
 
@@ -32,13 +33,15 @@ class Paned(FullScreen):
         self._bands = Bands(mode)
         self._header = HeaderBar(tones)
         self._footer = KeyFooter(tones)
+        self._notices = NoticeBar(tones)
         self.panes = {table.view.name: Pane(table, tones) for table in tables}
         self._current = first
 
     def draw(self, frame: Frame) -> None:
         """Show one frame: visible panes only."""
         show_bands(self._bands, frame)
-        self._header.show(frame.board.header, frame.lag, frame.kill)
+        self._header.show(frame.board, frame.lag, frame.kill)
+        self._notices.show(frame.notices)
         for pane in self.panes.values():
             if pane.display:
                 pane.pull(frame.board, frame.number, frozen=frame.frozen)

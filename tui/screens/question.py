@@ -211,9 +211,9 @@ class Help(Modal[bool]):
     ]
     DEFAULT_CSS = f"""
     Help {{ {_BOX}
-        #box {{ width: 110; height: auto; max-height: 90%; padding: 0 2; }}
-        #body {{ height: auto; max-height: 100%; margin: 0; }}
-        &.-low #box {{ margin-top: 3; max-height: 100%; }}
+        #box {{ width: 112; max-width: 100%; height: auto; max-height: 90%; padding: 0 2; }}
+        #body {{ height: auto; max-height: 100%; margin: 0; scrollbar-size-vertical: 1; }}
+        &.-low #box {{ margin-top: 2; max-height: 100%; padding: 0 1; }}
     }}
     """
 

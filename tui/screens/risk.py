@@ -17,8 +17,10 @@ from tui.panes.externals import Externals
 from tui.panes.kills import Kills
 from tui.panes.limits import Limits, LimitsTable, figure
 from tui.panes.queue import Queue
+from tui.screens.dialogs import DialogSet
+from tui.screens.frame import Frame
 from tui.screens.paned import Paned
-from tui.screens.question import Entry, Question
+from tui.screens.question import EntryField
 from tui.theme import Tones
 from tui.widgets.live_table import LiveTable
 
@@ -35,14 +37,16 @@ class RiskScreen(Paned):
     RiskScreen { background: $background; }
     RiskScreen.-low HeaderBar { height: 1; padding: 0; }
     RiskScreen #risk-panes {
-        height: 1fr; layout: grid; grid-size: 2 3; grid-columns: 1fr 1fr; grid-rows: 2fr 3fr 2fr; grid-gutter: 0 1;
+        height: 1fr; layout: grid; grid-size: 2 4; grid-columns: 4fr 3fr; grid-rows: 4fr 3fr 3fr 3fr; grid-gutter: 0 1;
         #pane-differences { column-span: 2; }
+        #pane-limits { row-span: 3; }
     }
+    RiskScreen #risk-panes.-agreed { grid-rows: 3 1fr 1fr 1fr; }
     RiskScreen #risk-panes.-column { layout: vertical; }
     RiskScreen #risk-panes.-column Pane { height: 1fr; }
     """
 
-    def __init__(self, mode: str, tones: Callable[[], Tones]) -> None:
+    def __init__(self, mode: str, tones: Callable[[], Tones], dialogs: DialogSet) -> None:
         super().__init__(
             mode, tones,
             [
@@ -53,14 +57,26 @@ class RiskScreen(Paned):
         )  # fmt: skip
         self._panes = Container(*self.panes.values(), id="risk-panes")
         self._zoomed = False
-        self._mode = mode
+        self._dialogs = dialogs
 
     def compose(self) -> ComposeResult:
         """Stack bands, header, panes and footer."""
         yield self._bands
         yield self._header
         yield self._panes
+        yield self._notices
         yield self._footer
+
+    def draw(self, frame: Frame) -> None:
+        """Show one frame; differences have room only while there are some."""
+        self._panes.set_class(not frame.board.differences.rows, "-agreed")
+        super().draw(frame)
+
+    @property
+    def scopes(self) -> set[str]:
+        """The keys in reach; those of a difference only while there is one."""
+        none = not self.panes["differences"].table.rows
+        return super().scopes - ({"differences"} if none else set())
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose the arrangement for the size."""
@@ -86,7 +102,7 @@ class RiskScreen(Paned):
         if not isinstance(row, DifferenceRow):
             return
         if choice not in row.choices:
-            able = ", ".join(row.choices) or "nothing"
+            able = ", ".join(row.choices) or "nothing: it is looked at again by itself"
             self.notify(f"{row.key}: {row.kind} takes {able}", severity="warning", markup=False)
             return
         body, detail = f"The broker has {row.theirs}, we have {row.ours}.", f"{row.key} {choice}"
@@ -96,10 +112,13 @@ class RiskScreen(Paned):
             body += "\nShares leave at the market, an order is cancelled, a GTT is deleted."
             self._ask(f"Flatten {row.key}?", body, "Flatten", detail)
         elif choice == "assign":
-            self._fill_in(f"Assign {row.key}", body, "strategy", lambda text: f"{detail} {text}" if text else "")
+            self._fill_in(
+                f"Assign {row.key}", body, EntryField("strategy", "its name"),
+                lambda text: "" if text else "a strategy is needed", lambda text: f"{detail} {text}",
+            )  # fmt: skip
         elif "flatten" in row.choices:
-            hint = "stop in percent; empty: as configured"
-            self._fill_in(f"Adopt {row.key}", body, hint, lambda text: _with_stop(detail, text))
+            field = EntryField("stop, in percent below the price", "empty: as configured")
+            self._fill_in(f"Adopt {row.key}", body, field, _stop_wrong, lambda text: _with_stop(detail, text))
         else:
             self._ask(f"Take the broker's word on {row.key}?", body, "Adopt", detail)
 
@@ -115,14 +134,15 @@ class RiskScreen(Paned):
         self.post_message(self.Decided(detail, ("reconcile", 0, detail)))
 
     def _ask(self, title: str, body: str, yes: str, detail: str) -> None:
-        self.app.push_screen(Question(self._mode, title, body, yes), lambda go: self._decide(detail) if go else None)
+        self._dialogs.ask(title, body, yes, lambda: self._decide(detail), keep="Leave it")
 
-    def _fill_in(self, title: str, body: str, hint: str, detail: Callable[[str], str]) -> None:
-        def answered(text: str | None) -> None:
-            if text is not None and (found := detail(text)):
-                self._decide(found)
+    def _fill_in(
+        self, title: str, body: str, field: EntryField, check: Callable[[str], str], detail: Callable[[str], str]
+    ) -> None:
+        def wrong(texts: list[str]) -> str:
+            return check(texts[0])
 
-        self.app.push_screen(Entry(self._mode, title, body, hint), answered)
+        self._dialogs.fill_in(title, body, [field], wrong, lambda texts: self._decide(detail(texts[0])))
 
     # the limit under the cursor
 
@@ -134,36 +154,30 @@ class RiskScreen(Paned):
         now = figure(row.limit) if row.limit else "off"
         body = f"Now {now}, configured {figure(row.configured) if row.configured else 'off'}. Holds until the end of the day."
 
-        def answered(text: str | None) -> None:
-            if text:
-                self._change(row, text)
+        def wrong(texts: list[str]) -> str:
+            try:
+                _change(row, *texts)
+            except ConfigError as error:
+                return str(error)
+            return ""
 
-        self.app.push_screen(
-            Entry(self._mode, f"Change {row.name}", body, "value and reason: 15000 calm market"), answered
-        )
+        self._dialogs.fill_in(
+            f"Change {row.name}", body, [EntryField("value", now), EntryField("reason", "why, for the record")],
+            wrong, lambda texts: self._change(row, _change(row, *texts)),
+        )  # fmt: skip
 
-    def _change(self, row: LimitRow, text: str) -> None:
-        value, _, reason = text.partition(" ")
-        try:
-            change = Change(row.name, checked(row.name, float(value.replace(",", ""))), reason.strip(), "screen")
-        except (ValueError, ConfigError) as error:
-            told = str(error) if isinstance(error, ConfigError) else f"{value} is no number"
-            self.notify(told, severity="warning", markup=False)
-            return
-        if not change.reason:
-            self.notify("a reason is needed: value and reason", severity="warning", markup=False)
-            return
+    def _change(self, row: LimitRow, change: Change) -> None:
+        """Submit a change; one that allows more asks first."""
         label, command = f"{row.name} {figure(change.value)}", ("limit", 0, detail_of(change, row.limit))
-        if row.limit == 0 or 0 < change.value <= row.limit:
+
+        def decided() -> None:
             self.post_message(self.Decided(label, command))
+
+        if row.limit == 0 or 0 < change.value <= row.limit:
+            decided()
             return
-
-        def answered(go: bool | None) -> None:
-            if go:
-                self.post_message(self.Decided(label, command))
-
         body = f"From {figure(row.limit)} to {figure(change.value) if change.value else 'off'}: {change.reason}"
-        self.app.push_screen(Question(self._mode, f"Allow more: {row.name}?", body, "Allow"), answered)
+        self._dialogs.ask(f"Allow more: {row.name}?", body, "Allow", decided, keep="Leave it")
 
     # panes
 
@@ -184,3 +198,22 @@ class RiskScreen(Paned):
 
 def _with_stop(detail: str, stop: str) -> str:
     return f"{detail} stop={stop.removesuffix('%').strip()}" if stop else detail
+
+
+def _change(row: LimitRow, value: str, reason: str) -> Change:
+    """Return the change that two texts mean; raise `ConfigError` for one that is none."""
+    try:
+        number = float(value.replace(",", ""))
+    except ValueError:
+        raise ConfigError(f"{value or 'nothing'} is no number") from None
+    if not reason:
+        raise ConfigError("a reason is needed")
+    return Change(row.name, checked(row.name, number), reason, "screen")
+
+
+def _stop_wrong(text: str) -> str:
+    """Say what is wrong with a stop in percent; empty is as configured."""
+    try:
+        return "" if not text or 0 < float(text.removesuffix("%")) < 100 else "between 0 and 100 percent"
+    except ValueError:
+        return f"{text} is no number of percent"

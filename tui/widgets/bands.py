@@ -1,6 +1,6 @@
 """What stands above every screen, modals included, and cannot be hidden: the mode, and the kill switch when it is set."""
 
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from rich.style import Style
 from rich.text import Text
@@ -20,10 +20,11 @@ MODES: Final = {
 }
 
 
-def mode_text(mode: str, width: int, note: str = "") -> Text:
-    """Return the mode band: the mode spelled out in the middle, a note at the right end."""
+def mode_text(mode: str, width: int, note: str = "", speed: float = 1.0) -> Text:
+    """Return the mode band: the mode spelled out in the middle, the pace where it is not that of life, a note at the right."""
     name = plain(mode)
-    words = f"{' '.join(name) if width >= 60 else name}   {MODES.get(mode, '')}".strip()
+    pace = "" if speed == 1.0 else f"{speed:g} ×" if speed else "as fast as it can"
+    words = "   ".join(filter(None, (" ".join(name) if width >= 60 else name, pace, MODES.get(mode, ""))))
     line = words[:width].center(width)
     text = Text(line, no_wrap=True, end="")
     text.stylize("bold", 0, len(line) - len(line.lstrip()) + len(name) * 2)
@@ -34,19 +35,43 @@ def mode_text(mode: str, width: int, note: str = "") -> Text:
     return text
 
 
-def kill_lines(kill: str, reason: str, confirmed: bool, width: int) -> list[str]:
-    """Return the lines of the kill band: what has happened, what can be done."""
-    done = {"halt": "HALTED", "flatten": "FLATTENING"} if confirmed else {"halt": "HALTING", "flatten": "FLATTENING"}
+class KillState(NamedTuple):
+    """How the kill switch stands: `level` "", "halt" or "flatten", and whether the engine says so and is flat."""
+
+    level: str = ""
+    reason: str = ""
+    confirmed: bool = True
+    flat: bool = False
+
+    @property
+    def word(self) -> str:
+        """One word for it: ready, HALT, FLATTEN, FLAT."""
+        if self.level == "flatten" and self.flat:
+            return "FLAT"
+        return self.level.upper() or "ready"
+
+
+def kill_lines(state: KillState, width: int) -> list[str]:
+    """Return the lines of the kill band: what has happened, what can be done; how to go on is never left out."""
+    kill, reason, confirmed, flat = state
+    flattened = "FLAT" if flat else "FLATTENING"
+    done = {"halt": "HALTED" if confirmed else "HALTING", "flatten": flattened}
     what = f"KILL SWITCH · {done.get(kill, kill.upper())}"
     if reason:
         what += f" · {plain(reason)}"
     if not confirmed:
         what += " · latched, engine yet to confirm"
-    halted = ["no new entries, working ones cancelled, protection stays", "^k ^k flattens", "patang resume unlatches"]
-    todo = halted if kill == "halt" else ["every position is being exited", "patang resume unlatches when it is over"]
-    while len(todo) > 1 and len(" · ".join(todo)) > width:
-        todo.pop()
-    return [_hazard(what, width), _centred(" · ".join(todo), width)]
+    resume = "^r or patang resume goes on"
+    if kill == "halt":
+        choices = [
+            f"no new entries, working ones cancelled, protection stays · ^k ^k flattens · {resume}",
+            f"protection stays · ^k ^k flattens · {resume}",
+            f"^k ^k flattens · {resume}",
+        ]
+    else:
+        choices = [f"{'every position is out' if flat else 'every position is being exited'} · {resume}"]
+    todo = next((choice for choice in [*choices, resume] if len(choice) <= width), "^r goes on")
+    return [_hazard(what, width), _centred(todo, width)]
 
 
 def _hazard(text: str, width: int) -> str:
@@ -79,20 +104,21 @@ class ModeBand(Widget):
         super().__init__(classes=f"-{mode.lower()}" if mode in MODES else "")
         self._mode = mode
         self._note = ""
+        self._speed = 1.0
 
-    def show(self, mode: str, note: str) -> None:
-        """Show a mode and a note."""
-        if (mode, note) == (self._mode, self._note):
+    def show(self, mode: str, note: str, speed: float) -> None:
+        """Show a mode, a note and a pace."""
+        if (mode, note, speed) == (self._mode, self._note, self._speed):
             return
         self.set_class(False, f"-{self._mode.lower()}")
-        self._mode, self._note = mode, note
+        self._mode, self._note, self._speed = mode, note, speed
         if mode in MODES:
             self.set_class(True, f"-{mode.lower()}")
         self.refresh()
 
     def render(self) -> Text:
         """Render the band."""
-        return mode_text(self._mode, self.size.width, self._note)
+        return mode_text(self._mode, self.size.width, self._note, self._speed)
 
 
 class KillBand(Widget):
@@ -107,22 +133,21 @@ class KillBand(Widget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._shown = ("", "", True)
+        self._shown = KillState()
 
-    def show(self, kill: str, reason: str, *, confirmed: bool) -> None:
-        """Show the state of the switch: "", "halt" or "flatten"; `confirmed` once the engine's board says so too."""
-        if (kill, reason, confirmed) == self._shown:
+    def show(self, state: KillState) -> None:
+        """Show the state of the switch."""
+        if state == self._shown:
             return
-        self._shown = (kill, reason, confirmed)
-        self.display = bool(kill)
-        self.set_class(kill == "flatten", "-flatten")
+        self._shown = state
+        self.display = bool(state.level)
+        self.set_class(state.level == "flatten", "-flatten")
         self.refresh()
 
     def render(self) -> Text:
         """Render the band."""
-        kill, reason, confirmed = self._shown
         width = self.size.width
-        return Text("\n".join(["▚" * width, *kill_lines(kill, reason, confirmed, width)]), no_wrap=True, end="")
+        return Text("\n".join(["▚" * width, *kill_lines(self._shown, width)]), no_wrap=True, end="")
 
 
 class Bands(Container):
@@ -141,7 +166,7 @@ class Bands(Container):
         yield self._mode
         yield self._kill
 
-    def show(self, mode: str, note: str, kill: str, reason: str, *, confirmed: bool) -> None:
-        """Show the mode, a note, and the state of the kill switch."""
-        self._mode.show(mode, note)
-        self._kill.show(kill, reason, confirmed=confirmed)
+    def show(self, mode: str, note: str, speed: float, kill: KillState) -> None:
+        """Show the mode, a note, how fast its clock runs, and the state of the kill switch."""
+        self._mode.show(mode, note, speed)
+        self._kill.show(kill)

@@ -18,12 +18,12 @@ def keys(scopes: set[str], keymap: Mapping[str, str]) -> list[Action]:
 
 
 def line(shown: list[Action], status: Cell, width: int, tones: Tones) -> Text:
-    """Return the footer: keys from the left as far as they fit, the status at the right end."""
+    """Return the footer: keys from the left as far as they fit, the first of each; the status at the right end."""
     words = plain(status.text)
     room = width - (len(words) + 3 if words else 1)
     text = Text(" ", no_wrap=True, end="")
     for action in shown:
-        cap = caps(action.keys)
+        cap = caps(action.keys.partition(",")[0])
         if len(text) + len(cap) + len(action.verb) + 3 > room:
             break
         text.append(cap, tones.ink("danger" if action.fixed else "focus"))

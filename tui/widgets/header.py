@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
 from engine.market.sessions import UNCONFIRMED
-from engine.trading.board import Header
-from tui.numbers import SECOND, clock, gain, left, plain, rupees
+from engine.trading.board import Board, Header
+from engine.trading.gauges import OTHERS
+from tui.numbers import SECOND, clock, day_name, gain, left, plain, rupees
 from tui.theme import Tones
+from tui.widgets.bands import KillState
 
 STALLED: Final = 2 * SECOND
 """A heartbeat older than this means that the engine's loop hangs."""
@@ -23,8 +26,11 @@ _SOON: Final = {
 _SLOW, _DEAD = 2 * SECOND, 5 * SECOND
 
 
+_BRIEF: Final = {"day's P&L after charges": "P&L", "strategies": "strat"}
+
+
 class Field(NamedTuple):
-    """One figure of the header with its label; the highest `rank` goes first on a narrow terminal."""
+    """One figure of the header with its label; the lowest `rank` stays longest on a narrow terminal."""
 
     label: str
     text: str
@@ -32,20 +38,32 @@ class Field(NamedTuple):
     rank: int = 0
 
 
-def fields(header: Header, lag: int, kill: str) -> list[Field]:
+def fields(board: Board, lag: int, kill: KillState) -> list[Field]:
     """Return the header's figures; `lag` is how old the engine's heartbeat is (ns, -1: none yet)."""
+    header = board.header
     pnl = "up" if header.pnl > 0 else "down" if header.pnl < 0 else "dim"
     return [
-        Field("IST", clock(header.now), "strong"),
+        Field(f"{day_name(header.now)} IST".strip(), clock(header.now), "strong"),
         Field("session", _session(header), "notice" if UNCONFIRMED in {header.phase, header.then} else "", 1),
         Field("day's P&L after charges", gain(header.pnl).strip(), pnl),
         Field("charges", rupees(header.charges), "dim", 4),
         Field("cash", rupees(header.cash), "dim", 5),
+        *_strategies(board),
         Field("naked", str(header.naked), "danger" if header.naked else "dim"),
         _feed(header),
         _engine(header, lag),
-        Field("kill", {"": "ready", "halt": "HALT", "flatten": "FLATTEN"}.get(kill, kill), "danger" if kill else "dim"),
+        Field("kill", kill.word, "danger" if kill.level else "dim"),
     ]
+
+
+def _strategies(board: Board) -> list[Field]:
+    """Say how many strategies run; one that has failed stays marked until somebody has looked."""
+    rows = [row for row in board.strategies.rows[:] if row.name != OTHERS]
+    runs = sum(not row.stopped for row in rows)
+    failed = bool(board.failures.rows)
+    if failed:
+        return [Field("strategies", f"{runs}/{len(rows)} FAILED: d", "danger")]
+    return [Field("strategies", f"{runs}/{len(rows)}", "dim" if runs == len(rows) else "notice", 3)] if rows else []
 
 
 def _session(header: Header) -> str:
@@ -66,7 +84,9 @@ def _feed(header: Header) -> Field:
     if old >= _SLOW and header.phase and header.phase != "continuous":
         return Field("feed", "quiet", "dim")
     text = f"{old / SECOND:.0f} s" if old >= _SLOW else "live"
-    return Field("feed", text, "danger" if old >= _DEAD else "notice" if old >= _SLOW else "dim")
+    if old < _SLOW:
+        return Field("feed", text, "dim", 2)
+    return Field("feed", text, "danger" if old >= _DEAD else "notice")
 
 
 def _engine(header: Header, lag: int) -> Field:
@@ -78,29 +98,45 @@ def _engine(header: Header, lag: int) -> Field:
 
 def lines(shown: list[Field], width: int, tones: Tones) -> tuple[Text, Text]:
     """Return the labels and the figures below them, spread over `width`."""
-    kept = list(shown)
-    while len(kept) > 1 and sum(_wide(field) for field in kept) + 2 * len(kept) > width:
-        kept.remove(max(kept, key=lambda field: field.rank))
+    kept = _kept(shown, width, _wide)
     gap = min((width - 2 - sum(_wide(field) for field in kept)) // max(len(kept) - 1, 1), 9)
     labels, figures = Text(" ", no_wrap=True, end=""), Text(" ", no_wrap=True, end="")
     for field in kept:
         size = _wide(field) + gap
         labels.append(field.label.ljust(size), tones.ink("faint"))
-        figures.append(field.text.ljust(size), tones.ink(field.tone))
+        figures.append(field.text.ljust(size), _ink(field, tones))
     return labels, figures
 
 
 def line(shown: list[Field], width: int, tones: Tones) -> Text:
     """Return everything in one line for a low terminal."""
-    kept = [field._replace(label="P&L" if field.label.startswith("day") else field.label) for field in shown]
-    while len(kept) > 1 and sum(len(_short(field)) + 2 for field in kept) > width:
-        kept.remove(max(kept, key=lambda field: field.rank))
+    kept = [field._replace(label=_BRIEF.get(field.label, field.label)) for field in shown]
+    if kept and kept[0].label.endswith("IST"):
+        kept[0] = Field("IST", f"{' '.join(kept[0].label.split()[1:3])} {kept[0].text}".strip(), kept[0].tone)
+    kept = _kept(kept, width, lambda field: len(_short(field)))
     text = Text(" ", no_wrap=True, end="")
     for field in kept:
         label = _short(field)[: -len(field.text)] if field.text else ""
         text.append(label, tones.ink("faint"))
-        text.append(field.text + "  ", tones.ink(field.tone))
+        text.append(field.text + "  ", _ink(field, tones))
     return text
+
+
+def _ink(field: Field, tones: Tones) -> Style:
+    """Return the style of a figure; a gain or a loss is the boldest of the line."""
+    style = tones.ink(field.tone)
+    return style + Style(bold=True) if field.tone in {"up", "down"} else style
+
+
+def _kept(shown: list[Field], width: int, size: Callable[[Field], int]) -> list[Field]:
+    """Return the fields that fit, the most important ones first to be placed, in their order."""
+    room = width - 1
+    kept: list[Field] = []
+    for field in sorted(shown, key=lambda field: field.rank):
+        if size(field) + 2 <= room or not kept:
+            room -= size(field) + 2
+            kept.append(field)
+    return sorted(kept, key=shown.index)
 
 
 def _wide(field: Field) -> int:
@@ -124,9 +160,9 @@ class HeaderBar(Widget):
         self._tones = tones
         self._fields: list[Field] = []
 
-    def show(self, header: Header, lag: int, kill: str) -> None:
+    def show(self, board: Board, lag: int, kill: KillState) -> None:
         """Show the figures of this frame."""
-        now = fields(header, lag, kill)
+        now = fields(board, lag, kill)
         if now != self._fields:
             self._fields = now
             self.refresh()

@@ -148,6 +148,10 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         if self.wanted:
             rows = [row for row in rows if any(isinstance(x, str) and self.wanted in x.lower() for x in row)]
         before, self._rows = self._rows, rows
+        columns = fitting(self._columns, rows)
+        if columns != self._columns:
+            self._columns, self._width = columns, -1
+            self.refresh()
         if len(self._lines) > 2 * len(rows) + 64:
             keys = {row[0] for row in rows}
             self._lines = {key: line for key, line in self._lines.items() if key in keys}
@@ -157,9 +161,6 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
     def _resettle(self, *, follow: bool) -> None:
         """Rows came, went or moved: keep the cursor on its row and repaint all."""
         self.virtual_size = Size(self.size.width, len(self._rows) + 1)
-        columns = fitting(self._columns, self._rows)
-        if columns != self._columns:
-            self._columns, self._width = columns, -1
         last = max(len(self._rows) - 1, 0)
         if follow:
             self.cursor = last

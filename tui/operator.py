@@ -1,0 +1,161 @@
+"""What the operator asks of the engine from the screen: exits, cancels, the kill switch let go; each asks first."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from rich.text import Text
+
+from engine.errors import PatangError
+from engine.trading.board import OrderRow, PositionRow
+from tui.face import DeskFace
+from tui.numbers import count, gain, plain, price
+from tui.panes.orders import ENDED, EXTERNAL, state
+from tui.panes.positions import naked
+from tui.screens.dialogs import DialogSet
+from tui.screens.question import EntryField
+
+Row = TypeVar("Row")
+
+
+class Bench(Protocol):
+    """What the operator's acts need of the app."""
+
+    def chosen(self, row_type: type[Row]) -> Row | None:
+        """Return the row under the cursor, if it is of that type."""
+        ...
+
+    def submit(self, label: str, act: str, token: int, detail: str) -> None:
+        """Hand an act to the engine and show what becomes of it."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Show why nothing is done."""
+        ...
+
+
+class Operator:
+    """The acts on the rows under the cursor."""
+
+    def __init__(self, bench: Bench, face: DeskFace, dialogs: DialogSet) -> None:
+        self._bench = bench
+        self._face = face
+        self._dialogs = dialogs
+
+    def exit_position(self) -> None:
+        """Ask whether to exit every rung of the symbol under the cursor."""
+        row = self._bench.chosen(PositionRow)
+        if row is None:
+            return
+        symbol = row.symbol
+        rungs = self._rungs(symbol)
+        token = next((r.token for r in self._face.board.watch.rows[:] if r.symbol == symbol), 0)
+        if not rungs or not token:
+            why = "is flat already" if not rungs else "is not under watch, so its instrument is not known here"
+            self._bench.warn(f"{symbol} {why}")
+            return
+        yes = _side(rungs)
+        self._dialogs.ask(
+            f"Exit {symbol}?",
+            lambda: exit_text(self._rungs(symbol), symbol),
+            yes,
+            lambda: self._bench.submit(f"exit {symbol}", "exit", token, symbol),
+        )
+
+    def _rungs(self, symbol: str) -> list[PositionRow]:
+        return [row for row in self._face.board.positions.rows[:] if row.symbol == symbol]
+
+    def cancel_order(self) -> None:
+        """Ask whether to cancel the order under the cursor."""
+        row = self._bench.chosen(OrderRow)
+        if row is None:
+            return
+        if row.strategy == EXTERNAL:
+            self._bench.warn(f"{row.symbol} {row.side}: somebody else's order; it is never touched")
+            return
+        if state(row) in ENDED:
+            self._bench.warn(f"{row.symbol} {row.side}: {state(row)}; nothing to cancel")
+            return
+        key = row.key
+
+        def body() -> str:
+            now = next((each for each in self._face.board.orders.rows[:] if each.key == key), row)
+            return (
+                f"{now.side} {count(now.quantity)} {now.symbol} at {price(now.price) or 'market'}, "
+                f"{count(now.filled)} filled\nno {key} of {now.strategy}, {state(now)}"
+            )
+
+        self._dialogs.ask(
+            f"Cancel this {row.purpose.lower()} order?", body, "Cancel the order",
+            lambda: self._bench.submit(f"cancel {row.side} {row.symbol}", "cancel", 0, key), keep="Keep it",
+        )  # fmt: skip
+
+    async def trace_order(self) -> None:
+        """Show the life of the order under the cursor, read from the journal beside the loop."""
+        row = self._bench.chosen(OrderRow)
+        if row is None:
+            return
+        try:
+            lines = await asyncio.to_thread(self._face.trace, row.key)
+        except PatangError as error:
+            self._bench.warn(str(error))
+            return
+        title = f"{row.side} {count(row.quantity)} {row.symbol} · {state(row)}"
+        self._dialogs.explain(title, Text("\n".join(["", *map(plain, lines)])))
+
+    def resume(self) -> None:
+        """Ask for the reason to let a stopped desk go on."""
+        header = self._face.board.header
+        if not header.kill:
+            self._bench.warn("the kill switch is not latched: there is nothing to resume")
+            return
+        body = f"{header.kill}: {header.kill_reason}\nStrategies may enter again at once."
+        self._dialogs.fill_in(
+            "Let the desk go on?", body, [EntryField("reason", "what you found, for the record")],
+            lambda texts: "" if texts[0] else "a reason is needed",
+            lambda texts: self._face.resume(texts[0]),
+        )  # fmt: skip
+
+    def quit(self, leave: Callable[[], None]) -> None:
+        """Leave; with open positions ask first."""
+        if not self._face.board.positions.rows:
+            leave()
+            return
+        self._dialogs.ask("Quit with open positions?", self._quit_text, "Quit", leave, keep="Stay")
+
+    def _quit_text(self) -> str:
+        rows = self._face.board.positions.rows[:]
+        bare = sum(naked(row) for row in rows)
+        pnl = gain(sum(row.pnl for row in rows)).strip()
+        gone = self._face.board.header.mode in {"SANDBOX", "REPLAY"} and not self._face.board.header.place
+        kept = (
+            "All protected; exchange and GTTs end with the desk."
+            if gone
+            else "All protected at the broker; their GTTs stay."
+        )
+        return (
+            f"{len(rows)} position{'s' if len(rows) > 1 else ''} open · P&L {pnl}\n"
+            + (f"{bare} NAKED: no stop at the broker\n" if bare else f"{kept}\n")
+            + "Quitting stops the desk; it does not exit them."
+        )
+
+
+def _side(rungs: list[PositionRow]) -> str:
+    quantity = sum(row.quantity for row in rungs)
+    return f"{'SELL' if quantity > 0 else 'BUY'} {count(abs(quantity))}"
+
+
+def exit_text(rungs: list[PositionRow], symbol: str) -> str:
+    """Return what an exit would do, at the prices of now: in total, and for each strategy that holds some."""
+    if not rungs:
+        return "It is flat already: nothing would leave."
+    last, quantity = rungs[-1].ltp, sum(row.quantity for row in rungs)
+    lines = [
+        f"{_side(rungs)} {symbol} at about {price(last)}",
+        f"worth {price(abs(quantity) * last)} · P&L {gain(sum(row.pnl for row in rungs)).strip()}",
+    ]
+    for name in dict.fromkeys(row.strategy for row in rungs):
+        own = [row for row in rungs if row.strategy == name]
+        held, pnl = count(sum(row.quantity for row in own)), gain(sum(row.pnl for row in own)).strip()
+        lines.append(f"  {name}: {len(own)} rung{'s' if len(own) > 1 else ''}, {held} · {pnl}")
+    return "\n".join([*lines, "Its GTTs are deleted with it."])

@@ -1,0 +1,138 @@
+"""The card of the day: what was earned and by whom, what stays open and what protects it, what went wrong."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from engine.trading.board import Board, PositionRow, TradeRow
+from engine.trading.gauges import OTHERS
+from tui.numbers import count, day_name, gain, plain, price, rupees
+from tui.panes.orders import ENDED, state
+from tui.panes.positions import naked
+from tui.panes.risk import over
+from tui.theme import Tones
+
+ALARMS = 8
+"""Alarms it lists; the log has the others."""
+
+
+def card_title(board: Board) -> str:
+    """Return the title of the card."""
+    when = "The day is over" if board.header.day_over else "The day so far"
+    return f"{when} · {day_name(board.header.now)}".rstrip(" ·")
+
+
+def card(board: Board, tones: Tones, *, low: bool = False) -> Group:
+    """Return the card as the board is now; `low` leaves out the blank lines."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
+    for name, rows in (
+        ("P&L", _profit(board, tones)),
+        ("strategies", _strategies(board, tones)),
+        ("trades", _trades(board, tones)),
+        ("stays open", _open(board, tones)),
+        ("went wrong", _wrong(board, tones)),
+    ):
+        for number, text in enumerate(rows):
+            table.add_row(Text("" if number else name, tones.ink("faint")), text)
+        if not low:
+            table.add_row()
+    ends = "^q ends the desk" if board.header.day_over else "esc goes back"
+    return Group(*([] if low else [Text()]), table, Text(f"{ends} · patang export trades keeps it", tones.ink("faint")))
+
+
+def _signed(paise: int, tones: Tones) -> Text:
+    return Text(gain(paise).strip(), tones.ink("up" if paise > 0 else "down" if paise < 0 else "dim"))
+
+
+def _profit(board: Board, tones: Tones) -> Iterator[Text]:
+    header = board.header
+    text = _signed(header.pnl, tones)
+    text.stylize("bold")
+    text.append(f" after {rupees(header.charges)} charges", tones.ink("dim"))
+    yield text
+
+
+def _strategies(board: Board, tones: Tones) -> Iterator[Text]:
+    rows = board.strategies.rows[:]
+    failed = {row.strategy: row for row in board.failures.rows[:]}
+    width = max((len(row.name) for row in rows), default=0)
+    for row in rows:
+        text = Text(plain(row.name).ljust(width + 2), tones.ink(""))
+        text.append(_signed(row.net, tones))
+        if row.name in failed:
+            text.append(f"  FAILED: {plain(failed[row.name].error)}\n", tones.ink("danger"))
+            text.append(f"the traceback: patang trace {row.name}", tones.ink("dim"))
+        elif row.stopped:
+            text.append(f"  stopped: {plain(row.stopped)}", tones.ink("notice"))
+        elif row.name != OTHERS:
+            text.append("  runs", tones.ink("faint"))
+        yield text
+    if not rows:
+        yield Text("none", tones.ink("dim"))
+
+
+def _trades(board: Board, tones: Tones) -> Iterator[Text]:
+    trades, orders = board.trades, board.orders.rows[:]
+    refused = sum(state(row) == "rejected" for row in orders)
+    text = Text(f"{count(trades.number)} over", tones.ink(""))
+    text.append(f"  {count(len(orders))} orders", tones.ink("dim"))
+    if refused:
+        text.append(f", {count(refused)} refused", tones.ink("notice"))
+    yield text
+    for name, trade in (("best", trades.best), ("worst", trades.worst)):
+        if trade is not None:
+            yield _trade(name, trade, tones)
+
+
+def _trade(name: str, trade: TradeRow, tones: Tones) -> Text:
+    text = Text(f"{name}  ".ljust(7), tones.ink("dim"))
+    text.append(_signed(trade.pnl, tones))
+    words = " ".join(filter(None, (plain(trade.symbol), trade.rung)))
+    text.append(f"  {words}", tones.ink("strong"))
+    return text.append(f"  {plain(trade.strategy)}", tones.ink("dim"))
+
+
+def _open(board: Board, tones: Tones) -> Iterator[Text]:
+    rows = board.positions.rows[:]
+    for row in rows:
+        words = " ".join(filter(None, (plain(row.symbol), row.rung.strip("-"))))
+        text = Text(f"{words}  ", tones.ink("strong"))
+        text.append(f"{count(row.quantity)} at {price(row.average)}  ", tones.ink(""))
+        text.append(_signed(row.pnl, tones))
+        text.append(f"  {_protection(row)}", tones.ink("danger" if naked(row) else "dim"))
+        yield text
+    if not rows:
+        yield Text("nothing: flat", tones.ink("dim"))
+    for order in board.orders.rows[:]:
+        if state(order) not in ENDED and order.purpose == "ENTRY":
+            yield Text(
+                f"entry {order.key} still works: {order.side} {count(order.quantity)} {plain(order.symbol)}",
+                tones.ink("notice"),
+            )
+
+
+def _protection(row: PositionRow) -> str:
+    """Say what protects a position."""
+    if row.protected <= 0:
+        return "NAKED: nothing protects it"
+    stop = f"a stop at {price(row.stop)} rests at the broker" if row.stop else "an exit is at work"
+    return f"{stop}, for {count(row.protected)} only" if naked(row) else stop
+
+
+def _wrong(board: Board, tones: Tones) -> Sequence[Text]:
+    alarms = list(board.alarms.items())
+    lines = [
+        Text(f"■ {plain(text)}" + (f"  ×{times}" if times > 1 else ""), tones.ink("danger"))
+        for text, times in alarms[-ALARMS:]
+    ]
+    if len(alarms) > ALARMS:
+        lines.append(Text(f"and {len(alarms) - ALARMS} alarms before, in the log", tones.ink("dim")))
+    lines += [Text(cell.text, tones.ink("danger")) for cell in over(board) if cell.tone == "danger"]
+    differing = sum(not row.ignored for row in board.differences.rows[:])
+    if differing:
+        lines.append(Text(f"{differing} differences from the broker's books: screen 6", tones.ink("danger")))
+    return lines or [Text("nothing", tones.ink("dim"))]
