@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from brokers.sandbox import checks
+from brokers.sandbox import checks, sessions
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.listing import Index, Listing
 from brokers.sandbox.orders import Ask
@@ -113,7 +113,7 @@ def collect(exchange: "Exchange") -> Carried:
             kept.append(OpenPosition(one.listing.key, one.product, one.quantity, one.cost))
     return Carried(
         cash,
-        _holdings(exchange.portfolio, bought),
+        _holdings(exchange.portfolio, bought, settled=sessions.settles(exchange.config.date)),
         kept,
         [OldTrigger(t.trigger_id, t.form, t.created) for t in exchange.gtts.triggers.values() if t.status == "active"],
         [as_form(order.ask) for order in exchange.varieties.waiting()],
@@ -132,12 +132,16 @@ def _overnight(one: Position, day: str) -> tuple[int, bool]:
     return one.realised, bool(one.quantity)
 
 
-def _holdings(portfolio: Portfolio, bought: list[Position]) -> list[HeldShares]:
-    """Return one holding for each share, what was bought of it today unsettled, at whichever exchange."""
+def _holdings(portfolio: Portfolio, bought: list[Position], *, settled: bool) -> list[HeldShares]:
+    """Return one holding for each share, what was bought of it today unsettled, at whichever exchange.
+
+    What was bought before is `settled` by the day, unless that was a settlement holiday.
+    """
     held: dict[str, HeldShares] = {}
     for holding in portfolio.holdings.values():
         left = holding.total - portfolio.sold(holding)
-        held[isin(holding.listing)] = HeldShares(holding.listing.key, left, holding.average)
+        waits = 0 if settled else min(holding.unsettled, left)
+        held[isin(holding.listing)] = HeldShares(holding.listing.key, left - waits, holding.average, waits)
     for position in bought:
         old = held.get(isin(position.listing), HeldShares(position.listing.key, 0, 0.0))
         there, added = old.quantity + old.unsettled, position.quantity

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import final
 
 from engine.errors import DataError
+from engine.market.instruments import INDICES
 from engine.market.rules import Rules, TickClass, multiplier
 from engine.market.safeguards import Safeguards
 
@@ -26,6 +27,15 @@ class DayRules:
     def auction(self) -> float:
         """Return how far from its reference price the closing auction may end, in percent."""
         return _load_safeguards().auction_percent(self._day)
+
+    @property
+    def icebergs_stay(self) -> bool:
+        """Tell whether iceberg orders within the band are carried into the closing auction."""
+        return _load_safeguards().icebergs_stay(self._day)
+
+    def banded(self, name: str) -> bool:
+        """Tell whether the futures on an underlying keep the band of the closing auction."""
+        return _load_safeguards().bands_futures(self._day, "index" if name in INDICES else "stock")
 
     def tick(self, price: float, kind: TickClass = "stock") -> float:
         """Return the tick of an NSE share or an NFO contract in rupees; before the table's rows 0.05."""

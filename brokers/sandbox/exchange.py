@@ -34,6 +34,8 @@ from brokers.sandbox.wire import ApiError, invalid
 from compiled.model import MINUTE, SECOND
 from engine.market.charges import load
 
+DERIVATIVES = ("NFO", "BFO")
+
 TOKENS_DIE = ist.time_of_day("06:00")
 
 
@@ -145,6 +147,9 @@ class Exchange:
                 self.agenda.add(group.square_off, self._squaring(group))
             late = [phase.end for phase in group.phases if phase.name == sessions.POST_CLOSE]
             ends.append(max([group.last_match, *(late if self.config.post_close else [])]))
+        auction = sessions.auction_begins(sessions.ist_date(self.config.date), new=self.config.choices.new_hours)
+        if auction is not None and auction >= first:
+            self.agenda.add(auction, self._bound_futures)
         self.agenda.add(self.varieties.next_auction(), lambda: self.varieties.settle_auctions(self.now))
         if self.start < self.today + TOKENS_DIE:
             self.agenda.add(self.today + TOKENS_DIE, self._end_session)
@@ -191,6 +196,16 @@ class Exchange:
             if order.ask.listing is listing and outside and order.status != AMO:
                 self.orders.drop(order, self.now, "Cancelled by the exchange: outside the price band.")
 
+    def _bound_futures(self) -> None:
+        """Hold futures to the band of the closing auction about their own average, until they close."""
+        for group in self._groups:
+            for listing in group.listings:
+                made = listing.instrument
+                if made.kind == "FUT" and group.exchange in DERIVATIVES and listing.rules.banded(made.name):
+                    listing.reference = int(made.ticks(listing.vwap(self.now - sessions.REFERENCE_SPAN) or listing.ltp))
+                    listing.confine(listing.rules.auction)
+                    self._slid(listing)
+
     def _halt(self, minutes: int) -> None:
         """Stop everything but commodities, for some minutes and a call auction, or for the rest of the day."""
         self.clients.say(sessions.HALT)
@@ -213,8 +228,13 @@ class Exchange:
     def _drop_from_auction(self, listing: Listing) -> None:
         for order in self.orders.live():
             ask = order.ask
-            plain = ask.order_type == "LIMIT" and not ask.disclosed and not ask.iceberg and order.status != AMO
-            if ask.listing is listing and not plain and order.status != AMO:
+            if ask.listing is not listing or order.status == AMO:
+                continue
+            late = listing.reference > 0 and listing.rules.icebergs_stay
+            stays = ask.order_type == "LIMIT" and not ask.disclosed and (late or not ask.iceberg)
+            if late and not listing.instrument.lower <= ask.price <= listing.instrument.upper:
+                stays = False
+            if not stays:
                 self.orders.drop(order, self.now, "Cancelled by the exchange before the auction.")
 
     def connect(self) -> Connection:

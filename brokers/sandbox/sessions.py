@@ -123,6 +123,20 @@ def trading_day(day: date, exchange: str) -> date:
         return day
 
 
+def settles(day: str) -> bool:
+    """Tell whether shares and money change hands on a trading day; yes, where no list of settlement holidays reaches."""
+    try:
+        return _calendar().settles(date.fromisoformat(day))
+    except DataError:
+        return True
+
+
+def auction_begins(day: date, *, new: bool) -> int | None:
+    """Return when the closing auction of shares begins (ns UTC): futures keep its band from then on. None without one."""
+    session = _calendar(new=new).session(day, "NSE", "EQ", cas=True)
+    return next((phase.start for phase in session.phases if phase.name == REFERENCE), None) if session else None
+
+
 def next_amo(day: date, exchange: str, kind: str) -> tuple[int, int] | None:
     """Return when after-market orders for the next trading day are taken."""
     calendar = _calendar()

@@ -1,0 +1,126 @@
+"""Rules that came by date: which shares settle when, whose price band the closing auction holds, what it carries over."""
+
+from datetime import date
+
+import pytest
+
+from brokers.sandbox import carry, sessions
+from brokers.sandbox.choices import Choices
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.exchange import Exchange
+from engine.market.calendar import Calendar
+from tests.market.test_hours import at
+from tests.market.test_schedules import changed
+
+
+@pytest.fixture
+def late(tmp_path, monkeypatch):
+    """Let every market open at 15:12: no morning has to be made up."""
+
+    def opens_late(raw):
+        raw["phases"] = [row for row in raw["phases"] if row["part"] == "main"]
+        for row in raw["phases"]:
+            row["phases"][0][1] = "15:12"
+
+    file = changed(tmp_path, opens_late)
+    monkeypatch.setattr(sessions, "_calendar", lambda *, new=True: Calendar.load(file, held_back=not new))
+
+
+def exchange(day, carried=None, **changes):
+    config = SandboxConfig(date=day, symbols=("INFY",), user_id="SB0001", limits=False, cash=50_000_000_00, **changes)
+    return Exchange(config, carried)
+
+
+def held(account):
+    (row,) = account.portfolio.holding_rows()
+    return row["quantity"], row["t1_quantity"]
+
+
+def order(account, side, quantity, **more):
+    form = {"exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": side, "quantity": str(quantity),
+            "order_type": "MARKET", "product": "CNC", "market_protection": "-1"} | more  # fmt: skip
+    asked = carry.checks.read(account.listings, form, "iceberg" if "iceberg_legs" in more else "regular")
+    (made,) = account.varieties.place(asked, account.now)
+    account.react(asked.listing)
+    return made
+
+
+def evening(account):
+    account.run(account.closes)
+    return carry.collect(account)
+
+
+def test_what_is_bought_before_a_settlement_holiday_is_delivered_a_day_later(late):
+    today = exchange("2026-08-25")
+    today.run(today.start + 5_000_000_000)
+    order(today, "BUY", 10)
+    holiday = exchange("2026-08-26", evening(today))
+    assert held(holiday) == (0, 10)
+    holiday.run(holiday.start + 5_000_000_000)
+    order(holiday, "BUY", 5)
+    order(holiday, "SELL", 3)
+    day_after = exchange("2026-08-27", evening(holiday))
+    assert held(day_after) == (0, 12)  # nothing settled on the 26th
+    assert held(exchange("2026-08-28", evening(day_after))) == (12, 0)
+
+
+def test_on_a_usual_day_what_was_bought_the_day_before_settles(late):
+    today = exchange("2026-08-20")
+    today.run(today.start + 5_000_000_000)
+    order(today, "BUY", 10)
+    tomorrow = exchange("2026-08-21", evening(today))
+    assert held(tomorrow) == (0, 10)
+    assert held(exchange("2026-08-24", evening(tomorrow))) == (10, 0)
+
+
+def bands(account, *keys):
+    """Return the width of price bands in percent of their middle, as quotes show them."""
+    found = []
+    for key in keys:
+        made = account.listings[key].instrument
+        found.append(round(50.0 * (made.upper - made.lower) / ((made.upper + made.lower) / 2.0)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("day", "new_hours", "begins", "index_bound"),
+    [
+        ("2026-09-04", True, "15:15", False),
+        ("2026-09-07", True, "15:15", True),
+        ("2026-12-07", False, "15:15", True),
+        ("2026-12-07", True, "15:30", True),
+    ],
+)
+def test_shares_and_futures_keep_three_percent_from_the_closing_auction_on(late, day, new_hours, begins, index_bound):
+    account = exchange(day, exchanges=("NSE", "NFO"), size=9, choices=Choices(new_hours=new_hours))
+    month = date.fromisoformat(day).strftime("%y%b").upper()
+    keys = ("NSE:INFY", f"NFO:INFY{month}FUT", f"NFO:NIFTY{month}FUT")
+    account.run(at(day, begins) - 1)
+    before = bands(account, *keys)
+    account.run(at(day, begins))
+    assert before == [10, 10, 10]
+    assert bands(account, *keys) == [3, 3, 3 if index_bound else 10]
+
+
+@pytest.mark.parametrize(("day", "stays"), [("2026-12-07", False), ("2027-02-08", True)])
+def test_icebergs_are_carried_into_the_auction_since_february_2027(tmp_path, monkeypatch, day, stays):
+    def opens_late(raw):
+        for year in raw["holidays"][:]:
+            if year["year"] == 2026:
+                raw["holidays"].append(year | {"year": 2027, "closed": [], "morning_closed": [], "evening_closed": []})
+        raw["phases"] = [row for row in raw["phases"] if row["part"] == "main"]
+        for row in raw["phases"]:
+            row["phases"][0][1] = "15:28"
+
+    file = changed(tmp_path, opens_late)
+    monkeypatch.setattr(sessions, "_calendar", lambda *, new=True: Calendar.load(file, held_back=not new))
+    account = exchange(day)
+    account.run(account.start + 5_000_000_000)
+    near, far = (
+        account.listings["NSE:INFY"].instrument.snap(account.listings["NSE:INFY"].ltp * part) for part in (0.98, 0.93)
+    )
+    iceberg = {"order_type": "LIMIT", "iceberg_legs": "2", "iceberg_quantity": "500"}
+    inside = order(account, "BUY", 1000, price=str(near), **iceberg)
+    outside = order(account, "BUY", 1000, price=str(far), **iceberg)
+    account.run(at(day, "15:30"))
+    assert (inside.status, outside.status) == ("OPEN" if stays else "CANCELLED", "CANCELLED")
