@@ -35,10 +35,10 @@ class Gauges:
         self._governor(now)
         self._kills()
         self._trades()
+        self._strategies()
         if now >= self._limits_at + SECOND or now < self._limits_at:
             self._limits_at = now
             self._limits(configured, changes)
-            self._strategies()
 
     def _strategies(self) -> None:
         """Show each strategy's P&L of the day, and what no strategy of the day has made: by hand, adopted, left from before."""

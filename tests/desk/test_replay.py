@@ -106,6 +106,22 @@ def test_pnl_on_the_screen_equals_pnl_in_the_export(day, patang):
     assert exported
 
 
+def test_the_card_of_the_day_says_what_the_export_says(day, patang):
+    made, desk, _ = day
+    done = patang.run("export", "trades", "--format", "json", "--database", made.database)
+    trades = json.loads(done.stdout)
+    over = sorted(paise(float(trade["pnl"])) for trade in trades if trade["status"] == "closed" and trade["qty"])
+    shown = desk.board.trades
+    assert over
+    assert (shown.number, shown.worst.pnl, shown.best.pnl) == (len(over), over[0], over[-1])
+    by_strategy = {}
+    for trade in trades:
+        by_strategy[trade["strategy"]] = by_strategy.get(trade["strategy"], 0) + paise(float(trade["pnl"]))
+    nets = {row.name: row.net for row in desk.board.strategies.rows}
+    assert {name: net for name, net in nets.items() if net} == {name: net for name, net in by_strategy.items() if net}
+    assert sum(nets.values()) == desk.board.header.pnl
+
+
 def test_books_screen_export_and_tax_are_charged_what_the_contract_notes_say(day, patang):
     made, desk, books = day
     fills = [
