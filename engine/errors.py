@@ -15,6 +15,13 @@ PatangError
 from typing import ClassVar
 
 
+def in_words(error: Exception) -> str:
+    """Return why a file could not be read, in one line without the inner words of the library that tried."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return "not a UTF-8 text" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())
+
+
 class PatangError(Exception):
     """An error with one line for the operator and a documented exit code."""
 

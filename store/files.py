@@ -1,6 +1,7 @@
 """Replaces a file whole or not at all."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises `OSError`; what stood at `path` then still stands, and nothing is left beside it.
     """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield fresh

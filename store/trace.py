@@ -130,6 +130,8 @@ def _reading(database: Path) -> Iterator[sqlite3.Connection]:
     db.row_factory = sqlite3.Row
     try:
         yield db
+    except UnicodeEncodeError:
+        raise DataError("half a character: no name holds one") from None
     except sqlite3.Error as error:
         raise refusal(database, error) from None
     finally:

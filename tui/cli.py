@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from engine.errors import ConfigError, PatangError
+from tui.streams import leave_stdout, take_streams
+from tui.strict import strictly
 
 DONE, FAILED, USAGE, UNREACHABLE, KILLED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -29,6 +31,7 @@ app = App(
     version=lambda: version_text(as_json=False),
     result_action="return_value",
     help_format="plaintext",
+    default_parameter=Parameter(converter=strictly),
 )
 config_app = App(name="config", help="Check or show the configuration.", help_format="plaintext")
 app.command(config_app)
@@ -39,7 +42,7 @@ def speed_of(text: str) -> float:
     if text == "max":
         return 0.0
     try:
-        factor = float(text)
+        factor = float(text) if text.isascii() and "_" not in text else -1.0
     except ValueError:
         factor = -1.0
     if not 0 < factor <= 10_000:
@@ -370,6 +373,7 @@ def version_text(*, as_json: bool) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code."""
+    take_streams()
     sys.exit(call(arguments))
 
 
@@ -377,6 +381,7 @@ def call(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; an error is one line on stderr."""
     try:
         result = app(arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except CycloptsError as error:
         return _complain(f"{' '.join(str(error).split())} See patang --help.", USAGE)
     except PatangError as error:
@@ -384,8 +389,12 @@ def call(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        sys.stderr.close()
+        leave_stdout()
         return DONE
+    except OSError as error:
+        leave_stdout()
+        what = f"{error.filename}: " if error.filename else "the output: "
+        return _complain(f"{what}{(error.strerror or str(error)).lower()}", FAILED)
     return int(result) if isinstance(result, int) else DONE
 
 

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from compiled.charges import CHARGES, HOME, LIMIT, Charges, RateTable, estimate, note
 from compiled.model import SECOND, Side, paise
-from engine.errors import ConfigError, DataError
+from engine.errors import ConfigError, DataError, in_words
 from engine.market import charges as rate_tables
 from engine.market.break_even import break_even_ticks
 from engine.market.calendar import ist_day
@@ -103,7 +103,7 @@ def legs_of(file: Path) -> list[Leg]:
     try:
         rows = csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines())
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: {error}") from error
+        raise ConfigError(f"{file}: {in_words(error)}") from error
     lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
     if lacking:
         raise ConfigError(f"{file}: the legs lack {', '.join(lacking)}")

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from cyclopts import Parameter
 
-from engine.errors import ConfigError, DataError, OperatorError
+from engine.errors import ConfigError, DataError, OperatorError, in_words
 from engine.market import charges as rate_tables
 from engine.market.actions import Actions
 from engine.market.deals import Deal, charged, deals_of, read_tradebook
@@ -206,7 +206,7 @@ def _tradebook(file: Path) -> list[Deal]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: {error}") from error
+        raise DataError(f"{file}: {in_words(error)}") from error
     return read_tradebook(text, str(file))
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from brokers.sandbox import ist
 from compiled.model import SECOND
-from engine.errors import ConfigError
+from engine.errors import ConfigError, in_words
 
 REQUEST, SOCKET, UPDATES, TICKS, ORDERS, FILLS, CLOCK, MARKET = (
     "request", "socket", "updates", "ticks", "orders", "fills", "clock", "market",
@@ -175,7 +175,7 @@ def from_file(path: Path) -> list[Fault]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"faults {path}: {error}") from None
+        raise ConfigError(f"faults {path}: {in_words(error)}") from None
     rules = table.pop("fault", [])
     if table or not isinstance(rules, list):
         raise ConfigError(f"faults {path}: expected [[fault]] tables only, not {next(iter(table), 'fault')!r}")

@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 import msgspec
 
 from compiled.model import MINUTE, SECOND
-from engine.errors import DataError
+from engine.errors import DataError, in_words
 from engine.market.sessions import (
     CLOSED,
     CONTINUOUS,
@@ -118,7 +118,7 @@ class Calendar:
         try:
             return cls(msgspec.json.decode(file.read_bytes(), type=SessionTable), confirmed, held_back=held_back)
         except (OSError, msgspec.DecodeError) as error:
-            raise DataError(f"{file}: {error}") from error
+            raise DataError(f"{file}: {in_words(error)}") from error
 
     def is_trading_day(self, day: date, exchange: str = "NSE") -> bool:
         """Tell whether the exchange trades on `day`, if only for an hour; raise `DataError` without a list."""

@@ -10,7 +10,7 @@ import msgspec
 
 from compiled.charges import FOREVER, NANO, RateTable, Row
 from compiled.model import Instrument, Product
-from engine.errors import DataError
+from engine.errors import DataError, in_words
 
 FILE = Path(__file__).with_name("charges.json")
 
@@ -119,7 +119,7 @@ def _read(file: Path) -> _File:
     try:
         return msgspec.json.decode(file.read_bytes(), type=_File)
     except (OSError, msgspec.DecodeError) as error:
-        raise DataError(f"{file}: {error}") from error
+        raise DataError(f"{file}: {in_words(error)}") from error
 
 
 def _number(day: date | None) -> int:

@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from engine.errors import DataError
+from engine.errors import DataError, in_words
 
 Table = TypeVar("Table")
 
@@ -33,7 +33,7 @@ def read(file: Path, table: type[Table]) -> Table:
     try:
         return msgspec.json.decode(file.read_bytes(), type=table)
     except (OSError, msgspec.DecodeError) as error:
-        raise DataError(f"{file}: {error}") from error
+        raise DataError(f"{file}: {in_words(error)}") from error
 
 
 def on(rows: Iterable[Dated], day: date, what: str, file: Path) -> Dated:

@@ -17,7 +17,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import NamedTuple, final
 
-from engine.errors import DataError, OperatorError
+from engine.errors import DataError, OperatorError, in_words
 from engine.market.instruments import BANNED, Instruments, Listing, read
 
 NAME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.(\d+))?\.csv\.gz")
@@ -177,7 +177,7 @@ def unpacked(content: bytes, source: str) -> str:
             content = gzip.decompress(content)
         return content.decode()
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(f"{source}: {error}") from error
+        raise DataError(f"{source}: {in_words(error)}") from error
 
 
 def _text(path: Path) -> str:

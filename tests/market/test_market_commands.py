@@ -326,7 +326,6 @@ def test_a_sale_without_its_purchase_is_told_on_stderr(run, tmp_path):
         (["--fy", "2025-26", "--database", "absent.db"], "no database absent.db"),
         (["--fy", "2025-26", "--trades", "absent.csv"], "absent.csv"),
         (["--fy", "2025-26", "--format", "xlsx"], "name a file with --out"),
-        (["--fy", "2025-26"], "nothing has run yet"),
     ],
 )
 def test_a_statement_that_cannot_be_made_is_one_line_and_exit_2(run, arguments, complaint):
@@ -334,6 +333,12 @@ def test_a_statement_that_cannot_be_made_is_one_line_and_exit_2(run, arguments, 
     assert (code, out) == (2, "")
     assert complaint in err
     assert err.count("\n") == 1
+
+
+def test_a_statement_before_anything_has_run_says_so_and_is_exit_1(run):
+    code, out, err = run("tax", "--fy", "2025-26")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "nothing has run yet" in err
 
 
 def test_a_workbook_without_its_library_names_the_extra(run, database, tmp_path, monkeypatch):

@@ -1,0 +1,47 @@
+"""What a command does with streams that are closed, full or broken, and with numbers nobody writes."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.desk.test_bad_input import one_line
+
+
+def shell(patang, script):
+    command = " ".join(f"'{part}'" for part in patang.command())
+    done = subprocess.run(
+        ["bash", "-c", script.replace("patang", command)], capture_output=True, text=True, timeout=60, check=False,
+        env=patang.environment, cwd=patang.home, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_a_closed_a_full_and_a_broken_output_are_told_in_a_line_or_not_at_all(patang):
+    closed = shell(patang, "patang version >&- <&-")
+    assert (closed.returncode, closed.stdout, closed.stderr) == (0, "", "")
+    if Path("/dev/full").exists():
+        full = shell(patang, "patang config show >/dev/full")
+        assert (full.returncode, full.stderr) == (1, "patang: the output: no space left on device\n")
+    broken = shell(patang, "set -o pipefail; patang completion bash | true")
+    assert (broken.returncode, broken.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("number", ["1_0", "\u0661\u0660", "\uff11\uff10", "0x10", "", "ten"])
+def test_a_number_is_read_strictly(patang, number):
+    line = one_line(patang.call("order", "buy", "INFY", number, "--bare"), 2)
+    assert f"expected a number, got {number}." in line
+    assert "expected a number" in one_line(patang.call("modify", "1", "--price", number), 2)
+
+
+@pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])
+def test_every_shell_gets_a_completion_that_knows_the_commands(patang, shell_name):
+    done = patang.call("completion", shell_name)
+    assert done.returncode == 0
+    for word in ("reconcile", "stop", "demo", "speed"):
+        assert word in done.stdout
+
+
+def test_the_version_is_an_option_too(patang):
+    assert patang.call("--version").stdout == patang.call("version").stdout != ""
