@@ -35,7 +35,13 @@ class Desk:
 def station(tmp_path):
     board = Board("SANDBOX")
     made = SimpleNamespace(
-        config=Config(), board=board, spans=(60,), state=tmp_path, failures=[], run=SimpleNamespace(speed=1.0)
+        config=Config(),
+        board=board,
+        spans=(60,),
+        state=tmp_path,
+        database=tmp_path / "run.db",
+        failures=[],
+        run=SimpleNamespace(speed=1.0),
     )
     made.desk = Desk(board)
     made.open = lambda: made.desk
