@@ -39,7 +39,7 @@ class BandWatch:
         self._next = now + every
         self._checked = self._asked = now
         hours = [market.instrument.hours for market in kernel.markets.values()]
-        openings = {int(at) for each in hours if each.auction for at in (each.closes, each.auction)}
+        openings = {int(at) for each in hours if each.ends > each.closes for at in (each.closes, each.auction) if at}
         self._openings = sorted(at for at in openings if at > now)
         self._known = {token: _edges(market) for token, market in kernel.markets.items()}
         self._task: asyncio.Task[None] | None = None

@@ -268,6 +268,11 @@ def test_every_band_is_asked_for_when_the_closing_auction_opens_and_when_it_take
     assert desk.pass_time(300) == {61: everything, 121: everything}
 
 
+def test_every_band_is_asked_for_when_an_auction_may_have_opened():
+    desk = Watching(closes=OPEN + 2 * MINUTE, ends=OPEN + 5 * MINUTE)
+    assert desk.pass_time(300) == {61: ["CANBK", "BEL"]}
+
+
 def test_nothing_is_asked_for_after_the_day():
     desk = Watching()
     desk.scene.hold()
