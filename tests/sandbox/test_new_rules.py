@@ -8,6 +8,7 @@ from brokers.sandbox import carry, sessions
 from brokers.sandbox.choices import Choices
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import Exchange
+from brokers.sandbox.wire import ApiError
 from engine.market.calendar import Calendar
 from tests.market.test_hours import at
 from tests.market.test_schedules import changed
@@ -124,3 +125,26 @@ def test_icebergs_are_carried_into_the_auction_since_february_2027(tmp_path, mon
     outside = order(account, "BUY", 1000, price=str(far), **iceberg)
     account.run(at(day, "15:30"))
     assert (inside.status, outside.status) == ("OPEN" if stays else "CANCELLED", "CANCELLED")
+
+
+@pytest.mark.parametrize(
+    ("new_hours", "index_ends", "stock_ends"), [(True, "15:30", "15:45"), (False, "15:40", "15:40")]
+)
+def test_an_index_contract_that_expires_stops_before_the_stock_contracts_do(late, new_hours, index_ends, stock_ends):
+    account = exchange("2026-12-29", exchanges=("NSE", "NFO"), size=9, choices=Choices(new_hours=new_hours))
+    for key, ends in (
+        ("NFO:NIFTY26DECFUT", index_ends),
+        ("NFO:INFY26DECFUT", stock_ends),
+        ("NFO:NIFTY27JANFUT", stock_ends),
+    ):
+        group = account._hours[int(account.listings[key].instrument.token)]
+        assert group.last_match == at("2026-12-29", ends), key
+    account.run(at("2026-12-29", index_ends))
+    form = {"exchange": "NFO", "transaction_type": "BUY", "quantity": "75", "order_type": "LIMIT", "product": "NRML"}
+    dead = account.listings["NFO:NIFTY26DECFUT"]
+    with pytest.raises(ApiError, match="Markets are closed right now"):
+        sessions.admit(carry.checks.read(
+            account.listings,
+            form | {"tradingsymbol": "NIFTY26DECFUT", "quantity": str(dead.instrument.lot), "price": str(dead.ltp)},
+            "regular",
+        ))  # fmt: skip
