@@ -116,20 +116,24 @@ class RateTable:
                 _check_follows(line[-1], row)
             line.append(row)
 
-    def rates(self, segment: str, exchange: str, day: i64) -> Rates:
+    def rates(self, segment: str, exchange: str, day: i64, lacking: list[str] | None = None) -> Rates:
         """Return what is charged on a day (yyyymmdd); hold on to it for the day.
 
         `exchange` may be the exchange or its derivatives market (NFO, CDS, BFO, BCD). Raises `LookupError` when the
-        table does not cover the day.
+        table does not cover the day; where there is a list for what is `lacking`, such charges are named there, and
+        nothing.
         """
         home = HOME.get(exchange, exchange)
-        rows = [self._row(charge, segment, home, day) for charge in CHARGES]
+        rows = [self._row(charge, segment, home, day, lacking) for charge in CHARGES]
         return Rates(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6])
 
-    def _row(self, charge: str, segment: str, exchange: str, day: i64) -> Row:
+    def _row(self, charge: str, segment: str, exchange: str, day: i64, lacking: list[str] | None) -> Row:
         for row in self._rows.get(_key(charge, segment, exchange), []):
             if row.first <= day <= row.last:
                 return row
+        if lacking is not None:
+            lacking.append(charge)
+            return Row(charge, segment, exchange, day, day, 0, 0)
         raise LookupError(
             f"no {charge} rate for {segment} at {exchange} on {day}: add the row to engine/market/charges.json"
         )

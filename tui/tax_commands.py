@@ -6,6 +6,7 @@ import io
 import json
 import sqlite3
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import closing
 from decimal import Decimal
@@ -17,10 +18,13 @@ from cyclopts import Parameter
 from engine.errors import ConfigError, DataError, OperatorError, in_words
 from engine.market import charges as rate_tables
 from engine.market.actions import Actions
-from engine.market.deals import Deal, charged, deals_of, read_tradebook
+from engine.market.assets import Asset
+from engine.market.charges import ARTICLES
+from engine.market.deals import OPENING, Deal, Quantity, charged, deals_of, once, renamed
 from engine.market.lots import Matched, match
 from engine.market.statement import NOTE, Posting, statement
-from engine.market.tax import Entry, Report, TaxRules, financial_year
+from engine.market.tax import SLAB, Bucket, Entry, Report, TaxRules, financial_year
+from engine.market.tradebook import read_holdings, read_tradebook
 from store.files import replacing
 from store.schema import connect, refusal
 
@@ -28,7 +32,8 @@ DONE = 0
 Mode = Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"]
 
 FILLS = """
-SELECT f.trade_id, f.order_id, f.ts, f.exchange, f.symbol, f.side, f.quantity, f.price, i.product
+SELECT f.trade_id, f.order_id, f.ts, f.exchange, f.symbol, f.side, f.quantity, f.price, i.product,
+       json_extract(i.request, '$.asset') AS asset
 FROM fills AS f LEFT JOIN intents AS i ON i.intent = f.intent
 WHERE f.order_id NOT LIKE 'correction-%'
 ORDER BY f.ts, f.trade_id
@@ -52,7 +57,13 @@ def tax(
     format: Annotated[Literal["csv", "xlsx"], Parameter(help="How to write it.")] = "csv",
     out: Annotated[Path | None, Parameter(help="File to write; without one, stdout.")] = None,
     trades: Annotated[
-        tuple[Path, ...], Parameter(negative="", consume_multiple=False, help="Tradebook (CSV) to read as well.")
+        tuple[Path, ...], Parameter(negative="", consume_multiple=False, help="Tradebook (CSV, xlsx) to read as well.")
+    ] = (),
+    holdings: Annotated[
+        tuple[Path, ...],
+        Parameter(
+            negative="", consume_multiple=False, help="What came without a trade: symbol, quantity, price, date."
+        ),
     ] = (),
     actions: Annotated[Path | None, Parameter(help="NSE's corporate actions (Parquet).")] = None,
     mode: Annotated[Mode | None, Parameter(help="Whose fills, instead of desk.mode: the last database of it.")] = None,
@@ -68,15 +79,18 @@ def tax(
     if format == "xlsx" and (out is None or as_json):
         raise ConfigError("xlsx is no text: name a file with --out, and leave --json out")
     table = rate_tables.load()
-    told = [deal for file in trades for deal in _tradebook(file)]
+    told = [deal for file in trades for deal in read_tradebook(file)]
+    told += [deal for file in holdings for deal in read_holdings(file)]
     if database is not None or not trades:
         told += _fills(database or _latest(mode, config))
-    deals = charged(told, table)
+    told, again = once(renamed(told))
+    gaps: set[str] = set()
+    deals = charged(told, table, gaps)
     matched = match(deals, Actions.load(actions) if actions else None, year.last)
     report = TaxRules.load().report(matched, year)
-    postings = statement(deals, table, year.first, year.last)
+    postings = statement(deals, table, year.first, year.last, gaps=gaps)
     sheets = {sheet.name: sheet for sheet in sheets_of(report, matched, postings)}
-    _warn(report)
+    _warn(report, deals, again, gaps)
     if as_json:
         _put(out, json.dumps(_object(report, list(sheets.values())), default=str) + "\n")
     elif format == "csv":
@@ -101,7 +115,7 @@ def sheets_of(report: Report, matched: Matched, postings: Sequence[Posting]) -> 
             "open",
             ("state", "exchange", "symbol", "side", "quantity", "day", "value"),
             [
-                (state, lot.exchange, lot.symbol, lot.side.name, lot.quantity, lot.day, _rupees(lot.value))
+                (state, lot.exchange, lot.symbol, lot.side.name, _units(lot.quantity), lot.day, _rupees(lot.value))
                 for state, lot in waiting
             ],
         ),
@@ -116,19 +130,24 @@ def sheets_of(report: Report, matched: Matched, postings: Sequence[Posting]) -> 
 def _trade(entry: Entry) -> tuple[object, ...]:
     line = entry.line
     return (
-        line.section, line.exchange, line.symbol, line.direction, line.quantity, line.opened, line.closed,
+        line.section, line.exchange, line.symbol, line.direction, _units(line.quantity), line.opened, line.closed,
         (line.closed - line.opened).days, _rupees(line.cost), _rupees(line.proceeds), _rupees(line.charges),
-        _rupees(line.stt), _rupees(entry.gain), entry.term, entry.percent or "", _rupees(entry.turnover),
+        _rupees(line.stt), _rupees(entry.gain), entry.term, _percent(entry.percent), _rupees(entry.turnover),
     )  # fmt: skip
 
 
 def _summary(report: Report, postings: Sequence[Posting]) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = [
-        (f"{bucket.term}-term gains", bucket.percent, _rupees(bucket.gain)) for bucket in report.gains
+        (f"{bucket.term}-term gains{_kind(bucket)}", _percent(bucket.percent), _rupees(bucket.gain))
+        for bucket in report.gains
     ]
     rows.append(("long-term gains that are free", "", _rupees(report.exemption)))
-    rows += [(f"{bucket.term}-term gains taxed", bucket.percent, _rupees(bucket.gain)) for bucket in report.taxable]
-    rows.append(("tax on gains, before surcharge and cess", "", _rupees(report.tax)))
+    rows += [
+        (f"{bucket.term}-term gains{_kind(bucket)} taxed", _percent(bucket.percent), _rupees(bucket.gain))
+        for bucket in report.taxable
+    ]
+    slab = ", without those at the slab rate" if any(bucket.percent == SLAB for bucket in report.taxable) else ""
+    rows.append((f"tax on gains{slab}, before surcharge and cess", "", _rupees(report.tax)))
     for business in report.business:
         rows += [
             (f"{business.section} {name}", "", _rupees(getattr(business, name)))
@@ -138,6 +157,19 @@ def _summary(report: Report, postings: Sequence[Posting]) -> list[tuple[object, 
     rows.append(("charges of the year's contract notes", "", _rupees(notes)))
     rows.append(("depository", "", _rupees(sum(each.charges for each in postings) - notes)))
     return rows
+
+
+def _units(quantity: Quantity) -> Quantity:
+    """Return whole units without a fraction of zeros."""
+    return int(quantity) if quantity == int(quantity) else quantity
+
+
+def _percent(percent: float) -> float | str:
+    return "slab" if percent == SLAB else percent or ""
+
+
+def _kind(bucket: Bucket) -> str:
+    return "" if bucket.equity else " on other funds and bonds"
 
 
 def as_csv(sheet: Sheet) -> str:
@@ -183,12 +215,34 @@ def _object(report: Report, sheets: Sequence[Sheet]) -> dict[str, object]:
     return facts
 
 
-def _warn(report: Report) -> None:
-    if report.unmatched:
-        sys.stderr.write(
-            f"{report.unmatched} shares were sold without a purchase on record: they are not in the gains; "
-            "name the tradebooks of earlier years with --trades\n"
+def _warn(report: Report, deals: Sequence[Deal], again: int, gaps: set[str]) -> None:
+    """Tell on stderr what the statement rests on."""
+    lines = []
+    if again:
+        lines.append(f"{again} rows repeat a trade of the same day, exchange and number: each trade counts once")
+    if gaps:
+        first, *more = sorted(gaps)
+        lines.append(
+            f"no rate is known for {first}{f' and {len(more)} more' if more else ''}: nothing is charged for it there"
         )
+    kinds: defaultdict[Asset, set[str]] = defaultdict(set)
+    for deal in deals:
+        if deal.equity and deal.asset is not Asset.SHARE:
+            kinds[deal.asset].add(deal.symbol)
+    lines += [f"taken for {ARTICLES[asset]}: {', '.join(sorted(names))}" for asset, names in sorted(kinds.items())]
+    doubtful = sorted({deal.symbol for deal in deals if _groupless(deal)})
+    if doubtful:
+        lines.append(f"charged as BSE's groups A and B, as no group is told: {', '.join(doubtful)}")
+    if report.unmatched:
+        lines.append(
+            f"{report.unmatched} shares were sold without a purchase on record: they are not in the gains; name the "
+            "tradebooks of earlier years with --trades, and what came without a trade with --holdings"
+        )
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
+
+
+def _groupless(deal: Deal) -> bool:
+    return deal.exchange == "BSE" and deal.equity and not deal.group and not deal.segment.startswith(("MF_", OPENING))
 
 
 def _put(out: Path | None, text: str) -> None:
@@ -200,14 +254,6 @@ def _put(out: Path | None, text: str) -> None:
             fresh.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OperatorError(f"cannot write {out}: {error.strerror or error}") from error
-
-
-def _tradebook(file: Path) -> list[Deal]:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: {in_words(error)}") from error
-    return read_tradebook(text, str(file))
 
 
 def _fills(database: Path) -> list[Deal]:

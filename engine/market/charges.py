@@ -11,17 +11,36 @@ import msgspec
 from compiled.charges import FOREVER, NANO, RateTable, Row
 from compiled.model import Instrument, Product
 from engine.errors import DataError, in_words
+from engine.market.assets import Asset, asset_of
 
 FILE = Path(__file__).with_name("charges.json")
 
 Segment = Literal[
     "EQ_DELIVERY", "EQ_INTRADAY", "EQ_MTF", "ETF_EQUITY_DELIVERY",
+    "FUND_DELIVERY", "FUND_INTRADAY", "BOND_DELIVERY", "BOND_INTRADAY", "MF_EQUITY", "MF_OTHER",
     "FUT", "OPT", "CUR_FUT", "CUR_OPT", "COM_FUT", "COM_OPT",
 ]  # fmt: skip
-Exchange = Literal["NSE", "BSE", "MCX"]
+TRADED: tuple[Segment, ...] = tuple(name for name in get_args(Segment) if not name.startswith("MF_"))
+Exchange = Literal["NSE", "BSE", "BSE-X", "BSE-S", "MCX"]
 Confidence = Literal["high", "medium", "low"]
 
-_EQUITY = {Product.CNC: "EQ_DELIVERY", Product.MIS: "EQ_INTRADAY", Product.MTF: "EQ_MTF"}
+_DELIVERY = {
+    Asset.SHARE: "EQ_DELIVERY", Asset.EQUITY_FUND: "ETF_EQUITY_DELIVERY", Asset.OTHER_FUND: "FUND_DELIVERY",
+    Asset.DEBT_FUND: "FUND_DELIVERY", Asset.BOND: "BOND_DELIVERY",
+}  # fmt: skip
+CLOSED = {
+    "EQ_DELIVERY": "EQ_INTRADAY", "ETF_EQUITY_DELIVERY": "EQ_INTRADAY", "FUND_DELIVERY": "FUND_INTRADAY",
+    "BOND_DELIVERY": "BOND_INTRADAY",
+}  # fmt: skip
+"""In which segment delivery is charged that was closed on its day."""
+ARTICLES = {
+    Asset.EQUITY_FUND: "a unit of an equity fund (STT 0.001 % on the sale)", Asset.OTHER_FUND: "a unit of a fund without STT",
+    Asset.DEBT_FUND: "a unit of a fund without STT", Asset.BOND: "a bond without STT and stamp duty",
+}  # fmt: skip
+_GROUPS = {
+    **dict.fromkeys(("X", "XC", "XD", "XT", "Z", "ZP"), "BSE-X"),
+    **dict.fromkeys(("SS", "ST"), "BSE-S"),
+}  # fmt: skip
 _MARKETS = {"NFO": "", "BFO": "", "CDS": "CUR_", "BCD": "CUR_", "MCX": "COM_"}
 
 
@@ -38,7 +57,7 @@ class _Dated(msgspec.Struct, rename={"first": "from", "last": "until"}, forbid_u
 
 class _Rate(_Dated, kw_only=True):
     charge: str
-    segments: tuple[Segment, ...] = get_args(Segment)
+    segments: tuple[Segment, ...] = TRADED
     exchanges: tuple[Exchange, ...] = get_args(Exchange)
     rate: Decimal = Decimal(0)
     buy: Decimal = Decimal(0)
@@ -92,12 +111,10 @@ def fee(name: str, day: int, file: Path = FILE) -> int:
 
 
 def segment(instrument: Instrument, product: Product) -> str:
-    """Return the charge segment of a trade; raise `ValueError` where there is none (an index, NRML on a share).
-
-    A fund's units are charged as shares: the instrument list does not tell which funds pay the lower STT.
-    """
-    if instrument.kind == "EQ" and product in _EQUITY:
-        return _EQUITY[product]
+    """Return the charge segment of a trade; raise `ValueError` where there is none (an index, NRML on a share)."""
+    found = security(asset_of(instrument.symbol, instrument.name), product) if instrument.kind == "EQ" else ""
+    if found:
+        return found
     market = _MARKETS.get(instrument.exchange)
     if market is not None and instrument.kind in {"FUT", "CE", "PE"}:
         return market + ("FUT" if instrument.kind == "FUT" else "OPT")
@@ -106,12 +123,30 @@ def segment(instrument: Instrument, product: Product) -> str:
     )
 
 
+def security(asset: Asset, product: Product) -> str:
+    """Return the charge segment of a trade in the cash market, "" where there is none."""
+    delivered = _DELIVERY[asset]
+    return {Product.CNC: delivered, Product.MIS: CLOSED[delivered], Product.MTF: "EQ_MTF"}.get(product, "")
+
+
 def intraday(instrument: Instrument, product: Product) -> str:
     """Return the segment of what is closed on its day, "" where that changes nothing."""
-    if product is not Product.CNC:
+    return CLOSED.get(segment(instrument, product), "")
+
+
+def listed_at(exchange: str, group: str) -> str:
+    """Return under which exchange the table has a security: some groups of BSE have rates of their own."""
+    return _GROUPS.get(group, exchange) if exchange == "BSE" else exchange
+
+
+def doubt(instrument: Instrument) -> str:
+    """Say what its charges rest on where the instrument list leaves it open, "" where it does not."""
+    if instrument.kind != "EQ":
         return ""
-    found = segment(instrument, Product.MIS)
-    return "" if found == segment(instrument, product) else found
+    if instrument.exchange == "BSE":
+        return "charged as BSE's groups A and B: X, XC, XD, XT, Z and ZP pay 0.1 % to the exchange, SS and ST 1 %"
+    asset = asset_of(instrument.symbol, instrument.name)
+    return "" if asset is Asset.SHARE else f"charged as {ARTICLES[asset]}, by its name"
 
 
 @cache

@@ -1,24 +1,28 @@
 """The trades that tax and account statements are made from: one executed part of an order, with what it cost.
 
-Rows come from the desk's own fills, or from a broker's tradebook (CSV); values and charges are paise.
+Rows come from the desk's own fills, or from a broker's tradebook (`tradebook.py`); values and charges are paise.
 """
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
+from decimal import Decimal
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from compiled.charges import HOME, NANO, Rates, RateTable, note_total, order_brokerage, order_charges
-from compiled.model import SECOND, Instrument, Product, Side, paise
+from compiled.model import Instrument, Product, Side, paise
 from engine.errors import DataError
 from engine.market import charges
-from engine.market.calendar import IST, ist_day
-from engine.market.rules import multiplier
+from engine.market.assets import Asset, asset_of
+from engine.market.calendar import ist_day
 
-TRADEBOOK = ("symbol", "trade_date", "exchange", "trade_type", "quantity", "price", "order_id", "order_execution_time")
 OPTIONS = frozenset({"OPT", "CUR_OPT", "COM_OPT"})
+OPENING = "OPENING"
+"""The segment of what came without a trade: it is in no note."""
+SECURITIES = ("EQ_", "ETF_", "FUND_", "BOND_", "MF_", OPENING)
+Quantity = int | Decimal
+"""Whole shares and contracts, or a fund's units."""
 
 
 class Note(NamedTuple):
@@ -33,6 +37,7 @@ class Deal(NamedTuple):
     """One executed trade; `segment` is that of `charges.json`, `ts` ns UTC.
 
     `charges` are its share of the day's contract note and include STT or CTT; `stt` is that tax on it alone, to the paisa.
+    `group` is BSE's, where it is known.
     """
 
     day: date
@@ -41,12 +46,15 @@ class Deal(NamedTuple):
     symbol: str
     segment: str
     side: Side
-    quantity: int
+    quantity: Quantity
     value: int
     charges: int
     stt: int
     order_id: str
     trade_id: str = ""
+    isin: str = ""
+    asset: Asset = Asset.SHARE
+    group: str = ""
 
     @property
     def when(self) -> tuple[date, int, int, str]:
@@ -55,15 +63,15 @@ class Deal(NamedTuple):
 
     @property
     def equity(self) -> bool:
-        """Tell whether it is a share or a fund's unit, which can be delivered."""
-        return self.segment.startswith(("EQ_", "ETF_"))
+        """Tell whether it is a share, a fund's unit or a bond, which can be delivered."""
+        return self.segment.startswith(SECURITIES)
 
 
 def deals_of(fills: Iterable[Mapping[str, object]]) -> list[Deal]:
     """Return the desk's fills as deals; raise `DataError` for a row that cannot be read.
 
     A row needs ts (ns UTC), exchange, symbol, side, quantity, price (₹), order_id and trade_id; `product` is CNC where
-    it is missing. What they cost, `charged` works out.
+    it is missing, `asset` what the symbol says. What they cost, `charged` works out.
     """
     found = []
     for row in fills:
@@ -75,36 +83,16 @@ def deals_of(fills: Iterable[Mapping[str, object]]) -> list[Deal]:
     return found
 
 
-def read_tradebook(text: str, source: str) -> list[Deal]:
-    """Return the rows of a tradebook (CSV, as Zerodha's Console exports it); raise `DataError`.
-
-    It tells no product and no charges: shares are delivery until `charged` nets them. MCX is counted in lots there.
-    """
-    rows = csv.DictReader(text.splitlines())
-    lacking = [name for name in TRADEBOOK if name not in (rows.fieldnames or ())]
-    if lacking:
-        raise DataError(f"{source}: no tradebook, it lacks {', '.join(lacking)}")
-    found = []
-    for row in rows:
-        try:
-            day = date.fromisoformat(row["trade_date"])
-            units = float(row["quantity"]) * _units(day, row["exchange"], row["symbol"])
-            fields = {**row, "side": row["trade_type"].upper(), "quantity": units}
-            ts = int(datetime.fromisoformat(row["order_execution_time"] + "Z").timestamp()) * SECOND - IST
-            found.append(_deal(fields, day, ts, ""))
-        except (KeyError, ValueError) as error:
-            raise DataError(f"{source}, line {rows.line_num}: {error}") from error
-    return found
-
-
-def charged(deals: Iterable[Deal], table: RateTable) -> list[Deal]:
+def charged(deals: Iterable[Deal], table: RateTable, gaps: set[str] | None = None) -> list[Deal]:
     """Return the deals, oldest first, with the segment they are charged in and their shares of its contract notes.
 
-    Raises `DataError` where the table does not cover a day.
+    Raises `DataError` where the table does not cover a day; where there is a set for the `gaps`, they are told there and
+    charged nothing.
     """
-    found: list[Deal] = []
+    deals = list(deals)
+    found = [deal for deal in deals if deal.segment == OPENING]
     for note, rows in notes_of(deals).items():
-        rates = rates_of(table, note.segment, note.exchange, note.day)
+        rates = rates_of(table, note.segment, note.exchange, note.day, gaps)
         weights = _weights(rows, rates)
         for deal, share in zip(rows, shares(billed(rows, rates), weights), strict=True):
             rate = int(rates.tax_buy if deal.side is Side.BUY else rates.tax_sell)
@@ -116,8 +104,44 @@ def notes_of(deals: Iterable[Deal]) -> dict[Note, list[Deal]]:
     """Return the deals by contract note, oldest first; delivery that was closed on its day is intraday."""
     found: defaultdict[Note, list[Deal]] = defaultdict(list)
     for deal in sorted(by_product(deals), key=lambda each: each.when):
-        found[Note(deal.day, HOME.get(deal.exchange, deal.exchange), deal.segment)].append(deal)
+        if deal.segment != OPENING:
+            exchange = charges.listed_at(HOME.get(deal.exchange, deal.exchange), deal.group)
+            found[Note(deal.day, exchange, deal.segment)].append(deal)
     return dict(sorted(found.items()))
+
+
+def once(deals: Iterable[Deal]) -> tuple[list[Deal], int]:
+    """Return each trade once, and how many were told again: those of one day, exchange, security, side and number."""
+    known: dict[tuple[object, ...], Deal] = {}
+    unnumbered = []
+    again = 0
+    for deal in deals:
+        if not deal.trade_id:
+            unnumbered.append(deal)
+            continue
+        key = deal.day, deal.exchange, deal.symbol, deal.side, deal.trade_id
+        again += key in known
+        known.setdefault(key, deal)
+    return [*known.values(), *unnumbered], again
+
+
+def renamed(deals: Iterable[Deal]) -> list[Deal]:
+    """Return the deals under the last symbol that their ISIN was traded by: a renamed share is one share."""
+    deals = list(deals)
+    last: dict[str, tuple[date, str]] = {}
+    for deal in deals:
+        if deal.isin:
+            last[deal.isin] = max(last.get(deal.isin, (date.min, "")), (deal.day, deal.symbol))
+    names: dict[str, str] = {}
+    for deal in sorted((deal for deal in deals if deal.isin), key=lambda each: last[each.isin]):
+        names[deal.symbol] = last[deal.isin][1]
+    isins = {deal.symbol: deal.isin for deal in deals if deal.isin}
+    return [
+        deal._replace(symbol=names.get(deal.symbol, deal.symbol), isin=deal.isin or isins.get(deal.symbol, ""))
+        if deal.equity
+        else deal
+        for deal in deals
+    ]
 
 
 def billed(rows: Iterable[Deal], rates: Rates) -> int:
@@ -140,7 +164,7 @@ def _weights(rows: Iterable[Deal], rates: Rates) -> list[int]:
     """Return what each deal's part of its order would cost by itself: as a note is rounded, shares are in proportion."""
     orders = _orders(rows)
     return [
-        int(order_charges(rates, deal.side, deal.quantity, orders[deal.side, deal.order_id])) * deal.value * NANO
+        int(order_charges(rates, deal.side, 1, orders[deal.side, deal.order_id])) * deal.value * NANO
         // (orders[deal.side, deal.order_id] or 1)
         for deal in rows
     ]  # fmt: skip
@@ -166,53 +190,61 @@ def by_product(deals: Iterable[Deal]) -> list[Deal]:
     found: list[Deal] = []
     for (_, _, _, segment), rows in groups.items():
         sides = [sum(deal.quantity for deal in rows if deal.side is side) for side in (Side.BUY, Side.SELL)]
-        if segment != "EQ_DELIVERY" or not min(sides):
+        if segment not in charges.CLOSED or not min(sides):
             found += rows
             continue
         for side in (Side.BUY, Side.SELL):
-            found += _split([deal for deal in rows if deal.side is side], min(sides))
+            found += _split([deal for deal in rows if deal.side is side], min(sides), charges.CLOSED[segment])
     return found
 
 
-def _split(rows: list[Deal], intraday: int) -> list[Deal]:
+def _split(rows: list[Deal], intraday: Quantity, closed: str) -> list[Deal]:
     """Return one side's deals, the first `intraday` shares of them charged as intraday."""
     found = []
     for deal in sorted(rows, key=lambda each: each.when):
         part = min(intraday, deal.quantity)
         intraday -= part
-        value = (deal.value * part * 2 + deal.quantity) // (2 * deal.quantity)
+        value = part_of(deal.value, part, deal.quantity)
         if part:
-            found.append(deal._replace(segment="EQ_INTRADAY", quantity=part, value=value))
+            found.append(deal._replace(segment=closed, quantity=part, value=value))
         if part < deal.quantity:
             found.append(deal._replace(quantity=deal.quantity - part, value=deal.value - value))
     return found
 
 
-def _units(day: date, exchange: str, symbol: str) -> int:
-    units = multiplier(day, exchange, symbol)
-    if not units:
-        raise DataError(f"nobody knows what a lot of {symbol} holds: add it to `units` in engine/market/rules.json")
-    return units
+def part_of(amount: int, part: Quantity, whole: Quantity) -> int:
+    """Return the part in whole of an amount in paise, half up."""
+    return int((amount * part * 2 + whole) // (2 * whole))
 
 
 def _deal(row: Mapping[str, object], day: date, ts: int, product: str) -> Deal:
-    exchange, symbol = str(row["exchange"]), str(row["symbol"])
-    instrument = Instrument(0, exchange, symbol, 0.01, 1, kind_of(exchange, symbol))
-    kind = Product[product] if product else Product.CNC if instrument.kind == "EQ" else Product.NRML
+    exchange, symbol, kind = str(row["exchange"]), str(row["symbol"]), Product[product]
+    asset = Asset(str(row.get("asset") or asset_of(symbol)))
     side, quantity = Side[str(row["side"])], int(float(str(row["quantity"])))
     value = int(paise(float(str(row["price"])), quantity))
     return Deal(
-        day, ts, exchange, symbol, charges.segment(instrument, kind), side, quantity, value, 0, 0, str(row["order_id"]),
-        str(row.get("trade_id") or ""),
+        day, ts, exchange, symbol, segment_of(exchange, symbol, asset, kind), side, quantity, value, 0, 0,
+        str(row["order_id"]), str(row.get("trade_id") or ""), "", asset,
     )  # fmt: skip
 
 
-def rates_of(table: RateTable, segment: str, exchange: str, day: date) -> Rates:
-    """Return what is charged on a day; raise `DataError` where the table does not cover it."""
+def segment_of(exchange: str, symbol: str, asset: Asset, product: Product) -> str:
+    """Return the charge segment of a trade; raise `ValueError` where there is none."""
+    kind = kind_of(exchange, symbol)
+    found = charges.security(asset, product) if kind == "EQ" else ""
+    return found or charges.segment(Instrument(0, exchange, symbol, 0.01, 1, kind), product)
+
+
+def rates_of(table: RateTable, segment: str, exchange: str, day: date, gaps: set[str] | None = None) -> Rates:
+    """Return what is charged on a day; raise `DataError` where the table does not cover it, or name the gap."""
+    lacking: list[str] | None = None if gaps is None else []
     try:
-        return table.rates(segment, exchange, number(day))
+        rates = table.rates(segment, exchange, number(day), lacking)
     except LookupError as error:
         raise DataError(str(error.args[0])) from error
+    if gaps is not None:
+        gaps.update(f"{charge} of {segment} at {exchange} on {day}" for charge in lacking or ())
+    return rates
 
 
 def number(day: date) -> int:

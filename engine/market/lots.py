@@ -8,7 +8,7 @@ All amounts are paise; what a lot gives up is rounded so that its parts add up t
 
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 from math import floor
@@ -18,7 +18,8 @@ from compiled.model import Side
 from engine.errors import DataError
 from engine.market.action_text import Kind
 from engine.market.actions import SHARES, Action, Actions
-from engine.market.deals import OPTIONS, Deal
+from engine.market.assets import Asset
+from engine.market.deals import OPTIONS, Deal, Quantity, part_of
 
 DELIVERY, INTRADAY, DERIVATIVES = "delivery", "intraday", "derivatives"
 
@@ -33,7 +34,7 @@ class Line(NamedTuple):
     exchange: str
     symbol: str
     direction: str
-    quantity: int
+    quantity: Quantity
     opened: date
     closed: date
     cost: int
@@ -41,6 +42,8 @@ class Line(NamedTuple):
     charges: int
     stt: int
     option: bool = False
+    asset: Asset = Asset.SHARE
+    listed: bool = True
 
     @property
     def difference(self) -> int:
@@ -56,17 +59,19 @@ class Lot:
     symbol: str
     side: Side
     day: date
-    quantity: int
+    quantity: Quantity
     value: int
     charges: int
     stt: int
+    asset: Asset = Asset.SHARE
+    listed: bool = True
 
-    def take(self, quantity: int) -> "Lot":
+    def take(self, quantity: Quantity) -> "Lot":
         """Give up a part, at most all that is left."""
-        part = Lot(self.exchange, self.symbol, self.side, self.day, quantity, 0, 0, 0)
+        part = replace(self, quantity=quantity)
         for name in ("value", "charges", "stt"):
             whole = getattr(self, name)
-            share = (whole * quantity * 2 + self.quantity) // (2 * self.quantity)
+            share = part_of(whole, quantity, self.quantity)
             setattr(part, name, share)
             setattr(self, name, whole - share)
         self.quantity -= quantity
@@ -129,7 +134,9 @@ def _equity(deals: list[Deal], shares: Waiting, found: Matched) -> None:
     """Match one day's deals in shares: within the day first, then with the lots."""
     today: defaultdict[tuple[str, str, str], deque[Lot]] = defaultdict(deque)
     for deal in deals:
-        _close(_lot(deal), today[deal.exchange, deal.symbol, deal.segment], INTRADAY, found)
+        # units bought off the exchange have one price a day and are never intraday
+        side = deal.side.name if deal.segment.startswith("MF_") else ""
+        _close(_lot(deal), today[deal.exchange, deal.symbol, deal.segment + side], INTRADAY, found)
     for rest in today.values():
         for lot in rest:
             if lot.side is Side.BUY:
@@ -157,11 +164,16 @@ def _line(section: str, first: Lot, second: Lot, option: bool) -> Line:
     return Line(
         section, second.exchange, second.symbol, "long" if first.side is Side.BUY else "short", first.quantity,
         first.day, second.day, bought.value, sold.value, first.charges + second.charges, first.stt + second.stt, option,
+        second.asset, second.listed,
     )  # fmt: skip
 
 
 def _lot(deal: Deal) -> Lot:
-    return Lot(deal.exchange, deal.symbol, deal.side, deal.day, deal.quantity, deal.value, deal.charges, deal.stt)
+    listed = not deal.segment.startswith("MF_")
+    return Lot(
+        deal.exchange, deal.symbol, deal.side, deal.day, deal.quantity, deal.value, deal.charges, deal.stt, deal.asset,
+        listed,
+    )  # fmt: skip
 
 
 def _act(action: Action, actions: Actions, shares: Waiting) -> None:
@@ -174,7 +186,7 @@ def _act(action: Action, actions: Actions, shares: Waiting) -> None:
     if action.ratio <= 0:
         raise DataError(f"{action.symbol} on {action.ex}: no ratio in {action.text!r}")
     if action.kind is Kind.BONUS:
-        extra = floor(sum(lot.quantity for lot in lots) * (action.ratio - 1.0) + 1e-9)
+        extra = floor(float(sum(lot.quantity for lot in lots)) * (action.ratio - 1.0) + 1e-9)
         if extra:
             lots.append(Lot(lots[0].exchange, action.symbol, Side.BUY, action.ex, extra, 0, 0, 0))
         return
@@ -188,13 +200,16 @@ def _demerge(action: Action, actions: Actions, lots: deque[Lot], shares: Waiting
         moved = [round(amount * (1.0 - row.share)) for amount in (lot.value, lot.charges, lot.stt)]
         lot.value, lot.charges, lot.stt = lot.value - moved[0], lot.charges - moved[1], lot.stt - moved[2]
         if quantity:
-            shares[row.into].append(Lot(lot.exchange, row.into, Side.BUY, lot.day, quantity, *moved))
+            value, charges, stt = moved
+            shares[row.into].append(
+                Lot(lot.exchange, row.into, Side.BUY, lot.day, quantity, value, charges, stt, lot.asset)
+            )
 
 
 def _multiplied(lots: Iterable[Lot], ratio: float) -> list[int]:
     """Return each lot's shares after a ratio; what is no whole share of the sum is lost, as it is paid out in cash."""
-    before, after = 0, [0]
+    before, after = 0.0, [0]
     for lot in lots:
-        before += lot.quantity
+        before += float(lot.quantity)
         after.append(floor(before * ratio + 1e-9))
     return [later - earlier for earlier, later in pairwise(after)]

@@ -10,23 +10,34 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
 from engine.errors import ConfigError
+from engine.market.assets import Asset
 from engine.market.dated import Row, on, read
+from engine.market.deals import Quantity
 from engine.market.lots import DELIVERY, DERIVATIVES, INTRADAY, Line, Matched
 
 FILE = Path(__file__).with_name("tax.json")
 
 
-class Gains(Row, frozen=True, kw_only=True):
-    """How gains on listed shares are taxed; `months` is the longest short-term holding."""
+SLAB: Final = -1.0
+"""The percent of a gain that is taxed at the taxpayer's own slab rate, which nobody here knows."""
+EQUITY: Final = (Asset.SHARE, Asset.EQUITY_FUND)
 
+
+class Gains(Row, frozen=True, kw_only=True):
+    """How gains are taxed; `months` is the longest short-term holding, a percent of None the slab rate."""
+
+    assets: tuple[Asset, ...] = EQUITY
+    bought_from: date = date.min
+    bought_until: date = date.max
     months: int
-    short_percent: float
-    long_percent: float
+    months_unlisted: int = 0
+    short_percent: float | None
+    long_percent: float | None
 
 
 class _Exemption(Row, frozen=True, kw_only=True):
@@ -42,6 +53,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     read: date
     sources: dict[str, str]
     gains: list[Gains]
+    other_gains: list[Gains]
     exemption: list[_Exemption]
     turnover: list[_Turnover]
 
@@ -69,11 +81,12 @@ class Entry(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """All gains of one term and rate, losses taken off."""
+    """All gains of one term and rate, losses taken off; `equity`: on shares and equity funds, of which some are free."""
 
     term: str
     percent: float
     gain: int
+    equity: bool = True
 
 
 class Business(NamedTuple):
@@ -87,7 +100,7 @@ class Business(NamedTuple):
 
 
 class Report(NamedTuple):
-    """One financial year; `tax` on the capital gains is before surcharge and cess, and knows no earlier losses."""
+    """One financial year; `tax` on gains is before surcharge and cess, without the slab rate's and earlier losses."""
 
     year: Year
     entries: list[Entry]
@@ -96,7 +109,7 @@ class Report(NamedTuple):
     taxable: list[Bucket]
     tax: int
     business: list[Business]
-    unmatched: int
+    unmatched: Quantity
 
 
 class TaxRules:
@@ -110,9 +123,11 @@ class TaxRules:
         """Read the table; raise `DataError` where it is missing or malformed."""
         return cls(read(file, _File))
 
-    def gains(self, sold: date) -> Gains:
+    def gains(self, sold: date, asset: Asset = Asset.SHARE, bought: date = date.max) -> Gains:
         """Return how a gain of that day is taxed."""
-        return on(self._table.gains, sold, "capital gains rate", FILE)
+        rows = self._table.gains if asset in EQUITY else self._table.other_gains
+        chosen = [row for row in rows if asset in row.assets and row.bought_from <= bought <= row.bought_until]
+        return on(chosen, sold, "capital gains rate", FILE)
 
     def exemption(self, year: Year) -> int:
         """Return how much long-term gain of a year is free, in paise."""
@@ -124,15 +139,16 @@ class TaxRules:
 
     def term(self, line: Line) -> str:
         """Return "long" or "short": long-term is a holding of more than the months of the day of sale."""
-        months = self.gains(line.closed).months
+        rule = self.gains(line.closed, line.asset, line.opened)
+        months = rule.months if line.listed else max(rule.months, rule.months_unlisted)
         return "long" if line.closed > _months_after(line.opened, months) else "short"
 
     def entry(self, line: Line) -> Entry:
         """Return a closed part as the return wants it."""
         if line.section == DELIVERY:
-            term, rule = self.term(line), self.gains(line.closed)
+            term, rule = self.term(line), self.gains(line.closed, line.asset, line.opened)
             percent = rule.long_percent if term == "long" else rule.short_percent
-            return Entry(line, term, percent, line.difference - line.charges + line.stt, 0)
+            return Entry(line, term, SLAB if percent is None else percent, line.difference - line.charges + line.stt, 0)
         turnover = abs(line.difference)
         if line.option and self.premium_counts(line.closed):
             turnover += line.proceeds
@@ -144,7 +160,7 @@ class TaxRules:
         gains = _buckets(entries)
         exemption = self.exemption(year)
         taxable = _taxable(gains, exemption)
-        tax = sum(round(bucket.gain * bucket.percent / 100.0) for bucket in taxable)
+        tax = sum(round(bucket.gain * bucket.percent / 100.0) for bucket in taxable if bucket.percent != SLAB)
         business = [_business(section, entries) for section in (INTRADAY, DERIVATIVES)]
         unmatched = sum(lot.quantity for lot in matched.unmatched if year.first <= lot.day <= year.last)
         return Report(year, entries, gains, exemption, taxable, tax, business, unmatched)
@@ -168,32 +184,33 @@ def year_of(day: date) -> Year:
 
 
 def _buckets(entries: Iterable[Entry]) -> list[Bucket]:
-    sums: defaultdict[tuple[str, float], int] = defaultdict(int)
+    sums: defaultdict[tuple[str, float, bool], int] = defaultdict(int)
     for entry in entries:
         if entry.line.section == DELIVERY:
-            sums[entry.term, entry.percent] += entry.gain
-    return [Bucket(term, percent, gain) for (term, percent), gain in sorted(sums.items())]
+            sums[entry.term, entry.percent, entry.line.asset in EQUITY] += entry.gain
+    return [Bucket(term, percent, gain, equity) for (term, percent, equity), gain in sorted(sums.items())]
 
 
 def _taxable(gains: list[Bucket], exemption: int) -> list[Bucket]:
     """Return what is taxed: losses, then the exemption, come off the gains with the highest rate first.
 
     A short-term loss is set off against gains of both terms, a long-term loss against long-term gains alone; what is
-    left of a loss is carried to later years and is not in the result.
+    left of a loss is carried to later years and is not in the result. What is taxed at the slab rate comes last; the
+    exemption is for shares and equity funds alone.
     """
     left = sorted((bucket for bucket in gains if bucket.gain > 0), key=lambda bucket: (bucket.term, -bucket.percent))
     loss = {term: -sum(b.gain for b in gains if b.term == term and b.gain < 0) for term in ("short", "long")}
     left, _ = _take_off(left, loss["long"], "long")
     left, short = _take_off(left, loss["short"], "short")
     left, _ = _take_off(left, short, "long")
-    left, _ = _take_off(left, exemption, "long")
+    left, _ = _take_off(left, exemption, "long", equity=True)
     return left
 
 
-def _take_off(gains: list[Bucket], amount: int, term: str) -> tuple[list[Bucket], int]:
+def _take_off(gains: list[Bucket], amount: int, term: str, *, equity: bool = False) -> tuple[list[Bucket], int]:
     kept = []
     for bucket in gains:
-        taken = min(bucket.gain, amount) if bucket.term == term else 0
+        taken = min(bucket.gain, amount) if bucket.term == term and (bucket.equity or not equity) else 0
         amount -= taken
         kept.append(bucket._replace(gain=bucket.gain - taken))
     return kept, amount

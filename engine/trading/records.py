@@ -7,6 +7,7 @@ from compiled.kernel import Kernel
 from compiled.ladder import Ladder, LadderPlan, Rung, RungState
 from compiled.model import SECOND, Gtt, GttLeg, Instrument, Order, OrderType, Side
 from compiled.outbox import Fill
+from engine.market.assets import Asset, asset_of
 from engine.ports import Journal
 
 KIND = {OrderType.MARKET: "MARKET", OrderType.LIMIT: "LIMIT", OrderType.SL: "SL", OrderType.SLM: "SL-M"}
@@ -156,7 +157,7 @@ class Recorder:
             "kind": "order", "created": order.created, "purpose": order.purpose.name,
             "validity": order.validity.name, "protection": order.protection, "rung": order.rung,
             "broker_id": order.order_id, "value": order.value, "charged": order.charged,
-            "request": json.dumps(order_fields(order)),
+            "request": json.dumps(order_fields(order) | _told(instrument)),
         })  # fmt: skip
         if order.order_id:
             self.journal.append("orders", common | {
@@ -252,3 +253,9 @@ def plan_fields(plan: LadderPlan) -> dict[str, object]:
         "entry_seconds": plan.entry_seconds, "quantity": int(plan.quantity),
         "risk": int(plan.risk), "swing": plan.swing, "variety": plan.entry.terms.variety.name,
     }  # fmt: skip
+
+
+def _told(instrument: Instrument) -> dict[str, str]:
+    """Return what a security is by its name, which the tax statement knows no more."""
+    asset = asset_of(instrument.symbol, instrument.name) if instrument.kind == "EQ" else Asset.SHARE
+    return {} if asset is Asset.SHARE else {"asset": asset.value}

@@ -11,7 +11,7 @@ from compiled.model import Side
 from engine.errors import ConfigError, DataError
 from engine.market import charges
 from engine.market.actions import Actions, parsed
-from engine.market.deals import Deal, charged, deals_of, read_tradebook, shares
+from engine.market.deals import Deal, charged, deals_of, shares
 from engine.market.lots import match
 from engine.market.statement import statement
 from engine.market.tax import Bucket, TaxRules, Year, financial_year, year_of
@@ -268,9 +268,16 @@ def test_a_sale_before_the_table_is_refused_with_the_file_to_extend():
         RULES.gains(date(2018, 3, 29))
 
 
+def of_assets(rows):
+    """Return the rows that one purchase is taxed by, day by day."""
+    for asset in {asset for row in rows for asset in row.assets}:
+        for bought in (date(2023, 3, 31), date(2023, 4, 1)):
+            yield [row for row in rows if asset in row.assets and row.bought_from <= bought <= row.bought_until]
+
+
 def test_the_rows_of_the_table_meet_and_name_known_sources():
     table = RULES._table
-    for rows in (table.gains, table.exemption, table.turnover):
+    for rows in (table.gains, table.exemption, table.turnover, *of_assets(table.other_gains)):
         assert all(row.source and set(row.source) <= set(table.sources) for row in rows)
         assert all((two.first - one.last).days == 1 for one, two in pairwise(rows))
         assert rows[-1].last == date.max
@@ -335,27 +342,6 @@ def test_a_fill_that_cannot_be_read_is_named():
         deals_of([row])
 
 
-TRADEBOOK = (
-    "symbol,isin,trade_date,exchange,segment,series,trade_type,auction,quantity,price,trade_id,order_id,"
-    "order_execution_time\n"
-    "INFY,INE009A01021,2024-05-02,NSE,EQ,EQ,buy,false,10.000000,1400.000000,1,11,2024-05-02T10:00:00\n"
-    "INFY,INE009A01021,2025-06-02,NSE,EQ,EQ,sell,false,10.000000,1600.000000,2,12,2025-06-02T10:00:00\n"
-)
-
-
-def test_a_tradebook_of_earlier_years_gives_the_cost():
-    found = report(charged(read_tradebook(TRADEBOOK, "book.csv"), TABLE))
-    (entry,) = found.entries
-    assert (entry.term, entry.line.cost, entry.line.proceeds, entry.line.stt) == ("long", 14_000_00, 16_000_00, 30_00)
-
-
-def test_a_tradebook_without_its_columns_or_with_a_wrong_row_is_refused():
-    with pytest.raises(DataError, match=r"book\.csv: no tradebook, it lacks symbol"):
-        read_tradebook("a,b\n", "book.csv")
-    with pytest.raises(DataError, match=r"book\.csv, line 2"):
-        read_tradebook(TRADEBOOK.replace("2024-05-02,NSE", "2024-05-32,NSE"), "book.csv")
-
-
 def test_the_account_posts_the_contract_note_the_depository_and_the_balance():
     deals = [
         deal("2026-11-19", BUY, 100, 1000.0, order="A"),
@@ -389,13 +375,9 @@ def test_the_account_covers_its_days_and_no_other():
     assert posting.day == date(2026, 4, 1)
 
 
-def test_shares_of_a_tradebook_that_were_bought_and_sold_on_a_day_are_charged_as_intraday():
-    head = "symbol,trade_date,exchange,trade_type,quantity,price,order_id,order_execution_time\n"
-    rows = [("buy", 150, 800, "10:00"), ("sell", 100, 790, "11:00")]
-    book = head + "".join(
-        f"SBIN,2025-06-02,NSE,{side},{n},{price},{side},2025-06-02T{t}:00\n" for side, n, price, t in rows
-    )
-    deals = sorted(charged(read_tradebook(book, "book.csv"), TABLE), key=lambda each: (each.ts, each.segment[::-1]))
+def test_shares_that_were_bought_and_sold_on_a_day_are_charged_as_intraday():
+    told = [deal("2025-06-02", BUY, 150, 800.0, ts=1), deal("2025-06-02", SELL, 100, 790.0, ts=2)]
+    deals = sorted(charged(told, TABLE), key=lambda each: (each.ts, each.segment[::-1]))
     assert [(each.segment, each.side, each.quantity, each.value, each.stt) for each in deals] == [
         ("EQ_INTRADAY", BUY, 100, 80_000_00, 0),
         ("EQ_DELIVERY", BUY, 50, 40_000_00, 40_00),

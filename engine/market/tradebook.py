@@ -1,0 +1,141 @@
+"""Read what a broker gives out about an account: tradebooks, and holdings as the stock to begin with.
+
+Tradebooks are those of Zerodha's Console, today's and those of before 2021: shares, funds and bonds (EQ), derivatives
+(FO, CDS, COM) and units bought off the exchange (MF). They tell no product: what is no derivative is taken for delivery.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+
+from compiled.model import SECOND, Product, Side
+from engine.errors import DataError
+from engine.market.assets import Asset, asset_of
+from engine.market.calendar import midnight
+from engine.market.deals import OPENING, Deal, Quantity, segment_of
+from engine.market.rules import multiplier
+from engine.market.sheets import SheetRow, day_of, decimal_of, identity, month_first, read_sheet, seconds_of
+
+NEEDED = ("symbol", "trade_date", "exchange", "trade_type", "quantity", "price", "order_id")
+NAMES = {
+    "tradingsymbol": "symbol", "trading_symbol": "symbol", "scrip": "symbol", "date": "trade_date", "type": "trade_type",
+    "transaction_type": "trade_type", "qty": "quantity", "trade_price": "price", "average_price": "price",
+    "order_no": "order_id", "order_number": "order_id", "trade_no": "trade_id", "trade_number": "trade_id",
+    "execution_time": "order_execution_time", "trade_time": "order_execution_time",
+}  # fmt: skip
+HELD = ("symbol", "quantity", "price", "date")
+HELD_NAMES = {
+    "instrument": "symbol", "tradingsymbol": "symbol", "qty": "quantity", "quantity_available": "quantity",
+    "avg_cost": "price", "average_price": "price", "average_cost": "price", "cost": "price", "buy_price": "price",
+    "buy_date": "date", "purchase_date": "date", "trade_date": "date", "allotment_date": "date", "acquired": "date",
+}  # fmt: skip
+SIDES = {"BUY": Side.BUY, "B": Side.BUY, "SELL": Side.SELL, "S": Side.SELL}
+MARKETS = {
+    ("NSE", "FO"): "NFO", ("BSE", "FO"): "BFO", ("NSE", "CDS"): "CDS", ("NSE", "CD"): "CDS", ("BSE", "CDS"): "BCD",
+    ("BSE", "CD"): "BCD",
+}  # fmt: skip
+_CONTRACT = re.compile(r"\d{2}[A-Z]{3}FUT$|\d(CE|PE)$")
+
+
+def read_tradebook(file: Path) -> list[Deal]:
+    """Return the trades of a tradebook; raise `DataError` naming file, line and the mend. MCX counts lots in it."""
+    rows = read_sheet(file, NEEDED, NAMES, "tradebook")
+    american = month_first(row.cells["trade_date"] for row in rows)
+    return [_told(file, row, lambda each: _trade(each, american=american)) for row in rows]
+
+
+def read_holdings(file: Path) -> list[Deal]:
+    """Return what was held without a trade (an IPO, a transfer, a gift) as lots without charges; raise `DataError`."""
+    try:
+        rows = read_sheet(file, HELD, HELD_NAMES, "list of holdings")
+    except DataError as error:
+        if not str(error).endswith("lacks date"):
+            raise
+        raise DataError(
+            f"{file}: add a column `date`, the day from which each is held: of an IPO the allotment, of a gift the giver's"
+        ) from error
+    american = month_first(row.cells["date"] for row in rows)
+    return [_told(file, row, lambda each: _holding(each, american=american)) for row in rows]
+
+
+def _told(file: Path, row: SheetRow, read: Callable[[SheetRow], Deal]) -> Deal:
+    try:
+        return read(row)
+    except (KeyError, ValueError) as error:
+        raise DataError(f"{file}, line {row.line}: {error}") from error
+
+
+def _trade(row: SheetRow, *, american: bool) -> Deal:
+    cells = row.cells
+    told = cells.get("order_execution_time", "")
+    day = _agreed(cells["trade_date"], told, american=american)
+    ts = midnight(day) + (seconds_of(told) or 0) * SECOND
+    symbol, exchange = cells["symbol"].upper(), _market(cells)
+    isin, off = cells.get("isin", ""), cells.get("segment", "").upper() == "MF"
+    asset = asset_of(symbol, symbol if off else "", isin) if exchange in {"NSE", "BSE"} else Asset.SHARE
+    if off:
+        segment = "MF_EQUITY" if asset is Asset.EQUITY_FUND else "MF_OTHER"
+    else:
+        segment = segment_of(exchange, symbol, asset, Product.CNC if exchange in {"NSE", "BSE"} else Product.NRML)
+    quantity = _quantity(cells["quantity"])
+    if exchange == "MCX":
+        quantity *= _units(day, exchange, symbol)
+    side = SIDES.get(cells["trade_type"].upper())
+    if side is None:
+        raise ValueError(f"trade_type {cells['trade_type']!r}: expected buy or sell")
+    group = cells.get("series", "").upper() if exchange == "BSE" else ""
+    return Deal(
+        day, ts, exchange, symbol, segment, side, quantity, _value(cells["price"], quantity), 0, 0,
+        identity(cells["order_id"]), identity(cells.get("trade_id", "")), isin, asset, group,
+    )  # fmt: skip
+
+
+def _holding(row: SheetRow, *, american: bool) -> Deal:
+    cells = row.cells
+    day = day_of(cells["date"], american=american)
+    symbol, isin, quantity = cells["symbol"].upper(), cells.get("isin", ""), _quantity(cells["quantity"])
+    return Deal(
+        day, midnight(day), cells.get("exchange", "") or "NSE", symbol, OPENING, Side.BUY, quantity,
+        _value(cells["price"], quantity), 0, 0, "", "", isin, asset_of(symbol, "", isin),
+    )  # fmt: skip
+
+
+def _agreed(text: str, told: str, *, american: bool) -> date:
+    """Return the day of a trade; the time of execution has it too, and a spreadsheet leaves that as it was."""
+    day = day_of(text, american=american)
+    if not re.match(r"\d{4}-\d{2}-\d{2}", told):
+        return day
+    executed = date.fromisoformat(told[:10])
+    if executed != day and (executed.month, executed.day) != (day.day, day.month):
+        raise ValueError(f"trade_date {text} and order_execution_time {told} are two days")
+    return executed
+
+
+def _market(cells: dict[str, str]) -> str:
+    exchange, segment = cells["exchange"].upper(), cells.get("segment", "").upper()
+    if not segment and _CONTRACT.search(cells["symbol"].upper()):
+        segment = "FO"
+    return MARKETS.get((exchange, segment), exchange)
+
+
+def _quantity(text: str) -> Quantity:
+    number = decimal_of(text)
+    if number <= 0:
+        raise ValueError(f"quantity {text!r}: expected more than nothing")
+    return int(number) if number == int(number) else number
+
+
+def _value(price: str, quantity: Quantity) -> int:
+    each = decimal_of(price)
+    if each < 0:
+        raise ValueError(f"price {price!r}: expected nothing below zero")
+    return int((each * quantity * 100).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def _units(day: date, exchange: str, symbol: str) -> int:
+    units = multiplier(day, exchange, symbol)
+    if not units:
+        raise DataError(f"nobody knows what a lot of {symbol} holds: add it to `units` in engine/market/rules.json")
+    return units
