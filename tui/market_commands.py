@@ -118,7 +118,7 @@ def legs_of(file: Path) -> list[Leg]:
 
 
 def _leg(row: Mapping[str, str], where: str) -> Leg:
-    segments, exchanges = get_args(rate_tables.Segment), ("NSE", "BSE", "MCX", *HOME)
+    segments, exchanges = get_args(rate_tables.Segment), (*get_args(rate_tables.Exchange), *HOME)
     segment = _one_of(row["segment"].upper(), segments, f"{where}segment")
     exchange = _one_of(row["exchange"].upper(), exchanges, f"{where}exchange")
     market = TRADED.get(exchange)

@@ -40,6 +40,7 @@ def in_words(preview: dict[str, Any]) -> str:
     if theirs is not None:
         blocks = f"blocks {_rupees(theirs)} by the broker, {ours}"
     charges = f"{_rupees(preview['charges'])}, {_rupees(preview['charges_both_ways'])} with the way back"
+    charges += f" ({preview['charges_rest_on']})" if preview["charges_rest_on"] else ""
     return f"{preview['order']}; worth {_rupees(preview['value'])}, charges {charges}; {blocks}"
 
 

@@ -9,10 +9,12 @@ from brokers.sandbox.funds import Funds
 from brokers.sandbox.orders import Ask, ClientOrder, Trade
 from brokers.sandbox.wire import Form, choice, decimal, invalid, whole
 from compiled.charges import Charges, Rates, RateTable, estimate
-from compiled.model import Side, paise
+from compiled.model import Product, Side, paise
 from compiled.notes import DayNotes
+from engine.market.assets import asset_of
+from engine.market.charges import security
 
-SEGMENT = {"CNC": "EQ_DELIVERY", "MTF": "EQ_MTF", "MIS": "EQ_INTRADAY", "CO": "EQ_INTRADAY", "NRML": "EQ_DELIVERY"}
+CHARGED_AS = {"MIS": Product.MIS, "CO": Product.MIS, "MTF": Product.MTF}
 CONTRACTS = {"FUT": "FUT", "CE": "OPT", "PE": "OPT"}
 PRODUCTS = (*checks.PRODUCTS, "CO")
 PARTS = ("span", "exposure", "option_premium", "var", "total")
@@ -164,7 +166,8 @@ class Estimates:
 
     def _rates_of(self, ask: Ask, product: str) -> Rates:
         instrument = ask.listing.instrument
-        segment = CONTRACTS.get(instrument.kind) or SEGMENT[product]
+        asset = asset_of(instrument.symbol, instrument.name)
+        segment = CONTRACTS.get(instrument.kind) or security(asset, CHARGED_AS.get(product, Product.CNC))
         if instrument.exchange == "MCX":
             segment = f"COM_{segment}"
         return self._rates.rates(segment, instrument.exchange, self._day)

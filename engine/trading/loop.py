@@ -27,6 +27,7 @@ from engine.trading.margin import Margins
 from engine.trading.publish import Publisher
 from engine.trading.reconcile import Reconciler
 from engine.trading.records import Recorder
+from engine.trading.remarks import ChargeRemarks
 from engine.trading.tickets import Counter
 
 FRAME = SECOND // 10
@@ -98,6 +99,7 @@ class Loop:
         self.margins: Margins | None = None
         """Asks the broker what orders would block, where there is one to ask."""
         self._weighing: set[asyncio.Task[None]] = set()
+        self._remarks = ChargeRemarks(kernel, log.tell)
         self.publisher = log.publisher = Publisher(board, kernel, gateway, stale_after)
         self.wake = asyncio.Event()
         self.asks: deque[Ask] = deque()
@@ -179,6 +181,7 @@ class Loop:
         """Write down what changed, then queue the requests that follow from it."""
         for order in self.kernel.out.changed_orders.values():
             self.publisher.order(order)
+            self._remarks.look(int(order.token))
         for fill in self.recorder.flush():
             self.publisher.fill(fill)
         for command in commands:

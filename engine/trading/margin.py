@@ -27,6 +27,8 @@ class Preview(NamedTuple):
     value: int
     charges: int
     back: int
+    rests_on: str = ""
+    """What the charges rest on, where the instrument list leaves it open."""
 
     async def weigh(self, margins: Margins | None) -> str:
         """Return "done: " and it all as a JSON object in rupees; says so where the broker could not be asked."""
@@ -38,7 +40,7 @@ class Preview(NamedTuple):
                 why = str(error)
         return "done: " + json.dumps({
             "order": self.text, "value": self.value / 100, "charges": self.charges / 100,
-            "charges_both_ways": (self.charges + self.back) / 100,
+            "charges_both_ways": (self.charges + self.back) / 100, "charges_rest_on": self.rests_on,
             "margin_broker": None if theirs is None else theirs / 100,
             "margin_estimate": estimate(self.order.product, self.value, self.charges) / 100,
             "margin_missing": why,

@@ -16,6 +16,7 @@ from compiled.strategy import OPERATOR, Request, Wish
 from compiled.terms import Change, Terms, Variety
 from engine.config import Symbol
 from engine.filled import filled
+from engine.market.charges import doubt
 from engine.trading.margin import Preview
 from engine.trading.reasons import meaning
 
@@ -150,7 +151,7 @@ class Counter:
             0, "", OPERATOR, market.token, Side[ticket.side], ticket.quantity, entry.order_type, product, Purpose.ENTRY,
             entry.price, entry.trigger, terms=entry.terms,
         )  # fmt: skip
-        return Preview(describe(ticket, entry), order, int(value), own, back)
+        return Preview(describe(ticket, entry), order, int(value), own, back, doubt(market.instrument))
 
 
 def describe(ticket: Ticket, entry: Entry) -> str:

@@ -14,8 +14,9 @@ from compiled.risk import Limits
 from compiled.terms import Variety
 from engine.errors import ConnectionFailed, OperatorError, RetryableError
 from engine.trading.margin import Preview
+from engine.trading.remarks import ChargeRemarks
 from engine.trading.tickets import Alteration, Counter, Ticket
-from tests.core.scripted import CANBK, Scene, only
+from tests.core.scripted import BEL, CANBK, Scene, only
 from tui.ticket import in_words
 
 
@@ -47,9 +48,37 @@ def test_the_preview_says_what_it_is_costs_and_blocks_and_sends_nothing(scene, c
 
     assert weighed(counter.preview(ticket(price=99.5, target=4.0)), margins) == {
         "order": "BUY 10 CANBK LIMIT at 99.50 DAY CNC, stop 2 %, target 4 %", "value": 995.0, "charges": 0.0,
-        "charges_both_ways": 0.0, "margin_broker": 996.12, "margin_estimate": 995.0, "margin_missing": "",
+        "charges_both_ways": 0.0, "charges_rest_on": "", "margin_broker": 996.12, "margin_estimate": 995.0, "margin_missing": "",
     }  # fmt: skip
     assert list(scene.kernel.out.orders.values()) == []
+
+
+@pytest.mark.parametrize(
+    ("exchange", "name", "text"),
+    [
+        ("BSE", "CANARA BANK", "charged as BSE's groups A and B: X, XC, XD, XT, Z and ZP pay 0.1 % to the exchange, SS and ST 1 %"),
+        ("NSE", "NIPPON INDIA ETF NIFTY 50 BEES", "charged as a unit of an equity fund (STT 0.001 % on the sale), by its name"),
+    ],
+)  # fmt: skip
+def test_the_preview_says_what_charges_rest_on_where_the_list_of_instruments_leaves_it_open(
+    scene, counter, exchange, name, text
+):
+    instrument = scene.kernel.markets[CANBK].instrument
+    instrument.exchange, instrument.name = exchange, name
+    shown = weighed(counter.preview(ticket(price=99.5)), None)
+    assert shown["charges_rest_on"] == text
+    assert f"with the way back ({text}); blocks" in in_words(shown)
+
+
+def test_the_log_says_it_once_for_each_instrument(scene):
+    told = []
+    remarks = ChargeRemarks(scene.kernel, lambda *line: told.append(line))
+    scene.kernel.markets[CANBK].instrument.exchange = "BSE"
+    for token in (CANBK, BEL, CANBK):
+        remarks.look(token)
+    [(level, name, text)] = told
+    assert (level, name) == ("info", "charges")
+    assert text.startswith("BSE:CANBK is charged as BSE's groups A and B: ")
 
 
 def test_an_intraday_order_blocks_a_fifth_by_our_estimate(counter):

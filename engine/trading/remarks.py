@@ -1,0 +1,26 @@
+"""What the charges of an instrument rest on, told with its first order."""
+
+from collections.abc import Callable
+from typing import final
+
+from compiled.kernel import Kernel
+from engine.market.charges import doubt
+
+
+@final
+class ChargeRemarks:
+    """Tells once for each instrument what its list leaves open; `tell` takes level, name and text."""
+
+    def __init__(self, kernel: Kernel, tell: Callable[[str, str, str], None]) -> None:
+        self._kernel = kernel
+        self._tell = tell
+        self._looked: set[int] = set()
+
+    def look(self, token: int) -> None:
+        """Take note of an order in an instrument."""
+        if token in self._looked:
+            return
+        self._looked.add(token)
+        instrument = self._kernel.markets[token].instrument
+        if text := doubt(instrument):
+            self._tell("info", "charges", f"{instrument.exchange}:{instrument.symbol} is {text}")
