@@ -15,7 +15,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from cyclopts import Parameter
 
-from engine.errors import ConfigError, DataError, OperatorError, in_words
+from engine.errors import ConfigError, DataError, OperatorError
 from engine.market import charges as rate_tables
 from engine.market.actions import Actions
 from engine.market.assets import Asset
