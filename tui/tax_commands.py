@@ -79,10 +79,10 @@ def tax(
     if format == "xlsx" and (out is None or as_json):
         raise ConfigError("xlsx is no text: name a file with --out, and leave --json out")
     table = rate_tables.load()
-    told = [deal for file in trades for deal in read_tradebook(file)]
+    # of a trade that both know, the desk's own fill says the product
+    told = _fills(database or _latest(mode, config)) if database is not None or not trades else []
+    told += [deal for file in trades for deal in read_tradebook(file)]
     told += [deal for file in holdings for deal in read_holdings(file)]
-    if database is not None or not trades:
-        told += _fills(database or _latest(mode, config))
     told, again = once(renamed(told))
     gaps: set[str] = set()
     deals = charged(told, table, gaps)

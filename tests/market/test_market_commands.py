@@ -308,6 +308,19 @@ def test_a_tradebook_of_an_earlier_year_joins_the_fills(run, database, tmp_path)
     ]
 
 
+def test_a_fill_that_the_tradebook_has_too_is_one_trade_with_the_desk_s_product(run, database, tmp_path):
+    alone = run("tax", "--fy", "2025-26", "--database", database)[1]
+    day = next(row for row in csv.DictReader(io.StringIO(alone)) if row["symbol"] == "BEL")["closed"]
+    book = tmp_path / "book.csv"
+    book.write_text(
+        "symbol,trade_date,exchange,trade_type,quantity,price,trade_id,order_id,order_execution_time\n"
+        f"BEL,{day},NSE,buy,5,100,T3,O3,{day}T09:15:06\nBEL,{day},NSE,sell,5,98,T4,O4,{day}T09:15:06\n"
+    )
+    code, out, err = run("tax", "--fy", "2025-26", "--database", database, "--trades", book)
+    assert (code, out) == (0, alone)
+    assert "2 rows repeat a trade" in err
+
+
 def test_a_sale_without_its_purchase_is_told_on_stderr(run, tmp_path):
     book = tmp_path / "book.csv"
     book.write_text(
