@@ -57,8 +57,8 @@ class Watchlist(View[WatchRow]):
             Cell(price(row.ltp), "faint" if stale else "", row.ltp),
             Cell(moved(row.change), "faint" if stale else way, still=True),
             Cell(spark(row.spark, widths[_SPARK]), "faint", still=True),
-            Cell(price(row.bid), "faint" if stale else "dim"),
-            Cell(price(row.ask), "faint" if stale else "dim"),
+            Cell(price(row.bid), "faint" if stale else "dim", still=True),
+            Cell(price(row.ask), "faint" if stale else "dim", still=True),
             Cell(compact(row.volume), "faint" if stale else "dim", still=True),
             Cell(old, "notice" if stale else "faint", still=True),
         )
