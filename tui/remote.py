@@ -31,15 +31,20 @@ def folders(config: Config) -> list[Path]:
 
 
 def status(file: Path | None, *, as_json: bool) -> int:
-    """Print how each running desk stands; raise `ConnectionFailed` where none runs."""
-    from tui.launch import configuration  # noqa: PLC0415
+    """Print how each running desk stands; raise `ConnectionFailed` where none runs.
 
-    answers = []
+    One that holds its folder and says nothing is still opening, or hangs.
+    """
+    from tui.launch import configuration  # noqa: PLC0415
+    from tui.station import lock_of  # noqa: PLC0415
+
+    answers: list[dict[str, object]] = []
     for folder in folders(configuration(file)):
         try:
             answers.append(ask(socket_path(folder), {"cmd": "status"}))
         except ConnectionFailed:
-            continue
+            if pid := holder(lock_of(folder)):
+                answers.append({"mode": folder.name.upper(), "state": "no answer", "process": pid})
     if not answers:
         raise ConnectionFailed("no desk is running")
     for answer in answers:

@@ -55,6 +55,13 @@ def test_stop_ends_the_desks_that_run_and_waits_for_it(patang, held):
     assert one_line(patang.call("stop"), 3) == "patang: no desk is running"
 
 
+def test_status_shows_a_desk_that_does_not_answer_yet(patang, held):
+    done = patang.call("status", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (
+        0, {"mode": "SANDBOX", "state": "no answer", "process": held.pid},
+    )  # fmt: skip
+
+
 def test_a_desk_that_was_killed_holds_nothing(patang, held):
     held.kill()
     held.wait(PATIENCE_S)
