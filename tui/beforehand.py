@@ -21,10 +21,11 @@ from tui.station import Run, Station
 
 def beforehand(station: Station) -> None:
     """Check all that needs neither an exchange nor a broker; raise `OperatorError` naming the setting and the mend."""
-    from tui.keymap import check as check_keys  # noqa: PLC0415  brings the screen's library
-
     config = station.config
-    check_keys(config.ui.keys)
+    if config.ui.keys:
+        from tui.keymap import check  # noqa: PLC0415  brings the screen's library, which a headless desk does without
+
+        check(config.ui.keys)
     strategies_of(config)
     _files(config, station.run)
     if station.embedded:
