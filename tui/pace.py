@@ -44,5 +44,5 @@ async def follow(clock: ScaledClock | SteppedClock, rest: str) -> None:
     while True:
         await asyncio.sleep(FOLLOW_S)
         told = await asyncio.to_thread(told_by, rest)
-        if told is not None and not told["held"] and not told["over"]:
+        if told is not None and not told["held"]:
             clock.follow(int(told["now"]))

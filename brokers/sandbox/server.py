@@ -53,14 +53,17 @@ class Pace:
         self._speed = exchange.config.speed
 
     def catch_up(self) -> None:
-        """Let everything happen that is due by now; where that takes too long, time slows down instead."""
+        """Let everything happen that is due by now; where that takes too long, time slows down instead.
+
+        After the day nothing happens any more, and time still passes.
+        """
         exchange, begin = self._exchange, self._wall()
-        if self._speed is None or exchange.over:
+        if self._speed is None:
             return
         if exchange.frozen:
             self._began = begin - (exchange.now - self._origin) / SECOND / self._speed
             return
-        due = min(self._origin + int((begin - self._began) * self._speed * SECOND), exchange.closes)
+        due = self._origin + int((begin - self._began) * self._speed * SECOND)
         while not exchange.over and exchange.next_instant() <= due:
             exchange.run(exchange.next_instant())
             if self._wall() - begin > LONGEST_TURN:

@@ -12,7 +12,9 @@ import requests
 
 from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.exchange import Exchange
+from brokers.sandbox.routes import Api
 from brokers.sandbox.server import Pace
+from brokers.sandbox.wire import Request
 from engine.errors import BusyError, ConfigError, DataError
 
 SECOND = 1_000_000_000
@@ -228,3 +230,23 @@ def test_a_held_clock_stands_while_requests_are_answered_and_goes_on_from_there(
     assert not requests.delete(f"{endpoint.rest}/sandbox/hold", timeout=5).json()["held"]
     time.sleep(0.5)
     assert 10 * SECOND < clock(endpoint)["now"] - held["now"] < 60 * SECOND
+
+
+def test_time_goes_on_after_the_day_so_that_the_request_rates_let_go_again():
+    exchange, now = Exchange(SandboxConfig(symbols=("INFY",), start="15:34", speed=60.0)), [0.0]
+    pace, api = Pace(exchange, lambda: now[0]), Api(exchange)
+
+    def statuses(count):
+        session = exchange.session
+        header = f"token {session.api_key}:{session.access_token}"
+        return [api.respond(Request("GET", "/orders", [], {}, None, header)).status for _ in range(count)]
+
+    now[0] += 10.0
+    pace.catch_up()
+    assert exchange.over
+    assert statuses(12) == [200] * 10 + [429] * 2
+    for _ in range(60):
+        now[0] += 60.0
+        pace.catch_up()
+        assert statuses(1) == [200]
+    assert exchange.now - exchange.start == 3_610 * 60 * SECOND
