@@ -12,8 +12,9 @@ from engine.errors import OperatorError
 BUSY_MS = 2_000
 """How long a statement waits for another program's lock before the database counts as locked."""
 
-CHECKPOINT_PAGES = 16_384
-"""64 MB of log: the journal checkpoints when it is idle, this bound is for a day that never is."""
+CHECKPOINT_PAGES = 2_048
+"""8 MB of log: the journal checkpoints when it is idle, this bound is for a day that never is."""
+PAGE = 4_096
 
 HINTS = {
     sqlite3.SQLITE_FULL: "the disk is full: free some space",
@@ -68,6 +69,8 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA fullfsync = ON")  # macOS: fsync alone stops at the drive's cache
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            # a log that a reader has held up, or a long day, shrinks again when it begins anew
+            connection.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_PAGES * PAGE}")
         else:
             connection.execute("SELECT 1 FROM sqlite_schema")
     except sqlite3.Error:

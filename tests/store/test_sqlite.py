@@ -231,3 +231,27 @@ async def test_a_writer_that_dies_fails_the_waiting_and_the_coming(database, ear
 def test_the_journal_is_the_engines_port(journal):
     port: Journal = journal
     assert port.load("trades") == []
+
+
+async def test_the_log_is_given_back_when_a_reader_that_held_it_up_is_gone(database, monkeypatch):
+    monkeypatch.setattr("store.schema.CHECKPOINT_PAGES", 32)
+    journal = SqliteJournal(database, lambda name, error: pytest.fail(f"{name}: {error}"))
+    log, bound = database.with_name(database.name + "-wal"), 32 * 4_096
+
+    async def write(times):
+        for _ in range(times):
+            journal.append("events", {"ts": 1, "level": "info", "name": "test", "text": "x" * 2_000})
+            await journal.commit()
+
+    await write(60)
+    assert log.stat().st_size < 2 * bound  # never idle, and never long
+    reader = sqlite3.connect(database, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT COUNT(*) FROM events").fetchone()
+    await write(60)
+    assert log.stat().st_size > 2 * bound
+    reader.execute("COMMIT")
+    await write(3)
+    assert log.stat().st_size < 2 * bound
+    reader.close()
+    journal.close()
