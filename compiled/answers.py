@@ -56,6 +56,7 @@ class Answers(Positions):
             # what became of the order, its book says
             if event.outcome is not Outcome.ACCEPTED:
                 order.cancelling = False
+                order.retry_at = self.out.now + event.wait
             self.out.changed(order)
             return  # what is still to be done, the next timer asks for
         if event.verb is Verb.MODIFY:
@@ -70,7 +71,7 @@ class Answers(Positions):
             self._accepted(order, event)
         elif event.outcome is Outcome.REFUSED:
             move(order, OrderStatus.REJECTED, event.reason)
-            self._order_refused(order, event.reason)
+            self._order_refused(order, event.reason, event.wait)
         elif event.outcome is Outcome.UNKNOWN:
             move(order, OrderStatus.UNKNOWN, event.reason)
         else:
@@ -91,11 +92,13 @@ class Answers(Positions):
             self._confirm_guard(order)
         else:
             order.pending = None
+            order.retry_at = self.out.now + event.wait
             if event.reason.startswith("busy"):
                 order.modifies -= 1
             elif event.outcome is Outcome.REFUSED:
                 self.refused_by("warn", "modify_refused", order.strategy + ": " + event.reason, order.token)
                 if order.purpose is Purpose.EXIT:
+                    order.retry_at = 0
                     self.out.cancel(order)
         if order.wanted is not None and order.live and not order.cancelling:
             self.out.modify(order, order.wanted)
@@ -138,7 +141,7 @@ class Answers(Positions):
             else:
                 self.out.cancel(order)
 
-    def _order_refused(self, order: Order, reason: str) -> None:
+    def _order_refused(self, order: Order, reason: str, wait: i64) -> None:
         """Tell it; an exit or a stop that is refused again and again is tried ever less often, and a stop at last given up."""
         level = "warn"
         rung = self.rungs.get(int(order.rung))
@@ -146,7 +149,11 @@ class Answers(Positions):
             tries: i64 = 1
             if not passing(reason) and not self.unsure(order.token):
                 tries = self._count_refusal(rung, order)
-            rung.retry_at = self.out.now + min(tries * tries * SECOND, MINUTE)
+            again = self.out.now + max(min(tries * tries * SECOND, MINUTE), wait)
+            if order.purpose is Purpose.PROTECT:
+                rung.protect_at = again
+            else:
+                rung.retry_at = again
             level = "alarm"
         self.refused_by(level, "order_refused", order.strategy + ": " + reason, order.token)
 
@@ -184,7 +191,7 @@ class Answers(Positions):
         if apply(order, event):
             self.out.changed(order)
             if order.status is OrderStatus.REJECTED and before is not OrderStatus.REJECTED:
-                self._order_refused(order, order.reason)
+                self._order_refused(order, order.reason, 0)
             self._name_exit(order, event.price)
             self._confirm_guard(order)
             if order.order_id in self.externals:

@@ -63,7 +63,7 @@ class Timer:
 class Answer:
     """The broker's answer to a request about an intent; `broker_id` is an order id, or a GTT id as text.
 
-    `parts` is how many orders the broker has made of one request.
+    `parts` is how many orders the broker has made of one request, `wait` (ns) how long not to ask again after a refusal.
     """
 
     def __init__(
@@ -75,7 +75,9 @@ class Answer:
         broker_id: str = "",
         reason: str = "",
         parts: i64 = 1,
+        wait: i64 = 0,
     ) -> None:
+        self.wait = wait
         self.ts = ts
         self.intent = intent
         self.verb = verb

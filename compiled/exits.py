@@ -47,7 +47,7 @@ def _press(out: Outbox, ladder: Ladder, rung: Rung, order: Order, last: float) -
     """Move an exit's limit further; what rests at a target or after hours is taken back."""
     wanted = rung.leaving or rung.exit_reason == "stop"
     taken = ladder.instrument.hours.takes_exits(out.now)
-    if order.pending is not None or order.cancelling:
+    if order.pending is not None or order.cancelling or out.now < order.retry_at:
         return
     if not wanted or not taken:
         out.cancel(order)

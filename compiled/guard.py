@@ -58,7 +58,7 @@ def follow(out: Outbox, ladder: Ladder, rung: Rung, order: Order) -> None:
     """Move the stop in the position's favour, and keep its quantity equal to the rung's."""
     if out.now - order.created >= PROVEN * SECOND:
         rung.refusals = 0
-    if out.now - rung.moved < ladder.plan.trail_seconds * SECOND:
+    if out.now - rung.moved < ladder.plan.trail_seconds * SECOND or out.now < order.retry_at:
         return
     stop = taken(ladder, trailed_stop(ladder, rung, rung.high)) if ladder.plan.trail else rung.stop
     quantity = 0 if ladder.plan.cover or order.quantity - order.traded == rung.quantity else rung.quantity

@@ -578,6 +578,8 @@ class Kernel(Entries):
     # the operator and the limits
 
     def _operate(self, event: Operate) -> None:
+        if event.act is not Act.READY and event.act is not Act.HOLD:
+            self.out.urge()
         if event.act is Act.READY:
             self.ready = True
             self._leave_waiting()

@@ -144,8 +144,9 @@ class Rung:
     """One entry of a ladder and everything that belongs to it; `number` counts from 1.
 
     Its stop is a `gtt`, or a `guard`: a stop order that rests at the exchange. `refusals` counts how often the broker has
-    refused the stop, `rejections` how often the exit. `refit` while the stop's limit has to be looked at again: the band
-    has moved, or nobody of this run has placed it.
+    refused the stop, `rejections` how often the exit; the next stop is asked for from `protect_at` (ns) on, the next
+    exit from `retry_at` on. `refit` while the stop's limit has to be looked at again: the band
+    has moved, or nobody of this run has placed it. `waits` when it was told that its exit waits for the next session.
     """
 
     def __init__(self, rung_id: i64, ladder_id: i64, number: i64, plan: RungPlan) -> None:
@@ -173,9 +174,11 @@ class Rung:
         self.exit_reason = ""
         self.leaving = False
         self.retry_at: i64 = 0
+        self.protect_at: i64 = 0
         self.refusals: i64 = 0
         self.rejections: i64 = 0
         self.refit = True
+        self.waits = False
 
     @property
     def live(self) -> bool:

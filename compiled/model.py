@@ -352,7 +352,7 @@ class Order:
     broker's, empty until known, and `listed` the one it was last listed under. `rung` names the rung it serves (0: none).
     `cancelling` while a cancellation has no answer, `unwanted` when it was to be cancelled before its id was known.
     `pending` is the modification that has no answer yet, `wanted` the one to be asked for then; `moved` (ns) is when the
-    last one was asked for.
+    last one was asked for. Before `retry_at` (ns) the desk asks for no change or cancellation of it.
 
     What the broker makes into several orders (slices, the legs of an iceberg) is a chain of orders by `sibling`; the
     others name the first in `parent`. `parts` is how many there are for certain, `whole` the quantity of all together.
@@ -411,6 +411,7 @@ class Order:
         self.wanted: Change | None = None
         self.modifies: i64 = 0
         self.moved: i64 = created
+        self.retry_at: i64 = 0
 
     @property
     def average(self) -> float:
@@ -446,7 +447,8 @@ class GttLeg:
 class Gtt:
     """One GTT of ours: a stop (one leg), or a stop and a target (two legs, lower trigger first).
 
-    `pending` are the legs a modification asks for; `asked` while a modification or deletion has no answer yet.
+    `pending` are the legs a modification asks for; `asked` while a modification or deletion has no answer yet. Before
+    `retry_at` (ns) the desk asks for neither.
     """
 
     def __init__(
@@ -476,6 +478,7 @@ class Gtt:
         self.pending: list[GttLeg] = []
         self.deleting = False
         self.asked = False
+        self.retry_at: i64 = 0
         self.reason = ""
 
     @property

@@ -234,7 +234,7 @@ class Outbox:
             order = order.sibling
 
     def _cancel(self, order: Order) -> None:
-        if order.cancelling or not order.live:
+        if order.cancelling or not order.live or self.now < order.retry_at:
             return
         if not order.order_id:
             order.unwanted = True
@@ -282,13 +282,20 @@ class Outbox:
 
     def delete_gtt(self, gtt: Gtt) -> None:
         """Ask for the deletion of a live GTT, once."""
-        if gtt.asked or gtt.deleting or not gtt.gtt_id:
+        if gtt.asked or gtt.deleting or not gtt.gtt_id or self.now < gtt.retry_at:
             return
         gtt.deleting = True
         gtt.asked = True
         self.changed_gtts[gtt.intent] = gtt
         self.commands.append(DeleteGtt(gtt))
         self._note(GTT_DELETED, gtt.intent)
+
+    def urge(self) -> None:
+        """Have what was refused asked for again at once: the operator wants it."""
+        for order in self.orders.values():
+            order.retry_at = 0
+        for gtt in self.gtts.values():
+            gtt.retry_at = 0
 
     def alert(self, level: str, name: str, text: str, token: i64 = 0) -> None:
         """Tell the operator."""

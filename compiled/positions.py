@@ -258,18 +258,24 @@ class Positions:
                 self.out.cancel(rung.entry)
 
     def working(self) -> bool:
-        """Tell whether an order is at work, or a rung waits for its protection or its exit."""
+        """Tell whether an order is at work, or a rung waits for its protection or its exit, and not for the next session."""
         for ladder in self.ladders.values():
             for rung in ladder.rungs:
-                if not rung.live:
-                    continue
-                entry = rung.entry
-                coming = entry is not None and not settled(entry) and not _rests(ladder, rung, entry)
-                if rung.leaving or rung.exit is not None or coming:
-                    return True
-                if rung.quantity != 0 and rung.plan.stop_percent > 0.0 and not rung.shielded:
+                if rung.live and self._works(ladder, rung):
                     return True
         return False
+
+    def _works(self, ladder: Ladder, rung: Rung) -> bool:
+        entry = rung.entry
+        if entry is not None and not settled(entry) and not _rests(ladder, rung, entry):
+            return True
+        hours = ladder.instrument.hours
+        shut = self.out.now >= hours.ends or self.out.now < hours.opens
+        if rung.exit is not None or (rung.leaving and not shut):
+            return True
+        if rung.quantity == 0 or rung.plan.stop_percent <= 0.0 or rung.shielded:
+            return False
+        return not shut or (not ladder.plan.resting and self.out.now >= rung.protect_at)
 
     def naked(self) -> i64:
         """Return how many open rungs have less protection that could fill than shares; one bare by plan does not count."""

@@ -196,21 +196,31 @@ def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
 def _carry(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     """Protect over night what could not be sold before the close: its old stop may lie beyond the price by now."""
     hours = ladder.instrument.hours
-    if out.now < rung.retry_at or last <= 0.0 or hours.closes <= out.now < hours.auction:
+    if out.now < rung.protect_at or last <= 0.0 or hours.closes <= out.now < hours.auction:
         return
     if ladder.plan.resting or rung.plan.stop_percent <= 0.0:
-        return  # no GTT serves it
+        _wait(
+            out, ladder, rung, "no order can leave before the next session, and no GTT serves it: nothing protects it"
+        )
+        return
     rung.stop = stop_at(ladder, rung, last)
     rung.target = 0.0
-    out.alert("alarm", "carried", "an exit did not fill before the close; a new stop stands", ladder.instrument.token)
+    _wait(out, ladder, rung, "its exit waits for the next session, under a new stop at " + str(rung.stop))
     _place_gtt(out, ladder, rung, last)
+
+
+def _wait(out: Outbox, ladder: Ladder, rung: Rung, text: str) -> None:
+    """Say once what has to wait for the next session."""
+    if not rung.waits:
+        rung.waits = True
+        out.alert("alarm", "carried", text, ladder.instrument.token)
 
 
 def _protect_anew(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     """Give the stop back to a rung whose exit is rejected again and again, until it is tried once more."""
     gtt = rung.gtt
     missing = (gtt is None or not gtt.live) and rung.guard is None
-    if not missing or last <= 0.0 or rung.plan.stop_percent <= 0.0:
+    if not missing or last <= 0.0 or rung.plan.stop_percent <= 0.0 or out.now < rung.protect_at:
         return
     if rung.stop <= 0.0 or float(ladder.sign) * (last - rung.stop) <= last * NEAREST_PERCENT / 100.0:
         rung.stop = stop_at(ladder, rung, last)
@@ -244,7 +254,7 @@ def _protect(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
             leave(rung, "trigger without an order")
             _leave_now(out, ladder, rung, last)
         return
-    if rung.plan.stop_percent <= 0.0 or out.now < rung.retry_at or last <= 0.0:
+    if rung.plan.stop_percent <= 0.0 or out.now < rung.protect_at or last <= 0.0:
         return
     sign = float(ladder.sign)
     if rung.stop <= 0.0:
@@ -276,8 +286,7 @@ def _near(ladder: Ladder, rung: Rung, last: float) -> str:
 
 def _follow(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> None:
     """Move the stop in the position's favour, and keep its quantity the rung's and its limit such that it fills."""
-    due = out.now - rung.moved >= ladder.plan.trail_seconds * SECOND
-    if not due:
+    if out.now - rung.moved < ladder.plan.trail_seconds * SECOND or out.now < gtt.retry_at:
         return
     stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop
     resized = gtt.legs[0].quantity != rung.quantity

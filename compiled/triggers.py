@@ -26,6 +26,7 @@ class Triggers(Answers):
         rung = self.rungs.get(int(gtt.rung))
         if event.verb is not Verb.PLACE:
             gtt.asked = False
+            gtt.retry_at = self.out.now + event.wait
         if event.verb is Verb.CANCEL:
             self._delete_answer(gtt, event)
             if event.outcome is not Outcome.ACCEPTED:
@@ -51,7 +52,7 @@ class Triggers(Answers):
             gtt.reason = event.reason
             self._gtt_status(gtt, GttStatus.REJECTED if event.outcome is Outcome.REFUSED else GttStatus.LOST)
             if rung is not None:
-                self._unprotected(gtt, rung, event.reason)
+                self._unprotected(gtt, rung, event.reason, event.wait)
         self.out.changed_gtt(gtt)
         self._tend_rung(gtt.rung)
 
@@ -59,12 +60,12 @@ class Triggers(Answers):
         gtt.status = status
         gtt.updated = self.out.now
 
-    def _unprotected(self, gtt: Gtt, rung: Rung, reason: str) -> None:
+    def _unprotected(self, gtt: Gtt, rung: Rung, reason: str, wait: i64) -> None:
         """Try again later, and after the third refusal leave at the market."""
         later = passing(reason) or self.unsure(gtt.token)
         if not later:
             rung.refusals += 1
-        rung.retry_at = self.out.now + (rung.refusals + 1) * SECOND
+        rung.protect_at = self.out.now + max((rung.refusals + 1) * SECOND, wait)
         self.refused_by("warn" if later else "alarm", "gtt_refused", "protection refused: " + reason, gtt.token)
         if rung.refusals >= REFUSALS_BEFORE_LEAVING:
             leave(rung, "unprotectable")
@@ -89,16 +90,16 @@ class Triggers(Answers):
             gtt.pending = []
             gtt.reason = event.reason
             if rung is not None and rung.gtt is gtt:
-                self._unchanged(gtt, rung, event.reason)
+                self._unchanged(gtt, rung, event)
 
-    def _unchanged(self, gtt: Gtt, rung: Rung, reason: str) -> None:
+    def _unchanged(self, gtt: Gtt, rung: Rung, event: Answer) -> None:
         """Take note that a stop stays as it was: one that does not protect the whole rung is as good as refused."""
         ladder = self.ladders.get(int(rung.ladder_id))
         if ladder is None:
             return
         if self._short_of(ladder, rung, self.markets[int(gtt.token)].last):
-            self._unprotected(gtt, rung, reason)
-        elif not passing(reason):
+            self._unprotected(gtt, rung, event.reason, event.wait)
+        elif not passing(event.reason):
             rung.refit = False  # it fills as it stands
 
     def _confirm(self, gtt: Gtt, rung: Rung | None) -> None:

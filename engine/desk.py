@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import random
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -24,13 +25,14 @@ from engine.trading.bands import BandWatch, fill_in
 from engine.trading.board import Board
 from engine.trading.books import Books
 from engine.trading.clock import SteppedClock
+from engine.trading.eventlog import EventLog
 from engine.trading.gateway import Gateway
 from engine.trading.gauges import governor_fields
 from engine.trading.governor import Governor
 from engine.trading.killswitch import FLATTEN, HALT, Latch
 from engine.trading.limits import Change, asked, current, listed
 from engine.trading.limits import restore as restore_limits
-from engine.trading.loop import Ask, Log, Loop
+from engine.trading.loop import Ask, Loop
 from engine.trading.opening import (
     also_held,
     check_account,
@@ -79,7 +81,7 @@ class Desk:
         self.kernel: Kernel
         self.gateway: Gateway
         self._shares: ShareRegister
-        self._log = Log(ports.journal, ports.clock)
+        self._log = EventLog(ports.journal, ports.clock)
         self._failure = failure
         self._numbers = itertools.count(1)
         self._asks: deque[Ask] = deque()
@@ -239,15 +241,15 @@ class Desk:
         await loop.finish()
 
     def _night(self, loop: Loop, watched: list[Instrument]) -> tuple[int, int]:
-        """Return when the day may come to rest and the next one opens (ns UTC): never, where it is the last."""
+        """Return when the day may come to rest and the next one opens (ns UTC), never where it is the last."""
         if self.ports.tomorrow is None:
-            return NEVER, NEVER
+            return loop.ends + REST, NEVER
         day = ist_day(self.ports.clock.now())
         try:
             first = min(loop.hours.after(day, each).phases[0].start for each in watched)
         except DataError as error:
             self._log.tell("warn", "opening", f"the desk will not open another day: {error}")
-            return NEVER, NEVER
+            return loop.ends + REST, NEVER
         return loop.ends + REST, first - BEFORE_OPENING
 
     async def _next_day(self) -> tuple[Loop, list[Instrument]] | None:
@@ -258,7 +260,7 @@ class Desk:
             try:
                 return await self._open()
             except PatangError as error:
-                self._log.tell("alarm", "opening", f"the day cannot be opened yet: {error}")
+                self._log.repeat("alarm", "opening", f"the day cannot be opened yet: {error}")
             again = clock.now() + MINUTE
             while clock.now() < again and not self._stopping:
                 await clock.sleep_until(min(again, clock.now() + SECOND))
@@ -365,7 +367,7 @@ class Desk:
         inbox: deque[object] = deque()
         self.gateway = Gateway(
             self.kernel, ports.broker, ports.journal, ports.clock, Governor(settings.rates), ports.kill,
-            settings.patience, inbox.append,
+            settings.patience, inbox.append, random.Random(settings.jitter),  # noqa: S311  waits, no secrets
         )  # fmt: skip
         books = Books(self.kernel, ports.broker, self.gateway, inbox.append)
         reconciler = Reconciler(

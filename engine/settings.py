@@ -50,6 +50,8 @@ class Settings:
     tag_salt: str = "00"
     simulated: bool = False
     """Whether orders go to the core's own exchange."""
+    jitter: int = 0
+    """From which the waits before refused requests are drawn."""
     beat_s: float = 0.1
     """How long the engine naps at most when nothing happens."""
 

@@ -137,6 +137,7 @@ def _settings(station: Station, salt: str) -> Settings:
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
         bands_every_s=config.feed.bands_every_s,
+        jitter=0 if salt == LOCKSTEP_SALT else secrets.randbits(32),
         actions=Path(config.desk.corporate_actions).expanduser() if config.desk.corporate_actions else None,
         square_off_before_s=config.risk.square_off_before_s,
         subscriptions={name: symbols for name, symbols, _ in enabled(config)},

@@ -227,6 +227,8 @@ class EventRow(NamedTuple):
     ts: int
     level: str
     text: str
+    times: int = 1
+    """How often a state that goes on has been told."""
 
 
 class BarRow(NamedTuple):
@@ -313,6 +315,8 @@ class Board:
         self.events: deque[EventRow] = deque(maxlen=2_000)
         self.events_dropped = 0
         self.event_seq = 0
+        self.event_repeats = 0
+        """How often a line of the log has been told again."""
         self.fills: deque[FillMark] = deque(maxlen=5_000)
         self.bars: dict[tuple[int, int], tuple[BarRow, ...]] = {}
         """(token, span in seconds) → the last bars, oldest first; written for every watched token and span."""

@@ -5,10 +5,12 @@ or by what they ask for (GTTs), never sent again, and given up only after repeat
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
+from compiled.answers import passing
 from compiled.events import (
     Answer,
     CancelOrder,
@@ -27,6 +29,7 @@ from compiled.kernel import Kernel
 from compiled.model import SECOND, GttLeg, GttStatus, Order, Purpose
 from engine.errors import OperatorError, OrderRefused, OrderUnknown, RetryableError
 from engine.ports import Broker, Clock, Journal, Slices
+from engine.trading.backoff import BUSY, BackOff, longest
 from engine.trading.governor import Governor
 from engine.trading.killswitch import KillSwitch
 from engine.trading.requests import PURPOSES, Queued, by_urgency, is_entry, purpose_of, token_of
@@ -69,6 +72,7 @@ class Gateway:
         kill: KillSwitch,
         patience: Patience,
         post: Callable[[object], None],
+        jitter: random.Random | None = None,
     ) -> None:
         self.kernel = kernel
         self.broker = broker
@@ -78,6 +82,7 @@ class Gateway:
         self.kill = kill
         self.patience = patience
         self.post = post
+        self.back_off = BackOff(jitter or random.Random(0))  # noqa: S311  waits, no secrets
         self.unresolved: dict[int, Unresolved] = {}
         self.unknown = 0
         self.sent = 0
@@ -292,14 +297,15 @@ class Gateway:
         try:
             made = await request
         except OrderRefused as error:
-            self._answer(intent, Verb.PLACE, Outcome.REFUSED, reason=f"{error.code}: {error.reason}")
+            self._turned_away(intent, Verb.PLACE, "", f"{error.code}: {error.reason}", purpose)
         except OrderUnknown as error:
             self.look_for(intent)
             self._answer(intent, Verb.PLACE, Outcome.UNKNOWN, reason=str(error))
         except RetryableError as error:
             self.governor.back_off(purpose, self.clock.now() + BACK_OFF)
-            self._answer(intent, Verb.PLACE, Outcome.REFUSED, reason=f"busy: {error}")
+            self._turned_away(intent, Verb.PLACE, "", f"busy: {error}", purpose)
         else:
+            self.back_off.done((Verb.PLACE, purpose))
             self._accept(intent, made)
         finally:
             self._unanswered.pop(intent, None)
@@ -321,17 +327,34 @@ class Gateway:
         try:
             await request
         except OrderRefused as error:
-            self._answer(intent, verb, Outcome.REFUSED, broker_id, f"{error.code}: {error.reason}")
+            self._turned_away(intent, verb, broker_id, f"{error.code}: {error.reason}", purpose)
         except OrderUnknown as error:
-            self._answer(intent, verb, Outcome.UNKNOWN, broker_id, str(error))
+            self._turned_away(intent, verb, broker_id, str(error), purpose, Outcome.UNKNOWN)
         except RetryableError as error:
             self.governor.back_off(purpose, self.clock.now() + BACK_OFF)
-            self._answer(intent, verb, Outcome.REFUSED, broker_id, f"busy: {error}")
+            self._turned_away(intent, verb, broker_id, f"busy: {error}", purpose)
         else:
+            self.back_off.done((verb, purpose))
+            self.back_off.done((verb, intent))
             self._answer(intent, verb, Outcome.ACCEPTED, broker_id)
 
     def _answer(self, intent: int, verb: Verb, outcome: Outcome, broker_id: str = "", reason: str = "") -> None:
         self.post(Answer(self.clock.now(), intent, verb, outcome, broker_id, reason))
+
+    def _turned_away(
+        self, intent: int, verb: Verb, broker_id: str, reason: str, purpose: Purpose, outcome: Outcome = Outcome.REFUSED
+    ) -> None:
+        """Post that a request came to nothing, and how long to wait before the next: a busy broker is so for all of a kind.
+
+        How often the broker has said no to a new order or GTT itself, the kernel counts.
+        """
+        now, busy = self.clock.now(), passing(reason)
+        what = self.kernel.out.orders.get(intent) or self.kernel.out.gtts.get(intent)
+        market = self.kernel.markets.get(int(what.token)) if what is not None else None
+        most = longest(market.instrument.hours, purpose, now) if market is not None else BUSY
+        kind = (verb, purpose if busy else intent)
+        wait = self.back_off.refused(kind, now, most) if busy or verb is not Verb.PLACE else 0
+        self.post(Answer(now, intent, verb, outcome, broker_id, reason, wait=wait))
 
     def _refuse_order(self, order: Order, reason: str) -> None:
         self._answer(order.intent, Verb.PLACE, Outcome.REFUSED, reason=reason)

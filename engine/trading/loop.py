@@ -18,6 +18,7 @@ from engine.trading.bands import BandWatch
 from engine.trading.board import Board, Header
 from engine.trading.books import Books
 from engine.trading.choices import Choices
+from engine.trading.eventlog import EventLog
 from engine.trading.failures import Failures
 from engine.trading.gaps import Gaps
 from engine.trading.gateway import Gateway
@@ -43,22 +44,6 @@ class Ask(NamedTuple):
     detail: str
 
 
-class Log:
-    """The event log: the journal, and the board as soon as there is a publisher."""
-
-    def __init__(self, journal: Journal, clock: Clock) -> None:
-        self.publisher: Publisher | None = None
-        self._journal = journal
-        self._clock = clock
-
-    def tell(self, level: str, name: str, text: str, ts: int | None = None) -> None:
-        """Add one line; `level` is info, fill, warn or alarm."""
-        at = self._clock.now() if ts is None else ts
-        self._journal.append("events", {"ts": at, "level": level, "name": name, "text": text})
-        if self.publisher is not None:
-            self.publisher.event(at, level, text)
-
-
 class Loop:
     """One opened day. Everything here runs on the engine's event loop, except appending to `asks`.
 
@@ -67,7 +52,7 @@ class Loop:
     """
 
     def __init__(
-        self, kernel: Kernel, gateway: Gateway, books: Books, inbox: deque[object], board: Board, log: Log,
+        self, kernel: Kernel, gateway: Gateway, books: Books, inbox: deque[object], board: Board, log: EventLog,
         journal: Journal, clock: Clock, kill: KillSwitch, hours: Hours, stale_after: int, reconciler: Reconciler,
         keep_bars: Callable[[list[Bar]], None] | None, *, stamped: bool,
     ) -> None:  # fmt: skip
@@ -186,7 +171,7 @@ class Loop:
             self.publisher.fill(fill)
         for command in commands:
             if isinstance(command, Alert):
-                self.log.tell(command.level, command.name, self._named(command), int(command.ts))
+                self.log.repeat(command.level, command.name, self._named(command), int(command.ts))
                 self.failures.look()
             elif isinstance(command, Halt):
                 self.kill.trigger(HALT, command.reason, "limit")

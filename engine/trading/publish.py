@@ -66,8 +66,8 @@ class Publisher:
         verb = "bought" if order.side > 0 else "sold"
         self.event(fill.ts, "fill", f"{symbol} {verb} {fill.quantity} at {fill.price:.2f} ({order.strategy})")
 
-    def event(self, ts: int, level: str, text: str) -> None:
-        """Add a line to the event log."""
+    def event(self, ts: int, level: str, text: str) -> int:
+        """Add a line to the event log and return its number."""
         board = self.board
         board.event_seq += 1
         if level == "alarm" and (text in board.alarms or len(board.alarms) < ALARMS_KEPT):
@@ -75,6 +75,15 @@ class Publisher:
         if len(board.events) == board.events.maxlen:
             board.events_dropped += 1
         board.events.append(EventRow(board.event_seq, ts, level, text))
+        return board.event_seq
+
+    def again(self, seq: int, times: int) -> None:
+        """Show how often a line of the event log has been told, if it is still there."""
+        board = self.board
+        at = seq - board.events[0].seq if board.events else -1
+        if 0 <= at < len(board.events):
+            board.events[at] = board.events[at]._replace(times=times)
+            board.event_repeats += 1
 
     def bars(self, bars: list[Bar]) -> None:
         """Show closed bars to the chart and the sparklines."""

@@ -99,8 +99,8 @@ class Scene:
     def operate(self, act, **what):
         return self.tell(Operate(self.now, act, **what))
 
-    def answer(self, intent, outcome, broker_id="", verb=Verb.PLACE, reason=""):
-        return self.tell(Answer(self.now, intent, verb, outcome, broker_id, reason))
+    def answer(self, intent, outcome, broker_id="", verb=Verb.PLACE, reason="", wait=0):
+        return self.tell(Answer(self.now, intent, verb, outcome, broker_id, reason, wait=wait))
 
     def answered(self, order, outcome, broker_id="", verb=Verb.PLACE, reason="", parts=1):
         return Answer(self.now, order.intent, verb, outcome, broker_id, reason, parts)

@@ -19,6 +19,11 @@ def latest(board: Board) -> list[EventRow]:
     return []
 
 
+def told(row: EventRow) -> str:
+    """Return what an event says, and how often it was told."""
+    return row.text if row.times == 1 else f"{row.text} ({row.times} times)"
+
+
 class Events(View[EventRow]):
     """One line per event, the newest last."""
 
@@ -37,8 +42,8 @@ class Events(View[EventRow]):
         self._seen: list[EventRow] = []
 
     def version(self, board: Board) -> int:
-        """Return how many events there have been."""
-        return board.event_seq
+        """Return how often the log has changed."""
+        return board.event_seq + board.event_repeats
 
     def rows(self, board: Board) -> Sequence[EventRow]:
         """Return the last events, oldest first."""
@@ -55,7 +60,7 @@ class Events(View[EventRow]):
         """Return the line of one event."""
         del now, widths
         mark, tone = _MARKS.get(row.level, ("·", "dim"))
-        return Cell(clock(row.ts), "faint"), Cell(mark, tone), Cell(row.text, _INKS.get(row.level, "dim"))
+        return Cell(clock(row.ts), "faint"), Cell(mark, tone), Cell(told(row), _INKS.get(row.level, "dim"))
 
     def summary(self, board: Board) -> list[Cell]:
         """Count what has left the board; the store has it all."""

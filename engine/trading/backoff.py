@@ -1,0 +1,45 @@
+"""How long to wait before a request that was turned away is made again: longer each time, by kind, and never in step."""
+
+import random
+
+from compiled.model import SECOND, Purpose, TradingHours
+
+FIRST = 1 * SECOND
+BUSY = 15 * SECOND
+"""The longest wait while the market can move."""
+HURRY = 4 * SECOND
+"""The same for exits, and for what stands in their way."""
+SHUT = 180 * SECOND
+"""The longest wait while it cannot; never beyond the opening."""
+
+
+class BackOff:
+    """Counts refusals in a row by kind; `jitter` takes up to a half off each wait, so that requests do not come in step.
+
+    Refusals of one kind that come before their wait is over count once.
+    """
+
+    def __init__(self, jitter: random.Random) -> None:
+        self._jitter = jitter
+        self._times: dict[object, int] = {}
+        self._until: dict[object, int] = {}
+
+    def refused(self, kind: object, now: int, most: int) -> int:
+        """Return how long (ns) to wait after another refusal, at the most `most`."""
+        if now >= self._until.get(kind, 0):
+            self._times[kind] = self._times.get(kind, 0) + 1
+        wait = min(FIRST << min(self._times[kind] - 1, 10), most)
+        self._until[kind] = max(self._until.get(kind, 0), now + wait // 2)
+        return wait - int(wait * self._jitter.random() / 2)
+
+    def done(self, kind: object) -> None:
+        """Take note that a request of a kind has gone through."""
+        self._times.pop(kind, None)
+        self._until.pop(kind, None)
+
+
+def longest(hours: TradingHours, purpose: Purpose, now: int) -> int:
+    """Return the longest wait (ns) for a request about an instrument that keeps these hours."""
+    if hours.opens <= now < hours.ends:
+        return HURRY if purpose is Purpose.EXIT else BUSY
+    return min(SHUT, max(FIRST, int(hours.opens) - now)) if now < hours.opens else SHUT

@@ -1,0 +1,239 @@
+"""What is turned away again and again: it is asked for ever less often, said once, and what cannot be done waits for the next session."""
+
+import asyncio
+import random
+
+import pytest
+
+from compiled.events import Act, Alert, CancelOrder, DeleteGtt, ModifyGtt, Outcome, PlaceGtt, PlaceOrder, Verb
+from compiled.model import MINUTE, SECOND, OrderStatus, Purpose, Side, TradingHours
+from engine.trading.backoff import BUSY, HURRY, SHUT, BackOff, longest
+from engine.trading.board import Board
+from engine.trading.eventlog import LASTS, EventLog
+from engine.trading.publish import Publisher
+from store.sqlite import SqliteJournal
+from tests.core.scripted import CANBK, CLOSE, OPEN, Scene, only, some
+from tests.core.test_order_path_gateway import Engine
+
+BUSY_ANSWER = "busy: Too many requests"
+
+
+@pytest.fixture
+def scene():
+    return Scene()
+
+
+@pytest.fixture
+def engine(tmp_path):
+    return Engine(tmp_path)
+
+
+# how long to wait
+
+
+def test_each_refusal_in_a_row_doubles_the_wait_up_to_the_longest_and_jitter_takes_up_to_half_of_it():
+    back_off, now, waits = BackOff(random.Random(1)), 0, []
+    for _ in range(9):
+        waits.append(back_off.refused("gtt", now, SHUT))
+        now += waits[-1]
+    for wait, whole in zip(waits, (1, 2, 4, 8, 16, 32, 64, 128, 180), strict=True):
+        assert whole * SECOND / 2 <= wait <= whole * SECOND
+    assert len({wait / whole for wait, whole in zip(waits, (1, 2, 4, 8, 16, 32, 64, 128, 180), strict=True)}) == 9
+
+
+def test_a_burst_of_refusals_counts_once_and_what_goes_through_begins_anew():
+    back_off = BackOff(random.Random(1))
+    assert all(back_off.refused("gtt", 0, SHUT) <= SECOND for _ in range(30))
+    assert back_off.refused("gtt", 2 * SECOND, SHUT) > SECOND
+    assert back_off.refused("cancel", 2 * SECOND, SHUT) <= SECOND
+    back_off.done("gtt")
+    assert back_off.refused("gtt", 2 * SECOND, SHUT) <= SECOND
+
+
+def test_the_longest_wait_is_short_while_prices_move_and_never_reaches_over_the_opening():
+    hours = TradingHours(
+        OPEN, CLOSE, auction=CLOSE + 5 * MINUTE, auction_ends=CLOSE + 10 * MINUTE, ends=CLOSE + 20 * MINUTE
+    )
+    assert longest(hours, Purpose.PROTECT, CLOSE + 6 * MINUTE) == BUSY
+    assert longest(hours, Purpose.EXIT, OPEN) == HURRY
+    assert longest(hours, Purpose.EXIT, CLOSE + 20 * MINUTE) == SHUT
+    assert longest(hours, Purpose.PROTECT, OPEN - MINUTE) == MINUTE
+    assert longest(hours, Purpose.PROTECT, OPEN - 1) == SECOND
+
+
+# what the gateway and the kernel make of it
+
+
+def test_the_gateway_says_how_long_to_wait_after_a_busy_broker_and_begins_anew_when_it_answers(engine):
+    async def story():
+        order = engine.scene.enter()
+        engine.scene.accept(order, "B1")
+        engine.scene.book("B1", OrderStatus.OPEN, tag=order.tag, quantity=100)
+        waits = []
+        for busy in (True, True, True, False, True):
+            engine.broker.busy = busy
+            await engine.gateway._call(order.intent, Verb.MODIFY, "B1", engine.broker.modify("B1", None), Purpose.ENTRY)
+            waits.append(engine.inbox.pop().wait)
+            engine.scene.now += 20 * SECOND
+            engine.clock.set(engine.scene.now)
+        return waits
+
+    waits = asyncio.run(story())
+    assert SECOND / 2 <= waits[0] <= SECOND < waits[1] + 1 <= 2 * SECOND + 1
+    assert 2 * SECOND <= waits[2] <= 4 * SECOND
+    assert waits[3] == 0
+    assert waits[4] <= SECOND
+
+
+def test_a_stop_that_was_turned_away_is_asked_for_after_the_wait_and_an_exit_does_not_wait_for_it(scene):
+    gtt = only(scene.fill(scene.enter()), PlaceGtt).gtt
+    scene.answer(gtt.intent, Outcome.REFUSED, reason=BUSY_ANSWER, wait=90 * SECOND)
+    assert some(scene.seconds(89), PlaceGtt) == []
+    again = only(scene.timer(), PlaceGtt).gtt
+    scene.answer(again.intent, Outcome.REFUSED, reason=BUSY_ANSWER, wait=90 * SECOND)
+    assert only(scene.operate(Act.EXIT, token=CANBK), PlaceOrder).order.purpose is Purpose.EXIT
+
+
+def test_a_cancellation_that_was_turned_away_waits_unless_the_operator_asks(scene):
+    order = scene.enter()
+    scene.accept(order, "B1")
+    scene.book("B1", OrderStatus.OPEN, tag=order.tag, quantity=100)
+    only(scene.seconds(31), CancelOrder)
+    scene.answer(order.intent, Outcome.REFUSED, "B1", Verb.CANCEL, BUSY_ANSWER, wait=60 * SECOND)
+    assert some(scene.seconds(59), CancelOrder) == []
+    only(scene.timer(), CancelOrder)
+    scene.answer(order.intent, Outcome.REFUSED, "B1", Verb.CANCEL, BUSY_ANSWER, wait=60 * SECOND)
+    only(scene.operate(Act.CANCEL, intent=order.intent), CancelOrder)
+
+
+def test_a_deletion_and_a_change_of_a_stop_that_were_turned_away_wait(scene):
+    gtt = scene.hold()
+    scene.tick(103.0, after=10)
+    only(scene.asked[-1:], ModifyGtt)
+    scene.answer(gtt.intent, Outcome.REFUSED, "7", Verb.MODIFY, BUSY_ANSWER, wait=40 * SECOND)
+    assert some(scene.seconds(39), ModifyGtt) == []
+    only(scene.timer(), ModifyGtt)
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    only(scene.operate(Act.EXIT, token=CANBK), DeleteGtt)
+    scene.answer(gtt.intent, Outcome.REFUSED, "7", Verb.CANCEL, BUSY_ANSWER, wait=4 * SECOND)
+    assert some(scene.seconds(3), DeleteGtt) == []
+    only(scene.timer(), DeleteGtt)
+
+
+# after the close
+
+
+def told(scene, name):
+    return [command.text for command in scene.asked if isinstance(command, Alert) and command.name == name]
+
+
+def left_over(scene):
+    """Leave an exit that the close has cancelled, and return the stop that is asked for a minute after it."""
+    scene.hold()
+    order = scene.leave()
+    scene.accept(order, "S1")
+    scene.now = CLOSE
+    scene.timer(60)
+    return only(scene.book("S1", OrderStatus.CANCELLED, 0, order.tag, side=Side.SELL), PlaceGtt).gtt
+
+
+def test_an_exit_left_over_after_the_close_is_told_once_however_often_its_stop_is_turned_away(scene):
+    gtt = left_over(scene)
+    for _ in range(20):
+        scene.answer(gtt.intent, Outcome.REFUSED, reason=BUSY_ANSWER, wait=60 * SECOND)
+        gtt = only(scene.seconds(61), PlaceGtt).gtt
+    # 2 % under the last price of 100.00
+    assert told(scene, "carried") == ["its exit waits for the next session, under a new stop at 98.0"]
+
+
+def test_while_a_refused_stop_waits_after_the_close_nothing_is_under_way(scene):
+    gtt = left_over(scene)
+    scene.answer(gtt.intent, Outcome.REFUSED, reason=BUSY_ANSWER, wait=60 * SECOND)
+    assert (scene.kernel.working(), scene.kernel.naked()) == (False, 1)
+    scene.now += 61 * SECOND
+    scene.tick(100.0)
+    assert scene.kernel.working()  # a new one has been asked for
+
+
+def test_what_no_stop_can_serve_over_night_is_told_once_and_is_nothing_under_way(scene):
+    stop = scene.hold_intraday()
+    scene.operate(Act.EXIT, token=CANBK)
+    scene.now = CLOSE
+    scene.timer(60)
+    scene.book("G1", OrderStatus.CANCELLED, 0, stop.tag, side=Side.SELL)
+    scene.seconds(600)
+    assert len(told(scene, "carried")) == 1
+    assert "next session" in told(scene, "carried")[0]
+    assert (scene.kernel.working(), scene.kernel.naked()) == (False, 1)
+
+
+# the event log
+
+
+class Clock:
+    ts = OPEN
+
+    def now(self):
+        return self.ts
+
+
+class Written:
+    """An event log on a journal and a board."""
+
+    def __init__(self, path):
+        self.clock, self.board = Clock(), Board("TEST")
+        self.journal = SqliteJournal(path, lambda name, error: pytest.fail(f"{name}: {error}"))
+        self.log = EventLog(self.journal, self.clock)
+        self.log.publisher = Publisher(self.board, Scene().kernel, None, 0)
+
+    def rows(self):
+        asyncio.run(self._commit())
+        return [(row["seq"], row["level"], row["text"]) for row in self.journal.load("events")]
+
+    async def _commit(self):
+        await self.journal.commit()
+
+
+@pytest.fixture
+def written(tmp_path):
+    made = Written(tmp_path / "desk.db")
+    yield made
+    made.journal.close()
+
+
+def test_a_state_told_thousands_of_times_is_one_line_with_a_count(written):
+    for _ in range(3_975):
+        written.clock.ts += 2 * SECOND
+        written.log.repeat("alarm", "gtt_refused", "protection refused")
+        written.log.repeat("warn", "order_refused", "no")
+    assert [(row.seq, row.text, row.times) for row in written.board.events] == [
+        (1, "protection refused", 3_975), (2, "no", 3_975),
+    ]  # fmt: skip
+    # the disk hears of the second, the fourth, the eighth time and so on
+    assert written.rows() == [(1, "alarm", "protection refused (2048 times)"), (2, "warn", "no (2048 times)")]
+
+
+def test_a_state_that_comes_back_and_what_happens_again_are_lines_of_their_own(written):
+    for after in (0, LASTS + 1):
+        written.clock.ts += after
+        written.log.repeat("alarm", "gtt_refused", "protection refused")
+    for _ in range(2):
+        written.log.tell("alarm", "killed", "halt: operator")
+    assert [row.times for row in written.board.events] == [1, 1, 1, 1]
+    assert len(written.rows()) == 4
+
+
+def test_the_next_run_goes_on_numbering_where_the_last_one_ended(written):
+    written.log.tell("info", "feed", "one")
+    written.rows()
+    EventLog(written.journal, written.clock).tell("info", "feed", "two")
+    assert written.rows() == [(1, "info", "one"), (2, "info", "two")]
+
+
+def test_a_line_that_has_left_the_board_is_counted_without_it(written):
+    written.log.repeat("alarm", "gtt_refused", "protection refused")
+    for number in range(2_000):
+        written.log.tell("info", "feed", str(number))
+    written.log.repeat("alarm", "gtt_refused", "protection refused")
+    assert {row.times for row in written.board.events} == {1}
+    assert written.rows()[0][2] == "protection refused (2 times)"
