@@ -22,6 +22,7 @@ from tui.numbers import SECOND, plain
 from tui.operator import Operator
 from tui.panes.events import latest
 from tui.panes.orders import ENDED, EXTERNAL, state
+from tui.pending import CommandStatus
 from tui.screens.desk import LOW, DeskScreen
 from tui.screens.dialogs import DialogSet
 from tui.screens.frame import Drawn, Frame, FullScreen
@@ -32,13 +33,9 @@ from tui.theme import DIRECTIONS, THEMES, Tones
 from tui.widgets.bands import KillState
 from tui.widgets.live_table import LiveTable
 from tui.widgets.notices import MOST, NoticeList
-from tui.widgets.view import Cell
 
 FLATTEN_WITHIN: Final = 3 * SECOND
 """A second press of the kill key within this time flattens."""
-
-ANSWER_SHOWN: Final = 10 * SECOND
-"""How long the footer shows what became of a command."""
 
 _STRENGTH: Final = {"": 0, "halt": 1, "flatten": 2}
 SHOWN_S: Final = {"information": 6, "warning": 8, "error": 15}
@@ -88,9 +85,7 @@ class PatangApp(App[None]):
         self._pressed = ""
         self._pressed_at = -FLATTEN_WITHIN
         self._reason = ""
-        self._pending: dict[int, str] = {}
-        self._answer = Cell("")
-        self._answered_at = 0
+        self._commands = CommandStatus()
         self._event_seq = -1
         self._alarm_seq = -1
         self._day_over = False
@@ -146,7 +141,8 @@ class PatangApp(App[None]):
         """Show what the board says now, on every screen in sight."""
         self._frame += 1
         self._hear_alarms()
-        self._hear_answers()
+        for text in self._commands.hear(self.face.board.answers, self._clock()):
+            self.notify(text, severity="error")
         self._notices.expire(self._clock())
         self._end_day()
         frame = self._now()
@@ -166,7 +162,9 @@ class PatangApp(App[None]):
             kill = KillState(self._pressed, self._reason, confirmed=False)
         else:
             kill = KillState(level, board.header.kill_reason, confirmed=True, flat=_flat(board))
-        return Frame(self._frame, board, lag, kill, self._frozen, self._status(), self._notices.shown)
+        return Frame(
+            self._frame, board, lag, kill, self._frozen, self._commands.cell(self._clock()), self._notices.shown
+        )
 
     def tones(self) -> Tones:
         """Return the styles of the theme of now."""
@@ -193,23 +191,8 @@ class PatangApp(App[None]):
         for row in reversed(alarms[:MOST]):
             self.notify(row.text, severity="error")
 
-    def _hear_answers(self) -> None:
-        for number in [n for n in self._pending if n in self.face.board.answers]:
-            text = f"{self._pending.pop(number)}: {self.face.board.answers[number]}"
-            done = self.face.board.answers[number].startswith("done")
-            self._say(text, done=done)
-            if not done:
-                self.notify(text, severity="error")
-
     def _say(self, text: str, *, done: bool) -> None:
-        self._answer, self._answered_at = Cell(text, "" if done else "danger"), self._clock()
-
-    def _status(self) -> Cell:
-        if self._pending:
-            number, text = next(reversed(self._pending.items()))
-            more = f" (+{len(self._pending) - 1})" if len(self._pending) > 1 else ""
-            return Cell(f"#{number} {text}: pending{more}", "notice")
-        return self._answer if self._clock() - self._answered_at < ANSWER_SHOWN else Cell("")
+        self._commands.say(text, self._clock(), done=done)
 
     # the kill switch
 
@@ -236,7 +219,7 @@ class PatangApp(App[None]):
     def submit(self, label: str, act: str, token: int, detail: str) -> None:
         """Hand an act to the engine; the footer shows what becomes of it."""
         try:
-            self._pending[self.face.submit(act, token, detail)] = label
+            self._commands.await_answer(self.face.submit(act, token, detail), label)
         except Exception as error:  # noqa: BLE001 - a UI action: the operator must read that it failed
             self._say(f"{label}: {error!r}", done=False)
             self.notify(f"{label}: {error!r}", severity="error")

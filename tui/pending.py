@@ -1,0 +1,43 @@
+"""What became of the operator's commands: pending until the engine answers, then shown for a while."""
+
+from typing import Final
+
+from tui.numbers import SECOND
+from tui.widgets.view import Cell
+
+ANSWER_SHOWN: Final = 10 * SECOND
+"""How long the footer shows what became of a command."""
+
+
+class CommandStatus:
+    """The commands that wait for an answer, by number, and the last thing that was said; times in monotonic ns."""
+
+    def __init__(self) -> None:
+        self._pending: dict[int, str] = {}
+        self._answer = Cell("")
+        self._answered_at = -ANSWER_SHOWN
+
+    def await_answer(self, number: int, label: str) -> None:
+        """Take note of a command that was handed in."""
+        self._pending[number] = label
+
+    def hear(self, answers: dict[int, str], now: int) -> list[str]:
+        """Take what was answered; return what was not done."""
+        failed = []
+        for number in [number for number in self._pending if number in answers]:
+            text, done = f"{self._pending.pop(number)}: {answers[number]}", answers[number].startswith("done")
+            self.say(text, now, done=done)
+            failed += [] if done else [text]
+        return failed
+
+    def say(self, text: str, now: int, *, done: bool) -> None:
+        """Show a line."""
+        self._answer, self._answered_at = Cell(text, "" if done else "danger"), now
+
+    def cell(self, now: int) -> Cell:
+        """Return what the footer shows."""
+        if self._pending:
+            number, text = next(reversed(self._pending.items()))
+            more = f" (+{len(self._pending) - 1})" if len(self._pending) > 1 else ""
+            return Cell(f"#{number} {text}: pending{more}", "notice")
+        return self._answer if now - self._answered_at < ANSWER_SHOWN else Cell("")
