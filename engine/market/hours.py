@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import date
 from typing import NamedTuple, final
 
-from compiled.model import Instrument, TradingHours
+from compiled.model import MINUTE, Instrument, TradingHours
 from compiled.recording import Sessions
 from engine.errors import DataError
 from engine.market.calendar import Calendar, Gap, Phase, Session, ist_day
@@ -13,6 +13,8 @@ from engine.market.safeguards import Safeguards
 from engine.market.sessions import CLOSED, CONTINUOUS, MATCHES, UNCONFIRMED, Keeping
 
 TAKES_MARKET = "auction entry"
+WITHDRAWN = MINUTE
+"""How long before a close that may be the exchange's an entry is taken back at the latest: after it that may be refused."""
 
 
 class Stage(NamedTuple):
@@ -72,7 +74,7 @@ class Hours:
         """Return its day as the core keeps it, None without trading; intraday positions end `early` ns before the broker's time.
 
         On a day for which that time is not known there are none: the square-off stands at the open. Where its hours are not
-        confirmed entries end `early` ns before the close, too, and an index contract that expires is left like intraday ones.
+        confirmed entries end `early` ns (a minute at least) before the close, and an index contract that expires is left like intraday ones.
         """
         session = self.session(day, instrument)
         if session is None:
@@ -87,7 +89,8 @@ class Hours:
             elif phase.name == MATCHES:
                 made.ends = phase.end
             elif phase.name == UNCONFIRMED:
-                made.ends, made.last_entry = phase.end, max(session.open, session.close - early)
+                made.ends = phase.end
+                made.last_entry = max(session.open, session.close - max(early, WITHDRAWN))
                 made.clears = self.keeping(day, instrument).expiring
         known = self.square_off(day, instrument)
         made.square_off = session.open if known is None else max(session.open, known - early)

@@ -146,6 +146,10 @@ def test_the_core_gets_the_day_that_is_confirmed_or_the_one_right_under_both(hou
     assert made.clears is (hours is UNCONFIRMED and instrument is OPTION)
 
 
+def test_an_entry_is_taken_back_a_minute_before_the_earlier_close_at_the_latest():
+    assert shown(UNCONFIRMED.trading(date(2026, 12, 7), CAS).last_entry) == ["15:14"]
+
+
 def test_while_nobody_knows_the_core_enters_nothing_and_takes_a_refusal_as_it_comes():
     made = UNCONFIRMED.trading(date(2026, 12, 7), CAS, 120 * 1_000_000_000)
     entries = [made.takes_entries(at("2026-12-07", time)) for time in ("15:12", "15:13", "15:20", "15:32")]
