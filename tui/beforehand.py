@@ -11,7 +11,7 @@ import msgspec
 from compiled.model import Instrument
 from compiled.strategy import Strategy
 from engine.config import Config, paths
-from engine.errors import ConfigError, OperatorError
+from engine.errors import ConfigError, DataError, OperatorError
 from engine.market.actions import Actions
 from engine.market.calendar import Calendar
 from strategies import build
@@ -42,11 +42,14 @@ def check_symbols(station: Station) -> str:
     from engine.trading.opening import choose  # noqa: PLC0415  the engine, where there is something to check
 
     config = station.config
-    listed = listed_by(station) if station.embedded else _kept(config)
+    listed, day = (listed_by(station), "") if station.embedded else _kept(config)
     if not listed:
         return "symbols were not checked: no instrument list of the broker is kept here yet; the start asks the broker"
     watch = station.run.symbols or config.feed.watch
-    choose(listed, watch, [symbol for _, symbols, _ in enabled(config) for symbol in symbols])
+    try:
+        choose(listed, watch, [symbol for _, symbols, _ in enabled(config) for symbol in symbols])
+    except DataError as error:
+        raise DataError(f"{error} (by the list of {day}; the start asks the broker)" if day else str(error)) from None
     return ""
 
 
@@ -60,12 +63,15 @@ def listed_by(station: Station) -> list[Instrument]:
     return [one.instrument for one in listed(config).market.listings]
 
 
-def _kept(config: Config) -> list[Instrument]:
-    """Return NSE's instruments by the last list that was kept, none where none was."""
+def _kept(config: Config) -> tuple[list[Instrument], str]:
+    """Return NSE's instruments by the last list that was kept, and its day; none where none was."""
     from engine.market.dumps import Dumps  # noqa: PLC0415
 
     dumps = Dumps(paths(config, os.environ).state / "instruments")
-    return [each.instrument() for each in dumps.latest(date.max, ["NSE"])] if dumps.versions("NSE") else []
+    if not dumps.versions("NSE"):
+        return [], ""
+    kept = dumps.latest(date.max, ["NSE"])
+    return [each.instrument() for each in kept], str(kept.day)
 
 
 # strategies

@@ -179,3 +179,20 @@ def test_a_latched_run_says_so_first(patang):
         "patang: the kill switch is latched (halt: enough, terminal): no entries until patang resume --reason TEXT"
     )
     assert "X.parquet" in second
+
+
+def test_symbols_at_a_broker_are_checked_by_the_last_list_that_was_kept(patang):
+    (patang.home / "config.toml").write_text(
+        '[desk]\nmode = "paper"\n[broker]\nname = "kite"\napi_key = "abc"\n[feed]\nwatch = ["infy", "NOSUCH"]\n'
+    )
+    unknown = patang.call("config", "check")
+    assert (unknown.returncode, "symbols were not checked" in unknown.stderr) == (0, True)
+    (patang.home / "dump.csv").write_text(
+        "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,instrument_type,"
+        "segment,exchange\n408065,1594,INFY,INFOSYS,0,,0,0.05,1,EQ,NSE,NSE\n"
+    )
+    kept = patang.call("instruments", "keep", "dump.csv", "--date", "2026-11-20")
+    assert kept.returncode == 0, kept.stderr
+    assert one_line(patang.call("config", "check"), 2) == (
+        "patang: no such symbol on NSE: NOSUCH (by the list of 2026-11-20; the start asks the broker)"
+    )  # fmt: skip
