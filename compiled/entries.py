@@ -184,6 +184,10 @@ class Entries(Adoptions):
             return Reason.KILLED
         if not self.ready:
             return Reason.NOT_READY
+        if market.instrument.kind == "INDEX":
+            return Reason.INDEX
+        if market.cold and strategy != OPERATOR:
+            return Reason.WARMING
         variety = entry.terms.variety
         if self.simulated and variety is not Variety.REGULAR and variety is not Variety.ICEBERG:
             return Reason.VARIETY

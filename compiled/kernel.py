@@ -270,6 +270,26 @@ class Kernel(Entries):
                     slot.context.now = bar.end
                     self.call_bar(slot, slot.context, bar)
 
+    def cool(self, tokens: list[int]) -> None:
+        """Let no strategy hear these instruments, or enter them, before `warmed`."""
+        for token in tokens:
+            market = self.markets[token]
+            if not market.cold:
+                market.cold = True
+                market.waiting = [market.listeners, market.tickers]
+                market.listeners = []
+                market.tickers = []
+
+    def warmed(self, token: int, bars: list[Bar]) -> None:
+        """Show a cold instrument's bars to the strategies, oldest first, and let them hear it from here on."""
+        market = self.markets[token]
+        if market.cold:
+            market.cold = False
+            market.listeners = market.waiting[0]
+            market.tickers = market.waiting[1]
+            market.waiting = []
+        self.warm(bars)
+
     # market data
 
     def _tick(self, tick: Tick) -> None:
@@ -550,7 +570,7 @@ class Kernel(Entries):
             slot.signals += 1
             slot.last_signal = request.reason
             market = self.markets.get(request.token)
-            if market is None or slot not in market.listeners:
+            if market is None or (slot not in market.listeners and not market.cold):
                 self._stop(slot, KeyError(int(request.token)))
                 return
             if slot.span == DAY and cause.what == BAR and not market.instrument.hours.trading(self.out.now):

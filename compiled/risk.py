@@ -41,6 +41,8 @@ class Reason(IntEnum):
     THROTTLE = 26
     SYMBOL_EXPOSURE = 27
     VARIETY = 28
+    WARMING = 29
+    INDEX = 30
 
 
 @final

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from compiled.kernel import Kernel, Setup
-from compiled.model import MINUTE, NEVER, SECOND, Instrument
+from compiled.model import MINUTE, NEVER, SECOND, Bar, Instrument
 from compiled.positions import Slot
 from compiled.strategy import Strategy
 from engine.errors import BusyError, DataError, PatangError, RetryableError
@@ -49,6 +49,7 @@ from engine.trading.pacing import Lockstep, run_live, run_night
 from engine.trading.reconcile import SOON, Reconciler
 from engine.trading.restore import restore
 from engine.trading.shares import ShareRegister
+from engine.trading.warming import PART, WarmUp
 
 __all__ = ["Desk", "Ports", "Settings"]
 
@@ -219,7 +220,10 @@ class Desk:
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(work) for work in ports.beside(loop)]
             feed = tasks.create_task(ports.feed.run(loop))
-            daily = [feed]
+            session = [feed]
+            if loop.warming is not None:
+                session.append(tasks.create_task(loop.warming.run()))
+            daily = [*session]
             try:
                 await ports.feed.subscribe(int(i.token) for i in watched)
                 if lockstep is not None and ports.pacer is not None:
@@ -232,7 +236,7 @@ class Desk:
                         settings.beat_s, rest,
                     )  # fmt: skip
                     if not loop.stopping:
-                        feed.cancel()
+                        _cancel(session)
                         loop.state = "closed"
                         await run_night(loop, opens, settings.beat_s)
             finally:
@@ -296,7 +300,8 @@ class Desk:
         rules = Safeguards.load()
         hours = Hours(ports.calendar, rules, await derivatives(broker, rules, day))
         own = hours.of_day(day, watched, int(self.settings.square_off_before_s * SECOND))
-        fill_in(watched, await self._patiently(lambda: broker.bands(watched)))
+        first = watched if ports.pacer is not None else watched[:PART]
+        fill_in(first, await self._patiently(lambda: broker.bands(first)))
         cash = await self._patiently(lambda: start_cash(journal, broker, day))
         slots = [Slot(strategy, self._tokens(strategy.name, chosen)) for strategy in self.strategies]
         setup = Setup(
@@ -312,18 +317,14 @@ class Desk:
         loop.changes, loop.configured = changes, self._configured
         self._restore(loop, midnight(day))
         spans = {int(slot.span) for slot in slots}
-        bars = await history(broker, hours, watched, spans, ports.clock, self._log.tell)
-        self.kernel.warm(bars)
+        await self._warm_up(loop, watched, spans, first)
         for slot in slots:
             if slot.stopped:  # by its own fault, in `follow` or while it was warmed up
                 self._log.tell("alarm", "strategy_stopped", f"{slot.name} stopped: {slot.stopped}")
         loop.failures.look()
-        loop.publisher.bars(bars)
-        if ports.keep_bars is not None:
-            ports.keep_bars([bar for bar in bars if bar.start >= midnight(today)])
         self._loop = loop
         loop.stopping = self._stopping  # whoever asked for it so far had no loop to tell
-        loop.gaps.history(bars, now)
+        loop.gaps.tell_lacking()
         await self._reconcile(loop)
         loop.flags = ex_dates(actions, today, self.kernel, self._log.tell)
         loop.doubts = len(ports.calendar.doubts(day))
@@ -331,15 +332,53 @@ class Desk:
             self._log.tell("warn", "calendar", remark)
         return loop, watched
 
+    async def _warm_up(self, loop: Loop, watched: list[Instrument], spans: set[int], banded: list[Instrument]) -> None:
+        """Read the history of everything in lockstep, else that of the first seconds; the rest follows beside the day."""
+        ports = self.ports
+        today = midnight(ist_day(ports.clock.now()))
+
+        def keep(read: list[Bar]) -> None:
+            if ports.keep_bars is not None:
+                ports.keep_bars([bar for bar in read if bar.start >= today])
+
+        def take(each: Instrument, bars: list[Bar], read: list[Bar]) -> None:
+            loop.publisher.bars(bars)
+            keep(read)
+            loop.gaps.history(bars, ports.clock.now(), [int(each.token)])
+            loop.failures.look()
+
+        if ports.pacer is not None:
+            bars = await history(ports.broker, loop.hours, watched, spans, ports.clock, self._log.tell)
+            self.kernel.warm(bars)
+            loop.publisher.bars(bars)
+            keep(bars)
+            loop.gaps.history(bars, ports.clock.now())
+            return
+        loop.warming = WarmUp(
+            self.kernel, ports.broker, loop.hours, ports.clock, spans, self._log.tell, take, ports.stored
+        )
+        await loop.warming.begin(watched, {int(each.token) for each in banded})
+
     async def _choose(self) -> tuple[list[Instrument], list[Instrument]]:
-        """Return what the strategies may trade, and what is watched: that, and whatever is held."""
+        """Return what the strategies may trade, and what is watched: whatever is held, then that.
+
+        Raises `DataError` where more is named than the feed serves; of all shares the last ones are left out.
+        """
         broker, journal = self.ports.broker, self.ports.journal
         named = [symbol for symbols in self.settings.subscriptions.values() for symbol in symbols]
         listed = await self._patiently(lambda: broker.instruments("NSE"))
         chosen = choose(listed, self.settings.watch, named)
         self._shares = ShareRegister(journal, listed)
         held = await also_held(broker, journal, self._shares, self._log.tell) - {int(i.token) for i in chosen}
-        return chosen, chosen + [i for i in listed if int(i.token) in held] + unlisted(journal, listed)
+        urgent = [i for i in listed if int(i.token) in held] + unlisted(journal, listed)
+        most, wanted = self.settings.most_watched - len(urgent), len(chosen)
+        if wanted > most and self.settings.watch:
+            raise DataError(f"the feed serves {self.settings.most_watched} instruments; name fewer in feed.watch")
+        if wanted > most:
+            chosen = chosen[:most]
+            text = f"the feed serves {self.settings.most_watched} instruments: {wanted - most} of the {wanted} listed are not watched; name yours in feed.watch"
+            self._log.tell("warn", "feed", text)
+        return chosen, urgent + chosen
 
     def _restore(self, loop: Loop, start: int) -> None:
         """Bring back what the journal knows; the day begins at `start` (ns)."""
@@ -385,7 +424,7 @@ class Desk:
 
     def _tokens(self, strategy: str, watched: list[Instrument]) -> list[int]:
         symbols = self.settings.subscriptions.get(strategy, ())
-        return [int(i.token) for i in watched if not symbols or i.symbol in symbols]
+        return [int(i.token) for i in watched if (i.symbol in symbols if symbols else i.kind != "INDEX")]
 
     async def _reconcile(self, loop: Loop) -> None:
         """Read the books until nothing is unknown, compare them, and open the desk, or open it read-only."""

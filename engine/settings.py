@@ -19,6 +19,7 @@ from engine.trading.killswitch import KillSwitch
 from engine.trading.loop import Loop
 from engine.trading.margin import Margins
 from engine.trading.reconcile import Terms
+from engine.trading.warming import Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Settings:
     limits: Limits
     spans: tuple[int, ...]
     watch: tuple[str, ...] = ()
+    most_watched: int = 9_000
+    """Instruments the feed serves."""
     rates: Rates = field(default_factory=Rates)
     patience: Patience = field(default_factory=Patience)
     modifies: int = 24
@@ -61,7 +64,7 @@ class Ports(NamedTuple):
 
     `beside` gives what runs beside an opened day, on its loop, until the next one opens. `tomorrow` makes the strategies
     of the next day: with it the desk goes on from day to day, without it the day it opened is its last.
-    `margins` asks the broker what orders would block.
+    `margins` asks the broker what orders would block, `stored` looks up the minutes that this desk has kept.
     """
 
     broker: Broker
@@ -76,3 +79,4 @@ class Ports(NamedTuple):
     beside: Callable[[Loop], Iterable[Coroutine[None, None, None]]] = lambda _: ()
     tomorrow: Callable[[], Sequence[Strategy]] | None = None
     margins: Margins | None = None
+    stored: Stored | None = None

@@ -1,17 +1,18 @@
 """Hand the outside world to the engine: which exchange, which clock, which files, for one run of the desk."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
+from brokers.kite.feed import CONNECTIONS, PER_CONNECTION
 from brokers.paper.broker import World
 from compiled.model import SECOND, Bar
 from compiled.risk import Limits
 from compiled.terms import Exits
 from engine.config import Config
 from engine.desk import Desk, Ports, Settings
-from engine.errors import OperatorError
+from engine.errors import DataError, OperatorError
 from engine.market import charges
 from engine.market.calendar import Calendar
 from engine.ops import logs
@@ -20,6 +21,7 @@ from engine.ops.watchdog import Watchdog
 from engine.trading.gateway import Patience
 from engine.trading.governor import Rates
 from engine.trading.reconcile import Terms
+from engine.trading.warming import Stored
 from store.bars.parquet import ParquetBars
 from store.bars.writer import BarWriter
 from store.sqlite import SqliteJournal
@@ -52,13 +54,15 @@ def wire(station: Station) -> Desk:
     journal = SqliteJournal(station.database, station.fail)
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None
-    market = Market(station, exchange, journal, _keep_bars(station), totals_of(config))
+    store = ParquetBars(bars_folder(config, station.run.mode, station.database)) if config.store.bars else None
+    market = Market(station, exchange, journal, _keep_bars(station, store), totals_of(config))
     world = World(exchange.clock, calendar_of(config), charges.load(), journal)
     trading = in_mode(station, market, world, lockstep=lockstep)
     ports = Ports(
         trading.broker, trading.feed, journal, world.clock, station.kill, world.calendar, world.charges,
         exchange.pacer, market.keep_bars, trading.beside,
         None if exchange.access.place.sandbox else lambda: strategies_of(config), market.broker.margins,
+        stored_in(store) if store is not None else None,
     )  # fmt: skip
     settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal))
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
@@ -91,12 +95,23 @@ def _salt(journal: SqliteJournal) -> str:
     return salt
 
 
-def _keep_bars(station: Station) -> Callable[[list[Bar]], None] | None:
+def stored_in(store: ParquetBars) -> Stored:
+    """Return what looks up kept minutes; a store that cannot be read has none."""
+
+    def stored(symbols: Sequence[str], start: int, end: int) -> dict[str, list[Bar]]:
+        try:
+            return store.read_many(symbols, MINUTE_SPAN, start, end, "live")
+        except (DataError, OperatorError):
+            return {}
+
+    return stored
+
+
+def _keep_bars(station: Station, store: ParquetBars | None) -> Callable[[list[Bar]], None] | None:
     """Return what stores the closed one-minute bars, None where bars are not kept."""
-    if not station.config.store.bars:
+    if store is None:
         return None
     names: dict[int, str] = {}
-    store = ParquetBars(bars_folder(station.config, station.run.mode, station.database))
     writer = BarWriter(store, names, station.fail)
     station.closers += [store.fold, writer.close]
 
@@ -120,6 +135,7 @@ def _settings(station: Station, salt: str) -> Settings:
         limits=limits_of(config),
         spans=station.spans,
         watch=station.run.symbols or tuple(config.feed.watch),
+        most_watched=CONNECTIONS * PER_CONNECTION,
         rates=Rates(
             governor.orders_per_second, governor.orders_per_minute, governor.orders_per_day,
             governor.reserve_per_second,

@@ -20,6 +20,8 @@ STEADY: Final = 30
 A name that trades in a part p of its minutes is so asked for (1 - p) · p³⁰ times a minute: once in 80 minutes at most.
 """
 NAMED: Final = 3
+MOST_LINES: Final = 40
+"""Stretches told one by one in a report."""
 IST: Final = timezone(timedelta(hours=5, minutes=30))
 
 Tell = Callable[[str, str, str], None]
@@ -66,18 +68,23 @@ class Gaps:
         self._heard: set[tuple[int, int]] = set()
         self._open: dict[int, Missing] = {}
         self._steady: dict[int, int] = {}
+        self._lacking: list[Missing] = []
 
-    def history(self, bars: Sequence[Bar], now: int) -> None:
-        """Look through what was read at the opening: the last session before today, and today up to two minutes ago."""
-        starts: dict[int, set[int]] = {token: set() for token in self._instruments}
+    def history(self, bars: Sequence[Bar], now: int, tokens: Iterable[int] | None = None) -> None:
+        """Look through what was read of some instruments, or of all: the last session before today, and today up to two minutes ago.
+
+        What is missing is told with the next `check`.
+        """
+        looked = {token: self._instruments[token] for token in tokens} if tokens is not None else self._instruments
+        starts: dict[int, set[int]] = {token: set() for token in looked}
         for bar in bars:
             if bar.span == SPAN:
                 starts[int(bar.token)].add(int(bar.start))
         self.take(bars)
-        found, today = [], []
-        for token, each in self._instruments.items():
+        today = []
+        for token, each in looked.items():
             last = self._hours.before(self._day, each).day
-            found += self._lack(starts[token], last, token)
+            self._lacking += self._lack(starts[token], last, token)
             past = self._hours.expected_bars(last, each) + [
                 start for start in self._expected[token] if start < now - 2 * MINUTE
             ]
@@ -90,7 +97,7 @@ class Gaps:
                 (token, start) for gap in lacking for start in self._expected[token] if gap.start <= start < gap.end
             )
             today += lacking
-        self._report(found + today, "the history lacks")
+        self._lacking += today
 
     def _lack(self, starts: set[int], day: date, token: int) -> list[Missing]:
         found = self._hours.missing_bars(starts, day, self._instruments[token])
@@ -117,6 +124,7 @@ class Gaps:
         """Look at the minutes that are over, once a minute; a gap is told when it ends, at the latest with the day."""
         if now < self._due and not over:
             return
+        self.tell_lacking()
         self._due = now // MINUTE * MINUTE + MINUTE + SETTLED
         ended: list[Missing] = []
         for token, expected in self._expected.items():
@@ -130,6 +138,11 @@ class Gaps:
             ended += self._open.values()
             self._open.clear()
         self._report(ended, "no bars of")
+
+    def tell_lacking(self) -> None:
+        """Tell what the history lacks, as far as it has been looked through."""
+        lacking, self._lacking = self._lacking, []
+        self._report(lacking, "the history lacks")
 
     def _minute(self, token: int, start: int, ended: list[Missing]) -> None:
         gap = self._open.pop(token, None)
@@ -150,7 +163,11 @@ class Gaps:
         for gap in gaps:
             names = stretches.setdefault((gap.start, gap.end, gap.bars), [])
             names.append(self._instruments[gap.token].symbol)
-        for (start, end, bars), names in sorted(stretches.items()):
+        longest = sorted(stretches, key=lambda stretch: (-stretch[2], stretch))[:MOST_LINES]
+        if more := len(stretches) - len(longest):
+            self._tell("info", "gap", f"{what} {more} more stretches of single instruments, none longer")
+        for start, end, bars in sorted(longest):
+            names = stretches[start, end, bars]
             serious = bars >= LONG or len(names) == len(self._instruments)
             who = ", ".join(names) if len(names) <= NAMED else f"{len(names)} instruments"
             minutes = "1 minute" if bars == 1 else f"{bars} minutes"

@@ -30,6 +30,7 @@ from engine.trading.reconcile import Reconciler
 from engine.trading.records import Recorder
 from engine.trading.remarks import ChargeRemarks
 from engine.trading.tickets import Counter
+from engine.trading.warming import WarmUp
 
 FRAME = SECOND // 10
 LEVELS = ("info", "fill", "warn", "alarm")
@@ -72,6 +73,8 @@ class Loop:
         """What an action with its ex-date today does to what stands, a line each."""
         self.bands: BandWatch | None = None
         """Follows the price bands, where that has been handed in."""
+        self.warming: WarmUp | None = None
+        """Reads the history of what is cold, where that has been handed in."""
         self.doubts = 0
         """How many changes of today's hours nobody has confirmed."""
         self.gaps = Gaps(hours, self._watched(), clock.now(), log.tell)
@@ -148,7 +151,7 @@ class Loop:
             self._do(self.kernel.handle(self.inbox.popleft()))
         bars, self.kernel.closed_bars = self.kernel.closed_bars, []
         if bars:
-            self.publisher.bars(bars)
+            self.publisher.bars(self.warming.note(bars) if self.warming is not None else bars)
             self.gaps.take(bars)
             if self._keep_bars is not None:
                 self._keep_bars(bars)
@@ -329,6 +332,8 @@ class Loop:
         self.publisher.publish(self._header(now))
         self.publisher.worry("Missing minutes", self.gaps.count)
         self.publisher.worry("Ex-date flags", len(self.flags))
+        if self.warming is not None:
+            self.publisher.worry("Warming up", self.warming.left)
         if self.doubts:
             self.publisher.worry("Unconfirmed hours", self.doubts)
 

@@ -32,16 +32,17 @@ def check_account(journal: Journal, account: str) -> None:
 
 
 def choose(instruments: Iterable[Instrument], watch: Sequence[str], wanted: Iterable[str]) -> list[Instrument]:
-    """Return the shares to watch: `watch` and what the strategies name, or all where `watch` is empty.
+    """Return what to watch: `watch` and what the strategies name, indices too, or besides all shares where `watch` is empty.
 
-    Raises `DataError` for a symbol the broker does not have.
+    What is named comes first. Raises `DataError` for a symbol the broker does not have.
     """
-    by_symbol = {i.symbol: i for i in instruments if i.kind == "EQ"}
+    by_symbol = {i.symbol: i for i in instruments if i.kind in {"EQ", "INDEX"}}
     named = dict.fromkeys([*watch, *wanted])
     missing = [symbol for symbol in named if symbol not in by_symbol]
     if missing:
         raise DataError(f"no such symbol on NSE: {', '.join(missing)}")
-    return [by_symbol[symbol] for symbol in named] if watch else list(by_symbol.values())
+    shares = () if watch else (symbol for symbol, each in by_symbol.items() if each.kind == "EQ")
+    return [by_symbol[symbol] for symbol in dict.fromkeys([*named, *shares])]
 
 
 def freezes(instruments: Iterable[Instrument], rules: Rules, day: date) -> None:
@@ -71,6 +72,7 @@ def rates(table: RateTable, instruments: Iterable[Instrument], day: date) -> dic
     return {
         int(i.token) * 8 + int(product): table.rates(segment(i, product), i.exchange, number)
         for i in instruments
+        if i.kind != "INDEX"
         for product in PRODUCTS
     }
 

@@ -29,6 +29,8 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.PRODUCT: Meaning(
         "the instrument is not traded under this product (shares: CNC, MIS, MTF; contracts: NRML, MIS)", ""
     ),
+    Reason.INDEX: Meaning("an index is watched, never traded: its contracts are", ""),
+    Reason.WARMING: Meaning("the instrument's history is still being read", "`feed.watch`: fewer names"),
     Reason.TERMS: Meaning("kind, price, validity and variety of the order do not go together", "[orders](orders.md)"),
     Reason.SIZE_ZERO: Meaning("the rung's capital buys no lot", "`strategy.*.capital`"),
     Reason.LOT: Meaning("the quantity is no multiple of the lot", "the instrument"),

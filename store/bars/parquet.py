@@ -69,6 +69,21 @@ class ParquetBars:
         """Return the bars of a symbol that start in [start, end), oldest first."""
         return to_bars(self.columns(symbol, span, start, end, version), span)
 
+    def read_many(self, symbols: Sequence[str], span: int, start: int, end: int, version: str) -> dict[str, list[Bar]]:
+        """Return what `read` returns of each symbol; the batches are looked through once."""
+        folder = self._folder(version, span)
+        with _speaking(folder):
+            recent = _recent(folder)
+            first, last = str(_period(start, span)), str(_period(end, span))
+            found = {}
+            for symbol in symbols:
+                years = [path for path in _parquet(_home(folder, symbol)) if first <= path.stem <= last]
+                parts = [_between(path, start, end) for path in years]
+                columns = merge([_empty(), *parts, *([recent[symbol]] if symbol in recent else [])])
+                low, high = np.searchsorted(columns.start, [start, end])
+                found[symbol] = to_bars(columns.pick(slice(int(low), int(high))), span)
+        return found
+
     def symbols(self, span: int, version: str) -> list[str]:
         """Return the symbols that have bars, in order."""
         folder = self._folder(version, span)
@@ -159,6 +174,19 @@ def _batches(folder: Path) -> Iterator[pa.Table]:
     for path in _parquet(folder / "recent"):
         with contextlib.suppress(FileNotFoundError):  # folded in since it was listed
             yield pq.ParquetFile(path).read(use_threads=False)
+
+
+def _recent(folder: Path) -> dict[str, Columns]:
+    """Return what waits in the batches, by symbol."""
+    batches = list(_batches(folder))
+    if not batches:
+        return {}
+    table = pa.concat_tables(batches)
+    names, columns = np.asarray(table.column("symbol")), decode(table)
+    order = np.argsort(names, kind="stable")
+    found, firsts = np.unique(names[order], return_index=True)
+    bounds = pairwise([*firsts.tolist(), len(order)])
+    return {str(name): columns.pick(order[first:last]) for name, (first, last) in zip(found, bounds, strict=True)}
 
 
 def _of_symbol(batch: pa.Table, symbol: str) -> Columns:

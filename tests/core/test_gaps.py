@@ -135,6 +135,7 @@ def test_the_opening_looks_through_the_last_session_and_today_so_far():
     today = [at("2026-08-04", time) for time in ("09:15", "09:16")]  # 09:17 is missing, 09:18 may still come
     found = [Bar(token, start, 60, 1.0, 1.0, 1.0, 1.0, 1) for token in (1, 2) for start in (*yesterday, *today)]
     scene.gaps.history(found, now)
+    scene.gaps.tell_lacking()
     assert scene.told == [
         ("warn", "the history lacks SMALLCAP: 15 minutes, 03 Aug 15:15 to 03 Aug 15:30"),
         ("warn", "the history lacks CANBK, SMALLCAP: 1 minute, 04 Aug 09:17 to 04 Aug 09:18"),

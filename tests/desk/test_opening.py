@@ -33,7 +33,7 @@ def test_a_whole_opening_is_never_told_that_it_asks_too_often(patang):
             process.wait(PATIENCE_S)
 
 
-@pytest.mark.parametrize("moment", ["history", "restore"])
+@pytest.mark.parametrize("moment", ["WarmUp", "restore"])
 def test_a_desk_that_is_told_to_stop_while_it_opens_stops(station, monkeypatch, moment):
     made = station(Run(speed=1.0, start="10:00"))
     held, go_on = threading.Event(), threading.Event()

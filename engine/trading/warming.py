@@ -1,0 +1,185 @@
+"""The warm-up: the history that strategies begin with, read instrument by instrument while the desk is already at work."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Final, final
+
+from compiled.kernel import Kernel
+from compiled.model import MINUTE, SECOND, Bar, Instrument
+from engine.errors import OperatorError, RetryableError
+from engine.market.calendar import ist_day
+from engine.market.hours import Hours
+from engine.ports import Broker, Clock
+from engine.trading.bands import fill_in
+from engine.trading.opening import MINUTE_SPAN, fold
+
+FIRST_S: Final = 3.0
+"""Seconds of the opening that are given to the warm-up; what is cold then warms up while the desk runs."""
+PART: Final = 500
+"""So many instruments are looked up together: as many as one request for quotes may name."""
+TRIES: Final = 3
+DEAD: Final = 10 * SECOND
+"""How long to wait for a session that has ended."""
+NAMED: Final = 3
+
+Stored = Callable[[Sequence[str], int, int], Mapping[str, list[Bar]]]
+"""Return the one-minute bars kept of some symbols that start in [start, end); blocks."""
+Tell = Callable[[str, str, str], None]
+
+
+@final
+class WarmUp:
+    """Brings instruments, in the order given, from cold to warm: their bands, then their bars since the last session's open.
+
+    While one is cold no strategy hears it, and none enters it (`WARMING`); exits, protection and orders by hand go on. Bars
+    that are kept whole come from `stored`, everything else from the broker. `take` is handed each instrument that
+    has become warm, its bars of all spans, and the minutes that the broker was asked for.
+    """
+
+    def __init__(
+        self, kernel: Kernel, broker: Broker, hours: Hours, clock: Clock, spans: Iterable[int], tell: Tell,
+        take: Callable[[Instrument, list[Bar], list[Bar]], None], stored: Stored | None,
+    ) -> None:  # fmt: skip
+        self._kernel = kernel
+        self._broker = broker
+        self._hours = hours
+        self._clock = clock
+        self._spans = sorted({MINUTE_SPAN, *spans})
+        self._tell = tell
+        self._take = take
+        self._stored = stored
+        self._cold: dict[int, list[Bar]] = {}
+        """The cold instruments, and what has closed of them meanwhile."""
+        self._queue: deque[Instrument] = deque()
+        self._kept: dict[int, list[Bar]] = {}
+        self._failed: list[tuple[Instrument, RetryableError]] = []
+        self._banded: set[int] = set()
+        self._all = 0
+
+    @property
+    def left(self) -> int:
+        """Return how many instruments are cold."""
+        return len(self._cold)
+
+    async def begin(self, instruments: Sequence[Instrument], banded: Collection[int]) -> None:
+        """Warm up what can be in the first seconds; those whose token is in `banded` have their bands."""
+        self._all = len(instruments)
+        self._queue.extend(instruments)
+        self._cold = {int(each.token): [] for each in instruments}
+        self._banded.update(banded)
+        self._kernel.cool(list(self._cold))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_S):
+                await self._work()
+        if self.left:
+            text = f"{self.left} of {self._all} instruments wait for their history; no strategy enters them before"
+            self._tell("info", "warming", text)
+
+    async def run(self) -> None:
+        """Warm up the rest."""
+        if not self.left:
+            return
+        await self._work()
+        self._tell("info", "warming", f"all {self._all} instruments have their history")
+
+    def note(self, bars: list[Bar]) -> list[Bar]:
+        """Keep what closes of cold instruments until strategies may hear it; return the bars of the others."""
+        if not self._cold:
+            return bars
+        for bar in bars:
+            if (kept := self._cold.get(int(bar.token))) is not None:
+                kept.append(bar)
+        return [bar for bar in bars if int(bar.token) not in self._cold]
+
+    async def _work(self) -> None:
+        """Go through the queue; what the broker turns away is asked for again, and warm without history in the end."""
+        for tried in range(TRIES):
+            await self._round()
+            if not self._failed:
+                return
+            if tried < TRIES - 1:
+                self._queue.extend(each for each, _ in self._failed)
+                self._failed.clear()
+                await self._clock.sleep_until(self._clock.now() + SECOND)
+        _say(self._failed, self._tell)
+        while self._failed:
+            self._warm(self._failed.pop()[0], [], [])
+
+    async def _round(self) -> None:
+        while self._queue:
+            part = [self._queue[at] for at in range(min(PART, len(self._queue)))]
+            await self._bands([each for each in part if int(each.token) not in self._banded])
+            await self._keep(part)
+            for each in part:
+                while not await self._done(each):
+                    await self._clock.sleep_until(self._clock.now() + DEAD)
+                self._queue.popleft()
+
+    async def _bands(self, part: list[Instrument]) -> None:
+        if not part:
+            return
+        try:
+            fill_in(part, await self._broker.bands(part))
+            self._banded.update(int(each.token) for each in part)
+        except (RetryableError, OperatorError) as error:
+            self._tell("warn", "bands", f"the bands of {len(part)} instruments cannot be read: {error}")
+
+    async def _keep(self, part: list[Instrument]) -> None:
+        """Look up what is kept of some instruments, and warm those of which nothing is missing."""
+        if self._stored is None or not part:
+            return
+        now = self._clock.now()
+        start = min(opens[0] for each in part if (opens := self._opens(each, now)))
+        found = await asyncio.to_thread(self._stored, [each.symbol for each in part], start, now)
+        self._kept = {int(each.token): found.get(each.symbol, []) for each in part}
+
+    async def _done(self, each: Instrument) -> bool:
+        """Warm one instrument up, or note that the broker turned it away; False while the session is dead."""
+        now, read = self._clock.now(), list[Bar]()
+        opens = self._opens(each, now)
+        kept = [bar for bar in self._kept.get(int(each.token), ()) if bar.start >= opens[0]]
+        since = self._since(each, kept, now)
+        if since:
+            try:
+                read = await self._broker.history(int(each.token), since if kept else opens[0], now, MINUTE_SPAN)
+            except RetryableError as error:
+                self._failed.append((each, error))
+                return True
+            except OperatorError:
+                return False
+            kept = [bar for bar in kept if bar.start < since] + read
+        self._warm(each, [bar for span in self._spans for bar in fold(kept, span, opens) if bar.end <= now], read)
+        return True
+
+    def _since(self, each: Instrument, kept: Sequence[Bar], now: int) -> int:
+        """Return when the first minute that is missing from what is kept began, 0 where none is."""
+        today = ist_day(now)
+        starts = {int(bar.start) for bar in kept}
+        expected = self._hours.expected_bars(self._hours.before(today, each).day, each)
+        expected += [start for start in self._hours.expected_bars(today, each) if start + MINUTE <= now]
+        return next((start for start in expected if start not in starts), 0)
+
+    def _opens(self, each: Instrument, now: int) -> list[int]:
+        today = ist_day(now)
+        sessions = (self._hours.before(today, each), self._hours.session(today, each))
+        return [part.start for session in sessions if session for part in session.parts]
+
+    def _warm(self, each: Instrument, bars: list[Bar], read: list[Bar]) -> None:
+        """Let strategies hear an instrument from here on: first what was, then what has closed meanwhile."""
+        live = self._cold.pop(int(each.token))
+        known = {(bar.start, bar.span) for bar in bars}
+        whole = bars + [bar for bar in live if (bar.start, bar.span) not in known]
+        whole.sort(key=lambda bar: (bar.end, bar.span))
+        self._kernel.warmed(int(each.token), whole)
+        self._kept.pop(int(each.token), None)
+        self._take(each, whole, read)
+
+
+def _say(failed: Sequence[tuple[Instrument, RetryableError]], tell: Tell) -> None:
+    if len(failed) > NAMED:
+        tell("warn", "history", f"{len(failed)} instruments: no history ({failed[-1][1]})")
+        return
+    for instrument, why in failed:
+        tell("warn", "history", f"{instrument.symbol}: no history ({why})")
