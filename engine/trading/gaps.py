@@ -81,6 +81,7 @@ class Gaps:
             if bar.span == SPAN:
                 starts[int(bar.token)].add(int(bar.start))
         self.take(bars)
+        self.filled(bars)
         today = []
         for token, each in looked.items():
             last = self._hours.before(self._day, each).day
