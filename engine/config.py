@@ -33,7 +33,7 @@ def _like(pattern: str, expected: str, text: str) -> Meta:
 
 
 Direction = Literal["long", "short", "both"]
-Symbol = Annotated[str, Meta(pattern=r"^[^\s:]+$", title='a symbol as "INFY"', extra=UPPER)]
+Symbol = Annotated[str, Meta(pattern=r"^[^\s:]+( [^\s:]+)*$", title='a symbol as "INFY"', extra=UPPER)]
 Symbols = tuple[Symbol, ...]
 Span = Annotated[int, Meta(ge=1, le=DAY_SECONDS)]
 
@@ -207,7 +207,7 @@ class Feed(Struct, frozen=True, kw_only=True):
     bands_every_s: Annotated[
         float, _in(1, 600, "Time between readings of the price bands of what is held or near an edge of its band.")
     ] = 30.0
-    watch: Annotated[Symbols, _is("Instruments to subscribe; empty: all of the sandbox's.")] = ()
+    watch: Annotated[Symbols, _is("Instruments to subscribe, indices too; empty: every share that is listed.")] = ()
 
 
 class Governor(Struct, frozen=True, kw_only=True):

@@ -47,6 +47,22 @@ def test_bars_come_back_oldest_first_with_every_field(store):
     assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields([bar(0), bar(1), bar(2)])
 
 
+def test_many_symbols_are_read_as_each_would_be_by_itself(store):
+    names = {1: "RELIANCE", 2: "SBIN", 3: "TCS"}
+    store.write([bar(minute, token=token) for minute in range(3) for token in (1, 2)], names, "live")
+    store.fold()
+    store.write([bar(2, close=99.0), bar(3), bar(1, token=3)], names, "live")
+    store.write([bar(3, close=98.0), bar(9)], names, "live")
+    wanted, start, end = ["RELIANCE", "SBIN", "TCS", "NONE"], OPEN + MINUTE, OPEN + 5 * MINUTE
+    found = store.read_many(wanted, 60, start, end, "live")
+    assert {name: fields(bars) for name, bars in found.items()} == {
+        name: fields(store.read(name, 60, start, end, "live")) for name in wanted
+    }
+    assert [(b.start, b.close) for b in found["RELIANCE"]] == [
+        (OPEN + MINUTE, 100.5), (OPEN + 2 * MINUTE, 99.0), (OPEN + 3 * MINUTE, 98.0),
+    ]  # fmt: skip
+
+
 def test_the_range_includes_its_start_and_excludes_its_end(store):
     store.write([bar(minute) for minute in range(5)], {1: "RELIANCE"}, "live")
     found = store.read("RELIANCE", 60, OPEN + MINUTE, OPEN + 3 * MINUTE, "live")

@@ -1,0 +1,180 @@
+"""The warm-up: what is cold is left alone, what is kept is not asked for, and nothing is heard twice or missed."""
+
+import asyncio
+from datetime import date
+
+import pytest
+
+from compiled.events import PlaceOrder
+from compiled.ladder import AT_MARKET, single
+from compiled.model import MINUTE, Bar, Instrument, Product, Side
+from compiled.risk import Reason
+from compiled.strategy import Request, Wish
+from engine.errors import DataError, RetryableError
+from engine.market.calendar import Calendar
+from engine.market.hours import Hours
+from engine.market.safeguards import Safeguards
+from engine.ports import PriceBand
+from engine.trading.opening import choose
+from engine.trading.warming import WarmUp
+from tests.core.scripted import BEL, CANBK, OPEN, Scene, instruments, only, some
+
+NOW = OPEN + 3 * MINUTE
+DAY = date(2025, 10, 7)
+HOURS = Hours(Calendar.load(), Safeguards.load(), set())
+SHARE = instruments()[0]
+EVENING = HOURS.expected_bars(HOURS.before(DAY, SHARE).day, SHARE)
+MORNING = [OPEN, OPEN + MINUTE, OPEN + 2 * MINUTE]
+
+
+def minutes(token, starts):
+    return [Bar(token, start, 60, 100.0, 100.0, 100.0, 100.0, 1) for start in starts]
+
+
+class Broker:
+    """Has every minute of everything; turns requests for the tokens in `busy` away, so many times."""
+
+    def __init__(self, **busy):
+        self.busy = {CANBK: busy.get("canbk", 0), BEL: busy.get("bel", 0)}
+        self.asked = []
+        self.during = lambda: None
+
+    async def history(self, token, start, end, span):
+        del end, span
+        self.asked.append((token, start))
+        self.during()
+        if self.busy[token]:
+            self.busy[token] -= 1
+            raise RetryableError("Too many requests (HTTP 429)")
+        return minutes(token, [each for each in (*EVENING, *MORNING) if each >= start])
+
+    async def bands(self, wanted):
+        return [PriceBand(int(each.token), 90.0, 110.0, 100.0) for each in wanted]
+
+
+class Still:
+    """A clock that stands, and lets nobody wait."""
+
+    def now(self):
+        return NOW
+
+    async def sleep_until(self, ts):
+        del ts
+
+
+class Cold:
+    """A scene three minutes after the open whose strategy notes the starts of the bars it hears."""
+
+    def __init__(self, broker=None, stored=None):
+        self.scene = Scene(now=NOW)
+        self.heard = []
+        self.scene.script.on_bar = lambda _, bar: self.heard.append((int(bar.token), int(bar.start)))
+        self.broker = broker or Broker()
+        self.taken, self.told = [], []
+        self.warming = WarmUp(
+            self.scene.kernel, self.broker, HOURS, Still(), {60}, lambda *line: self.told.append(line),
+            lambda each, bars, read: self.taken.append((each.symbol, len(bars), len(read))), stored,
+        )  # fmt: skip
+
+    def begin(self):
+        watched = [market.instrument for market in self.scene.kernel.markets.values()]
+        asyncio.run(self.warming.begin(watched, ()))
+
+
+def wanted(scene, strategy):
+    """Return the verdict on an entry in CANBK that a strategy asks for, or that comes by hand."""
+    if strategy:
+        scene.script.todo.append(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=5))
+        scene.tick(250.0, BEL)
+        return scene.kernel.decisions.fresh[-1].verdict
+    wish = Wish(
+        scene.now, Request(CANBK, Side.BUY, single(5, 2.0, 0.0, Product.CNC, trail=True, entry=AT_MARKET), "by hand")
+    )
+    scene.tell(wish)
+    return wish.verdict
+
+
+def test_no_strategy_hears_or_enters_what_is_cold_while_orders_by_hand_go_through():
+    cold = Cold()
+    scene, kernel = cold.scene, cold.scene.kernel
+    kernel.cool([CANBK])
+    asked = []
+    scene.script.todo.append(asked.append)
+    scene.tick(100.0)
+    assert asked == [], "it is not shown a tick"
+    scene.script.todo.clear()
+    assert wanted(scene, "script") is Reason.WARMING
+    assert kernel.slots[0].stopped == ""
+    assert wanted(scene, "") is Reason.OK
+    kernel.warmed(CANBK, minutes(CANBK, [OPEN]))
+    assert cold.heard == [(CANBK, OPEN)]
+    found = scene.act(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=7))
+    assert only(found, PlaceOrder).order.quantity == 7
+
+
+def test_what_closes_while_the_history_is_read_is_heard_after_it_and_once():
+    cold = Cold()
+    live = minutes(CANBK, [OPEN + 2 * MINUTE, OPEN + 3 * MINUTE]) + minutes(BEL, [OPEN + 3 * MINUTE])
+    passed = []
+    cold.broker.during = lambda: passed.extend(cold.warming.note(live)) if len(cold.broker.asked) == 1 else None
+    cold.begin()
+    whole = [*EVENING, *MORNING, OPEN + 3 * MINUTE]
+    assert cold.heard == [(token, start) for token in (CANBK, BEL) for start in whole]
+    assert passed == []
+    assert cold.warming.note(live) == live
+    assert (cold.warming.left, cold.told) == (0, [])
+    assert cold.scene.kernel.markets[BEL].instrument.upper == 110.0
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked"),
+    [
+        ([*EVENING, *MORNING], []),
+        ([*EVENING, *MORNING[:2]], [(CANBK, MORNING[2])]),
+        ([*EVENING[:100], *EVENING[101:], *MORNING], [(CANBK, EVENING[100])]),
+        ([], [(CANBK, EVENING[0])]),
+    ],
+)
+def test_what_is_kept_is_not_asked_for_again(kept, asked):
+    cold = Cold(stored=lambda symbols, start, end: {"CANBK": minutes(CANBK, kept)} if start == EVENING[0] else {})
+    cold.begin()
+    assert [each for each in cold.broker.asked if each[0] == CANBK] == asked
+    assert [start for token, start in cold.heard if token == CANBK] == [*EVENING, *MORNING]
+    read = len([start for start in (*EVENING, *MORNING) if asked and start >= asked[0][1]])
+    assert cold.taken[0] == ("CANBK", len(EVENING) + 3, read)
+
+
+def test_what_a_busy_broker_turns_away_is_asked_for_twice_more_and_then_goes_without():
+    cold = Cold(Broker(canbk=2, bel=3))
+    cold.begin()
+    assert sorted(token for token, _ in cold.broker.asked) == [CANBK] * 3 + [BEL] * 3
+    assert cold.told == [("warn", "history", "BEL: no history (Too many requests (HTTP 429))")]
+    assert {token for token, _ in cold.heard} == {CANBK}
+    assert cold.warming.left == 0
+
+
+def listed():
+    index = Instrument(256265, "NSE", "NIFTY 50", 0.05, kind="INDEX")
+    return [index, *instruments()]
+
+
+@pytest.mark.parametrize(
+    ("watch", "named", "found"),
+    [
+        ((), (), ["CANBK", "BEL"]),
+        ((), ("NIFTY 50", "BEL"), ["NIFTY 50", "BEL", "CANBK"]),
+        (("BEL", "NIFTY 50"), ("CANBK",), ["BEL", "NIFTY 50", "CANBK"]),
+    ],
+)
+def test_an_index_is_watched_where_it_is_named(watch, named, found):
+    assert [each.symbol for each in choose(listed(), watch, named)] == found
+    with pytest.raises(DataError, match="NIFTY 51"):
+        choose(listed(), ("NIFTY 51",), ())
+
+
+def test_an_index_is_never_ordered():
+    scene = Scene()
+    scene.kernel.markets[CANBK].instrument.kind = "INDEX"
+    assert wanted(scene, "script") is Reason.INDEX
+    assert wanted(scene, "") is Reason.INDEX
+    assert some(scene.asked, PlaceOrder) == []
