@@ -9,7 +9,7 @@ from typing import Final, final
 from compiled.kernel import Kernel
 from compiled.model import MINUTE, SECOND, Bar, Instrument
 from engine.errors import OperatorError, RetryableError
-from engine.market.calendar import ist_day
+from engine.market.calendar import DAY, ist_day
 from engine.market.hours import Hours
 from engine.ports import Broker, Clock
 from engine.trading.bands import fill_in
@@ -49,7 +49,7 @@ class WarmUp:
         self._spans = sorted({MINUTE_SPAN, *spans})
         self._tell = tell
         self._take = take
-        self._stored = stored
+        self._stored = None if self._spans[-1] * SECOND >= DAY else stored  # a day's bar is the exchange's own
         self._cold: dict[int, list[Bar]] = {}
         """The cold instruments, and what has closed of them meanwhile."""
         self._queue: deque[Instrument] = deque()
