@@ -119,7 +119,7 @@ def sandbox(
     date: Annotated[str, Parameter(help="The day it plays, YYYY-MM-DD; empty: the latest trading day.")] = "",
     start: Annotated[str, Parameter(help="When it begins, IST; empty: when the day opens.")] = "",
     tape: Annotated[Path | None, Parameter(help="Folder of recorded 1-minute bars to play instead.")] = None,
-    exchanges: Annotated[str, Parameter(help="NSE, NFO, BSE, MCX, with commas between.")] = "NSE",
+    exchanges: Annotated[str, Parameter(help="NSE, NFO, BSE, BFO, MCX, with commas between.")] = "NSE,NFO,BSE,BFO",
     size: Annotated[int, Parameter(help="Instruments in all, up to 9000; 0: the named ones.")] = 0,
     instruments: Annotated[
         Path | None, Parameter(help="Kite instrument dump (CSV, may be gzipped): lists everything in it.")
@@ -140,7 +140,7 @@ def sandbox(
 
     fields = {
         "seed": seed, "port": port, "speed": speed_of(speed) or None, "date": exchange_day(date), "start": start,
-        "tape": tape, "instruments": instruments, "exchanges": tuple(filter(None, exchanges.split(","))), "size": size, "faults_file": faults,
+        "tape": tape, "instruments": instruments, "exchanges": tuple(filter(None, exchanges.split(","))), "size": size, "wide": True, "faults_file": faults,
         "state": state, "postback": postback, "limits": speed != "max",
     }  # fmt: skip
     return serve_sandbox(fields, fault, choice, as_json=as_json)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -305,5 +306,19 @@ def serve_sandbox(fields: dict[str, Any], faults: tuple[str, ...], choices: tupl
         sys.stdout.flush()
 
     config = SandboxConfig(faults=tuple(map(from_text, faults)), choices=from_texts(choices), **fields)
-    Sandbox(config).serve_forever(started)
+    Sandbox(config, progress_line()).serve_forever(started)
     return INTERRUPTED
+
+
+def progress_line() -> Callable[[str, int], None]:
+    """Return what tells on stderr, once a second at most, how far a day has been played again."""
+    told = time.monotonic()
+
+    def tell(date: str, now: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= 1.0:
+            told = time.monotonic()
+            clock = datetime.fromtimestamp(now // 1_000_000_000, IST)
+            sys.stderr.write(f"patang: playing {date} again, {clock:%H:%M} IST\n")
+
+    return tell

@@ -11,6 +11,7 @@ ADMIN = "/sandbox/"
 ADVANCE = "/sandbox/advance"
 HOLD = "/sandbox/hold"
 WAKE = "/sandbox/wake"
+FAULTS = "/sandbox/faults"
 
 
 def admin_table(x: Exchange) -> list[Route]:
@@ -24,9 +25,9 @@ def admin_table(x: Exchange) -> list[Route]:
             "POST", WAKE, lambda r, _p: bare({"listed": r.value("key") in x.listings}), "", public=True, changes=False
         ),
         route("GET", "/sandbox/books", lambda _r, _p: bare(_books(x)), "", public=True),
-        route("GET", "/sandbox/faults", lambda _r, _p: bare(x.faults.rows()), "", public=True),
-        route("POST", "/sandbox/faults", lambda r, _p: _add_faults(x, r), "", public=True),
-        route("DELETE", "/sandbox/faults", lambda _r, _p: bare({"removed": x.faults.remove()}), "", public=True),
+        route("GET", FAULTS, lambda _r, _p: bare(x.faults.rows()), "", public=True),
+        route("POST", FAULTS, lambda r, _p: _add_faults(x, r), "", public=True),
+        route("DELETE", FAULTS, lambda _r, _p: bare({"removed": x.faults.remove()}), "", public=True),
         route("DELETE", "/sandbox/faults/{id}", lambda _r, p: _remove_fault(x, p), "", public=True),
     ]
 

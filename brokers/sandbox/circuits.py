@@ -4,7 +4,7 @@ Sources: SEBI's circulars on market-wide circuit breakers (10, 15 and 20 % of th
 price bands. A band slides after its waiting time, where the price still stands within 0.1 % of its edge.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, NamedTuple, final
 
 from brokers.sandbox import ist
@@ -80,13 +80,14 @@ class Circuits:
 
     def __init__(
         self,
-        sliding: Iterable[Listing],
         index: Index,
         midnight: int,
         slid: Callable[[Listing], None],
         halt: Callable[[int], None],
     ) -> None:
-        self._bands = [Band(listing) for listing in sliding]
+        self.halts = True
+        """Whether the whole market stops where the index has moved too far."""
+        self._bands: list[Band] = []
         self._index = index
         self._midnight = midnight
         self._slid = slid
@@ -94,12 +95,18 @@ class Circuits:
         self._reached = 0
         """Breakers that have been tripped today."""
 
+    def watch(self, listing: Listing) -> None:
+        """Slide an instrument's band from now on."""
+        self._bands.append(Band(listing))
+
     def check(self, now: int) -> None:
         """Slide the bands that are due, and halt the market where the index has reached another breaker."""
         time_of_day = now - self._midnight
         for band in self._bands:
             if band.check(now, time_of_day):
                 self._slid(band.listing)
+        if not self.halts:
+            return
         moved = abs(self._index.last / self._index.instrument.close - 1.0)
         tripped = [level for level in LEVELS[self._reached :] if moved >= level.move]
         self._reached += len(tripped)

@@ -12,7 +12,7 @@ from brokers.sandbox.faults import Fault
 from engine.errors import ConfigError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-EXCHANGES = ("NSE", "NFO", "BSE", "MCX")
+EXCHANGES = ("NSE", "NFO", "BSE", "BFO", "MCX")
 MOST_INSTRUMENTS = 9_000
 MOST_PORT = 65_535
 SANDBOX_USER = re.compile(r"SB\w*|SANDBOX\w*")
@@ -34,7 +34,9 @@ class SandboxConfig:
     symbols: tuple[str, ...] = ()
     """What is listed; empty: the twenty names of `universe.py`, or every symbol of the tape."""
     exchanges: tuple[str, ...] = ("NSE",)
-    """Where the crowd trades besides NSE: NFO (futures and options on what is listed), BSE (the same shares), MCX."""
+    """Where the crowd trades besides NSE: NFO (futures and options on what is listed), BSE (the same shares), BFO, MCX."""
+    wide: bool = False
+    """List the rest of the NIFTY 50, the common indices and the contracts on them, too: they sleep until asked for."""
     size: int = 0
     """How many instruments are listed in all, up to 9,000; 0: what the names and exchanges give."""
     tape: Path | None = None

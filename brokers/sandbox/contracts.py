@@ -1,25 +1,24 @@
-"""The generated part of the universe: futures and options, BSE twins, commodities, and as many shares as asked for.
+"""The rows of a generated universe: what an instrument dump of it would list.
 
 Sizes and expiries are plausible, not the exchanges': NFO contracts expire on the last Tuesday of their month,
 commodities on its 20th, or the trading day before; lots are those of `rules.json` or about ₹7.5 lakh's worth.
 """
 
 import calendar
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import count
 from random import Random
-from typing import Literal, NamedTuple
+from typing import NamedTuple, final
 
-from brokers.sandbox import sessions
+from brokers.sandbox import sessions, universe
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.day_rules import DayRules
-from brokers.sandbox.fair import Drift, Fair, Follow, Option
-from brokers.sandbox.listing import Contract, Index, Listing, Spot
-from compiled.model import Instrument
-from engine.market.instruments import as_number
+from brokers.sandbox.indices import INDEX_NAMES, NIFTY_50
+from engine.market.instruments import INDICES
+from engine.market.instruments import Listing as Row
 
-SEGMENTS: Mapping[str, int] = {"NSE": 1, "NFO": 2, "BSE": 4, "MCX": 7}
-TYPES: Mapping[str, str] = {"FUT": "FUT", "CE": "OPT", "PE": "OPT"}
+SEGMENTS: Mapping[str, int] = {"NSE": 1, "NFO": 2, "BSE": 4, "BFO": 5, "MCX": 7}
 COMMODITIES: Mapping[str, tuple[float, float]] = {
     "GOLD": (128_400.0, 1.0),
     "SILVER": (161_250.0, 1.0),
@@ -29,20 +28,23 @@ COMMODITIES: Mapping[str, tuple[float, float]] = {
 }
 """Name → previous close of the near month, and tick."""
 MONTHS = 3
-INDEX_SIGMA, SHARE_SIGMA = 0.13, 0.26
 STRIKES = 20
 """Each side of the money, of the near month."""
-BAND = 0.1
-OPTION_REACH = 4.0
-"""Band of an option: this many times its previous close, or rupees 10 more."""
-LOW_PRICE = 1.0
 
 
-class Made(NamedTuple):
-    """One generated listing and what it is worth."""
+class Underlying(NamedTuple):
+    """What contracts are on: its name in their symbols, previous close in rupees, and whether it is an index."""
 
-    listing: Listing
-    fair: Fair
+    name: str
+    close: float
+    is_index: bool
+
+
+NSE_INDICES = ("NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY")
+BSE_INDICES = ("SENSEX", "BANKEX")
+WEEKLIES: Mapping[str, int] = {"NIFTY": 1, "SENSEX": 3}
+"""Index whose options expire every week → on which weekday (Monday 0)."""
+WEEKS = 4
 
 
 def expiries(day: date, months: int, last_weekday: int | None, exchange: str) -> list[date]:
@@ -63,143 +65,129 @@ def expiries(day: date, months: int, last_weekday: int | None, exchange: str) ->
     return found
 
 
-def contract_symbol(name: str, expiry: date, strike: float = 0.0, kind: str = "FUT") -> str:
-    """Return a symbol as Kite writes it: NIFTY26NOVFUT, NIFTY26NOV26000CE."""
+def weeklies(day: date, weekday: int, exchange: str) -> list[date]:
+    """Return the next weekly expiries; one on a holiday of the exchange moves to the trading day before."""
+    first = day + timedelta(days=(weekday - day.weekday()) % 7)
+    dates = (sessions.trading_day(first + timedelta(weeks=ahead), exchange) for ahead in range(WEEKS + 1))
+    return [expiry for expiry in dates if expiry >= day][:WEEKS]
+
+
+def contract_symbol(name: str, expiry: date, strike: float = 0.0, kind: str = "FUT", *, weekly: bool = False) -> str:
+    """Return a symbol as Kite writes it: NIFTY26NOVFUT, NIFTY26NOV26000CE, of a weekly option NIFTY26N1026000CE."""
     month = expiry.strftime("%y%b").upper()
+    if weekly:
+        month = f"{expiry:%y}{expiry.month if expiry.month < 10 else 'OND'[expiry.month - 10]}{expiry:%d}"
     return f"{name}{month}FUT" if not strike else f"{name}{month}{strike:g}{kind}"
 
 
+@final
 class Maker:
-    """Makes listings with tokens of their exchange."""
+    """Makes rows with tokens of their exchange; `closes` collects previous closes in rupees, by symbol or underlying."""
 
     def __init__(self, day: date, rules: DayRules, seed: int) -> None:
         self._day = day
         self._rules = rules
         self._seed = seed
         self._numbers = count(100_001)
+        self.closes: dict[str, float] = {}
 
-    def _years(self, expiry: date) -> float:
-        return max(0.5, (expiry - self._day).days) / 365.0
+    def _token(self, exchange: str) -> int:
+        return next(self._numbers) << 8 | SEGMENTS[exchange]
 
-    def _random(self, key: str) -> Random:
-        return Random(f"{self._seed}:{key}")  # noqa: S311 a simulation, not a secret
+    def share(self, symbol: str) -> Row:
+        """Return a known NSE share."""
+        known = universe.KNOWN[symbol]
+        tick = self._rules.tick(known.price)
+        self.closes[symbol] = known.price
+        return Row(known.token, "NSE", symbol, known.title, "EQ", tick, 1)
 
-    def _listing(
-        self, exchange: str, symbol: str, close: float, tick: float, kind: Literal["EQ", "FUT", "CE", "PE"],
-        lot: int, freeze: int, name: str, contract: Contract | None,
-    ) -> Listing:  # fmt: skip
-        token = next(self._numbers) << 8 | SEGMENTS[exchange]
-        made = Instrument(token, exchange, symbol, tick, lot, kind, name, freeze=freeze)
-        made.expiry = as_number(contract.expiry if contract else None)
-        made.close = max(tick, made.snap(close))
-        if kind in TYPES and kind != "FUT":
-            made.lower, made.upper = tick, made.snap(made.close * OPTION_REACH + 10.0)
-        else:
-            made.lower, made.upper = made.snap(made.close * (1 - BAND), 1), made.snap(made.close * (1 + BAND), -1)
-        multiplier = self._rules.multiplier(exchange, symbol)
-        listing = Listing(made, self._rules, prints=True, contract=contract, multiplier=multiplier)
-        listing.oi = lot * self._random(f"{symbol}:oi").randrange(500, 50_000) if contract else 0
-        return listing
+    def index(self, symbol: str) -> Row:
+        """Return an index."""
+        of = INDEX_NAMES[symbol]
+        self.closes[symbol] = of.level
+        return Row(of.token, of.exchange, symbol, symbol, "INDEX", 0.01, 1)
 
-    def future(self, name: str, spot: Spot, close: float, expiry: date, *, index: bool) -> Made:
-        """Return an NFO future."""
-        lot = self._rules.lot(name, close)
-        fair = Follow(spot, self._years(expiry))
-        tick = self._rules.tick(close, "index future" if index else "stock future")
-        symbol = contract_symbol(name, expiry)
-        return Made(
-            self._listing(
-                "NFO", symbol, fair.step(0, 0), tick, "FUT", lot, self._rules.freeze(name, lot), name,
-                Contract(name, expiry, 0.0, spot, self._years(expiry)),
-            ),
-            fair,
-        )  # fmt: skip
-
-    def option(self, name: str, spot: Spot, close: float, expiry: date, strike: float, sign: int, sigma: float) -> Made:
-        """Return an NFO option; `sign` 1: a call, -1: a put."""
-        lot = self._rules.lot(name, close)
-        fair = Option(spot, strike, self._years(expiry), sigma, sign)
-        kind: Literal["CE", "PE"] = "CE" if sign > 0 else "PE"
-        tick = self._rules.tick(close, "option")
-        symbol = contract_symbol(name, expiry, strike, kind)
-        return Made(
-            self._listing(
-                "NFO", symbol, fair.step(0, 0), tick, kind, lot, self._rules.freeze(name, lot), name,
-                Contract(name, expiry, strike, spot, self._years(expiry), sigma),
-            ),
-            fair,
-        )  # fmt: skip
-
-    def twin(self, share: Listing) -> Made:
+    def twin(self, share: Row) -> Row:
         """Return the same share on BSE."""
-        of = share.instrument
-        listing = self._listing("BSE", of.symbol, of.close, of.tick, "EQ", 1, int(of.freeze), of.name, None)
-        return Made(listing, Follow(share))
+        return Row(self._token("BSE"), "BSE", share.symbol, share.name, "EQ", share.tick, 1)
 
-    def commodity(self, name: str, expiry: date) -> Made:
+    def commodity(self, name: str, expiry: date) -> Row:
         """Return an MCX future, which has no underlying here."""
-        close, tick = COMMODITIES[name]
-        close *= 1.0 + 0.005 * self._years(expiry)
-        symbol = contract_symbol(name, expiry)
-        listing = self._listing("MCX", symbol, close, tick, "FUT", 1, 1_000, name, Contract(name, expiry))
-        return Made(listing, Drift(listing.instrument.close, 0.1, self._random(symbol)))
+        return Row(
+            self._token("MCX"), "MCX", contract_symbol(name, expiry), name, "FUT", COMMODITIES[name][1], 1, expiry
+        )
 
-    def share(self, number: int) -> Made:
+    def future(self, exchange: str, of: Underlying, expiry: date) -> Row:
+        """Return a future on a share or an index."""
+        tick = self._rules.tick(of.close, "index future" if of.is_index else "stock future")
+        lot = self._rules.lot(of.name, of.close)
+        return Row(self._token(exchange), exchange, contract_symbol(of.name, expiry), of.name, "FUT", tick, lot, expiry)
+
+    def chain(self, exchange: str, of: Underlying, expiry: date, *, weekly: bool = False) -> Iterator[Row]:
+        """Yield the options of one expiry: calls and puts around the money."""
+        step = strike_step(of.close)
+        middle = round(of.close / step) * step
+        lot, tick = self._rules.lot(of.name, of.close), self._rules.tick(of.close, "option")
+        for away in range(-STRIKES, STRIKES + 1):
+            strike = middle + away * step
+            if strike > step and abs(strike / of.close - 1.0) < 0.25:
+                for kind in ("CE", "PE"):
+                    symbol = contract_symbol(of.name, expiry, strike, kind, weekly=weekly)
+                    yield Row(self._token(exchange), exchange, symbol, of.name, kind, tick, lot, expiry, strike)
+
+    def made_up(self, number: int) -> Row:
         """Return an NSE share that is made up."""
         symbol = f"SBX{number:05d}"
-        random = self._random(f"{symbol}:close")
-        close = round(10 ** random.uniform(1.3, 3.6), 2)
-        tick = self._rules.tick(close)
-        listing = self._listing(
-            "NSE", symbol, close, tick, "EQ", 1, self._rules.orders.max_quantity, f"SANDBOX {number}", None
-        )
-        beta = random.uniform(0.4, 1.6)
-        return Made(listing, Drift(listing.instrument.close, beta, self._random(symbol)))
+        random = Random(f"{self._seed}:{symbol}:close")  # noqa: S311 a simulation, not a secret
+        self.closes[symbol] = close = round(10 ** random.uniform(1.3, 3.6), 2)
+        return Row(self._token("NSE"), "NSE", symbol, f"SANDBOX {number}", "EQ", self._rules.tick(close), 1)
 
 
-def generated(
-    day: date, rules: DayRules, seed: int, shares: list[Listing], index: Index, exchanges: tuple[str, ...], size: int
-) -> Iterator[Made]:
-    """Return the listings beside the named shares: the exchanges' contracts first, then shares until there are `size`."""
-    maker = Maker(day, rules, seed)
-    made = len(shares) + 1
-    for one in _contracts(maker, day, shares, index, exchanges):
-        if size and made >= size:
-            return
-        made += 1
-        yield one
-    for number in range(1, size - made + 1):
-        yield maker.share(number)
+def generated(maker: Maker, day: date, names: Sequence[str], config: SandboxConfig) -> list[Row]:
+    """Return the rows of a configuration: the named shares and their index first, made-up shares last."""
+    shares = [maker.share(name) for name in names]
+    rows = [*shares, maker.index(NIFTY_50)]
+    if config.wide:
+        rest = [maker.share(name) for name in universe.KNOWN if name not in names]
+        rows += [*rest, *(maker.index(name) for name in INDEX_NAMES if name != NIFTY_50)]
+        shares += rest
+    rows += _contracts(maker, day, shares, config)
+    if not config.size:
+        return rows
+    return rows[: config.size] + [maker.made_up(number + 1) for number in range(config.size - len(rows))]
 
 
-def _contracts(
-    maker: Maker, day: date, shares: list[Listing], index: Index, exchanges: tuple[str, ...]
-) -> Iterator[Made]:
+def _contracts(maker: Maker, day: date, shares: list[Row], config: SandboxConfig) -> Iterator[Row]:
+    exchanges = config.exchanges
     if "BSE" in exchanges:
         yield from (maker.twin(share) for share in shares)
     if "MCX" in exchanges:
         dates = expiries(day, 2, None, "MCX")
         yield from (maker.commodity(name, expiry) for name in COMMODITIES for expiry in dates)
-    if "NFO" not in exchanges:
-        return
-    dates = expiries(day, MONTHS, 1, "NFO")
-    spots: list[tuple[str, Spot, float]] = [("NIFTY", index, index.instrument.close)]
-    spots += [(share.instrument.symbol, share, share.instrument.close) for share in shares]
-    for name, spot, close in spots:
-        yield from (maker.future(name, spot, close, expiry, index=name == "NIFTY") for expiry in dates)
-    for name, spot, close in spots:
-        yield from _chain(maker, name, spot, close, dates[0])
+    if "NFO" in exchanges:
+        indices = _indices(NSE_INDICES if config.wide else NSE_INDICES[:1])
+        spots = [Underlying(share.symbol, maker.closes[share.symbol], is_index=False) for share in shares]
+        yield from _derivatives(maker, day, "NFO", 1, [*indices, *spots])
+    if "BFO" in exchanges and config.wide:
+        yield from _derivatives(maker, day, "BFO", 3, _indices(BSE_INDICES))
 
 
-def _chain(maker: Maker, name: str, spot: Spot, close: float, expiry: date) -> Iterator[Made]:
-    step = strike_step(close)
-    middle = round(close / step) * step
-    sigma = INDEX_SIGMA if name == "NIFTY" else SHARE_SIGMA
-    for away in range(-STRIKES, STRIKES + 1):
-        strike = middle + away * step
-        if strike > step and abs(strike / close - 1.0) < 0.25:
-            for sign in (1, -1):
-                yield maker.option(name, spot, close, expiry, strike, sign, sigma)
+def _indices(names: Sequence[str]) -> list[Underlying]:
+    return [Underlying(name, INDEX_NAMES[INDICES[name][1]].level, is_index=True) for name in names]
+
+
+def _derivatives(
+    maker: Maker, day: date, exchange: str, weekday: int, underlyings: Sequence[Underlying]
+) -> Iterator[Row]:
+    """Yield three months of futures, the options of the near month, and of four weeks where there are such."""
+    dates = expiries(day, MONTHS, weekday, exchange)
+    for of in underlyings:
+        yield from (maker.future(exchange, of, expiry) for expiry in dates)
+    for of in underlyings:
+        yield from maker.chain(exchange, of, dates[0])
+        for expiry in weeklies(day, WEEKLIES[of.name], exchange) if of.name in WEEKLIES else ():
+            if expiry not in dates:
+                yield from maker.chain(exchange, of, expiry, weekly=True)
 
 
 def strike_step(close: float) -> float:

@@ -1,26 +1,20 @@
-"""A real instrument dump as the universe: every row is listed, and made into an instrument when it is first asked for.
+"""A universe of rows, of a real instrument dump or generated: each is made into an instrument when it is first asked for.
 
 A dump has no prices. A previous close is the middle of the strikes of the nearest expiry, the known price of a named
 share, or drawn within what the row's tick size says; contracts are worth what follows from their underlying.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from random import Random
 from statistics import median
 from typing import Final, Literal, NamedTuple, final
 
 from brokers.sandbox import sessions, universe
-from brokers.sandbox.contracts import (
-    BAND,
-    COMMODITIES,
-    INDEX_SIGMA,
-    OPTION_REACH,
-    SHARE_SIGMA,
-    Made,
-)
+from brokers.sandbox.contracts import COMMODITIES
 from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.fair import Drift, Fair, Follow, Option
+from brokers.sandbox.indices import FEWEST, INDEX_NAMES
 from brokers.sandbox.listing import Contract, Index, Listing
 from brokers.sandbox.sessions import Group
 from compiled.model import Instrument
@@ -30,6 +24,11 @@ from engine.market.instruments import Listing as Row
 from engine.market.sessions import Keeping
 
 CONTRACTS: Final = {"FUT", "CE", "PE"}
+INDEX_SIGMA, SHARE_SIGMA = 0.13, 0.26
+"""Yearly volatility of options."""
+BAND = 0.1
+OPTION_REACH = 4.0
+"""Band of an option: this many times its previous close, or rupees 10 more."""
 HOMES = {"NFO": "NSE", "BFO": "BSE"}
 """Where the underlyings of a derivatives market stand."""
 PRICES: dict[float, tuple[float, float]] = {
@@ -46,6 +45,13 @@ Find = Callable[[str], Listing | Index | None]
 """Return an instrument by its key, awake or made now."""
 
 
+class Made(NamedTuple):
+    """One instrument that is awake, and what it is worth."""
+
+    listing: Listing
+    fair: Fair
+
+
 class Keeps(NamedTuple):
     """Which group an instrument belongs to."""
 
@@ -58,23 +64,47 @@ class Keeps(NamedTuple):
 
 @final
 class DumpUniverse:
-    """The rows of a dump that are traded on a day."""
+    """The rows that are traded on a day.
 
-    def __init__(self, rows: Iterable[Row], day: date, rules: DayRules, seed: int, *, new_hours: bool = True) -> None:
+    `closes`: previous closes that are known, by symbol or underlying, in rupees; `optioned`: shares that have
+    derivatives whatever the rows say.
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        day: date,
+        rules: DayRules,
+        seed: int,
+        closes: Mapping[str, float] | None = None,
+        optioned: Collection[str] = (),
+        *,
+        new_hours: bool = True,
+    ) -> None:
         self._day = day
         self._rules = rules
         self._seed = seed
+        self._closes = closes or {}
         self._hours: dict[Keeps, Group | None] = {}
         alive = [row for row in rows if row.expiry is None or row.expiry >= day]
-        names = {row.name for row in alive if row.kind in CONTRACTS and row.exchange in HOMES}
-        self.keeping = sessions.keeping(names, new=new_hours)
+        self._optioned = {row.name for row in alive if row.kind in CONTRACTS and row.exchange in HOMES} | {*optioned}
+        self.keeping = sessions.keeping(self._optioned, new=new_hours)
         """What says which shares close in an auction."""
         self._near: dict[str, date] = {}
         for row in alive:
             if row.kind == "FUT" and row.expiry is not None:
                 self._near[row.exchange] = min(row.expiry, self._near.get(row.exchange, date.max))
-        self.rows = {f"{row.exchange}:{row.symbol}": row for row in alive if self.group(row) is not None}
+        self.rows = {f"{row.exchange}:{row.symbol}": row for row in alive if self._trades(row)}
         self._strikes = _strikes(alive)
+
+    def _trades(self, row: Row) -> bool:
+        return row.kind == "INDEX" or self.group(row) is not None
+
+    def slides(self, row: Row) -> bool:
+        """Tell whether the band of a row slides during the day: a share with derivatives, or a future on one."""
+        if row.kind == "EQ":
+            return row.exchange == "NSE" and row.symbol in self._optioned
+        return row.kind == "FUT" and row.exchange in HOMES
 
     @property
     def groups(self) -> list[Group]:
@@ -87,7 +117,7 @@ class DumpUniverse:
             self._day, row.expiry, self._near[row.exchange]
         )  # fmt: skip
         keeping = self.keeping.keeping(self._day, row.instrument())
-        kind = "CE" if row.kind == "PE" else "EQ" if row.kind == "INDEX" else row.kind
+        kind = "CE" if row.kind == "PE" else row.kind
         key = Keeps(row.exchange, kind, keeping.cas, keeping.expiring, called and row.kind not in {"CE", "PE"})
         if key not in self._hours:
             try:
@@ -106,27 +136,38 @@ class DumpUniverse:
 
     def close(self, row: Row) -> float:
         """Return a previous close that is plausible, rupees, off the grid."""
-        name = row.symbol if row.kind == "EQ" else row.name
+        name = row.symbol if row.kind in {"EQ", "INDEX"} else row.name
+        if name in self._closes:
+            return self._closes[name]
         for key, (exchange, symbol) in INDICES.items():
             if row.kind == "INDEX" and (exchange, symbol) == (row.exchange, row.symbol):
                 name = key
         if name in self._strikes:
             return self._strikes[name]
-        if row.exchange in {"NSE", "BSE"} and name in universe.NAMES:
-            return universe.NAMES[name].price
+        if row.exchange in {"NSE", "BSE"} and name in universe.KNOWN:
+            return universe.KNOWN[name].price
         if name in COMMODITIES:
-            return COMMODITIES[name][0]
+            return COMMODITIES[name][0] * (1.0 + 0.005 * self._years(row))
+        if row.kind == "INDEX" and row.symbol in INDEX_NAMES:
+            return INDEX_NAMES[row.symbol].level
         low, high = PRICES.get(row.tick, (50.0, 500.0)) if row.kind == "EQ" else (1_000.0, 30_000.0)
         return self._random(f"{row.name}:{row.symbol}:close").uniform(low, high)
+
+    def _years(self, row: Row) -> float:
+        return max(0.5, ((row.expiry or self._day) - self._day).days) / 365.0
 
     def _random(self, key: str) -> Random:
         return Random(f"{self._seed}:{key}")  # noqa: S311 a simulation, not a secret
 
     def index(self, row: Row, members: list[Listing]) -> Index:
-        """Return an index; all of them move with the same basket."""
+        """Return an index, which moves with those of the named shares that are in it, or with all of them."""
         close = round(self.close(row), 2)
         made = Instrument(row.token, row.exchange, row.symbol, 0.05, kind="INDEX", name=row.name, close=close)
-        return Index(made, members)
+        of = INDEX_NAMES.get(row.symbol)
+        if of is None:
+            return Index(made, members)
+        inside = [share for share in members if share.instrument.symbol in of.members]
+        return Index(made, inside if len(inside) >= FEWEST else members, of.gain)
 
     def make(self, key: str, find: Find) -> Made:
         """Return a share or a contract, with whatever it follows made before it."""
@@ -134,13 +175,17 @@ class DumpUniverse:
         spot = find(self._underlying(row))
         if row.kind == "EQ":
             twin = spot if isinstance(spot, Listing) else None
-            fair: Fair = Follow(twin) if twin else Drift(self.close(row), _beta(row), self._random(key))
+            fair: Fair = Follow(twin) if twin else Drift(self.close(row), self._beta(row), self._random(key))
             return Made(self._listing(row, twin.instrument.close if twin else self.close(row), None), fair)
-        years = max(0.5, ((row.expiry or self._day) - self._day).days) / 365.0
+        years = self._years(row)
         sigma = SHARE_SIGMA if isinstance(spot, Listing) else INDEX_SIGMA
         contract = Contract(row.name, row.expiry or self._day, row.strike, spot, years, sigma)
         fair, close = _worth(row, contract, self.close(row), self._random(key))
         return Made(self._listing(row, close, contract), fair)
+
+    def _beta(self, row: Row) -> float:
+        known = universe.KNOWN.get(row.symbol)
+        return known.beta if known else self._random(f"{row.symbol}:beta").uniform(0.4, 1.6)
 
     def _underlying(self, row: Row) -> str:
         """Return the key of what a row follows: a contract its underlying, a share on BSE the one on NSE."""
@@ -164,10 +209,6 @@ class DumpUniverse:
         listing = Listing(made, self._rules, prints=True, contract=contract, multiplier=times)
         listing.oi = row.lot * self._random(f"{row.symbol}:oi").randrange(500, 50_000) if contract else 0
         return listing
-
-
-def _beta(row: Row) -> float:
-    return universe.NAMES[row.symbol].beta if row.symbol in universe.NAMES else 1.0
 
 
 def _worth(row: Row, contract: Contract, close: float, random: Random) -> tuple[Fair, float]:

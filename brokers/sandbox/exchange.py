@@ -4,10 +4,10 @@ Nothing here reads a clock or a socket. The market moves at instants it names it
 `now`. The same configuration, requests and instants give the same bytes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import final
 
-from brokers.sandbox import carry, ist, sessions
+from brokers.sandbox import carry, ist, quotes, sessions
 from brokers.sandbox.account import APP_ID, Session
 from brokers.sandbox.agenda import Action, Agenda
 from brokers.sandbox.alerts import AlertDesk
@@ -17,6 +17,7 @@ from brokers.sandbox.catalogue import Catalogue
 from brokers.sandbox.circuits import REST, Circuits
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.day_rules import DayRules
+from brokers.sandbox.dump import Made
 from brokers.sandbox.faults import Faults
 from brokers.sandbox.funds import Funds
 from brokers.sandbox.gtt import GttDesk
@@ -39,11 +40,6 @@ DERIVATIVES = ("NFO", "BFO")
 TOKENS_DIE = ist.time_of_day("06:00")
 
 
-def slides(listing: Listing, index: Index) -> bool:
-    """Tell whether an instrument's band slides: a share with derivatives, or a future."""
-    return listing in index.members or (listing.instrument.kind == "FUT" and listing.instrument.exchange == "NFO")
-
-
 def halts(group: Group) -> bool:
     """Tell whether a market-wide halt stops a group: all but commodities."""
     return group.exchange != "MCX"
@@ -51,21 +47,29 @@ def halts(group: Group) -> bool:
 
 @final
 class Exchange:
-    """One virtual trading day; `carried` is what the account brings from the day before."""
+    """One virtual trading day; `carried` is what the account brings from the day before.
 
-    def __init__(self, config: SandboxConfig, carried: Carried | None = None) -> None:
+    `watched`: which of the twenty names anybody will look at, None for all: the others stand still, and so does the
+    index's circuit breaker, which they alone cannot reach.
+    """
+
+    def __init__(
+        self, config: SandboxConfig, carried: Carried | None = None, watched: Collection[str] | None = None
+    ) -> None:
         config.check()
         self.config = config
-        day = listed(config)
+        day = listed(config, watched)
         self.market, self.past, self.index = day.market, day.past, day.basket
-        self.dump, self.text = day.dump, day.text
+        self.dump = day.dump
+        self._text = day.text
         asleep = {row.token: key for key, row in day.dump.rows.items()} if day.dump else {}
         self.catalogue = Catalogue([*self.market.listings, self.index], asleep, self._wake)
         self.listings, self.tokens = self.catalogue.by_key, self.catalogue.by_token
         self.woken: Callable[[str], None] | None = None
         """Hears the key of what was asleep until now: whoever keeps the state."""
         self._indices = [self.index]
-        self._phases: dict[int, str] = {}
+        self._phases: dict[int, list[tuple[int, str]]] = {}
+        """(instant, phase) that each group has been through, by its listings."""
         self._hours = {int(one.instrument.token): group for group in day.groups for one in group.listings}
         self.today = ist.midnight(config.date)
         self.agenda = Agenda()
@@ -77,6 +81,10 @@ class Exchange:
             self.clients.postbacks = []
         traded = {row.exchange: None for row in day.dump.rows.values()} if day.dump else config.exchanges
         self.session = Session(config, tuple(traded))
+        self.circuits = Circuits(self.index, self.today, self._slid, self._halt)
+        self.circuits.halts = watched is None
+        for share in self.index.members:
+            self.circuits.watch(share)
         carried = carried or carry.configured(config, self.listings)
         self._auctioneer = Auctioneer(self.market.leave, self._drop_from_auction)
         self.portfolio = carry.portfolio(carried, self.listings, config)
@@ -97,9 +105,10 @@ class Exchange:
         """Whether the clock stands still until somebody moves it, or lets it go on."""
         self._groups = day.groups
         self._shut = False
-        sliding = [one for one in self.market.listings if slides(one, self.index)]
-        self.circuits = Circuits(sliding, self.index, self.today, self._slid, self._halt)
         self.start = begin(config, self.market)
+        self.market.skips_to = self.start if self.start > self.market.opens else 0
+        if not self.market.skips_to:
+            self._light()
         self.closes = self._plan(day.groups)
         self.now = min(self.start, self.market.opens)
         carry.restore(carried, self)
@@ -108,7 +117,21 @@ class Exchange:
         while (due := self.next_instant()) < min(self.start, self.closes):
             self._instant(due)
         self.now = self.start
+        self._light()
         self._run_agenda()
+
+    def _light(self) -> None:
+        """Let the named shares trade in books."""
+        for share in self.index.members:
+            share.book  # noqa: B018  the first look makes it
+
+    @property
+    def text(self) -> str:
+        """Return the instrument dump of the day as CSV."""
+        if not self._text:
+            rows = self.dump.rows.values() if self.dump else map(quotes.row_of, self.catalogue.awake.values())
+            self._text = quotes.instruments(rows)
+        return self._text
 
     def _wake(self, key: str) -> Listing | Index:
         """Make what a dump lists, now that somebody has asked for it; from now on it moves."""
@@ -116,24 +139,39 @@ class Exchange:
         row = self.dump.rows[key]
         if row.kind == "INDEX":
             index = self.dump.index(row, self.index.members)
-            index.update()
+            index.recall()
+            index.update(self.now)
             self._indices.append(index)
             self.catalogue.add(index)
             return index
         made, group = self.dump.make(key, self.catalogue.find), self.dump.group_of(key)
         assert isinstance(self.market, Crowd)
-        self.market.join(traders_of(made, self.config.seed))
-        self._hours[row.token] = group
-        group.listings.append(made.listing)
-        self.catalogue.add(made.listing)
-        if id(group.listings) in self._phases:
-            self._auctioneer.turn(made.listing, self._phases[id(group.listings)], self.now)
-        if made.listing.phase == CONTINUOUS:
-            self.market.match(made.listing, self.now)
-            self.react(made.listing)
+        self._begin(made, group)
+        if self.dump.slides(row):
+            self.circuits.watch(made.listing)
         if self.woken is not None:
             self.woken(key)
         return made.listing
+
+    def _begin(self, made: Made, group: Group) -> None:
+        """Let an instrument move from now on, after the day it has had so far."""
+        listing, lived = made.listing, self._phases.get(id(group.listings), [])
+        assert isinstance(self.market, Crowd)
+        traders = traders_of(made, self.config.seed)
+        self.market.join(traders)
+        for due, phase in lived:
+            if due < group.opens:
+                self._enter(listing, phase, due)
+        self.market.recall(traders, [(part.start, part.end) for part in group.phases if part.name == CONTINUOUS])
+        for due, phase in lived:
+            if due >= group.opens:
+                self._enter(listing, phase, due)
+        self._hours[int(listing.instrument.token)] = group
+        group.listings.append(listing)
+        self.catalogue.add(listing)
+        if listing.phase == CONTINUOUS:
+            self.market.match(listing, self.now)
+            self.react(listing)
 
     def _plan(self, groups: list[Group]) -> int:
         """Put the day's phases on the agenda and return when it is over."""
@@ -164,17 +202,23 @@ class Exchange:
         def turn() -> None:
             if self._shut and halts(group):
                 return
-            self._phases[id(group.listings)] = phase
+            self._phases.setdefault(id(group.listings), []).append((due, phase))
             for listing in group.listings:
-                called = listing.calling
-                self._auctioneer.turn(listing, phase, due)
-                if called and not listing.calling:
-                    if not listing.lit:
-                        self.market.match(listing, due)
-                    self.react(listing)
-                    self.market.leave(listing)
+                self._enter(listing, phase, due)
 
         return turn
+
+    def _enter(self, listing: Listing, phase: str, due: int) -> None:
+        """Let an instrument enter a phase; at the end of a call phase it trades at one price."""
+        called = listing.calling
+        if phase == sessions.POST_CLOSE:
+            self.market.leave(listing)
+        self._auctioneer.turn(listing, phase, due)
+        if called and not listing.calling:
+            if not listing.lit:
+                self.market.match(listing, due)
+            self.react(listing)
+            self.market.leave(listing)
 
     def _ending(self, group: Group) -> Action:
         def end() -> None:
@@ -288,7 +332,7 @@ class Exchange:
         for listing in self.market.step(due):
             self.react(listing)
         for index in self._indices:
-            index.update()
+            index.update(due)
         if self.config.tape is None:
             self.circuits.check(self.now)
         self.alerts.check(self.now)

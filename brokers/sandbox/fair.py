@@ -2,7 +2,7 @@
 
 import math
 from random import Random
-from typing import Protocol, final
+from typing import final
 
 from brokers.sandbox.listing import Spot
 
@@ -18,17 +18,6 @@ RUN_REACH = 0.11
 RUN_SECONDS = 900
 RATE = 0.065
 """Yearly interest, of the cost of carry."""
-
-
-class Fair(Protocol):
-    """A fair value that moves once a second."""
-
-    lean: float
-    """How far takers lean to the buying side, -0.4 to 0.4."""
-
-    def step(self, market: float, heat: float) -> float:
-        """Move by one second and return the fair price in rupees; `market`: the index factor's step."""
-        ...
 
 
 @final
@@ -49,20 +38,20 @@ class Drift:
         self._runs_at = runs_at
         self._runs_to = runs_to
 
-    def step(self, market: float, heat: float) -> float:
-        """Move by one second."""
+    def step(self, market: float, heat: float, seconds: int = 1) -> float:
+        """Move by some seconds, fewer than a trend lasts."""
         random = self._random
         if self._left <= 0:
             self._regime(opening=self._opening)
             self._opening = False
-        self._left -= 1
-        step = self._beta * market + self._trend + random.gauss(0.0, OWN_SIGMA * heat)
-        if random.random() < JUMP_CHANCE:
+        self._left -= seconds
+        step = self._beta * market + self._trend * seconds + random.gauss(0.0, OWN_SIGMA * heat * math.sqrt(seconds))
+        if random.random() < JUMP_CHANCE * seconds:
             step += random.gauss(0.0, JUMP_SIGMA)
         self._level = min(REACH, max(-REACH, self._level + step))
-        self._slow += (self._level - self._slow) / 30
+        self._slow += (self._level - self._slow) * min(seconds, 30) / 30
         self.lean = min(0.4, max(-0.4, (self._level - self._slow) * 250.0))
-        self._second += 1
+        self._second += seconds
         return self._close * (1.0 + self._level + self._run())
 
     def _run(self) -> float:
@@ -91,13 +80,13 @@ class Follow:
 
     def __init__(self, spot: Spot, years: float = 0.0) -> None:
         self.lean = 0.0
-        self._spot = spot
+        self.spot = spot
         self._carry = math.exp(RATE * years)
 
-    def step(self, market: float, heat: float) -> float:
+    def step(self, market: float, heat: float, seconds: int = 1) -> float:
         """Return the price it stands for now."""
-        del market, heat
-        return self.at(self._spot.ltp)
+        del market, heat, seconds
+        return self.at(self.spot.ltp)
 
     def at(self, spot: float) -> float:
         """Return its price where the underlying stands at `spot`, rupees."""
@@ -110,7 +99,7 @@ class Option:
 
     def __init__(self, spot: Spot, strike: float, years: float, sigma: float, sign: int) -> None:
         self.lean = 0.0
-        self._spot = spot
+        self.spot = spot
         self._strike = strike
         self._sign = sign
         self._root = sigma * math.sqrt(years)
@@ -118,10 +107,10 @@ class Option:
         self._seen = 0.0
         self._price = 0.0
 
-    def step(self, market: float, heat: float) -> float:
+    def step(self, market: float, heat: float, seconds: int = 1) -> float:
         """Return the premium at the underlying's price now."""
-        del market, heat
-        spot = self._spot.ltp
+        del market, heat, seconds
+        spot = self.spot.ltp
         if spot != self._seen:
             self._seen, self._price = spot, self.at(spot)
         return self._price
@@ -129,6 +118,10 @@ class Option:
     def at(self, spot: float) -> float:
         """Return the premium where the underlying stands at `spot`, rupees."""
         return premium(spot, self._discounted, self._root, self._sign)
+
+
+Fair = Drift | Follow | Option
+"""A fair value that moves from second to second; `lean`: how far takers lean to the buying side, -0.4 to 0.4."""
 
 
 def premium(spot: float, discounted: float, root: float, sign: int) -> float:

@@ -52,13 +52,8 @@ def candles(
     if not minutes:
         start, end = _midnight(start), _midnight(end) + ist.DAY - 1
     bars = [*past(listing.instrument, _midnight(start), min(_midnight(end) + ist.DAY, today))]
-    if isinstance(listing, Listing) and end >= today:
-        price = listing.instrument.price
-        bars += [
-            Candle(m[0], price(m[1]), price(m[2]), price(m[3]), price(m[4]), m[5])
-            for m in listing.minutes
-            if m[0] <= now
-        ]
+    if end >= today:
+        bars += [Candle(*minute) for minute in listing.candles() if minute[0] <= now]
     tail: list[object] = [0] if request.value("oi") == "1" else []
     return [
         [ist.candle(bar.start), bar.open, bar.high, bar.low, bar.close, bar.volume, *tail]

@@ -1,15 +1,15 @@
 """What trades today, and when: the market of a configuration with its instruments, hours and past."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import date
 from random import Random
 from typing import NamedTuple
 
 from brokers.sandbox import ist, sessions, tape, universe
 from brokers.sandbox.config import SandboxConfig
-from brokers.sandbox.contracts import Made, generated
+from brokers.sandbox.contracts import Maker, generated
 from brokers.sandbox.day_rules import DayRules
-from brokers.sandbox.dump import DumpUniverse
+from brokers.sandbox.dump import DumpUniverse, Made
 from brokers.sandbox.fair import Drift
 from brokers.sandbox.history import Past, Recorded, Walk
 from brokers.sandbox.listing import CONTINUOUS, Index, Listing
@@ -17,7 +17,6 @@ from brokers.sandbox.market import Crowd, Market, Traders
 from brokers.sandbox.sessions import Group
 from engine.errors import ConfigError, DataError
 from engine.market.calendar import Calendar, Phase
-from engine.market.hours import Hours
 from engine.market.instruments import Listing as Row
 from engine.market.sessions import Keeping
 
@@ -39,15 +38,18 @@ class Listed(NamedTuple):
     """The dump as it was given."""
 
 
-def listed(config: SandboxConfig) -> Listed:
-    """Return what a configuration lists; raise `ConfigError` or `DataError`."""
+def listed(config: SandboxConfig, watched: Collection[str] | None = None) -> Listed:
+    """Return what a configuration lists; raise `ConfigError` or `DataError`.
+
+    `watched`: which of the twenty names shall move from the open; None: all of them.
+    """
     rows, text = universe.read_dump(config.instruments)
     rules = DayRules(config.date)
     if config.tape is not None:
         return _tape(config, rules, universe.titles(rows))
     if rows:
         return _dumped(config, rules, rows, text)
-    return _crowd(config, rules)
+    return _crowd(config, rules, watched)
 
 
 def _dumped(config: SandboxConfig, rules: DayRules, rows: list[Row], text: str) -> Listed:
@@ -67,7 +69,6 @@ def _dumped(config: SandboxConfig, rules: DayRules, rows: list[Row], text: str) 
     row = dump.rows.get("NSE:NIFTY 50")
     index = dump.index(row, shares) if row else Index(universe.nifty(), shares)
     for key, one in made.items():
-        one.listing.book  # noqa: B018  the named shares trade in a book from the start
         dump.group_of(key).listings.append(one.listing)
     traders = [traders_of(one, config.seed) for one in made.values()]
     main = dump.group_of(f"NSE:{named[0]}")
@@ -76,31 +77,38 @@ def _dumped(config: SandboxConfig, rules: DayRules, rows: list[Row], text: str) 
 
 
 def traders_of(made: Made, seed: int) -> Traders:
-    """Return who trades an instrument that is made from a dump."""
-    return Traders(made.listing, made.fair, _random(seed, made))
+    """Return who trades an instrument that is made from a row."""
+    instrument = made.listing.instrument
+    random = Random(f"{seed}:{instrument.exchange}:{instrument.symbol}")  # noqa: S311 a simulation, not a secret
+    return Traders(made.listing, made.fair, random)
 
 
 def _busy(main: Group) -> tuple[int, int]:
     return main.opens, max(phase.end for phase in main.phases if phase.name == CONTINUOUS)
 
 
-def _crowd(config: SandboxConfig, rules: DayRules) -> Listed:
+def _crowd(config: SandboxConfig, rules: DayRules, watched: Collection[str] | None) -> Listed:
+    """Return the named shares, which trade from the open, and all that is made when it is asked for."""
     names = config.symbols or tuple(universe.NAMES)
     if config.size:
         names = names[: config.size]
-    shares = [Listing(universe.default_share(name, rules), rules, prints=True) for name in names]
+    awake = names if watched is None else [name for name in names if name in watched] or names[:1]
+    shares = [Listing(universe.default_share(name, rules), rules, prints=True) for name in awake]
     day = sessions.ist_date(config.date)
-    index = Index(universe.nifty(), shares)
-    traders = [_traders(share, config.seed) for share in shares]
-    extra = list(generated(day, rules, config.seed, shares, index, config.exchanges, config.size))
-    traders += [Traders(one.listing, one.fair, _random(config.seed, one)) for one in extra]
+    maker = Maker(day, rules, config.seed)
+    rows = generated(maker, day, names, config)
+    optioned = {*names, *universe.KNOWN} if config.wide else names
+    new = config.choices.new_hours
+    dump = DumpUniverse(rows, day, rules, config.seed, maker.closes, optioned, new_hours=new)
     for share in shares:
-        share.book  # noqa: B018  the named shares trade in a book from the start
-    listings = [*shares, *(one.listing for one in extra)]
-    hours = sessions.keeping({share.instrument.symbol for share in shares}, new=config.choices.new_hours)
-    groups = _groups(day, hours, listings)
-    crowd = Crowd(listings, traders, config.seed, sessions.windows(groups), _busy(groups[0]))
-    return Listed(crowd, Walk(config.seed, config.date, hours), index, groups)
+        if share.key not in dump.rows:
+            raise DataError(f"{config.date} is no trading day of NSE")
+        dump.group_of(share.key).listings.append(share)
+    traders = [_traders(share, config.seed) for share in shares]
+    main = dump.group_of(f"NSE:{names[0]}")
+    crowd = Crowd([*shares], traders, config.seed, sessions.windows(dump.groups), _busy(main))
+    index = Index(universe.nifty(), shares)
+    return Listed(crowd, Walk(config.seed, config.date, dump.keeping), index, dump.groups, dump)
 
 
 def _traders(share: Listing, seed: int) -> Traders:
@@ -110,40 +118,8 @@ def _traders(share: Listing, seed: int) -> Traders:
     runs_at, runs_to = -1, 0.0
     if fate.random() < RUN_CHANCE:
         runs_at, runs_to = fate.randrange(*RUN_FROM), fate.choice((-1.0, 1.0))
-    drift = Drift(share.instrument.close, universe.NAMES[symbol].beta, random, runs_at, runs_to)
+    drift = Drift(share.instrument.close, universe.KNOWN[symbol].beta, random, runs_at, runs_to)
     return Traders(share, drift, random)
-
-
-def _random(seed: int, made: Made) -> Random:
-    instrument = made.listing.instrument
-    return Random(f"{seed}:{instrument.exchange}:{instrument.symbol}")  # noqa: S311 a simulation, not a secret
-
-
-def _groups(day: date, hours: Hours, listings: Sequence[Listing]) -> list[Group]:
-    """Return the listings by the hours they keep; the named shares have derivatives, generated ones have none."""
-    groups: dict[tuple[Keeping, bool], Group] = {}
-    near = _near(listings)
-    for one in listings:
-        exchange, kind = one.instrument.exchange, one.instrument.kind
-        called = one.contract is None or (
-            kind == "FUT" and sessions.called_before_open(day, one.contract.expiry, near[exchange])
-        )
-        by = hours.keeping(day, one.instrument)._replace(kind=kind if kind in {"EQ", "FUT"} else "CE")
-        key = (by, called)
-        if key not in groups:
-            groups[key] = sessions.hours(hours.calendar, day, by, called=called)
-        groups[key].listings.append(one)
-    return list(groups.values())
-
-
-def _near(listings: Sequence[Listing]) -> dict[str, date]:
-    """Return the first expiry of each exchange's futures."""
-    found: dict[str, date] = {}
-    for one in listings:
-        if one.contract and one.instrument.kind == "FUT":
-            exchange = one.instrument.exchange
-            found[exchange] = min(one.contract.expiry, found.get(exchange, date.max))
-    return found
 
 
 def _tape(config: SandboxConfig, rules: DayRules, dump: universe.Dump) -> Listed:

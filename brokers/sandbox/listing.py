@@ -1,5 +1,6 @@
 """One instrument as it trades today: its book, what has printed, and the tick that shows both."""
 
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import NamedTuple, Protocol, final
 
@@ -24,6 +25,10 @@ class Spot(Protocol):
     @property
     def ltp(self) -> float:
         """Return the last price in rupees."""
+        ...
+
+    def candles(self) -> Iterable[tuple[int, float, float, float, float, int]]:
+        """Return today's minutes so far: start (ns UTC), open, high, low, close in rupees, volume."""
         ...
 
 
@@ -162,6 +167,11 @@ class Listing:
         if self._book is not None:
             self._book.widen(*self._reach)
 
+    def candles(self) -> Iterator[tuple[int, float, float, float, float, int]]:
+        """Return today's minutes so far: start (ns UTC), open, high, low, close in rupees, volume."""
+        price = self.instrument.price
+        return ((m[0], price(m[1]), price(m[2]), price(m[3]), price(m[4]), m[5]) for m in self.minutes)
+
     def vwap(self, since: int) -> float:
         """Return the volume-weighted average price of the minutes from `since` on in rupees, 0.0 without a trade."""
         minutes = [minute for minute in self.minutes if minute[0] >= since]
@@ -259,11 +269,15 @@ class Listing:
 
 @final
 class Index:
-    """An index: the average move of its members times a base."""
+    """An index: `gain` times the average move of its members, on its previous close."""
 
-    def __init__(self, instrument: Instrument, members: list[Listing]) -> None:
+    def __init__(self, instrument: Instrument, members: list[Listing], gain: float = 1.0) -> None:
         self.instrument = instrument
         self.members = members
+        self.minutes: list[list[float]] = []
+        """[open, high, low, close] of today's minutes so far, by their start in `starts`."""
+        self.starts: list[int] = []
+        self._gain = gain
         self.last = instrument.close
         self.open = self.high = self.low = 0.0
         self.dirty = False
@@ -278,15 +292,40 @@ class Index:
         """Return the index value."""
         return self.last
 
-    def update(self) -> None:
+    def candles(self) -> Iterator[tuple[int, float, float, float, float, int]]:
+        """Return today's minutes so far, without a volume."""
+        return ((start, m[0], m[1], m[2], m[3], 0) for start, m in zip(self.starts, self.minutes, strict=True))
+
+    def update(self, now: int) -> None:
         """Compute the index from its members' last prices, to two decimals."""
-        moved = sum(member.ltp / member.instrument.close for member in self.members) / len(self.members)
-        value = round(self.instrument.close * moved, 2)
+        self._set([member.last for member in self.members], now)
+
+    def recall(self) -> None:
+        """Make up for its day so far from its members' minutes."""
+        bars = [{bar[0]: bar for bar in member.minutes} for member in self.members]
+        last = [int(member.instrument.ticks(member.instrument.close)) for member in self.members]
+        for start in sorted(set().union(*bars)):
+            for column in (1, 3, 2, 4):
+                last = [each[start][column] if start in each else old for each, old in zip(bars, last, strict=True)]
+                self._set(last, start)
+
+    def _set(self, prices: list[int], now: int) -> None:
+        """Print the value at its members' prices, grid indices."""
+        pairs = zip(self.members, prices, strict=True)
+        moved = sum([of.instrument.price(ticks) / of.instrument.close for of, ticks in pairs]) / len(prices)
+        value = self.instrument.close * (moved if self._gain == 1.0 else 1.0 + self._gain * (moved - 1.0))
+        value = round(max(0.05, value), 2)
+        start = now - now % MINUTE
+        if not self.starts or self.starts[-1] != start:
+            self.starts.append(start)
+            self.minutes.append([value, value, value, value])
         if not self.open:
             self.open = self.high = self.low = value
         elif value == self.last:
             return
         self.last = value
+        bar = self.minutes[-1]
+        bar[1], bar[2], bar[3] = max(bar[1], value), min(bar[2], value), value
         self.high, self.low = max(self.high, value), min(self.low, value)
         self.dirty = True
 

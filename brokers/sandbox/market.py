@@ -7,6 +7,7 @@ instrument nobody has traded has no book yet, and prints its fair value instead.
 """
 
 import math
+from collections.abc import Sequence
 from random import Random
 from typing import Protocol, final
 
@@ -20,6 +21,8 @@ from compiled.model import SECOND
 TAKER_VALUE = 120_000.0
 CALL_SIGMA = 0.004
 """How far from the fair value auction orders are priced."""
+SKIP_SECONDS = 20
+"""How much time one step covers where nobody looks: what happened before the clock starts, or before a waking."""
 DIM_CHANCE = 0.95
 """Of a print, each second, in an instrument without a book; the first is certain."""
 
@@ -32,6 +35,8 @@ class Market(Protocol):
     """First instant of continuous trading, ns UTC."""
     closes: int
     """End of continuous trading, ns UTC."""
+    skips_to: int
+    """Until then nobody looks, and it may move in long steps; ns UTC."""
     shift: float
     """How far a fault moves every price that follows no other, as a part of it."""
 
@@ -68,27 +73,46 @@ class Crowd:
         self.opens, self.closes = hours
         self.shift = self._shifted = 0.0
         self._windows = windows
+        self.skips_to = 0
+        """Until then it moves in long steps, for nobody looks yet; ns UTC."""
+        self._lived: list[tuple[int, float, float]] = []
+        """(instant, index factor, heat) of the long steps so far, for who wakes later."""
+        self._factor = 0.0
         self._random = Random(f"{seed}:index")  # noqa: S311 a simulation, not a secret
         self._traders = traders
         self._by_token = {int(trader.listing.instrument.token): trader for trader in traders}
 
     def next(self, after: int) -> int:
         """Return the next whole second in which something trades; after the last, the second after."""
-        second = after - after % SECOND + SECOND
+        long = SKIP_SECONDS * SECOND
+        second = (
+            min(after - after % long + long, self.skips_to)
+            if after < self.skips_to
+            else after - after % SECOND + SECOND
+        )
         for start, end in self._windows:
             if second < end:
                 return max(start, second)
         return second
 
     def step(self, now: int) -> list[Listing]:
-        """Let everybody trade for one second."""
+        """Let everybody trade for one second, or skip some."""
+        seconds = SKIP_SECONDS if now <= self.skips_to else 1
         heat = intensity((now - self.opens) // SECOND, max(0, self.closes - now) // SECOND)
-        market = self._random.gauss(0.0, INDEX_SIGMA * heat)
+        market = self._random.gauss(0.0, INDEX_SIGMA * heat * math.sqrt(seconds))
+        self._factor += market
+        if not now % (SKIP_SECONDS * SECOND):
+            self._lived.append((now, self._factor, heat))
+            self._factor = 0.0
         if self.shift != self._shifted:
             self._shifted = self.shift
             for traders in self._traders:
                 traders.shift = self.shift
-        return [traders.listing for traders in self._traders if traders.act(market, heat, now)]
+        return [traders.listing for traders in self._traders if traders.act(market, heat, now, seconds)]
+
+    def recall(self, traders: "Traders", hours: Sequence[tuple[int, int]]) -> None:
+        """Make up for the day so far of an instrument that has just joined, in its hours of trading (ns UTC)."""
+        traders.recall([one for one in self._lived if any(start <= one[0] < end for start, end in hours)])
 
     def join(self, traders: "Traders") -> None:
         """Let an instrument move from now on."""
@@ -129,16 +153,16 @@ class Traders:
         self._clip = max(1.0, TAKER_VALUE / close / lot)
         self._size = listing.level_lots
 
-    def act(self, market: float, heat: float, now: int) -> bool:
+    def act(self, market: float, heat: float, now: int, seconds: int = 1) -> bool:
         """Do what the phase of the session allows; tell whether anything may have changed."""
         phase = self.listing.phase
         if phase == CONTINUOUS:
-            price = self._worth(market, heat)
+            price = self._worth(market, heat, seconds)
             if self.listing.lit:
                 self._quote(price)
                 self._take(heat)
             else:
-                self._print(price, now)
+                self._print(price, now, seconds)
             return True
         if phase in CALLING and self.listing.lit:
             self._call()
@@ -148,15 +172,29 @@ class Traders:
             return True
         return False
 
-    def _worth(self, market: float, heat: float) -> float:
-        price = self._fair.step(market, heat)
+    def recall(self, lived: list[tuple[int, float, float]]) -> None:
+        """Make up for a day so far that nobody has seen: what follows another price from its minutes, the rest from `lived`."""
+        fair, listing = self._fair, self.listing
+        if isinstance(fair, Drift):
+            for now, market, heat in lived:
+                self._print(self._worth(market, heat, SKIP_SECONDS), now, SKIP_SECONDS)
+        elif lived:
+            for minute in fair.spot.candles():
+                for second, price in zip((0, 20, 40, 59), minute[1:5], strict=True):
+                    now = int(minute[0]) + second * SECOND
+                    if lived[0][0] <= now <= lived[-1][0]:
+                        self._trade(int(listing.instrument.ticks(fair.at(price))), self._clip * SKIP_SECONDS, now)
+        listing.reached = None
+
+    def _worth(self, market: float, heat: float, seconds: int = 1) -> float:
+        price = self._fair.step(market, heat, seconds)
         return price * (1.0 + self.shift) if self.shift and isinstance(self._fair, Drift) else price
 
-    def _print(self, price: float, now: int) -> None:
+    def _print(self, price: float, now: int, seconds: int = 1) -> None:
         random, listing = self._random, self.listing
         if random.random() < DIM_CHANCE or not listing.open:
             ticks = int(listing.instrument.ticks(price)) + random.randrange(3) - 1
-            self._trade(ticks, self._clip, now)
+            self._trade(ticks, self._clip * seconds, now)
 
     def _trade(self, ticks: int, average: float, now: int) -> None:
         listing = self.listing

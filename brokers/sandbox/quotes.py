@@ -10,7 +10,8 @@ from brokers.sandbox.listing import LEVELS, Index, Listing
 from brokers.sandbox.stream import Tokens
 from brokers.sandbox.wire import Request, invalid
 from compiled.frames import levels
-from compiled.model import Instrument, Tick
+from compiled.model import Tick
+from engine.market.instruments import Listing as Row
 
 COLUMNS = (
     "instrument_token",
@@ -30,23 +31,24 @@ COVER_PERCENT = 10.0
 MOST = {"quote": 500, "ohlc": 1000, "ltp": 1000}
 
 
-def instruments(listings: Iterable[Listing | Index], exchange: str) -> bytes:
-    """Return the dump of an exchange ("": all) as CSV."""
+def instruments(rows: Iterable[Row]) -> str:
+    """Return an instrument dump as CSV."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for listing in listings:
-        instrument, index = listing.instrument, isinstance(listing, Index)
-        if exchange not in {"", instrument.exchange}:
-            continue
-        token = int(instrument.token)
-        tick, lot, segment = (0.0, 0, "INDICES") if index else (instrument.tick, instrument.lot, _segment(instrument))
-        contract = None if isinstance(listing, Index) else listing.contract
-        expiry, strike = (contract.expiry.isoformat(), contract.strike) if contract else ("", 0.0)
-        kind = "EQ" if index else instrument.kind
-        row = (token, token >> 8, instrument.symbol, instrument.name, 0.0, expiry, strike, tick, lot, kind, segment)
-        writer.writerow((*row, instrument.exchange))
-    return out.getvalue().encode()
+    for row in rows:
+        index = row.kind == "INDEX"
+        tick, lot, segment = (0.0, 0, "INDICES") if index else (row.tick, row.lot, _segment(row))
+        expiry = row.expiry.isoformat() if row.expiry else ""
+        head = (row.token, row.token >> 8, row.symbol, row.name, 0.0, expiry, row.strike, tick, lot)
+        writer.writerow((*head, "EQ" if index else row.kind, segment, row.exchange))
+    return out.getvalue()
+
+
+def row_of(listing: Listing | Index) -> Row:
+    """Return the row of a dump that lists an instrument without a contract."""
+    of = listing.instrument
+    return Row(int(of.token), of.exchange, of.symbol, of.name, of.kind, of.tick, int(of.lot))
 
 
 def of_dump(text: str, exchange: str) -> bytes:
@@ -57,10 +59,10 @@ def of_dump(text: str, exchange: str) -> bytes:
     return "\n".join([head, *(line for line in lines if line.rpartition(",")[2] == exchange), ""]).encode()
 
 
-def _segment(instrument: Instrument) -> str:
-    if instrument.kind == "EQ" or instrument.exchange == "MCX":
-        return instrument.exchange
-    return f"{instrument.exchange}-{'FUT' if instrument.kind == 'FUT' else 'OPT'}"
+def _segment(row: Row) -> str:
+    if row.kind == "EQ" or row.exchange == "MCX":
+        return row.exchange
+    return f"{row.exchange}-{'FUT' if row.kind == 'FUT' else 'OPT'}"
 
 
 def trigger_range(listings: Listings, request: Request) -> dict[str, object]:

@@ -233,8 +233,7 @@ class Api:
 
     def _instruments(self, _request: Request, parts: Parts) -> Response:
         x, exchange = self._exchange, parts.get("exchange", "")
-        rows = quotes.of_dump(x.text, exchange) if x.dump else quotes.instruments(x.listings.values(), exchange)
-        return Response(HTTPStatus.OK, rows, CSV)
+        return Response(HTTPStatus.OK, quotes.of_dump(x.text, exchange), CSV)
 
     def _history(self, request: Request, parts: Parts) -> object:
         x = self._exchange

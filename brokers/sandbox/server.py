@@ -18,7 +18,7 @@ from brokers.sandbox.faults import SOCKET
 from brokers.sandbox.postback import post_updates
 from brokers.sandbox.routes import Api
 from brokers.sandbox.sabotage import refusal
-from brokers.sandbox.state import State
+from brokers.sandbox.state import Progress, State
 from brokers.sandbox.stream import HEARTBEAT, Connection
 from brokers.sandbox.table import NO_ROUTE
 from brokers.sandbox.wire import ApiError, Request, Response, invalid
@@ -287,10 +287,11 @@ async def _torn(http: web.Request, response: Response, cut: int) -> web.StreamRe
 
 @final
 class Sandbox:
-    """A sandbox in a thread of its own, or in the foreground."""
+    """A sandbox in a thread of its own, or in the foreground; `progress` hears of a day that is played again first."""
 
-    def __init__(self, config: SandboxConfig | None = None) -> None:
+    def __init__(self, config: SandboxConfig | None = None, progress: Progress | None = None) -> None:
         self.config = config or SandboxConfig()
+        self._progress = progress
         self.endpoint: Endpoint | None = None
         self.on_failure: Failure | None = None
         self._thread: threading.Thread | None = None
@@ -364,7 +365,7 @@ class Sandbox:
     def _service(self, stack: contextlib.ExitStack) -> Service:
         if self.config.state is None:
             return Service(Exchange(self.config), self._failed)
-        state = stack.enter_context(State(self.config.state))
+        state = stack.enter_context(State(self.config.state, self._progress))
         exchange, api = state.open(self.config)
         return Service(exchange, self._failed, api, state)
 

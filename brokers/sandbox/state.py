@@ -6,6 +6,7 @@ kept: a restart plays them again. A later date plays the last day to its end and
 
 import json
 import sqlite3
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,13 +14,15 @@ from typing import Any, Self, final
 
 import msgspec
 
-from brokers.sandbox import carry
+from brokers.sandbox import carry, universe
+from brokers.sandbox.admin import FAULTS, WAKE
 from brokers.sandbox.carry import Carried
 from brokers.sandbox.choices import Choices
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.routes import Api
 from brokers.sandbox.wire import Request
+from compiled.model import MINUTE
 from engine.errors import ConfigError, DataError
 
 SCHEMA = """
@@ -30,17 +33,26 @@ create table if not exists request (
     id integer primary key, date text not null, now integer not null, request text not null
 ) strict;
 """
-SHAPE = ("seed", "symbols", "exchanges", "size", "tape", "instruments", "start", "cash", "holdings", "unsettled",
+SHAPE = ("seed", "symbols", "exchanges", "wide", "size", "tape", "instruments", "start", "cash", "holdings", "unsettled",
          "positions", "square_off", "post_close", "consent", "user_id", "choices")  # fmt: skip
 """What of a configuration a day's history depends on."""
+
+
+LEG = 10 * MINUTE
+"""How far a day is played again before the progress is told, ns."""
+INDEX_WORDS = ("NIFTY", "SENSEX", "BANKEX", "INDIA VIX")
+
+Progress = Callable[[str, int], None]
+"""Hears which day is being played again, and to what instant (ns UTC) it has come."""
 
 
 @final
 class State:
     """One file; raise `DataError` where it is no such file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, progress: Progress | None = None) -> None:
         self._path = path
+        self._progress = progress
         try:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.execute("pragma journal_mode=wal")
@@ -66,12 +78,13 @@ class State:
             packed = None if carried is None else msgspec.json.encode(carried).decode()
             self._db.execute("insert into day (date, config, carried) values (?, ?, ?)",
                              (config.date, _packed(config), packed))  # fmt: skip
-            exchange, api = self._begun(config, carried)
+            exchange = Exchange(config, carried)
+            api = Api(exchange)
         elif last[0] > config.date:
             raise ConfigError(f"sandbox state {self._path} has come to {last[0]}; it cannot go back to {config.date}")
         else:
             _check_shape(config, last[1], self._path)
-            exchange, api = self._replayed(config, last)
+            exchange, api = self._replayed(config, last, self._requests(config.date))
         api.performed = lambda request, now: self._keep(config.date, request, now)
         return exchange, api
 
@@ -93,30 +106,64 @@ class State:
     def _finished(self, config: SandboxConfig, last: tuple[Any, ...]) -> Carried:
         """Play the last day to its end and return what it leaves."""
         shape = msgspec.json.decode(last[1])
-        old = replace(config, date=last[0], **{key: _value(key, shape[key]) for key in SHAPE})
-        exchange, _ = self._replayed(old, last)
-        exchange.run(exchange.closes)
+        old = replace(config, date=last[0], **{key: _value(key, shape[key]) for key in SHAPE if key in shape})
+        requests = self._requests(last[0])
+        named = " ".join(
+            [
+                last[1],
+                last[2] or "",
+                *(f"{each.path} {each.form} {each.body}" for _, each in requests if each.path != WAKE),
+            ]
+        )
+        # who is woken and then named by no request has moved for nobody
+        kept = [row for row in requests if row[1].path != WAKE or row[1].form["key"].partition(":")[2] in named]
+        exchange, _ = self._replayed(old, last, kept, _watched(old, named))
+        self._play(exchange, exchange.closes)
         return carry.collect(exchange)
 
-    def _replayed(self, config: SandboxConfig, day: tuple[Any, ...]) -> tuple[Exchange, Api]:
-        carried = None if day[2] is None else msgspec.json.decode(day[2], type=Carried)
-        exchange, api = self._begun(config, carried)
-        rows = self._db.execute("select now, request from request where date = ? order by id", (config.date,))
+    def _requests(self, date: str) -> list[tuple[int, Request]]:
+        """Return what changed something on a day, and when."""
+        rows = self._db.execute("select now, request from request where date = ? order by id", (date,))
+        found = []
         for now, packed in rows.fetchall():
-            exchange.run(now)
             fields = json.loads(packed)
-            api.perform(Request(**fields | {"query": [tuple(pair) for pair in fields["query"]]}))
-        exchange.run(day[3])
+            found.append((now, Request(**fields | {"query": [tuple(pair) for pair in fields["query"]]})))
+        return found
+
+    def _replayed(
+        self,
+        config: SandboxConfig,
+        day: tuple[Any, ...],
+        requests: list[tuple[int, Request]],
+        watched: Collection[str] | None = None,
+    ) -> tuple[Exchange, Api]:
+        carried = None if day[2] is None else msgspec.json.decode(day[2], type=Carried)
+        exchange = Exchange(config, carried, watched)
+        api = Api(exchange)
+        for now, request in requests:
+            self._play(exchange, now)
+            api.perform(request)
+        self._play(exchange, day[3])
         return exchange, api
 
-    @staticmethod
-    def _begun(config: SandboxConfig, carried: Carried | None) -> tuple[Exchange, Api]:
-        exchange = Exchange(config, carried)
-        return exchange, Api(exchange)
+    def _play(self, exchange: Exchange, until: int) -> None:
+        while not exchange.over and exchange.now < until:
+            exchange.run(min(until, exchange.now + LEG))
+            if self._progress is not None:
+                self._progress(exchange.config.date, exchange.now)
+        exchange.run(until)
 
 
 def _packed(config: SandboxConfig) -> str:
     return msgspec.json.encode({key: _plain(getattr(config, key)) for key in SHAPE}).decode()
+
+
+def _watched(config: SandboxConfig, named: str) -> set[str] | None:
+    """Return which of the twenty names a day's requests name in any way; None where all of them matter."""
+    own = config.symbols or config.tape or config.instruments
+    if own or config.all_faults() or FAULTS in named or any(word in named for word in INDEX_WORDS):
+        return None
+    return {name for name in universe.NAMES if name in named}
 
 
 def _plain(value: object) -> object:
@@ -138,7 +185,7 @@ def _tuples(kept: Any) -> Any:
 def _check_shape(config: SandboxConfig, kept: str, path: Path) -> None:
     now, then = json.loads(_packed(config)), json.loads(kept)
     for key in SHAPE:
-        if now[key] != then[key]:
+        if now[key] != then.get(key, now[key]):
             raise ConfigError(
                 f"sandbox state {path}: {config.date} was begun with {key} {then[key]!r}, not {now[key]!r}"
             )

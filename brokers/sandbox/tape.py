@@ -137,6 +137,7 @@ class Tape:
         self.opens = min(candles[0].start for candles in bars)
         self.closes = max(candles[-1].start for candles in bars) + MINUTE
         self.shift = 0.0
+        self.skips_to = 0
         self._prints: dict[int, list[Print]] = {}
         self._quotes: dict[int, list[int]] = {listing.instrument.token: [] for listing in listings}
         for listing, candles in zip(listings, bars, strict=True):

@@ -6,16 +6,12 @@ from typing import NamedTuple
 from zlib import crc32
 
 from brokers.sandbox.day_rules import DayRules
+from brokers.sandbox.indices import INDEX_NAMES, NIFTY_50
 from compiled.model import Instrument
 from engine.errors import ConfigError, DataError
 from engine.market.dumps import unpacked
 from engine.market.instruments import Listing as Row
 from engine.market.instruments import read
-
-NIFTY_TOKEN = 256265
-NIFTY_LEVEL = 26_000.0
-"""Where the index starts: a plausible level, since its real divisor is not modelled."""
-
 
 Dump = Mapping[str, tuple[int, str]]
 """Symbol → (instrument token, name), from a Kite instrument dump."""
@@ -28,6 +24,11 @@ class Name(NamedTuple):
     price: float
     beta: float
     title: str
+
+    @property
+    def token(self) -> int:
+        """Return the instrument token."""
+        return self.exchange_token << 8 | 1
 
 
 NAMES: Mapping[str, Name] = {
@@ -54,13 +55,48 @@ NAMES: Mapping[str, Name] = {
 }
 
 
+REST_OF_NIFTY: Mapping[str, Name] = {
+    "ADANIENT": Name(25, 2_412.6, 1.4, "ADANI ENTERPRISES"),
+    "ADANIPORTS": Name(15083, 1_487.3, 1.2, "ADANI PORT & SEZ"),
+    "APOLLOHOSP": Name(157, 7_512.0, 0.7, "APOLLO HOSPITALS ENTER. L"),
+    "ASIANPAINT": Name(236, 2_876.4, 0.6, "ASIAN PAINTS"),
+    "BAJAJ-AUTO": Name(16669, 9_036.5, 0.9, "BAJAJ AUTO"),
+    "BAJAJFINSV": Name(16675, 2_071.8, 1.1, "BAJAJ FINSERV"),
+    "BEL": Name(383, 417.35, 1.1, "BHARAT ELECTRONICS"),
+    "CIPLA": Name(694, 1_524.9, 0.5, "CIPLA"),
+    "COALINDIA": Name(20374, 378.6, 0.8, "COAL INDIA"),
+    "DRREDDY": Name(881, 1_243.7, 0.5, "DR. REDDY S LABORATORIES"),
+    "EICHERMOT": Name(910, 7_158.5, 0.9, "EICHER MOTORS"),
+    "ETERNAL": Name(5097, 303.15, 1.3, "ETERNAL - ZOMATO"),
+    "GRASIM": Name(1232, 2_739.2, 0.9, "GRASIM INDUSTRIES"),
+    "HCLTECH": Name(7229, 1_612.4, 0.9, "HCL TECHNOLOGIES"),
+    "HDFCLIFE": Name(467, 761.25, 0.8, "HDFC LIFE INS CO"),
+    "HINDALCO": Name(1363, 794.6, 1.2, "HINDALCO  INDUSTRIES  "),
+    "INDIGO": Name(11195, 5_842.0, 0.9, "INTERGLOBE AVIATION"),
+    "JIOFIN": Name(18143, 306.8, 1.2, "JIO FIN SERVICES"),
+    "JSWSTEEL": Name(11723, 1_164.3, 1.1, "JSW STEEL"),
+    "M&M": Name(2031, 3_712.9, 1.0, "MAHINDRA & MAHINDRA"),
+    "MAXHEALTH": Name(22377, 1_128.5, 0.7, "MAX HEALTHCARE INS"),
+    "NESTLEIND": Name(17963, 1_267.4, 0.5, "NESTLE INDIA"),
+    "ONGC": Name(2475, 247.12, 0.8, "OIL AND NATURAL GAS CORP."),
+    "SBILIFE": Name(21808, 2_018.6, 0.8, "SBI LIFE INSURANCE CO"),
+    "SHRIRAMFIN": Name(4306, 842.75, 1.3, "SHRIRAM FINANCE"),
+    "TATACONSUM": Name(3432, 1_176.2, 0.7, "TATA CONSUMER PRODUCT"),
+    "TATASTEEL": Name(3499, 172.46, 1.2, "TATA STEEL"),
+    "TECHM": Name(13538, 1_447.8, 1.0, "TECH MAHINDRA"),
+    "TRENT": Name(1964, 4_386.1, 1.2, "TRENT"),
+    "ULTRACEMCO": Name(11532, 11_874.0, 0.8, "ULTRATECH CEMENT"),
+}
+"""With `NAMES` the fifty shares of the index; they sleep until somebody asks for one."""
+KNOWN: Mapping[str, Name] = {**NAMES, **REST_OF_NIFTY}
+
+
 def token(symbol: str, dump: Dump) -> int:
     """Return the instrument token: the dump's, else the known one, else one derived from the symbol."""
     if symbol in dump:
         return dump[symbol][0]
     known = NAMES.get(symbol)
-    exchange_token = known.exchange_token if known else 30_000 + crc32(symbol.encode()) % 30_000
-    return exchange_token << 8 | 1
+    return known.token if known else (30_000 + crc32(symbol.encode()) % 30_000) << 8 | 1
 
 
 def title(symbol: str, dump: Dump) -> str:
@@ -98,15 +134,16 @@ def share(symbol: str, close: float, tick: float, band: tuple[float, float], rul
 
 def nifty() -> Instrument:
     """Return the index NIFTY 50."""
-    return Instrument(NIFTY_TOKEN, "NSE", "NIFTY 50", 0.05, kind="INDEX", name="NIFTY 50", close=NIFTY_LEVEL)
+    of = INDEX_NAMES[NIFTY_50]
+    return Instrument(of.token, "NSE", NIFTY_50, 0.05, kind="INDEX", name=NIFTY_50, close=of.level)
 
 
 def default_share(symbol: str, rules: DayRules) -> Instrument:
     """Return one of the crowd's names; raise `ConfigError` for one that has no price here."""
-    name = NAMES.get(symbol)
+    name = KNOWN.get(symbol)
     if name is None:
-        raise ConfigError(f"symbol {symbol!r}: the sandbox's crowd trades {', '.join(NAMES)}")
+        raise ConfigError(f"symbol {symbol!r}: the sandbox's crowd trades {', '.join(KNOWN)}")
     tick = rules.tick(name.price)
     bare = Instrument(0, "NSE", symbol, tick)
     close = bare.snap(name.price)
-    return share(symbol, close, tick, (close * 0.9, close * 1.1), rules, {})
+    return share(symbol, close, tick, (close * 0.9, close * 1.1), rules, {symbol: (name.token, name.title)})

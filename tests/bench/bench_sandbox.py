@@ -241,7 +241,8 @@ def market(size: int, seconds: int) -> dict[str, object]:
     begin = time.perf_counter()
     exchange = Exchange(SandboxConfig(speed=None, exchanges=EXCHANGES if size else ("NSE",), size=size))
     built = time.perf_counter() - begin
-    tokens = list(exchange.tokens)
+    assert exchange.dump is not None
+    tokens = [row.token for row in exchange.dump.rows.values()]
     for first in range(0, len(tokens), MOST_TOKENS):
         connection = exchange.connect()
         part = tokens[first : first + MOST_TOKENS]

@@ -178,9 +178,7 @@ def test_a_socket_without_its_parameters_is_a_bad_request_and_another_method_is_
 def test_options_and_bse_take_no_stop_market_and_stock_options_no_market_order(make_client):
     client = make_client(exchanges=("NSE", "NFO", "BSE"), symbols=("INFY",), cash=10**11)
     client.seconds(60)
-    option = next(
-        one for one in client.exchange.market.listings if one.instrument.kind == "CE" and one.instrument.name == "INFY"
-    )
+    option = client.exchange.listings["NFO:INFY26NOV1540CE"]
     fields = {"exchange": "NFO", "product": "NRML", "quantity": int(option.instrument.lot), "market_protection": -1}
     market = client.form(option.instrument.symbol, order_type="MARKET", **fields)
     assert "stock options" in client.refusal("POST", "/orders/regular", market)[2]

@@ -50,7 +50,7 @@ def test_a_tenth_off_the_index_halts_everything_but_commodities_and_re_opens_wit
     resting = client.place(side="SELL", price=client.at(4), quantity=1)
     client.exchange.run(at(client, "09:20") + MINUTE)
     share, gold = client.share(), client.exchange.listings["MCX:GOLD26DECFUT"]
-    option = next(one for one in client.exchange.market.listings if one.instrument.kind == "CE")
+    option = client.exchange.listings["NFO:NIFTY26NOV26000CE"]
     assert moved(client) == pytest.approx(-0.1, abs=0.004), "where it was halted"
     assert (share.phase, option.phase, gold.phase) == ("halted", "halted", "continuous")
     assert client.order(resting)["status"] == "CANCELLED"

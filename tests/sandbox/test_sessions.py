@@ -97,7 +97,8 @@ def test_the_closing_auction_drops_stops_keeps_limits_and_trades_at_one_price(ma
     share = client.share()
     outside = share.instrument.price(round(share.reference * 1.031))
     assert "outside 3%" in client.refused(price=outside, product="CNC")[2]
-    buyer = client.place(price=client.at(2.5), product="CNC")
+    inside = share.instrument.snap(share.instrument.price(share.reference) * 1.025)
+    buyer = client.place(price=inside, product="CNC")
     to(client, "15:30")
     row = client.order(buyer)
     assert row["status"] == "COMPLETE"

@@ -1,6 +1,7 @@
 """A desk left on over a weekend: it closes its day, rests, and opens the next one by itself, in virtual time."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import datetime
 
@@ -141,7 +142,9 @@ def test_an_exchange_that_cannot_be_reached_in_the_morning_is_tried_every_minute
     world.until(MONDAY, "08:42")
     world.network.down = True
     world.until(MONDAY, "08:50")
-    assert 2 <= len(world.told("opening")) <= 6
+    # the same refusal once more is counted on its line
+    counts = [re.search(r"\((\d+) times\)$", text) for text in world.told("opening")]
+    assert 2 <= sum(int(found[1]) if found else 1 for found in counts) <= 6
     world.network.down = False
     world.until(MONDAY, "08:52")
     assert world.header.state == "running"
@@ -178,7 +181,7 @@ def test_an_after_market_order_given_to_a_desk_that_rests_leaves_at_once_and_tra
     world.until(FRIDAY, "18:30")
     assert world.header.state == "closed"
     wipro = world.exchange.listings["NSE:WIPRO"]
-    told = by_hand(world, wipro.instrument.snap(wipro.ltp * 1.02))
+    told = by_hand(world, wipro.instrument.snap(wipro.ltp * 1.015))
     assert told.startswith("done: order")
     (order,) = world.exchange.varieties.waiting()
     kept = world.process.kernel.out.by_tag[order.ask.tag]

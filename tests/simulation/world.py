@@ -50,7 +50,7 @@ class Wild:
         """Move at once."""
         self._level += share
 
-    def step(self, market, heat):
+    def step(self, market, heat, seconds=1):
         del market, heat
         jump = self._rng.gauss(0.0, 0.008) if self._rng.random() < 0.01 else 0.0
         self._level = min(0.07, max(-0.07, self._level + self._rng.gauss(0.0, self._sigma) + jump))

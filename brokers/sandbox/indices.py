@@ -1,0 +1,35 @@
+"""The indices that are listed: real tokens, plausible levels, and the shares each of them moves with."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class IndexName(NamedTuple):
+    """One index: where it stands, token, plausible level, and how far it moves with its shares; no `members`: all."""
+
+    exchange: str
+    token: int
+    level: float
+    members: frozenset[str] = frozenset()
+    gain: float = 1.0
+
+
+BANKS = frozenset({"HDFCBANK", "ICICIBANK", "SBIN", "AXISBANK", "KOTAKBANK"})
+NIFTY_50 = "NIFTY 50"
+INDEX_NAMES: Mapping[str, IndexName] = {
+    # plausible levels: the divisors of the real ones are not modelled
+    NIFTY_50: IndexName("NSE", 256265, 26_000.0),
+    "NIFTY BANK": IndexName("NSE", 260105, 58_900.0, BANKS),
+    "NIFTY FIN SERVICE": IndexName("NSE", 257801, 27_400.0, BANKS | {"BAJFINANCE"}),
+    "NIFTY MID SELECT": IndexName("NSE", 288009, 13_900.0),
+    "NIFTY NEXT 50": IndexName("NSE", 270857, 69_400.0),
+    "NIFTY MIDCAP 100": IndexName("NSE", 256777, 60_700.0),
+    "NIFTY IT": IndexName("NSE", 259849, 36_800.0, frozenset({"INFY", "TCS", "WIPRO"})),
+    "NIFTY AUTO": IndexName("NSE", 263433, 27_300.0, frozenset({"MARUTI", "TATAMOTORS"})),
+    "NIFTY PHARMA": IndexName("NSE", 262409, 22_600.0, frozenset({"SUNPHARMA"})),
+    "INDIA VIX": IndexName("NSE", 264969, 12.65, gain=-5.0),
+    "SENSEX": IndexName("BSE", 265, 85_200.0),
+    "BANKEX": IndexName("BSE", 274441, 66_100.0, BANKS),
+}
+FEWEST = 2
+"""An index of which fewer members than that move goes with everything that does."""
