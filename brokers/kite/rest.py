@@ -8,7 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
-from brokers.kite import outcome
+from brokers.kite import figures, outcome
 from brokers.kite.calls import Calls
 from brokers.kite.listings import todays
 from brokers.kite.terms import VARIETY, slices
@@ -153,28 +153,30 @@ class KiteBroker:
         fields = change_fields(change, self._instrument(known.token))
         variety, parent = known.variety, known.parent
         await self._calls.alter(
-            lambda kite: _name(kite.modify_order(variety, order_id, parent_order_id=parent, **fields))
+            lambda kite: _same(kite.modify_order(variety, order_id, parent_order_id=parent, **fields), order_id, parent)
         )
 
     async def cancel(self, order_id: str) -> None:
         """Cancel a working order."""
         known = self._orders.get(order_id, Known(0))
         variety, parent = known.variety, known.parent
-        await self._calls.alter(lambda kite: _name(kite.cancel_order(variety, order_id, parent_order_id=parent)))
+        await self._calls.alter(
+            lambda kite: _same(kite.cancel_order(variety, order_id, parent_order_id=parent), order_id, parent)
+        )
 
     async def place_gtt(self, gtt: Gtt) -> int:
         """Send a new GTT with `gtt.legs` and return its id."""
         fields = gtt_fields(gtt, gtt.legs, self._instrument(gtt.token))
-        return await self._calls.alter(lambda kite: int(kite.place_gtt(**fields)["trigger_id"]))
+        return await self._calls.alter(lambda kite: figures.number_of(kite.place_gtt(**fields)["trigger_id"]))
 
     async def modify_gtt(self, gtt: Gtt) -> None:
         """Replace the legs of `gtt.gtt_id` by `gtt.pending`."""
         fields, gtt_id = gtt_fields(gtt, gtt.pending, self._instrument(gtt.token)), int(gtt.gtt_id)
-        await self._calls.alter(lambda kite: int(kite.modify_gtt(gtt_id, **fields)["trigger_id"]))
+        await self._calls.alter(lambda kite: _same(kite.modify_gtt(gtt_id, **fields)["trigger_id"], gtt_id))
 
     async def delete_gtt(self, gtt_id: int) -> None:
         """Delete a GTT."""
-        await self._calls.alter(lambda kite: int(kite.delete_gtt(gtt_id)["trigger_id"]))
+        await self._calls.alter(lambda kite: _same(kite.delete_gtt(gtt_id)["trigger_id"], int(gtt_id)))
 
     async def orders(self) -> list[OrderUpdate]:
         """Return today's order book, ours and others', in the order of Kite's rows: oldest first."""
@@ -316,11 +318,17 @@ def _name(answer: Any) -> str:
     return answer
 
 
+def _same(answer: Any, *asked: str | int | None) -> None:
+    """Check that an answer is about what was asked; one that names something else tells nothing."""
+    if not isinstance(answer, str | int) or str(answer) not in {str(each) for each in asked if each is not None}:
+        raise ValueError("the answer is about something else")
+
+
 def _available(margins: Row) -> int:
     live = margins["available"].get("live_balance")
-    return nearest(float(margins["net"] if live is None else live) * 100.0)
+    return nearest(figures.real(margins["net"] if live is None else live) * 100.0)
 
 
 def _band(token: int, quote: Row) -> PriceBand:
-    lower, upper = (float(quote.get(f"{edge}_circuit_limit") or 0.0) for edge in ("lower", "upper"))
-    return PriceBand(token, lower, upper, float(quote["ohlc"]["close"]))
+    lower, upper = (figures.price(quote.get(f"{edge}_circuit_limit")) for edge in ("lower", "upper"))
+    return PriceBand(token, lower, upper, figures.price(quote["ohlc"]["close"]))

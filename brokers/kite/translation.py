@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, Final, NamedTuple
 
+from brokers.kite import figures
 from brokers.kite.terms import terms_fields
 from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import (
@@ -114,31 +115,38 @@ def order_update(row: Row, now: int) -> OrderUpdate:
     each = units(row, now)
     return OrderUpdate(
         nanoseconds(stamp, now),
-        str(row["order_id"]),
+        figures.name_of(row["order_id"]),
         str(row.get("tag") or ""),
-        int(row["instrument_token"]),
+        figures.number_of(row["instrument_token"]),
         Side[row["transaction_type"]],
         order_status(row["status"], str(row.get("order_type") or "")),
-        int(row["quantity"]) * each,
-        int(row["filled_quantity"]) * each,
-        float(row.get("price") or 0.0),
-        float(row.get("trigger_price") or 0.0),
-        float(row.get("average_price") or 0.0),
+        figures.count(row["quantity"]) * each,
+        _filled(row) * each,
+        figures.price(row.get("price")),
+        figures.price(row.get("trigger_price")),
+        figures.price(row.get("average_price")),
         str(row.get("status_message") or row.get("status_message_raw") or ""),
         str(row.get("parent_order_id") or ""),
     )
+
+
+def _filled(row: Row) -> int:
+    filled = figures.count(row["filled_quantity"])
+    if filled > row["quantity"]:
+        raise ValueError(f"{filled} of {row['quantity']} filled")
+    return filled
 
 
 def trade(row: Row, now: int) -> Trade:
     """Read a row of the trade book; `now` (ns) stands in for a missing time."""
     return Trade(
         nanoseconds(row.get("fill_timestamp") or row.get("exchange_timestamp"), now),
-        str(row["trade_id"]),
-        str(row["order_id"]),
-        int(row["instrument_token"]),
+        figures.name_of(row["trade_id"]),
+        figures.name_of(row["order_id"]),
+        figures.number_of(row["instrument_token"]),
         Side[row["transaction_type"]],
-        int(row["quantity"]) * units(row, now),
-        float(row["average_price"]),
+        figures.several(row["quantity"]) * units(row, now),
+        figures.paid(row["average_price"]),
     )
 
 
@@ -149,18 +157,20 @@ def gtt_update(row: Row, now: int, token_of: Callable[[str, str], int]) -> GttUp
     that failed has no order id, and its rejection is the reason.
     """
     condition = row["condition"]
-    pairs = sorted(zip(condition["trigger_values"], row["orders"], strict=True), key=lambda pair: float(pair[0]))
+    pairs = sorted(
+        zip(condition["trigger_values"], row["orders"], strict=True), key=lambda pair: figures.price(pair[0])
+    )
     results = [result for _, order in pairs if (result := (order.get("result") or {}).get("order_result"))]
     failures = [str(result.get("rejection_reason") or "failed") for result in results if result["status"] == "failed"]
     token = condition.get("instrument_token") or token_of(condition["exchange"], condition["tradingsymbol"])
     each = units(condition, now)
     return GttUpdate(
         nanoseconds(row.get("updated_at") or row.get("created_at"), now),
-        int(row["id"]),
-        int(token),
+        figures.number_of(row["id"]),
+        figures.number_of(token),
         gtt_status(row["status"]),
-        [_leg(float(trigger), order, each) for trigger, order in pairs],
-        [str(r["order_id"]) for r in results if r["status"] != "failed" and r.get("order_id")],
+        [_leg(figures.price(trigger), order, each) for trigger, order in pairs],
+        [figures.name_of(r["order_id"]) for r in results if r["status"] != "failed" and r.get("order_id")],
         "; ".join(failures) or str((row.get("meta") or {}).get("rejection_reason") or ""),
         str(condition["exchange"]),
         str(condition.get("tradingsymbol") or ""),
@@ -168,13 +178,15 @@ def gtt_update(row: Row, now: int, token_of: Callable[[str, str], int]) -> GttUp
 
 
 def _leg(trigger: float, order: Row, each: int) -> GttLeg:
-    return GttLeg(trigger, float(order["price"]), Side[order["transaction_type"]], int(order["quantity"]) * each)
+    shares = figures.several(order["quantity"]) * each
+    return GttLeg(trigger, figures.price(order["price"]), Side[order["transaction_type"]], shares)
 
 
 def position(row: Row) -> BrokerPosition:
     """Read a net position."""
-    quantity, average = int(row["quantity"]) * int(row.get("multiplier") or 1), float(row["average_price"])
-    token, exchange = int(row["instrument_token"]), str(row.get("exchange") or "NSE")
+    quantity = figures.signed(row["quantity"]) * (figures.count(row.get("multiplier", 1)) or 1)
+    token, exchange = figures.number_of(row["instrument_token"]), str(row.get("exchange") or "NSE")
+    average = figures.price(row["average_price"])
     return BrokerPosition(token, row["tradingsymbol"], row["product"], quantity, average, exchange)
 
 
@@ -186,15 +198,17 @@ def holdings(row: Row) -> list[BrokerHolding]:
     """
     opening = row.get("opening_quantity")
     if opening is None:
-        opening = int(row["quantity"]) + int(row["t1_quantity"]) + int(row.get("used_quantity") or 0)
-    token, symbol = int(row["instrument_token"]), str(row["tradingsymbol"])
+        parts = row["quantity"], row["t1_quantity"], row.get("used_quantity") or 0
+        opening = sum(figures.count(part) for part in parts)
+    token, symbol = figures.number_of(row["instrument_token"]), str(row["tradingsymbol"])
     exchange, isin = str(row.get("exchange") or "NSE"), str(row.get("isin") or "")
-    own = BrokerHolding(token, symbol, int(opening), float(row["average_price"]), "CNC", exchange, isin)
+    average = figures.price(row["average_price"])
+    own = BrokerHolding(token, symbol, figures.count(opening), average, "CNC", exchange, isin)
     margin = row.get("mtf") or {}
-    financed = int(margin.get("quantity") or 0) + int(margin.get("used_quantity") or 0)
+    financed = sum(figures.count(margin.get(part) or 0) for part in ("quantity", "used_quantity"))
     if not financed:
         return [own]
-    bought = own._replace(quantity=financed, average=float(margin.get("average_price") or 0.0), product="MTF")
+    bought = own._replace(quantity=financed, average=figures.price(margin.get("average_price")), product="MTF")
     return [own, bought] if own.quantity else [bought]
 
 

@@ -185,7 +185,8 @@ async def test_a_row_without_what_it_must_have_fails_the_whole_book(stub, broker
 async def test_an_order_of_another_variety_is_cancelled_as_what_it_is(stub, broker, script):
     leg = order_row(order_id="22", variety="co", parent_order_id="21")
     stub.on("GET /orders", script.ok([order_row(order_id="20"), leg, order_row(order_id="23", variety="amo")]))
-    stub.on("*", script.ok({"order_id": "x"}))
+    for order_id, route in (("20", "regular"), ("22", "co"), ("23", "amo")):
+        stub.on(f"DELETE /orders/{route}/{order_id}", script.ok({"order_id": order_id}))
     await broker.orders()
     for order_id in ("20", "22", "23"):
         await broker.cancel(order_id)
@@ -333,6 +334,6 @@ async def test_a_triggered_gtt_names_its_order_and_a_failed_leg_its_reason(stub,
 
 async def test_every_gtt_status_has_its_own_and_an_unheard_of_one_is_unknown(stub, broker, script):
     names = ["active", "triggered", "disabled", "expired", "cancelled", "rejected", "deleted", "parked"]
-    stub.on("GET /gtt/triggers", script.ok([gtt_row(id=i, status=name) for i, name in enumerate(names)]))
+    stub.on("GET /gtt/triggers", script.ok([gtt_row(id=i, status=name) for i, name in enumerate(names, 1)]))
     statuses = [each.status.name.lower() for each in await broker.gtts()]
     assert statuses == [*names[:-1], "unknown"]
