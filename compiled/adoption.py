@@ -61,6 +61,7 @@ class Adoptions(Triggers):
         )  # fmt: skip
         gtt.gtt_id = event.gtt_id
         gtt.status = GttStatus.ACTIVE
+        gtt.proven = True
         gtt.updated = self.out.now
         self.out.register_gtt(gtt)
         self.out.changed_gtt(gtt)

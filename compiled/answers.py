@@ -73,12 +73,30 @@ class Answers(Positions):
             move(order, OrderStatus.REJECTED, event.reason)
             self._order_refused(order, event.reason, event.wait)
         elif event.outcome is Outcome.UNKNOWN:
-            move(order, OrderStatus.UNKNOWN, event.reason)
+            self._unknown(order, event.reason)
         else:
-            move(order, OrderStatus.LOST, event.reason)
-            self.out.alert("warn", "order_lost", order.tag + " never reached the broker", order.token)
+            self._lost(order, event.reason)
         self.out.changed(order)
         self._follow_up(order)
+
+    def _unknown(self, order: Order, reason: str) -> None:
+        """Know nothing of an order any more, unless the book has listed it: the id an answer gave was not its own."""
+        if order.order_id and not order.proven and order.live:
+            self.out.disown(order)
+            order.status = OrderStatus.UNKNOWN
+            order.reason = reason
+        move(order, OrderStatus.UNKNOWN, reason)
+
+    def _lost(self, order: Order, reason: str) -> None:
+        """Give an order up; an exit may still arrive for a while, an entry is cancelled if it does."""
+        if not move(order, OrderStatus.LOST, reason):
+            return
+        self.out.alert("warn", "order_lost", order.tag + " never reached the broker", order.token)
+        rung = self.rungs.get(int(order.rung))
+        if order.purpose is Purpose.ENTRY:
+            order.unwanted = True
+        elif rung is not None and order.purpose is Purpose.EXIT and not self.flattening:
+            rung.doubt = order.created + self.out.exits.doubt * SECOND
 
     def _accepted(self, order: Order, event: Answer) -> None:
         order.parts = max(order.parts, event.parts)
@@ -111,9 +129,10 @@ class Answers(Positions):
 
     def _follow_up(self, order: Order) -> None:
         """Give an order that lives its place: the rung's stop or exit, a stray to cancel, or the reason to open the rung again."""
-        self._link_orphans(order)
+        if order.proven or not order.tag:
+            self._link_orphans(order)
         if order.unwanted:
-            self.out.cancel(order)
+            self._stray(order)
         elif order.wanted is not None and order.pending is None and order.order_id:
             self.out.modify(order, order.wanted)
         rung = self.rungs.get(int(order.rung))
@@ -131,7 +150,7 @@ class Answers(Positions):
             if rung.exit is None:
                 rung.exit = order
             else:
-                self.out.cancel(order)
+                self._stray(order)
         elif order.purpose is Purpose.PROTECT and rung.exit is not order and rung.guard is not order:
             if rung.exit is None and rung.guard is None:
                 rung.guard = order
@@ -139,7 +158,13 @@ class Answers(Positions):
                     # that of a cover order stood before its entry had an average
                     rung.stop = order.trigger
             else:
-                self.out.cancel(order)
+                self._stray(order)
+
+    def _stray(self, order: Order) -> None:
+        """Cancel an order of ours that nobody wants, until it is gone."""
+        if order.live:
+            self.strays[order.intent] = order
+            self.out.cancel(order)
 
     def _order_refused(self, order: Order, reason: str, wait: i64) -> None:
         """Tell it; an exit or a stop that is refused again and again is tried ever less often, and a stop at last given up."""
@@ -201,16 +226,27 @@ class Answers(Positions):
     def _ours(self, event: OrderUpdate) -> Order | None:
         """Return the order of ours that an update is about, None for somebody else's."""
         order = self.out.by_order_id.get(event.order_id)
+        if order is not None and order.tag and event.tag != order.tag:
+            self._unknown(order, "its answer named the order of somebody else")
+            order = None
         if order is None and event.tag:
             order = self.out.by_tag.get(event.tag)
+            alike = order is None or (event.token == order.token and event.side is order.side)
+            if order is not None and not alike and not event.parent:
+                text = event.order_id + " carries the tag " + order.tag + ", but is not what was asked for"
+                self.out.alert("alarm", "doubled", text, order.token)
+                return None
         if order is None and event.parent:
             order = self.out.by_order_id.get(event.parent)
         if order is None or not order.order_id or order.order_id == event.order_id:
             return order
+        if not order.proven and order.tag and event.tag == order.tag:
+            self.out.disown(order)  # the tag outranks the id of an answer
+            return order
         return self._another(order, event)
 
-    def _another(self, first: Order, event: OrderUpdate) -> Order | None:
-        """Return the further order that the broker has made of one of ours; an order nobody asked for is told."""
+    def _another(self, first: Order, event: OrderUpdate) -> Order:
+        """Return the further order that the broker has made of one of ours."""
         terms = first.terms
         if terms.variety is Variety.COVER and event.parent == first.order_id:
             stop = self._made(first, event, Purpose.PROTECT)
@@ -224,8 +260,15 @@ class Answers(Positions):
             first.order_id = event.order_id  # it was sent to the exchange under another number
             self.out.changed(first)
             return first
-        self.out.alert("alarm", "doubled", first.tag + " stands twice: " + event.order_id, first.token)
-        return None
+        twin = self._made(first, event, first.purpose)
+        twin.order_type = first.order_type
+        twin.unwanted = True
+        join(first, twin)
+        text = first.tag + " stands twice: " + event.order_id
+        if first.purpose is Purpose.ENTRY:
+            text += " is ours, too; what it trades is protected with the rest, and leaves with it"
+        self.out.alert("alarm", "doubled", text, first.token)
+        return twin
 
     def _recalled(self, event: OrderUpdate) -> Order | None:
         """Take an order that carries our tag, but left unrecorded on a full disk, for the exit or the stop of its rung."""
@@ -302,7 +345,7 @@ class Answers(Positions):
         if key in self.applied:
             return
         order = self.out.by_order_id.get(event.order_id)
-        if order is None:
+        if order is None or (order.tag and not order.proven):
             waiting = self.orphans.setdefault(event.order_id, [])
             if not any(trade.trade_id == event.trade_id for trade in waiting):
                 waiting.append(event)
@@ -381,18 +424,20 @@ class Answers(Positions):
         rung = self.rungs.get(int(order.rung))
         if rung is None:
             return
+        before = rung.quantity
         self._add_to(rung, order, ts, quantity, value, charges)
         if rung.state is RungState.CLOSED or (rung.state is RungState.WAITING and rung.bought):
             rung.state = RungState.OPEN
             self._reopen(rung)
         self.changed_rungs[rung.rung_id] = rung
-        if rung.quantity < 0:
-            self.out.alert("alarm", "oversold", "more was sold than rung " + str(rung.rung_id) + " held", order.token)
+        if rung.quantity < 0 <= before:
+            text = "more left than rung " + str(rung.rung_id) + " held; what is too much comes back at the market"
+            self.out.alert("alarm", "oversold", text, order.token)
 
     def _add_to(self, rung: Rung, order: Order, ts: i64, quantity: i64, value: i64, charges: i64) -> None:
         """Add a fill to the sums of its rung."""
         rung.charges += charges
-        if order.purpose is Purpose.ENTRY:
+        if order.side is self.owners[int(rung.ladder_id)].side:
             if not rung.bought:
                 rung.opened = ts
             rung.bought += quantity

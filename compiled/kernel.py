@@ -454,6 +454,8 @@ class Kernel(Entries):
             out.commands = []
 
     def _timer(self) -> None:
+        if self.strays or self.stray_gtts:
+            self.clear_strays()
         self.bars.advance(self.out.now - self.grace)
         self.take_bars()
         self.still = False

@@ -145,8 +145,9 @@ class Rung:
 
     Its stop is a `gtt`, or a `guard`: a stop order that rests at the exchange. `refusals` counts how often the broker has
     refused the stop, `rejections` how often the exit; the next stop is asked for from `protect_at` (ns) on, the next
-    exit from `retry_at` on. `refit` while the stop's limit has to be looked at again: the band
-    has moved, or nobody of this run has placed it. `waits` when it was told that its exit waits for the next session.
+    exit from `retry_at` on; until `doubt` an exit that was given up may still arrive. `refit` while the stop's limit has to
+    be looked at again: the band has moved, or nobody of this run has placed it. `waits` when it was told that its exit waits
+    for the next session.
     """
 
     def __init__(self, rung_id: i64, ladder_id: i64, number: i64, plan: RungPlan) -> None:
@@ -175,6 +176,7 @@ class Rung:
         self.leaving = False
         self.retry_at: i64 = 0
         self.protect_at: i64 = 0
+        self.doubt: i64 = 0
         self.refusals: i64 = 0
         self.rejections: i64 = 0
         self.refit = True
@@ -325,6 +327,18 @@ def protected(ladder: Ladder, rung: Rung, last: float) -> i64:
     if order is None or not order.order_id or not _meets(ladder, order, last):
         return 0
     return outstanding(order)
+
+
+def standing(rung: Rung) -> i64:
+    """Return the shares that everything of a rung at the broker could sell together, wherever the price goes."""
+    shares: i64 = 0
+    gtt = rung.gtt
+    if gtt is not None and gtt.gtt_id and gtt.live and gtt.legs:
+        shares = gtt.legs[0].quantity
+    order = rung.exit if rung.exit is not None else rung.guard
+    if order is not None and order.order_id:
+        shares += outstanding(order)
+    return shares
 
 
 def _meets(ladder: Ladder, order: Order, last: float) -> bool:

@@ -354,8 +354,11 @@ class Order:
     `pending` is the modification that has no answer yet, `wanted` the one to be asked for then; `moved` (ns) is when the
     last one was asked for. Before `retry_at` (ns) the desk asks for no change or cancellation of it.
 
-    What the broker makes into several orders (slices, the legs of an iceberg) is a chain of orders by `sibling`; the
-    others name the first in `parent`. `parts` is how many there are for certain, `whole` the quantity of all together.
+    `proven` is an id under which the broker's book has listed the tag: an answer alone may name somebody else's order.
+
+    What the broker makes into several orders (slices, the legs of an iceberg, a request that came twice) is a chain of
+    orders by `sibling`; the others name the first in `parent`. `parts` is how many there are for certain, `whole` the
+    quantity of all together.
     """
 
     def __init__(
@@ -394,6 +397,7 @@ class Order:
         self.created = created
         self.order_id = ""
         self.listed = ""
+        self.proven = False
         self.status = OrderStatus.INTENT
         self.filled: i64 = 0
         self.traded: i64 = 0
@@ -447,8 +451,9 @@ class GttLeg:
 class Gtt:
     """One GTT of ours: a stop (one leg), or a stop and a target (two legs, lower trigger first).
 
-    `pending` are the legs a modification asks for; `asked` while a modification or deletion has no answer yet. Before
-    `retry_at` (ns) the desk asks for neither.
+    `made` are the legs it was asked for with, `pending` those a modification asks for; `asked` while a modification or
+    deletion has no answer yet. Before `retry_at` (ns) the desk asks for neither. `proven` is an id under which the broker
+    has listed these legs.
     """
 
     def __init__(
@@ -469,8 +474,10 @@ class Gtt:
         self.rung = rung
         self.last_price = last_price
         self.legs = legs
+        self.made = legs
         self.created = created
         self.gtt_id: i64 = 0
+        self.proven = False
         self.status = GttStatus.INTENT
         self.order_id = ""
         self.modifies: i64 = 0

@@ -69,9 +69,9 @@ def move(order: Order, status: OrderStatus, reason: str = "") -> bool:
 def accept(order: Order, order_id: str) -> None:
     """Take the broker's id; a stop waits for its trigger until the book says otherwise.
 
-    Of several orders another one may have shown before: the one that is named here will show in the book by itself.
+    An id that the book gave goes before that of an answer: another order of ours will show in the book by itself.
     """
-    if order.order_id and order.order_id != order_id and order.terms.several:
+    if order.order_id and order.order_id != order_id:
         return
     order.order_id = order_id
     waits = order.order_type is OrderType.SL or order.order_type is OrderType.SLM
@@ -95,7 +95,10 @@ def change(order: Order) -> None:
 
 def apply(order: Order, update: OrderUpdate) -> bool:
     """Bring an order up to date with the broker's book; return whether it changed."""
-    changed = move(order, update.status, update.reason)
+    if order.status is OrderStatus.REJECTED and not order.order_id:
+        order.status = OrderStatus.LOST  # an answer refused what the book lists
+    changed = move(order, update.status, update.reason) or not order.proven
+    order.proven = True
     if not order.order_id and update.order_id:
         order.order_id = update.order_id
         changed = True
@@ -175,7 +178,28 @@ def traded(order: Order) -> i64:
 
 def outstanding(order: Order) -> i64:
     """Return what a chain may still trade, at the most."""
-    return 0 if settled(order) else order.whole - traded(order)
+    if settled(order):
+        return 0
+    if order.terms.several:
+        return order.whole - traded(order)
+    total: i64 = 0
+    each: Order | None = order
+    while each is not None:
+        if each.live or each.traded < each.filled:
+            total += (each.quantity if each.live else each.filled) - each.traded
+        each = each.sibling
+    return total
+
+
+def offered(order: Order) -> i64:
+    """Return what the orders of a chain offer that work and are not being cancelled."""
+    total: i64 = 0
+    each: Order | None = order
+    while each is not None:
+        if each.live and not each.cancelling and not each.unwanted:
+            total += each.quantity - each.traded
+        each = each.sibling
+    return total
 
 
 def join(first: Order, other: Order) -> None:

@@ -204,6 +204,15 @@ class Outbox:
             self.by_order_id[order.order_id] = order
         self.changed_orders[order.intent] = order
 
+    def disown(self, order: Order) -> None:
+        """Forget the broker's id of an order: it belongs to another one."""
+        if self.by_order_id.get(order.order_id) is order:
+            del self.by_order_id[order.order_id]
+        order.order_id = order.listed = ""
+        order.proven = False
+        order.cancelling = False
+        order.pending = None
+
     def modify(self, order: Order, change: Change) -> bool:
         """Ask for a change of a working order; return False where its budget of modifications is used up.
 
@@ -268,6 +277,15 @@ class Outbox:
         if gtt.gtt_id:
             self.by_gtt_id[gtt.gtt_id] = gtt
         self.changed_gtts[gtt.intent] = gtt
+
+    def disown_gtt(self, gtt: Gtt) -> None:
+        """Forget the broker's id of a GTT: it belongs to another one."""
+        if gtt.gtt_id and self.by_gtt_id.get(gtt.gtt_id) is gtt:
+            del self.by_gtt_id[gtt.gtt_id]
+        gtt.gtt_id = 0
+        gtt.proven = False
+        gtt.asked = gtt.deleting = False
+        gtt.pending = []
 
     def modify_gtt(self, gtt: Gtt, last_price: float, legs: list[GttLeg]) -> None:
         """Ask for other legs on a live GTT."""

@@ -6,9 +6,9 @@ from mypy_extensions import i64
 
 from compiled.decisions import Cause
 from compiled.indicators_price import Followed
-from compiled.ladder import Ladder, Rung, RungState, protected
+from compiled.ladder import Ladder, Rung, RungState, protected, standing
 from compiled.ledger import Ledger, Position
-from compiled.model import MINUTE, SECOND, Bar, Instrument, Order, OrderStatus, paise
+from compiled.model import MINUTE, SECOND, Bar, Gtt, Instrument, Order, OrderStatus, Purpose, paise
 from compiled.orders import outstanding, settled
 from compiled.outbox import Outbox
 from compiled.protection import leave, tend
@@ -93,7 +93,9 @@ class Lane(Columns):
 class Positions:
     """Every ladder of the desk by its number, its rungs, and the ones that have changed since the engine looked.
 
-    `still` is a replay's note that the clock calls for nothing on any ladder; every change of one takes it back.
+    What is ours and should not work (it stands twice, or came when nobody waited for it any more) stands among the strays
+    until it is gone. `still` is a replay's note that the clock calls for nothing on any ladder; every change of one takes
+    it back.
     """
 
     def __init__(
@@ -107,6 +109,8 @@ class Positions:
         self.ladders: Table[Ladder] = Table()
         self.owners: Table[Ladder] = Table()
         self.rungs: Table[Rung] = Table()
+        self.strays: Table[Order] = Table()
+        self.stray_gtts: Table[Gtt] = Table()
         self.changed_rungs: Table[Rung] = Table()
         self.changed_ladders: Table[Ladder] = Table()
         self.next_number: i64 = first
@@ -124,6 +128,8 @@ class Positions:
         for rung in ladder.rungs:
             if rung.live:
                 leave(rung, reason)
+                if self.flattening:
+                    rung.doubt = 0
                 self.changed_rungs[rung.rung_id] = rung
         self._tend(ladder)
 
@@ -247,6 +253,19 @@ class Positions:
             if ladder is not None:
                 self._tend(ladder)
 
+    def clear_strays(self) -> None:
+        """Ask again for what could not be cancelled or deleted yet, and forget what is gone."""
+        for order in self.strays.values():
+            if order.live:
+                self.out.cancel(order)
+            else:
+                del self.strays[order.intent]
+        for gtt in self.stray_gtts.values():
+            if gtt.live:
+                self.out.delete_gtt(gtt)
+            else:
+                del self.stray_gtts[gtt.intent]
+
     def _halt(self) -> None:
         self.halted = True
         if self.lane is not None:
@@ -280,14 +299,21 @@ class Positions:
         return not shut or (not ladder.plan.resting and self.out.now >= rung.protect_at)
 
     def naked(self) -> i64:
-        """Return how many open rungs have less protection that could fill than shares; one bare by plan does not count."""
-        count: i64 = 0
+        """Return how many open rungs have less protection that could fill than shares, or could sell more than they hold.
+
+        One bare by plan needs none. More is sold by stops and exits beyond the shares, and by what stands twice at the broker.
+        """
+        found = {int(gtt.rung) for gtt in self.stray_gtts.values()}
+        for order in self.strays.values():
+            if order.live and order.purpose is not Purpose.ENTRY:
+                found.add(int(order.rung))
         for ladder in self.ladders.values():
             last = self.markets[int(ladder.instrument.token)].last
             for rung in ladder.rungs:
-                if rung.quantity < 0 or (rung.quantity > 0 and self._short_of(ladder, rung, last)):
-                    count += 1
-        return count
+                short = rung.quantity > 0 and self._short_of(ladder, rung, last)
+                if rung.quantity < 0 or short or (rung.quantity > 0 and standing(rung) > rung.quantity):
+                    found.add(int(rung.rung_id))
+        return len(found)
 
     def _short_of(self, ladder: Ladder, rung: Rung, last: float) -> bool:
         """Tell whether a rung that should have a stop has less protection than shares."""

@@ -13,7 +13,7 @@ from compiled.band import HAIR, fills
 from compiled.exits import exit_done
 from compiled.ladder import Ladder, Rung, RungState, legs, stop_at, stop_leg, stop_limit, target_at, trailed_stop
 from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Purpose, Side, Validity
-from compiled.orders import settled
+from compiled.orders import offered, settled
 from compiled.outbox import Outbox
 from compiled.terms import PLAIN, SLICED
 
@@ -44,11 +44,15 @@ def tend(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     _tend_entry(out, ladder, rung)
     if rung.guard is not None:
         guard.watch(rung)
-    if rung.quantity <= 0:
+    if rung.quantity == 0:
         _finish(out, rung)
+        return
+    if rung.quantity < 0:
+        _take_back(out, ladder, rung, last)
         return
     rung.state = RungState.OPEN if rung.exit is None else RungState.EXITING
     if not exit_done(out, ladder, rung, last):
+        _alone(out, ladder, rung)
         return
     gtt = rung.gtt
     if rung.leaving:
@@ -156,7 +160,7 @@ def _finish(out: Outbox, rung: Rung) -> None:
     if rung.exit is not None and not settled(rung.exit):
         out.cancel(rung.exit)
         return
-    if (gtt is not None and gtt.live) or not unguarded or rung.quantity < 0:
+    if (gtt is not None and gtt.live) or not unguarded:
         return
     rung.state = RungState.CLOSED
     rung.closed = out.now
@@ -164,10 +168,80 @@ def _finish(out: Outbox, rung: Rung) -> None:
         rung.exit_reason = "not filled" if entry is None or not entry.reason else entry.reason
 
 
+def _alone(out: Outbox, ladder: Ladder, rung: Rung) -> None:
+    """Let nothing else at the broker offer what an exit offers, and the exit no more than there is.
+
+    An exit that was given up may arrive beside the stop that took its place, or beside the exit that did.
+    """
+    order = rung.exit
+    if order is None or ladder.plan.cover:
+        return
+    if rung.gtt is not None and rung.gtt.live:
+        out.delete_gtt(rung.gtt)
+    guard.gone(out, rung)
+    if offered(order) > rung.quantity:
+        out.cancel(order)
+
+
+def _take_back(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+    """Bring back at the market what has left beyond what was held: nothing is to stand open that nobody asked for."""
+    leave(rung, "oversold")
+    order = rung.exit
+    if rung.gtt is not None and rung.gtt.live:
+        out.delete_gtt(rung.gtt)
+    unguarded = guard.gone(out, rung)
+    if order is not None and order.side is ladder.out and not settled(order):
+        out.cancel(order)
+        return
+    if not exit_done(out, ladder, rung, last) or not unguarded or ladder.plan.cover:
+        return
+    if out.now >= rung.retry_at and ladder.instrument.hours.takes_exits(out.now):
+        _at_market(out, ladder, rung, ladder.side, -rung.quantity)
+
+
+def _at_market(out: Outbox, ladder: Ladder, rung: Rung, side: Side, quantity: i64) -> None:
+    freeze = ladder.instrument.freeze
+    rung.exit = out.place(
+        ladder.strategy, ladder.instrument.token, side, quantity, OrderType.MARKET, ladder.plan.product, Purpose.EXIT,
+        rung.rung_id, terms=SLICED if freeze > 0 and quantity > freeze else PLAIN,
+    )  # fmt: skip
+    rung.state = RungState.EXITING
+    rung.retry_at = out.now + RETRY_SECONDS * SECOND
+
+
+def _sheltered(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> bool:
+    """Tell whether a rung waits behind its stop for an exit that was given up and may still arrive.
+
+    It does not where no stop can stand or the price is at it, and when intraday positions are over: it leaves again.
+    """
+    if ladder.instrument.hours.squares_off(out.now) and ladder.plan.resting:
+        return False
+    if (rung.gtt is not None and rung.gtt.live) or rung.guard is not None:
+        return True
+    if rung.plan.stop_percent <= 0.0 or rung.stop <= 0.0 or last <= 0.0 or ladder.plan.cover:
+        return False
+    if rung.refusals > 0 or out.now < rung.protect_at:
+        return False
+    if rung.gtt is not None and rung.gtt.status is GttStatus.TRIGGERED:
+        return False
+    rung.target = 0.0
+    if ladder.plan.resting:
+        rung.stop = guard.taken(ladder, rung.stop)
+    if guard.reached(ladder, rung, last) if ladder.plan.resting else _near(ladder, rung, last):
+        return False
+    if ladder.plan.resting:
+        guard.place(out, ladder, rung)
+    else:
+        _place_gtt(out, ladder, rung, last)
+    return True
+
+
 def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     """Take the stop away first, then sell at the market: never two orders for the same shares."""
     gtt = rung.gtt
     takes = ladder.instrument.hours.takes_exits(out.now)
+    if takes and out.now < rung.doubt and _sheltered(out, ladder, rung, last):
+        return
     if rung.rejections >= REJECTIONS and out.now < rung.retry_at:
         _protect_anew(out, ladder, rung, last)
         return
@@ -184,13 +258,7 @@ def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
         return  # the second leg of a cover order turns into its exit
     if out.now < rung.retry_at:
         return
-    freeze = ladder.instrument.freeze
-    rung.exit = out.place(
-        ladder.strategy, ladder.instrument.token, ladder.out, rung.quantity, OrderType.MARKET, ladder.plan.product,
-        Purpose.EXIT, rung.rung_id, terms=SLICED if freeze > 0 and rung.quantity > freeze else PLAIN,
-    )  # fmt: skip
-    rung.state = RungState.EXITING
-    rung.retry_at = out.now + RETRY_SECONDS * SECOND
+    _at_market(out, ladder, rung, ladder.out, rung.quantity)
 
 
 def _carry(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:

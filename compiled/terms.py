@@ -56,13 +56,16 @@ class Exits:
     """How hard an exit that rests is pressed: the limits of what the desk does by itself.
 
     After `patience` seconds its limit is moved to `widen_percent` from the last price, then to twice that, and so on up
-    to `reach_percent`, within the day's band.
+    to `reach_percent`, within the day's band. One that was given up may arrive until it is `doubt` seconds old.
     """
 
-    def __init__(self, patience: i64 = 10, widen_percent: float = 1.0, reach_percent: float = 5.0) -> None:
+    def __init__(
+        self, patience: i64 = 10, widen_percent: float = 1.0, reach_percent: float = 5.0, doubt: i64 = 60
+    ) -> None:
         self.patience = patience
         self.widen_percent = widen_percent
         self.reach_percent = reach_percent
+        self.doubt = doubt
 
 
 @mypyc_attr(acyclic=True)

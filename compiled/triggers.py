@@ -35,18 +35,14 @@ class Triggers(Answers):
         elif event.verb is Verb.MODIFY:
             self._modify_answer(gtt, rung, event)
         elif event.outcome is Outcome.ACCEPTED:
-            gtt.gtt_id = i64(int(event.broker_id))
-            self._gtt_status(gtt, GttStatus.ACTIVE)
-            if rung is not None:
-                rung.refusals = 0
-                if rung.gtt is not gtt:
-                    self.out.delete_gtt(gtt)
+            self._gtt_accepted(gtt, rung, i64(int(event.broker_id)))
         elif event.outcome is Outcome.SENT:
             if gtt.status is GttStatus.INTENT:
                 self._gtt_status(gtt, GttStatus.SENT)
             self.out.changed_gtt(gtt)
             return
         elif event.outcome is Outcome.UNKNOWN:
+            self.out.disown_gtt(gtt)
             self._gtt_status(gtt, GttStatus.UNKNOWN)
         else:
             gtt.reason = event.reason
@@ -55,6 +51,33 @@ class Triggers(Answers):
                 self._unprotected(gtt, rung, event.reason, event.wait)
         self.out.changed_gtt(gtt)
         self._tend_rung(gtt.rung)
+
+    def _gtt_accepted(self, gtt: Gtt, rung: Rung | None, gtt_id: i64) -> None:
+        """Take the broker's id; a second one is that of a twin. What is not its rung's stop is deleted."""
+        if gtt.gtt_id and gtt.gtt_id != gtt_id:
+            text = "GTT " + str(gtt.gtt_id) + " stands twice: " + str(gtt_id) + " is deleted"
+            self.out.alert("alarm", "doubled", text, gtt.token)
+            gtt = Gtt(
+                self.out.number(),
+                gtt.strategy,
+                gtt.token,
+                gtt.product,
+                gtt.rung,
+                gtt.last_price,
+                gtt.made,
+                self.out.now,
+            )
+            self.out.gtts[gtt.intent] = gtt
+            gtt.proven = True
+        gtt.gtt_id = gtt_id
+        self._gtt_status(gtt, GttStatus.ACTIVE)
+        self.out.changed_gtt(gtt)
+        if rung is None:
+            return
+        rung.refusals = 0
+        if rung.gtt is not gtt or not rung.live:
+            self.stray_gtts[gtt.intent] = gtt
+            self.out.delete_gtt(gtt)
 
     def _gtt_status(self, gtt: Gtt, status: GttStatus) -> None:
         gtt.status = status
@@ -120,6 +143,7 @@ class Triggers(Answers):
             self.out.alert("warn", "gtt_unread", "a GTT has a status nobody knows", gtt.token)
             return
         rung = self.rungs.get(int(gtt.rung))
+        gtt.proven = True
         if event.status is GttStatus.ACTIVE:
             if gtt.asked:
                 return
@@ -163,7 +187,7 @@ class Triggers(Answers):
         self.out.changed(order)
         if rung is not None:
             if rung.exit is not None:
-                self.out.cancel(rung.exit)
+                self._stray(rung.exit)
             rung.exit = order
             ladder = self.ladders.get(int(rung.ladder_id))
             if ladder is not None and not rung.leaving:

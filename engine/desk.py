@@ -383,8 +383,14 @@ class Desk:
     def _restore(self, loop: Loop, start: int) -> None:
         """Bring back what the journal knows; the day begins at `start` (ns)."""
         for intent in restore(self.kernel, self.ports.journal, start):
-            self.gateway.look_for(intent)
+            self.gateway.lookups.look_for(intent)
         orders = self.kernel.out.orders.values()
+        for order in orders:
+            if order.live and order.order_id and not order.proven:
+                self.gateway.lookups.prove(int(order.intent))
+        for gtt in self.kernel.out.gtts.values():
+            if gtt.live and gtt.gtt_id and not gtt.proven:
+                self.gateway.lookups.prove(int(gtt.intent))
         self.gateway.governor.orders_today = sum(1 for order in orders if order.tag and order.created >= start)
         for order in orders:
             loop.publisher.order(order)
@@ -450,7 +456,7 @@ class Desk:
         while not loop.stopping:
             if await loop.books.look(gtts=True):
                 loop.turn()
-                if not self.gateway.unresolved:
+                if not self.gateway.lookups.seeking:
                     return
             if self.ports.pacer is not None:
                 raise BusyError("an exchange in lockstep cannot be joined in the middle of a request; start it anew")
@@ -477,7 +483,7 @@ class Desk:
             "naked_positions": int(kernel.naked()),
             "halted": self.ports.kill.latched,
             "refused": int(kernel.refused),
-            "unknown": self.gateway.unknown,
+            "unknown": self.gateway.lookups.unknown,
             "ticks": int(kernel.ticks),
             "bars": int(kernel.bar_count),
         }

@@ -13,9 +13,9 @@ from compiled.strategy import Strategy
 from compiled.terms import Exits
 from engine.market.calendar import Calendar
 from engine.ports import Broker, Clock, Feed, Journal, Pacer
-from engine.trading.gateway import Patience
 from engine.trading.governor import Rates
 from engine.trading.killswitch import KillSwitch
+from engine.trading.lookups import Patience
 from engine.trading.loop import Loop
 from engine.trading.margin import Margins
 from engine.trading.reconcile import Terms

@@ -28,18 +28,19 @@ class Mutant(NamedTuple):
 
 
 GATEWAY, BOOKS = "engine/trading/gateway.py", "engine/trading/books.py"
+LOOKUPS = "engine/trading/lookups.py"
 PROTECTION, ANSWERS = "compiled/protection.py", "compiled/answers.py"
 
 MUTANTS = (
-    Mutant("an unknown order is not looked up", BOOKS, "self.gateway.resolve(orders, triggers)", "pass"),
+    Mutant("an unknown order is not looked up", BOOKS, "self.gateway.lookups.resolve(orders, triggers, began)", "pass"),
     Mutant(
-        "an unknown order is given up at the first miss", GATEWAY,
-        "if item.misses >= self.patience.looks and now - item.since >= self.patience.settle_s * SECOND:",
-        "if item.misses >= 1:",
+        "an unknown order is given up at the first miss", LOOKUPS,
+        "if item.misses < self.patience.looks or now - item.since < self.patience.settle_s * SECOND:",
+        "if item.misses < 1:",
     ),
     Mutant(
         "an unknown order is sent again", GATEWAY,
-        "            self.look_for(intent)\n            self._answer(intent, Verb.PLACE, Outcome.UNKNOWN, reason=str(error))",
+        "            self._unknown(intent, str(error))",
         '            self._answer(intent, Verb.PLACE, Outcome.REFUSED, reason=f"busy: {error}")',
     ),
     Mutant("a request leaves before it is on disk", GATEWAY, "await self.journal.commit()", "self.journal.commit()"),
@@ -122,7 +123,10 @@ MUTANTS = (
 )  # fmt: skip
 
 CONTROL = Mutant(
-    "nothing is broken", BOOKS, "self.gateway.resolve(orders, triggers)", "self.gateway.resolve(orders, triggers)"
+    "nothing is broken",
+    BOOKS,
+    "self.gateway.lookups.resolve(orders, triggers, began)",
+    "self.gateway.lookups.resolve(orders, triggers, began)",
 )
 
 

@@ -18,8 +18,8 @@ from engine.market.calendar import Calendar
 from engine.ops import logs
 from engine.ops.control import Door, socket_path
 from engine.ops.watchdog import Watchdog
-from engine.trading.gateway import Patience
 from engine.trading.governor import Rates
+from engine.trading.lookups import Patience
 from engine.trading.reconcile import Terms
 from engine.trading.warming import Stored
 from store.bars.parquet import ParquetBars
@@ -141,8 +141,12 @@ def _settings(station: Station, salt: str) -> Settings:
             governor.reserve_per_second,
         ),
         modifies=governor.modifies_per_order,
-        exits=Exits(config.exits.patience_s, config.exits.widen_percent, config.exits.reach_percent),
-        patience=Patience(gateway.settle_s, gateway.lookup_every_s, gateway.lookups, gateway.entry_wait_s),
+        exits=Exits(
+            config.exits.patience_s, config.exits.widen_percent, config.exits.reach_percent, gateway.late_s
+        ),
+        patience=Patience(
+            gateway.settle_s, gateway.lookup_every_s, gateway.lookups, gateway.entry_wait_s, gateway.late_s
+        ),
         poll_s=gateway.poll_s,
         positions_every_s=gateway.positions_every_s,
         reconcile=Terms(

@@ -4,10 +4,15 @@ from collections.abc import Callable, Iterable
 
 from compiled.events import Answer, GttUpdate, OrderUpdate, Outcome, Verb
 from compiled.kernel import Kernel
-from compiled.model import GttStatus
+from compiled.model import SECOND, GttStatus
 from engine.errors import OperatorError, RetryableError
 from engine.ports import Broker
-from engine.trading.gateway import Gateway, same_legs
+from engine.trading.gateway import Gateway
+from engine.trading.lookups import STANDING, asks_for
+
+SKEW = 10 * SECOND
+"""How far the clocks of the broker and of the desk may differ."""
+UNDER_WAY = frozenset({GttStatus.INTENT, GttStatus.SENT, GttStatus.UNKNOWN})
 
 
 class Books:
@@ -37,13 +42,15 @@ class Books:
         try:
             orders = await self.broker.orders()
             trades = await self.broker.trades() if self._short(orders) else []
-            wanted = gtts or self._left_out or self._strangers(orders) or bool(self.gateway.unresolved)
+            wanted = gtts or self._left_out or self._strangers(orders) or self.gateway.lookups.wants_gtts
             triggers = await self.broker.gtts() if wanted else None
         except (RetryableError, OperatorError):
             # a dead token latches the kill switch by itself; the desk stays, with what it knows
             self.failures += 1
+            self.gateway.lookups.rest()
             return False
         self.looks += 1
+        self.gateway.proven(orders, triggers)
         self._post_orders(update for update in orders if self._forgotten(update))
         self._post_gtts(triggers, began)
         self._post_orders(orders)
@@ -52,7 +59,7 @@ class Books:
                 self._trades.add((trade.order_id, trade.trade_id))
                 self._traded[trade.order_id] = self._traded.get(trade.order_id, 0) + int(trade.quantity)
                 self.post(trade)
-        self.gateway.resolve(orders, triggers)
+        self.gateway.lookups.resolve(orders, triggers, began)
         return True
 
     def _post_orders(self, updates: Iterable[OrderUpdate]) -> None:
@@ -88,8 +95,8 @@ class Books:
         out, self._left_out = self.kernel.out, False
         for update in updates:
             gtt = out.by_gtt_id.get(update.gtt_id)
-            if gtt is None and update.status is GttStatus.ACTIVE:
-                self._claim(update)
+            if gtt is None and update.status in STANDING:
+                self._claim(update, began)
             late = gtt is not None and update.status is GttStatus.TRIGGERED and not gtt.order_id
             if gtt is None or not (gtt.live or late):
                 continue
@@ -99,17 +106,27 @@ class Books:
                 self._left_out = True
         self._miss({int(update.gtt_id) for update in updates}, began)
 
-    def _claim(self, update: GttUpdate) -> None:
-        """Take over a GTT that was given up as lost and stands after all."""
-        for gtt in self.kernel.out.gtts.values():
-            if gtt.status is GttStatus.LOST and gtt.token == update.token and same_legs(gtt.legs, update.legs):
+    def _claim(self, update: GttUpdate, began: int) -> None:
+        """Take over a GTT of ours that nobody knows: it was given up or refused, or the request for it has come twice.
+
+        Ours is what has the very legs of a request of ours and was made after it.
+        """
+        made = [
+            gtt for gtt in self.kernel.out.gtts.values() if asks_for(update, gtt) and gtt.created <= update.ts + SKEW
+        ]
+        if any(gtt.status in UNDER_WAY or self.gateway.touched.get(gtt.intent, -1) > began for gtt in made):
+            return
+        # one that has no GTT yet goes before a twin of one that has
+        for gtt in sorted(made, key=lambda gtt: gtt.gtt_id > 0):
+            if gtt.gtt_id or gtt.status in {GttStatus.LOST, GttStatus.REJECTED}:
                 self.post(Answer(update.ts, gtt.intent, Verb.PLACE, Outcome.ACCEPTED, str(update.gtt_id)))
                 return
 
     def _miss(self, listed: set[int], began: int) -> None:
         """Give up a GTT that two looks in a row did not find: Kite lists dead ones for seven days only."""
         for gtt_id, gtt in self.kernel.out.by_gtt_id.items():
-            if not gtt.live or gtt_id in listed or self.gateway.touched.get(gtt.intent, -1) > began:
+            fresh = self.gateway.touched.get(gtt.intent, -1) > began or self.gateway.lookups.proves(gtt.intent)
+            if not gtt.live or gtt_id in listed or fresh:
                 self._gone.pop(gtt_id, None)
                 continue
             self._gone[gtt_id] = self._gone.get(gtt_id, 0) + 1

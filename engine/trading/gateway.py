@@ -1,13 +1,12 @@
 """From a command to the broker: intent on disk, governor, send, and what became of it.
 
-A request either is done, is refused, or is unknown. Unknown ones are looked up in the broker's books by tag (orders)
-or by what they ask for (GTTs), never sent again, and given up only after repeated looks over a settle time.
+A request either is done, is refused, or is unknown. Unknown ones are looked up in the broker's books
+(`engine/trading/lookups.py`), never sent again, and given up only after repeated looks over a settle time.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 
 from compiled.answers import passing
@@ -26,37 +25,16 @@ from compiled.events import (
     Verb,
 )
 from compiled.kernel import Kernel
-from compiled.model import SECOND, GttLeg, GttStatus, Order, Purpose
+from compiled.model import SECOND, Order, Purpose
 from engine.errors import OperatorError, OrderRefused, OrderUnknown, RetryableError
 from engine.ports import Broker, Clock, Journal, Slices
 from engine.trading.backoff import BUSY, BackOff, longest
 from engine.trading.governor import Governor
 from engine.trading.killswitch import KillSwitch
-from engine.trading.requests import PURPOSES, Queued, by_urgency, is_entry, purpose_of, token_of
+from engine.trading.lookups import Lookups, Patience, Unresolved
+from engine.trading.requests import PURPOSES, Queued, by_urgency, changes, is_entry, purpose_of, token_of
 
 BACK_OFF = 1 * SECOND
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long an unknown outcome is looked for before it is given up (seconds, looks), and how long an entry may wait.
-
-    A request that has had no answer for `settle_s` is looked for as well, while it goes on waiting for it.
-    """
-
-    settle_s: float = 5.0
-    every_s: float = 2.0
-    looks: int = 5
-    entry_wait_s: float = 5.0
-
-
-@dataclass(slots=True)
-class Unresolved:
-    """An intent whose outcome nobody told."""
-
-    since: int
-    next_look: int
-    misses: int = 0
 
 
 class Gateway:
@@ -83,18 +61,21 @@ class Gateway:
         self.patience = patience
         self.post = post
         self.back_off = BackOff(jitter or random.Random(0))  # noqa: S311  waits, no secrets
-        self.unresolved: dict[int, Unresolved] = {}
-        self.unknown = 0
+        self.lookups = Lookups(kernel, clock, patience, post)
         self.sent = 0
         self.wake = asyncio.Event()
         self.touched: dict[int, int] = {}
         self._moves = 0
         self._queue: list[tuple[int, int, Command, int]] = []
-        self._unanswered: dict[int, int] = {}
         self._number = 0
         self._in_flight = 0
         self._entering = 0
         self._lanes = 1
+
+    @property
+    def unresolved(self) -> dict[int, Unresolved]:
+        """Return what nobody knows the outcome of, by intent."""
+        return self.lookups.unresolved
 
     @property
     def waiting(self) -> int:
@@ -130,7 +111,7 @@ class Gateway:
     def due(self) -> int | None:
         """Return when the most urgent request that waits for time only may leave (ns), None if there is none."""
         now = self.clock.now()
-        free = [command for _, _, command, _ in self._queue if not self._crowded(command)]
+        free = [command for _, _, command, _ in self._queue if not self._held(command)]
         dues = [due for command in free if (due := self._due(command, now)) >= 0]
         return min(dues, default=None)
 
@@ -155,14 +136,28 @@ class Gateway:
                 self._drop(command)
                 self._refuse(command, "it waited too long to be sent" if late else "the day's order limit is used up")
                 continue
-            if due <= now and not self._crowded(command):
+            if due <= now and not self._held(command):
                 self._drop(command)
                 return command
         return None
 
-    def _crowded(self, command: Command) -> bool:
-        """Tell whether a request is an entry that waits for another one to be answered."""
-        return is_entry(command) and 0 < self._lanes - 1 <= self._entering
+    def _held(self, command: Command) -> bool:
+        """Tell whether a request waits for an answer: an entry for a lane, a change for the proof of what it changes."""
+        if is_entry(command):
+            return 0 < self._lanes - 1 <= self._entering
+        changed = changes(command)
+        return changed > 0 and self.lookups.proves(changed)
+
+    def look_due(self) -> int | None:
+        """Return when the next look at the books is due (ns), None where nothing asks for one."""
+        if any(self.lookups.proves(changes(command)) for _, _, command, _ in self._queue):
+            return self.clock.now()
+        return self.lookups.look_due()
+
+    def proven(self, orders: list[OrderUpdate], gtts: list[GttUpdate] | None) -> None:
+        """Compare the ids of answers with the books just read; what has waited for it may leave."""
+        self.lookups.verify(orders, gtts)
+        self.wake.set()
 
     def _drop(self, command: Command) -> None:
         self._queue = [item for item in self._queue if item[2] is not command]
@@ -293,24 +288,36 @@ class Gateway:
     async def _send(self, intent: int, request: Awaitable[str | int | Slices], purpose: Purpose) -> None:
         """Await a placement and post its outcome."""
         self.sent += 1
-        self._unanswered[intent] = self.clock.now() + int(self.patience.settle_s * SECOND)
+        self.lookups.sent(intent)
         try:
             made = await request
         except OrderRefused as error:
-            self._turned_away(intent, Verb.PLACE, "", f"{error.code}: {error.reason}", purpose)
+            self._refused(intent, f"{error.code}: {error.reason}", purpose)
         except OrderUnknown as error:
-            self.look_for(intent)
-            self._answer(intent, Verb.PLACE, Outcome.UNKNOWN, reason=str(error))
+            self._unknown(intent, str(error))
         except RetryableError as error:
             self.governor.back_off(purpose, self.clock.now() + BACK_OFF)
-            self._turned_away(intent, Verb.PLACE, "", f"busy: {error}", purpose)
+            self._refused(intent, f"busy: {error}", purpose)
         else:
             self.back_off.done((Verb.PLACE, purpose))
             self._accept(intent, made)
         finally:
-            self._unanswered.pop(intent, None)
+            self.lookups.answered(intent)
+
+    def _refused(self, intent: int, reason: str, purpose: Purpose) -> None:
+        """Have a refusal of something new believed when the books bear it out."""
+        self.lookups.refused(intent, self._moves, reason, self._wait(intent, Verb.PLACE, reason, purpose))
+
+    def _unknown(self, intent: int, reason: str) -> None:
+        self.lookups.look_for(intent)
+        self._answer(intent, Verb.PLACE, Outcome.UNKNOWN, reason=reason)
 
     def _accept(self, intent: int, made: str | int | Slices) -> None:
+        named = made.order_ids[0] if isinstance(made, Slices) else str(made)
+        if self.lookups.foreign(intent, named):
+            self._unknown(intent, f"the answer named {named}, which is another one's")
+            return
+        self.lookups.prove(intent)
         if not isinstance(made, Slices):
             self._answer(intent, Verb.PLACE, Outcome.ACCEPTED, str(made))
             return
@@ -344,7 +351,12 @@ class Gateway:
     def _turned_away(
         self, intent: int, verb: Verb, broker_id: str, reason: str, purpose: Purpose, outcome: Outcome = Outcome.REFUSED
     ) -> None:
-        """Post that a request came to nothing, and how long to wait before the next: a busy broker is so for all of a kind.
+        """Post that a change came to nothing, and how long to wait before the next."""
+        wait = self._wait(intent, verb, reason, purpose)
+        self.post(Answer(self.clock.now(), intent, verb, outcome, broker_id, reason, wait=wait))
+
+    def _wait(self, intent: int, verb: Verb, reason: str, purpose: Purpose) -> int:
+        """Return how long to wait before the next request (ns): a busy broker is so for all of a kind.
 
         How often the broker has said no to a new order or GTT itself, the kernel counts.
         """
@@ -353,8 +365,7 @@ class Gateway:
         market = self.kernel.markets.get(int(what.token)) if what is not None else None
         most = longest(market.instrument.hours, purpose, now) if market is not None else BUSY
         kind = (verb, purpose if busy else intent)
-        wait = self.back_off.refused(kind, now, most) if busy or verb is not Verb.PLACE else 0
-        self.post(Answer(now, intent, verb, outcome, broker_id, reason, wait=wait))
+        return self.back_off.refused(kind, now, most) if busy or verb is not Verb.PLACE else 0
 
     def _refuse_order(self, order: Order, reason: str) -> None:
         self._answer(order.intent, Verb.PLACE, Outcome.REFUSED, reason=reason)
@@ -362,73 +373,6 @@ class Gateway:
     def _refuse(self, command: Command, reason: str) -> None:
         if isinstance(command, PlaceOrder):
             self._refuse_order(command.order, reason)
-
-    # what became of the unknown
-
-    def look_for(self, intent: int) -> None:
-        """Start looking for the outcome of an intent."""
-        now = self.clock.now()
-        self.unknown += 1
-        self.unresolved[intent] = Unresolved(now, now)
-
-    def look_due(self) -> int | None:
-        """Return when the next look at the books is due because of something unknown."""
-        return min([*(item.next_look for item in self.unresolved.values()), *self._unanswered.values()], default=None)
-
-    def resolve(self, orders: list[OrderUpdate], gtts: list[GttUpdate] | None) -> None:
-        """Search the books just read for everything unknown; give up what was missed often and long enough."""
-        now = self.clock.now()
-        for intent, due in self._unanswered.items():
-            if due <= now:
-                self._unanswered[intent] = now + int(self.patience.every_s * SECOND)
-        tags: dict[str, OrderUpdate] = {}
-        for update in orders:
-            tags.setdefault(update.tag, update)
-        taken: set[str] = set()
-        for intent, item in list(self.unresolved.items()):
-            if item.next_look > now:
-                continue
-            order = self.kernel.out.orders.get(intent)
-            found = self._find_order(order, tags) if order else self._find_gtt(intent, gtts, taken)
-            if found is None:
-                continue
-            if found:
-                del self.unresolved[intent]
-                taken.add(found)
-                self._answer(intent, Verb.PLACE, Outcome.ACCEPTED, found)
-                continue
-            item.misses += 1
-            item.next_look = now + int(self.patience.every_s * SECOND)
-            if item.misses >= self.patience.looks and now - item.since >= self.patience.settle_s * SECOND:
-                del self.unresolved[intent]
-                self._answer(intent, Verb.PLACE, Outcome.LOST, reason="not in the broker's books")
-
-    @staticmethod
-    def _find_order(order: Order, tags: dict[str, OrderUpdate]) -> str:
-        update = tags.get(order.tag)
-        return update.order_id if update else ""
-
-    def _find_gtt(self, intent: int, gtts: list[GttUpdate] | None, taken: set[str]) -> str | None:
-        """Return the id of a live GTT at the broker that is nobody's yet and asks for the same; None: not looked."""
-        gtt = self.kernel.out.gtts.get(intent)
-        if gtts is None or gtt is None:
-            return None
-        known = self.kernel.out.by_gtt_id
-        for update in gtts:
-            if update.status not in {GttStatus.ACTIVE, GttStatus.TRIGGERED}:
-                continue
-            if update.gtt_id in known or str(update.gtt_id) in taken or update.token != gtt.token:
-                continue
-            if same_legs(update.legs, gtt.legs):
-                return str(update.gtt_id)
-        return ""
-
-
-def same_legs(one: list[GttLeg], other: list[GttLeg]) -> bool:
-    """Tell whether two GTTs ask for the same."""
-    return [(leg.trigger, leg.price, leg.side, leg.quantity) for leg in one] == [
-        (leg.trigger, leg.price, leg.side, leg.quantity) for leg in other
-    ]
 
 
 def _done(freed: Callable[..., None], free: asyncio.Semaphore, task: asyncio.Task[None], *, entry: bool) -> None:

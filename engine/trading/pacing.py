@@ -113,7 +113,7 @@ class Watch:
             if polled:  # GTTs are read then only: hints may not put that off
                 self._next_poll = now + self._poll
             self._task = asyncio.create_task(self._look(gtts=polled))
-        elif (now >= self._next_compare or loop.compare_soon) and not loop.gateway.unresolved:
+        elif (now >= self._next_compare or loop.compare_soon) and not loop.gateway.lookups.seeking:
             loop.compare_soon = False
             self._next_compare = now + self._compare
             self._task = asyncio.create_task(self._reconcile())

@@ -186,7 +186,8 @@ class Recorder:
             "product": gtt.product.name, "purpose": "PROTECT", "rung": gtt.rung, "status": gtt.status.name,
             "broker_id": str(gtt.gtt_id or ""), "reason": gtt.reason,
             "request": json.dumps({"last_price": gtt.last_price, "legs": leg_fields(gtt.legs),
-                                   "pending": leg_fields(gtt.pending), "order_id": gtt.order_id}),
+                                   "pending": leg_fields(gtt.pending), "order_id": gtt.order_id,
+                                   "made": leg_fields(gtt.made), "proven": gtt.proven}),
         })  # fmt: skip
         self.journal.append("gtts", {
             "intent": gtt.intent, "gtt_id": gtt.gtt_id or None, "strategy": gtt.strategy, "token": gtt.token,
@@ -238,7 +239,7 @@ def order_fields(order: Order) -> dict[str, object]:
         "variety": terms.variety.name, "minutes": int(terms.minutes), "legs": int(terms.legs),
         "disclosed": int(terms.disclosed), "autoslice": terms.autoslice, "auction": terms.auction,
         "parent": int(order.parent), "parts": int(order.parts), "whole": int(order.whole),
-        "modifies": int(order.modifies),
+        "modifies": int(order.modifies), "unproven": bool(order.order_id and order.tag) and not order.proven,
     }  # fmt: skip
     usual = {"variety": "REGULAR", "parts": 1, "whole": int(order.quantity)}
     return {name: value for name, value in fields.items() if value != usual.get(name, type(value)())}

@@ -31,6 +31,13 @@ def purpose_of(command: Command) -> Purpose:
     return Purpose.EXIT if isinstance(command, CancelOrder | DeleteGtt) else Purpose.PROTECT
 
 
+def changes(command: Command) -> int:
+    """Return the intent of what a request changes at the broker, 0 where it makes something new, or is about a stranger's."""
+    if isinstance(command, ModifyOrder | CancelOrder):
+        return int(command.order.intent)
+    return int(command.gtt.intent) if isinstance(command, ModifyGtt | DeleteGtt) else 0
+
+
 def token_of(command: Command) -> int:
     """Return the token of the instrument a request is about."""
     if isinstance(command, PlaceOrder | ModifyOrder | CancelOrder):

@@ -5,7 +5,7 @@ from typing import cast
 
 from compiled.kernel import Kernel
 from compiled.ladder import Entry, Ladder, LadderPlan, Rung, RungPlan, RungState
-from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Purpose, Side, Validity
+from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Purpose, Side, Validity
 from compiled.orders import corrects, join, settled
 from compiled.terms import Terms, Variety
 from engine.ports import Journal
@@ -124,7 +124,10 @@ def _order(kernel: Kernel, row: Row, day_start: int) -> int:
         order.status = OrderStatus.CANCELLED  # a day's order ends with the day
     kernel.out.register(order)
     if order.parent:
-        join(kernel.out.orders[order.parent], order)
+        first = kernel.out.orders[order.parent]
+        join(first, order)
+        order.unwanted = not first.terms.several and order.purpose is first.purpose
+        _stray(kernel, order if order.unwanted else None)
     else:
         _place(kernel, order, day_start)
     return order.intent if unanswered else 0
@@ -133,6 +136,7 @@ def _order(kernel: Kernel, row: Row, day_start: int) -> int:
 def _terms(order: Order, fields: Row) -> None:
     """Give a restored order what has no column of its own."""
     order.parent, order.modifies = integer(fields, "parent"), integer(fields, "modifies")
+    order.proven = not fields.get("unproven", False)
     order.parts, order.whole = integer(fields, "parts", 1), integer(fields, "whole", int(order.quantity))
     order.terms = Terms(
         Variety[str(fields.get("variety", "REGULAR"))], integer(fields, "minutes"), integer(fields, "legs"),
@@ -155,9 +159,19 @@ def _place(kernel: Kernel, order: Order, day_start: int) -> None:
         kernel.entries += order.created >= day_start and not corrects(order)
     elif order.live or order.order_id:
         if order.purpose is Purpose.PROTECT:
+            _stray(kernel, rung.guard)
             rung.guard = order
         else:
+            _stray(kernel, rung.exit)
             rung.exit = order
+    elif order.status is OrderStatus.LOST and order.purpose is Purpose.EXIT:
+        rung.doubt = order.created + int(kernel.out.exits.doubt) * SECOND
+
+
+def _stray(kernel: Kernel, order: Order | None) -> None:
+    """Have an order cancelled that another one has taken the place of."""
+    if order is not None and order.live and order.order_id:
+        kernel.strays[order.intent] = order
 
 
 def _gtt(kernel: Kernel, row: Row) -> int:
@@ -168,14 +182,27 @@ def _gtt(kernel: Kernel, row: Row) -> int:
     )  # fmt: skip
     gtt.gtt_id, gtt.status = int(text(row, "broker_id") or 0), GttStatus[text(row, "status")]
     gtt.order_id = request["order_id"]
+    gtt.pending = _legs(request["pending"])
+    gtt.made, gtt.proven = _legs(request.get("made", request["legs"])), bool(request.get("proven", True))
     unanswered = gtt.status in {GttStatus.INTENT, GttStatus.SENT, GttStatus.UNKNOWN}
     if unanswered:
         gtt.status = GttStatus.UNKNOWN
     kernel.out.register_gtt(gtt)
     rung = kernel.rungs.get(gtt.rung)
     if rung is not None and (gtt.live or gtt.status is GttStatus.TRIGGERED):
-        rung.gtt = gtt
+        rung.gtt = _kept(kernel, rung, rung.gtt, gtt)
     return gtt.intent if unanswered else 0
+
+
+def _kept(kernel: Kernel, rung: Rung, one: Gtt | None, other: Gtt) -> Gtt:
+    """Return the stop of a rung; of two that live the one that stands where the rung's stop does, and delete the other."""
+    if one is None or not one.live or not one.gtt_id or not other.live:
+        return other
+    stands = any(leg.trigger == rung.stop for leg in one.legs) or not other.gtt_id
+    kept, gone = (one, other) if stands else (other, one)
+    if gone.gtt_id:
+        kernel.stray_gtts[gone.intent] = gone
+    return kept
 
 
 def _legs(rows: list[list[float]]) -> list[GttLeg]:

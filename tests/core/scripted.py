@@ -108,10 +108,18 @@ class Scene:
     def accept(self, order, order_id):
         return self.answer(order.intent, Outcome.ACCEPTED, order_id)
 
-    def book(self, order_id, status, filled=0, tag="", quantity=0, price=0.0, side=Side.BUY, **more):
+    def book(self, order_id, status, filled=0, tag=None, quantity=0, price=0.0, side=Side.BUY, **more):
+        """Show a row of the order book; without a `tag`, with that of the order known under its id."""
+        if tag is None:
+            known = self.kernel.out.by_order_id.get(order_id)
+            tag = known.tag if known else ""
         return self.tell(OrderUpdate(self.now, order_id, tag, CANBK, side, status, quantity, filled, price, **more))
 
     def trade(self, trade_id, order_id, quantity, price, side=Side.BUY):
+        """Show a trade; the book has listed its order before, as the books are read."""
+        known = self.kernel.out.by_order_id.get(order_id)
+        if known is not None and not known.proven:
+            self.book(order_id, known.status, 0, known.tag, known.quantity, side=known.side)
         return self.tell(Trade(self.now, trade_id, order_id, CANBK, side, quantity, price))
 
     def gtt(self, gtt, status, order_ids=(), reason=""):

@@ -202,13 +202,6 @@ def test_an_old_status_does_not_bring_a_finished_order_back(scene):
     assert (order.status, order.filled) == (OrderStatus.COMPLETE, 100)
 
 
-def test_an_order_that_stands_twice_at_the_broker_is_told(scene):
-    order = scene.enter()
-    scene.accept(order, "B1")
-    scene.book("B2", OrderStatus.OPEN, 0, order.tag)
-    assert scene.alarms()
-
-
 def test_an_entry_given_up_as_lost_that_trades_after_all_is_protected(scene):
     order = scene.enter()
     scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
@@ -236,19 +229,6 @@ def test_an_exit_of_unknown_outcome_is_not_sent_again(scene):
     scene.seconds(60)
     assert scene.exits() == [order]
     assert scene.kernel.naked() == 1
-
-
-def test_an_exit_given_up_as_lost_that_works_after_all_does_not_sell_beside_its_successor(scene):
-    scene.hold()
-    first = scene.leave()
-    scene.answer(first.intent, Outcome.UNKNOWN, reason="timeout")
-    scene.answer(first.intent, Outcome.LOST, reason="not in the broker's books")
-    scene.seconds(3)
-    assert len(scene.exits()) == 2
-    scene.accept(scene.exits()[1], "S2")
-    scene.book("S1", OrderStatus.OPEN, 0, first.tag, side=Side.SELL)
-    cancelled = [command.order.order_id for command in some(scene.asked, CancelOrder)]
-    assert len(set(cancelled) & {"S1", "S2"}) == 1
 
 
 def test_an_exit_turned_away_as_busy_is_sent_again_within_seconds(scene):
@@ -330,20 +310,6 @@ def test_a_cancelled_exit_waits_for_the_trade_its_book_tells_of(scene):
     assert len(scene.exits()) == 1
     scene.trade("t5", "S1", 30, 99.0, Side.SELL)
     assert [each.quantity for each in scene.exits()] == [100, 70]
-
-
-def test_shares_sold_twice_are_a_naked_position(scene):
-    scene.hold()
-    first = scene.leave()
-    scene.answer(first.intent, Outcome.UNKNOWN, reason="timeout")
-    scene.answer(first.intent, Outcome.LOST, reason="not in the broker's books")
-    scene.seconds(3)
-    scene.fill(scene.exits()[1], "S2", 99.0)
-    scene.book("S1", OrderStatus.COMPLETE, 100, first.tag, side=Side.SELL)
-    scene.trade("tS1", "S1", 100, 99.0, Side.SELL)
-    assert scene.account == -100
-    assert "oversold" in scene.alarms()
-    assert scene.kernel.naked() == 1
 
 
 # the operator, the session, the strategy

@@ -26,9 +26,10 @@ from engine.errors import OrderRefused, OrderUnknown, RetryableError
 from engine.ports import Slices
 from engine.trading.books import Books
 from engine.trading.clock import SteppedClock
-from engine.trading.gateway import Gateway, Patience
+from engine.trading.gateway import Gateway
 from engine.trading.governor import Governor, Rates
 from engine.trading.killswitch import HALT, KillSwitch
+from engine.trading.lookups import Patience
 from engine.trading.pacing import Watch
 from tests.core.scripted import BEL, CANBK, Scene, instruments, only, some
 
@@ -161,7 +162,8 @@ def test_an_order_is_given_up_only_after_five_looks(engine):
             raise OrderUnknown("timed out")
 
         engine.broker.outcome = time_out
-        order = engine.scene.enter()
+        engine.scene.hold()
+        order = engine.scene.leave()
         engine.gateway.put(PlaceOrder(order))
         await engine.gateway.drain()
         engine.turn()
@@ -361,7 +363,7 @@ def test_a_refused_order_ends_its_rung(engine):
         order = engine.scene.enter()
         engine.gateway.put(PlaceOrder(order))
         await engine.gateway.drain()
-        engine.turn()
+        await engine.look()
         assert (order.status, order.reason) == (OrderStatus.REJECTED, "MarginException: insufficient funds")
         assert not engine.scene.kernel.working()
 

@@ -13,9 +13,9 @@ BACK_S = 2.0
 STRIDE = 23
 
 
-def scenario(seed=5):
+def scenario(seed=5, **changes):
     """Return a quiet day whose strategy wants ten shares from second 3 to second 24."""
-    world = World(seed, lambda: [Want(token, SHARES, at(HOLD_S), at(LEAVE_S))], sigma=0.00005)
+    world = World(seed, lambda: [Want(token, SHARES, at(HOLD_S), at(LEAVE_S))], sigma=0.00005, **changes)
     token = int(world.exchange.market.listings[0].instrument.token)
     world.start()
     return world

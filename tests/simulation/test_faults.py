@@ -11,13 +11,15 @@ import pytest
 
 from brokers.sandbox import faults
 from brokers.sandbox.faults import KINDS
-from compiled.model import Purpose
-from tests.simulation.test_crash_points import END_S, SHARES, holds, scenario
+from engine.trading.lookups import Patience
+from tests.simulation.test_crash_points import END_S, LEAVE_S, SHARES, holds, scenario
 from tests.simulation.test_nights import Blind
 
 PLAIN = ("INTENT", "SENT", "OPEN", "COMPLETE")
 LOOKED_UP = ("INTENT", "SENT", "UNKNOWN", "COMPLETE")
 NEVER_THERE = ("INTENT", "SENT", "UNKNOWN", "LOST")
+LATE_S = 10.0
+"""How long an entry may be late in these short days."""
 REFUSED = ("INTENT", "SENT", "REJECTED")
 AT_ONCE = ("INTENT", "SENT", "COMPLETE")
 
@@ -73,7 +75,7 @@ def day():
     worlds = []
 
     def make(*texts):
-        worlds.append(scenario())
+        worlds.append(scenario(patience=Patience(late_s=LATE_S)))
         for text in texts:
             worlds[-1].exchange.faults.add(faults.from_text(text), worlds[-1].exchange.now)
         return worlds[-1]
@@ -124,15 +126,19 @@ def test_a_dead_token_halts_with_the_position_protected(day):
     assert {"killed", "difference"} <= set(told(world))
 
 
-def test_an_order_carried_out_twice_is_told_and_the_second_is_nobodys(day):
+def test_an_order_carried_out_twice_is_ours_twice_protected_and_left_as_one(day):
     world = day('duplicate on="POST /orders/*" times=1')
     world.checks = Blind()
-    world.run(END_S)
-    assert [order.filled for order in world.exchange.orders.orders.values()][:2] == [SHARES, SHARES]
-    kernel = world.process.kernel
-    assert [int(order.traded) for order in kernel.out.orders.values() if order.purpose is Purpose.ENTRY] == [SHARES]
+    world.run(LEAVE_S - 1.0)
+    exchange = world.exchange
+    assert [order.filled for order in exchange.orders.orders.values()] == [SHARES, SHARES]
+    assert [t.legs[0].quantity for t in exchange.gtts.triggers.values() if t.status == "active"] == [2 * SHARES]
     assert "doubled" in told(world)
-    assert "difference" in told(world), "ten shares more than ours are a difference to be decided on"
+    assert not world.process.desk._loop.differences, "both are ours: nothing to be decided"
+    world.run(END_S)
+    moved = sum(order.ask.side * order.filled for order in exchange.orders.orders.values())
+    assert moved == 0
+    assert "difference" not in told(world)
 
 
 def test_every_kind_of_fault_has_its_case():

@@ -20,9 +20,9 @@ from engine.errors import PatangError
 from engine.market import charges
 from engine.market.calendar import Calendar
 from engine.trading.board import Board
-from engine.trading.gateway import Patience
 from engine.trading.killswitch import HALT, KillSwitch
 from engine.trading.limits import current
+from engine.trading.lookups import Patience
 from tests.simulation.checks import Broken, Checks
 from tests.simulation.disk import Disk, Journal
 from tests.simulation.loop import VirtualClock, VirtualLoop

@@ -1,0 +1,274 @@
+"""What became of requests: the broker's books say it, whatever an answer said, or did not say.
+
+Orders are known by their tag, GTTs by the legs they were asked for with. An id in an answer is believed when the books show
+it; a refusal, when a book read after it shows nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from compiled.events import Answer, GttUpdate, OrderUpdate, Outcome, Verb
+from compiled.kernel import Kernel
+from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, Purpose
+from engine.ports import Clock
+
+STANDING: Final = frozenset({GttStatus.ACTIVE, GttStatus.TRIGGERED})
+NOT_ITS_OWN: Final = "the broker's books do not have it under the id of its answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an unknown outcome is looked for before it is given up (seconds, looks), and how long an entry may wait.
+
+    A request that has had no answer for `settle_s` is looked for as well, while it goes on waiting for it. What was sent
+    may arrive until `late_s` later: an entry is not given up before, and for the others the books are watched so long.
+    """
+
+    settle_s: float = 5.0
+    every_s: float = 2.0
+    looks: int = 5
+    entry_wait_s: float = 5.0
+    late_s: float = 60.0
+
+
+@dataclass(slots=True)
+class Unresolved:
+    """An intent whose outcome nobody told; `late`: an entry that the usual looks have not found, and that may still come."""
+
+    since: int
+    next_look: int
+    misses: int = 0
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that was refused, for the look after `moves`, and how long to wait before the next (ns)."""
+
+    moves: int
+    reason: str
+    wait: int
+
+
+class Lookups:
+    """Searches the books just read, and posts what they say of our requests."""
+
+    def __init__(self, kernel: Kernel, clock: Clock, patience: Patience, post: Callable[[object], None]) -> None:
+        self.kernel = kernel
+        self.clock = clock
+        self.patience = patience
+        self.post = post
+        self.unresolved: dict[int, Unresolved] = {}
+        self.unknown = 0
+        self._unanswered: dict[int, int] = {}
+        self._refused: dict[int, Refusal] = {}
+        self._unproven: dict[int, int] = {}
+        """When the books must show an id at the latest, by intent."""
+        self._given_up: dict[int, int] = {}
+        """Until when what was given up may still arrive, by intent."""
+        self._watch_at = 0
+        self._rest_until = 0
+
+    @property
+    def seeking(self) -> bool:
+        """Tell whether something is looked for that the usual looks may still find."""
+        return bool(self._refused) or any(not item.late for item in self.unresolved.values())
+
+    # what is to be found out
+
+    def sent(self, intent: int) -> None:
+        """Take note of a request that waits for its answer."""
+        self._unanswered[intent] = self._in(self.patience.settle_s)
+
+    def answered(self, intent: int) -> None:
+        """Take note that it has one, or will have none."""
+        self._unanswered.pop(intent, None)
+
+    def look_for(self, intent: int) -> None:
+        """Start looking for the outcome of an intent."""
+        now = self.clock.now()
+        self.unknown += 1
+        self._unproven.pop(intent, None)
+        self.unresolved[intent] = Unresolved(now, now)
+
+    def refused(self, intent: int, moves: int, reason: str, wait: int) -> None:
+        """Believe a refusal only when a book read after it (begun later than `moves`) does not show what was asked for.
+
+        `wait` (ns) is how long to wait then before the next.
+        """
+        self._refused[intent] = Refusal(moves, reason, wait)
+
+    def prove(self, intent: int) -> None:
+        """Expect the books to show an intent under the id of its answer, unless they have."""
+        out = self.kernel.out
+        if (each := out.orders.get(intent) or out.gtts.get(intent)) is not None and each.proven:
+            return
+        self._unproven[intent] = self._in(self.patience.settle_s)
+
+    def foreign(self, intent: int, broker_id: str) -> bool:
+        """Tell whether an id in the answer to an intent is known as that of another order or GTT."""
+        out = self.kernel.out
+        order = out.orders.get(intent)
+        if order is None:
+            known = out.by_gtt_id.get(int(broker_id))
+            return known is not None and known.intent != intent
+        other = out.by_order_id.get(broker_id)
+        seen = self.kernel.externals.get(broker_id)
+        stranger = seen is not None and seen.tag != order.tag
+        return stranger or (other is not None and order.intent not in {other.intent, other.parent})
+
+    def proves(self, intent: int) -> bool:
+        """Tell whether nothing may be asked of an intent yet: its id is not proven, and may be somebody else's."""
+        return self.clock.now() < self._unproven.get(intent, 0)
+
+    # when to look, and at what
+
+    def look_due(self) -> int | None:
+        """Return when the next look at the books is due because of something unknown."""
+        dues = [item.next_look for item in self.unresolved.values()]
+        dues += [*self._unanswered.values(), *self._unproven.values()]
+        if self._given_up or any(intent in self.kernel.out.gtts for intent in self._unproven):
+            dues.append(self._watch_at)
+        if self._refused:
+            dues.append(0)
+        return max(min(dues), self._rest_until) if dues else None
+
+    def rest(self) -> None:
+        """Leave the books alone for a while: they could not be read."""
+        self._rest_until = self._in(self.patience.every_s / 2)
+
+    @property
+    def wants_gtts(self) -> bool:
+        """Tell whether the list of GTTs is needed."""
+        asked = {*self.unresolved, *self._unproven, *self._refused, *self._given_up}
+        return bool(self.unresolved) or any(intent in self.kernel.out.gtts for intent in asked)
+
+    def verify(self, orders: list[OrderUpdate], gtts: list[GttUpdate] | None) -> None:
+        """Compare the ids that answers gave with the books, before anything in them is believed."""
+        now = self.clock.now()
+        rows = {update.order_id: update for update in orders}
+        tags = {update.tag for update in orders}
+        listed = None if gtts is None else {int(update.gtt_id): update for update in gtts}
+        for intent, due in list(self._unproven.items()):
+            order = self.kernel.out.orders.get(intent)
+            proof = self._gtt_proof(intent, listed) if order is None else _proof(order, rows, tags)
+            if proof is None and now < due:
+                continue
+            del self._unproven[intent]
+            if not proof:
+                self.look_for(intent)
+                self._answer(intent, Outcome.UNKNOWN, reason=NOT_ITS_OWN)
+
+    def _gtt_proof(self, intent: int, listed: dict[int, GttUpdate] | None) -> bool | None:
+        """Tell whether the broker lists a GTT as it was asked for; None: it cannot be told yet."""
+        gtt = self.kernel.out.gtts.get(intent)
+        if gtt is None or not gtt.live or gtt.proven:
+            return True
+        if listed is None or not gtt.gtt_id:
+            return None
+        update = listed.get(int(gtt.gtt_id))
+        if update is None:
+            return None
+        changed = any(legs and same_legs(update.legs, legs) for legs in (gtt.legs, gtt.pending))
+        return update.token == gtt.token and (changed or same_legs(update.legs, gtt.made))
+
+    # what became of it
+
+    def resolve(self, orders: list[OrderUpdate], gtts: list[GttUpdate] | None, began: int) -> None:
+        """Search the books just read, of which the reading `began` at that move, for everything unknown."""
+        now = self.clock.now()
+        for intent, due in self._unanswered.items():
+            if due <= now:
+                self._unanswered[intent] = self._in(self.patience.every_s)
+        self._given_up = {intent: until for intent, until in self._given_up.items() if until > now}
+        self._watch_at = self._in(self.patience.every_s)
+        tags: dict[str, OrderUpdate] = {}
+        for update in orders:
+            tags.setdefault(update.tag, update)
+        taken: set[str] = set()
+        for intent, refusal in list(self._refused.items()):
+            found = self._find(intent, tags, gtts, taken) if began > refusal.moves else None
+            if found is not None:
+                del self._refused[intent]
+                self._found(intent, found, taken, refusal)
+        for intent, item in list(self.unresolved.items()):
+            found = self._find(intent, tags, gtts, taken) if item.next_look <= now else None
+            if found:
+                del self.unresolved[intent]
+                self._found(intent, found, taken)
+            elif found is not None:
+                self._missed(intent, item, now)
+
+    def _found(self, intent: int, found: str, taken: set[str], refusal: Refusal | None = None) -> None:
+        if found:
+            taken.add(found)
+            self._answer(intent, Outcome.ACCEPTED, found)
+        elif refusal is not None:
+            now, why = self.clock.now(), refusal.reason
+            self.post(Answer(now, intent, Verb.PLACE, Outcome.REFUSED, reason=why, wait=refusal.wait))
+
+    def _missed(self, intent: int, item: Unresolved, now: int) -> None:
+        """Give up what was missed often and long enough; an entry only when it can no longer arrive."""
+        item.misses += 1
+        item.next_look = self._in(self.patience.every_s)
+        if item.misses < self.patience.looks or now - item.since < self.patience.settle_s * SECOND:
+            return
+        order, until = self.kernel.out.orders.get(intent), item.since + int(self.patience.late_s * SECOND)
+        if order is not None and order.purpose is Purpose.ENTRY and now < until:
+            item.late = True
+            return
+        del self.unresolved[intent]
+        self._given_up[intent] = until
+        self._answer(intent, Outcome.LOST, reason="not in the broker's books")
+
+    def _find(
+        self, intent: int, tags: dict[str, OrderUpdate], gtts: list[GttUpdate] | None, taken: set[str]
+    ) -> str | None:
+        """Return the broker's id of an intent, empty where he has none; None: not looked."""
+        order = self.kernel.out.orders.get(intent)
+        if order is None:
+            return self._find_gtt(intent, gtts, taken)
+        update = tags.get(order.tag)
+        return update.order_id if update else ""
+
+    def _find_gtt(self, intent: int, gtts: list[GttUpdate] | None, taken: set[str]) -> str | None:
+        """Return the id of a live GTT at the broker that is nobody's yet and asks for the same; None: not looked."""
+        gtt = self.kernel.out.gtts.get(intent)
+        if gtts is None or gtt is None:
+            return None
+        known = self.kernel.out.by_gtt_id
+        for update in gtts:
+            mine = known.get(update.gtt_id)
+            free = (mine is None or mine is gtt) and str(update.gtt_id) not in taken
+            if free and update.status in STANDING and asks_for(update, gtt):
+                return str(update.gtt_id)
+        return ""
+
+    def _in(self, seconds: float) -> int:
+        return self.clock.now() + int(seconds * SECOND)
+
+    def _answer(self, intent: int, outcome: Outcome, broker_id: str = "", reason: str = "") -> None:
+        self.post(Answer(self.clock.now(), intent, Verb.PLACE, outcome, broker_id, reason))
+
+
+def _proof(order: Order, rows: dict[str, OrderUpdate], tags: set[str]) -> bool | None:
+    """Tell whether the book shows an order, False where the id of its answer is another's; None: it cannot be told yet."""
+    if not order.live or order.proven:
+        return True
+    row = rows.get(order.order_id)
+    if row is not None and row.tag != order.tag:
+        return False
+    return True if order.tag in tags else None
+
+
+def asks_for(update: GttUpdate, gtt: Gtt) -> bool:
+    """Tell whether a GTT at the broker is what one of ours was asked for with."""
+    return update.token == gtt.token and same_legs(update.legs, gtt.made)
+
+
+def same_legs(one: list[GttLeg], other: list[GttLeg]) -> bool:
+    """Tell whether two GTTs ask for the same."""
+    return [(leg.trigger, leg.price, leg.side, leg.quantity) for leg in one] == [
+        (leg.trigger, leg.price, leg.side, leg.quantity) for leg in other
+    ]

@@ -1,0 +1,538 @@
+"""What arrives late, twice or under another name: the tag outranks the id, the books outrank the answer.
+
+Whatever left or came too much is a position of the desk at once: protected, or brought back at the market.
+"""
+
+import asyncio
+
+import pytest
+
+from compiled.events import (
+    Act,
+    CancelOrder,
+    DeleteGtt,
+    GttUpdate,
+    ModifyGtt,
+    ModifyOrder,
+    OrderUpdate,
+    Outcome,
+    PlaceGtt,
+    PlaceOrder,
+    Trade,
+    Verb,
+)
+from compiled.ladder import standing
+from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, OrderType, Product, Purpose, Side
+from compiled.terms import Change
+from engine.errors import OrderRefused, OrderUnknown, RetryableError
+from tests.core.scripted import BEL, CANBK, Scene, only, some
+from tests.core.test_order_path_gateway import Engine
+from tests.core.test_order_path_restart import Life
+
+DOUBT_S = 60
+
+
+@pytest.fixture
+def scene():
+    return Scene()
+
+
+@pytest.fixture
+def engine(tmp_path):
+    return Engine(tmp_path)
+
+
+@pytest.fixture
+def life(tmp_path):
+    return Life(tmp_path / "desk.db")
+
+
+def give_up(scene, order):
+    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
+    return scene.answer(order.intent, Outcome.LOST, reason="not in the broker's books")
+
+
+def listed(scene, order_id, order, filled=None):
+    """Show an order in the book, complete unless told, and its trade."""
+    quantity = int(order.quantity)
+    filled = quantity if filled is None else filled
+    status = OrderStatus.COMPLETE if filled == quantity else OrderStatus.OPEN
+    found = scene.book(order_id, status, filled, order.tag, quantity, side=order.side)
+    if filled:
+        found = found + scene.trade(f"t{order_id}", order_id, filled, 100.0, order.side)
+    return found
+
+
+def resting(scene):
+    """Ask for an entry that waits below the market."""
+    return only(scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.5)), PlaceOrder).order
+
+
+# an exit of which nobody knows
+
+
+def test_an_exit_that_was_given_up_is_not_sent_again_while_it_may_still_arrive_but_has_its_stop_back(scene):
+    scene.hold()
+    first = scene.leave()
+    gtt = only(give_up(scene, first), PlaceGtt).gtt
+    assert [(leg.trigger, leg.quantity) for leg in gtt.legs] == [(98.0, 100)]
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "8")
+    scene.seconds(DOUBT_S - 2)
+    assert scene.exits() == [first]
+    assert scene.kernel.naked() == 0
+    scene.seconds(2)
+    found = scene.answer(gtt.intent, Outcome.ACCEPTED, "8", Verb.CANCEL)
+    assert only(found, PlaceOrder).order.quantity == 100
+
+
+def test_an_exit_that_arrives_late_takes_the_stop_away_that_stood_for_it(scene):
+    scene.hold()
+    first = scene.leave()
+    gtt = only(give_up(scene, first), PlaceGtt).gtt
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "8")
+    found = scene.book("S1", OrderStatus.OPEN, 40, first.tag, 100, side=Side.SELL)
+    assert only(found, DeleteGtt).gtt is gtt
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "8", Verb.CANCEL)
+    listed(scene, "S1", first)
+    scene.seconds(1)
+    assert (scene.account, scene.kernel.open_positions(), scene.exits()) == (0, 0, [first])
+
+
+@pytest.mark.parametrize(
+    "danger",
+    [
+        lambda scene: scene.operate(Act.FLATTEN),
+        lambda scene: scene.tick(98.0),
+        lambda scene: setattr(scene.rung.plan, "stop_percent", 0.0),
+        lambda scene: setattr(scene.rung, "refusals", 1),
+    ],
+    ids=["flatten", "the price at the stop", "no stop by plan", "its stop is refused"],
+)
+def test_in_danger_an_exit_that_was_given_up_is_sent_again_at_once(scene, danger):
+    scene.hold()
+    first = scene.leave()
+    scene.answer(first.intent, Outcome.UNKNOWN, reason="timeout")
+    danger(scene)
+    scene.answer(first.intent, Outcome.LOST, reason="not in the broker's books")
+    scene.seconds(2)
+    assert [int(each.quantity) for each in scene.exits()] == [100, 100]
+
+
+def test_of_an_exit_and_its_late_forerunner_one_is_cancelled_until_it_is_gone(scene):
+    scene.hold()
+    first = scene.leave()
+    scene.operate(Act.FLATTEN)
+    give_up(scene, first)
+    scene.seconds(2)
+    scene.accept(scene.exits()[1], "S2")
+    asked = only(scene.book("S1", OrderStatus.OPEN, 0, first.tag, 100, side=Side.SELL), CancelOrder).order
+    assert asked is first
+    assert scene.kernel.naked() == 1  # more could be sold than is held
+    scene.answer(first.intent, Outcome.UNKNOWN, "S1", Verb.CANCEL)
+    assert only(scene.timer(), CancelOrder).order is first
+    scene.book("S1", OrderStatus.CANCELLED, 0, first.tag, 100, side=Side.SELL)
+    assert scene.kernel.naked() == 0
+    assert some(scene.seconds(3), CancelOrder) == []
+
+
+def test_what_was_sold_twice_is_bought_back_at_the_market_at_once(scene):
+    scene.hold()
+    first = scene.leave()
+    scene.operate(Act.FLATTEN)
+    give_up(scene, first)
+    scene.seconds(2)
+    scene.fill(scene.exits()[1], "S2", 99.0)
+    found = listed(scene, "S1", first)
+    assert "oversold" in scene.alarms()
+    back = only(found + scene.seconds(2), PlaceOrder).order
+    assert (back.side, back.quantity, back.order_type, back.purpose) == (Side.BUY, 100, OrderType.MARKET, Purpose.EXIT)
+    assert (back.product, scene.kernel.naked()) == (Product.CNC, 1)
+    scene.fill(back, "B9", 99.5)
+    scene.seconds(1)
+    assert (scene.account, scene.kernel.naked(), scene.kernel.open_positions()) == (0, 0, 0)
+    assert not scene.kernel.ladders
+
+
+def test_what_a_late_exit_has_sold_makes_the_second_smaller(scene):
+    scene.hold()
+    first = scene.leave()
+    scene.operate(Act.FLATTEN)
+    give_up(scene, first)
+    scene.seconds(2)
+    second = scene.exits()[1]
+    scene.accept(second, "S2")
+    scene.book("S2", OrderStatus.OPEN, 0, second.tag, 100, side=Side.SELL)
+    scene.book("S1", OrderStatus.CANCELLED, 40, first.tag, 100, side=Side.SELL)
+    found = scene.trade("tS1", "S1", 40, 99.0, Side.SELL)
+    assert only(found, CancelOrder).order is second
+    scene.book("S2", OrderStatus.CANCELLED, 0, second.tag, 100, side=Side.SELL)
+    scene.seconds(2)
+    assert [int(each.quantity) for each in scene.exits()] == [100, 100, 60]
+
+
+def test_a_short_position_bought_back_twice_is_sold_again(scene):
+    scene.hold_intraday(side=Side.SELL)
+    scene.operate(Act.FLATTEN)
+    scene.book("G1", OrderStatus.CANCELLED, side=Side.BUY)
+    scene.seconds(2)
+    first = scene.exits()[0]
+    listed(scene, "S1", first)
+    listed(scene, "S2", first)
+    back = scene.exits()[1] if len(scene.exits()) > 1 else only(scene.seconds(2), PlaceOrder).order
+    assert (back.side, back.quantity, back.product) == (Side.SELL, 100, Product.MIS)
+    scene.fill(back, "B9")
+    scene.seconds(1)
+    assert (scene.account, scene.kernel.naked()) == (0, 0)
+
+
+# a request that came twice
+
+
+def test_both_orders_of_an_entry_that_came_twice_are_ours_protected_and_left_together(scene):
+    order = scene.enter()
+    scene.accept(order, "B1")
+    gtt = only(listed(scene, "B1", order), PlaceGtt).gtt
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    listed(scene, "B2", order)
+    assert scene.alarms() == ["doubled"]
+    assert (scene.account, scene.rung.quantity, scene.kernel.naked()) == (200, 200, 1)
+    assert [leg.quantity for leg in only(scene.seconds(6), ModifyGtt).gtt.pending] == [200]
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    assert scene.kernel.naked() == 0
+    assert scene.leave().quantity == 200
+
+
+def test_the_second_of_two_entries_that_works_is_cancelled_and_what_it_has_bought_stays(scene):
+    order = resting(scene)
+    scene.accept(order, "B1")
+    scene.book("B1", OrderStatus.OPEN, 0, order.tag, 100)
+    found = listed(scene, "B2", order, 30)
+    twin = some(found, CancelOrder)[0].order
+    assert (twin.order_id, order.cancelling) == ("B2", False)
+    scene.book("B2", OrderStatus.CANCELLED, 30, order.tag, 100)
+    listed(scene, "B1", order)
+    assert (scene.account, scene.rung.quantity) == (130, 130)
+
+
+def test_two_stop_orders_of_one_request_do_not_both_stay(scene):
+    stop = scene.hold_intraday()
+    scene.book("G1", OrderStatus.TRIGGER_PENDING, 0, stop.tag, 100, side=Side.SELL)
+    found = scene.book("G2", OrderStatus.TRIGGER_PENDING, 0, stop.tag, 100, side=Side.SELL, trigger=98.0)
+    assert only(found, CancelOrder).order.order_id == "G2"
+    assert scene.kernel.naked() == 1
+    scene.book("G2", OrderStatus.CANCELLED, 0, stop.tag, 100, side=Side.SELL)
+    assert (scene.kernel.naked(), scene.rung.guard, standing(scene.rung)) == (0, stop, 100)
+
+
+def test_a_twin_is_ours_after_a_restart_and_one_that_works_is_still_cancelled(life):
+    def twice(scene):
+        order = scene.enter(product=Product.MIS)
+        scene.accept(order, "B1")
+        stop = only(listed(scene, "B1", order), PlaceOrder).order
+        listed(scene, "B2", order)
+        scene.accept(stop, "G1")
+        scene.book("G1", OrderStatus.TRIGGER_PENDING, 0, stop.tag, 100, side=Side.SELL)
+        scene.book("G2", OrderStatus.TRIGGER_PENDING, 0, stop.tag, 100, side=Side.SELL)
+
+    life.run(twice)
+    scene, unknown = life.again()
+    assert (unknown, scene.account, scene.rung.quantity) == ([], 200, 200)
+    assert scene.kernel.naked() > 0
+    assert [command.order.order_id for command in some(scene.seconds(1), CancelOrder)] == ["G2"]
+
+
+def test_an_order_under_our_tag_that_was_never_asked_for_is_not_ours(scene):
+    order = scene.enter()
+    scene.accept(order, "B1")
+    scene.book("B1", OrderStatus.OPEN, 0, order.tag, 100)
+    scene.book("B2", OrderStatus.OPEN, 0, order.tag, 100, side=Side.SELL)
+    assert "B2" in scene.kernel.externals
+    assert scene.alarms() == ["doubled"]
+
+
+# an id that is somebody else's
+
+
+def test_the_tag_outranks_the_id_of_an_answer(scene):
+    order = scene.enter()
+    scene.accept(order, "X9")
+    scene.book("X9", OrderStatus.COMPLETE, 55, "someone", 55)
+    scene.trade("tX", "X9", 55, 100.0)
+    assert (order.status, order.order_id, scene.account) == (OrderStatus.UNKNOWN, "", 0)
+    listed(scene, "B1", order)
+    assert (order.order_id, order.status, scene.account) == ("B1", OrderStatus.COMPLETE, 100)
+
+
+def test_an_id_that_nobody_has_gives_way_to_the_one_the_book_shows(scene):
+    order = scene.enter()
+    scene.accept(order, "X9")
+    listed(scene, "B1", order)
+    assert (order.order_id, scene.account, scene.alarms()) == ("B1", 100, [])
+    scene.accept(order, "X9")  # the answer once more
+    assert order.order_id == "B1"
+
+
+def test_a_trade_of_an_order_that_only_an_answer_has_named_is_not_booked(scene):
+    order = scene.enter()
+    scene.kernel.handle(scene.answered(order, Outcome.ACCEPTED, "X9"))
+    scene.tell(Trade(scene.now, "t1", "X9", CANBK, Side.BUY, 100, 100.0))
+    assert scene.account == 0
+    scene.book("X9", OrderStatus.COMPLETE, 100, order.tag, 100)
+    assert scene.account == 100
+
+
+def row(scene, order_id, tag, status=OrderStatus.OPEN, quantity=100, side=Side.BUY):
+    return OrderUpdate(scene.now, order_id, tag, CANBK, side, status, quantity, 0)
+
+
+async def send(engine, order, outcome):
+    engine.broker.outcome = outcome
+    engine.gateway.put(PlaceOrder(order))
+    await engine.gateway.drain()
+    return engine.turn()
+
+
+def named(name):
+    async def answer(_):
+        return name
+
+    return answer
+
+
+def failing(error):
+    async def answer(_):
+        raise error
+
+    return answer
+
+
+def test_an_answer_that_names_a_known_order_is_looked_up_at_once(engine):
+    async def story():
+        engine.scene.book("X9", OrderStatus.OPEN, 0, "")
+        order = engine.scene.enter()
+        await send(engine, order, named("X9"))
+        assert order.status is OrderStatus.UNKNOWN
+        engine.broker.book = [row(engine.scene, "X9", ""), row(engine.scene, "B1", order.tag)]
+        await engine.look()
+        assert (order.order_id, order.status) == ("B1", OrderStatus.OPEN)
+
+    asyncio.run(story())
+
+
+def test_an_order_that_no_book_shows_is_given_up_although_its_answer_named_one(engine):
+    async def story():
+        engine.scene.hold()
+        order = engine.scene.leave()
+        await send(engine, order, named("X9"))
+        assert order.status is OrderStatus.OPEN
+        await engine.look(3)
+        assert (order.status, order.order_id) == (OrderStatus.UNKNOWN, "")
+        await engine.look(6)
+        assert order.status is OrderStatus.LOST
+
+    asyncio.run(story())
+
+
+def test_nothing_is_changed_or_cancelled_under_an_id_that_no_book_has_shown(engine):
+    async def story():
+        order = resting(engine.scene)
+        await send(engine, order, named("X9"))
+        engine.scene.kernel.out.modify(order, Change(price=99.0))
+        engine.gateway.put(ModifyOrder(order, Change(price=99.0)))
+        await engine.gateway.drain()
+        assert engine.broker.changed == []
+        assert engine.gateway.look_due() <= engine.scene.now
+        engine.broker.book = [row(engine.scene, "X9", order.tag)]
+        await engine.look()
+        await engine.gateway.drain()
+        assert [each for each, _ in engine.broker.changed] == ["X9"]
+
+    asyncio.run(story())
+
+
+# a refusal of what was done
+
+
+@pytest.mark.parametrize("error", [RetryableError("Too many requests"), OrderRefused("OrderException", "no")])
+def test_an_order_that_was_made_although_it_was_refused_is_found_before_the_next_is_sent(engine, error):
+    async def story():
+        order = engine.scene.enter()
+        await send(engine, order, failing(error))
+        assert order.status is OrderStatus.SENT
+        engine.broker.book = [row(engine.scene, "B1", order.tag)]
+        await engine.look()
+        assert (order.order_id, order.status) == ("B1", OrderStatus.OPEN)
+
+    asyncio.run(story())
+
+
+def test_a_book_that_was_being_read_while_an_order_was_refused_says_nothing_about_it(engine):
+    async def story():
+        order = engine.scene.enter()
+        await send(engine, order, failing(OrderRefused("OrderException", "no")))
+        engine.gateway.lookups.resolve([], [], engine.gateway.moves - 1)
+        assert engine.turn() == []
+        assert order.status is OrderStatus.SENT
+        await engine.look()
+        assert order.status is OrderStatus.REJECTED
+
+    asyncio.run(story())
+
+
+def test_an_order_that_shows_after_its_refusal_was_believed_is_ours(scene):
+    order = scene.enter()
+    scene.answer(order.intent, Outcome.REFUSED, reason="OrderException: no")
+    assert scene.kernel.open_positions() == 0
+    gtt = only(listed(scene, "B1", order), PlaceGtt).gtt
+    assert (scene.account, order.status, gtt.legs[0].quantity) == (100, OrderStatus.COMPLETE, 100)
+
+
+# GTTs
+
+
+async def gtt_sent(engine, answer):
+    """Return the GTT of a position that was sent, and answered by `answer`."""
+    gtt = only(engine.scene.fill(engine.scene.enter()), PlaceGtt).gtt
+    engine.broker.place_gtt = answer
+    engine.broker.book = [row(engine.scene, "B1", "T1", OrderStatus.COMPLETE)]
+    engine.gateway.put(PlaceGtt(gtt))
+    await engine.gateway.drain()
+    engine.turn()
+    return gtt
+
+
+def test_a_gtt_that_was_made_although_it_was_refused_is_found_before_the_next_is_made(engine):
+    async def story():
+        gtt = await gtt_sent(engine, failing(RetryableError("Too many requests")))
+        engine.broker.listed = [engine.list_gtt(gtt, 9, GttStatus.ACTIVE)]
+        found = await engine.look(5)
+        found += engine.scene.seconds(10)
+        assert (gtt.gtt_id, gtt.status, some(found, PlaceGtt)) == (9, GttStatus.ACTIVE, [])
+
+    asyncio.run(story())
+
+
+def test_of_two_gtts_of_one_request_one_is_deleted_and_counted_until_it_is_gone(engine):
+    async def story():
+        gtt = await gtt_sent(engine, named(9))
+        engine.broker.listed = [engine.list_gtt(gtt, each, GttStatus.ACTIVE) for each in (9, 10)]
+        twin = only(await engine.look(), DeleteGtt).gtt
+        assert (twin.gtt_id, engine.scene.rung.gtt, engine.scene.kernel.naked()) == (10, gtt, 1)
+        assert "doubled" in engine.scene.alarms()
+        engine.scene.answer(twin.intent, Outcome.UNKNOWN, "10", Verb.CANCEL)
+        await engine.look()
+        assert only(engine.scene.timer(), DeleteGtt).gtt is twin
+        engine.scene.answer(twin.intent, Outcome.ACCEPTED, "10", Verb.CANCEL)
+        engine.scene.timer()
+        assert engine.scene.kernel.naked() == 0
+
+    asyncio.run(story())
+
+
+def test_a_gtt_of_somebody_else_is_not_taken_for_a_twin(engine):
+    async def story():
+        gtt = await gtt_sent(engine, named(9))
+        mine = engine.list_gtt(gtt, 9, GttStatus.ACTIVE)
+        legs = [GttLeg(leg.trigger, leg.price, leg.side, leg.quantity + 1) for leg in gtt.legs]
+        other = GttUpdate(engine.scene.now, 10, CANBK, GttStatus.ACTIVE, legs, [])
+        elsewhere = GttUpdate(engine.scene.now, 11, BEL, GttStatus.ACTIVE, list(gtt.legs), [])
+        before = GttUpdate(gtt.created - 60 * SECOND, 12, CANBK, GttStatus.ACTIVE, list(gtt.legs), [])
+        engine.broker.listed = [mine, other, elsewhere, before]
+        assert some(await engine.look(3), DeleteGtt) == []
+
+    asyncio.run(story())
+
+
+def test_a_gtt_that_was_answered_with_the_id_of_another_is_found_by_its_legs(engine):
+    async def story():
+        gtt = await gtt_sent(engine, named(5))
+        legs = [GttLeg(90.0, 89.5, Side.SELL, 7)]
+        engine.broker.listed = [
+            GttUpdate(engine.scene.now, 5, CANBK, GttStatus.ACTIVE, legs, []),
+            engine.list_gtt(gtt, 9, GttStatus.ACTIVE),
+        ]
+        found = await engine.look(2)
+        assert (gtt.gtt_id, gtt.status, some(found, PlaceGtt)) == (9, GttStatus.ACTIVE, [])
+        assert engine.scene.rung.stop == 98.0
+
+    asyncio.run(story())
+
+
+def test_nothing_is_deleted_under_a_gtt_id_that_no_list_has_shown(engine):
+    async def story():
+        gtt = await gtt_sent(engine, named(5))
+        engine.broker.deleted = []
+
+        async def delete(gtt_id):
+            engine.broker.deleted.append(gtt_id)
+
+        engine.broker.delete_gtt = delete
+        engine.gateway.put(DeleteGtt(gtt))
+        await engine.gateway.drain()
+        assert engine.broker.deleted == []
+        engine.broker.listed = [engine.list_gtt(gtt, 5, GttStatus.ACTIVE)]
+        await engine.look()
+        await engine.gateway.drain()
+        assert engine.broker.deleted == [5]
+
+    asyncio.run(story())
+
+
+def test_a_restart_keeps_one_of_two_gtts_and_deletes_the_other(life):
+    def twice(scene):
+        gtt = scene.hold()
+        scene.gtt(gtt, GttStatus.ACTIVE)
+        scene.answer(gtt.intent, Outcome.ACCEPTED, "10")
+
+    life.run(twice)
+    scene, _ = life.again()
+    assert (scene.rung.gtt.gtt_id, scene.kernel.naked()) == (7, 1)
+    assert [command.gtt.gtt_id for command in some(scene.seconds(1), DeleteGtt)] == [10]
+
+
+def test_a_stop_for_more_shares_than_are_held_counts_as_naked(scene):
+    gtt = scene.hold()
+    assert scene.kernel.naked() == 0
+    legs = [GttLeg(98.0, 97.5, Side.SELL, 150)]
+    scene.tell(GttUpdate(scene.now, 7, CANBK, GttStatus.ACTIVE, legs, []))
+    assert (gtt.legs[0].quantity, scene.kernel.naked()) == (150, 1)
+
+
+# entries
+
+
+def test_an_entry_is_not_asked_again_while_it_may_still_arrive(engine):
+    async def story():
+        order = engine.scene.enter()
+        await send(engine, order, failing(OrderUnknown("timed out")))
+        await engine.look(29)
+        assert order.status is OrderStatus.UNKNOWN
+        assert engine.scene.kernel.working()
+        assert not engine.gateway.lookups.seeking, "the comparison of the books goes on meanwhile"
+        await engine.look(2)
+        assert order.status is OrderStatus.LOST
+        assert not engine.scene.kernel.working()
+
+    asyncio.run(story())
+
+
+def test_an_entry_that_arrives_after_all_is_cancelled_and_what_it_bought_is_protected(scene):
+    order = scene.enter()
+    give_up(scene, order)
+    found = listed(scene, "B1", order, 60)
+    assert only(found, CancelOrder).order is order
+    assert only(found, PlaceGtt).gtt.legs[0].quantity == 60
+
+
+def test_what_was_given_up_is_watched_for_every_two_seconds(engine):
+    async def story():
+        engine.scene.hold()
+        order = engine.scene.leave()
+        await send(engine, order, failing(OrderUnknown("timed out")))
+        await engine.look(6)
+        assert order.status is OrderStatus.LOST
+        assert engine.gateway.look_due() == engine.scene.now + 2 * SECOND
+        await engine.look(25)
+        assert engine.gateway.look_due() is None
+
+    asyncio.run(story())
