@@ -136,10 +136,10 @@ class Checks:
         self._changed(self.world.network.job)
         now = self.world.loop.time()
         for number, position in self.rungs.items():
-            if position.held < 0:
+            if position.held < 0 and self.world.network.liar is None:
                 self._broken(f"rung {number} is oversold: {position.held}")
             self._stops(position)
-            if not position.unguarded:
+            if not position.amiss:
                 position.bare_since = None
                 self._bare.pop(number, None)
             elif position.bare_since is None:
@@ -173,20 +173,22 @@ class Checks:
             intent = self.departed.get(tag)
             if intent is None:
                 self._broken(f"order {order.order_id} with tag {tag} has no intent")
-            if tag in self._owners and not intent.terms.several:
+            astray = self.world.network.job is not None and self.world.network.job.astray
+            if tag in self._owners and not intent.terms.several and not astray:
                 self._broken(f"two orders at the broker for {tag}")
-            self._owners[tag] = order
-            self._mine(order, intent)
+            self._owners.setdefault(tag, order)
+            self._mine(order, intent, astray=astray)
         else:
             self._fired(order)
 
-    def _mine(self, order, intent):
+    def _mine(self, order, intent, *, astray):
         position = self._rung(intent.rung)
         position.where = int(order.ask.listing.instrument.token), order.ask.product
         if intent.purpose is Purpose.ENTRY:
             position.entries.append(order)
             position.bare = position.bare or int(intent.intent) in self.bare
-            self._limits(order)
+            if not astray:
+                self._limits(order)
         else:
             position.exits.append(order)
 
@@ -252,11 +254,13 @@ class Checks:
         """
         if self.forgotten and not position.held:
             return  # sold by a stop that a full disk and a crash together have made the desk forget: nothing is lowered
-        sign = position.sign
+        sign, job = position.sign, self.world.network.job
         for name, stop in position.stops():
             if position.stood.get(name) == stop:
                 continue
             position.stood[name] = stop
+            if job is not None and job.astray:
+                position.stop = stop  # an old change has come late: what the desk asked for is undone
             if position.stop and sign * (stop - position.stop) < -1e-9:
                 last = self.world.exchange.tokens[position.where[0]].ltp
                 if sign * (last - position.stop) > last * NEAREST_PERCENT / 100.0 + SLACK:

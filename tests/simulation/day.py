@@ -30,14 +30,19 @@ class Figures(NamedTuple):
     digest: str
 
 
-def build(seed):
-    """Return a day that has not begun, and the second at which it is to end."""
-    rng = random.Random(f"{seed}:day")
-    limits = {
+def limits_of(rng):
+    """Return the configured limits of a day."""
+    return {
         "max_exposure": rng.choice((0, 4_000_000, 8_000_000)), "max_positions": rng.choice((0, 2, 4)),
         "max_positions_per_symbol": rng.choice((0, 3)), "max_daily_loss": rng.choice((0, 0, 20_000)),
         "stale_after": 10_000_000_000,
     }  # fmt: skip
+
+
+def build(seed):
+    """Return a day that has not begun, and the second at which it is to end."""
+    rng = random.Random(f"{seed}:day")
+    limits = limits_of(rng)
     stormy = rng.uniform(20.0, 70.0)
     processes = []
 
@@ -64,12 +69,17 @@ def settle(world):
     world.checks.final()
 
 
+def live(world, end):
+    """Run a day to its end."""
+    world.run(end)
+    settle(world)
+
+
 def simulate(seed):
     """Run the day of a seed to its end and return its figures."""
     world, end = build(seed)
     try:
-        world.run(end)
-        settle(world)
+        live(world, end)
         exchange, checks = world.exchange, world.checks
         return Figures(
             world.loop.seconds, world.loop.steps, len(exchange.orders.orders), len(exchange.orders.trades),

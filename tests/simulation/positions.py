@@ -27,7 +27,9 @@ class Position:
 
     @property
     def held(self):
-        return self.given + sum(order.filled for order in self.entries) - sum(order.filled for order in self.exits)
+        """Return the shares it holds; what came back after too much had left was bought (of a short one: sold) by an exit."""
+        left = sum(-self.sign * order.ask.side * order.filled for order in self.exits)
+        return self.given + sum(order.filled for order in self.entries) - left
 
     @property
     def coming(self):
@@ -41,12 +43,13 @@ class Position:
     @property
     def covered(self):
         guarded = sum(t.legs[0].quantity for t in self.triggers if t.status == "active")
-        return guarded + sum(order.pending for order in self.exits)
+        return guarded + sum(order.pending for order in self.exits if order.ask.side != self.sign)
 
     @property
-    def unguarded(self):
-        """Tell whether it holds shares that nothing would sell, and should not."""
-        return self.held > self.covered and not self.bare and not self.squared
+    def amiss(self):
+        """Tell whether it holds shares that nothing would sell, or more would be sold than it holds, and should not."""
+        held, covered = self.held, self.covered
+        return not self.squared and (held < 0 or covered > held or (held > covered and not self.bare))
 
     def stops(self):
         """Return (name, price) of every stop that waits at the exchange."""

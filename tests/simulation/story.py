@@ -1,19 +1,21 @@
 """A simulated day told line by line: storms, acts, requests, orders and the desk's own log."""
 
 from compiled.model import SECOND
+from tests.simulation import day
 from tests.simulation.checks import Broken
-from tests.simulation.day import build, settle
 
 
-def tell(seed):
-    """Run the day of a seed and return its lines, the last of them the outcome, and whether it held."""
-    world, end = build(seed)
+def tell(seed, kind=day):
+    """Run the day of a seed and return its lines, the last of them the outcome, and whether it held.
+
+    `kind` is the module that builds such days and lives through them.
+    """
+    world, end = kind.build(seed)
     lines = world.diary
     outcome = "every promise kept"
     held = True
     try:
-        world.run(end)
-        settle(world)
+        kind.live(world, end)
     except Broken as broken:
         outcome, held = str(broken), False
     lines += [((row["ts"] - world.exchange.start) / SECOND, _event(row)) for row in world.disk.rows("events")]

@@ -56,6 +56,8 @@ def _books(rng):
 class Weather:
     """Storms and the operator's acts over the first `until` seconds of a day; what follows is calm."""
 
+    kinds = STORMS
+
     def __init__(self, world, until):
         self._world = world
         self._until = until
@@ -79,7 +81,7 @@ class Weather:
         length = min(rng.choice((1.0, 4.0, 12.0, 25.0)), self._until - world.loop.seconds)
         if length <= 0.0:
             return
-        kind = rng.choice(STORMS)
+        kind = rng.choice(self.kinds)
         world.storms += 1
         world.stormed += 1
         world.note(f"storm: {kind} for {length:.1f} s")
