@@ -209,6 +209,14 @@ def _at_market(out: Outbox, ladder: Ladder, rung: Rung, side: Side, quantity: i6
     rung.retry_at = out.now + RETRY_SECONDS * SECOND
 
 
+def _move_along(ladder: Ladder, rung: Rung) -> None:
+    """Let a stop that is placed anew stand where it belongs by now: the last move may have been made and not been told."""
+    if ladder.plan.trail:
+        rung.stop = trailed_stop(ladder, rung, rung.high)
+    if ladder.plan.resting:
+        rung.stop = guard.taken(ladder, rung.stop)
+
+
 def _sheltered(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> bool:
     """Tell whether a rung waits behind its stop for an exit that was given up and may still arrive.
 
@@ -225,8 +233,7 @@ def _sheltered(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> bool:
     if rung.gtt is not None and rung.gtt.status is GttStatus.TRIGGERED:
         return False
     rung.target = 0.0
-    if ladder.plan.resting:
-        rung.stop = guard.taken(ladder, rung.stop)
+    _move_along(ladder, rung)
     if guard.reached(ladder, rung, last) if ladder.plan.resting else _near(ladder, rung, last):
         return False
     if ladder.plan.resting:
@@ -329,8 +336,7 @@ def _protect(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
         rung.high = rung.average if sign * (rung.high - rung.average) < 0.0 or rung.high <= 0.0 else rung.high
         rung.stop = stop_at(ladder, rung, rung.average)
         rung.target = target_at(ladder, rung)
-    if ladder.plan.resting:
-        rung.stop = guard.taken(ladder, rung.stop)
+    _move_along(ladder, rung)
     reached = guard.reached(ladder, rung, last) if ladder.plan.resting else _near(ladder, rung, last)
     if reached:
         leave(rung, reached)

@@ -88,7 +88,7 @@ MUTANTS = (
     ),
     Mutant(
         "books that cannot be read count as empty", BOOKS,
-        "            self.failures += 1\n            return False",
+        "            self.failures += 1\n            self.gateway.lookups.rest()\n            return False",
         "            orders, trades, triggers = [], [], []",
     ),
     Mutant(
@@ -111,7 +111,7 @@ MUTANTS = (
     Mutant("what an exit sells is written off, too", "compiled/adoption.py", "part > 0 and rung.exit is None", "part > 0"),
     Mutant(
         "a GTT that cannot grow with its position is asked for ever", "compiled/triggers.py",
-        "rung.gtt is gtt and gtt.legs[0].quantity < rung.quantity", "False",
+        "if self._short_of(ladder, rung, self.markets[int(gtt.token)].last):", "if False:",
     ),
     Mutant(
         "more is bought than any stop can hold", "compiled/entries.py",
@@ -119,6 +119,46 @@ MUTANTS = (
     ),
     Mutant("intraday positions are left to the broker", "compiled/kernel.py", 'self._leave(ladder, "square-off")', "pass"),
     Mutant("nothing leaves in the night", "engine/desk.py", "                        feed.cancel()", "                        _cancel(daily)"),
+    Mutant(
+        "what was sold twice stays sold", PROTECTION, "        _take_back(out, ladder, rung, last)\n        return\n", "        return\n",
+    ),
+    Mutant(
+        "an exit that may still arrive is sent again", PROTECTION,
+        "if takes and out.now < rung.doubt and _sheltered(out, ladder, rung, last):", "if False:",
+    ),
+    Mutant("an exit offers more than there is", PROTECTION, "    if offered(order) > rung.quantity:\n", "    if False:\n"),
+    Mutant(
+        "a stop stays beside the exit it stood for", PROTECTION,
+        "    if rung.gtt is not None and rung.gtt.live:\n        out.delete_gtt(rung.gtt)\n    guard.gone(out, rung)\n    if offered",
+        "    if offered",
+    ),
+    Mutant(
+        "the id of an answer outranks the tag", ANSWERS,
+        "        if order is not None and order.tag and event.tag != order.tag:\n", "        if False:\n",
+    ),
+    Mutant(
+        "the fill of an order that only an answer has named is booked", ANSWERS,
+        "        if order is None or (order.tag and not order.proven):\n", "        if order is None:\n",
+    ),
+    Mutant("a twin that works goes on", ANSWERS, "        twin.unwanted = True\n", ""),
+    Mutant("what cannot be cancelled at once stays", "compiled/kernel.py", "            self.clear_strays()\n", "            pass\n"),
+    Mutant("a twin is nobody's after a restart", "engine/trading/restore.py", "        kernel.strays[order.intent] = order\n", "        pass\n"),
+    Mutant("of two GTTs a restart keeps both", "engine/trading/restore.py", "        kernel.stray_gtts[gone.intent] = gone\n", "        pass\n"),
+    Mutant("stops for more than is held count as right", "compiled/positions.py", "standing(rung) > rung.quantity", "False"),
+    Mutant("a refusal is believed at once", LOOKUPS, "if began > refusal.moves else None", "if False else ''"),
+    Mutant("an entry is given up while it may still arrive", LOOKUPS, "order.purpose is Purpose.ENTRY and now < until", "False"),
+    Mutant("two unknown GTTs find the same one", LOOKUPS, " and str(update.gtt_id) not in taken", ""),
+    Mutant(
+        "an id that no book has shown is believed", LOOKUPS,
+        "            if proof is None and now < due:\n", "            if proof is None:\n",
+    ),
+    Mutant(
+        "an order is changed under an id that no book has shown", GATEWAY,
+        "return changed > 0 and self.lookups.proves(changed)", "return False",
+    ),
+    Mutant("a GTT of somebody else is a twin", LOOKUPS, "update.token == gtt.token and same_legs(update.legs, gtt.made)", "True"),
+    Mutant("a twin of a GTT is left alone", BOOKS, "if gtt.gtt_id or gtt.status in", "if gtt.status in"),
+    Mutant("what was given up is not watched for", LOOKUPS, "        self._given_up[intent] = until\n", ""),
     Mutant("hints are taken for the whole truth", "engine/trading/pacing.py", "elif loop.hinted or polled or (unknown", "elif loop.hinted or (unknown"),
 )  # fmt: skip
 

@@ -536,3 +536,19 @@ def test_what_was_given_up_is_watched_for_every_two_seconds(engine):
         assert engine.gateway.look_due() is None
 
     asyncio.run(story())
+
+
+def test_two_unknown_gtts_that_ask_for_the_same_do_not_find_the_same_one(engine):
+    async def story():
+        engine.broker.place_gtt = failing(OrderUnknown("timed out"))
+        legs = [GttLeg(98.0, 97.5, Side.SELL, 10)]
+        twins = [engine.scene.kernel.out.place_gtt("script", CANBK, Product.CNC, 0, 100.0, legs) for _ in range(2)]
+        for gtt in twins:
+            engine.gateway.put(PlaceGtt(gtt))
+        await engine.gateway.drain()
+        engine.turn()
+        engine.broker.listed = [engine.list_gtt(twins[0], 9, GttStatus.ACTIVE)]
+        await engine.look()
+        assert [(int(gtt.gtt_id), gtt.status) for gtt in twins] == [(9, GttStatus.ACTIVE), (0, GttStatus.UNKNOWN)]
+
+    asyncio.run(story())

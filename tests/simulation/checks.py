@@ -60,6 +60,8 @@ class Checks:
         self._triggers = {}
         self._owners = {}
         self._sent = deque()
+        self._astray = {}
+        """When entries arrived that the network had made of a request again, or much later."""
         self._applied = (None, 0)
         self._latched_at = None
         self.worst_bare = 0.0
@@ -187,7 +189,9 @@ class Checks:
         if intent.purpose is Purpose.ENTRY:
             position.entries.append(order)
             position.bare = position.bare or int(intent.intent) in self.bare
-            if not astray:
+            if astray:
+                self._astray[order] = self.world.loop.time()
+            else:
                 self._limits(order)
         else:
             position.exits.append(order)
@@ -238,7 +242,10 @@ class Checks:
         most_exposure = self.world.allowed("max_exposure", since)
         busy, exposure = 0, 0.0
         for position in self.rungs.values():
-            amount = position.held + position.coming
+            unknown = sum(
+                order.filled + order.pending for order in position.entries if self._astray.get(order, 0.0) > since
+            )
+            amount = position.held + position.coming - unknown
             if amount > 0:
                 busy += 1
                 exposure += amount * self.world.exchange.tokens[position.where[0]].ltp
@@ -261,6 +268,8 @@ class Checks:
             position.stood[name] = stop
             if job is not None and job.astray:
                 position.stop = stop  # an old change has come late: what the desk asked for is undone
+            if self.forgotten:
+                position.stop = stop  # a crash on a full disk may have lost where it stood
             if position.stop and sign * (stop - position.stop) < -1e-9:
                 last = self.world.exchange.tokens[position.where[0]].ltp
                 if sign * (last - position.stop) > last * NEAREST_PERCENT / 100.0 + SLACK:
