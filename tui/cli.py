@@ -133,15 +133,49 @@ def sandbox(
     ] = (),
     state: Annotated[Path | None, Parameter(help="SQLite file that keeps the account over restarts.")] = None,
     postback: Annotated[str, Parameter(help="Where order updates are posted as well.")] = "",
+    symbols: Annotated[
+        str, Parameter(help="What is listed, with commas between; empty: as docs/sandbox.md says.")
+    ] = "",
+    cash: Annotated[int, Parameter(help="Opening balance in rupees.")] = 1_000_000,
+    holding: Annotated[
+        tuple[str, ...], Parameter(help="Shares of earlier days, SYMBOL:SHARES:PRICE; may be repeated.")
+    ] = (),
+    unsettled: Annotated[
+        tuple[str, ...], Parameter(help="Shares bought the day before, SYMBOL:SHARES:PRICE; may be repeated.")
+    ] = (),
+    position: Annotated[
+        tuple[str, ...],
+        Parameter(help="A position carried overnight, EXCHANGE:SYMBOL:PRODUCT:QUANTITY:PRICE; may be repeated."),
+    ] = (),
+    limits: Annotated[
+        Literal["off", "kite", "strict"] | None,
+        Parameter(help="Request rates: none, Kite's with a small burst, Kite's by count. [default: kite; off at max]"),
+    ] = None,
+    consent: Annotated[bool, Parameter(help="Shares can be sold without an authorisation at the depository.")] = True,
+    square_off: Annotated[bool, Parameter(help="Intraday positions are closed at the broker's time.")] = True,
+    post_close: Annotated[bool, Parameter(negative="", help="Keep the day open for the post-close session.")] = False,
+    redirect: Annotated[str, Parameter(help="Where the login page sends the browser; empty: a page of its own.")] = "",
+    user: Annotated[
+        str, Parameter(help="The account's user id, SB and what follows; empty: derived from the rest.")
+    ] = "",
+    host: Annotated[
+        str, Parameter(help="Address to listen on; others than this machine's need --public.")
+    ] = "127.0.0.1",
+    public: Annotated[bool, Parameter(negative="", help="Let other machines reach it.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Serve the local exchange alone, until interrupted."""
     from tui.launch import exchange_day, serve_sandbox
+    from tui.sandbox_account import carried_positions, carried_shares
 
     fields = {
         "seed": seed, "port": port, "speed": speed_of(speed) or None, "date": exchange_day(date), "start": start,
         "tape": tape, "instruments": instruments, "exchanges": tuple(filter(None, exchanges.split(","))), "size": size, "wide": True, "faults_file": faults,
-        "state": state, "postback": postback, "limits": speed != "max",
+        "state": state, "postback": postback, "limits": limits or ("off" if speed == "max" else "kite"),
+        "symbols": tuple(filter(None, symbols.upper().split(","))), "cash": cash * 100,
+        "holdings": carried_shares(holding, "--holding"), "unsettled": carried_shares(unsettled, "--unsettled"),
+        "positions": carried_positions(position), "consent": consent, "square_off": square_off,
+        "post_close": post_close, "redirect": redirect, "user_id": user, "host": host, "public": public,
     }  # fmt: skip
     return serve_sandbox(fields, fault, choice, as_json=as_json)
 

@@ -56,7 +56,7 @@ def embedded(station: Station) -> SandboxConfig:
         tape=run.tape,
         port=config.port,
         cash=config.cash * 100,
-        limits=bool(speed),
+        limits="kite" if speed else "off",
     )  # fmt: skip
 
 

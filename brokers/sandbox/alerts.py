@@ -3,18 +3,20 @@
 An alert fires when its condition becomes true, and again after it has been false. An ATO alert fires once.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from itertools import count
 from operator import eq, ge, gt, le, lt
 from typing import final
 from uuid import UUID, uuid5
 
+import msgspec
+
 from brokers.sandbox import checks, ist
 from brokers.sandbox.checks import Listings
 from brokers.sandbox.listing import Index, Listing
 from brokers.sandbox.orders import Ask, ClientOrder
-from brokers.sandbox.wire import ApiError, Form, choice, decimal, invalid, not_found, required
+from brokers.sandbox.quotes import quote
+from brokers.sandbox.wire import ApiError, Form, choice, decimal, invalid, not_found, parsed, required
 
 MOST = 500
 NAMESPACE = UUID("6f1f4f2e-6f0b-4a59-9c5a-53414e44424f")
@@ -23,8 +25,29 @@ INDICES = "INDICES"
 """How alerts name the exchange of an index."""
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {"<=": le, ">=": ge, "<": lt, ">": gt, "==": eq}
 STATUSES = ("enabled", "disabled", "deleted")
+SIDES = ("lhs", "rhs")
+QUIET: dict[str, object] = {
+    "last_trade_time": None, "last_quantity": 0, "buy_quantity": 0, "sell_quantity": 0, "volume": 0, "volume_tick": 0,
+    "average_price": 0, "oi": 0, "oi_day_high": 0, "oi_day_low": 0, "lower_circuit_limit": 0, "upper_circuit_limit": 0,
+    "depth": None,
+}  # fmt: skip
+"""What the history of an alert has of an index, which does not trade."""
 
 Place = Callable[[list[Ask]], list[ClientOrder]]
+
+
+class BasketItem(msgspec.Struct):
+    """One order of an ATO alert's basket."""
+
+    exchange: str
+    tradingsymbol: str
+    params: dict[str, object]
+
+
+class Basket(msgspec.Struct):
+    """What an ATO alert places."""
+
+    items: list[BasketItem]
 
 
 @final
@@ -64,7 +87,7 @@ class Alert:
             "created_at": ist.text(self.created),
             "updated_at": ist.text(self.updated),
         }
-        return row | ({"basket": json.loads(form["basket"])} if form["type"] == "ato" else {})
+        return row | ({"basket": parsed(form["basket"])} if form["type"] == "ato" else {})
 
 
 @final
@@ -144,19 +167,20 @@ class AlertDesk:
         if alert.form["type"] == "ato":
             alert.status = "disabled"
             orders = self._place(self._basket(alert.form))
-        meta = {
-            "instrument_token": listing.instrument.token,
-            "exchange": listing.instrument.exchange,
-            "tradingsymbol": listing.instrument.symbol,
-            "timestamp": ist.text(now),
-            "last_price": listing.ltp,
-        }
+        form = alert.form
+        meta = QUIET | quote("quote", listing, now)
+        del meta["depth"]
+        meta |= {"exchange": form["lhs_exchange"], "tradingsymbol": form["lhs_tradingsymbol"]}
+        left, right = (
+            f'{ATTRIBUTE}("{form.get(f"{side}_exchange")}:{form.get(f"{side}_tradingsymbol")}")' for side in SIDES
+        )
+        against = form["rhs_constant"] if form["rhs_type"] == "constant" else right
         alert.history.append(
             {
                 "uuid": alert.uuid,
                 "type": alert.form["type"],
                 "meta": [meta],
-                "condition": f"{ATTRIBUTE}({listing.key}) {alert.form['operator']} {alert.form.get('rhs_constant', '')}",
+                "condition": f"{left} {form['operator']} {against}",
                 "created_at": ist.text(now),
                 "order_meta": [{"order_id": order.order_id, "status": order.status} for order in orders] or None,
             }
@@ -185,14 +209,14 @@ class AlertDesk:
 
     def _basket(self, form: Form) -> list[Ask]:
         try:
-            items = json.loads(required(form, "basket"))["items"]
-            forms = [
-                {"exchange": item["exchange"], "tradingsymbol": item["tradingsymbol"]}
-                | {key: str(value) for key, value in item["params"].items()}
-                for item in items
-            ]
-        except (ValueError, KeyError, TypeError, AttributeError):
+            basket = msgspec.convert(parsed(required(form, "basket")), Basket)
+        except (ValueError, RecursionError):
             raise invalid("Invalid `basket`.") from None
+        forms = [
+            {"exchange": item.exchange, "tradingsymbol": item.tradingsymbol}
+            | {key: str(value) for key, value in item.params.items()}
+            for item in basket.items
+        ]
         if not forms:
             raise invalid("Invalid `basket`.")
         try:

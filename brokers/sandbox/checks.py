@@ -124,9 +124,9 @@ def checked(ask: Ask, *, frozen: bool = True) -> Ask:
     _quantity(ask, frozen=frozen)
     _type(ask)
     if ask.order_type in {"MARKET", "SL-M"}:
-        if not ask.protection:
+        if not ask.protection and ask.listing.rules.orders.api_rules:
             raise invalid(UNPROTECTED)
-        if ask.protection != -1.0 and not 0.0 < ask.protection <= 100.0:
+        if ask.protection != -1.0 and not 0.0 <= ask.protection <= 100.0:
             raise invalid("Invalid `market_protection`.")
         ask = ask._replace(price=0.0)
     elif ask.price <= 0.0:
@@ -169,7 +169,8 @@ def _validity(ask: Ask) -> None:
     longest = ask.listing.rules.orders.ttl_minutes
     if ask.validity == "TTL" and not 1 <= ask.ttl <= longest:
         raise invalid(f"Invalid `validity_ttl`. It should be between 1 and {longest} minutes.")
-    if ask.validity == "IOC" and ask.listing.instrument.exchange == "MCX":
+    orders = ask.listing.rules.orders
+    if ask.validity == "IOC" and ask.listing.instrument.exchange == "MCX" and orders.api_rules:
         raise invalid("IOC orders are not allowed on MCX.")
 
 
@@ -238,6 +239,19 @@ def _trigger(ask: Ask) -> None:
         raise refused(f"Trigger price for stoploss {side} orders cannot be {word} than the limit price.")
 
 
+def outside_band(ask: Ask) -> str:
+    """Return why the exchange rejects a limit price outside the day's band, or an empty string."""
+    instrument = ask.listing.instrument
+    if not ask.price or instrument.lower <= ask.price <= instrument.upper:
+        return ""
+    low = ask.price < instrument.lower
+    word, side, band = ("lower", "lower", instrument.lower) if low else ("higher", "upper", instrument.upper)
+    return (
+        f"Your order price is {word} than the current {side} circuit limit of {band:.2f}. "
+        "Place an order within the daily range."
+    )
+
+
 def protection_percent(ask: Ask) -> float:
     """Return the market protection in percent: the given one, or the day's slab for the last price."""
     kind = ask.listing.instrument.kind
@@ -245,7 +259,9 @@ def protection_percent(ask: Ask) -> float:
 
 
 def protected_price(ask: Ask) -> float:
-    """Return the limit a protected market order becomes: never worse than its protection, inside the band."""
+    """Return the limit a market order becomes: never worse than its protection, inside the band; without one, the band."""
     instrument = ask.listing.instrument
+    if not ask.protection:
+        return instrument.upper if ask.buys else instrument.lower
     worst = ask.listing.ltp * (1.0 + ask.side * protection_percent(ask) / 100.0)
     return min(instrument.upper, max(instrument.lower, instrument.snap(worst, -ask.side)))

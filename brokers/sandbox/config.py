@@ -9,6 +9,7 @@ from zlib import crc32
 from brokers.sandbox import faults, ist
 from brokers.sandbox.choices import GUESSED, Choices
 from brokers.sandbox.faults import Fault
+from brokers.sandbox.limits import Strictness
 from engine.errors import ConfigError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -72,7 +73,7 @@ class SandboxConfig:
     """Where the login page sends the browser; empty: a page of the sandbox itself."""
     choices: Choices = GUESSED
     """What is not known of Kite for sure."""
-    limits: bool = True
+    limits: Strictness = "kite"
     """Answer 429 beyond the documented request rates."""
     faults: tuple[Fault, ...] = ()
     """What goes wrong, and when."""

@@ -99,7 +99,7 @@ class Exchange:
         self.gtts = GttDesk(self.session.user_id, self.listings, self._send, config.choices)
         self.alerts = AlertDesk(self.session.user_id, config.seed, self.listings, self._basket)
         self.estimates = Estimates(self.listings, load(), config.date, self.funds)
-        self.limits = Limits(DayRules(config.date).orders, enabled=config.limits, frozen=config.speed is None)
+        self.limits = Limits(DayRules(config.date).orders, config.limits, frozen=config.speed is None)
         self.over = False
         self.frozen = config.speed is None
         """Whether the clock stands still until somebody moves it, or lets it go on."""

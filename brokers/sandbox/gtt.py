@@ -5,12 +5,14 @@ from collections.abc import Callable
 from itertools import count
 from typing import NamedTuple, final
 
+import msgspec
+
 from brokers.sandbox import checks, ist
 from brokers.sandbox.checks import Listings
 from brokers.sandbox.choices import Choices
 from brokers.sandbox.listing import Listing
 from brokers.sandbox.orders import Ask, ClientOrder
-from brokers.sandbox.wire import ApiError, Form, invalid, not_found, required
+from brokers.sandbox.wire import ApiError, Form, decimal, invalid, not_found, parsed, required
 
 PRODUCTS = ("CNC", "NRML", "MTF")
 LISTED_DAYS = 7
@@ -226,10 +228,11 @@ class GttDesk:
         fields = {key: str(value) for key, value in given.items()}
         values = given.get("trigger_values")
         try:
-            triggers = tuple(float(value) for value in values) if isinstance(values, list) else ()
-            last = float(required(fields, "last_price"))
-        except (TypeError, ValueError):
+            triggers = msgspec.convert(values, tuple[float, ...])
+        except msgspec.ValidationError:
             raise invalid("Invalid `condition`.") from None
+        required(fields, "last_price")
+        last = decimal(fields, "last_price")
         if len(triggers) != (1 if kind == "single" else 2):
             raise invalid("Invalid `trigger_values`.")
         condition = Condition(checks.listing(self._listings, fields), kind, triggers, last)
@@ -256,10 +259,9 @@ class GttDesk:
 
 def _parsed(form: Form, key: str) -> object:
     try:
-        parsed: object = json.loads(required(form, key))
+        return parsed(required(form, key))
     except ValueError:
         raise invalid(f"Invalid `{key}`.") from None
-    return parsed
 
 
 def _check_triggers(condition: Condition, *, far: bool) -> None:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from http import HTTPStatus
-from typing import final
+from typing import Literal, final
 
 from brokers.sandbox.wire import ApiError
 from compiled.model import MINUTE, SECOND
@@ -15,19 +15,27 @@ WINDOWS: dict[str, tuple[tuple[int, int], ...]] = {
     "other": ((SECOND, 10),),
 }
 """Class of request → the most of them in a sliding window of so many ns; orders have theirs from the dated rules."""
+BURST = 3
+"""Requests of a class beside orders that "kite" takes at once, however few a second may be sent: over the internet the
+next one arrives later than it does on this machine."""
+Strictness = Literal["off", "kite", "strict"]
+"""No limits; Kite's, with a small burst for all but orders; Kite's by count."""
 
 
 @final
 class Limits:
     """Counts requests; a clock that stands (`frozen`) bounds orders only, since waiting would never end there."""
 
-    def __init__(self, orders: OrderLimits, *, enabled: bool, frozen: bool) -> None:
+    def __init__(self, orders: OrderLimits, strictness: Strictness, *, frozen: bool) -> None:
         self.frozen = frozen
+        self._bursts = strictness == "kite"
+        self._full: dict[str, int] = {}
+        """Of a class that may burst: when all of its burst is there again (ns)."""
         self.refused: dict[str, int] = {}
         """How many requests of a class were too many."""
         order = ((SECOND, orders.per_second), (MINUTE, orders.per_minute), (DAY, orders.per_day))
         windows = {"order": order, **WINDOWS}
-        self._windows = windows if enabled else {}
+        self._windows = {} if strictness == "off" else windows
         self._seen: dict[str, deque[int]] = {name: deque(maxlen=spans[-1][1]) for name, spans in windows.items()}
 
     def counts(self, now: int) -> dict[str, int]:
@@ -44,10 +52,24 @@ class Limits:
         """Admit one request of a class, or raise the documented 429."""
         if name not in self._windows or (self.frozen and name != "order"):
             return
+        if self._bursts and name != "order":
+            self._drip(name, now)
+            return
         seen = self._seen[name]
         for span, most in self._windows[name]:
             if len(seen) >= most and seen[-most] > now - span:
-                self.refused[name] = self.refused.get(name, 0) + 1
-                text = "Maximum allowed order requests exceeded" if span == DAY else "Too many requests"
-                raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, "NetworkException", text)
+                self._refuse(name, "Maximum allowed order requests exceeded" if span == DAY else "Too many requests")
         seen.append(now)
+
+    def _drip(self, name: str, now: int) -> None:
+        """Admit a request from a bucket that fills at the documented rate and holds no less than `BURST`."""
+        span, most = self._windows[name][0]
+        each = span // most
+        full = max(self._full.get(name, 0), now) + each
+        if full - now > each * max(most, BURST):
+            self._refuse(name, "Too many requests")
+        self._full[name] = full
+
+    def _refuse(self, name: str, text: str) -> None:
+        self.refused[name] = self.refused.get(name, 0) + 1
+        raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, "NetworkException", text)

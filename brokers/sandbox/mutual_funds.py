@@ -108,7 +108,7 @@ class MutualFunds:
             "frequency": choice(form, "frequency", FREQUENCIES), "instalment_amount": decimal(form, "amount"),
             "instalments": count, "last_instalment": ist.text(self._now()), "pending_instalments": count,
             "instalment_day": whole(form, "instalment_day"), "completed_instalments": 0, "next_instalment": self._next,
-            "trigger_price": 0, "step_up": {}, "tag": form.get("tag", ""),
+            "trigger_price": 0, "step_up": {}, "sip_reg_num": None, "fund_source": "pool", "tag": form.get("tag", ""),
         })  # fmt: skip
         return {"sip_id": sip_id}
 
@@ -198,6 +198,8 @@ class MutualFunds:
             "next_instalment": self._next,
             "trigger_price": 0,
             "step_up": {},
+            "sip_reg_num": "15158182",
+            "fund_source": "pool",
             "tag": "",
         }
 

@@ -17,7 +17,6 @@ from brokers.sandbox.wire import ApiError, Form, decimal, invalid, not_found, re
 from compiled.book import DAY, IOC, Refusal
 from compiled.model import MINUTE, SECOND
 
-OFF_BAND = "17070 : The Price is out of the current execution range"
 SLOW_SECONDS = 1.0
 NO_RETURN = "Order cannot be {} as it is being processed. Try later."
 NO_TRADE = "There is no trade in this instrument yet. Please use a limit order."
@@ -117,8 +116,8 @@ class OrderDesk:
 
     def _proceed(self, order: ClientOrder, now: int) -> None:
         ask = order.ask
-        if ask.price and not ask.listing.instrument.lower <= ask.price <= ask.listing.instrument.upper:
-            self._reject(order, OFF_BAND)
+        if outside := checks.outside_band(ask):
+            self._reject(order, outside)
             return
         order.move("OPEN PENDING")
         order.exchange_order_id = f"11{next(self._exchange_numbers):014d}"
@@ -167,9 +166,10 @@ class OrderDesk:
         """Send an order to the book; a market order becomes a limit order at its protection price first."""
         ask = order.ask
         if ask.order_type in {"MARKET", "SL-M"}:
-            order.protected = ["mktp", f"mktp:{checks.protection_percent(ask):.2f}"]
             price = ask.listing.ltp if ask.listing.phase == sessions.POST_CLOSE else checks.protected_price(ask)
-            order.ask = ask._replace(order_type="LIMIT", price=price)
+            if ask.protection:
+                order.protected = ["mktp", f"mktp:{checks.protection_percent(ask):.2f}"]
+            order.ask = ask._replace(order_type="LIMIT" if ask.protection else "MARKET", price=price)
         order.move("OPEN")
         fault = self._struck(ORDERS, order, now)
         if fault is None:
@@ -333,8 +333,8 @@ class OrderDesk:
             sessions.admit(ask)
         if ask.quantity <= order.filled:
             raise invalid("Quantity cannot be less than or equal to the filled quantity.")
-        if ask.price and not ask.listing.instrument.lower <= ask.price <= ask.listing.instrument.upper:
-            raise refused(OFF_BAND)
+        if outside := checks.outside_band(ask):
+            raise refused(outside)
         rest = ask._replace(quantity=ask.quantity - order.filled)
         self.cover(rest, [other for other in self.live() if other is not order])
         return ask

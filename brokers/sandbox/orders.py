@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 AMO = "AMO REQ RECEIVED"
 LIVE = ("OPEN", "TRIGGER PENDING", AMO)
+OVER = ("COMPLETE", "CANCELLED", "CANCELLED AMO", "REJECTED")
 
 
 class Iceberg(NamedTuple):
@@ -161,22 +162,19 @@ class ClientOrder:
         """Return the order as the order book shows it."""
         extra = {"auction_number": self.ask.auction} if self.ask.auction else {}
         tags = ([self.ask.tag] if self.ask.tag else []) + [*self.ask.labels, *self.protected]
-        exchanged = None if self.exchanged is None else ist.text(self.exchanged)
-        return (
-            self._core()
-            | extra
-            | {
-                "account_id": self.user_id,
-                "modified": self.modifications > 0,
-                "status_message_raw": self.message,
-                "exchange_update_timestamp": exchanged,
-                "validity_ttl": self.ask.ttl,
-                "market_protection": 0,
-                "meta": {"iceberg": self.ask.iceberg.row()} if self.ask.iceberg else {},
-                "tags": tags,
-                "guid": self._guid(),
-            }
-        )
+        modified = {"modified": self.modifications > 0}
+        return self._core() | extra | self._details() | modified | {"tags": tags, "guid": self._guid()}
+
+    def _details(self) -> dict[str, object]:
+        """Return the fields that Kite has added to orders by 2026."""
+        return {
+            "account_id": self.user_id,
+            "status_message_raw": self.message,
+            "exchange_update_timestamp": None if self.exchanged is None else ist.text(self.exchanged),
+            "validity_ttl": self.ask.ttl,
+            "market_protection": 0,
+            "meta": {"iceberg": self.ask.iceberg.row()} if self.ask.iceberg else {},
+        }
 
     def update(self, status: str, app_id: int, api_secret: str) -> dict[str, object]:
         """Return the order as a postback shows it, under the status of the event."""
@@ -188,11 +186,17 @@ class ClientOrder:
         unfilled = self.ask.quantity - self.filled
         return row | {"user_id": self.user_id, "unfilled_quantity": unfilled, "app_id": app_id, "checksum": checksum}
 
+    def _shown_pending(self) -> int:
+        """Return what is open at this step: all that has not filled, until the order is over."""
+        if self.status == "CANCELLED" and self.keeps_pending:
+            return self.cancelled
+        return 0 if self.status in OVER else self.ask.quantity - self.filled
+
     def _guid(self) -> str:
         return f"sandbox{self.order_id[-9:]}"
 
     def _history_row(self) -> dict[str, object]:
-        return self._core() | {"account_id": self.user_id, "modified": False}
+        return self._core() | self._details() | {"modified": False}
 
     def _core(self) -> dict[str, object]:
         ask, instrument = self.ask, self.ask.listing.instrument
@@ -215,11 +219,11 @@ class ClientOrder:
             "product": ask.product,
             "quantity": ask.quantity,
             "disclosed_quantity": ask.disclosed,
-            "price": ask.price,
+            "price": 0.0 if ask.order_type == "MARKET" else ask.price,
             "trigger_price": ask.trigger or ask.stop,
             "average_price": self.average,
             "filled_quantity": self.filled,
-            "pending_quantity": self.cancelled if self.keeps_pending and self.status == "CANCELLED" else self.pending,
+            "pending_quantity": self._shown_pending(),
             "cancelled_quantity": self.cancelled,
             "tag": ask.tag,
         }

@@ -60,7 +60,7 @@ def of_dump(text: str, exchange: str) -> bytes:
 
 
 def _segment(row: Row) -> str:
-    if row.kind == "EQ" or row.exchange == "MCX":
+    if row.kind == "EQ":
         return row.exchange
     return f"{row.exchange}-{'FUT' if row.kind == 'FUT' else 'OPT'}"
 
@@ -93,10 +93,11 @@ def quotes(
     if len(asked) > MOST[kind] and not cut:
         raise invalid(f"Maximum of {MOST[kind]} instruments are allowed per request.")
     found = ((key, tokens.get(int(key)) if key.isdecimal() else listings.get(key)) for key in asked[: MOST[kind]])
-    return {key: _quote(kind, listing, now) for key, listing in found if listing is not None}
+    return {key: quote(kind, listing, now) for key, listing in found if listing is not None}
 
 
-def _quote(kind: str, listing: Listing | Index, now: int) -> dict[str, object]:
+def quote(kind: str, listing: Listing | Index, now: int) -> dict[str, object]:
+    """Return one instrument's quote of a kind: "ltp", "ohlc" or "quote"."""
     token, tick = listing.instrument.token, listing.snapshot(now)
     if kind == "ltp":
         return {"instrument_token": token, "last_price": tick.ltp}

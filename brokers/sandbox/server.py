@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import errno
-import json
 import threading
 from collections.abc import Awaitable, Callable
 from typing import final
+from urllib.parse import parse_qsl
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -21,13 +21,15 @@ from brokers.sandbox.sabotage import refusal
 from brokers.sandbox.state import Progress, State
 from brokers.sandbox.stream import HEARTBEAT, Connection
 from brokers.sandbox.table import NO_ROUTE
-from brokers.sandbox.wire import ApiError, Request, Response, invalid
+from brokers.sandbox.wire import ApiError, Request, Response, invalid, parsed
 from compiled.model import SECOND
 from engine.errors import BusyError, ConnectionFailed
 from engine.ports import Failure
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+UPGRADED = web.RequestKey("upgraded", web.WebSocketResponse)
+"""The socket that a request has become."""
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 GRACE_SECONDS = 2.0
@@ -175,12 +177,18 @@ class Service:
             return await handler(request)
         except ApiError as error:
             return self._http(error.response())
-        except (web.HTTPException, ConnectionError):
+        except web.HTTPException as error:
+            return self._http(ApiError(error.status, "GeneralException", error.reason).response())
+        except ConnectionError:
             raise
         except Exception as error:
             if self.on_failure is None:
                 raise
             self.on_failure("sandbox", error)
+            socket: web.WebSocketResponse | None = request.get(UPGRADED)
+            if socket is not None:  # an HTTP answer has no place on it any more
+                await socket.close(code=WSCloseCode.INTERNAL_ERROR)
+                return socket
             return self._http(ApiError(500, "GeneralException", "Something went wrong.").response())
 
     async def _answer(self, http: web.Request) -> web.StreamResponse:
@@ -224,6 +232,7 @@ class Service:
         except BaseException:
             exchange.clients.disconnect(connection)
             raise
+        http[UPGRADED] = socket
         self._wakers[connection] = waker
         sender = asyncio.create_task(self._send(http, socket, connection, waker))
         try:
@@ -261,14 +270,19 @@ class Service:
 async def _request(http: web.Request) -> Request:
     form: dict[str, str] = {}
     body: object = None
-    raw = await http.read()
-    if http.content_type == "application/json" and raw:
-        try:
-            body = json.loads(raw)
-        except ValueError:
-            raise invalid("Invalid JSON body.") from None
-    elif raw:
-        form = {key: value for key, value in (await http.post()).items() if isinstance(value, str)}
+    try:
+        raw = await http.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise ApiError(413, "InputException", "The request is too large.") from None
+    try:
+        if http.content_type == "application/json" and raw:
+            body = parsed(raw)
+        elif http.content_type.startswith("multipart/"):
+            form = {key: value for key, value in (await http.post()).items() if isinstance(value, str)}
+        else:
+            form = dict(parse_qsl(raw.decode(), keep_blank_values=True))
+    except (ValueError, LookupError, AssertionError):  # AssertionError: a part of a multipart body without its boundary
+        raise invalid("Invalid body.") from None
     query = list(http.query.items())
     return Request(http.method, http.path, query, form, body, http.headers.get("Authorization", ""))
 

@@ -7,6 +7,7 @@ from typing import final
 
 from brokers.sandbox.choices import GUESSED, Choices
 from brokers.sandbox.listing import Index, Listing
+from brokers.sandbox.wire import parsed
 from compiled.frames import FULL, LTP, QUOTE, encode
 from compiled.model import Tick
 
@@ -58,7 +59,7 @@ class Connection:
     def receive(self, text: str) -> None:
         """Take a request; what it subscribes is sent with the next frame of ticks."""
         try:
-            message = json.loads(text)
+            message = parsed(text)
             action, value = message["a"], message["v"]
             if action == "subscribe":
                 self._subscribe(_numbers(value))

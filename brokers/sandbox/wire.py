@@ -1,14 +1,22 @@
 """Requests and responses without a socket, and the refusals that become Kite's error bodies."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 JSON = "application/json"
 CSV = "text/csv"
 
 Form = Mapping[str, str]
+
+MOST = 1e12
+"""No price and no amount reaches it."""
+WHOLE = re.compile(r"-?[0-9]{1,18}")
+DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]*)?|-?\.[0-9]+")
+"""Numbers as programs write them; what else Python takes for one (1_0, +1, spaces, digits of other scripts) is a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +117,26 @@ def required(form: Form, key: str) -> str:
 def whole(form: Form, key: str, default: int = 0) -> int:
     """Return a field as a whole number."""
     value = form.get(key, "")
-    try:
-        return int(value) if value else default
-    except ValueError:
-        raise invalid(f"Invalid `{key}`.") from None
+    if value and not WHOLE.fullmatch(value):
+        raise invalid(f"Invalid `{key}`.")
+    return int(value) if value else default
 
 
 def decimal(form: Form, key: str, default: float = 0.0) -> float:
-    """Return a field as a finite number."""
+    """Return a field as a number."""
     value = form.get(key, "")
-    try:
-        number = float(value) if value else default
-    except ValueError:
-        raise invalid(f"Invalid `{key}`.") from None
-    if not abs(number) < 1e12:
+    number = float(value) if DECIMAL.fullmatch(value) else default
+    if (value and not DECIMAL.fullmatch(value)) or not abs(number) < MOST:
         raise invalid(f"Invalid `{key}`.")
     return number
+
+
+def parsed(text: str | bytes) -> Any:
+    """Return what a JSON text says; raise `ValueError` for any that says nothing, however deep it is nested."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def choice(form: Form, key: str, allowed: Sequence[str], default: str = "") -> str:

@@ -27,9 +27,11 @@ class OrderLimits(Row, frozen=True, kw_only=True):
     """What Zerodha accepts: rates over all segments of an account, and the size and price of one order.
 
     `max_quantity` in shares, `low_percent` and `high_percent` of the last price for a limit price, `ttl_minutes` the
-    longest TTL, `slices` of one autoslice order.
+    longest TTL, `slices` of one autoslice order. Under `api_rules` market orders bring their protection, and MCX takes no
+    IOC from programs.
     """
 
+    api_rules: bool
     per_second: int
     per_minute: int
     per_day: int

@@ -49,7 +49,7 @@ class Exchange:
 @pytest.fixture
 def exchange():
     sandbox = Sandbox(
-        SandboxConfig(speed=None, symbols=("INFY",), exchanges=("NSE", "MCX"), cash=10 * CRORE, limits=False)
+        SandboxConfig(speed=None, symbols=("INFY",), exchanges=("NSE", "MCX"), cash=10 * CRORE, limits="off")
     )
     yield Exchange(sandbox.start())
     sandbox.stop()

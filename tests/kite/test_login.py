@@ -28,7 +28,7 @@ def place(tmp_path, monkeypatch):
     """A sandbox whose login page comes back to a free port, and a configuration that names it."""
     with Redirect(0, "") as free:
         port = int(free.url.split(":")[2].strip("/"))
-    sandbox = Sandbox(SandboxConfig(speed=None, symbols=("INFY",), limits=False, redirect=f"http://127.0.0.1:{port}/"))
+    sandbox = Sandbox(SandboxConfig(speed=None, symbols=("INFY",), limits="off", redirect=f"http://127.0.0.1:{port}/"))
     endpoint = sandbox.start()
     config = tmp_path / "config.toml"
     config.write_text(

@@ -19,7 +19,7 @@ SECOND = 1_000_000_000
 
 @pytest.fixture
 def endpoint():
-    sandbox = Sandbox(SandboxConfig(speed=None, symbols=("INFY", "TCS"), limits=False))
+    sandbox = Sandbox(SandboxConfig(speed=None, symbols=("INFY", "TCS"), limits="off"))
     yield sandbox.start()
     sandbox.stop()
 

@@ -25,7 +25,7 @@ from engine.trading.clock import ScaledClock
 
 @pytest.fixture
 def endpoint():
-    sandbox = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits=False, cash=10**15))
+    sandbox = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits="off", cash=10**15))
     yield sandbox.start()
     sandbox.stop()
 
@@ -157,7 +157,7 @@ async def test_slices_the_account_cannot_pay_for_are_refused_one_by_one(market):
     broker, infy = market
     freeze = await freeze_of(broker, infy)
     order = a_bid(infy, 8, 3 * freeze)
-    poor = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits=False, cash=int(order.price * freeze * 150)))
+    poor = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits="off", cash=int(order.price * freeze * 150)))
     endpoint = poor.start()
     broker = KiteBroker(endpoint.rest, endpoint.api_key, endpoint.access_token, ScaledClock.real(), limits=False)
     broker.know([infy])
@@ -183,7 +183,7 @@ async def test_slices_the_account_cannot_pay_for_are_refused_one_by_one(market):
     ],
 )
 async def test_each_fault_of_the_stream_is_survived_and_said(sink, fault, links, says):
-    sandbox = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits=False, speed=20.0, faults=(fault,)))
+    sandbox = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits="off", speed=20.0, faults=(fault,)))
     endpoint = sandbox.start()
     feed = KiteFeed(
         endpoint.ws, endpoint.api_key, endpoint.access_token, ScaledClock.real(), rng=random.Random(1),

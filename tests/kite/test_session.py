@@ -144,7 +144,7 @@ def test_a_closed_terminal_does_not_end_the_wait():
 
 @pytest.fixture
 def endpoint():
-    sandbox = Sandbox(SandboxConfig(speed=None, symbols=("INFY",), limits=False))
+    sandbox = Sandbox(SandboxConfig(speed=None, symbols=("INFY",), limits="off"))
     yield sandbox.start()
     sandbox.stop()
 

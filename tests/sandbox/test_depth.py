@@ -70,7 +70,7 @@ def trader(request, start, tmp_path):
     if request.param == "dump":
         config = config | {"instruments": tmp_path / "dump.csv.gz"}
         config["instruments"].write_bytes(gzip.compress(DUMP.encode()))
-    _, endpoint = start(symbols=("INFY",), cash=10**12, limits=False, **config)
+    _, endpoint = start(symbols=("INFY",), cash=10**12, limits="off", **config)
     return Trader(endpoint), keys
 
 
@@ -167,7 +167,7 @@ def test_what_is_woken_has_been_trading_all_the_while(make_client, tmp_path, key
 def test_what_the_depth_shows_can_be_met_all_over_a_large_market(market_data, start, source):
     (path,) = (market_data / "instruments").glob("*.csv.gz")
     config = {"size": 9_000} if source == "size" else {"instruments": path, "date": "2026-08-18"}
-    _, endpoint = start(cash=10**14, limits=False, **config)
+    _, endpoint = start(cash=10**14, limits="off", **config)
     trader = Trader(endpoint)
     rows = [row for row in trader.kite.instruments() if row["segment"] != "INDICES"]
     met = 0

@@ -131,7 +131,7 @@ def run(program, endpoint):
 
 
 def test_the_rest_program_of_the_documentation_runs_as_it_is(start):
-    _, endpoint = start(speed=10.0, limits=False)
+    _, endpoint = start(speed=10.0, limits="off")
     told = run(REST, endpoint)
     assert "failed" not in told
     assert told["orders"] == [told["placed"]]
@@ -142,7 +142,7 @@ def test_the_rest_program_of_the_documentation_runs_as_it_is(start):
 
 @pytest.mark.parametrize("how", [BLOCKING, THREADED], ids=["blocking", "threaded"])
 def test_the_ticker_program_of_the_documentation_runs_as_it_is(start, how):
-    _, endpoint = start(speed=10.0, limits=False)
+    _, endpoint = start(speed=10.0, limits="off")
     told = run(TICKER + how, endpoint)
     assert told["ticks"] >= 8
     assert {"full", "quote"} <= set(told["modes"])

@@ -48,7 +48,7 @@ def quote(client, key):
 
 
 def test_every_row_of_the_dump_is_listed_as_it_was_given(start, dump):
-    _, endpoint = start(instruments=dump, date=DAY, symbols=("INFY",), limits=False)
+    _, endpoint = start(instruments=dump, date=DAY, symbols=("INFY",), limits="off")
     kite = KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest)
     rows = kite.instruments()
     assert [row["instrument_token"] for row in rows] == [int(line.split(",")[0]) for line in ROWS.splitlines()]

@@ -328,7 +328,7 @@ WILD = (
 
 def wild_hour(make_client, seed):
     """Trade at random through every kind of fault; return the exchange and everything anybody was told."""
-    client = make_client(seed=seed, faults=WILD, limits=False)
+    client = make_client(seed=seed, faults=WILD, limits="off")
     connection = client.exchange.connect()
     connection.receive('{"a": "subscribe", "v": [408065, 779521]}')
     random, told = Random(seed), []

@@ -108,7 +108,7 @@ def test_a_leg_outside_the_band_is_rejected_by_the_exchange(client):
     row = until_triggered(client, client.ok("POST", "/gtt/triggers", form)["trigger_id"])
     result = next(leg["result"] for leg in row["orders"] if leg["result"])["order_result"]
     assert result["status"] == "failed"
-    assert "out of the current execution range" in result["rejection_reason"]
+    assert "lower than the current lower circuit limit of 1384.90" in result["rejection_reason"]
     assert client.order(result["order_id"])["status"] == "REJECTED"
 
 

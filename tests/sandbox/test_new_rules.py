@@ -28,7 +28,7 @@ def late(tmp_path, monkeypatch):
 
 
 def exchange(day, carried=None, **changes):
-    config = SandboxConfig(date=day, symbols=("INFY",), user_id="SB0001", limits=False, cash=50_000_000_00, **changes)
+    config = SandboxConfig(date=day, symbols=("INFY",), user_id="SB0001", limits="off", cash=50_000_000_00, **changes)
     return Exchange(config, carried)
 
 

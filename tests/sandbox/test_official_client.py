@@ -25,7 +25,7 @@ class Session:
 
 @pytest.fixture
 def session(start):
-    _, endpoint = start(limits=False)
+    _, endpoint = start(limits="off")
     made = Session(endpoint)
     made.advance(MINUTE)
     return made
@@ -219,7 +219,7 @@ def test_margins_and_contract_notes_go_through_the_client(kite):
 
 
 def test_what_few_programs_call_goes_through_the_client_too(start):
-    _, endpoint = start(limits=False, holdings=(("INFY", 50, 1500.0), ("SBIN", 40, 900.0)), seed=9, cash=10**13)
+    _, endpoint = start(limits="off", holdings=(("INFY", 50, 1500.0), ("SBIN", 40, 900.0)), seed=9, cash=10**13)
     made = Session(endpoint)
     made.advance(MINUTE)
     kite = made.kite
@@ -263,7 +263,7 @@ def test_what_few_programs_call_goes_through_the_client_too(start):
 
 
 def test_as_many_instruments_as_are_documented_fit_one_request(start):
-    _, endpoint = start(limits=False, size=1_100)
+    _, endpoint = start(limits="off", size=1_100)
     kite = Session(endpoint).kite
     keys = [f"NSE:{row['tradingsymbol']}" for row in kite.instruments("NSE")]
     assert len(keys) == 1_100

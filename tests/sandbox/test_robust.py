@@ -44,7 +44,7 @@ JSON = st.recursive(
 
 @pytest.fixture(scope="module")
 def busy(make_module_client):
-    client = make_module_client(limits=False)
+    client = make_module_client(limits="off")
     client.seconds(60)
     return client
 

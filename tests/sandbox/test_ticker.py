@@ -19,7 +19,7 @@ def waited(condition, seconds=60.0):
 @pytest.fixture
 def ticker(start):
     """A connected ticker on a sandbox at ten times the pace, and everything it has heard."""
-    _, endpoint = start(speed=10.0, limits=False)
+    _, endpoint = start(speed=10.0, limits="off")
     heard = {"ticks": [], "orders": [], "errors": [], "frames": []}
     made = KiteTicker(endpoint.api_key, endpoint.access_token, root=endpoint.ws)
     opened = threading.Event()

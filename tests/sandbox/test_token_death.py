@@ -51,7 +51,7 @@ def checksum(session, request_token):
 
 
 def test_on_a_running_clock_rest_and_socket_end_at_six_and_a_login_brings_both_back(start):
-    _, endpoint = start(start="05:58:30", speed=60.0, limits=False)
+    _, endpoint = start(start="05:58:30", speed=60.0, limits="off")
     kite, hooked = KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest), []
     kite.set_session_expiry_hook(lambda: hooked.append(True))
 

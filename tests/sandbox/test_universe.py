@@ -34,7 +34,7 @@ def dump(client, exchange=""):
 
 def test_the_dump_has_every_exchange_and_its_tokens_carry_the_segment(wide):
     rows = dump(wide)
-    segments = {"NSE": 1, "INDICES": 1, "NFO-FUT": 2, "NFO-OPT": 2, "BSE": 4, "MCX": 7}
+    segments = {"NSE": 1, "INDICES": 1, "NFO-FUT": 2, "NFO-OPT": 2, "BSE": 4, "MCX-FUT": 7}
     assert {row["segment"] for row in rows} == set(segments)
     tokens = [int(row["instrument_token"]) for row in rows]
     assert len(set(tokens)) == len(tokens)
