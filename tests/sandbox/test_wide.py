@@ -23,7 +23,7 @@ CONTRACTS = (
 
 
 def test_a_first_program_finds_what_it_asks_for_and_is_filled(start):
-    _, endpoint = start(**WIDE, speed=1.0, cash=10**12, limits=False)
+    _, endpoint = start(**WIDE, speed=1.0, cash=10**12, limits="off")
     kite = KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest)
     rows = {f"{row['exchange']}:{row['tradingsymbol']}": row for row in kite.instruments()}
     assert {*INDICES, *CONTRACTS} <= {*rows}
