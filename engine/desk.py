@@ -37,6 +37,7 @@ from engine.trading.opening import (
     also_held,
     check_account,
     choose,
+    daily,
     derivatives,
     ex_dates,
     freezes,
@@ -348,7 +349,9 @@ class Desk:
             loop.failures.look()
 
         if ports.pacer is not None:
-            bars = await history(ports.broker, loop.hours, watched, spans, ports.clock, self._log.tell)
+            bars = await history(
+                ports.broker, loop.hours, watched, spans, ports.clock, self._log.tell, daily(self.kernel)
+            )
             self.kernel.warm(bars)
             loop.publisher.bars(bars)
             keep(bars)

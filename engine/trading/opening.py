@@ -1,6 +1,6 @@
 """What a desk does before it may trade: whose account, which instruments, how much cash, what charges, which history."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import date
 
@@ -9,7 +9,7 @@ from compiled.kernel import Kernel
 from compiled.model import SECOND, Bar, Instrument, Product
 from engine.errors import BusyError, DataError, OperatorError, RetryableError
 from engine.market.actions import Actions
-from engine.market.calendar import ist_day
+from engine.market.calendar import DAY, ist_day, midnight
 from engine.market.charges import segment
 from engine.market.ex_dates import flagged
 from engine.market.hours import Hours
@@ -19,7 +19,9 @@ from engine.ports import Broker, Clock, Journal
 from engine.trading.shares import ShareRegister
 
 PRODUCTS = (Product.CNC, Product.MIS, Product.MTF)
-MINUTE_SPAN = 60
+MINUTE_SPAN, DAY_SPAN = 60, 86_400
+DAYS_BACK = 400
+"""Calendar days of history for strategies on days: some 270 sessions."""
 
 
 def check_account(journal: Journal, account: str) -> None:
@@ -98,9 +100,11 @@ async def history(
     spans: Iterable[int],
     clock: Clock,
     tell: Callable[[str, str, str], None],
+    days: Collection[int] = (),
 ) -> list[Bar]:
     """Return the bars since the last trading day's open, oldest first: minutes from the broker, folded here.
 
+    Of the tokens in `days` the bars of whole days are the exchange's own, and more of them (`past_days`).
     What a busy broker turns away is asked for again, as long as it answers some of it.
     """
     now = clock.now()
@@ -125,8 +129,22 @@ async def history(
         waiting = [instrument for instrument, _ in failed]
     for instrument, why in failed:
         tell("warn", "history", f"{instrument.symbol}: no history ({why})")
+    bars = [bar for bar in bars if bar.span != DAY_SPAN or int(bar.token) not in days]
+    for token in days:
+        bars += await past_days(broker, token, now)
     bars.sort(key=lambda bar: (bar.end, bar.span, bar.token))
     return bars
+
+
+def daily(kernel: Kernel) -> set[int]:
+    """Return the tokens that strategies on days subscribe to."""
+    return {int(token) for slot in kernel.slots if slot.span == DAY_SPAN for token in slot.tokens}
+
+
+async def past_days(broker: Broker, token: int, now: int) -> list[Bar]:
+    """Return the exchange's own bars of the days before today, auctions included, oldest first; raise as the broker does."""
+    today = midnight(ist_day(now))
+    return await broker.history(token, today - DAYS_BACK * DAY, today, DAY_SPAN)
 
 
 def fold(minutes: Iterable[Bar], span: int, opens: Sequence[int]) -> list[Bar]:

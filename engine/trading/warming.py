@@ -9,11 +9,11 @@ from typing import Final, final
 from compiled.kernel import Kernel
 from compiled.model import MINUTE, SECOND, Bar, Instrument
 from engine.errors import OperatorError, RetryableError
-from engine.market.calendar import DAY, ist_day
+from engine.market.calendar import ist_day
 from engine.market.hours import Hours
 from engine.ports import Broker, Clock
 from engine.trading.bands import fill_in
-from engine.trading.opening import MINUTE_SPAN, fold
+from engine.trading.opening import DAY_SPAN, MINUTE_SPAN, daily, fold, past_days
 
 FIRST_S: Final = 3.0
 """Seconds of the opening that are given to the warm-up; what is cold then warms up while the desk runs."""
@@ -49,7 +49,8 @@ class WarmUp:
         self._spans = sorted({MINUTE_SPAN, *spans})
         self._tell = tell
         self._take = take
-        self._stored = None if self._spans[-1] * SECOND >= DAY else stored  # a day's bar is the exchange's own
+        self._stored = stored
+        self._daily = daily(kernel)
         self._cold: dict[int, list[Bar]] = {}
         """The cold instruments, and what has closed of them meanwhile."""
         self._queue: deque[Instrument] = deque()
@@ -141,16 +142,20 @@ class WarmUp:
         opens = self._opens(each, now)
         kept = [bar for bar in self._kept.get(int(each.token), ()) if bar.start >= opens[0]]
         since = self._since(each, kept, now)
-        if since:
-            try:
+        days: list[Bar] = []
+        try:
+            if since:
                 read = await self._broker.history(int(each.token), since if kept else opens[0], now, MINUTE_SPAN)
-            except RetryableError as error:
-                self._failed.append((each, error))
-                return True
-            except OperatorError:
-                return False
-            kept = [bar for bar in kept if bar.start < since] + read
-        self._warm(each, [bar for span in self._spans for bar in fold(kept, span, opens) if bar.end <= now], read)
+                kept = [bar for bar in kept if bar.start < since] + read
+            if each.token in self._daily:
+                days = await past_days(self._broker, int(each.token), now)
+        except RetryableError as error:
+            self._failed.append((each, error))
+            return True
+        except OperatorError:
+            return False
+        spans = [span for span in self._spans if span != DAY_SPAN or each.token not in self._daily]
+        self._warm(each, days + [bar for span in spans for bar in fold(kept, span, opens) if bar.end <= now], read)
         return True
 
     def _since(self, each: Instrument, kept: Sequence[Bar], now: int) -> int:

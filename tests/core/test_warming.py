@@ -5,25 +5,28 @@ from datetime import date
 
 import pytest
 
-from compiled.events import PlaceOrder
+from compiled.events import Act, Operate, PlaceOrder, Ticks, Timer
+from compiled.kernel import Kernel, Setup
 from compiled.ladder import AT_MARKET, single
-from compiled.model import MINUTE, Bar, Instrument, Product, Side
-from compiled.risk import Reason
-from compiled.strategy import Request, Wish
+from compiled.model import MINUTE, SECOND, Bar, Instrument, Product, Side, Tick
+from compiled.positions import Slot
+from compiled.risk import Limits, Reason
+from compiled.strategy import Request, Strategy, Wish
 from engine.errors import DataError, RetryableError
-from engine.market.calendar import Calendar
+from engine.market.calendar import Calendar, midnight
 from engine.market.hours import Hours
 from engine.market.safeguards import Safeguards
 from engine.ports import PriceBand
 from engine.trading.opening import choose
 from engine.trading.warming import WarmUp
-from tests.core.scripted import BEL, CANBK, OPEN, Scene, instruments, only, some
+from tests.core.scripted import BEL, CANBK, OPEN, Scene, instruments, no_charges, only, some
 
 NOW = OPEN + 3 * MINUTE
 DAY = date(2025, 10, 7)
 HOURS = Hours(Calendar.load(), Safeguards.load(), set())
 SHARE = instruments()[0]
 EVENING = HOURS.expected_bars(HOURS.before(DAY, SHARE).day, SHARE)
+DAYS = [midnight(date(2024, 8, 1)), midnight(date(2025, 10, 3)), midnight(date(2025, 10, 6)), midnight(DAY)]
 MORNING = [OPEN, OPEN + MINUTE, OPEN + 2 * MINUTE]
 
 
@@ -40,9 +43,10 @@ class Broker:
         self.during = lambda: None
 
     async def history(self, token, start, end, span):
-        del end, span
         self.asked.append((token, start))
         self.during()
+        if span == 86_400:
+            return [Bar(token, day, span, 90.0, 120.0, 80.0, 110.0, 5) for day in DAYS if start <= day < end]
         if self.busy[token]:
             self.busy[token] -= 1
             raise RetryableError("Too many requests (HTTP 429)")
@@ -178,3 +182,41 @@ def test_an_index_is_never_ordered():
     assert wanted(scene, "script") is Reason.INDEX
     assert wanted(scene, "") is Reason.INDEX
     assert some(scene.asked, PlaceOrder) == []
+
+
+# strategies on days
+
+
+class OnDays(Strategy):
+    """Notes the days it hears, and enters with the newest."""
+
+    def __init__(self):
+        super().__init__("days", 86_400)
+        self.days = []
+
+    def on_bar(self, ctx, bar):
+        self.days.append((bar.start, bar.high, bar.close))
+        if bar.start == DAYS[2]:
+            ctx.enter(bar.token, Side.BUY, 0, 2.0, quantity=5)
+
+
+@pytest.mark.parametrize("stored", [None, lambda *_: {"CANBK": minutes(CANBK, [*EVENING, *MORNING])}])
+def test_a_strategy_on_days_hears_the_exchanges_own_days_and_enters_at_the_open(stored):
+    class Early(Still):
+        def now(self):
+            return OPEN - 7 * MINUTE
+
+    strategy = OnDays()
+    setup = Setup(OPEN, OPEN + 375 * MINUTE, 10**10, Limits(), [60, 86_400])
+    rates = {8 * CANBK + Product.CNC: no_charges()}
+    kernel = Kernel(setup, [SHARE], [Slot(strategy, [CANBK])], rates)
+    kernel.begin(OPEN - 7 * MINUTE)
+    broker = Broker()
+    warming = WarmUp(kernel, broker, HOURS, Early(), {60, 86_400}, lambda *_: None, lambda *_: None, stored)
+    asyncio.run(warming.begin([SHARE], ()))
+    # four hundred days back from today's midnight: neither the day before that nor today's unfinished one
+    assert strategy.days == [(day, 120.0, 110.0) for day in DAYS[1:3]]
+    kernel.handle(Operate(OPEN - 6 * MINUTE, Act.READY))
+    assert some(kernel.handle(Timer(OPEN)), PlaceOrder) == []
+    kernel.handle(Ticks(OPEN + SECOND, [Tick(CANBK, OPEN + SECOND, 100.0, 10)]))
+    assert only(kernel.handle(Timer(OPEN + SECOND)), PlaceOrder).order.quantity == 5
