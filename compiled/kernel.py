@@ -265,8 +265,10 @@ class Kernel(Entries):
                 market.last = bar.close
             for slot in market.listeners:
                 if slot.span == bar.span and not slot.stopped and slot.hears(bar):
+                    # what became cold before the open asks for it, however late its history comes
+                    since = market.cooled if market.cooled > 0 else self.out.now
                     last_day = newest.get(int(bar.token)) is bar
-                    slot.context.warming = not (last_day and self.out.now < market.instrument.hours.opens)
+                    slot.context.warming = not (last_day and since < market.instrument.hours.opens)
                     slot.context.now = bar.end
                     self.call_bar(slot, slot.context, bar)
 
@@ -276,6 +278,7 @@ class Kernel(Entries):
             market = self.markets[token]
             if not market.cold:
                 market.cold = True
+                market.cooled = self.out.now
                 market.waiting = [market.listeners, market.tickers]
                 market.listeners = []
                 market.tickers = []
@@ -575,7 +578,7 @@ class Kernel(Entries):
             if market is None or (slot not in market.listeners and not market.cold):
                 self._stop(slot, KeyError(int(request.token)))
                 return
-            if slot.span == DAY and cause.what == BAR and not market.instrument.hours.trading(self.out.now):
+            if slot.span == DAY and cause.what == BAR:
                 self.overnight.append(OvernightRequest(slot, request, cause))
             elif self.lane is None or not self.lane.ask(slot, market, request, cause):
                 self._ask(slot.name, request, cause)

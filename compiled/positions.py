@@ -23,7 +23,8 @@ class Market(Quote):
 
     `calm` is a replay's note that no price calls for anything here; every change of a ladder takes it back. `line` is where
     a replay keeps its bare position, `place` where its bars are made (-1: before its first tick). While it is `untraded`, its
-    last price is of an earlier day. While it is `cold` its history is not there yet: listeners and tickers are `waiting`.
+    last price is of an earlier day. While it is `cold` its history is not there yet: listeners and tickers are `waiting`,
+    since `cooled` (ns; 0: never).
     """
 
     def __init__(self, instrument: Instrument) -> None:
@@ -46,6 +47,7 @@ class Market(Quote):
         self.listeners: list[Slot] = []
         self.tickers: list[Slot] = []
         self.cold = False
+        self.cooled: i64 = 0
         self.waiting: list[list[Slot]] = []
 
 

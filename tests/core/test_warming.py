@@ -8,7 +8,7 @@ import pytest
 from compiled.events import Act, Operate, PlaceOrder, Ticks, Timer
 from compiled.kernel import Kernel, Setup
 from compiled.ladder import AT_MARKET, single
-from compiled.model import MINUTE, SECOND, Bar, Instrument, Product, Side, Tick
+from compiled.model import MINUTE, Bar, Instrument, Product, Side, Tick
 from compiled.positions import Slot
 from compiled.risk import Limits, Reason
 from compiled.strategy import Request, Strategy, Wish
@@ -200,23 +200,29 @@ class OnDays(Strategy):
             ctx.enter(bar.token, Side.BUY, 0, 2.0, quantity=5)
 
 
+@pytest.mark.parametrize("early", [True, False])
 @pytest.mark.parametrize("stored", [None, lambda *_: {"CANBK": minutes(CANBK, [*EVENING, *MORNING])}])
-def test_a_strategy_on_days_hears_the_exchanges_own_days_and_enters_at_the_open(stored):
-    class Early(Still):
+def test_a_strategy_on_days_hears_the_exchanges_own_days_and_enters_at_the_open(stored, early):
+    begun = OPEN - 7 * MINUTE if early else OPEN + MINUTE
+
+    class Clock(Still):
         def now(self):
-            return OPEN - 7 * MINUTE
+            return begun
 
     strategy = OnDays()
     setup = Setup(OPEN, OPEN + 375 * MINUTE, 10**10, Limits(), [60, 86_400])
     rates = {8 * CANBK + Product.CNC: no_charges()}
     kernel = Kernel(setup, [SHARE], [Slot(strategy, [CANBK])], rates)
-    kernel.begin(OPEN - 7 * MINUTE)
+    kernel.begin(begun)
     broker = Broker()
-    warming = WarmUp(kernel, broker, HOURS, Early(), {60, 86_400}, lambda *_: None, lambda *_: None, stored)
+    broker.during = lambda: kernel.begin(OPEN + 2 * MINUTE)  # the history takes its time
+    warming = WarmUp(kernel, broker, HOURS, Clock(), {60, 86_400}, lambda *_: None, lambda *_: None, stored)
     asyncio.run(warming.begin([SHARE], ()))
     # four hundred days back from today's midnight: neither the day before that nor today's unfinished one
     assert strategy.days == [(day, 120.0, 110.0) for day in DAYS[1:3]]
-    kernel.handle(Operate(OPEN - 6 * MINUTE, Act.READY))
-    assert some(kernel.handle(Timer(OPEN)), PlaceOrder) == []
-    kernel.handle(Ticks(OPEN + SECOND, [Tick(CANBK, OPEN + SECOND, 100.0, 10)]))
-    assert only(kernel.handle(Timer(OPEN + SECOND)), PlaceOrder).order.quantity == 5
+    now = OPEN + 3 * MINUTE
+    kernel.handle(Operate(now, Act.READY))
+    assert some(kernel.handle(Timer(now)), PlaceOrder) == []
+    kernel.handle(Ticks(now, [Tick(CANBK, now, 100.0, 10)]))
+    orders = [each.order.quantity for each in some(kernel.handle(Timer(now)), PlaceOrder)]
+    assert orders == ([5] if early else [])  # a desk that was started after the open has missed it
