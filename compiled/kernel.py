@@ -272,6 +272,15 @@ class Kernel(Entries):
                     slot.context.now = bar.end
                     self.call_bar(slot, slot.context, bar)
 
+    def bind(self, token: int, shares: i64) -> None:
+        """Take in how many shares of earlier days lack their authorisation at the depository; freed ones leave at once."""
+        market = self.markets[token]
+        market.instrument.bound = shares
+        if shares == 0:
+            for ladder in market.ladders:
+                for rung in ladder.rungs:
+                    rung.retry_at = min(rung.retry_at, self.out.now)
+
     def cool(self, tokens: list[int]) -> None:
         """Let no strategy hear these instruments, or enter them, before `warmed`."""
         for token in tokens:

@@ -13,7 +13,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from compiled.band import fills, limit_beyond
 from compiled.model import Gtt, GttLeg, Instrument, Order, OrderStatus, OrderType, Product, Side, Validity, nearest
-from compiled.orders import outstanding
+from compiled.orders import corrects, outstanding
 from compiled.terms import PLAIN, Terms, Variety
 
 
@@ -317,8 +317,10 @@ def protected(ladder: Ladder, rung: Rung, last: float) -> i64:
     """Return the shares that a live stop at the broker, or the exit at work, would sell at the last price (rupees).
 
     What could not fill counts as none: a stop whose limit lies before its trigger or off the band, an exit that rests
-    away from the price.
+    away from the price, and whatever would sell shares of earlier days that lack their authorisation at the depository.
     """
+    if _bound(ladder, rung):
+        return 0
     gtt = rung.gtt
     if gtt is not None and gtt.gtt_id and gtt.live and gtt.legs:
         leg = stop_leg(ladder, gtt)
@@ -327,6 +329,14 @@ def protected(ladder: Ladder, rung: Rung, last: float) -> i64:
     if order is None or not order.order_id or not _meets(ladder, order, last):
         return 0
     return outstanding(order)
+
+
+def _bound(ladder: Ladder, rung: Rung) -> bool:
+    """Tell whether the depository would not let a rung's shares go: those that were not bought today."""
+    if ladder.instrument.bound <= 0 or ladder.plan.product is not Product.CNC:
+        return False
+    entry = rung.entry
+    return entry is None or corrects(entry) or entry.created < ladder.instrument.hours.opens
 
 
 def standing(rung: Rung) -> i64:

@@ -163,7 +163,7 @@ class Instrument:
     """One tradable instrument, with the grid its prices stand on.
 
     `tick` in rupees, `lot` and `freeze` in shares (freeze 0: not known), `lower` and `upper` the day's price band in
-    rupees (0.0: none known), `close` the previous close, `kind` one of EQ, FUT, CE, PE, INDEX, `expiry` a contract's last
+    rupees (0.0: none known), `bound` the shares of earlier days that the depository would not let go, `close` the previous close, `kind` one of EQ, FUT, CE, PE, INDEX, `expiry` a contract's last
     day as YYYYMMDD (0: none). `hours` are the day's; the kernel sets them when a session begins.
 
     Where the exchange counts lots (MCX), a share here is one unit of what the price is for, and `multiplier` says how many
@@ -200,6 +200,7 @@ class Instrument:
         self.freeze = freeze
         self.multiplier = multiplier
         self.expiry = expiry
+        self.bound: i64 = 0
         self.hours = TradingHours(0, NEVER)
         self.tick_e4: i64 = i64(tick * E4 + 0.5)
 

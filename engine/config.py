@@ -94,6 +94,12 @@ class Broker(Struct, frozen=True, kw_only=True):
     bind_ip: Annotated[
         str, _is("Address of this machine that requests leave from, where it has several; empty: the system chooses.")
     ] = ""
+    demat: Annotated[
+        Literal["auto", "standing", "daily"],
+        _is(
+            "Whether a DDPI or POA lets holdings be sold, or each day's sale is authorised (CDSL TPIN); auto: as the profile says."
+        ),
+    ] = "auto"
     algo_id: Annotated[
         str,
         _like(

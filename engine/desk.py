@@ -25,6 +25,7 @@ from engine.trading.bands import BandWatch, fill_in
 from engine.trading.board import Board
 from engine.trading.books import Books
 from engine.trading.clock import SteppedClock
+from engine.trading.depository import NO_STANDING, DepositoryWatch
 from engine.trading.eventlog import EventLog
 from engine.trading.gateway import Gateway
 from engine.trading.gauges import governor_fields
@@ -428,6 +429,11 @@ class Desk:
         loop.bands = BandWatch(
             self.kernel, ports.broker, ports.clock, inbox.append, loop.log.tell, int(settings.bands_every_s * SECOND)
         )
+        standing = ports.consents() is not False
+        if not standing:
+            self._log.tell("warn", "unauthorised", NO_STANDING)
+        watch = DepositoryWatch(self.kernel, self._log.tell, self.gateway.unauthorised, standing=standing)
+        reconciler.readers.append(watch.look)
         loop.asks, loop.margins = self._asks, ports.margins
         return loop
 

@@ -69,6 +69,8 @@ class BrokerHolding(NamedTuple):
     product: str = "CNC"
     exchange: str = "NSE"
     isin: str = ""
+    unauthorised: int = 0
+    """Shares still there that the depository has not been told to let go today; what that means, the account decides."""
 
 
 class Broker(Protocol):

@@ -64,7 +64,8 @@ class Ports(NamedTuple):
 
     `beside` gives what runs beside an opened day, on its loop, until the next one opens. `tomorrow` makes the strategies
     of the next day: with it the desk goes on from day to day, without it the day it opened is its last.
-    `margins` asks the broker what orders would block, `stored` looks up the minutes that this desk has kept.
+    `margins` asks the broker what orders would block, `stored` looks up the minutes that this desk has kept,
+    `consents` tells whether holdings may be sold without an authorisation by the day (None: not known).
     """
 
     broker: Broker
@@ -80,3 +81,4 @@ class Ports(NamedTuple):
     tomorrow: Callable[[], Sequence[Strategy]] | None = None
     margins: Margins | None = None
     stored: Stored | None = None
+    consents: Callable[[], bool | None] = lambda: None

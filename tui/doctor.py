@@ -22,6 +22,7 @@ from engine.market.calendar import ist_day
 from engine.ops import doctor as ops
 from engine.trading.budget import committed
 from engine.trading.clock import ScaledClock
+from engine.trading.depository import MEND
 from tui.beforehand import enabled, totals_of
 from tui.login import DONE, FAILED, Place, place_of, vault_of
 from tui.numbers import rupees
@@ -156,6 +157,20 @@ async def _budget(config: Config, broker: "KiteBroker") -> ops.Check:
     return ops.Check("budget", ops.OK, text)
 
 
+async def _demat(config: Config, broker: "KiteBroker") -> list[ops.Check]:
+    """Warn of an account whose holdings need an authorisation by the day, and name those that lack today's."""
+    standing = broker.consents() if config.broker.demat == "auto" else config.broker.demat == "standing"
+    if standing is not False:
+        return []
+    try:
+        lacking = sorted(each.symbol for each in await broker.holdings() if each.unauthorised)
+    except PatangError as error:
+        return [ops.Check("demat", ops.WARN, f"the holdings cannot be read: {error}", "try again in a moment")]
+    named = f"; not authorised today: {', '.join(lacking)}" if lacking else "; all that is held is authorised today"
+    mend = f'{MEND}; if it has one, say so: broker.demat = "standing"'
+    return [ops.Check("demat", ops.WARN, f"each day's sale of holdings needs an authorisation{named}", mend)]
+
+
 async def _examine(config: Config, place: Place, registered: ops.Address | None) -> list[ops.Check]:
     from brokers.kite.feed import KiteFeed  # noqa: PLC0415  Twisted comes with the client below it
     from brokers.kite.rest import KiteBroker  # noqa: PLC0415
@@ -178,7 +193,7 @@ async def _examine(config: Config, place: Place, registered: ops.Address | None)
             bound or outgoing(urlsplit(place.rest).hostname or ""), registered, place.sandbox,
         ))  # fmt: skip
         known = any(check.name == "token" and check.state == ops.OK for check in checks)
-        return [*checks, await _budget(config, broker)] if known else checks
+        return [*checks, await _budget(config, broker), *await _demat(config, broker)] if known else checks
     finally:
         await broker.close()
 

@@ -62,7 +62,7 @@ def wire(station: Station) -> Desk:
         trading.broker, trading.feed, journal, world.clock, station.kill, world.calendar, world.charges,
         exchange.pacer, market.keep_bars, trading.beside,
         None if exchange.access.place.sandbox else lambda: strategies_of(config), market.broker.margins,
-        stored_in(store) if store is not None else None,
+        stored_in(store) if store is not None else None, _consents(config, station.run.mode, market),
     )  # fmt: skip
     settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal))
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
@@ -93,6 +93,15 @@ def _salt(journal: SqliteJournal) -> str:
     salt = secrets.token_hex(2)
     journal.append("meta", {"key": "salt", "value": salt})
     return salt
+
+
+def _consents(config: Config, mode: str, market: Market) -> Callable[[], bool | None]:
+    """Return what tells whether holdings may be sold without an authorisation by the day; no simulated account needs one."""
+    if mode in {"paper", "dry-run"}:
+        return lambda: None
+    if config.broker.demat != "auto":
+        return lambda: config.broker.demat == "standing"
+    return market.broker.consents
 
 
 def stored_in(store: ParquetBars) -> Stored:

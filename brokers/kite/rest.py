@@ -94,6 +94,7 @@ class KiteBroker:
         pool: Callable[[int, str], Executor] = ThreadPoolExecutor,
     ) -> None:
         self._dumps = dumps
+        self._demat: object = None
         self._standing = standing
         self._clock = clock
         self._calls = Calls((rest, api_key, access_token, timeout, source), clock, workers, pool, limits=limits)
@@ -111,7 +112,13 @@ class KiteBroker:
 
     async def account(self) -> str:
         """Return the account's user id; raise `ConnectionFailed` where there is nobody, `OperatorError` on a dead token."""
-        return await self._calls.read(lambda kite: _name(kite.profile()["user_id"]), failure=outcome.of_greeting)
+        profile = await self._calls.read(_profile, failure=outcome.of_greeting)
+        self._demat = (profile.get("meta") or {}).get("demat_consent")
+        return _name(profile["user_id"])
+
+    def consents(self) -> bool | None:
+        """Tell whether sales of holdings need no authorisation by the day, by the profile; None where `account` has not told."""
+        return None if self._demat is None else self._demat == "consent"
 
     async def server_time(self) -> int:
         """Return the time Kite gives its answers, whole seconds in ns UTC."""
@@ -295,6 +302,14 @@ class KiteBroker:
 
     def _token(self, exchange: str, symbol: str) -> int:
         return self._tokens[exchange, symbol]
+
+
+def _profile(kite: Any) -> Row:
+    profile = kite.profile()
+    if not isinstance(profile, dict):
+        raise TypeError("no profile")
+    _name(profile["user_id"])
+    return profile
 
 
 def _known(row: Row) -> Known:

@@ -203,12 +203,17 @@ def holdings(row: Row) -> list[BrokerHolding]:
     token, symbol = figures.number_of(row["instrument_token"]), str(row["tradingsymbol"])
     exchange, isin = str(row.get("exchange") or "NSE"), str(row.get("isin") or "")
     average = figures.price(row["average_price"])
-    own = BrokerHolding(token, symbol, figures.count(opening), average, "CNC", exchange, isin)
+    unauthorised = 0
+    if (authorised := row.get("authorised_quantity")) is not None:
+        left = figures.count(opening) - figures.count(row.get("used_quantity") or 0)
+        unauthorised = max(0, left - figures.count(authorised))
+    own = BrokerHolding(token, symbol, figures.count(opening), average, "CNC", exchange, isin, unauthorised)
     margin = row.get("mtf") or {}
     financed = sum(figures.count(margin.get(part) or 0) for part in ("quantity", "used_quantity"))
     if not financed:
         return [own]
-    bought = own._replace(quantity=financed, average=figures.price(margin.get("average_price")), product="MTF")
+    price = figures.price(margin.get("average_price"))
+    bought = own._replace(quantity=financed, average=price, product="MTF", unauthorised=0)
     return [own, bought] if own.quantity else [bought]
 
 

@@ -29,6 +29,7 @@ from compiled.model import SECOND, Order, Purpose
 from engine.errors import OperatorError, OrderRefused, OrderUnknown, RetryableError
 from engine.ports import Broker, Clock, Journal, Slices
 from engine.trading.backoff import BUSY, BackOff, longest
+from engine.trading.depository import AGAIN, unauthorised
 from engine.trading.governor import Governor
 from engine.trading.killswitch import KillSwitch
 from engine.trading.lookups import Lookups, Patience, Unresolved
@@ -60,6 +61,8 @@ class Gateway:
         self.kill = kill
         self.patience = patience
         self.post = post
+        self.unauthorised: set[int] = set()
+        """Tokens of which a sale was refused for want of an authorisation at the depository."""
         self.back_off = BackOff(jitter or random.Random(0))  # noqa: S311  waits, no secrets
         self.lookups = Lookups(kernel, clock, patience, post)
         self.sent = 0
@@ -362,6 +365,9 @@ class Gateway:
         """
         now, busy = self.clock.now(), passing(reason)
         what = self.kernel.out.orders.get(intent) or self.kernel.out.gtts.get(intent)
+        if what is not None and unauthorised(reason):
+            self.unauthorised.add(int(what.token))
+            return AGAIN
         market = self.kernel.markets.get(int(what.token)) if what is not None else None
         most = longest(market.instrument.hours, purpose, now) if market is not None else BUSY
         kind = (verb, purpose if busy else intent)

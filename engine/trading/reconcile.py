@@ -1,6 +1,7 @@
 """Reconciliation: the broker's books against ours at the start, on reconnect and every while, and what stands of it."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -68,6 +69,8 @@ class Reconciler:
         self.unreadable = ""
         self.books: Snapshot | None = None
         self._seen: dict[str, tuple[int, int]] = {}
+        self.readers: list[Callable[[Snapshot], None]] = []
+        """Called with the books each time they have been read."""
         self.missed = 0
         self._ignored = {
             str(row["key"]).removeprefix(IGNORED): int(str(row["value"]))
@@ -93,6 +96,8 @@ class Reconciler:
             return RETRY if self.unreadable else SOON
         at_once = at_once or bool(self.unreadable)  # the desk was held: nothing may let it go between two looks
         self.missed, self.unreadable = 0, ""
+        for reader in self.readers:
+            reader(self.books)
         found = {each.key: each for each in compare(self.kernel, self.books, before, self.terms.funds_bound)}
         fresh = self._take(found, before, at_once=at_once)
         self._show()

@@ -9,6 +9,7 @@ from kiteconnect import KiteConnect
 
 from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.choices import Choices
+from compiled.model import SECOND, Purpose
 from tests.desk.support import rows, wait_for
 from tui.cli import call
 from tui.station import Run
@@ -343,3 +344,34 @@ def test_the_books_are_compared_when_the_feed_comes_back(world):
     assert there.desk.board.differences.rows == []
     there.fault(kind="close", on="ticks")
     there.differences("INFY:CNC", "funds")
+
+
+def test_shares_that_lack_their_authorisation_count_as_unprotected_and_are_not_offered_again_and_again(world):
+    there = world(holdings=(("INFY", 10, 1_500.0),), consent=False).open()
+
+    def told(name):
+        return [row["text"] for row in rows(there.running.database, f"SELECT text FROM events WHERE name = '{name}'")]
+
+    wait_for(lambda: any("CDSL" in text for text in told("unauthorised")), "the start warns")
+    there.differences("INFY:CNC")
+    wait_for(lambda: there.reconcile("INFY:CNC", "adopt") == 0, "INFY has a price")
+    wait_for(lambda: there.gtts() == [("INFY", 10)], "a stop stands")
+    wait_for(lambda: there.desk.board.header.naked == 1, "and counts for nothing")
+    [position] = there.desk.board.positions.rows
+    assert (position.quantity, position.protected) == (10, 0)
+    wait_for(lambda: any(text.startswith("10 INFY need an authorisation") for text in told("unauthorised")), "an alarm")
+
+    [ladder] = there.desk.kernel.ladders.values()
+    there.desk.submit("exit", int(ladder.instrument.token))
+    wait_for(lambda: any("needs authorisation" in text for text in told("order_refused")), "the sale is refused")
+    since = there.desk.board.header.now
+    wait_for(lambda: there.desk.board.header.now > since + 90 * SECOND, "a minute and a half has gone by")
+    assert len([order for order in there.desk.kernel.out.orders.values() if order.purpose is Purpose.EXIT]) == 1
+
+    answer = requests.post(
+        there.rest + "/portfolio/holdings/authorise",
+        headers={"Authorization": f"token {there.kite.api_key}:{there.kite.access_token}"}, timeout=5,
+    )  # fmt: skip
+    assert answer.status_code == 200
+    wait_for(lambda: there.held("INFY") == 0, "they are sold as soon as they may be")
+    wait_for(lambda: there.desk.board.header.naked == 0, "nothing is bare")

@@ -56,6 +56,31 @@ async def test_holdings_count_what_came_from_earlier_days(stub, broker, script):
     ]
 
 
+async def test_a_holding_says_what_it_is_and_what_may_be_sold_of_it_today(stub, broker, script):
+    row = {
+        "tradingsymbol": "SBIN", "exchange": "BSE", "instrument_token": 128_028_676, "isin": "INE062A01020",
+        "average_price": 800.0, "quantity": 7, "t1_quantity": 0, "used_quantity": 3, "opening_quantity": 10,
+        "authorised_quantity": 2,
+        "mtf": {"quantity": 4, "used_quantity": 1, "average_price": 810.5, "value": 0, "initial_margin": 0},
+    }  # fmt: skip
+    stub.on("GET /portfolio/holdings", script.ok([row]))
+    own = BrokerHolding(128_028_676, "SBIN", 10, 800.0, "CNC", "BSE", "INE062A01020", unauthorised=5)
+    financed = own._replace(quantity=5, average=810.5, product="MTF", unauthorised=0)
+    assert await broker.holdings() == [own, financed]
+
+
+@pytest.mark.parametrize(
+    ("meta", "consents"),
+    [({"demat_consent": "consent"}, True), ({"demat_consent": "physical"}, False), ({"demat_consent": ""}, False),
+     ({}, None), (None, None)],
+)  # fmt: skip
+async def test_the_profile_tells_whether_holdings_may_be_sold_at_any_time(stub, broker, script, meta, consents):
+    stub.on("GET /user/profile", script.ok({"user_id": "AB1234", "meta": meta}))
+    assert broker.consents() is None
+    assert await broker.account() == "AB1234"
+    assert broker.consents() is consents
+
+
 async def test_funds_are_the_live_balance_in_paise(stub, broker, script):
     for available, expected in (
         ({"live_balance": 96426.32999999999}, 9_642_633),

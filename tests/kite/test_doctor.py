@@ -224,6 +224,30 @@ async def test_the_real_adapter_at_the_sandbox_is_well_and_a_wrong_token_is_not(
         sandbox.stop()
 
 
+def test_patang_doctor_warns_of_holdings_that_lack_their_authorisation(tmp_path, monkeypatch, capsys):
+    from tui.cli import call
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    sandbox = Sandbox(SandboxConfig(consent=False, symbols=("INFY",), holdings=(("INFY", 10, 1_500.0),)))
+    endpoint = sandbox.start()
+    config = tmp_path / "config.toml"
+    broker = "".join(f'{name} = "{getattr(endpoint, name)}"\n' for name in ("rest", "ws", "api_key", "access_token"))
+    found = {}
+    try:
+        for demat in ("auto", "daily", "standing"):
+            config.write_text(f'[broker]\n{broker}demat = "{demat}"\n')
+            assert call(["doctor", "--json", "--config", str(config)]) == 0
+            report = json.loads(capsys.readouterr().out)
+            found[demat] = [(c["state"], c["text"], c["mend"]) for c in report["checks"] if c["name"] == "demat"]
+    finally:
+        sandbox.stop()
+    [(state, text, mend)] = found["auto"]
+    assert (state, text) == ("warn", "each day's sale of holdings needs an authorisation; not authorised today: INFY")
+    assert "TPIN" in mend
+    assert "DDPI" in mend
+    assert (found["daily"], found["standing"]) == (found["auto"], [])
+
+
 def test_patang_doctor_reports_in_json_and_fails_with_a_dead_token(tmp_path, monkeypatch, capsys):
     from tui.cli import call
 

@@ -1,0 +1,83 @@
+"""Shares that lack their authorisation at the depository: when they count as unprotected, and what is told."""
+
+import pytest
+
+from compiled.model import Product
+from engine.ports import BrokerHolding
+from engine.trading.depository import DepositoryWatch, unauthorised
+from engine.trading.differences import Snapshot
+from tests.core.scripted import CANBK, OPEN, Scene
+from tests.core.test_order_path_restart import Life, tomorrow
+
+
+def books(lacking, quantity=100):
+    held = BrokerHolding(CANBK, "CANBK", quantity, 100.0, unauthorised=lacking)
+    return Snapshot([], [held], 0, [], [], [], {})
+
+
+def watching(scene, refused=(), *, standing):
+    told = []
+    return DepositoryWatch(scene.kernel, lambda *line: told.append(line), set(refused), standing=standing), told
+
+
+@pytest.fixture
+def carried(tmp_path):
+    """A position of yesterday, protected by a GTT."""
+    life = Life(tmp_path / "desk.db")
+    life.run(lambda scene: scene.hold(100))
+    scene, _ = life.again(day=1)
+    tomorrow(scene)
+    return scene
+
+
+def test_what_is_held_from_earlier_days_is_bare_until_it_is_authorised(carried):
+    watch, told = watching(carried, standing=False)
+    assert carried.kernel.naked() == 0
+    for _ in range(3):
+        watch.look(books(100))
+    assert carried.kernel.naked() == 1
+    assert [(level, name) for level, name, _ in told] == [("alarm", "unauthorised")]
+    assert told[0][2].startswith("100 CANBK need an authorisation")
+    assert "TPIN" in told[0][2]
+    watch.look(books(0))
+    watch.look(books(0))
+    assert (carried.kernel.naked(), len(told)) == (0, 2)
+
+
+def test_an_account_with_a_standing_authorisation_is_asked_for_none_before_a_sale_is_refused(carried):
+    watch, told = watching(carried, standing=True)
+    watch.look(books(100))
+    assert (carried.kernel.naked(), told) == (0, [])
+    watch, told = watching(carried, [CANBK], standing=True)
+    watch.look(books(100))
+    assert (carried.kernel.naked(), len(told)) == (1, 1)
+    watch.look(books(0))
+    watch.look(books(100))
+    assert carried.kernel.naked() == 0, "it was authorised, and the next morning may say so by its refusal"
+
+
+def test_what_is_bought_today_or_intraday_needs_none():
+    scene = Scene(now=OPEN + 60 * 10**9)
+    scene.hold(100)
+    watching(scene, standing=False)[0].look(books(50))
+    assert scene.kernel.markets[CANBK].instrument.bound == 50
+    assert scene.kernel.naked() == 0
+    scene.kernel.bind(CANBK, 0)
+    intraday = Scene()
+    intraday.hold_intraday(100)
+    assert intraday.rung.entry.product is Product.MIS
+    intraday.kernel.bind(CANBK, 50)
+    assert intraday.kernel.naked() == 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_it"),
+    [
+        ("HoldingException: 10 quantity needs authorisation at depository.", True),
+        ("GeneralException: 10 quantity needs authorisation at depository.", True),
+        ("HoldingException: Insufficient stock holding.", False),
+        ("TokenException: not authorised", False),
+    ],
+)
+def test_a_refusal_for_want_of_an_authorisation_is_known_by_its_words(reason, is_it):
+    assert unauthorised(reason) is is_it
