@@ -234,7 +234,7 @@ def instrument(row: Row, day: date) -> Instrument | None:
         "INDEX" if row["segment"] == "INDICES" else row["instrument_type"],
         row["name"],
         multiplier=each,
-        expiry=int(row["expiry"].replace("-", "") or 0),
+        expiry=int(str(row["expiry"] or "").replace("-", "") or 0),  # the client has made a date of it, or not
     )
 
 
