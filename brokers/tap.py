@@ -45,9 +45,9 @@ class TappedFeed:
         self._sink = sink
         await self._source.run(_Tapped(sink, self._ear))
 
-    async def subscribe(self, tokens: Iterable[int]) -> None:
-        """Subscribe these tokens in full mode, now and after each reconnect."""
-        await self._source.subscribe(tokens)
+    async def subscribe(self, tokens: Iterable[int], mode: str = "full") -> None:
+        """Subscribe these tokens in a mode, now and after each reconnect."""
+        await self._source.subscribe(tokens, mode)
 
     def hint(self, order_id: str) -> None:
         """Tell the desk to look at the books; nothing before it listens."""

@@ -214,6 +214,14 @@ class Feed(Struct, frozen=True, kw_only=True):
         float, _in(1, 600, "Time between readings of the price bands of what is held or near an edge of its band.")
     ] = 30.0
     watch: Annotated[Symbols, _is("Instruments to subscribe, indices too; empty: every share that is listed.")] = ()
+    mode: Annotated[
+        Literal["full", "quote", "ltp"],
+        _is(
+            "What is sent of what is only watched, traded by no strategy: all (184 bytes a packet), without depth (44), the price (8)."
+        ),
+    ] = "full"
+    quote: Annotated[Symbols, _is("Further instruments, only watched, whose quote is sent.")] = ()
+    ltp: Annotated[Symbols, _is("Further instruments, only watched, whose last price is sent.")] = ()
 
 
 class Governor(Struct, frozen=True, kw_only=True):

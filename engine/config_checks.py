@@ -21,6 +21,7 @@ def contradictions(config: "Config") -> Iterator[tuple[Key, str]]:
     if config.sandbox.date and not _is_date(config.sandbox.date):
         yield ("sandbox", "date"), f"there is no {config.sandbox.date}"
     yield from _market(config)
+    yield from _modes(config)
     spans = config.feed.spans_s
     if list(spans) != sorted(set(spans)) or any(span % spans[0] for span in spans):
         yield ("feed", "spans_s"), "expected ascending lengths, each a multiple of the first"
@@ -38,6 +39,19 @@ def contradictions(config: "Config") -> Iterator[tuple[Key, str]]:
     for name, strategy in known:
         if strategy.enabled and strategy.timeframe_s not in spans:
             yield ("strategy", name, "timeframe_s"), f"expected one of feed.spans_s: {', '.join(map(str, spans))}"
+
+
+def _modes(config: "Config") -> Iterator[tuple[Key, str]]:
+    """Check that no instrument is asked for in two modes, and that what is only watched is traded by nobody."""
+    feed, strategies = config.feed, config.strategy
+    traded = {*feed.watch, *strategies.momentum_ladder.symbols, *strategies.moving_average_cross.symbols}
+    for field, others in (("quote", traded), ("ltp", traded | set(feed.quote))):
+        for place, symbol in enumerate(getattr(feed, field)):
+            if symbol in others:
+                yield (
+                    ("feed", field, place),
+                    f"{symbol} is named elsewhere: what is traded or in feed.watch is not only watched",
+                )
 
 
 def _market(config: "Config") -> Iterator[tuple[Key, str]]:

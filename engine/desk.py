@@ -227,11 +227,12 @@ class Desk:
                 session.append(tasks.create_task(loop.warming.run()))
             daily = [*session]
             try:
-                await ports.feed.subscribe(int(i.token) for i in watched)
+                narrow = await self._subscribe(watched)
                 if lockstep is not None and ports.pacer is not None:
-                    await Lockstep(loop, ports.pacer, ports.feed, lockstep).run(len(watched))
+                    await Lockstep(loop, ports.pacer, ports.feed, lockstep).run(len(watched) - len(narrow))
                 else:
                     daily.append(tasks.create_task(self.gateway.run(settings.lanes)))
+                    session.append(tasks.create_task(self._widen(narrow)))
                     rest, opens = self._night(loop, watched)
                     await run_live(
                         loop, int(settings.poll_s * SECOND), int(settings.positions_every_s * SECOND),
@@ -245,6 +246,32 @@ class Desk:
                 loop.state = "stopping"
                 _cancel([*daily, *beside])
         await loop.finish()
+
+    async def _subscribe(self, watched: list[Instrument]) -> set[int]:
+        """Subscribe everything in its mode; return the tokens that are not in the fullest: what is only watched."""
+        feed, settings = self.ports.feed, self.settings
+        traded = {token for slot in self.kernel.slots for token in slot.tokens}
+        traded |= {int(ladder.instrument.token) for ladder in self.kernel.ladders.values()}
+        modes = {
+            int(i.token): settings.modes.get(i.symbol, settings.watch_mode)
+            for i in watched
+            if int(i.token) not in traded
+        }
+        await feed.subscribe(int(i.token) for i in watched if modes.get(int(i.token), "full") == "full")
+        for mode in ("quote", "ltp"):
+            if tokens := [token for token, asked in modes.items() if asked == mode]:
+                await feed.subscribe(tokens, mode)
+        return {token for token, mode in modes.items() if mode != "full"}
+
+    async def _widen(self, narrow: set[int]) -> None:
+        """Have everything sent of what was only watched as soon as it is traded by hand or taken on."""
+        clock = self.ports.clock
+        while narrow:
+            held = {token for token in narrow if self.kernel.markets[token].ladders}
+            if held:
+                await self.ports.feed.subscribe(held)
+                narrow -= held
+            await clock.sleep_until(clock.now() + SECOND)
 
     def _night(self, loop: Loop, watched: list[Instrument]) -> tuple[int, int]:
         """Return when the day may come to rest and the next one opens (ns UTC), never where it is the last."""
@@ -370,6 +397,7 @@ class Desk:
         """
         broker, journal = self.ports.broker, self.ports.journal
         named = [symbol for symbols in self.settings.subscriptions.values() for symbol in symbols]
+        named += self.settings.modes
         listed = await self._patiently(lambda: broker.instruments("NSE"))
         chosen = choose(listed, self.settings.watch, named)
         self._shares = ShareRegister(journal, listed)
@@ -439,7 +467,11 @@ class Desk:
 
     def _tokens(self, strategy: str, watched: list[Instrument]) -> list[int]:
         symbols = self.settings.subscriptions.get(strategy, ())
-        return [int(i.token) for i in watched if (i.symbol in symbols if symbols else i.kind != "INDEX")]
+        return [int(i.token) for i in watched if (i.symbol in symbols if symbols else self._tradable(i))]
+
+    def _tradable(self, instrument: Instrument) -> bool:
+        """Tell whether a strategy that names nothing trades an instrument: no index, and nothing that is only watched."""
+        return instrument.kind != "INDEX" and instrument.symbol not in self.settings.modes
 
     async def _reconcile(self, loop: Loop) -> None:
         """Read the books until nothing is unknown, compare them, and open the desk, or open it read-only."""

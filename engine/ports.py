@@ -186,8 +186,8 @@ class Feed(Protocol):
         """Connect, subscribe, deliver, and reconnect until cancelled."""
         ...
 
-    async def subscribe(self, tokens: Iterable[int]) -> None:
-        """Subscribe these tokens in full mode, now and after each reconnect."""
+    async def subscribe(self, tokens: Iterable[int], mode: str = "full") -> None:
+        """Subscribe these tokens in a mode ("full", "quote" or "ltp"), now and after each reconnect; again: in another one."""
         ...
 
 

@@ -30,6 +30,10 @@ class Settings:
     limits: Limits
     spans: tuple[int, ...]
     watch: tuple[str, ...] = ()
+    modes: Mapping[str, str] = field(default_factory=dict)
+    """Further symbols, only watched, and the mode of their packets: "quote" or "ltp"."""
+    watch_mode: str = "full"
+    """That of what is in `watch` and no strategy trades."""
     most_watched: int = 9_000
     """Instruments the feed serves."""
     rates: Rates = field(default_factory=Rates)

@@ -46,8 +46,9 @@ def check_symbols(station: Station) -> str:
     if not listed:
         return "symbols were not checked: no instrument list of the broker is kept here yet; the start asks the broker"
     watch = station.run.symbols or config.feed.watch
+    further = () if station.run.symbols else (*config.feed.quote, *config.feed.ltp)
     try:
-        choose(listed, watch, [symbol for _, symbols, _ in enabled(config) for symbol in symbols])
+        choose(listed, watch, [*further, *(symbol for _, symbols, _ in enabled(config) for symbol in symbols)])
     except DataError as error:
         raise DataError(f"{error} (by the list of {day}; the start asks the broker)" if day else str(error)) from None
     return ""

@@ -145,6 +145,8 @@ def _settings(station: Station, salt: str) -> Settings:
         spans=station.spans,
         watch=station.run.symbols or tuple(config.feed.watch),
         most_watched=CONNECTIONS * PER_CONNECTION,
+        watch_mode=config.feed.mode,
+        modes={} if station.run.symbols else modes_of(config),
         rates=Rates(
             governor.orders_per_second, governor.orders_per_minute, governor.orders_per_day,
             governor.reserve_per_second,
@@ -177,6 +179,11 @@ def _settings(station: Station, salt: str) -> Settings:
 def calendar_of(config: Config) -> Calendar:
     """Return the calendar as the desk keeps it: new hours count when they are certain, or confirmed."""
     return Calendar.load(confirmed=[date.fromisoformat(day) for day in config.market.confirmed])
+
+
+def modes_of(config: Config) -> dict[str, str]:
+    """Return what is only watched, and in which mode."""
+    return dict.fromkeys(config.feed.quote, "quote") | dict.fromkeys(config.feed.ltp, "ltp")
 
 
 def limits_of(config: Config) -> Limits:

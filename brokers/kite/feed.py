@@ -9,7 +9,7 @@ loop's clock; `clock` only stamps what is received.
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Literal
 
@@ -31,6 +31,7 @@ from engine.ports import Clock, FeedSink
 
 PER_CONNECTION: Final = 3_000
 CONNECTIONS: Final = 3
+MODES: Final = ("full", "quote", "ltp")
 """Kite's limits: tokens per connection, connections per API key."""
 
 _BATCH: Final = 500
@@ -51,7 +52,8 @@ class Connection:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.tokens: dict[int, None] = {}
+        self.tokens: dict[int, str] = {}
+        """Token → mode."""
         self.wanted = asyncio.Event()
         self.socket: Socket | None = None
         self.failures = 0
@@ -65,7 +67,7 @@ class Connection:
 
 
 class KiteFeed:
-    """Kite's WebSocket at `ws`, as `engine.ports.Feed`: full mode, at most 9,000 tokens on one to three connections.
+    """Kite's WebSocket at `ws`, as `engine.ports.Feed`: at most 9,000 tokens on one to three connections.
 
     After `dead_after` seconds without a message a connection is dropped (infinity: never, for an exchange whose
     clock may stand still); every `ping_every` seconds of silence it is pinged. Reconnection waits `first_delay`
@@ -153,9 +155,14 @@ class KiteFeed:
         if self._on_token_death is not None:
             self._on_token_death()
 
-    async def subscribe(self, tokens: Iterable[int]) -> None:
-        """Subscribe these tokens in full mode, now and after each reconnect; raise `OperatorError` over the limit."""
-        new = [token for token in dict.fromkeys(map(int, tokens)) if token not in self._placed]
+    async def subscribe(self, tokens: Iterable[int], mode: str = "full") -> None:
+        """Subscribe these tokens in a mode, now and after each reconnect; raise `OperatorError` over the limit."""
+        wanted = list(dict.fromkeys(map(int, tokens)))
+        new = [token for token in wanted if token not in self._placed]
+        for connection in self._connections:
+            await self._change(
+                connection, [token for token in wanted if connection.tokens.get(token, mode) != mode], mode
+            )
         limit = CONNECTIONS * self._per_connection
         if len(self._placed) + len(new) > limit:
             raise OperatorError(
@@ -166,10 +173,16 @@ class KiteFeed:
             room = self._per_connection - len(connection.tokens)
             part, new = new[:room], new[room:]
             if part:
-                connection.tokens.update(dict.fromkeys(part))
+                connection.tokens.update(dict.fromkeys(part, mode))
                 connection.silence.expect(part, 0)
                 connection.wanted.set()
                 await self._ask(connection, part)
+
+    async def _change(self, connection: Connection, tokens: list[int], mode: str) -> None:
+        """Go on with tokens that are subscribed in another mode."""
+        if tokens:
+            connection.tokens.update(dict.fromkeys(tokens, mode))
+            await self._ask(connection, tokens)
 
     async def _keep(self, connection: Connection, session: ClientSession, sink: FeedSink) -> None:
         await connection.wanted.wait()
@@ -300,18 +313,25 @@ class KiteFeed:
         await self._ask(connection, tokens)
 
     async def _ask(self, connection: Connection, tokens: list[int]) -> None:
-        """Ask for tokens in full mode; where there is no socket, or it dies, the next connection asks."""
+        """Ask for tokens, each in its mode; where there is no socket, or it dies, the next connection asks."""
         connection.asked = asyncio.get_running_loop().time()
         socket = connection.socket
         if socket is None:
             return
-        for first in range(0, len(tokens), _BATCH):
-            part = tokens[first : first + _BATCH]
+        for mode, part in _parts(connection.tokens, tokens):
             try:
                 await socket.send_str(json.dumps({"a": "subscribe", "v": part}))
-                await socket.send_str(json.dumps({"a": "mode", "v": ["full", part]}))
+                await socket.send_str(json.dumps({"a": "mode", "v": [mode, part]}))
             except (ClientError, OSError):
                 return
+
+
+def _parts(modes: Mapping[int, str], tokens: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
+    """Cut tokens into requests of one mode, the fullest first."""
+    for mode in MODES:
+        same = [token for token in tokens if modes[token] == mode]
+        for first in range(0, len(same), _BATCH):
+            yield mode, same[first : first + _BATCH]
 
 
 def _after(seconds: float | None) -> float | None:

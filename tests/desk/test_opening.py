@@ -8,6 +8,7 @@ import time
 import pytest
 
 import engine.desk
+from brokers.sandbox import Sandbox, SandboxConfig
 from store.trace import trace
 from strategies.moving_average_cross import MovingAverageCross
 from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
@@ -83,3 +84,54 @@ def test_a_strategy_that_fails_before_the_day_begins_is_told_of_and_the_desk_ope
     assert made.desk.answer(wrong) == "refused: momentum_ladder is not marked; marked: moving_average_cross"
     assert made.desk.answer(right) == "done: moving_average_cross is no longer marked; it stays stopped"
     assert made.board.failures.rows == []
+
+
+WATCHED = """
+[broker]
+rest = "{rest}"
+ws = "{ws}"
+api_key = "{api_key}"
+access_token = "{access_token}"
+[feed]
+watch = ["INFY", "TCS", "NIFTY 50"]
+mode = "quote"
+ltp = ["SBIN"]
+[strategy.momentum_ladder]
+enabled = false
+[strategy.moving_average_cross]
+symbols = ["INFY", "NIFTY 50"]
+"""
+
+
+def test_what_is_only_watched_is_sent_in_brief_and_in_full_once_it_is_held(station):
+    sandbox = Sandbox(SandboxConfig(speed=5.0, start="10:00", symbols=("INFY", "TCS", "SBIN"), limits=False))
+    endpoint = sandbox.start()
+    try:
+        fields = ("rest", "ws", "api_key", "access_token")
+        made = station(Run("sandbox"), WATCHED.format(**{name: getattr(endpoint, name) for name in fields}))
+        desk = made.open()
+        wait_for(lambda: made.board.header.state == "running", "the desk runs")
+
+        def full():
+            return get(endpoint.rest + "/sandbox/clock")["full"]
+
+        wait_for(lambda: full() == 2, "INFY and the index are sent in full")
+        markets = {market.instrument.symbol: market for market in desk.kernel.markets.values()}
+        wait_for(lambda: all(each.ltp > 0.0 for each in markets.values()), "everything has a price")
+        assert markets["NIFTY 50"].listeners
+        assert not markets["SBIN"].listeners
+        assert (markets["SBIN"].bid, markets["TCS"].bid) == (0.0, 0.0)
+        tickets = [{"symbol": name, "side": "BUY", "quantity": 2, "stop": 4.0} for name in ("SBIN", "NIFTY 50")]
+
+        def ask(ticket):
+            number = desk.submit("order", detail=json.dumps(ticket))
+            wait_for(lambda: desk.answer(number), "an answer")
+            return desk.answer(number)
+
+        assert ask(tickets[1]).startswith("refused: INDEX")
+        wait_for(lambda: ask(tickets[0]).startswith("done"), "SBIN is entered by hand")
+        wait_for(lambda: full() == 3, "it is sent in full from now on")
+        wait_for(lambda: markets["SBIN"].bid > 0.0, "with its depth")
+    finally:
+        made.close()
+        sandbox.stop()

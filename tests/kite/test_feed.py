@@ -333,3 +333,31 @@ def test_how_long_an_instrument_may_be_silent_says_nothing_of_a_dead_connection(
 def test_a_connection_is_given_two_heartbeats_and_no_more_than_a_minute(seconds):
     with pytest.raises(ConfigError, match="dead_after_s"):
         read(f"[feed]\ndead_after_s = {seconds}\n", Path("config.toml"))
+
+
+async def test_each_token_is_asked_for_in_its_mode_now_and_after_a_reconnect(sockets, clock, sink):
+    async def behave(socket, number):
+        if number == 1:
+            await until(lambda: len(sockets.asked) == 6)
+            await socket.close()
+
+    sockets.behave = behave
+    feed = a_feed(sockets, clock)
+    async with running(feed, sink):
+        await until(lambda: sink.links)
+        await feed.subscribe([1, 2])
+        await feed.subscribe([3, 4], "ltp")
+        await feed.subscribe([4])
+        await until(lambda: len(sockets.asked) == 10)
+    assert [ask["v"] for _, ask in sockets.asked] == [
+        [1, 2], ["full", [1, 2]], [3, 4], ["ltp", [3, 4]], [4], ["full", [4]],
+        [1, 2, 4], ["full", [1, 2, 4]], [3], ["ltp", [3]],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text", ['watch = ["INFY"]\nltp = ["INFY"]', 'quote = ["INFY"]\nltp = ["INFY"]', 'mode = "all"', 'ltp = "INFY"']
+)
+def test_an_instrument_is_asked_for_in_one_mode(text):
+    with pytest.raises(ConfigError, match="feed"):
+        read(f"[feed]\n{text}\n", Path("config.toml"))
