@@ -28,7 +28,7 @@ class Adoptions(Triggers):
             return  # without a price there is no stop: the difference goes on standing
         side = Side.BUY if event.quantity > 0 else Side.SELL
         quantity = event.quantity if event.quantity > 0 else -event.quantity
-        away = event.stop_percent
+        away = 0.0 if self.out.limit_only else event.stop_percent
         plan = LadderPlan([RungPlan(0.0, away)], 0, event.product, trail=event.trail, quantity=quantity)
         if event.legs:
             leg = event.legs[0]
@@ -45,7 +45,7 @@ class Adoptions(Triggers):
         self.adopt(ladder)
         rung.entry = self._correct(ladder, rung, side, quantity, Purpose.ENTRY, event.average)
         rung.high = market.ltp
-        rung.stop = stop_at(ladder, rung, market.ltp)
+        rung.stop = 0.0 if self.out.limit_only else stop_at(ladder, rung, market.ltp)
         if event.legs:
             self._take_gtt(ladder, rung, event)
         if event.leave or self.flattening:

@@ -186,6 +186,8 @@ class Entries(Adoptions):
             return Reason.NOT_READY
         if market.instrument.kind == "INDEX":
             return Reason.INDEX
+        if self.out.limit_only and not _bare_limit(strategy, plan, entry):
+            return Reason.LIMIT_ONLY
         if market.cold and strategy != OPERATOR:
             return Reason.WARMING
         variety = entry.terms.variety
@@ -283,6 +285,12 @@ class Entries(Adoptions):
         usage.trades -= 1
         grows = paise(reckoned, quantity) - paise(market.last, order.quantity)
         return check_usage(order.strategy, grows, usage, self.limits) if grows > 0 else Reason.OK
+
+
+def _bare_limit(strategy: str, plan: LadderPlan, entry: Entry) -> bool:
+    """Tell whether it is a plain LIMIT order by hand, which asks for no stop."""
+    plain = entry.order_type is OrderType.LIMIT and entry.terms.variety is Variety.REGULAR
+    return strategy == OPERATOR and plain and plan.rungs[0].stop_percent <= 0.0
 
 
 def _entry(ladder: Ladder, rung: Rung) -> Entry:

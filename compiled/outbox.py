@@ -51,6 +51,8 @@ class Outbox:
         self.next_intent = first
         self.modifies = modifies
         self.exits = exits
+        self.limit_only = False
+        """Whether the broker takes nothing but LIMIT orders: no stop and no GTT, so nothing can be protected there."""
         self.now: i64 = 0
         self.commands: list[Command] = []
         self.orders: Table[Order] = Table()

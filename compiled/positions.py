@@ -303,7 +303,7 @@ class Positions:
     def naked(self) -> i64:
         """Return how many open rungs have less protection that could fill than shares, or could sell more than they hold.
 
-        One bare by plan needs none. More is sold by stops and exits beyond the shares, and by what stands twice at the broker.
+        One bare by plan needs none, where the broker takes stops at all. More is sold by stops and exits beyond the shares, and by what stands twice at the broker.
         """
         found = {int(gtt.rung) for gtt in self.stray_gtts.values()}
         for order in self.strays.values():
@@ -319,7 +319,7 @@ class Positions:
 
     def _short_of(self, ladder: Ladder, rung: Rung, last: float) -> bool:
         """Tell whether a rung that should have a stop has less protection than shares."""
-        return rung.plan.stop_percent > 0.0 and protected(ladder, rung, last) < rung.quantity
+        return (rung.plan.stop_percent > 0.0 or self.out.limit_only) and protected(ladder, rung, last) < rung.quantity
 
     def open_positions(self) -> i64:
         """Return how many rungs hold shares."""

@@ -10,7 +10,7 @@ from mypy_extensions import i64
 
 from compiled import guard
 from compiled.band import HAIR, fills
-from compiled.exits import exit_done
+from compiled.exits import exit_done, pressed
 from compiled.ladder import Ladder, Rung, RungState, legs, stop_at, stop_leg, stop_limit, target_at, trailed_stop
 from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Purpose, Side, Validity
 from compiled.orders import offered, settled
@@ -184,7 +184,7 @@ def _alone(out: Outbox, ladder: Ladder, rung: Rung) -> None:
 
 
 def _take_back(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
-    """Bring back at the market what has left beyond what was held: nothing is to stand open that nobody asked for."""
+    """Bring back what has left beyond what was held: nothing is to stand open that nobody asked for."""
     leave(rung, "oversold")
     order = rung.exit
     if rung.gtt is not None and rung.gtt.live:
@@ -196,14 +196,23 @@ def _take_back(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     if not exit_done(out, ladder, rung, last) or not unguarded or ladder.plan.cover:
         return
     if out.now >= rung.retry_at and ladder.instrument.hours.takes_exits(out.now):
-        _at_market(out, ladder, rung, ladder.side, -rung.quantity)
+        _close(out, ladder, rung, ladder.side, -rung.quantity, last)
 
 
-def _at_market(out: Outbox, ladder: Ladder, rung: Rung, side: Side, quantity: i64) -> None:
+def _close(out: Outbox, ladder: Ladder, rung: Rung, side: Side, quantity: i64, last: float) -> None:
+    """Send an exit: at the market, or with a limit that trades at once where the broker takes nothing else."""
+    kind = OrderType.MARKET
+    limit = 0.0
+    if out.limit_only:
+        if last <= 0.0:
+            _wait(out, ladder, rung, "its exit waits for a price: this broker takes LIMIT orders only")
+            return
+        kind = OrderType.LIMIT
+        limit = pressed(out, ladder, side, 1, last)
     freeze = ladder.instrument.freeze
     rung.exit = out.place(
-        ladder.strategy, ladder.instrument.token, side, quantity, OrderType.MARKET, ladder.plan.product, Purpose.EXIT,
-        rung.rung_id, terms=SLICED if freeze > 0 and quantity > freeze else PLAIN,
+        ladder.strategy, ladder.instrument.token, side, quantity, kind, ladder.plan.product, Purpose.EXIT, rung.rung_id,
+        limit, terms=SLICED if freeze > 0 and quantity > freeze else PLAIN,
     )  # fmt: skip
     rung.state = RungState.EXITING
     rung.retry_at = out.now + RETRY_SECONDS * SECOND
@@ -244,7 +253,7 @@ def _sheltered(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> bool:
 
 
 def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
-    """Take the stop away first, then sell at the market: never two orders for the same shares."""
+    """Take the stop away first, then sell: never two orders for the same shares."""
     gtt = rung.gtt
     takes = ladder.instrument.hours.takes_exits(out.now)
     if takes and out.now < rung.doubt and _sheltered(out, ladder, rung, last):
@@ -265,7 +274,7 @@ def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
         return  # the second leg of a cover order turns into its exit
     if out.now < rung.retry_at:
         return
-    _at_market(out, ladder, rung, ladder.out, rung.quantity)
+    _close(out, ladder, rung, ladder.out, rung.quantity, last)
 
 
 def _carry(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:

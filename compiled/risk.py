@@ -43,6 +43,7 @@ class Reason(IntEnum):
     VARIETY = 28
     WARMING = 29
     INDEX = 30
+    LIMIT_ONLY = 31
 
 
 @final

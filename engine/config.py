@@ -67,7 +67,7 @@ class Broker(Struct, frozen=True, kw_only=True):
         _like(
             r"^(https?://\S+)?$",
             'a URL as "https://host:port", or empty',
-            "Address of its REST API; empty: the embedded sandbox, or Kite's own.",
+            "Address of its REST API, https://sandbox.kite.trade for Kite's own sandbox; empty: the embedded one, or Kite's API.",
         ),
     ] = ""
     ws: Annotated[

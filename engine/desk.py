@@ -48,6 +48,7 @@ from engine.trading.opening import (
     unlisted,
 )
 from engine.trading.pacing import Lockstep, run_live, run_night
+from engine.trading.reasons import LIMIT_ONLY
 from engine.trading.reconcile import SOON, Reconciler
 from engine.trading.restore import restore
 from engine.trading.shares import ShareRegister
@@ -341,6 +342,7 @@ class Desk:
         changes = restore_limits(self.settings.limits, self._configured, journal, str(day))
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
         self.kernel.simulated = self.settings.simulated
+        self.kernel.out.limit_only = self.settings.limit_only
         self.kernel.begin(now)
         loop = self._build(hours)
         loop.changes, loop.configured = changes, self._configured
@@ -356,6 +358,8 @@ class Desk:
         loop.gaps.tell_lacking()
         await self._reconcile(loop)
         loop.flags = ex_dates(actions, today, self.kernel, self._log.tell)
+        if self.settings.limit_only:
+            self._log.tell("alarm", "broker", LIMIT_ONLY)
         loop.doubts = len(ports.calendar.doubts(day))
         for remark in ports.calendar.remarks(today):
             self._log.tell("warn", "calendar", remark)

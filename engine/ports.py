@@ -73,6 +73,18 @@ class BrokerHolding(NamedTuple):
     """Shares still there that the depository has not been told to let go today; what that means, the account decides."""
 
 
+class BrokerRules(NamedTuple):
+    """What a broker takes and answers.
+
+    `limit_only`: plain LIMIT orders and nothing else. Without stop orders and GTTs nothing can be protected there, so that
+    strategies do not enter. `gtts`: it has GTTs. `margins`: it tells what orders would block.
+    """
+
+    limit_only: bool = False
+    gtts: bool = True
+    margins: bool = True
+
+
 class Broker(Protocol):
     """Orders, GTTs, books and reference data at a broker.
 

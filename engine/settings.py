@@ -55,6 +55,8 @@ class Settings:
     """NSE's list of corporate actions, to hold against what is carried over an ex-date."""
     subscriptions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tag_salt: str = "00"
+    limit_only: bool = False
+    """Whether orders go to a broker that takes LIMIT orders only (`engine.ports.BrokerRules`)."""
     simulated: bool = False
     """Whether orders go to the core's own exchange."""
     jitter: int = 0

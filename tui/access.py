@@ -42,5 +42,4 @@ def access(config: Config) -> Access:
     vault = open_vault(paths(config, os.environ).state / "credentials", words)
     session = kite.living(vault, place.api_key, clock_at(place.rest).now())
     asking = False
-    place = place._replace(token=session.access_token, expires=session.expires)
-    return Access(place, session, lambda: kite.stored(vault, place.api_key))
+    return Access(place.entered(session), session, lambda: kite.stored(vault, place.api_key))

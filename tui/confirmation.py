@@ -5,9 +5,11 @@ import os
 import sys
 from typing import NamedTuple
 
+from brokers.kite.peer import rules_of
 from brokers.kite.rest import KiteBroker
 from engine.errors import ConfigError, DataError, OperatorError
 from engine.market.calendar import Calendar, ist_day
+from engine.trading.reasons import LIMIT_ONLY
 from tui.access import Access
 from tui.beforehand import enabled
 from tui.numbers import rupees
@@ -35,6 +37,8 @@ def confirm(station: Station, access: Access) -> None:
     _say(f"{station.run.mode.upper()} at {access.place.rest}")
     for name, value in _terms(station, account):
         _say(f"  {name:<22}{value}")
+    if rules_of(access.place.rest).limit_only:
+        _say(f"  {LIMIT_ONLY}")
     loss = station.config.risk.max_daily_loss
     if station.run.confirm:
         _agree(station.run.confirm, account.user, "the account")

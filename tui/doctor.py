@@ -23,6 +23,7 @@ from engine.ops import doctor as ops
 from engine.trading.budget import committed
 from engine.trading.clock import ScaledClock
 from engine.trading.depository import MEND
+from engine.trading.reasons import LIMIT_ONLY
 from tui.beforehand import enabled, totals_of
 from tui.login import DONE, FAILED, Place, place_of, vault_of
 from tui.numbers import rupees
@@ -77,7 +78,7 @@ def _with_token(place: Place, config: Config) -> Place:
     if config.broker.access_token or config.broker.access_token_env:
         return place._replace(token=config.broker.credentials(os.environ)[1])
     session = kite.stored(vault_of(config), place.api_key)
-    return place if session is None else place._replace(token=session.access_token, expires=session.expires)
+    return place if session is None else place.entered(session)
 
 
 def beforehand(config: Config, place: Place, now: int) -> list[ops.Check]:
@@ -180,7 +181,7 @@ async def _examine(config: Config, place: Place, registered: ops.Address | None)
     broker = KiteBroker(
         place.rest, place.api_key, place.token or "none", clock, 2, config.broker.timeout_s, source=config.broker.bind_ip
     )  # fmt: skip
-    feed = KiteFeed(place.ws, place.api_key, place.token or "none", clock, rng=random.Random())  # noqa: S311  back-off jitter
+    feed = KiteFeed(place.ws, place.api_key, place.token or "none", clock, rng=random.Random(), user_id=place.user)  # noqa: S311  back-off jitter
     state = state_folder(config, config.desk.mode)
     try:
         database = latest_database(config, config.desk.mode)
@@ -192,6 +193,8 @@ async def _examine(config: Config, place: Place, registered: ops.Address | None)
             broker, feed, clock, state, database, broker.server_time, place.expires,
             bound or outgoing(urlsplit(place.rest).hostname or ""), registered, place.sandbox,
         ))  # fmt: skip
+        if broker.rules.limit_only:
+            checks.append(ops.Check("orders", ops.WARN, LIMIT_ONLY))
         known = any(check.name == "token" and check.state == ops.OK for check in checks)
         return [*checks, await _budget(config, broker), *await _demat(config, broker)] if known else checks
     finally:

@@ -86,7 +86,7 @@ def connect(
     feed = KiteFeed(
         place.ws, place.api_key, place.token, clock, rng=random.Random(),  # noqa: S311  back-off jitter
         dead_after=float("inf") if lockstep else station.config.feed.dead_after_s, on_token_death=died,
-        renewable=exchange.access.session is not None, on_gap=on_gap,
+        renewable=exchange.access.session is not None, on_gap=on_gap, user_id=place.user,
     )  # fmt: skip
     return broker, feed
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 from urllib.parse import urlsplit
 
+from brokers.kite import peer
 from brokers.kite import session as kite
 from brokers.kite.vault import Vault, open_vault
 from compiled.model import SECOND
@@ -34,6 +35,13 @@ class Place(NamedTuple):
     token: str = ""
     expires: int = 0
     sandbox: bool = False
+    user: str = ""
+    """Whose session it is, where the market data socket asks for that."""
+
+    def entered(self, session: kite.Session) -> "Place":
+        """Return the place with a session."""
+        user = session.user_id if peer.is_peer(self.rest) else ""
+        return self._replace(token=session.access_token, expires=session.expires, user=user)
 
     def __repr__(self) -> str:
         return f"Place(rest={self.rest!r})"
@@ -118,6 +126,8 @@ def passphrase(new: bool) -> str:
 
 
 def _api_secret(vault: Vault, api_key: str, variable: str) -> str:
+    if api_key == peer.API_KEY:
+        return peer.API_SECRET
     return (
         os.environ.get(variable)
         or vault.get(_secret_name(api_key))
@@ -144,10 +154,18 @@ def place_of(config: Config) -> Place:
     broker = config.broker
     if not broker.rest and broker.name != "kite":
         raise ConfigError('broker.name: the embedded sandbox needs no login; set "kite", or give broker.rest')
-    api_key = broker.key(os.environ)
+    theirs = peer.is_peer(broker.rest)
+    if theirs and broker.name != "kite":
+        raise ConfigError('broker.name: Kite\'s own sandbox is a broker; set "kite"')
+    if theirs and broker.access_token_env:
+        raise ConfigError(
+            "broker.access_token_env: Kite's own sandbox asks whose token it is; run `patang login` instead"
+        )
+    api_key = broker.key(os.environ) or (peer.API_KEY if theirs else "")
     if not api_key:
         raise ConfigError("broker.api_key: the key of your Kite application is needed, here or in broker.api_key_env")
     if not broker.rest:
         return Place(kite.REST, kite.WS, kite.LOGIN, api_key)
-    page, local = f"{broker.rest.rstrip('/')}/connect/login", urlsplit(broker.rest).hostname in LOOPBACK
-    return Place(broker.rest, broker.ws, page, api_key, sandbox=local)
+    root, prefix = peer.rooted(broker.rest)
+    local = urlsplit(root).hostname in LOOPBACK
+    return Place(root + prefix, broker.ws, f"{root}/connect/login", api_key, sandbox=local)

@@ -63,7 +63,7 @@ class Market:
         )  # fmt: skip
         works += [self._filler.run(), follow(clock, access.place.rest)]
         loop.gaps.ended = self._lost
-        if self._station.real:
+        if self._station.real and not self.broker.rules.limit_only:  # there no strategy buys anything
             works.append(Guard(loop, self.broker.funds, self.broker.margins, self._totals).run())
         return works
 

@@ -30,7 +30,7 @@ from tui.exchange import exchange_of
 from tui.market import Market
 from tui.modes import in_mode
 from tui.runs import bars_folder, own_database
-from tui.station import Station
+from tui.station import SENDING, Station
 
 MINUTE_SPAN = 60
 LOCKSTEP_SALT = "0000"
@@ -64,7 +64,8 @@ def wire(station: Station) -> Desk:
         None if exchange.access.place.sandbox else lambda: strategies_of(config), market.broker.margins,
         stored_in(store) if store is not None else None, _consents(config, station.run.mode, market),
     )  # fmt: skip
-    settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal))
+    limit_only = station.run.mode in SENDING and market.broker.rules.limit_only
+    settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal), limit_only=limit_only)
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
     door = Door(socket_path(station.state), desk, station.kill, station.fail)
     station.closers.append(door.close)
@@ -135,11 +136,12 @@ def _keep_bars(station: Station, store: ParquetBars | None) -> Callable[[list[Ba
 # settings
 
 
-def _settings(station: Station, salt: str) -> Settings:
+def _settings(station: Station, salt: str, *, limit_only: bool) -> Settings:
     config = station.config
     governor, gateway = config.governor, config.gateway
     return Settings(
         mode=station.run.mode,
+        limit_only=limit_only,
         simulated=station.run.mode == "paper",
         limits=limits_of(config),
         spans=station.spans,

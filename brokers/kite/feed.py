@@ -78,7 +78,7 @@ class KiteFeed:
 
     When the event loop runs more than `late_after` seconds late, frames are held until the sockets are empty and only
     the newest packet of each token goes on; `conflation` counts the others. `on_gap` hears of each token's silence
-    after a lost connection, when it ends. With an infinite `dead_after` nothing is held and nothing asked for again.
+    after a lost connection, when it ends. `user_id` goes into the address where there is one. With an infinite `dead_after` nothing is held and nothing asked for again.
     """
 
     def __init__(
@@ -99,11 +99,12 @@ class KiteFeed:
         ask_after: float = 30.0,
         late_after: float = 0.05,
         on_gap: Callable[[Sequence[Gap]], None] | None = None,
+        user_id: str = "",
     ) -> None:
         self.frames_received = 0
         self.conflation = Conflation()
         self._ws = ws
-        self._secrets = {"api_key": api_key, "access_token": access_token}
+        self._secrets = {"api_key": api_key, "access_token": access_token} | ({"user_id": user_id} if user_id else {})
         self._clock = clock
         self._rng = rng
         self._dead_after = dead_after

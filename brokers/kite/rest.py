@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from brokers.kite import figures, outcome
 from brokers.kite.calls import Calls
 from brokers.kite.listings import todays
+from brokers.kite.peer import rules_of
 from brokers.kite.terms import VARIETY, slices
 from brokers.kite.translation import (
     PLAIN_ACCOUNT,
@@ -32,9 +33,9 @@ from brokers.kite.translation import (
     trade,
 )
 from compiled.events import GttUpdate, OrderUpdate, Trade
-from compiled.model import SECOND, Bar, Gtt, Instrument, Order, nearest
+from compiled.model import SECOND, Bar, Gtt, Instrument, Order, OrderType, nearest
 from compiled.terms import Change
-from engine.errors import DataError, OrderRefused, RetryableError
+from engine.errors import DataError, OperatorError, OrderRefused, RetryableError
 from engine.market.calendar import ist_day
 from engine.market.dumps import Dumps, unpacked
 from engine.ports import BrokerHolding, BrokerPosition, Clock, PriceBand, Slices
@@ -65,7 +66,7 @@ class Known(NamedTuple):
 
 
 class KiteBroker:
-    """Kite Connect v3 at `rest` (a host root; the client drops any path), as `engine.ports.Broker`.
+    """Kite Connect v3 at `rest` (a host root, or Kite's own sandbox), as `engine.ports.Broker`; `rules` is what it takes.
 
     Instruments become known by `instruments()` or `know()`; an order in an unknown one is refused here. `timeout`
     (seconds) bounds each wait for the network and the wait for a free thread. Half of the `workers` serve reads; with
@@ -93,6 +94,7 @@ class KiteBroker:
         dumps: Dumps | None = None,
         pool: Callable[[int, str], Executor] = ThreadPoolExecutor,
     ) -> None:
+        self.rules = rules_of(rest)
         self._dumps = dumps
         self._demat: object = None
         self._standing = standing
@@ -137,7 +139,7 @@ class KiteBroker:
         """Send a new order and return the broker's order id."""
         if order.terms.autoslice:
             raise OrderRefused("AUTOSLICE", "a sliced order has several ids: use place_sliced")
-        fields = order_fields(order, self._instrument(order.token), self._standing)
+        fields = self._fields(order)
         order_id = await self._calls.place(lambda kite: _name(kite.place_order(**fields)))
         self._orders[order_id] = Known(int(order.token), VARIETY[order.terms.variety])
         return order_id
@@ -147,7 +149,7 @@ class KiteBroker:
 
         Returns once at least one slice exists; the others may have been refused, or be unknown.
         """
-        fields = order_fields(order, self._instrument(order.token), self._standing)
+        fields = self._fields(order)
         placed = await self._calls.place(lambda kite: slices(kite.place_autoslice_order(**fields)))
         self._orders.update(dict.fromkeys(placed.order_ids, Known(int(order.token))))
         return placed
@@ -173,6 +175,8 @@ class KiteBroker:
 
     async def place_gtt(self, gtt: Gtt) -> int:
         """Send a new GTT with `gtt.legs` and return its id."""
+        if not self.rules.gtts:
+            raise OrderRefused("GTT", "this broker has no GTTs")
         fields = gtt_fields(gtt, gtt.legs, self._instrument(gtt.token))
         return await self._calls.alter(lambda kite: figures.number_of(kite.place_gtt(**fields)["trigger_id"]))
 
@@ -206,6 +210,8 @@ class KiteBroker:
 
     async def gtts(self) -> list[GttUpdate]:
         """Return all GTTs the broker lists (live ones, and a week of the others), lowest id first."""
+        if not self.rules.gtts:
+            return []
         now = self._clock.now()
         gtts = await self._calls.read(
             lambda kite: [gtt_update(row, now, self._token) for row in _rows(kite.get_gtts())]
@@ -226,6 +232,8 @@ class KiteBroker:
 
     async def margins(self, orders: Sequence[Order]) -> list[int]:
         """Return what each of these orders would block by itself, charges included, in paise; nothing is placed."""
+        if not self.rules.margins:
+            raise OperatorError("this broker does not tell what orders block")
         asked = [margin_fields(order, self._instrument(order.token)) for order in orders]
         return await self._calls.read(lambda kite: [blocked(row) for row in _rows(kite.order_margins(asked))])
 
@@ -293,6 +301,12 @@ class KiteBroker:
             return [each for row in rows if since <= (each := bar(row, token, span)).start < until]
 
         return await self._calls.read(candles, self._calls.history)
+
+    def _fields(self, order: Order) -> Row:
+        """Return the request of a new order; raise `OrderRefused` for what the broker could only reject."""
+        if self.rules.limit_only and order.order_type is not OrderType.LIMIT:
+            raise OrderRefused("ORDER_TYPE", "this broker takes LIMIT orders only")
+        return order_fields(order, self._instrument(order.token), self._standing)
 
     def _instrument(self, token: int) -> Instrument:
         known = self._known.get(token)

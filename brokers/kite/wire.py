@@ -19,11 +19,15 @@ from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, Missi
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from brokers.kite.outcome import CallFailed
+from brokers.kite.peer import rooted
 
 T = TypeVar("T")
 
 _BODY_LIMIT = 64 * 1024 * 1024
 """Bytes; the largest answer, the instrument list of all exchanges, is about a sixth of it."""
+
+_DUMPS = frozenset({"market.instruments.all", "market.instruments", "mf.instruments"})
+"""The routes without a prefix where the others have one."""
 
 _UNREADABLE = (
     KiteException,
@@ -71,7 +75,11 @@ class Wire:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rest = rest
-        self._client = KiteConnect(api_key, access_token=access_token, root=rest, timeout=timeout)
+        root, prefix = rooted(rest)
+        self._client = KiteConnect(api_key, access_token=access_token, root=root, timeout=timeout)
+        if prefix:  # the client drops a path in the root
+            routes = self._client._routes.items()  # noqa: SLF001
+            self._client._routes = {name: path if name in _DUMPS else prefix + path for name, path in routes}  # noqa: SLF001
         self._client.reqsession.hooks["response"].append(self._keep)
         if source:
             for scheme in ("https://", "http://"):

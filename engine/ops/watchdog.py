@@ -21,7 +21,7 @@ EVERY_S: Final = 0.25
 JOIN_S: Final = 2.0
 SECOND: Final = 1_000_000_000
 MB: Final = 1024 * 1024
-AWAKE: Final = frozenset({"running", "read-only"})
+AWAKE: Final = frozenset({"running", "read-only", "by hand"})
 
 
 def resident() -> int:

@@ -140,6 +140,8 @@ class Choices:
             return (
                 f"refused: no stop takes more than {freeze}, the exchange's freeze quantity; flatten it, or ignore it"
             )
+        if decision.stop and self.kernel.out.limit_only:
+            return "refused: this broker takes no stop"
         if refusal := self._unfit(decision, difference.token):
             return refusal
         leave, hours = decision.choice is Choice.FLATTEN, market.instrument.hours
@@ -154,7 +156,8 @@ class Choices:
         ))  # fmt: skip
         if leave:
             return f"done: leaving {difference.figure} {difference.symbol} at the market"
-        what = f"GTT {gtt.gtt_id} protects them" if gtt else "a stop is being placed"
+        placing = "nothing protects them" if self.kernel.out.limit_only else "a stop is being placed"
+        what = f"GTT {gtt.gtt_id} protects them" if gtt else placing
         return f"done: {difference.figure} {difference.symbol} to {strategy}; {what}"
 
     def _unfit(self, decision: Chosen, token: int) -> str:

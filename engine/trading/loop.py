@@ -33,6 +33,8 @@ from engine.trading.tickets import Counter
 from engine.trading.warming import WarmUp
 
 FRAME = SECOND // 10
+BY_HAND = "by hand"
+"""The state of an open desk whose strategies do not enter, since its broker takes LIMIT orders only."""
 LEVELS = ("info", "fill", "warn", "alarm")
 
 
@@ -308,13 +310,13 @@ class Loop:
             self.holds[name] = why
         else:
             del self.holds[name]
-        if self.state in {"running", "read-only"}:
+        if self.state in {"running", "read-only", BY_HAND}:
             self._stand()
 
     def _stand(self) -> None:
         """Let the kernel enter, or not."""
         held = bool(self.differences or self.holds)
-        self.state = "read-only" if held else "running"
+        self.state = "read-only" if held else BY_HAND if self.kernel.out.limit_only else "running"
         self.inbox.append(Operate(self.clock.now(), Act.HOLD if held else Act.READY))
         self.wake.set()
 

@@ -12,9 +12,20 @@ class Meaning(NamedTuple):
     limit: str
 
 
+LIMIT_ONLY: Final = (
+    "this broker takes LIMIT orders only: strategies do not enter, orders are placed by hand, and nothing protects them"
+)
+"""The state of a desk at such a broker."""
+
 MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.KILLED: Meaning("the kill switch is latched", ""),
     Reason.NOT_READY: Meaning("the desk is not reconciled with the broker", "[reconciliation](reconciliation.md)"),
+    Reason.INDEX: Meaning("an index is watched, never traded: its contracts are", ""),
+    Reason.LIMIT_ONLY: Meaning(
+        "the broker takes plain LIMIT orders by hand only, and none with a stop: nothing can be protected there",
+        "[Kite's own sandbox](kite.md#kites-own-sandbox)",
+    ),
+    Reason.WARMING: Meaning("the instrument's history is still being read", "`feed.watch`: fewer names"),
     Reason.VARIETY: Meaning(
         "the simulated exchange of paper trading takes no orders of that variety", "[orders](orders.md)"
     ),
@@ -29,8 +40,6 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.PRODUCT: Meaning(
         "the instrument is not traded under this product (shares: CNC, MIS, MTF; contracts: NRML, MIS)", ""
     ),
-    Reason.INDEX: Meaning("an index is watched, never traded: its contracts are", ""),
-    Reason.WARMING: Meaning("the instrument's history is still being read", "`feed.watch`: fewer names"),
     Reason.TERMS: Meaning("kind, price, validity and variety of the order do not go together", "[orders](orders.md)"),
     Reason.SIZE_ZERO: Meaning("the rung's capital buys no lot", "`strategy.*.capital`"),
     Reason.LOT: Meaning("the quantity is no multiple of the lot", "the instrument"),

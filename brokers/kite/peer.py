@@ -1,0 +1,33 @@
+"""Zerodha's own sandbox: its addresses, its public application, and what it takes.
+
+It speaks Kite Connect v3 with three differences (kite.trade/docs/connect/v3/sandbox): all routes but the instrument
+dumps stand under `/oms`, the market data socket wants to know the user, and orders are LIMIT orders.
+"""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from engine.ports import BrokerRules
+
+HOST: Final = "sandbox.kite.trade"
+PREFIX: Final = "/oms"
+API_KEY: Final = "sandboxdemo"
+API_SECRET: Final = "sandboxdemo-secret"  # noqa: S105  Zerodha publishes it: everybody's application
+RULES: Final = BrokerRules(limit_only=True, gtts=False, margins=False)
+
+
+def is_peer(rest: str) -> bool:
+    """Tell whether an address is that of Zerodha's sandbox, or of one that keeps its routes where that does."""
+    parts = urlsplit(rest)
+    return parts.hostname == HOST or parts.path.rstrip("/") == PREFIX
+
+
+def rules_of(rest: str) -> BrokerRules:
+    """Return what the broker at an address takes."""
+    return RULES if is_peer(rest) else BrokerRules()
+
+
+def rooted(rest: str) -> tuple[str, str]:
+    """Return an address as its root and the path before the routes, which is empty but for such a sandbox."""
+    parts = urlsplit(rest)
+    return (f"{parts.scheme}://{parts.netloc}", PREFIX) if is_peer(rest) else (rest.rstrip("/"), "")
