@@ -146,7 +146,10 @@ class Trade:
 @mypyc_attr(acyclic=True)
 @final
 class GttUpdate:
-    """How a GTT stands at the broker; `order_ids` are the orders it has sent, `symbol` what the broker calls it."""
+    """How a GTT stands at the broker; `order_ids` are the orders it has sent, `symbol` what the broker calls it.
+
+    `product` is whose shares its orders sell.
+    """
 
     def __init__(
         self,
@@ -159,6 +162,7 @@ class GttUpdate:
         reason: str = "",
         exchange: str = "NSE",
         symbol: str = "",
+        product: str = "CNC",
     ) -> None:
         self.ts = ts
         self.gtt_id = gtt_id
@@ -169,6 +173,7 @@ class GttUpdate:
         self.reason = reason
         self.exchange = exchange
         self.symbol = symbol
+        self.product = product
 
 
 @mypyc_attr(acyclic=True)

@@ -174,6 +174,7 @@ def gtt_update(row: Row, now: int, token_of: Callable[[str, str], int]) -> GttUp
         "; ".join(failures) or str((row.get("meta") or {}).get("rejection_reason") or ""),
         str(condition["exchange"]),
         str(condition.get("tradingsymbol") or ""),
+        str(pairs[0][1].get("product") or "CNC"),
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from brokers.sandbox import checks, sessions
 from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.gtt import FIRST_ID
 from brokers.sandbox.listing import Index, Listing
 from brokers.sandbox.orders import Ask
 from brokers.sandbox.portfolio import Holding, Portfolio, elsewhere, isin
@@ -46,7 +47,7 @@ class OldTrigger(msgspec.Struct, frozen=True):
 
 
 class Carried(msgspec.Struct, frozen=True):
-    """An account in the morning; `cash` in paise."""
+    """An account in the morning; `cash` in paise, `next_gtt` the id of the next GTT: none ever comes back."""
 
     cash: int
     holdings: list[HeldShares] = []
@@ -54,6 +55,7 @@ class Carried(msgspec.Struct, frozen=True):
     gtts: list[OldTrigger] = []
     after_market: list[dict[str, str]] = []
     alerts: list[dict[str, str]] = []
+    next_gtt: int = FIRST_ID
 
 
 def configured(config: SandboxConfig, listings: Mapping[str, Listing | Index]) -> Carried:
@@ -89,6 +91,7 @@ def restore(carried: Carried, exchange: "Exchange") -> None:
     """Put GTTs, alerts and evening orders back; what the new day refuses is gone."""
     for trigger in carried.gtts:
         exchange.gtts.restore(trigger.trigger_id, trigger.form, trigger.created)
+    exchange.gtts.next_id = max(exchange.gtts.next_id, carried.next_gtt)
     for alert in carried.alerts:
         exchange.alerts.create(alert, exchange.now)
     asks = []
@@ -118,6 +121,7 @@ def collect(exchange: "Exchange") -> Carried:
         [OldTrigger(t.trigger_id, t.form, t.created) for t in exchange.gtts.triggers.values() if t.status == "active"],
         [as_form(order.ask) for order in exchange.varieties.waiting()],
         exchange.alerts.forms(),
+        exchange.gtts.next_id,
     )
 
 

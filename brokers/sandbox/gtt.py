@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from itertools import count
 from typing import NamedTuple, final
 
 import msgspec
@@ -16,6 +15,7 @@ from brokers.sandbox.wire import ApiError, Form, decimal, invalid, not_found, pa
 
 PRODUCTS = ("CNC", "NRML", "MTF")
 LISTED_DAYS = 7
+FIRST_ID = 100_001
 HIGHEST = 1e7
 """Rupees; no share trades anywhere near."""
 
@@ -114,7 +114,7 @@ class GttDesk:
         self._user_id = user_id
         self._listings = listings
         self._send = send
-        self._numbers = count(100_001)
+        self.next_id = FIRST_ID
 
     def place(self, form: Form, now: int) -> int:
         """Accept a GTT and return its id."""
@@ -122,7 +122,8 @@ class GttDesk:
         most = condition.listing.rules.gtt.active
         if sum(len(waiting) for waiting in self._active.values()) >= most:
             raise invalid(f"You can have at most {most} active GTTs.")
-        trigger = Trigger(next(self._numbers), self._user_id, condition, legs, dict(form), now)
+        trigger = Trigger(self.next_id, self._user_id, condition, legs, dict(form), now)
+        self.next_id += 1
         self._add(trigger)
         return trigger.trigger_id
 
@@ -134,7 +135,7 @@ class GttDesk:
         """Put a GTT of an earlier day back, whatever the price has done since."""
         condition, legs = self._read(form, fresh=False)
         self._add(Trigger(trigger_id, self._user_id, condition, legs, form, created))
-        self._numbers = count(max(self.triggers) + 1)
+        self.next_id = max(self.next_id, trigger_id + 1)
 
     def expire(self, now: int) -> None:
         """Retire the GTTs whose year, or whose contract, is over."""

@@ -182,7 +182,7 @@ class Choices:
             ours = update.gtt_id in self.kernel.out.by_gtt_id
             if (
                 update.status is GttStatus.ACTIVE
-                and update.token == difference.token
+                and (update.token, update.product) == (difference.token, difference.product)
                 and fits
                 and not near
                 and not ours

@@ -171,7 +171,7 @@ class Lookups:
         if update is None:
             return None
         changed = any(legs and same_legs(update.legs, legs) for legs in (gtt.legs, gtt.pending))
-        return update.token == gtt.token and (changed or same_legs(update.legs, gtt.made))
+        return same_shares(update, gtt) and (changed or same_legs(update.legs, gtt.made))
 
     # what became of it
 
@@ -264,7 +264,12 @@ def _proof(order: Order, rows: dict[str, OrderUpdate], tags: set[str]) -> bool |
 
 def asks_for(update: GttUpdate, gtt: Gtt) -> bool:
     """Tell whether a GTT at the broker is what one of ours was asked for with."""
-    return update.token == gtt.token and same_legs(update.legs, gtt.made)
+    return same_shares(update, gtt) and same_legs(update.legs, gtt.made)
+
+
+def same_shares(update: GttUpdate, gtt: Gtt) -> bool:
+    """Tell whether two GTTs sell the same shares: those of one product never stand for those of another."""
+    return update.token == gtt.token and update.product == gtt.product.name
 
 
 def same_legs(one: list[GttLeg], other: list[GttLeg]) -> bool:

@@ -443,6 +443,20 @@ def test_a_gtt_of_somebody_else_is_not_taken_for_a_twin(engine):
     asyncio.run(story())
 
 
+def test_a_gtt_on_the_shares_of_another_product_is_not_taken_for_the_one_that_is_missing(engine):
+    async def story():
+        gtt = await gtt_sent(engine, failing(OrderUnknown("timed out")))
+        margin = GttUpdate(engine.scene.now, 8, CANBK, GttStatus.ACTIVE, list(gtt.legs), [], product="MTF")
+        engine.broker.listed = [margin]
+        await engine.look()
+        assert (gtt.gtt_id, gtt.status) == (0, GttStatus.UNKNOWN)
+        engine.broker.listed = [margin, engine.list_gtt(gtt, 9, GttStatus.ACTIVE)]
+        await engine.look()
+        assert (gtt.gtt_id, gtt.status) == (9, GttStatus.ACTIVE)
+
+    asyncio.run(story())
+
+
 def test_a_gtt_that_was_answered_with_the_id_of_another_is_found_by_its_legs(engine):
     async def story():
         gtt = await gtt_sent(engine, named(5))

@@ -110,6 +110,14 @@ def test_a_gtt_that_does_not_protect_the_shares_is_not_taken_over(stranger, legs
     assert [key for key, _, _ in stranger.look(2)] == ["gtt:55"]
 
 
+def test_a_gtt_that_sells_the_shares_of_another_product_is_not_taken_over(stranger):
+    legs = [GttLeg(220.0, 219.0, Side.SELL, 12)]
+    stranger.books.at["gtts"] = [GttUpdate(0, 55, BEL, GttStatus.ACTIVE, legs, [], product="MTF")]
+    told, asked = stranger.decide("BEL:CNC adopt")
+    assert "a stop is being placed" in told
+    assert only(asked, PlaceGtt).gtt.legs[0].trigger == 228.0
+
+
 def test_more_than_the_freeze_quantity_is_not_adopted_for_no_stop_could_protect_it(stranger):
     stranger.scene.kernel.markets[BEL].instrument.freeze = 11
     told, asked = stranger.decide("BEL:CNC adopt")

@@ -2,6 +2,9 @@ import json
 
 import pytest
 
+from brokers.sandbox import SandboxConfig, carry
+from brokers.sandbox.exchange import Exchange
+
 
 def gtt(client, triggers, last=None, *, prices=None, side="SELL", product="CNC", quantity=10, **leg):
     prices = prices or triggers
@@ -181,3 +184,13 @@ def test_five_hundred_gtts_are_the_most(client):
     for _ in range(500):
         client.ok("POST", "/gtt/triggers", form)
     assert client.refusal("POST", "/gtt/triggers", form)[2] == "You can have at most 500 active GTTs."
+
+
+def test_no_id_of_a_gtt_comes_back_on_a_later_day(make_client):
+    today = make_client(date="2026-11-19")
+    standing, gone = (today.ok("POST", "/gtt/triggers", gtt(today, [today.at(-2)]))["trigger_id"] for _ in range(2))
+    today.ok("DELETE", f"/gtt/triggers/{gone}")
+    evening = carry.collect(today.exchange)
+    assert [old.trigger_id for old in evening.gtts] == [standing]
+    tomorrow = Exchange(SandboxConfig(speed=None, date="2026-11-20", symbols=("INFY", "SBIN")), evening)
+    assert tomorrow.gtts.place(gtt(today, [today.at(-2)]), tomorrow.now) == gone + 1
