@@ -281,6 +281,7 @@ class Gateway:
             self._answer(gtt.intent, Verb.PLACE, Outcome.SENT)
             await self._send(gtt.intent, self.broker.place_gtt(gtt), Purpose.PROTECT)
         elif isinstance(command, ModifyGtt):
+            self.lookups.changed(gtt.intent)
             request = self.broker.modify_gtt(gtt)
             await self._call(gtt.intent, Verb.MODIFY, str(gtt.gtt_id), request, Purpose.PROTECT)
         else:

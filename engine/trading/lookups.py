@@ -106,6 +106,10 @@ class Lookups:
             return
         self._unproven[intent] = self._in(self.patience.settle_s)
 
+    def changed(self, intent: int) -> None:
+        """Take note that a GTT is changed: from now on its legs say nothing about whether its id is its own."""
+        self._unproven.pop(intent, None)
+
     def foreign(self, intent: int, broker_id: str) -> bool:
         """Tell whether an id in the answer to an intent is known as that of another order or GTT."""
         out = self.kernel.out

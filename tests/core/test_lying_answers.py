@@ -472,6 +472,28 @@ def test_a_gtt_that_was_answered_with_the_id_of_another_is_found_by_its_legs(eng
     asyncio.run(story())
 
 
+def test_a_gtt_that_was_changed_before_any_list_was_read_stays_ours_whatever_its_legs(engine):
+    async def story():
+        gtt = await gtt_sent(engine, named(9))
+
+        async def refuse(_):
+            raise OrderRefused("OrderException", "no")
+
+        engine.broker.modify_gtt = refuse
+        moved = [GttLeg(99.0, 98.5, Side.SELL, 100)]
+        engine.scene.now += 6 * SECOND
+        engine.clock.set(engine.scene.now)
+        engine.scene.kernel.out.modify_gtt(gtt, 101.0, moved)
+        engine.gateway.put(ModifyGtt(gtt))
+        await engine.gateway.drain()
+        engine.turn()
+        engine.broker.listed = [GttUpdate(engine.scene.now, 9, CANBK, GttStatus.ACTIVE, moved, [])]
+        await engine.look(4)
+        assert (gtt.gtt_id, gtt.status, gtt.legs[0].trigger) == (9, GttStatus.ACTIVE, 99.0)
+
+    asyncio.run(story())
+
+
 def test_nothing_is_deleted_under_a_gtt_id_that_no_list_has_shown(engine):
     async def story():
         gtt = await gtt_sent(engine, named(5))

@@ -3,6 +3,7 @@
 import pytest
 
 from compiled.model import SECOND
+from engine.trading.lookups import Patience
 from tests.simulation.trader import Want
 from tests.simulation.world import World
 
@@ -10,11 +11,13 @@ SHARES = 10
 HOLD_S, LEAVE_S, END_S = 3.0, 24.0, 60.0
 SETTLED_S = 23.0
 BACK_S = 2.0
+LATE_S = 10.0
 STRIDE = 23
 
 
 def scenario(seed=5, **changes):
-    """Return a quiet day whose strategy wants ten shares from second 3 to second 24."""
+    """Return a quiet day whose strategy wants ten shares from second 3 to second 24; nothing is late for longer than 10."""
+    changes = {"patience": Patience(late_s=LATE_S)} | changes
     world = World(seed, lambda: [Want(token, SHARES, at(HOLD_S), at(LEAVE_S))], sigma=0.00005, **changes)
     token = int(world.exchange.market.listings[0].instrument.token)
     world.start()

@@ -11,15 +11,12 @@ import pytest
 
 from brokers.sandbox import faults
 from brokers.sandbox.faults import KINDS
-from engine.trading.lookups import Patience
 from tests.simulation.test_crash_points import END_S, LEAVE_S, SHARES, holds, scenario
 from tests.simulation.test_nights import Blind
 
 PLAIN = ("INTENT", "SENT", "OPEN", "COMPLETE")
 LOOKED_UP = ("INTENT", "SENT", "UNKNOWN", "COMPLETE")
 NEVER_THERE = ("INTENT", "SENT", "UNKNOWN", "LOST")
-LATE_S = 10.0
-"""How long an entry may be late in these short days."""
 REFUSED = ("INTENT", "SENT", "REJECTED")
 AT_ONCE = ("INTENT", "SENT", "COMPLETE")
 
@@ -75,7 +72,7 @@ def day():
     worlds = []
 
     def make(*texts):
-        worlds.append(scenario(patience=Patience(late_s=LATE_S)))
+        worlds.append(scenario())
         for text in texts:
             worlds[-1].exchange.faults.add(faults.from_text(text), worlds[-1].exchange.now)
         return worlds[-1]
