@@ -68,7 +68,7 @@ class SandboxConfig:
     state: Path | None = None
     """SQLite file that keeps the account, so that a restart goes on where it was and a later date carries it over."""
     user_id: str = ""
-    """Empty: derived from seed, date, tape and symbols."""
+    """Empty: derived from seed, date, tape and symbols; with `state` those of the first day."""
     redirect: str = ""
     """Where the login page sends the browser; empty: a page of the sandbox itself."""
     choices: Choices = GUESSED

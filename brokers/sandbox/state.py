@@ -73,6 +73,7 @@ class State:
     def open(self, config: SandboxConfig) -> tuple[Exchange, Api]:
         """Return the exchange of a date as the file knows it; raise `ConfigError` where the two do not fit."""
         last = self._row("select date, config, carried, now from day order by date desc limit 1")
+        config = config if last is None else _of_account(config, last)
         if last is None or last[0] < config.date:
             carried = None if last is None else self._finished(config, last)
             packed = None if carried is None else msgspec.json.encode(carried).decode()
@@ -105,8 +106,7 @@ class State:
 
     def _finished(self, config: SandboxConfig, last: tuple[Any, ...]) -> Carried:
         """Play the last day to its end and return what it leaves."""
-        shape = msgspec.json.decode(last[1])
-        old = replace(config, date=last[0], **{key: _value(key, shape[key]) for key in SHAPE if key in shape})
+        old = _as_begun(config, last)
         requests = self._requests(last[0])
         named = " ".join(
             [
@@ -152,6 +152,19 @@ class State:
             if self._progress is not None:
                 self._progress(exchange.config.date, exchange.now)
         exchange.run(until)
+
+
+def _as_begun(config: SandboxConfig, day: tuple[Any, ...]) -> SandboxConfig:
+    """Return the configuration that a day of the file was begun with."""
+    shape = msgspec.json.decode(day[1])
+    return replace(config, date=day[0], **{key: _value(key, shape[key]) for key in SHAPE if key in shape})
+
+
+def _of_account(config: SandboxConfig, last: tuple[Any, ...]) -> SandboxConfig:
+    """Return a configuration for the account of the file, which keeps its user over the days unless another is named."""
+    old = _as_begun(config, last)
+    user = old.user_id if old.date == config.date else old.user
+    return replace(config, user_id=config.user_id or user)
 
 
 def _packed(config: SandboxConfig) -> str:

@@ -136,6 +136,16 @@ def test_the_next_day_brings_shares_in_t1_cash_less_charges_and_what_was_left_op
         assert (rows["INFY"]["quantity"], rows["INFY"]["t1_quantity"]) == (10, 0), "settled on the second morning"
 
 
+def test_the_account_keeps_its_user_over_days_and_restarts(tmp_path):
+    file = tmp_path / "sandbox.db"
+    users = []
+    for day in ("2026-11-19", "2026-11-19", "2026-11-20", "2026-11-20"):
+        with State(file) as state:
+            users.append(Account(state, config(file, date=day, start="15:25")).exchange.session.user_id)
+    assert users == [config(file, date="2026-11-19").user] * 4
+    assert users[0] != config(file, date="2026-11-20").user
+
+
 def test_an_evening_order_is_sent_the_next_morning(tmp_path):
     file = tmp_path / "sandbox.db"
     with State(file) as state:
