@@ -142,7 +142,7 @@ def run_day(station, kite, run, text=""):
 
 
 def test_a_live_day_ends_with_the_same_books_on_both_sides(station, kite_like):
-    kite = kite_like(speed=None, symbols=NAMES, start="15:00")
+    kite = kite_like(speed=None, symbols=NAMES, start="14:30")
     made, books = run_day(station, kite, live(kite), EAGER)
     assert made.state.name == "live"
     fills = rows(made.database, "SELECT * FROM fills")
