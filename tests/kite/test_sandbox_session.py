@@ -87,7 +87,8 @@ async def test_a_desk_whose_token_died_goes_on_after_the_next_login(endpoint, si
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await broker.close()
-    assert [level for level, _ in told] == ["alarm", "info"]
+    # in the quarter of an hour before 06:00 IST a warning says that the session ends then
+    assert [level for level, _ in told if level != "warn"] == ["alarm", "info"]
     assert session.access_token not in f"{told}{sink.notices}"
 
 
