@@ -12,6 +12,7 @@ from brokers.kite import figures, outcome
 from brokers.kite.calls import Calls
 from brokers.kite.listings import todays
 from brokers.kite.peer import rules_of
+from brokers.kite.readings import Readings
 from brokers.kite.terms import VARIETY, slices
 from brokers.kite.translation import (
     PLAIN_ACCOUNT,
@@ -38,6 +39,7 @@ from compiled.terms import Change
 from engine.errors import DataError, OperatorError, OrderRefused, RetryableError
 from engine.market.calendar import ist_day
 from engine.market.dumps import Dumps, unpacked
+from engine.market.instruments import as_number
 from engine.ports import BrokerHolding, BrokerPosition, Clock, PriceBand, Slices
 
 _DAY: Final = 86_400 * SECOND
@@ -105,6 +107,8 @@ class KiteBroker:
         self._tokens: dict[tuple[str, str], int] = {}
         self._orders: dict[str, Known] = {}
         """By order id: those placed here, and those of any order book read; a day has a few thousand at most."""
+        self._book = Readings[tuple[OrderUpdate, Known]]()
+        self._triggers = Readings[GttUpdate]()
 
     def know(self, instruments: Iterable[Instrument]) -> None:
         """Take note of instruments: their names, grids and tokens."""
@@ -193,14 +197,12 @@ class KiteBroker:
         """Return today's order book, ours and others', in the order of Kite's rows: oldest first."""
         now = self._clock.now()
 
-        def book(kite: Any) -> tuple[list[OrderUpdate], dict[str, Known]]:
-            rows = _rows(kite.orders())
-            updates = [order_update(row, now) for row in rows]
-            return updates, {update.order_id: _known(row) for update, row in zip(updates, rows, strict=True)}
+        def read(row: Row) -> tuple[OrderUpdate, Known]:
+            return order_update(row, now), _known(row)
 
-        updates, orders = await self._calls.read(book)
-        self._orders.update(orders)
-        return updates
+        pairs = await self._calls.read(lambda kite: self._book.of(_rows(kite.orders()), as_number(ist_day(now)), read))
+        self._orders.update((update.order_id, known) for update, known in pairs)
+        return [update for update, _ in pairs]
 
     async def trades(self) -> list[Trade]:
         """Return today's trades, oldest first."""
@@ -214,7 +216,9 @@ class KiteBroker:
             return []
         now = self._clock.now()
         gtts = await self._calls.read(
-            lambda kite: [gtt_update(row, now, self._token) for row in _rows(kite.get_gtts())]
+            lambda kite: self._triggers.of(
+                _rows(kite.get_gtts()), as_number(ist_day(now)), lambda row: gtt_update(row, now, self._token)
+            )
         )
         return sorted(gtts, key=lambda each: each.gtt_id)
 

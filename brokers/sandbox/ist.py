@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from email.utils import formatdate
+from functools import lru_cache
 
 from compiled.model import SECOND
 from engine.errors import ConfigError
@@ -38,6 +39,7 @@ def day_of(ts: int) -> str:
     return moment(ts).date().isoformat()
 
 
+@lru_cache(maxsize=4_096)
 def text(ts: int) -> str:
     """Return "YYYY-mm-dd HH:MM:SS" as Kite writes it."""
     return moment(ts).isoformat(" ")
@@ -45,7 +47,12 @@ def text(ts: int) -> str:
 
 def http_date(ts: int) -> str:
     """Return a `Date` header, GMT."""
-    return formatdate(ts // SECOND, usegmt=True)
+    return _dated(ts // SECOND)
+
+
+@lru_cache(maxsize=16)
+def _dated(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def candle(ts: int) -> str:

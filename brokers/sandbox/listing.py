@@ -88,6 +88,7 @@ class Listing:
         self._reach = max(1, self.low_band), max(1, self.high_band)
         """Where orders of the day may stand: what was in the band at any time."""
         self._book: Book | None = None
+        self._shown: tuple[int, int, int] | None = None
         self.bids: dict[int, int] = {}
         """The crowd's buying quotes: grid index → number in the book."""
         self.asks: dict[int, int] = {}
@@ -134,8 +135,20 @@ class Listing:
                     self._book.limit(quotes[ticks], side, ticks, quantity)
         return self._book
 
+    def show(self, bid: int, ask: int, quantity: int) -> None:
+        """Quote five levels a side from these grid indices on, without a book as long as nobody orders."""
+        self._shown = (bid, ask, quantity)
+        if self._book is not None:
+            self._book = None
+            self.bids.clear()
+            self.asks.clear()
+
     def _drawn(self, side: int) -> list[tuple[int, int]]:
-        """Return (grid index, quantity) of what a crowd would quote around the last price, while it may."""
+        """Return (grid index, quantity) of what is quoted: as shown, or what a crowd would quote while it may."""
+        if self._shown is not None:
+            best, quantity = self._shown[0 if side > 0 else 1], self._shown[2]
+            behind = range(best, best - side * LEVELS, -side)
+            return [(ticks, quantity) for ticks in behind if self.low_band <= ticks <= self.high_band]
         if not self.prints or not (self.calling or self.phase == CONTINUOUS):
             return []
         made, low, high = self.instrument, self.low_band, self.high_band

@@ -14,7 +14,7 @@ from brokers.sandbox.mutual_funds import MutualFunds
 from brokers.sandbox.orders import AMO, ClientOrder, trade_row
 from brokers.sandbox.sabotage import struck
 from brokers.sandbox.sessions import SHUT
-from brokers.sandbox.table import Parts, Route, matched, route
+from brokers.sandbox.table import Parts, Route, RouteTable, route
 from brokers.sandbox.varieties import SQUARED_OFF, sliced_answer
 from brokers.sandbox.wire import (
     CSV,
@@ -42,7 +42,7 @@ class Api:
         """Hears of every request that changed something, and when: whoever keeps the state."""
         self._exchange = exchange
         exchange.woken = self._remember
-        self._routes = [*self._table(), *admin_table(exchange)]
+        self._routes = RouteTable([*self._table(), *admin_table(exchange)])
 
     def respond(self, request: Request) -> Response:
         """Answer a request at the exchange's present instant; never raises for a bad one."""
@@ -56,7 +56,7 @@ class Api:
     def perform(self, request: Request) -> Response:
         """Answer a request, faults aside."""
         try:
-            entry, parts = matched(self._routes, request)
+            entry, parts = self._routes.matched(request)
             self._admit(entry, request)
             answer = entry.action(request, parts)
         except ApiError as error:

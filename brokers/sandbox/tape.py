@@ -139,7 +139,6 @@ class Tape:
         self.shift = 0.0
         self.skips_to = 0
         self._prints: dict[int, list[Print]] = {}
-        self._quotes: dict[int, list[int]] = {listing.instrument.token: [] for listing in listings}
         for listing, candles in zip(listings, bars, strict=True):
             for candle in candles:
                 self._lay(listing, candle)
@@ -168,10 +167,14 @@ class Tape:
         return [row.listing for row in due]
 
     def _play(self, row: Print, now: int) -> None:
-        listing, book = row.listing, row.listing.book
+        listing = row.listing
         listing.trade(row.ticks, row.quantity, now)
+        if not listing.own:
+            listing.show(row.ticks - 1, row.ticks + 1, row.quote)
+            return
         self.leave(listing)
-        if listing.own and row.quantity:
+        book = listing.book
+        if row.quantity:
             bought = book.limit(listing.number(), -1, row.ticks, row.quantity, 0, IOC)
             if bought < row.quantity:
                 book.limit(listing.number(), 1, row.ticks, row.quantity - bought, 0, IOC)
@@ -179,21 +182,20 @@ class Tape:
         highest = row.ticks - 1 if ask < 0 else min(row.ticks - 1, ask - 1)
         lowest = max(row.ticks, bid) + 1
         for distance in range(LEVELS):
-            self._quote(listing, 1, highest - distance, row.quote)
-            self._quote(listing, -1, lowest + distance, row.quote)
+            self._quote(listing, 1, listing.bids, highest - distance, row.quote)
+            self._quote(listing, -1, listing.asks, lowest + distance, row.quote)
 
     def leave(self, listing: Listing) -> None:
         """Withdraw the replay agent's quotes."""
-        quotes = self._quotes[listing.instrument.token]
-        for number in quotes:
-            listing.book.cancel(number)
-        quotes.clear()
+        for quotes in (listing.bids, listing.asks):
+            for number in quotes.values():
+                listing.book.cancel(number)
+            quotes.clear()
 
     def match(self, listing: Listing, now: int) -> None:
         """Print nothing: what the auctions of the day found is in the record."""
 
-    def _quote(self, listing: Listing, side: int, ticks: int, quantity: int) -> None:
+    def _quote(self, listing: Listing, side: int, held: dict[int, int], ticks: int, quantity: int) -> None:
         if listing.low_band <= ticks <= listing.high_band:
-            number = listing.number()
-            listing.book.limit(number, side, ticks, quantity)
-            self._quotes[listing.instrument.token].append(number)
+            held[ticks] = listing.number()
+            listing.book.limit(held[ticks], side, ticks, quantity)

