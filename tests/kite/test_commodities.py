@@ -93,7 +93,7 @@ def test_a_lot_holds_what_the_contract_says(symbol, units):
 def test_a_commodity_of_which_nobody_knows_the_lot_cannot_be_traded():
     row = {
         "instrument_token": 7, "exchange": "MCX", "tradingsymbol": "SAFFRON26NOVFUT", "tick_size": 1.0, "lot_size": 1,
-        "segment": "MCX-FUT", "instrument_type": "FUT", "name": "SAFFRON",
+        "segment": "MCX-FUT", "instrument_type": "FUT", "name": "SAFFRON", "expiry": "",
     }  # fmt: skip
     day = ist_day(1_790_000_000 * SECOND)
     assert instrument(row, day) is None
