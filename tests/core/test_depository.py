@@ -1,12 +1,18 @@
 """Shares that lack their authorisation at the depository: when they count as unprotected, and what is told."""
 
+import asyncio
+
 import pytest
 
-from compiled.model import Product
+from compiled.events import PlaceOrder
+from compiled.model import OrderStatus, Product
+from engine.errors import OrderRefused
 from engine.ports import BrokerHolding
 from engine.trading.depository import DepositoryWatch, unauthorised
 from engine.trading.differences import Snapshot
-from tests.core.scripted import CANBK, OPEN, Scene
+from tests.core.scripted import CANBK, OPEN, Scene, only, some
+from tests.core.test_lying_answers import failing
+from tests.core.test_order_path_gateway import Engine
 from tests.core.test_order_path_restart import Life, tomorrow
 
 
@@ -81,3 +87,19 @@ def test_what_is_bought_today_or_intraday_needs_none():
 )
 def test_a_refusal_for_want_of_an_authorisation_is_known_by_its_words(reason, is_it):
     assert unauthorised(reason) is is_it
+
+
+def test_a_sale_that_is_refused_for_want_of_one_is_asked_for_again_after_five_minutes(tmp_path):
+    async def story():
+        engine = Engine(tmp_path)
+        engine.scene.hold()
+        leaving = engine.scene.leave()
+        engine.broker.outcome = failing(OrderRefused("OrderException", "100 shares need authorisation at depository"))
+        engine.gateway.put(PlaceOrder(leaving))
+        await engine.gateway.drain()
+        await engine.look()
+        assert (leaving.status, engine.gateway.unauthorised) == (OrderStatus.REJECTED, {CANBK})
+        assert some(engine.scene.seconds(299), PlaceOrder) == []
+        assert only(engine.scene.seconds(2), PlaceOrder).order.quantity == 100
+
+    asyncio.run(story())

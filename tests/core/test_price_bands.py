@@ -253,6 +253,15 @@ def test_a_price_off_the_band_that_is_known_is_asked_about_within_seconds():
     assert desk.posted == []
 
 
+def test_bands_that_could_not_be_read_are_asked_for_again_within_seconds():
+    desk = Watching()
+    desk.scene.hold()
+    desk.quotes.error = RetryableError("busy")
+    assert list(desk.pass_time(41)) == [30, 35, 40]
+    desk.quotes.error = None
+    assert list(desk.pass_time(60)) == [4, 34]
+
+
 def test_a_price_near_an_edge_is_asked_about_and_one_in_the_middle_is_not():
     desk = Watching()
     desk.scene.tick(92.0)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from compiled.events import GttUpdate, OrderUpdate, Trade
-from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, Side
+from compiled.events import GttUpdate, OrderUpdate, Outcome, PlaceGtt, Trade
+from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, Product, Side
 from engine.errors import OperatorError, RetryableError
 from engine.ports import BrokerHolding, BrokerPosition
 from engine.trading.differences import Choice, Kind
 from tests.core.books import BOUND, CASH, Desk
-from tests.core.scripted import BEL, CANBK, STRANGER
+from tests.core.scripted import BEL, CANBK, STRANGER, no_charges, only
 
 
 @pytest.fixture
@@ -116,6 +116,7 @@ def test_shares_bought_on_margin_are_a_holding_of_their_own(desk):
         BrokerHolding(BEL, "BEL", 12, 250.0), BrokerHolding(BEL, "BEL", 4, 260.0, "MTF"),
     ]  # fmt: skip
     assert desk.look(2) == [("BEL:CNC", Kind.UNMANAGED, 12), ("BEL:MTF", Kind.UNMANAGED, 4)]
+    assert [each.difference.choices for each in desk.reconciler.standing.values()] == [tuple(Choice)] * 2
 
 
 # positions
@@ -169,9 +170,10 @@ def test_what_the_desk_does_not_watch_can_only_be_ignored(desk):
     assert desk.only().choices == (Choice.IGNORE,)
 
 
-def test_a_short_position_can_be_bought_back_or_ignored(desk):
-    desk.books.at["positions"] = [BrokerPosition(BEL, "BEL", "CNC", -5, 10.0)]
-    assert desk.look(2) == [("BEL:CNC", Kind.UNMANAGED, -5)]
+@pytest.mark.parametrize("product", ["CNC", "MTF"])
+def test_a_short_position_can_be_bought_back_or_ignored(desk, product):
+    desk.books.at["positions"] = [BrokerPosition(BEL, "BEL", product, -5, 10.0)]
+    assert desk.look(2) == [(f"BEL:{product}", Kind.UNMANAGED, -5)]
     assert desk.only().choices == (Choice.IGNORE, Choice.FLATTEN)
 
 
@@ -285,6 +287,18 @@ def test_a_gtt_of_ours_that_is_not_listed_is_a_difference(desk):
 def test_cash_beyond_the_bound_is_a_difference(desk, cash, figure):
     desk.books.cash = CASH + cash
     assert desk.look(2) == ([("funds", Kind.FUNDS, figure)] if figure else [])
+
+
+def test_the_loan_that_a_sale_of_financed_shares_pays_back_is_no_difference(desk):
+    scene = desk.scene
+    scene.kernel.rates[8 * CANBK + int(Product.MTF)] = no_charges()
+    gtt = only(scene.fill(scene.enter(100, product=Product.MTF)), PlaceGtt).gtt
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    scene.fill(scene.leave(), "S1")
+    desk.books.cash = CASH - 7_500_00  # of the 10,000 they were sold for
+    assert desk.look(2) == []
+    desk.books.cash = CASH - 10_000_00 - BOUND - 1
+    assert desk.look(2) == [("funds", Kind.FUNDS, -BOUND - 1)]
 
 
 def test_cash_is_not_compared_while_an_order_blocks_some(desk):

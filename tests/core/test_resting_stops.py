@@ -4,7 +4,7 @@ import pytest
 
 from compiled.events import Act, CancelOrder, ModifyOrder, Outcome, PlaceGtt, PlaceOrder, Verb
 from compiled.model import OrderStatus, OrderType, Product, Purpose, Side
-from compiled.risk import Limits
+from compiled.risk import Reason
 from tests.core.scripted import CANBK, Scene, only, some
 
 
@@ -207,7 +207,9 @@ def test_a_bare_intraday_position_has_no_stop_and_is_not_called_naked(scene):
     assert (stops(scene), scene.kernel.naked()) == ([], 0)
 
 
-def test_delivery_shares_are_still_not_sold_short():
-    scene = Scene(limits=Limits())
-    found = scene.act(lambda ctx: ctx.enter(CANBK, Side.SELL, 0, 2.0, quantity=5))
+@pytest.mark.parametrize("product", [Product.CNC, Product.MTF])
+def test_delivery_shares_are_still_not_sold_short(product):
+    scene = Scene(products=(Product.CNC, Product.MIS, Product.MTF))
+    found = scene.act(lambda ctx: ctx.enter(CANBK, Side.SELL, 0, 2.0, quantity=5, product=product))
     assert some(found, PlaceOrder) == []
+    assert scene.kernel.decisions.fresh[-1].verdict is Reason.SHORT_DELIVERY

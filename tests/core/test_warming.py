@@ -106,6 +106,9 @@ def test_no_strategy_hears_or_enters_what_is_cold_while_orders_by_hand_go_throug
     scene.script.todo.append(asked.append)
     scene.tick(100.0)
     assert asked == [], "it is not shown a tick"
+    scene.tick(100.0, after=61)
+    scene.timer(2)
+    assert (len(kernel.closed_bars), cold.heard) == (1, []), "nor a bar"
     scene.script.todo.clear()
     assert wanted(scene, "script") is Reason.WARMING
     assert kernel.slots[0].stopped == ""
