@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from tests.mutants import CONTROL, MUTANTS, ROOT, hunt
+from tests.mutants import CONTROL, MUTANTS, NEAREST, ROOT, broken, hunt
 
 BOUNDED = 2
 
@@ -21,7 +21,22 @@ def todays():
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_every_mutant_still_finds_its_place_in_the_code(mutant):
-    assert (ROOT / mutant.file).read_text(encoding="utf-8").count(mutant.old) == 1
+    assert broken(mutant) != (ROOT / mutant.file).read_text(encoding="utf-8")
+
+
+def test_the_tests_that_go_first_are_there():
+    assert [test for tests in NEAREST.values() for test in tests if not (ROOT / test).is_file()] == []
+    assert [part for part in NEAREST if not (ROOT / part).exists()] == []
+
+
+def test_no_two_mutants_are_one():
+    assert len({mutant.name for mutant in MUTANTS}) == len({mutant[1:] for mutant in MUTANTS}) == len(MUTANTS)
+
+
+def test_a_mutant_that_has_lost_its_place_is_told_before_anything_is_hunted():
+    lost = CONTROL._replace(old="nothing of the kind")
+    with pytest.raises(ValueError, match="nothing is broken: 0 places in "):
+        hunt(lost)
 
 
 @pytest.mark.timeout(900)

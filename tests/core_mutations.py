@@ -1,0 +1,275 @@
+"""Ways to break the core: each takes one promise back (`tests/mutants.py` hunts them)."""
+
+from tests.mutations import Mutant
+
+POSITIONS = "compiled/positions.py"
+KERNEL = "compiled/kernel.py"
+ANSWERS = "compiled/answers.py"
+PROTECTION = "compiled/protection.py"
+ORDERS = "compiled/orders.py"
+OUTBOX = "compiled/outbox.py"
+TRIGGERS = "compiled/triggers.py"
+ENTRIES = "compiled/entries.py"
+NOTES = "compiled/notes.py"
+GUARD = "compiled/guard.py"
+BAND = "compiled/band.py"
+LADDER = "compiled/ladder.py"
+EXITS = "compiled/exits.py"
+
+CORE = (
+    Mutant(
+        "a halt leaves working entries alone", POSITIONS,
+        "                self.out.cancel(rung.entry)", "                pass",
+    ),
+    Mutant("orders on their way do not count as exposure", POSITIONS, "coming = outstanding(entry)", "coming = 0"),
+    Mutant("stops for more than is held count as right", POSITIONS, "standing(rung) > rung.quantity", "False"),
+    Mutant(
+        "what comes late stays although all was to be sold", POSITIONS,
+        "        if self.flattening:\n            ladder.leaving = True\n",
+        "        if False:\n            ladder.leaving = True\n",
+    ),
+    Mutant(
+        "a flatten waits for an exit that was given up", POSITIONS,
+        "                    rung.doubt = 0\n", "                    pass\n",
+    ),
+    Mutant("a flatten only halts", KERNEL, 'self._leave(ladder, "flatten")', "pass"),
+    Mutant("intraday positions are left to the broker", KERNEL, 'self._leave(ladder, "square-off")', "pass"),
+    Mutant("what cannot be cancelled at once stays", KERNEL, "            self.clear_strays()\n", "            pass\n"),
+    Mutant(
+        "a band that moves leaves stops where they stand", KERNEL,
+        "                rung.refit = True\n", "                pass\n",
+    ),
+    Mutant("yesterday's last price makes today's bar", KERNEL, "if not tick.traded_since(self.today):", "if False:"),
+    Mutant(
+        "what waited for the open goes by an older price", KERNEL,
+        "priced = market.live and not market.untraded and market.heard >= hours.opens", "priced = True",
+    ),
+    Mutant("strategies hear what is cold", KERNEL, "                market.listeners = []\n", ""),
+    Mutant(
+        "an expiring contract is not left", KERNEL,
+        "(ladder.plan.product is Product.MIS or ladder.instrument.hours.clears)", "ladder.plan.product is Product.MIS",
+    ),
+    Mutant(
+        "an entry accepted after the latch stays", KERNEL,
+        "            # an entry accepted after the latch closed has its order id only now\n"
+        "            self._halt()\n",
+        "",
+    ),
+    Mutant("what a strategy died of is forgotten", KERNEL, "        slot.error = error\n", ""),
+    Mutant(
+        "what a strategy asked for before it died is done", KERNEL,
+        "        slot.context.requests = []\n        self.out.alert", "        self.out.alert",
+    ),
+    Mutant(
+        "what a day's bar asks for does not wait for the open", KERNEL,
+        "if slot.span == DAY and cause.what == BAR:", "if False:",
+    ),
+    Mutant(
+        "the last day's bar asks for nothing", KERNEL,
+        "slot.context.warming = not (last_day and since < market.instrument.hours.opens)",
+        "slot.context.warming = True",
+    ),
+    Mutant(
+        "what a day's bar asks for is lost when its history comes after the open", KERNEL,
+        "since = market.cooled if market.cooled > 0 else self.out.now", "since = self.out.now",
+    ),
+    Mutant("a trade is booked twice", ANSWERS, "        if key in self.applied:\n            return\n", ""),
+    Mutant("an exit nobody knew is looked at once only", ANSWERS, "            self._recall()", "            pass"),
+    Mutant(
+        "the stop of a cover order is not where the broker has put it", ANSWERS,
+        "                    rung.stop = order.trigger\n", "                    pass\n",
+    ),
+    Mutant(
+        "the id of an answer outranks the tag", ANSWERS,
+        "        if order is not None and order.tag and event.tag != order.tag:\n", "        if False:\n",
+    ),
+    Mutant(
+        "the fill of an order that only an answer has named is booked", ANSWERS,
+        "        if order is None or (order.tag and not order.proven):\n", "        if order is None:\n",
+    ),
+    Mutant("a twin that works goes on", ANSWERS, "        twin.unwanted = True\n", ""),
+    Mutant(
+        "a restart forgets the day's notes", ANSWERS,
+        "            self._renote(order, trade_id, ts, quantity, value, charges)", "            pass",
+    ),
+    Mutant(
+        "an unwanted order that got its id stays", ANSWERS,
+        "        if order.unwanted:\n            self._stray(order)", "        if order.unwanted:\n            pass",
+    ),
+    Mutant(
+        "an entry that was given up is kept when it comes", ANSWERS,
+        "            order.unwanted = True\n        elif", "            pass\n        elif",
+    ),
+    Mutant(
+        "a second exit stays beside the first", ANSWERS,
+        "                rung.exit = order\n            else:\n                self._stray(order)",
+        "                rung.exit = order",
+    ),
+    Mutant(
+        "a busy broker's refusals cost a position its stop", ANSWERS,
+        'return reason.startswith(("busy", "TokenException", "NetworkException"))', "return False",
+    ),
+    Mutant(
+        "delivery closed on its day is charged as delivery", ANSWERS,
+        "        if product is not Product.CNC:\n            return None\n", "        return None\n",
+    ),
+    Mutant(
+        "the sibling of an exit is not deleted", PROTECTION,
+        "        out.delete_gtt(gtt)\n"
+        "    if entry is not None and not settled(entry):\n"
+        "        return\n"
+        "    unguarded",
+        "        pass\n    if entry is not None and not settled(entry):\n        return\n    unguarded",
+    ),
+    Mutant(
+        "an exit leaves while its stop still stands", PROTECTION,
+        "    if gtt is not None and gtt.live:\n"
+        "        if gtt.status is GttStatus.ACTIVE and takes:\n"
+        "            out.delete_gtt(gtt)\n"
+        "        return\n",
+        "",
+    ),
+    Mutant(
+        "protection keeps its size when more is filled", PROTECTION,
+        "    resized = gtt.legs[0].quantity != rung.quantity", "    resized = False",
+    ),
+    Mutant(
+        "nothing is protected", PROTECTION,
+        "    else:\n        _place_gtt(out, ladder, rung, last)\n\n\ndef _near", "\n\ndef _near",
+    ),
+    Mutant(
+        "a stop follows the price down", PROTECTION,
+        "    stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop\n    resized",
+        "    stop = stop_at(ladder, rung, last)\n    resized",
+    ),
+    Mutant(
+        "what was sold twice stays sold", PROTECTION,
+        "        _take_back(out, ladder, rung, last)\n        return\n", "        return\n",
+    ),
+    Mutant(
+        "an exit that may still arrive is sent again", PROTECTION,
+        "if takes and out.now < rung.doubt and _sheltered(out, ladder, rung, last):", "if False:",
+    ),
+    Mutant(
+        "an exit offers more than there is", PROTECTION,
+        "    if offered(order) > rung.quantity:\n", "    if False:\n",
+    ),
+    Mutant(
+        "a stop stays beside the exit it stood for", PROTECTION,
+        "    if rung.gtt is not None and rung.gtt.live:\n"
+        "        out.delete_gtt(rung.gtt)\n"
+        "    guard.gone(out, rung)\n"
+        "    if offered",
+        "    if offered",
+    ),
+    Mutant(
+        "a fired GTT without an order is waited for", PROTECTION,
+        "        if not _waiting(out, gtt):\n", "        if False:\n",
+    ),
+    Mutant("what waits for the next session is told every second", PROTECTION, "        rung.waits = True\n", ""),
+    Mutant(
+        "entries that rest stay through unconfirmed hours", PROTECTION,
+        " or ladder.instrument.hours.withdraws(out.now, entry.created)", "",
+    ),
+    Mutant(
+        "an exit at a broker of LIMIT orders leaves at the market", PROTECTION,
+        "    if out.limit_only:\n        if last <= 0.0:", "    if False:\n        if last <= 0.0:",
+    ),
+    Mutant(
+        "a fill of an order given up is ignored", ORDERS,
+        "    OrderStatus.LOST: _WORKING,", "    OrderStatus.LOST: (),",
+    ),
+    Mutant("an old row takes fills back", ORDERS, "    if update.filled > order.filled:\n", "    if True:\n"),
+    Mutant("what was cancelled works again", ORDERS, "OrderStatus.CANCELLED: (),", "OrderStatus.CANCELLED: _WORKING,"),
+    Mutant(
+        "an order is over before its trades are known", ORDERS,
+        "        if each.live or each.traded < each.filled:\n            return False",
+        "        if each.live:\n            return False",
+    ),
+    Mutant(
+        "a tag that stands at the broker is given out again", OUTBOX,
+        "max(self.next_intent, number + 1)", "self.next_intent",
+    ),
+    Mutant(
+        "an operator's wish waits for the back-off", OUTBOX,
+        "            order.retry_at = 0\n", "            pass\n",
+    ),
+    Mutant(
+        "what an exit sells is written off, too", "compiled/adoption.py",
+        "part > 0 and rung.exit is None", "part > 0",
+    ),
+    Mutant(
+        "a GTT that cannot grow with its position is asked for ever", TRIGGERS,
+        "if self._short_of(ladder, rung, self.markets[int(gtt.token)].last):", "if False:",
+    ),
+    Mutant(
+        "the exit beside a fired GTT goes on", TRIGGERS,
+        "            if rung.exit is not None:\n                self._stray(rung.exit)\n", "",
+    ),
+    Mutant("a GTT that is nobody's stop stays", TRIGGERS, "if rung.gtt is not gtt or not rung.live:", "if False:"),
+    Mutant("the twin of a GTT takes its place", TRIGGERS, "if gtt.gtt_id and gtt.gtt_id != gtt_id:", "if False:"),
+    Mutant(
+        "a refused stop is asked for again at once", TRIGGERS,
+        "rung.protect_at = self.out.now + max((rung.refusals + 1) * SECOND, wait)", "rung.protect_at = self.out.now",
+    ),
+    Mutant(
+        "more is bought than any stop can hold", ENTRIES,
+        "entry.terms.several and rung.plan.stop_percent <= 0.0", "entry.terms.several",
+    ),
+    Mutant("entries go by yesterday's last price", ENTRIES, " or market.untraded", ""),
+    Mutant("strategies enter what is cold", ENTRIES, "if market.cold and strategy != OPERATOR:", "if False:"),
+    Mutant(
+        "an expiring contract is entered after it was left", ENTRIES,
+        "(plan.product is Product.MIS or hours.clears)", "plan.product is Product.MIS",
+    ),
+    Mutant("financed shares are sold short", ENTRIES, " or plan.product is Product.MTF):", "):"),
+    Mutant(
+        "a broker of LIMIT orders is asked for others", ENTRIES,
+        "if self.out.limit_only and not _bare_limit(strategy, plan, entry):", "if False:",
+    ),
+    Mutant("a restart charges twice", NOTES, "        self.charged += charges\n", ""),
+    Mutant("a fill told late is netted as the last", NOTES, "if not fills or fill.follows(fills[-1]):", "if True:"),
+    Mutant("a partly filled stop is no exit", GUARD, " or order.traded > 0:", ":"),
+    Mutant(
+        "a stop off the band is asked for", GUARD,
+        "return edge if float(ladder.sign) * (edge - stop) > 0.0 else stop", "return stop",
+    ),
+    Mutant(
+        "a stop's limit stands before its trigger", BAND,
+        "return within(instrument, limit) if inside(instrument, trigger) else limit",
+        "return within(instrument, limit)",
+    ),
+    Mutant(
+        "a limit before its trigger counts as one that fills", BAND,
+        "    if float(sign) * (limit - trigger) < -HAIR:\n        return False\n", "",
+    ),
+    Mutant(
+        "a limit off the band counts as one that fills", BAND,
+        "return not inside(instrument, trigger) or inside(instrument, limit)", "return True",
+    ),
+    Mutant(
+        "a stop that cannot fill counts as protection", LADDER,
+        "return leg.quantity if fills(ladder.instrument, ladder.out, leg.trigger, leg.price) else 0",
+        "return leg.quantity",
+    ),
+    Mutant("an exit away from the price counts as protection", LADDER, " or not _meets(ladder, order, last):", ":"),
+    Mutant(
+        "shares that the depository would not let go count as protected", LADDER,
+        "    if _bound(ladder, rung):\n        return 0\n", "",
+    ),
+    Mutant(
+        "an exit is moved back", EXITS,
+        "if order.price > 0.0 and float(sign) * (price - order.price) <= 0.0:", "if False:",
+    ),
+    Mutant("an exit that has become unwanted stays", EXITS, "if not wanted or not taken:", "if False:"),
+    Mutant(
+        "an exit is pressed off the band", EXITS,
+        "return within(ladder.instrument, ladder.instrument.snap(last * (1.0 + float(sign) * percent / "
+        "100.0), -sign))",
+        "return ladder.instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign)",
+    ),
+    Mutant(
+        "a refusal in unconfirmed hours is a fault", "compiled/model.py",
+        "return self.auction == 0 and self.closes <= ts < self.ends", "return False",
+    ),
+)  # fmt: skip

@@ -1,0 +1,239 @@
+"""Ways to break the engine and the adapter: each takes one promise back (`tests/mutants.py` hunts them)."""
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """One way to be wrong: what it means, where, and which text becomes which."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+BOOKS = "engine/trading/books.py"
+LOOKUPS = "engine/trading/lookups.py"
+GATEWAY = "engine/trading/gateway.py"
+KILL = "engine/trading/killswitch.py"
+RESTORE = "engine/trading/restore.py"
+PACING = "engine/trading/pacing.py"
+DIFFERENCES = "engine/trading/differences.py"
+BACK_OFF = "engine/trading/backoff.py"
+RECONCILE = "engine/trading/reconcile.py"
+BANDS = "engine/trading/bands.py"
+WARMING = "engine/trading/warming.py"
+HOURS = "engine/market/hours.py"
+FIGURES = "brokers/kite/figures.py"
+
+ENGINE = (
+    Mutant("an unknown order is not looked up", BOOKS, "self.gateway.lookups.resolve(orders, triggers, began)", "pass"),
+    Mutant(
+        "books that cannot be read count as empty", BOOKS,
+        "            self.failures += 1\n            self.gateway.lookups.rest()\n            return False",
+        "            orders, trades, triggers = [], [], []",
+    ),
+    Mutant("a GTT left out of one look is not read in the next", BOOKS, "gtts or self._left_out or", "gtts or"),
+    Mutant("a twin of a GTT is left alone", BOOKS, "if gtt.gtt_id or gtt.status in", "if gtt.status in"),
+    Mutant(
+        "a GTT list older than its change is believed", BOOKS,
+        "if self.gateway.touched.get(gtt.intent, -1) <= began:", "if True:",
+    ),
+    Mutant("a GTT is given up at the first miss", BOOKS, "if self._gone[gtt_id] >= 2:", "if True:"),
+    Mutant(
+        "orders forgotten on a full disk come late", BOOKS,
+        "        self._post_orders(update for update in orders if self._forgotten(update))\n", "",
+    ),
+    Mutant("the ids of answers are not held against the books", BOOKS, "self.gateway.proven(orders, triggers)", "pass"),
+    Mutant("a GTT from before our request counts as its twin", BOOKS, " and gtt.created <= update.ts + SKEW", ""),
+    Mutant(
+        "a GTT whose request is under way is taken for a twin", BOOKS,
+        "if any(gtt.status in UNDER_WAY or self.gateway.touched.get(gtt.intent, -1) > began for gtt in made):",
+        "if False:",
+    ),
+    Mutant(
+        "an unknown order is given up at the first miss", LOOKUPS,
+        "if item.misses < self.patience.looks or now - item.since < self.patience.settle_s * SECOND:",
+        "if item.misses < 1:",
+    ),
+    Mutant("a refusal is believed at once", LOOKUPS, "if began > refusal.moves else None", "if False else ''"),
+    Mutant(
+        "an entry is given up while it may still arrive", LOOKUPS,
+        "order.purpose is Purpose.ENTRY and now < until", "False",
+    ),
+    Mutant("two unknown GTTs find the same one", LOOKUPS, " and str(update.gtt_id) not in taken", ""),
+    Mutant(
+        "an id that no book has shown is believed", LOOKUPS,
+        "            if proof is None and now < due:\n", "            if proof is None:\n",
+    ),
+    Mutant("what was given up is not watched for", LOOKUPS, "        self._given_up[intent] = until\n", ""),
+    Mutant(
+        "a request without an answer is not looked for", LOOKUPS,
+        "dues += [*self._unanswered.values(), *self._unproven.values()]", "dues += [*self._unproven.values()]",
+    ),
+    Mutant(
+        "the id of an order that is known is taken for ours", LOOKUPS,
+        "return stranger or (other is not None and order.intent not in {other.intent, other.parent})", "return False",
+    ),
+    Mutant(
+        "a GTT of somebody else is a twin", LOOKUPS,
+        "same_shares(update, gtt) and same_legs(update.legs, gtt.made)", "True",
+    ),
+    Mutant("a GTT of another product stands for ours", LOOKUPS, " and update.product == gtt.product.name", ""),
+    Mutant(
+        "an unknown order is sent again", GATEWAY,
+        "            self._unknown(intent, str(error))",
+        '            self._answer(intent, Verb.PLACE, Outcome.REFUSED, reason=f"busy: {error}")',
+    ),
+    Mutant("a request leaves before it is on disk", GATEWAY, "await self.journal.commit()", "self.journal.commit()"),
+    Mutant(
+        "the latch is not looked at before sending", GATEWAY,
+        "return self.kill.latched and order.purpose is Purpose.ENTRY", "return False",
+    ),
+    Mutant(
+        "an order is changed under an id that no book has shown", GATEWAY,
+        "return changed > 0 and self.lookups.proves(changed)", "return False",
+    ),
+    Mutant(
+        "an unknown change counts as done", GATEWAY,
+        "            self._turned_away(intent, verb, broker_id, str(error), purpose, Outcome.UNKNOWN)",
+        "            self._answer(intent, verb, Outcome.ACCEPTED, broker_id)",
+    ),
+    Mutant(
+        "exits do not leave on a full disk", GATEWAY,
+        "            if purpose is Purpose.ENTRY:\n                raise",
+        "            if purpose is not Purpose.PROTECT:\n                raise",
+    ),
+    Mutant("unwanted entries leave", GATEWAY, "        if order.unwanted:\n", "        if False:\n"),
+    Mutant(
+        "a change that is turned away is asked for again at once", GATEWAY,
+        "return self.back_off.refused(kind, now, most) if busy or verb is not Verb.PLACE else 0", "return 0",
+    ),
+    Mutant(
+        "an entry leaves at a price of the past", GATEWAY,
+        "late = is_entry(command) and now", "late = False and now",
+    ),
+    Mutant(
+        "an exit waits behind entries that hang", GATEWAY,
+        "return 0 < self._lanes - 1 <= self._entering", "return False",
+    ),
+    Mutant(
+        "an entry is changed after the latch", GATEWAY,
+        "        if self._barred(order):\n            self._answer(order.intent, Verb.MODIFY",
+        "        if False:\n            self._answer(order.intent, Verb.MODIFY",
+    ),
+    Mutant(
+        "a sale without its authorisation is asked for again at once", GATEWAY,
+        "            return AGAIN\n", "            return 0\n",
+    ),
+    Mutant("the latch is forgotten in a restart", KILL, "                self._write(self._latch)\n", ""),
+    Mutant("the latch waits for the disk", KILL, "        self._event.set()  # before", "        pass  # before"),
+    Mutant("a halt never becomes a flatten", KILL, "(self._latch.level != FLATTEN and level == FLATTEN)", "False"),
+    Mutant("a restart forgets which trades it has booked", RESTORE, "    kernel.applied.add(", "    len("),
+    Mutant(
+        "a restart takes an unanswered order for dead", RESTORE,
+        "        order.status = OrderStatus.UNKNOWN", "        order.status = OrderStatus.REJECTED",
+    ),
+    Mutant(
+        "a twin is nobody's after a restart", RESTORE,
+        "        kernel.strays[order.intent] = order\n", "        pass\n",
+    ),
+    Mutant(
+        "of two GTTs a restart keeps both", RESTORE,
+        "        kernel.stray_gtts[gone.intent] = gone\n", "        pass\n",
+    ),
+    Mutant("a restart forgets the GTT's order", RESTORE, '    gtt.order_id = request["order_id"]\n', ""),
+    Mutant(
+        "a restart forgets who was leaving", RESTORE,
+        "(ladder.leaving or (bool(rung.exit_reason) and ours))", "False",
+    ),
+    Mutant("a restart believes an id that nothing has proven", RESTORE, 'not fields.get("unproven", False)', "True"),
+    Mutant(
+        "a restart sends an exit again that may still arrive", RESTORE,
+        "        rung.doubt = order.created + int(kernel.out.exits.doubt) * SECOND", "        pass",
+    ),
+    Mutant(
+        "a time-out counts as a refusal", "brokers/kite/outcome.py",
+        "    return OrderUnknown(str(failed))", '    return OrderRefused("X", str(failed))',
+    ),
+    Mutant(
+        "hints put off the reading of GTTs", PACING,
+        "            if polled:  # GTTs are read then only: hints may not put that off\n    ", "",
+    ),
+    Mutant(
+        "hints are taken for the whole truth", PACING,
+        "elif loop.hinted or polled or (unknown", "elif loop.hinted or (unknown",
+    ),
+    Mutant(
+        "a comparison takes what is still looked for for a difference", PACING,
+        " and not loop.gateway.lookups.seeking", "",
+    ),
+    Mutant("a GTT that has fired counts as missing shares", DIFFERENCES, " or token in behind", ""),
+    Mutant(
+        "financed shares are no delivery", DIFFERENCES,
+        "frozenset({Product.CNC.name, Product.MTF.name})", "frozenset({Product.CNC.name})",
+    ),
+    Mutant(
+        "the loan that a sale pays back is a difference", DIFFERENCES,
+        "if order.product is Product.MTF and", "if False and",
+    ),
+    Mutant(
+        "nothing leaves in the night", "engine/desk.py",
+        "                        _cancel(session)\n", "                        _cancel(daily)\n",
+    ),
+    Mutant(
+        "a busy broker is given no rest", "engine/trading/governor.py",
+        "            self._paused[other] = until", "            pass",
+    ),
+    Mutant(
+        "a refused placement ends the rest of its kind never", BACK_OFF,
+        "        self._times.pop(kind, None)\n", "",
+    ),
+    Mutant(
+        "refusals are not asked again less often", BACK_OFF,
+        "wait = min(FIRST << min(self._times[kind] - 1, 10), most)", "wait = FIRST",
+    ),
+    Mutant(
+        "exits rest as long as the others", BACK_OFF,
+        "return HURRY if purpose is Purpose.EXIT else BUSY", "return BUSY",
+    ),
+    Mutant(
+        "what waits for the opening waits beyond it", BACK_OFF,
+        "min(SHUT, max(FIRST, int(hours.opens) - now))", "SHUT",
+    ),
+    Mutant(
+        "between two looks at unreadable books the desk enters", RECONCILE,
+        "at_once = at_once or bool(self.unreadable)  #", "#",
+    ),
+    Mutant("books that cannot be read hold nothing back", RECONCILE, "if at_once or self.missed > 1:", "if at_once:"),
+    Mutant("bands that could not be read are not asked for soon", BANDS, "            self._next = now + SOON\n", ""),
+    Mutant(
+        "the bands of the closing auction are not asked for", BANDS,
+        "if self._openings and now >= self._openings[0] + SECOND:", "if False:",
+    ),
+    Mutant("bands that the price is near are not asked for", BANDS, "each.ladders or _near(each)", "each.ladders"),
+    Mutant("a price off its band brings no look at it", BANDS, "if now >= self._asked + SOON:", "if False:"),
+    Mutant(
+        "what closed during the warm-up is lost", WARMING,
+        "bars + [bar for bar in live if (bar.start, bar.span) not in known]", "bars + []",
+    ),
+    Mutant("history that is turned away once is given up", WARMING, "TRIES: Final = 3", "TRIES: Final = 1"),
+    Mutant(
+        "entries go on in unconfirmed hours", HOURS,
+        "made.last_entry = max(session.open, session.close - max(early, WITHDRAWN))", "made.last_entry = session.close",
+    ),
+    Mutant(
+        "expiring contracts are held through unconfirmed hours", HOURS,
+        "made.clears = self.keeping(day, instrument).expiring", "made.clears = False",
+    ),
+    Mutant(
+        "a failure is written down again and again", "engine/trading/failures.py",
+        " and slot.name not in self._told", "",
+    ),
+    Mutant(
+        "a count may be negative", FIGURES,
+        '    if number < 0:\n        raise ValueError(f"a negative count',
+        '    if False:\n        raise ValueError(f"a negative count',
+    ),
+    Mutant("NaN is a number", FIGURES, " or not isfinite(value)", ""),
+)  # fmt: skip
