@@ -287,9 +287,8 @@ def _carry(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
             out, ladder, rung, "no order can leave before the next session, and no GTT serves it: nothing protects it"
         )
         return
-    rung.stop = stop_at(ladder, rung, last)
-    rung.target = 0.0
-    _wait(out, ladder, rung, "its exit waits for the next session, under a new stop at " + str(rung.stop))
+    _stand_clear(ladder, rung, last)
+    _wait(out, ladder, rung, "its exit waits for the next session, under a stop at " + str(rung.stop))
     _place_gtt(out, ladder, rung, last)
 
 
@@ -306,14 +305,19 @@ def _protect_anew(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     missing = (gtt is None or not gtt.live) and rung.guard is None
     if not missing or last <= 0.0 or rung.plan.stop_percent <= 0.0 or out.now < rung.protect_at:
         return
-    if rung.stop <= 0.0 or float(ladder.sign) * (last - rung.stop) <= last * NEAREST_PERCENT / 100.0:
-        rung.stop = stop_at(ladder, rung, last)
-    rung.target = 0.0
+    _stand_clear(ladder, rung, last)
     if ladder.plan.resting:
         rung.stop = guard.taken(ladder, rung.stop)
         guard.place(out, ladder, rung)
     else:
         _place_gtt(out, ladder, rung, last)
+
+
+def _stand_clear(ladder: Ladder, rung: Rung, last: float) -> None:
+    """Keep the stop of a rung that cannot leave where it is, or give it the plan's distance from a price that is beyond it."""
+    if rung.stop <= 0.0 or float(ladder.sign) * (last - rung.stop) <= last * NEAREST_PERCENT / 100.0:
+        rung.stop = stop_at(ladder, rung, last)
+    rung.target = 0.0
 
 
 def _place_gtt(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:

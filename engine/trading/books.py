@@ -30,6 +30,8 @@ class Books:
         self.post = post
         self.looks = 0
         self.failures = 0
+        self.behind = False
+        """Whether a look has failed since all books were read last."""
         self._gone: dict[int, int] = {}
         self._left_out = False
         self._orders: dict[str, tuple[object, ...]] = {}
@@ -47,9 +49,11 @@ class Books:
         except (RetryableError, OperatorError):
             # a dead token latches the kill switch by itself; the desk stays, with what it knows
             self.failures += 1
+            self.behind = True
             self.gateway.lookups.rest()
             return False
         self.looks += 1
+        self.behind = self.behind and triggers is None
         self.gateway.proven(orders, triggers)
         self._post_orders(update for update in orders if self._forgotten(update))
         self._post_gtts(triggers, began)

@@ -316,7 +316,8 @@ class Loop:
     def _stand(self) -> None:
         """Let the kernel enter, or not."""
         held = bool(self.differences or self.holds)
-        self.state = "read-only" if held else BY_HAND if self.kernel.out.limit_only else "running"
+        if self.state != "closed":  # at rest it stays at rest
+            self.state = "read-only" if held else BY_HAND if self.kernel.out.limit_only else "running"
         self.inbox.append(Operate(self.clock.now(), Act.HOLD if held else Act.READY))
         self.wake.set()
 
@@ -359,6 +360,11 @@ class Loop:
         gateway = self.gateway
         busy = gateway.waiting or gateway.in_flight or gateway.unresolved or self.inbox
         return not busy and not self.kernel.working()
+
+    def amiss(self) -> bool:
+        """Tell whether something stands that time alone does not mend."""
+        unread = self.reconciler.unreadable or self.books.behind
+        return bool(unread or self.gateway.unresolved or self.kernel.naked())
 
     def end_of_day(self) -> None:
         """Close the last bars, once, and say so."""

@@ -12,6 +12,8 @@ from engine.trading.loop import Loop
 START_PATIENCE_S = 20.0
 STOP_PATIENCE_S = 15.0
 HOUR = 60 * MINUTE
+LOOK_AGAIN = 2 * MINUTE
+"""How often a desk at rest sees whether something is amiss."""
 
 
 async def run_live(loop: Loop, poll: int, compare: int, beat_s: float, rest: int) -> None:
@@ -59,18 +61,24 @@ async def run_live(loop: Loop, poll: int, compare: int, beat_s: float, rest: int
 async def run_night(loop: Loop, opens: int, beat_s: float) -> None:
     """Let the time to `opens` (ns UTC) pass, and on until there is a session with the broker, or a stop.
 
-    The screen lives and the operator is heard; the books are looked at only for what he asks for: an after-market order,
-    a cancellation, a choice.
+    The screen lives and the operator is heard; the books are looked at only for what he asks for (an after-market order,
+    a cancellation, a choice), and every few minutes while something is amiss: shares without a stop, a request of
+    unknown outcome, books that could not be read.
     """
     watch, moves = Watch(loop, NEVER, NEVER), loop.gateway.moves
+    again = 0
     beat = asyncio.create_task(_beat(loop, beat_s))
     try:
         while not loop.stopping and (loop.clock.now() < opens or "session" in loop.holds):
             await loop.wake.wait()
             loop.wake.clear()
             now = loop.clock.now()
-            if not loop.at_rest():
+            if now >= again or not loop.at_rest():
                 loop.inbox.append(Timer(now))
+            if now >= again:
+                again = now + LOOK_AGAIN
+                if loop.amiss():
+                    watch.hurry(now)
             loop.turn()
             if loop.gateway.moves != moves and not loop.gateway.in_flight:
                 moves, loop.hinted = loop.gateway.moves, True
@@ -92,6 +100,7 @@ class Watch:
         self._loop = loop
         self._poll = poll
         self._compare = compare
+        self._patience = min(compare, LOOK_AGAIN)
         self._next_poll = loop.clock.now() + poll
         self._next_compare = loop.clock.now() + compare
         self._task: asyncio.Task[None] | None = None
@@ -118,6 +127,10 @@ class Watch:
             self._next_compare = now + self._compare
             self._task = asyncio.create_task(self._reconcile())
 
+    def hurry(self, now: int) -> None:
+        """Have everything read and compared now."""
+        self._next_poll = self._next_compare = now
+
     def cancel(self) -> None:
         """Give up the look under way."""
         if self._task is not None:
@@ -137,7 +150,7 @@ class Watch:
         loop = self._loop
         soon = await loop.reconciler.look()
         if soon:
-            self._next_compare = loop.clock.now() + soon
+            self._next_compare = loop.clock.now() + min(soon, self._patience)
             loop.hinted = True
         if loop.reconciler.open != loop.differences:
             loop.reconciled()

@@ -15,8 +15,8 @@ from engine.trading.shares import ShareRegister
 
 SOON = 1 * SECOND
 """When to look again at what was seen for the first time: it may have been on its way."""
-RETRY = 5 * SECOND
-"""When to try books again that could not be read."""
+RETRY = 2 * SECOND
+"""When to try books again that could not be read; twice as long with each time."""
 IGNORED = "ignored:"
 """How the key of an ignored difference begins in the journal's `meta`; the value is its figure."""
 
@@ -93,7 +93,7 @@ class Reconciler:
             if at_once or self.missed > 1:
                 self.unreadable = f"the broker's books cannot be read: {error}"
                 self._show()
-            return RETRY if self.unreadable else SOON
+            return RETRY << min(self.missed, 8) if self.unreadable else SOON
         at_once = at_once or bool(self.unreadable)  # the desk was held: nothing may let it go between two looks
         self.missed, self.unreadable = 0, ""
         for reader in self.readers:

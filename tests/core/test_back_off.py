@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,7 +10,9 @@ from compiled.events import Act, Alert, CancelOrder, DeleteGtt, ModifyGtt, Outco
 from compiled.model import MINUTE, SECOND, OrderStatus, Purpose, Side, TradingHours
 from engine.trading.backoff import BUSY, HURRY, SHUT, BackOff, longest
 from engine.trading.board import Board
+from engine.trading.clock import SteppedClock
 from engine.trading.eventlog import LASTS, EventLog
+from engine.trading.pacing import run_night
 from engine.trading.publish import Publisher
 from store.sqlite import SqliteJournal
 from tests.core.scripted import CANBK, CLOSE, OPEN, Scene, only, some
@@ -143,7 +146,7 @@ def test_an_exit_left_over_after_the_close_is_told_once_however_often_its_stop_i
         scene.answer(gtt.intent, Outcome.REFUSED, reason=BUSY_ANSWER, wait=60 * SECOND)
         gtt = only(scene.seconds(61), PlaceGtt).gtt
     # 2 % under the last price of 100.00
-    assert told(scene, "carried") == ["its exit waits for the next session, under a new stop at 98.0"]
+    assert told(scene, "carried") == ["its exit waits for the next session, under a stop at 98.0"]
 
 
 def test_while_a_refused_stop_waits_after_the_close_nothing_is_under_way(scene):
@@ -237,3 +240,72 @@ def test_a_line_that_has_left_the_board_is_counted_without_it(written):
     written.log.repeat("alarm", "gtt_refused", "protection refused")
     assert {row.times for row in written.board.events} == {1}
     assert written.rows()[0][2] == "protection refused (2 times)"
+
+
+def test_a_stop_that_still_stands_clear_of_the_price_is_kept_over_night(scene):
+    gtt = scene.hold()
+    scene.tick(104.0, after=10)
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    order = scene.leave()
+    scene.accept(order, "S1")
+    scene.now = CLOSE - SECOND
+    scene.tick(103.0)
+    scene.timer(61)
+    found = scene.book("S1", OrderStatus.CANCELLED, 0, order.tag, side=Side.SELL)
+    # 2 % under the high of 104.00 is 101.92; under the last price it would be 100.94
+    assert only(found, PlaceGtt).gtt.legs[0].trigger == 101.9
+
+
+class Night:
+    """What `run_night` needs of a loop at rest: something is amiss until its books are read the third time."""
+
+    def __init__(self):
+        self.clock, self.wake = SteppedClock(OPEN), asyncio.Event()
+        self.stopping = self.hinted = self.compare_soon = False
+        self.holds, self.inbox, self.looked, self.compared = {}, [], [], []
+        self.gateway = SimpleNamespace(
+            moves=0, in_flight=0, look_due=lambda: None, lookups=SimpleNamespace(seeking=False)
+        )  # fmt: skip
+        self.choices = SimpleNamespace(waiting=())
+        self.books = self
+        self.reconciler = SimpleNamespace(look=self._compare, open=())
+        self.differences, self.timers = (), 0
+
+    def amiss(self):
+        return len(self.looked) < 3
+
+    def at_rest(self):
+        return True
+
+    def turn(self):
+        self.timers += len(self.inbox)
+        self.inbox.clear()
+
+    def publish(self):
+        pass
+
+    async def look(self, *, gtts):
+        self.looked.append(((self.clock.now() - OPEN) // SECOND, gtts))
+
+    async def _compare(self):
+        self.compared.append((self.clock.now() - OPEN) // SECOND)
+        return 0
+
+
+def test_a_desk_at_rest_looks_every_two_minutes_while_something_is_amiss_and_its_clock_goes_on():
+    async def story():
+        loop = Night()
+        night = asyncio.create_task(run_night(loop, OPEN + 3_600 * SECOND, 3_600.0))
+        for _ in range(3_600 // 5):
+            loop.clock.set(loop.clock.now() + 5 * SECOND)
+            loop.wake.set()
+            for _ in range(4):
+                await asyncio.sleep(0)
+        await night
+        return loop
+
+    loop = asyncio.run(story())
+    assert [gtts for _, gtts in loop.looked] == [True] * 3
+    assert [second for second, _ in loop.looked] == [5, 125, 245]
+    assert loop.compared == [5, 125, 245]
+    assert loop.timers == 30
