@@ -165,14 +165,15 @@ class Listing:
         """Move the price band by a part of the previous close, up or down."""
         made = self.instrument
         by = part * made.close
-        self._move_band(made.lower + by, made.upper + by)
+        self.move_band(made.lower + by, made.upper + by)
 
     def confine(self, percent: float) -> None:
         """Hold the price band to so many percent about the reference price: the band of the closing auction."""
         price = self.instrument.price(self.reference)
-        self._move_band(price * (1.0 - percent / 100.0), price * (1.0 + percent / 100.0))
+        self.move_band(price * (1.0 - percent / 100.0), price * (1.0 + percent / 100.0))
 
-    def _move_band(self, lower: float, upper: float) -> None:
+    def move_band(self, lower: float, upper: float) -> None:
+        """Move the edges of the price band to these prices, snapped inwards."""
         made = self.instrument
         made.lower, made.upper = max(made.tick, made.snap(lower, 1)), made.snap(upper, -1)
         self.low_band, self.high_band = int(made.ticks(made.lower)), int(made.ticks(made.upper))

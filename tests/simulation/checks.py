@@ -12,6 +12,8 @@ from tests.simulation.positions import Position
 
 PROTECTED_WITHIN_S = 30.0
 """Seconds of fair weather after which nothing the desk holds may be unprotected."""
+SHUT_WITHIN_S = 240.0
+"""The same while nothing can trade: what is turned away then is asked for ever less often."""
 HALTED_WITHIN_S = 0.6
 TOLD_WITHIN_S = 60.0
 DECIDED_WITHIN_S = 12.0
@@ -359,7 +361,7 @@ class Checks:
             fair = now - max(position.bare_since, position.shut_until, self.world.calm_since)
             if self.world.storms == 0 and not process.desk._stopping and takes:
                 self.worst_bare = max(self.worst_bare, fair)
-                if fair > PROTECTED_WITHIN_S:
+                if fair > self._bound():
                     self._broken(
                         f"rung {number} holds {position.held}, {position.covered} of it protected, for {fair:.1f} s"
                     )
@@ -367,13 +369,25 @@ class Checks:
                 self._broken(f"rung {number} is unprotected, and nobody has been told")
 
     def _takes_its_stop(self, position):
-        """Tell whether the exchange takes now what would protect it: a GTT always, an order only while trading goes on."""
+        """Tell whether the exchange takes now what would protect it: an order while trading goes on, a GTT not beside the price.
+
+        Shares whose price was at their stop before the opening leave at the opening.
+        """
         token, product = position.where
-        return product not in {"MIS", "CO"} or self.world.exchange.tokens[token].phase == CONTINUOUS
+        listing = self.world.exchange.tokens[token]
+        away = position.sign * (listing.ltp - position.stop)
+        beside = position.stop > 0.0 and away <= listing.ltp * NEAREST_PERCENT / 100.0 + SLACK
+        position.pinned = listing.phase != CONTINUOUS and (position.pinned or beside)
+        return listing.phase == CONTINUOUS or (product not in {"MIS", "CO"} and not position.pinned)
+
+    def _bound(self):
+        exchange = self.world.exchange
+        return SHUT_WITHIN_S if exchange.over or exchange.now < exchange.market.opens else PROTECTED_WITHIN_S
 
     @staticmethod
     def _told(process, kernel):
-        return kernel.naked() > 0 or process.kill.latched or bool(process.desk.gateway.unresolved)
+        unknown = process.desk.gateway.unresolved or process.desk._loop.reconciler.unreadable
+        return kernel.naked() > 0 or process.kill.latched or bool(unknown)
 
     # at the end of a day that had time to settle
 
@@ -481,7 +495,7 @@ class Checks:
         held = position.held
         if position.bare or position.squared:
             return
-        if held != position.covered and not (position.covered > held and any(o.pending for o in position.exits)):
+        if held > position.covered or (position.offered > held and not any(o.pending for o in position.exits)):
             self._broken(f"rung {number} holds {held}, {position.covered} of it protected at the end")
         if level and any(order.live for order in position.entries):
             self._broken(f"rung {number} still enters although the desk is halted")

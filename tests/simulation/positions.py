@@ -22,6 +22,8 @@ class Position:
         """When the exchange last took no order that could protect it."""
         self.bare = False
         """It has no stop, on purpose."""
+        self.pinned = False
+        """Its price was at its stop while nothing traded."""
         self.squared = False
         """The broker has squared off what is intraday there."""
 
@@ -42,14 +44,22 @@ class Position:
 
     @property
     def covered(self):
+        """Return the shares that something would sell that could fill."""
+        index = 0 if self.sign > 0 else -1
+        guarded = sum(t.legs[index].quantity for t in self.triggers if t.status == "active" and serves(t, index))
+        return guarded + sum(order.pending for order in self.exits if order.ask.side != self.sign and meets(order))
+
+    @property
+    def offered(self):
+        """Return the shares that anything would sell, wherever it stands."""
         guarded = sum(t.legs[0].quantity for t in self.triggers if t.status == "active")
         return guarded + sum(order.pending for order in self.exits if order.ask.side != self.sign)
 
     @property
     def amiss(self):
         """Tell whether it holds shares that nothing would sell, or more would be sold than it holds, and should not."""
-        held, covered = self.held, self.covered
-        return not self.squared and (held < 0 or covered > held or (held > covered and not self.bare))
+        held = self.held
+        return not self.squared and (held < 0 or self.offered > held or (held > self.covered and not self.bare))
 
     def stops(self):
         """Return (name, price) of every stop that waits at the exchange."""
@@ -63,3 +73,24 @@ class Position:
         self.side, self.given = self.sign, self.held
         self.triggers = [triggers[t.trigger_id] for t in self.triggers if t.trigger_id in triggers]
         self.entries, self.exits, self.squared = [], [], False
+
+
+def could_fill(ask, trigger):
+    """Tell whether an order that a trigger sends would be taken and could trade: beyond its trigger, and in the band."""
+    made = ask.listing.instrument
+    if ask.side * (ask.price - trigger) < -1e-9:
+        return False
+    return not made.lower <= trigger <= made.upper or made.lower <= ask.price <= made.upper
+
+
+def serves(trigger, leg):
+    """Tell whether a leg of a GTT could fill if the price got there."""
+    return could_fill(trigger.legs[leg], trigger.condition.triggers[leg])
+
+
+def meets(order):
+    """Tell whether an exit could fill where the price is, or a stop where it triggers."""
+    ask = order.ask
+    if order.status == "TRIGGER PENDING":
+        return ask.order_type != "SL" or could_fill(ask, ask.trigger)
+    return order.status != "OPEN" or ask.side * (ask.price - ask.listing.ltp) >= 0
