@@ -12,6 +12,8 @@ from engine.ports import Journal
 from engine.trading.records import KIND, PEAKS
 
 Row = dict[str, object]
+NEVER = 1 << 62
+"""After every day, ns."""
 _TYPE = {text: kind for kind, text in KIND.items()}
 
 
@@ -210,10 +212,16 @@ def _legs(rows: list[list[float]]) -> list[GttLeg]:
 
 
 def _carry(kernel: Kernel) -> None:
-    """Give the ledger what earlier days have left open; the day's P&L counts from the previous close."""
+    """Give the ledger what earlier days have left open; the day's P&L counts from the previous close.
+
+    Intraday shares of an earlier day are gone: the broker has closed or converted them. No stop and no exit is sent for
+    them, which would open a position; they stand as a difference until the operator has written them off.
+    """
     for ladder in kernel.ladders.values():
         for rung in ladder.rungs:
             if rung.quantity:
+                if ladder.plan.product is Product.MIS:
+                    rung.protect_at = rung.retry_at = NEVER
                 token = ladder.instrument.token
                 kernel.ledger.carry(ladder.strategy, token, ladder.sign * rung.quantity, rung.average)
                 kernel.ledger.mark(token, ladder.instrument.close or rung.average)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from compiled.events import Act, CancelOrder, DeleteGtt, Outcome, PlaceGtt, PlaceOrder, Verb
+from compiled.events import Act, CancelOrder, DeleteGtt, Outcome, PlaceGtt, PlaceOrder, Verb, WriteOff
 from compiled.model import MINUTE, SECOND, Bar, GttStatus, Instrument, OrderStatus, OrderType, Product, Purpose, Side
 from compiled.risk import Limits
 from compiled.terms import Terms, Variety
@@ -100,6 +100,22 @@ def test_a_protected_position_comes_back_as_it_was(life):
     assert unknown == []
     assert (scene.account, scene.kernel.naked(), scene.rung.stop, scene.rung.target) == (100, 0, 98.0, 104.0)
     assert scene.asked == []
+
+
+@pytest.mark.parametrize("flatten", [False, True])
+def test_nothing_is_sent_for_intraday_shares_of_an_earlier_day_which_the_broker_has_closed(life, flatten):
+    life.run(lambda scene: scene.hold_intraday(100))
+    scene, _ = life.again(day=1)
+    tomorrow(scene)
+    assert (scene.account, scene.rung.quantity) == (100, 100)
+    if flatten:
+        scene.operate(Act.FLATTEN, reason="enough")
+    scene.tick(50.0)
+    scene.seconds(120)
+    assert some(scene.asked, PlaceOrder) == []
+    assert scene.kernel.naked() == 1, "it stands as a difference, and is counted until it is written off"
+    scene.tell(WriteOff(scene.now, CANBK, Product.MIS, Side.BUY, 100))
+    assert (scene.rung.quantity, scene.kernel.naked(), some(scene.asked, PlaceOrder)) == (0, 0, [])
 
 
 def test_a_sale_after_the_restart_makes_the_purchase_before_it_intraday(life):
