@@ -25,6 +25,7 @@ class Figures(NamedTuple):
     gtts: int
     crashes: int
     storms: int
+    lies: int
     worst_bare: float
     worst_halt: float
     digest: str
@@ -75,15 +76,20 @@ def live(world, end):
     settle(world)
 
 
-def simulate(seed):
-    """Run the day of a seed to its end and return its figures."""
-    world, end = build(seed)
+def lived(world, end, live):
+    """Live a day that was built to its end, and return its figures."""
     try:
         live(world, end)
-        exchange, checks = world.exchange, world.checks
+        exchange, checks, liar = world.exchange, world.checks, world.network.liar
         return Figures(
             world.loop.seconds, world.loop.steps, len(exchange.orders.orders), len(exchange.orders.trades),
-            len(exchange.gtts.triggers), world.crashes, world.stormed, checks.worst_bare, checks.worst_halt, world.process.kernel.digest(),
+            len(exchange.gtts.triggers), world.crashes, world.stormed, liar.told if liar else 0, checks.worst_bare,
+            checks.worst_halt, world.process.kernel.digest(),
         )  # fmt: skip
     finally:
         world.close()
+
+
+def simulate(seed):
+    """Run the day of a seed to its end and return its figures."""
+    return lived(*build(seed), live)

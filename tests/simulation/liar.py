@@ -5,7 +5,7 @@ import random
 from dataclasses import replace
 
 from compiled.model import SECOND
-from tests.simulation.day import CALM_S, TRADING_S, limits_of, settle
+from tests.simulation.day import CALM_S, TRADING_S, limits_of, lived, settle
 from tests.simulation.network import Job
 from tests.simulation.trader import Whim
 from tests.simulation.weather import STORMS, Weather
@@ -123,7 +123,8 @@ class Liar:
 class Lies(Weather):
     """The usual weather, and a network that lies for a while."""
 
-    kinds = (*STORMS, *("lies",) * 12, *("poison",) * 4)
+    kinds = (*STORMS, *("lies",) * 20, *("poison",) * 3)
+    counts = (2, 4, 6, 10)
 
     def _lies(self, rng, length):
         del length
@@ -172,10 +173,5 @@ def live(world, end):
 
 
 def survive(seed):
-    """Run the day of lies of a seed to its end and return its world."""
-    world, end = build(seed)
-    try:
-        live(world, end)
-        return world
-    finally:
-        world.close()
+    """Run the day of lies of a seed to its end and return its figures."""
+    return lived(*build(seed), live)

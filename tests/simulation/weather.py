@@ -57,13 +57,15 @@ class Weather:
     """Storms and the operator's acts over the first `until` seconds of a day; what follows is calm."""
 
     kinds = STORMS
+    counts = (0, 1, 3, 5, 8)
+    """How many storms a day may have."""
 
     def __init__(self, world, until):
         self._world = world
         self._until = until
         self._rng = random.Random(f"{world.seed}:weather")
         rng = self._rng
-        for _ in range(rng.choice((0, 1, 3, 5, 8))):
+        for _ in range(rng.choice(self.counts)):
             self._at(rng.uniform(0.0, until), self._storm)
         self.operator = Operator(world, rng)
         self.outsider = Outsider(world, rng)
