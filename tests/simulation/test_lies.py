@@ -4,8 +4,8 @@ import pytest
 
 from tests.simulation.liar import survive
 
-BATCHES, DAYS = 2, 6
-SOAK = 100
+BATCHES, DAYS = 2, 4
+SOAK = 150
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
