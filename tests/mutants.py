@@ -1,8 +1,8 @@
 """Break the code on purpose, one promise at a time, and see that the proofs notice: `make mutants`.
 
-Each mutant (`tests/mutations.py`, `tests/core_mutations.py`) is a copy of the tree with one or two lines changed. First the tests of the order path
-run against it, those of what is broken before the others, then simulated days and the crash points, until something
-fails. A mutant that survives is a missing test.
+Each mutant (`tests/mutations.py`, `tests/core_mutations.py`) is a copy of the tree with one or two lines changed. First the
+tests of the order path run against it, those of what is broken before the others, then simulated days and the crash
+points, until something fails. A mutant that survives is a missing test.
 """
 
 import os
@@ -80,7 +80,8 @@ def grow(mutant, folder):
 def proofs(mutant):
     """Return (name, arguments) of what is run against a mutant, the fastest first."""
     pytest = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not soak"]
-    nearest = [test for begins, tests in NEAREST.items() if mutant.file.startswith(begins) for test in tests]
+    near = [begins for begins in NEAREST if mutant is CONTROL or mutant.file.startswith(begins)]
+    nearest = [test for begins in near for test in NEAREST[begins]]
     if nearest:
         yield "nearest tests", [*pytest, *nearest]
     yield "tests of the order path", [*pytest, "tests/core"]
@@ -107,7 +108,7 @@ def hunt(mutant):
             if done.returncode == 1:
                 return name, said
             if done.returncode:
-                raise RuntimeError(f"{mutant.name}: {name} end with code {done.returncode}: {said}")
+                raise RuntimeError(f"{mutant.name}: {name} ended with code {done.returncode}: {said}")
     return "", ""
 
 
