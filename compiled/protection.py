@@ -387,7 +387,7 @@ def _follow(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> N
     if last <= 0.0:
         return
     if sign * (last - stop) <= near or (rung.target > 0.0 and sign * (rung.target - last) <= near):
-        if resized or vain:
+        if resized or (vain and ladder.instrument.hours.takes_exits(out.now)):
             leave(rung, "stop")
             _leave_now(out, ladder, rung, last)
         return

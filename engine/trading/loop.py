@@ -136,7 +136,10 @@ class Loop:
         """Hold entries back while the feed is lost; look and compare when it is back: hints may have been missed."""
         if not up:
             self.inbox.append(FeedStatus(self.clock.now(), 0, live=False))
-        self.log.tell("info" if up else "warn", "feed", "feed connected" if up else "feed lost")
+        if not up and self.state == "closed":
+            self.log.tell("info", "feed", "feed let go until the next day")
+        else:
+            self.log.tell("info" if up else "warn", "feed", "feed connected" if up else "feed lost")
         self.hinted = self.hinted or up
         self.compare_soon = self.compare_soon or up
         self.wake.set()
@@ -215,7 +218,7 @@ class Loop:
     def _answer(self, ask: Ask) -> None:
         now = self.clock.now()
         if ask.act == "alarm":
-            self.log.tell("alarm", "watchdog", ask.detail)
+            self.log.repeat("alarm", "watchdog", ask.detail)
             return
         self.journal.append("audit", {
             "ts": now, "who": "operator", "act": ask.act, "detail": f"{ask.token or ''} {ask.detail}".strip(),

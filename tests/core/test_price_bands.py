@@ -311,3 +311,14 @@ def test_a_look_under_way_is_the_only_one():
         desk.watch.cancel()
 
     asyncio.run(story())
+
+
+def test_shares_beside_a_stop_that_cannot_fill_wait_for_the_opening_where_it_may_be_mended(scene):
+    scene.hold()
+    scene.now = CLOSE + MINUTE
+    scene.timer()
+    scene.tick(98.2, after=10)
+    meddled(scene, 98.0, 98.5)
+    scene.seconds(30)
+    assert (scene.rung.leaving, scene.kernel.naked()) == (False, 1)
+    assert only(scene.tick(100.0, after=10), ModifyGtt).gtt.pending[0].price == 97.5

@@ -371,12 +371,13 @@ class Checks:
     def _takes_its_stop(self, position):
         """Tell whether the exchange takes now what would protect it: an order while trading goes on, a GTT not beside the price.
 
-        Shares whose price was at their stop before the opening leave at the opening.
+        Shares whose price was at their stop or target before the opening leave at the opening.
         """
         token, product = position.where
         listing = self.world.exchange.tokens[token]
-        away = position.sign * (listing.ltp - position.stop)
-        beside = position.stop > 0.0 and away <= listing.ltp * NEAREST_PERCENT / 100.0 + SLACK
+        near = listing.ltp * NEAREST_PERCENT / 100.0 + SLACK
+        beside = position.stop > 0.0 and position.sign * (listing.ltp - position.stop) <= near
+        beside = beside or any(abs(listing.ltp - price) <= near for price in position.waiting)
         position.pinned = listing.phase != CONTINUOUS and (position.pinned or beside)
         return listing.phase == CONTINUOUS or (product not in {"MIS", "CO"} and not position.pinned)
 

@@ -68,6 +68,11 @@ class Position:
         waiting = [order for order in self.exits if order.status == "TRIGGER PENDING"]
         return active + [(f"order {order.order_id}", order.ask.trigger) for order in waiting]
 
+    @property
+    def waiting(self):
+        """Return the prices that its GTTs wait for."""
+        return [price for t in self.triggers if t.status == "active" for price in t.condition.triggers]
+
     def carry(self, triggers):
         """Go into the next day with what is held; `triggers` are the GTTs of its exchange by id."""
         self.side, self.given = self.sign, self.held
