@@ -9,6 +9,8 @@ from engine.errors import ConfigError
 
 ADMIN = "/sandbox/"
 ADVANCE = "/sandbox/advance"
+PACE = "/sandbox/pace"
+"""A WebSocket for whoever advances the clock often: a text is the body of an `ADVANCE`, and is answered with its answer."""
 HOLD = "/sandbox/hold"
 WAKE = "/sandbox/wake"
 FAULTS = "/sandbox/faults"

@@ -4,6 +4,7 @@ from typing import Any, Self, final
 
 import aiohttp
 
+from brokers.sandbox.admin import PACE
 from engine.errors import ConnectionFailed
 
 TIMEOUT = 60.0
@@ -17,6 +18,8 @@ class LockstepPacer:
     def __init__(self, rest: str) -> None:
         self._rest = rest.rstrip("/")
         self._http: aiohttp.ClientSession | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        """What the clock is advanced over: a day takes thousands of steps, and a request each costs several times as much."""
 
     async def start(self) -> int:
         """Return the exchange's time in ns UTC, which stands still until `advance`; raise `ConnectionFailed`."""
@@ -27,7 +30,7 @@ class LockstepPacer:
 
     async def advance(self, until: int) -> tuple[int, int, bool]:
         """Move the exchange to its next emission, at the latest `until`; return (time, messages sent, day over)."""
-        clock = await self._call("POST", "/sandbox/advance", {"until": int(until)})
+        clock = await self._lead({"until": int(until)})
         return int(clock["now"]), int(clock["sent"]), bool(clock["over"])
 
     async def sent(self) -> int:
@@ -39,7 +42,10 @@ class LockstepPacer:
         return int((await self._call("GET", "/sandbox/clock"))["full"])
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connections."""
+        if self._socket is not None:
+            await self._socket.close()
+            self._socket = None
         if self._http is not None:
             await self._http.close()
             self._http = None
@@ -50,11 +56,26 @@ class LockstepPacer:
     async def __aexit__(self, *_error: object) -> None:
         await self.close()
 
-    async def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+    def _session(self) -> aiohttp.ClientSession:
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT))
+        return self._http
+
+    async def _lead(self, body: object) -> dict[str, Any]:
         try:
-            async with self._http.request(method, self._rest + path, json=body) as answer:
+            if self._socket is None or self._socket.closed:
+                self._socket = await self._session().ws_connect(self._rest + PACE)
+            await self._socket.send_json(body)
+            data: dict[str, Any] = await self._socket.receive_json(timeout=TIMEOUT)
+        except (aiohttp.ClientError, ConnectionError, TimeoutError, ValueError, TypeError) as error:
+            raise ConnectionFailed(f"sandbox at {self._rest}: {error}") from error
+        if "now" not in data:
+            raise ConnectionFailed(f"sandbox at {self._rest}: {data.get('message')}")
+        return data
+
+    async def _call(self, method: str, path: str) -> dict[str, Any]:
+        try:
+            async with self._session().request(method, self._rest + path) as answer:
                 data: dict[str, Any] = await answer.json()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise ConnectionFailed(f"sandbox at {self._rest}: {error}") from error

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import json
 import threading
 from collections.abc import Awaitable, Callable
 from typing import final
@@ -11,7 +12,7 @@ from urllib.parse import parse_qsl
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from brokers.sandbox import ist
-from brokers.sandbox.admin import ADMIN, ADVANCE
+from brokers.sandbox.admin import ADMIN, ADVANCE, PACE
 from brokers.sandbox.config import LOOPBACK, Endpoint, SandboxConfig
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.faults import SOCKET
@@ -97,6 +98,8 @@ class Service:
         self._state = state
         self._posting: asyncio.Task[None] | None = None
         self._wakers: dict[Connection, asyncio.Event] = {}
+        self._leaders: set[web.WebSocketResponse] = set()
+        """Who advances the clock over a socket."""
         self._pace: Pace | None = None
         self._pacing: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
@@ -157,6 +160,8 @@ class Service:
         for connection, waker in self._wakers.items():
             connection.closing = True
             waker.set()
+        for leader in [*self._leaders]:
+            await leader.close(code=WSCloseCode.GOING_AWAY)
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -194,14 +199,13 @@ class Service:
     async def _answer(self, http: web.Request) -> web.StreamResponse:
         assert self._pace is not None
         self._pace.catch_up()
-        if http.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._stream(http)
-        request = await _request(http)
-        if request.path.startswith(ADMIN) and http.remote not in LOOPBACK:
+        if http.path.startswith(ADMIN) and http.remote not in LOOPBACK:
             raise NO_ROUTE
+        if http.headers.get("Upgrade", "").lower() == "websocket":
+            return await (self._paced(http) if http.path == PACE else self._stream(http))
+        request = await _request(http)
         if request.path == ADVANCE:
-            for _ in range(READER_TURNS):
-                await asyncio.sleep(0)
+            await _readers_first()
         response = self._api.respond(request)
         self._wake()
         if response.hold:
@@ -248,6 +252,21 @@ class Service:
                 await sender
         return socket
 
+    async def _paced(self, http: web.Request) -> web.StreamResponse:
+        """Let whoever leads the clock advance it over one socket."""
+        http[UPGRADED] = socket = web.WebSocketResponse()
+        await socket.prepare(http)
+        self._leaders.add(socket)
+        try:
+            async for message in socket:
+                await _readers_first()
+                response = self._api.respond(Request("POST", ADVANCE, body=_parsed(message.data)))
+                self._wake()
+                await socket.send_str(response.content.decode())
+        finally:
+            self._leaders.discard(socket)
+        return socket
+
     async def _send(
         self, http: web.Request, socket: web.WebSocketResponse, connection: Connection, waker: asyncio.Event
     ) -> None:
@@ -265,6 +284,19 @@ class Service:
         if connection.broken and http.transport is not None:
             http.transport.abort()
         await socket.close(code=WSCloseCode.GOING_AWAY)
+
+
+async def _readers_first() -> None:
+    """Let those who read the sockets take what has arrived before time moves."""
+    for _ in range(READER_TURNS):
+        await asyncio.sleep(0)
+
+
+def _parsed(text: object) -> object:
+    try:
+        return json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return None
 
 
 async def _request(http: web.Request) -> Request:

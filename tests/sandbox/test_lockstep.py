@@ -165,3 +165,29 @@ def test_a_pacer_says_what_is_wrong(start):
 
     asyncio.run(refuse(running.rest, "runs by itself at speed 1.0"))
     asyncio.run(refuse("http://127.0.0.1:9", "Cannot connect"))
+
+
+def test_whoever_leads_the_clock_over_a_socket_is_answered_as_over_http(start):
+    async def lead(rest, messages):
+        async with aiohttp.ClientSession() as http, http.ws_connect(f"{rest}/sandbox/pace") as socket:
+            answers = []
+            for message in messages:
+                await socket.send_str(message)
+                answers.append(await socket.receive_json(timeout=30))
+            return answers
+
+    _, endpoint = start(symbols=("INFY",))
+    opens = asyncio.run(clock(endpoint.rest))["now"]
+    until = opens + 5 * SECOND
+    moved, bad, empty = asyncio.run(lead(endpoint.rest, [json.dumps({"until": until}), "{", "[1]"]))
+    assert moved == {"now": until, "sent": 0, "over": False}
+    for refused in (bad, empty):
+        assert (refused["error_type"], refused["message"]) == ("InputException", "Missing or empty field `until`")
+    _, paced = start(symbols=("INFY",), speed=1.0)
+    (answer,) = asyncio.run(lead(paced.rest, ["{}"]))
+    assert "only a sandbox in lockstep can be advanced" in answer["message"]
+
+
+async def clock(rest):
+    async with aiohttp.ClientSession() as http, http.get(f"{rest}/sandbox/clock") as answer:
+        return await answer.json()
