@@ -58,15 +58,8 @@ class Triggers(Answers):
             text = "GTT " + str(gtt.gtt_id) + " stands twice: " + str(gtt_id) + " is deleted"
             self.out.alert("alarm", "doubled", text, gtt.token)
             gtt = Gtt(
-                self.out.number(),
-                gtt.strategy,
-                gtt.token,
-                gtt.product,
-                gtt.rung,
-                gtt.last_price,
-                gtt.made,
-                self.out.now,
-            )
+                self.out.number(), gtt.strategy, gtt.token, gtt.product, gtt.rung, gtt.last_price, gtt.made, self.out.now,
+            )  # fmt: skip
             self.out.gtts[gtt.intent] = gtt
             gtt.proven = True
         gtt.gtt_id = gtt_id
