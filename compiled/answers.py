@@ -118,9 +118,19 @@ class Answers(Positions):
                 if order.purpose is Purpose.EXIT:
                     order.retry_at = 0
                     self.out.cancel(order)
+                elif order.purpose is Purpose.PROTECT:
+                    self._unchanged_guard(order, event.reason)
         if order.wanted is not None and order.live and not order.cancelling:
             self.out.modify(order, order.wanted)
         self.out.changed(order)
+
+    def _unchanged_guard(self, order: Order, reason: str) -> None:
+        """Take note that a stop order stays as it was: one too small for its rung is as good as refused."""
+        rung = self.rungs.get(int(order.rung))
+        if rung is None or rung.guard is not order or order.quantity - order.traded >= rung.quantity:
+            return
+        if not passing(reason) and not self.unsure(order.token):
+            self._count_refusal(rung, order)
 
     def _confirm_guard(self, order: Order) -> None:
         rung = self.rungs.get(int(order.rung))

@@ -56,7 +56,7 @@ def place(out: Outbox, ladder: Ladder, rung: Rung) -> None:
 
 def follow(out: Outbox, ladder: Ladder, rung: Rung, order: Order) -> None:
     """Move the stop in the position's favour, and keep its quantity equal to the rung's."""
-    if out.now - order.created >= PROVEN * SECOND:
+    if out.now - order.created >= PROVEN * SECOND and order.quantity - order.traded == rung.quantity:
         rung.refusals = 0
     if out.now - rung.moved < ladder.plan.trail_seconds * SECOND or out.now < order.retry_at:
         return

@@ -202,6 +202,24 @@ def test_both_orders_of_an_entry_that_came_twice_are_ours_protected_and_left_tog
     assert scene.leave().quantity == 200
 
 
+def test_a_position_whose_stop_order_cannot_grow_with_a_twin_is_left_at_the_market(scene):
+    order = scene.enter(product=Product.MIS)
+    scene.accept(order, "B1")
+    stop = only(listed(scene, "B1", order), PlaceOrder).order
+    scene.accept(stop, "G1")
+    scene.book("G1", OrderStatus.TRIGGER_PENDING, 0, stop.tag, 100, side=Side.SELL)
+    listed(scene, "B2", order)
+    asked = []
+    for _ in range(3):
+        asked.append(only(scene.seconds(7), ModifyOrder).change.quantity)
+        scene.answer(stop.intent, Outcome.REFUSED, "G1", Verb.MODIFY, "InputException: more than the exchange takes")
+    assert asked == [200, 200, 200]
+    assert only(scene.seconds(1), CancelOrder).order is stop
+    scene.book("G1", OrderStatus.CANCELLED, 0, stop.tag, 100, side=Side.SELL)
+    scene.seconds(1)
+    assert [int(each.quantity) for each in scene.exits()] == [200]
+
+
 def test_the_second_of_two_entries_that_works_is_cancelled_and_what_it_has_bought_stays(scene):
     order = resting(scene)
     scene.accept(order, "B1")

@@ -478,6 +478,9 @@ class Checks:
             # the number of an order that the exchange has refused may be used again
             if int(what.intent) in lost and key not in known:
                 del self.departed[key]
+        for position in self.rungs.values():
+            tags = {order.ask.tag for order in position.exits} & self.departed.keys()
+            position.forgot = position.forgot or any(int(self.departed[tag].intent) in lost for tag in tags)
         self._lose_corrections()
 
     def _lose_corrections(self):

@@ -8,7 +8,7 @@ from compiled.model import SECOND
 from tests.simulation.day import CALM_S, TRADING_S, limits_of, lived, settle
 from tests.simulation.network import Job
 from tests.simulation.trader import Whim
-from tests.simulation.weather import STORMS, Weather
+from tests.simulation.weather import SETTLES_S, STORMS, Weather
 from tests.simulation.world import World
 
 CHANGES = ("held", "held", "twice", "twice", "named", "garbage", "turned")
@@ -125,6 +125,7 @@ class Lies(Weather):
 
     kinds = (*STORMS, *("lies",) * 20, *("poison",) * 3)
     counts = (2, 4, 6, 10)
+    settles_s = max(HELD_S) + SETTLES_S
 
     def _lies(self, rng, length):
         del length

@@ -26,6 +26,8 @@ class Position:
         """Its price was at its stop while nothing traded."""
         self.squared = False
         """The broker has squared off what is intraday there."""
+        self.forgot = False
+        """A crash on a full disk has lost an exit of it: what it sold is written off as well."""
 
     @property
     def held(self):
@@ -59,6 +61,8 @@ class Position:
     def amiss(self):
         """Tell whether it holds shares that nothing would sell, or more would be sold than it holds, and should not."""
         held = self.held
+        if held < 0 and self.forgot:
+            return False
         return not self.squared and (held < 0 or self.offered > held or (held > self.covered and not self.bare))
 
     def stops(self):

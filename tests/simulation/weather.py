@@ -57,6 +57,7 @@ class Weather:
     """Storms and the operator's acts over the first `until` seconds of a day; what follows is calm."""
 
     kinds = STORMS
+    settles_s = SETTLES_S
     counts = (0, 1, 3, 5, 8)
     """How many storms a day may have."""
 
@@ -235,4 +236,4 @@ class Weather:
         world.log_in()
         world.calm_since = max(world.calm_since, world.loop.seconds)
         world.start()
-        self.operator.decide_until(world.loop.seconds + SETTLES_S)
+        self.operator.decide_until(world.loop.seconds + self.settles_s)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from brokers.kite.outcome import CallFailed
 from brokers.sandbox import carry, ist
 from brokers.sandbox.choices import Choices
 from brokers.sandbox.config import SandboxConfig
@@ -216,6 +217,7 @@ class World:
     def _ended(self, process):
         error = process.desk.error
         process.end()
+        self.checks.died()
         if error is not None and not isinstance(error, PatangError):
             raise Broken(self, f"the engine died: {error!r}") from error
         self.deaths += error is not None
@@ -223,6 +225,8 @@ class World:
 
     def _unhandled(self, loop, context):
         del loop
+        if isinstance(context.get("exception"), CallFailed):
+            return  # the answer to a desk that has ended, found whenever its future is thrown away
         if self.process is None or self.process.alive:
             self.trouble.append(Broken(self, f"nobody caught: {context}"))
 
