@@ -11,7 +11,7 @@ from compiled.ladder import Rung, RungState
 from compiled.ledger import Ledger
 from compiled.model import MINUTE, SECOND, Order, OrderStatus, OrderType, Product, Purpose, Side, paise
 from compiled.notes import DayNotes
-from compiled.orders import accept, apply, change, corrects, join, move
+from compiled.orders import accept, apply, change, corrects, join, move, settled
 from compiled.outbox import Fill, Outbox
 from compiled.positions import Market, Positions, Slot
 from compiled.protection import leave, triggered_by
@@ -281,20 +281,20 @@ class Answers(Positions):
         return twin
 
     def _recalled(self, event: OrderUpdate) -> Order | None:
-        """Take an order that carries our tag, but left unrecorded on a full disk, for the exit or the stop of its rung."""
+        """Take an order that carries our tag, but left unrecorded on a full disk, for the exit or the stop of its rung, or for what brings back."""
         number = self.out.pass_by(event.tag)
         waits = event.status is OrderStatus.TRIGGER_PENDING
         if number == 0 or not (waits or event.filled or event.status is OrderStatus.OPEN):
             return None
         for rung in self.rungs.values():
             ladder = self.owners[int(rung.ladder_id)]
-            served = rung.exit is not None or (waits and rung.guard is not None)
+            left = rung.exit is not None and not settled(rung.exit)
+            served = left or (waits and rung.guard is not None)
             if (
                 served
-                or rung.quantity != event.quantity
+                or rung.quantity != (event.quantity if ladder.out is event.side else -event.quantity)
                 or not rung.live
                 or ladder.instrument.token != event.token
-                or ladder.out is not event.side
             ):
                 continue
             order = Order(
@@ -362,7 +362,7 @@ class Answers(Positions):
             return
         self.applied.add(key)
         self._book(order, event.trade_id, event.ts, event.quantity, event.price)
-        if self.externals and order.purpose is Purpose.ENTRY:
+        if self.externals:
             self._recall()
         self._tend_rung(order.rung)
 

@@ -170,6 +170,17 @@ def test_what_a_late_exit_has_sold_makes_the_second_smaller(scene):
     assert [int(each.quantity) for each in scene.exits()] == [100, 100, 60]
 
 
+def test_what_a_full_disk_and_a_crash_have_made_us_forget_brings_back_only_once(scene):
+    scene.hold()
+    first = scene.leave()
+    listed(scene, "S1", first)
+    scene.book("Z1", OrderStatus.COMPLETE, 100, "T99", 100)
+    scene.trade("tZ1", "Z1", 100, 99.0)
+    listed(scene, "S2", first)
+    scene.seconds(5)
+    assert (scene.account, scene.kernel.naked(), scene.exits()) == (0, 0, [first])
+
+
 def test_a_short_position_bought_back_twice_is_sold_again(scene):
     scene.hold_intraday(side=Side.SELL)
     scene.operate(Act.FLATTEN)

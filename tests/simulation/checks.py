@@ -419,6 +419,8 @@ class Checks:
         """Tell whether the desk forgot the order, and the operator ignores that the account holds something else."""
         ask, reconciler = trade.order.ask, process.desk._loop.reconciler
         where = int(ask.listing.instrument.token), ask.product
+        if any(position.forgot and trade.order in position.exits for position in self.rungs.values()):
+            return True
         return bool(self.forgotten) and any(
             (each.token, each.product) == where and reconciler.ignored(each) for each, _ in reconciler.standing.values()
         )
@@ -497,7 +499,7 @@ class Checks:
 
     def _final_rung(self, number, position, level):
         held = position.held
-        if position.bare or position.squared:
+        if position.bare or position.squared or (held < 0 and position.forgot):
             return
         if held > position.covered or (position.offered > held and not any(o.pending for o in position.exits)):
             self._broken(f"rung {number} holds {held}, {position.covered} of it protected at the end")
