@@ -7,6 +7,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import date
 from typing import TypeVar
 
 from compiled.kernel import Kernel, Setup
@@ -43,6 +44,8 @@ from engine.trading.opening import (
     ex_dates,
     freezes,
     history,
+    keep_start_cash,
+    moved_early,
     rates,
     start_cash,
     unlisted,
@@ -332,7 +335,8 @@ class Desk:
         own = hours.of_day(day, watched, int(self.settings.square_off_before_s * SECOND))
         first = watched if ports.pacer is not None else watched[:PART]
         fill_in(first, await self._patiently(lambda: broker.bands(first)))
-        cash = await self._patiently(lambda: start_cash(journal, broker, day))
+        asked = ports.clock.now()
+        cash, known = await self._patiently(lambda: start_cash(journal, broker, day))
         slots = [Slot(strategy, self._tokens(strategy.name, chosen)) for strategy in self.strategies]
         setup = Setup(
             min(each.opens for each in own.values()), max(each.closes for each in own.values()), cash,
@@ -356,7 +360,7 @@ class Desk:
         self._loop = loop
         loop.stopping = self._stopping  # whoever asked for it so far had no loop to tell
         loop.gaps.tell_lacking()
-        await self._reconcile(loop)
+        await self._reconcile(loop, day, 0 if known else asked)
         loop.flags = ex_dates(actions, today, self.kernel, self._log.tell)
         if self.settings.limit_only:
             self._log.tell("alarm", "broker", LIMIT_ONLY)
@@ -477,11 +481,16 @@ class Desk:
         """Tell whether a strategy that names nothing trades an instrument: no index, and nothing that is only watched."""
         return instrument.kind != "INDEX" and instrument.symbol not in self.settings.modes
 
-    async def _reconcile(self, loop: Loop) -> None:
-        """Read the books until nothing is unknown, compare them, and open the desk, or open it read-only."""
+    async def _reconcile(self, loop: Loop, day: date, asked: int) -> None:
+        """Read the books until nothing is unknown, compare them, and open the desk, or open it read-only.
+
+        `asked` is when the broker was asked for the day's first cash (ns), 0 where that was known.
+        """
         await self._resolve(loop)
         if loop.stopping:
             return
+        if asked:
+            self._begin_cash(day, asked)
         clock = self.ports.clock
         lockstep = self.ports.pacer is not None
         if await loop.reconciler.look(at_once=lockstep) and not lockstep:
@@ -494,6 +503,12 @@ class Desk:
         self._opened = True
         self.ports.journal.append("meta", {"key": "opened", "value": str(clock.now())})
         loop.turn()
+
+    def _begin_cash(self, day: date, asked: int) -> None:
+        """Let the day begin with what the broker had before it: stops may have fired since, and their sales are booked by now."""
+        ledger = self.kernel.ledger
+        ledger.deposit(-moved_early(self.kernel.out.fills, midnight(day), asked))
+        keep_start_cash(self.ports.journal, day, int(ledger.start_cash))
 
     async def _resolve(self, loop: Loop) -> None:
         """Look at the books until the outcome of every request of an earlier run is known."""

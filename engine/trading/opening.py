@@ -6,7 +6,8 @@ from datetime import date
 
 from compiled.charges import Rates, RateTable
 from compiled.kernel import Kernel
-from compiled.model import SECOND, Bar, Instrument, Product
+from compiled.model import SECOND, Bar, Instrument, Product, paise
+from compiled.outbox import Fill
 from engine.errors import BusyError, DataError, OperatorError, RetryableError
 from engine.market.actions import Actions
 from engine.market.calendar import DAY, ist_day, midnight
@@ -57,15 +58,27 @@ def freezes(instruments: Iterable[Instrument], rules: Rules, day: date) -> None:
             each.freeze = most
 
 
-async def start_cash(journal: Journal, broker: Broker, day: date) -> int:
-    """Return the day's first cash in paise: what the broker said when the day was opened for the first time."""
-    key = f"start_cash:{day}"
-    known = _meta(journal)
-    if key in known:
-        return int(known[key])
-    cash = await broker.funds()
-    journal.append("meta", {"key": key, "value": str(cash)})
-    return cash
+async def start_cash(journal: Journal, broker: Broker, day: date) -> tuple[int, bool]:
+    """Return the day's first cash in paise, and whether it is known from an earlier opening of the day.
+
+    If not it is what the broker has now: `moved_early` tells what has moved it since the day began.
+    """
+    known = _meta(journal).get(f"start_cash:{day}")
+    return (await broker.funds(), False) if known is None else (int(known), True)
+
+
+def keep_start_cash(journal: Journal, day: date, cash: int) -> None:
+    """Write down with how much (paise) the day began."""
+    journal.append("meta", {"key": f"start_cash:{day}", "value": str(cash)})
+
+
+def moved_early(fills: Iterable[Fill], since: int, until: int) -> int:
+    """Return what deliveries that traded in [since, until) (ns) have brought in, in paise; charges leave over night."""
+    return sum(
+        -int(fill.order.side) * int(paise(fill.price, fill.quantity))
+        for fill in fills
+        if since <= fill.ts < until and fill.order.product is Product.CNC
+    )
 
 
 def rates(table: RateTable, instruments: Iterable[Instrument], day: date) -> dict[int, Rates]:

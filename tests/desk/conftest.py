@@ -50,7 +50,7 @@ class KiteLike:
     """A sandbox that is configured as if it were Kite, and an operator who can log in to it."""
 
     def __init__(self, home: Path, **day) -> None:
-        self.sandbox = Sandbox(SandboxConfig(**{"date": "2026-11-20", "limits": False, **day}))
+        self.sandbox = Sandbox(SandboxConfig(**{"date": "2026-11-20", "limits": "off", **day}))
         self.endpoint = self.sandbox.start()
         self.file = home / "config.toml"
         """Where the fixture `station` puts the configuration."""

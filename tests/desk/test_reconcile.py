@@ -38,7 +38,7 @@ class World:
     def __init__(self, station, folder, **day):
         self._station = station
         self._folder = folder
-        self.sandbox = Sandbox(SandboxConfig(**{"speed": 20.0, "symbols": NAMES, "limits": False, **day}))
+        self.sandbox = Sandbox(SandboxConfig(**{"speed": 20.0, "symbols": NAMES, "limits": "off", **day}))
         endpoint = self.sandbox.start()
         self.rest = endpoint.rest
         self.kite = KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest)

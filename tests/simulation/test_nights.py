@@ -35,8 +35,12 @@ class Weekend(World):
         self.checks = Blind()
         self.logs_in = at(MONDAY, logs_in)
         self.ports = {"tomorrow": self._strategies, "beside": self._beside}
-        self.loop.call_later(self.seconds(FRIDAY, "23:00"), self.next_exchange, MONDAY, "08:30", "")
+        self.loop.call_later(self.seconds(FRIDAY, "23:00"), self._monday)
         self.start()
+
+    def _monday(self):
+        self.next_exchange(MONDAY, "08:30", "")
+        self.exchange.limits.frozen = True  # its clock stands until then, and nothing else would ever let reads go on
 
     def _strategies(self):
         token = int(self.exchange.listings["NSE:SBIN"].instrument.token)
