@@ -295,8 +295,9 @@ class World:
         self.touched()
 
     def perform(self, request):
-        """Have the exchange answer a request now."""
+        """Have the exchange answer a request now; that of a day to come stands still, and counts no rates."""
         self.exchange.run(self.clock.true())
+        self.exchange.limits.frozen = self.exchange.now > self.clock.true()
         answer = self.api.respond(request)
         self.checks.books()
         if request.method != "GET" or answer.status != 200 or self.network.job.lost:
