@@ -81,7 +81,8 @@ class Position:
         """Go into the next day with what is held; `triggers` are the GTTs of its exchange by id."""
         self.side, self.given = self.sign, self.held
         self.triggers = [triggers[t.trigger_id] for t in self.triggers if t.trigger_id in triggers]
-        self.entries, self.exits, self.squared = [], [], False
+        self.entries, self.exits = [], []
+        self.squared = self.where is not None and self.where[1] in {"MIS", "CO"}  # the broker has settled it over night
 
 
 def could_fill(ask, trigger):
