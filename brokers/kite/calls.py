@@ -116,6 +116,7 @@ class Calls:
             raise RetryableError("the broker connection is closed")
         job = pool.submit(lambda: self.wire().call(work))
         answer = asyncio.wrap_future(job)
+        answer.add_done_callback(_heard)
         try:
             await asyncio.wait({answer}, timeout=self._timeout)
             if not answer.done() and job.cancel():
@@ -139,3 +140,9 @@ class Calls:
         self._thread.known = session, wire
         self._wires.append(wire)
         return wire
+
+
+def _heard(answer: "asyncio.Future[Any]") -> None:
+    """Take note of an answer whose caller may be gone, so that its failure is no complaint about nobody listening."""
+    if not answer.cancelled():
+        answer.exception()

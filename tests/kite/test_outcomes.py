@@ -1,16 +1,20 @@
 """Whatever Kite, or the line to it, does to a request: done, refused, retry or unknown, and never sent twice."""
 
 import asyncio
+import gc
 import gzip
 import socket
 import struct
+from concurrent.futures import Future
 
 import pytest
 
+from brokers.kite.calls import Calls
 from brokers.kite.outcome import SessionExpired
 from brokers.kite.rest import KiteBroker
 from compiled.model import Gtt, GttLeg, Instrument, Order, OrderType, Product, Purpose, Side
 from engine.errors import ConnectionFailed, OperatorError, OrderRefused, OrderUnknown, RetryableError
+from engine.trading.clock import ScaledClock
 
 HTML = b"<html>502 Bad Gateway</html>"
 REFUSALS = {
@@ -319,3 +323,30 @@ async def test_an_answer_without_a_length_ends_with_its_connection(stub, broker)
 
     stub.on("*", answer)
     assert await broker.account() == "AB1234"
+
+
+async def test_the_failure_of_a_call_whose_caller_is_gone_is_no_complaint():
+    jobs, complaints, loop = [], [], asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
+
+    class Pool:
+        def submit(self, work):
+            del work
+            jobs.append(Future())
+            jobs[0].set_running_or_notify_cancel()
+            return jobs[0]
+
+    calls = Calls(
+        ("http://127.0.0.1:1", "key", "token", 7.0, ""), ScaledClock.real(), 2, lambda *_: Pool(), limits=False
+    )
+    caller = asyncio.create_task(calls.read(lambda kite: kite.orders()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    caller.cancel()
+    await asyncio.wait({caller})
+    del caller
+    jobs.pop().set_exception(ConnectionError("no answer"))
+    await asyncio.sleep(0.01)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []
