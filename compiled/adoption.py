@@ -91,6 +91,8 @@ class Adoptions(Triggers):
                     if part == rung.quantity:
                         rung.exit_reason = "written off"
                     self._correct(ladder, rung, side, part, Purpose.EXIT, price)
+                    rung.rejections = 0  # what was refused was more than there is; what is left is asked for at once
+                    rung.retry_at = 0
             self._tend(ladder)
 
     def _correct(self, ladder: Ladder, rung: Rung, side: Side, quantity: i64, purpose: Purpose, price: float) -> Order:

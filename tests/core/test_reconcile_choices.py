@@ -3,6 +3,7 @@
 import pytest
 
 from compiled.events import (
+    Act,
     CancelOrder,
     DeleteGtt,
     GttUpdate,
@@ -12,6 +13,7 @@ from compiled.events import (
     PlaceGtt,
     PlaceOrder,
     Trade,
+    Verb,
     WriteOff,
 )
 from compiled.ladder import protected
@@ -528,3 +530,28 @@ def test_adopted_shares_come_back_as_they_were(tmp_path, written_off):
     tomorrow.tick(244.0, BEL)
     assert figures(tomorrow)[0] == figures(scene)[0]
     assert int(tomorrow.kernel.ledger.account(BEL).quantity) == 12 - written_off
+
+
+def test_what_is_left_after_a_write_off_leaves_at_once_however_often_more_was_refused():
+    scene = Scene()
+    gtt = scene.hold()
+    scene.operate(Act.EXIT, token=CANBK)
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL)
+    for _ in range(3):
+        order = some(scene.asked, PlaceOrder)[-1].order
+        scene.answer(order.intent, Outcome.REFUSED, reason="HoldingException: 8 are there")
+        for _ in range(400):
+            scene.seconds(1)
+            if scene.kernel.out.orders[order.intent] is not some(scene.asked, PlaceOrder)[-1].order:
+                break
+    scene.answer(
+        some(scene.asked, PlaceOrder)[-1].order.intent, Outcome.REFUSED, reason="HoldingException: 8 are there"
+    )
+    scene.seconds(1)
+    again = some(scene.asked, PlaceGtt)[-1].gtt
+    scene.answer(again.intent, Outcome.ACCEPTED, "8")
+    assert again.legs[0].quantity == 100
+    found = scene.tell(WriteOff(scene.now, CANBK, Product.CNC, Side.BUY, 92))
+    assert only(found, DeleteGtt).gtt is again
+    left = only(scene.answer(again.intent, Outcome.ACCEPTED, "8", Verb.CANCEL), PlaceOrder).order
+    assert (left.purpose, left.quantity) == (Purpose.EXIT, 8)
