@@ -234,6 +234,7 @@ def _sheltered(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> bool:
     if ladder.instrument.hours.squares_off(out.now) and ladder.plan.resting:
         return False
     if (rung.gtt is not None and rung.gtt.live) or rung.guard is not None:
+        _resize(out, ladder, rung, last)
         return True
     if rung.plan.stop_percent <= 0.0 or rung.stop <= 0.0 or last <= 0.0 or ladder.plan.cover:
         return False
@@ -250,6 +251,18 @@ def _sheltered(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> bool:
     else:
         _place_gtt(out, ladder, rung, last)
     return True
+
+
+def _resize(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+    """Let the GTT of a rung that waits for its exit be for the shares it still holds: some may have been written off."""
+    gtt = rung.gtt
+    if gtt is None or gtt.status is not GttStatus.ACTIVE or gtt.pending or gtt.deleting or gtt.asked:
+        return
+    if gtt.legs[0].quantity == rung.quantity or last <= 0.0 or out.now < gtt.retry_at:
+        return
+    if out.now - rung.moved >= ladder.plan.trail_seconds * SECOND:
+        out.modify_gtt(gtt, last, legs(ladder, rung, rung.stop, rung.quantity))
+        rung.moved = out.now
 
 
 def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
@@ -303,6 +316,8 @@ def _protect_anew(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     """Give the stop back to a rung whose exit is rejected again and again, until it is tried once more."""
     gtt = rung.gtt
     missing = (gtt is None or not gtt.live) and rung.guard is None
+    if not missing:
+        _resize(out, ladder, rung, last)
     if not missing or last <= 0.0 or rung.plan.stop_percent <= 0.0 or out.now < rung.protect_at:
         return
     _stand_clear(ladder, rung, last)
