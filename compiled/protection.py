@@ -205,7 +205,7 @@ def _close(out: Outbox, ladder: Ladder, rung: Rung, side: Side, quantity: i64, l
     limit = 0.0
     if out.limit_only:
         if last <= 0.0:
-            _wait(out, ladder, rung, "its exit waits for a price: this broker takes LIMIT orders only")
+            _put_off(out, ladder, rung, "its exit waits for a price: this broker takes LIMIT orders only")
             return
         kind = OrderType.LIMIT
         limit = pressed(out, ladder, side, 1, last)
@@ -296,16 +296,16 @@ def _carry(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     if out.now < rung.protect_at or last <= 0.0 or hours.closes <= out.now < hours.auction:
         return
     if ladder.plan.resting or rung.plan.stop_percent <= 0.0:
-        _wait(
+        _put_off(
             out, ladder, rung, "no order can leave before the next session, and no GTT serves it: nothing protects it"
         )
         return
     _stand_clear(ladder, rung, last)
-    _wait(out, ladder, rung, "its exit waits for the next session, under a stop at " + str(rung.stop))
+    _put_off(out, ladder, rung, "its exit waits for the next session, under a stop at " + str(rung.stop))
     _place_gtt(out, ladder, rung, last)
 
 
-def _wait(out: Outbox, ladder: Ladder, rung: Rung, text: str) -> None:
+def _put_off(out: Outbox, ladder: Ladder, rung: Rung, text: str) -> None:
     """Say once what has to wait for the next session."""
     if not rung.waits:
         rung.waits = True
