@@ -11,7 +11,7 @@ from compiled.ladder import Rung, RungState
 from compiled.ledger import Ledger
 from compiled.model import MINUTE, SECOND, Order, OrderStatus, OrderType, Product, Purpose, Side, paise
 from compiled.notes import DayNotes
-from compiled.orders import accept, apply, change, corrects, join, move, settled
+from compiled.orders import accept, apply, asked, change, corrects, join, move, settled
 from compiled.outbox import Fill, Outbox
 from compiled.positions import Market, Positions, Slot
 from compiled.protection import leave, triggered_by
@@ -265,20 +265,25 @@ class Answers(Positions):
         if terms.several and event.side is first.side:
             part = self._made(first, event, first.purpose)
             join(first, part)
+            if asked(first) > first.whole:
+                self._doubled(first, part)
             return part
         if terms.variety is Variety.AMO and not first.traded:
             first.order_id = event.order_id  # it was sent to the exchange under another number
             self.out.changed(first)
             return first
         twin = self._made(first, event, first.purpose)
-        twin.order_type = first.order_type
-        twin.unwanted = True
         join(first, twin)
-        text = first.tag + " stands twice: " + event.order_id
+        self._doubled(first, twin)
+        return twin
+
+    def _doubled(self, first: Order, twin: Order) -> None:
+        """Take note of an order that nobody wants: it is made of a request that came twice. What it trades is ours."""
+        twin.unwanted = True
+        text = first.tag + " stands twice: " + twin.order_id
         if first.purpose is Purpose.ENTRY:
             text += " is ours, too; what it trades is protected with the rest, and leaves with it"
         self.out.alert("alarm", "doubled", text, first.token)
-        return twin
 
     def _recalled(self, event: OrderUpdate) -> Order | None:
         """Take an order that carries our tag, but left unrecorded on a full disk, for the exit or the stop of its rung, or for what brings back."""

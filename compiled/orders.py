@@ -181,12 +181,22 @@ def outstanding(order: Order) -> i64:
     if settled(order):
         return 0
     if order.terms.several:
-        return order.whole - traded(order)
+        return max(order.whole - traded(order), 0)
     total: i64 = 0
     each: Order | None = order
     while each is not None:
         if each.live or each.traded < each.filled:
             total += (each.quantity if each.live else each.filled) - each.traded
+        each = each.sibling
+    return total
+
+
+def asked(order: Order) -> i64:
+    """Return what the orders of a chain have traded and may still trade, so far as they are known."""
+    total: i64 = 0
+    each: Order | None = order
+    while each is not None:
+        total += each.quantity if each.live else each.filled
         each = each.sibling
     return total
 

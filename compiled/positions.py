@@ -170,7 +170,9 @@ class Positions:
                 entry = rung.entry
                 if entry is not None:
                     coming = outstanding(entry)
-                value = paise(last, rung.quantity + coming)
+                # what has left beyond what was held is exposed, too, until it is back
+                held = rung.quantity if rung.quantity >= 0 else -rung.quantity
+                value = paise(last, held + coming)
                 pending += paise(last, coming)
                 usage.positions += 1
                 usage.exposure += value

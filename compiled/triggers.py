@@ -186,5 +186,7 @@ class Triggers(Answers):
             if ladder is not None and not rung.leaving:
                 rung.exit_reason = triggered_by(ladder, gtt, order.price)
             self.changed_rungs[rung.rung_id] = rung
+        if rung is None or not rung.live:
+            self._stray(order)  # nothing is left for it to sell
         self.out.alert("info", "gtt_triggered", gtt.strategy + ": GTT " + str(gtt.gtt_id) + " triggered", gtt.token)
         self._link_orphans(order)

@@ -23,7 +23,7 @@ from compiled.events import (
 )
 from compiled.ladder import standing
 from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, OrderType, Product, Purpose, Side
-from compiled.terms import Change
+from compiled.terms import Change, Terms, Variety
 from engine.errors import OrderRefused, OrderUnknown, RetryableError
 from tests.core.scripted import BEL, CANBK, Scene, only, some
 from tests.core.test_order_path_gateway import Engine
@@ -617,3 +617,47 @@ def test_two_unknown_gtts_that_ask_for_the_same_do_not_find_the_same_one(engine)
         assert [(int(gtt.gtt_id), gtt.status) for gtt in twins] == [(9, GttStatus.ACTIVE), (0, GttStatus.UNKNOWN)]
 
     asyncio.run(story())
+
+
+def test_the_order_of_a_gtt_that_arrives_and_fires_after_its_position_is_gone_is_cancelled(scene):
+    first = only(scene.fill(scene.enter()), PlaceGtt).gtt
+    give_up(scene, first)
+    second = only(scene.seconds(5), PlaceGtt).gtt
+    scene.answer(second.intent, Outcome.ACCEPTED, "8")
+    scene.operate(Act.EXIT, token=CANBK)
+    scene.answer(second.intent, Outcome.ACCEPTED, "8", Verb.CANCEL)
+    listed(scene, "S1", scene.exits()[0])
+    scene.seconds(1)
+    assert (scene.account, scene.kernel.open_positions()) == (0, 0)
+    scene.answer(first.intent, Outcome.ACCEPTED, "7")
+    scene.tell(GttUpdate(scene.now, 7, CANBK, GttStatus.TRIGGERED, list(first.legs), ["F1"]))
+    found = scene.book("F1", OrderStatus.OPEN, 0, "", 100, 97.5, side=Side.SELL) + scene.seconds(1)
+    assert "F1" in {command.order.order_id for command in some(scene.asked, CancelOrder)}
+    assert some(found, PlaceOrder) == []
+
+
+def test_what_was_sold_too_much_counts_against_the_limits(scene):
+    scene.hold()
+    first = scene.leave()
+    listed(scene, "S1", first)
+    before = scene.kernel._usage(scene.kernel.owners[min(scene.kernel.owners)]).exposure
+    listed(scene, "S2", first)
+    assert scene.rung.quantity == -100
+    usage = scene.kernel._usage(scene.kernel.owners[min(scene.kernel.owners)])
+    assert (before, usage.exposure) == (0, 1_000_000)
+
+
+def test_of_an_iceberg_that_came_twice_the_second_is_cancelled(scene):
+    terms = Terms(Variety.ICEBERG, legs=2)
+    order = only(scene.act(lambda ctx: ctx.buy(CANBK, 17, 2.0, price=100.0, terms=terms)), PlaceOrder).order
+    scene.accept(order, "B1")
+    scene.book("B1", OrderStatus.OPEN, 0, order.tag, 9)
+    assert some(scene.asked, CancelOrder) == []
+    assert only(scene.book("B2", OrderStatus.OPEN, 0, order.tag, 9), CancelOrder).order.order_id == "B2"
+    assert scene.alarms() == ["doubled"]
+    scene.book("B2", OrderStatus.CANCELLED, 0, order.tag, 9)
+    scene.book("B1", OrderStatus.COMPLETE, 9, order.tag, 9)
+    scene.trade("t1", "B1", 9, 100.0)
+    scene.book("B3", OrderStatus.COMPLETE, 8, order.tag, 8)
+    scene.trade("t3", "B3", 8, 100.0)
+    assert (scene.account, scene.alarms()) == (17, ["doubled"])

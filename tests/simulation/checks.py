@@ -45,6 +45,8 @@ class Checks:
         """Intents that left while the disk was full."""
         self.forgotten = set()
         """Those of them that a crash then lost."""
+        self._moved = set()
+        """GTTs that were changed while the disk was full."""
         self.by_hand = False
         self.manual = set()
         """Orders of the account that are not the desk's."""
@@ -60,6 +62,8 @@ class Checks:
         self._corrected = {}
         self._orders = {}
         self._triggers = {}
+        self._made = {}
+        """The intents that GTTs were made for."""
         self._owners = {}
         self._sent = deque()
         self._astray = {}
@@ -90,6 +94,8 @@ class Checks:
             elif kind == "gtt":
                 self._once(what.intent, what)
                 self._durable(what.intent, Purpose.PROTECT)
+            elif kind == "modify" and self.world.disk.full:
+                self._moved.add(int(what.intent))
 
     @contextmanager
     def _noting(self):
@@ -163,6 +169,7 @@ class Checks:
             elif job is None or job.asked is None or job.asked[0] != "gtt":
                 self._broken(f"GTT {number} has no intent")
             else:
+                self._made[number] = int(job.asked[1].intent)
                 self._rung(job.asked[1].rung).triggers.append(trigger)
 
     def _new_order(self, order):
@@ -244,9 +251,7 @@ class Checks:
         most_exposure = self.world.allowed("max_exposure", since)
         busy, exposure = 0, 0.0
         for position in self.rungs.values():
-            unknown = sum(
-                order.filled + order.pending for order in position.entries if self._astray.get(order, 0.0) > since
-            )
+            unknown = sum(_size(order) for order in position.entries if self._astray.get(order, 0.0) > since)
             amount = position.held + position.coming - unknown
             if amount > 0:
                 busy += 1
@@ -425,6 +430,14 @@ class Checks:
             (each.token, each.product) == where and reconciler.ignored(each) for each, _ in reconciler.standing.values()
         )
 
+    def _ignored(self, position):
+        """Tell whether the operator ignores that the account holds something else where a rung stands."""
+        reconciler = self.world.process.desk._loop.reconciler
+        return any(
+            (each.token, each.product) == position.where and reconciler.ignored(each)
+            for each, _ in reconciler.standing.values()
+        )
+
     def _portfolio(self, process, kernel):
         """What the account holds is what our rungs hold, and what the operator has decided to ignore."""
         theirs, ours = {}, {}
@@ -475,6 +488,9 @@ class Checks:
         """Take note of what a dead process never had on disk, because it was full."""
         lost = self.unwritten - self.world.disk.intents().keys()
         self.forgotten |= lost
+        if self.world.disk.full:
+            self.forgotten |= self._moved
+        self._moved = set()
         known = {order.ask.tag for order in self.world.exchange.orders.orders.values()}
         for key, what in list(self.departed.items()):
             # the number of an order that the exchange has refused may be used again
@@ -482,6 +498,7 @@ class Checks:
                 del self.departed[key]
         for position in self.rungs.values():
             tags = {order.ask.tag for order in position.exits} & self.departed.keys()
+            position.lost |= {t.trigger_id for t in position.triggers if self._made.get(t.trigger_id) in self.forgotten}
             position.forgot = position.forgot or any(int(self.departed[tag].intent) in lost for tag in tags)
         self._lose_corrections()
 
@@ -505,8 +522,14 @@ class Checks:
             self._broken(f"rung {number} holds {held}, {position.covered} of it protected at the end")
         if level and any(order.live for order in position.entries):
             self._broken(f"rung {number} still enters although the desk is halted")
-        if level == FLATTEN and held and self.world.exchange.now < self.world.exchange.closes:
+        over = self.world.exchange.now >= self.world.exchange.closes
+        if level == FLATTEN and held and not over and not self._ignored(position):
             self._broken(f"rung {number} still holds {held} although the desk was flattened")
+
+
+def _size(order):
+    legs = order.ask.iceberg.remaining if order.live and order.ask.iceberg else 0
+    return order.filled + order.pending + legs
 
 
 def _sent_by(trigger, order):

@@ -26,6 +26,8 @@ class Position:
         """Its price was at its stop while nothing traded."""
         self.squared = False
         """The broker has squared off what is intraday there."""
+        self.lost = set()
+        """GTTs that a crash on a full disk has made the desk forget, or where they stand: differences to be decided on."""
         self.forgot = False
         """A crash on a full disk has lost an exit of it: what it sold is written off as well."""
 
@@ -54,7 +56,8 @@ class Position:
     @property
     def offered(self):
         """Return the shares that anything would sell, wherever it stands."""
-        guarded = sum(t.legs[0].quantity for t in self.triggers if t.status == "active")
+        known = [t for t in self.triggers if t.status == "active" and t.trigger_id not in self.lost]
+        guarded = sum(t.legs[0].quantity for t in known)
         return guarded + sum(order.pending for order in self.exits if order.ask.side != self.sign)
 
     @property
