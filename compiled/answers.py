@@ -66,18 +66,25 @@ class Answers(Positions):
             if move(order, OrderStatus.SENT):
                 self.out.changed(order)
             return
-        if event.outcome is Outcome.ACCEPTED:
+        if event.outcome is Outcome.ACCEPTED and not self.anothers(order, event.broker_id):
             accept(order, event.broker_id)
             self._accepted(order, event)
         elif event.outcome is Outcome.REFUSED:
             move(order, OrderStatus.REJECTED, event.reason)
             self._order_refused(order, event.reason, event.wait)
-        elif event.outcome is Outcome.UNKNOWN:
-            self._unknown(order, event.reason)
-        else:
+        elif event.outcome is Outcome.LOST:
             self._lost(order, event.reason)
+        else:
+            self._unknown(order, event.reason)
         self.out.changed(order)
         self._follow_up(order)
+
+    def anothers(self, order: Order, order_id: str) -> bool:
+        """Tell whether an id in an answer is known as that of another order."""
+        known = self.out.by_order_id.get(order_id)
+        seen = self.externals.get(order_id)
+        stranger = seen is not None and seen.tag != order.tag
+        return stranger or (known is not None and known is not order and known.parent != order.intent)
 
     def _unknown(self, order: Order, reason: str) -> None:
         """Know nothing of an order any more, unless the book has listed it: the id an answer gave was not its own."""

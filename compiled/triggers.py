@@ -35,7 +35,11 @@ class Triggers(Answers):
         elif event.verb is Verb.MODIFY:
             self._modify_answer(gtt, rung, event)
         elif event.outcome is Outcome.ACCEPTED:
-            self._gtt_accepted(gtt, rung, i64(int(event.broker_id)))
+            known = self.out.by_gtt_id.get(int(event.broker_id))
+            if known is None or known is gtt:
+                self._gtt_accepted(gtt, rung, i64(int(event.broker_id)))
+            else:
+                self._gtt_status(gtt, GttStatus.UNKNOWN)  # the answer named another one
         elif event.outcome is Outcome.SENT:
             if gtt.status is GttStatus.INTENT:
                 self._gtt_status(gtt, GttStatus.SENT)

@@ -114,13 +114,10 @@ class Lookups:
         """Tell whether an id in the answer to an intent is known as that of another order or GTT."""
         out = self.kernel.out
         order = out.orders.get(intent)
-        if order is None:
-            known = out.by_gtt_id.get(int(broker_id))
-            return known is not None and known.intent != intent
-        other = out.by_order_id.get(broker_id)
-        seen = self.kernel.externals.get(broker_id)
-        stranger = seen is not None and seen.tag != order.tag
-        return stranger or (other is not None and order.intent not in {other.intent, other.parent})
+        if order is not None:
+            return self.kernel.anothers(order, broker_id)
+        known = out.by_gtt_id.get(int(broker_id))
+        return known is not None and known.intent != intent
 
     def proves(self, intent: int) -> bool:
         """Tell whether nothing may be asked of an intent yet: its id is not proven, and may be somebody else's."""

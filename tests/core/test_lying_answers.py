@@ -661,3 +661,26 @@ def test_of_an_iceberg_that_came_twice_the_second_is_cancelled(scene):
     scene.book("B3", OrderStatus.COMPLETE, 8, order.tag, 8)
     scene.trade("t3", "B3", 8, 100.0)
     assert (scene.account, scene.alarms()) == (17, ["doubled"])
+
+
+def test_an_answer_does_not_take_the_id_from_the_order_that_has_it(scene):
+    first = scene.enter()
+    scene.accept(first, "B1")
+    scene.book("B1", OrderStatus.OPEN, 0, first.tag, 100)
+    second = scene.kernel.out.place(
+        "script", BEL, Side.BUY, 50, OrderType.MARKET, Product.CNC, Purpose.ENTRY, 0
+    )  # fmt: skip
+    scene.accept(second, "B1")
+    assert (second.status, second.order_id) == (OrderStatus.UNKNOWN, "")
+    scene.answer(second.intent, Outcome.UNKNOWN, reason="not its own")
+    listed(scene, "B1", first)
+    assert (scene.account, first.status) == (100, OrderStatus.COMPLETE)
+
+
+def test_an_answer_does_not_take_the_id_from_the_gtt_that_has_it(scene):
+    first = scene.hold()
+    second = scene.kernel.out.place_gtt("script", BEL, Product.CNC, 0, 200.0, [GttLeg(190.0, 189.0, Side.SELL, 5)])
+    scene.answer(second.intent, Outcome.ACCEPTED, "7")
+    assert (second.status, int(second.gtt_id)) == (GttStatus.UNKNOWN, 0)
+    scene.gtt(first, GttStatus.TRIGGERED, ["F1"])
+    assert first.status is GttStatus.TRIGGERED
