@@ -18,6 +18,10 @@ EXITS = "compiled/exits.py"
 
 CORE = (
     Mutant(
+        "the id of an order that is known is taken for ours", ANSWERS,
+        "return stranger or (known is not None and known is not order and known.parent != order.intent)", "return False",
+    ),
+    Mutant(
         "a halt leaves working entries alone", POSITIONS,
         "                self.out.cancel(rung.entry)", "                pass",
     ),

@@ -72,10 +72,6 @@ ENGINE = (
         "dues += [*self._unanswered.values(), *self._unproven.values()]", "dues += [*self._unproven.values()]",
     ),
     Mutant(
-        "the id of an order that is known is taken for ours", LOOKUPS,
-        "return stranger or (other is not None and order.intent not in {other.intent, other.parent})", "return False",
-    ),
-    Mutant(
         "a GTT of somebody else is a twin", LOOKUPS,
         "same_shares(update, gtt) and same_legs(update.legs, gtt.made)", "True",
     ),
