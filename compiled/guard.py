@@ -8,7 +8,7 @@ watched by the desk, for a second order at the exchange could sell the same shar
 from typing import Final
 
 from compiled.band import within
-from compiled.ladder import Ladder, Rung, stop_limit, trailed_stop
+from compiled.ladder import Ladder, Rung, rest, stop_limit, trailed_stop
 from compiled.model import SECOND, Order, OrderStatus, OrderType, Product, Purpose
 from compiled.orders import settled
 from compiled.outbox import Outbox
@@ -58,10 +58,10 @@ def follow(out: Outbox, ladder: Ladder, rung: Rung, order: Order) -> None:
     """Move the stop in the position's favour, and keep its quantity equal to the rung's."""
     if out.now - order.created >= PROVEN * SECOND and order.quantity - order.traded == rung.quantity:
         rung.refusals = 0
-    if out.now - rung.moved < ladder.plan.trail_seconds * SECOND or out.now < order.retry_at:
+    quantity = 0 if ladder.plan.cover or order.quantity - order.traded == rung.quantity else rung.quantity
+    if out.now - rung.moved < rest(ladder, quantity > 0) or out.now < order.retry_at:
         return
     stop = taken(ladder, trailed_stop(ladder, rung, rung.high)) if ladder.plan.trail else rung.stop
-    quantity = 0 if ladder.plan.cover or order.quantity - order.traded == rung.quantity else rung.quantity
     limit = stop_limit(ladder, stop) if order.order_type is OrderType.SL else 0.0
     refit = rung.refit and limit > 0.0 and limit != order.price
     rung.refit = False

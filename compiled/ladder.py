@@ -12,7 +12,7 @@ from typing import Final, final
 from mypy_extensions import i64, mypyc_attr
 
 from compiled.band import fills, limit_beyond
-from compiled.model import Gtt, GttLeg, Instrument, Order, OrderStatus, OrderType, Product, Side, Validity, nearest
+from compiled.model import SECOND, Gtt, GttLeg, Instrument, Order, OrderStatus, OrderType, Product, Side, Validity, nearest
 from compiled.orders import corrects, outstanding
 from compiled.terms import PLAIN, Terms, Variety
 
@@ -301,6 +301,11 @@ def trailed_stop(ladder: Ladder, rung: Rung, extreme: float) -> float:
     if float(ladder.sign) * (wanted - rung.stop) >= step - 1e-9 and wanted != rung.stop:
         return wanted
     return rung.stop
+
+
+def rest(ladder: Ladder, resized: bool) -> i64:
+    """Return how long a stop that has moved stays (ns); one that is for the wrong shares is mended within a second."""
+    return SECOND if resized else ladder.plan.trail_seconds * SECOND
 
 
 def stop_limit(ladder: Ladder, stop: float) -> float:

@@ -11,7 +11,7 @@ from mypy_extensions import i64
 from compiled import guard
 from compiled.band import HAIR, fills
 from compiled.exits import exit_done, pressed
-from compiled.ladder import Ladder, Rung, RungState, legs, stop_at, stop_leg, stop_limit, target_at, trailed_stop
+from compiled.ladder import Ladder, Rung, RungState, legs, rest, stop_at, stop_leg, stop_limit, target_at, trailed_stop
 from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Purpose, Side, Validity
 from compiled.orders import offered, settled
 from compiled.outbox import Outbox
@@ -260,7 +260,7 @@ def _resize(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
         return
     if gtt.legs[0].quantity == rung.quantity or last <= 0.0 or out.now < gtt.retry_at:
         return
-    if out.now - rung.moved >= ladder.plan.trail_seconds * SECOND:
+    if out.now - rung.moved >= rest(ladder, True):
         out.modify_gtt(gtt, last, legs(ladder, rung, rung.stop, rung.quantity))
         rung.moved = out.now
 
@@ -388,10 +388,10 @@ def _near(ladder: Ladder, rung: Rung, last: float) -> str:
 
 def _follow(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> None:
     """Move the stop in the position's favour, and keep its quantity the rung's and its limit such that it fills."""
-    if out.now - rung.moved < ladder.plan.trail_seconds * SECOND or out.now < gtt.retry_at:
+    resized = gtt.legs[0].quantity != rung.quantity
+    if out.now - rung.moved < rest(ladder, resized) or out.now < gtt.retry_at:
         return
     stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop
-    resized = gtt.legs[0].quantity != rung.quantity
     leg = stop_leg(ladder, gtt)
     vain = not fills(ladder.instrument, ladder.out, leg.trigger, leg.price)
     rung.refit = rung.refit and (vain or _narrow(ladder, leg))

@@ -427,10 +427,10 @@ class Desk:
         orders = self.kernel.out.orders.values()
         for order in orders:
             if order.live and order.order_id and not order.proven:
-                self.gateway.lookups.prove(int(order.intent))
+                self.gateway.lookups.prove(int(order.intent), restored=True)
         for gtt in self.kernel.out.gtts.values():
             if gtt.live and gtt.gtt_id and not gtt.proven:
-                self.gateway.lookups.prove(int(gtt.intent))
+                self.gateway.lookups.prove(int(gtt.intent), restored=True)
         self.gateway.governor.orders_today = sum(1 for order in orders if order.tag and order.created >= start)
         for order in orders:
             loop.publisher.order(order)

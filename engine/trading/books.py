@@ -68,7 +68,7 @@ class Books:
 
     def _post_orders(self, updates: Iterable[OrderUpdate]) -> None:
         for update in updates:
-            state = (update.status, update.filled, update.price, update.trigger)
+            state = (update.status, update.quantity, update.filled, update.price, update.trigger)
             if self._orders.get(update.order_id) != state:
                 self._orders[update.order_id] = state
                 self.post(update)

@@ -65,6 +65,8 @@ class Lookups:
         self._refused: dict[int, Refusal] = {}
         self._unproven: dict[int, int] = {}
         """When the books must show an id at the latest, by intent."""
+        self._restored: set[int] = set()
+        """Those of them that are of an earlier run, whose last change may not have reached the disk."""
         self._given_up: dict[int, int] = {}
         """Until when what was given up may still arrive, by intent."""
         self._watch_at = 0
@@ -99,12 +101,14 @@ class Lookups:
         """
         self._refused[intent] = Refusal(moves, reason, wait)
 
-    def prove(self, intent: int) -> None:
-        """Expect the books to show an intent under the id of its answer, unless they have."""
+    def prove(self, intent: int, *, restored: bool = False) -> None:
+        """Expect the books to show an intent under the id of its answer, unless they have; `restored`: of an earlier run."""
         out = self.kernel.out
         if (each := out.orders.get(intent) or out.gtts.get(intent)) is not None and each.proven:
             return
         self._unproven[intent] = self._in(self.patience.settle_s)
+        if restored:
+            self._restored.add(intent)
 
     def changed(self, intent: int) -> None:
         """Take note that a GTT is changed: from now on its legs say nothing about whether its id is its own."""
@@ -171,8 +175,19 @@ class Lookups:
         update = listed.get(int(gtt.gtt_id))
         if update is None:
             return None
-        changed = any(legs and same_legs(update.legs, legs) for legs in (gtt.legs, gtt.pending))
-        return same_shares(update, gtt) and (changed or same_legs(update.legs, gtt.made))
+        if not same_shares(update, gtt):
+            return False
+        if any(legs and same_legs(update.legs, legs) for legs in (gtt.legs, gtt.pending, gtt.made)):
+            return True
+        return intent in self._restored and self._moved(update, gtt)
+
+    def _moved(self, update: GttUpdate, gtt: Gtt) -> bool:
+        """Tell whether a GTT is one of ours after a change that never reached the disk: nobody else's, of the same sides."""
+        sides = [(leg.side, leg.quantity) for leg in gtt.legs]
+        others = (other for other in self.kernel.out.gtts.values() if other is not gtt)
+        return [(leg.side, leg.quantity) for leg in update.legs] == sides and not any(
+            asks_for(update, other) for other in others
+        )
 
     # what became of it
 

@@ -523,6 +523,27 @@ def test_a_gtt_that_was_changed_before_any_list_was_read_stays_ours_whatever_its
     asyncio.run(story())
 
 
+@pytest.mark.parametrize(
+    ("restored", "legs", "ours"),
+    [
+        (True, [GttLeg(99.0, 98.5, Side.SELL, 100)], True),
+        (False, [GttLeg(99.0, 98.5, Side.SELL, 100)], False),
+        (True, [GttLeg(99.0, 98.5, Side.SELL, 7)], False),
+        (True, [GttLeg(99.0, 98.5, Side.BUY, 100)], False),
+        (True, [GttLeg(99.0, 98.5, Side.SELL, 100), GttLeg(105.0, 105.0, Side.SELL, 100)], False),
+    ],
+)
+def test_a_gtt_of_an_earlier_run_whose_last_move_the_disk_has_lost_is_ours(engine, restored, legs, ours):
+    async def story():
+        gtt = await gtt_sent(engine, named(9))
+        engine.gateway.lookups.prove(int(gtt.intent), restored=restored)
+        engine.broker.listed = [GttUpdate(engine.scene.now, 9, CANBK, GttStatus.ACTIVE, legs, [])]
+        await engine.look(4)
+        assert (gtt.gtt_id == 9, gtt.proven) == (ours, ours)
+
+    asyncio.run(story())
+
+
 def test_nothing_is_deleted_under_a_gtt_id_that_no_list_has_shown(engine):
     async def story():
         gtt = await gtt_sent(engine, named(5))

@@ -43,7 +43,7 @@ def test_shares_that_fill_after_the_gtt_stands_are_protected_within_seconds(scen
     scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
     scene.trade("t2", "B1", 60, 100.0)
     assert scene.kernel.naked() == 1
-    asked = only(scene.seconds(6), ModifyGtt).gtt
+    asked = only(scene.seconds(1), ModifyGtt).gtt
     assert [leg.quantity for leg in asked.pending] == [100]
     scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
     assert scene.kernel.naked() == 0

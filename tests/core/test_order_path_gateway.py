@@ -156,6 +156,19 @@ def test_an_order_of_unknown_outcome_is_found_by_its_tag_and_sent_once(engine):
     asyncio.run(story())
 
 
+def test_a_quantity_that_has_changed_at_the_broker_and_nothing_else_is_heard(engine):
+    async def story():
+        order = engine.scene.enter()
+        for quantity in (100, 60):
+            engine.broker.book = [
+                OrderUpdate(0, "B1", order.tag, CANBK, Side.BUY, OrderStatus.OPEN, quantity, 0, 99.0)
+            ]
+            await engine.look()
+            assert order.quantity == quantity
+
+    asyncio.run(story())
+
+
 def test_an_order_is_given_up_only_after_five_looks(engine):
     async def story():
         async def time_out(order):

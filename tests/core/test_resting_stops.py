@@ -44,7 +44,7 @@ def test_shares_that_fill_later_are_added_to_the_stop_order(scene):
     scene.accept(stop, "G1")
     scene.trade("t2", "B1", 60, 100.0)
     assert scene.kernel.naked() == 1
-    change = only(scene.seconds(6), ModifyOrder).change
+    change = only(scene.seconds(1), ModifyOrder).change  # a stop that trails rests for five seconds, shares do not wait
     assert (change.quantity, change.trigger) == (100, 0.0)
     scene.answer(stop.intent, Outcome.ACCEPTED, "G1", Verb.MODIFY)
     assert (scene.kernel.naked(), stop.quantity) == (0, 100)

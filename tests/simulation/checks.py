@@ -45,8 +45,6 @@ class Checks:
         """Intents that left while the disk was full."""
         self.forgotten = set()
         """Those of them that a crash then lost."""
-        self._moved = set()
-        """GTTs that were changed while the disk was full."""
         self.by_hand = False
         self.manual = set()
         """Orders of the account that are not the desk's."""
@@ -94,8 +92,6 @@ class Checks:
             elif kind == "gtt":
                 self._once(what.intent, what)
                 self._durable(what.intent, Purpose.PROTECT)
-            elif kind == "modify" and self.world.disk.full:
-                self._moved.add(int(what.intent))
 
     @contextmanager
     def _noting(self):
@@ -488,9 +484,6 @@ class Checks:
         """Take note of what a dead process never had on disk, because it was full."""
         lost = self.unwritten - self.world.disk.intents().keys()
         self.forgotten |= lost
-        if self.world.disk.full:
-            self.forgotten |= self._moved
-        self._moved = set()
         known = {order.ask.tag for order in self.world.exchange.orders.orders.values()}
         for key, what in list(self.departed.items()):
             # the number of an order that the exchange has refused may be used again
