@@ -12,7 +12,19 @@ from typing import Final, final
 from mypy_extensions import i64, mypyc_attr
 
 from compiled.band import fills, limit_beyond
-from compiled.model import SECOND, Gtt, GttLeg, Instrument, Order, OrderStatus, OrderType, Product, Side, Validity, nearest
+from compiled.model import (
+    SECOND,
+    Gtt,
+    GttLeg,
+    Instrument,
+    Order,
+    OrderStatus,
+    OrderType,
+    Product,
+    Side,
+    Validity,
+    nearest,
+)
 from compiled.orders import corrects, outstanding
 from compiled.terms import PLAIN, Terms, Variety
 

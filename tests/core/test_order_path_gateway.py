@@ -160,9 +160,7 @@ def test_a_quantity_that_has_changed_at_the_broker_and_nothing_else_is_heard(eng
     async def story():
         order = engine.scene.enter()
         for quantity in (100, 60):
-            engine.broker.book = [
-                OrderUpdate(0, "B1", order.tag, CANBK, Side.BUY, OrderStatus.OPEN, quantity, 0, 99.0)
-            ]
+            engine.broker.book = [OrderUpdate(0, "B1", order.tag, CANBK, Side.BUY, OrderStatus.OPEN, quantity, 0, 99.0)]
             await engine.look()
             assert order.quantity == quantity
 
