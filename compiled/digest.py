@@ -37,7 +37,7 @@ class Digest:
         """Take in a text."""
         if text is not self._text:
             self._text = text
-            self._encoded = text.encode()
+            self._encoded = text.encode("utf-8", "surrogatepass")
         write_i64_le(self._tape, len(self._encoded))
         self._tape.write(self._encoded)
         if len(self._tape) > FULL:

@@ -11,6 +11,7 @@ from typing import NamedTuple, final
 from engine.errors import OperatorError
 from engine.ops.hold import FileHold
 from engine.ports import Failure
+from engine.texts import valid
 from store.schema import Table, connect, migrate, refusal, shipped_migrations, tables
 
 LINGER = 0.05
@@ -20,6 +21,12 @@ IDLE = 0.5
 """Seconds of silence after which the log is folded into the database."""
 
 THREAD = "store"
+
+_BAD_ROW = (
+    sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError,
+    OverflowError, ValueError, TypeError,
+)  # fmt: skip
+"""What a row is refused with that no disk is to blame for."""
 
 
 class Row(NamedTuple):
@@ -86,7 +93,7 @@ class SqliteJournal:
             if full:
                 self._lost += 1
             else:
-                self._rows.append(Row(statement, tuple(map(_storable, row.values()))))
+                self._rows.append(Row(statement, tuple(valid(v) if isinstance(v, str) else v for v in row.values())))
                 if len(self._rows) == 1:
                     self._changed.notify()
         if full and self._lost == 1:
@@ -218,7 +225,7 @@ class SqliteJournal:
         for row in rows:
             try:
                 self._connection.execute(row.statement, row.values)
-            except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError) as error:
+            except _BAD_ROW as error:
                 bad = OperatorError(f"database {self._path} refuses a row: {error}: {row.statement} {row.values}")
                 self._failure(THREAD, bad)
         return bad
@@ -247,11 +254,6 @@ class SqliteJournal:
         ):  # a log that stays long is no loss; the next commit tells of a bad disk
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         self._unfolded = False
-
-
-def _storable(value: object) -> object:
-    """Return a value as the database can hold it: half a character, from a shell or from JSON, becomes a mark."""
-    return value.encode(errors="replace").decode() if isinstance(value, str) and not value.isascii() else value
 
 
 def _open(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection, dict[str, Table]]:

@@ -10,7 +10,6 @@ IST: Final = 19_800
 
 _DOTS: Final = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
 """Bits of a braille character, left and right column, from the bottom up."""
-_CONTROL: Final = dict.fromkeys((*range(32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A)), " ")
 
 
 def group(digits: str) -> str:
@@ -139,11 +138,6 @@ def bar(share: float, width: int) -> str:
     """Draw a bar of `width` cells filled to `share` (0.0 … 1.0, clamped), in half cells, on a dotted track."""
     full, half = divmod(round(max(0.0, min(share, 1.0)) * width * 2), 2)
     return ("━" * full + "╸" * half).ljust(width, "┈")
-
-
-def plain(text: str) -> str:
-    """Return text from outside without control characters, which a terminal would obey."""
-    return text.translate(_CONTROL)
 
 
 def aligned(fields: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""Numbers on the command line, read strictly: 1_0, ١٢ and 0x10 are not what somebody meant by a quantity or a price."""
+"""What stands on the command line: numbers are read strictly, for 1_0, ١٢ and 0x10 are no quantity; texts are made valid."""
 
 import re
 from collections.abc import Sequence
@@ -6,6 +6,8 @@ from typing import Any, get_args
 
 import cyclopts
 from cyclopts import Token
+
+from engine.texts import valid
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(nan|inf)", re.ASCII | re.IGNORECASE)
 
@@ -16,4 +18,6 @@ def strictly(kind: Any, tokens: Sequence[Token]) -> Any:
         for token in tokens:
             if not NUMBER.fullmatch(token.value):
                 raise ValueError(f"expected a number, got {token.value}.")
+    if str in {kind, *get_args(kind)}:
+        tokens = [token.evolve(value=valid(token.value)) for token in tokens]
     return cyclopts.convert(kind, tokens)

@@ -28,6 +28,7 @@ from brokers.kite.gaps import Gap, Silence
 from brokers.kite.outcome import SessionExpired
 from engine.errors import OperatorError
 from engine.ports import Clock, FeedSink
+from engine.texts import valid
 
 PER_CONNECTION: Final = 3_000
 CONNECTIONS: Final = 3
@@ -349,6 +350,6 @@ def _tell(text: bytes, sink: FeedSink) -> None:
         return
     kind, data = message["type"], message.get("data")
     if kind == "order" and isinstance(data, dict) and data.get("order_id"):
-        sink.hint(str(data["order_id"]))
+        sink.hint(valid(str(data["order_id"])))
     elif kind in {"error", "message"} and data:
-        sink.notice("warn" if kind == "error" else "info", " ".join(str(data).split())[:_TEXT_LIMIT])
+        sink.notice("warn" if kind == "error" else "info", " ".join(valid(str(data)).split())[:_TEXT_LIMIT])

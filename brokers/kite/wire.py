@@ -23,6 +23,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 from brokers.kite.client import QuickClient
 from brokers.kite.outcome import CallFailed
 from brokers.kite.peer import rooted
+from engine.texts import valid
 
 T = TypeVar("T")
 
@@ -144,11 +145,11 @@ class Wire:
 
 
 def _decoded(body: bytes, slowly: Callable[[], Any]) -> Any:
-    """Return what a body says; one that the quick reader does not take is read the client's own way."""
+    """Return what a body says, its texts valid; one that the quick reader does not take is read the client's own way."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, ValueError):
-        return slowly()
+        return json.loads(valid(json.dumps(slowly(), ensure_ascii=False)))
 
 
 def _never_sent(error: Exception) -> bool:

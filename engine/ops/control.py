@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.errors import BusyError, ConfigError, ConnectionFailed
+from engine.texts import valid
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.limits import Change
 
@@ -173,10 +174,10 @@ class Door:
 
 
 def _text(value: object) -> str:
-    """Return a value as text that any file can hold; raise `TypeError` for what is no text and no number."""
+    """Return a value as valid text; raise `TypeError` for what is no text and no number."""
     if not isinstance(value, str | int | float):
         raise TypeError(type(value).__name__)
-    return str(value).encode(errors="replace").decode()
+    return valid(str(value))
 
 
 def _in_use(path: Path) -> bool:

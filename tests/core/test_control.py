@@ -94,7 +94,7 @@ def test_what_may_not_be_submitted_from_outside_is_refused(door, heard):
 
 def test_half_a_character_in_a_reason_is_kept_as_a_mark(door, kill, heard):
     ask(door, {"cmd": "kill", "reason": "\ud800 enough"})
-    assert kill.latch.reason == "? enough"
+    assert kill.latch.reason == "\ufffd enough"
     assert heard == []
 
 

@@ -95,7 +95,3 @@ def test_amounts_from_the_engine_are_grouped_and_other_texts_left_alone():
     assert numbers.amount("1.2 bp") == "1.2 bp"
     assert numbers.amount("off") == "off"
     assert numbers.amount("") == ""
-
-
-def test_text_from_outside_loses_what_a_terminal_would_obey():
-    assert numbers.plain("a\x1b[2Jb\rc\u202ed") == "a [2Jb c d"

@@ -11,7 +11,7 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui.numbers import plain
+from engine.texts import plain
 from tui.screens.question import Modal
 from tui.theme import Tones
 

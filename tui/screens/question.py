@@ -15,7 +15,7 @@ from textual.containers import Container, Horizontal, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Static
 
-from tui.numbers import plain
+from engine.texts import plain
 from tui.screens.frame import Drawn, Frame, show_bands
 from tui.widgets.bands import Bands
 

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widget import Widget
 
-from tui.numbers import plain
+from engine.texts import plain
 
 MODES: Final = {
     "SANDBOX": "a simulated exchange; no money moves",

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from rich.text import Text
 from textual.widget import Widget
 
+from engine.texts import plain
 from tui.actions import ACTIONS, Action, caps, keys_of
-from tui.numbers import plain
 from tui.theme import Tones
 from tui.widgets.view import Cell
 

@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 from rich.text import Text
 from textual.widget import Widget
 
-from tui.numbers import SECOND, plain
+from engine.texts import plain
+from tui.numbers import SECOND
 from tui.theme import Tones
 
 MOST: Final = 3

@@ -5,8 +5,8 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from rich.cells import cell_len, set_cell_size
 
+from engine.texts import plain
 from engine.trading.board import Board
-from tui.numbers import plain
 
 Row = TypeVar("Row", bound=tuple[object, ...])
 
