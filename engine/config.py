@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta, Struct
 
-from engine import config_text
+from engine import address, config_text
 from engine.config_checks import contradictions
 from engine.config_text import SECRET, UPPER, Key, Reader, nearest
 from engine.errors import ConfigError
@@ -61,20 +61,20 @@ class Desk(Struct, frozen=True, kw_only=True):
 class Broker(Struct, frozen=True, kw_only=True):
     """Who takes the orders."""
 
-    name: Annotated[Literal["sandbox", "kite"], _is("The broker.")] = "sandbox"
+    name: Annotated[Literal["sandbox", "kite"], _is("The broker; a sandbox is on this machine, and whatever is not is real.")] = "sandbox"
     rest: Annotated[
         str,
         _like(
-            r"^(https?://\S+)?$",
-            'a URL as "https://host:port", or empty',
-            "Address of its REST API, https://sandbox.kite.trade for Kite's own sandbox; empty: the embedded one, or Kite's API.",
+            address.REST,
+            'a URL as "https://host:port" and nothing after it, or empty',
+            "Address of its REST API, https://sandbox.kite.trade for Kite's own sandbox, which is a broker of name kite; empty: the embedded one, or Kite's API.",
         ),
     ] = ""
     ws: Annotated[
         str,
         _like(
-            r"^(wss?://\S+)?$",
-            'a URL as "wss://host:port", or empty',
+            address.WS,
+            'a URL as "wss://host:port" and nothing after it, or empty',
             "Address of its market data socket; empty: the embedded sandbox's, or Kite's own.",
         ),
     ] = ""
@@ -183,8 +183,8 @@ class Market(Struct, frozen=True, kw_only=True):
     upstox: Annotated[
         str,
         _like(
-            r"^(https?://\S+)?$",
-            'a URL as "https://host", or empty',
+            address.REST,
+            'a URL as "https://host" and nothing after it, or empty',
             "Address of Upstox's API for `patang calendar --check`; empty: its own.",
         ),
     ] = ""

@@ -4,12 +4,10 @@ import ipaddress
 from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from engine import address
 from engine.config_text import Key
 from engine.market.calendar import Calendar
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 if TYPE_CHECKING:
     from engine.config import Config, MomentumLadder, MovingAverageCross
@@ -56,8 +54,8 @@ def _modes(config: "Config") -> Iterator[tuple[Key, str]]:
 
 def _market(config: "Config") -> Iterator[tuple[Key, str]]:
     """Check that a token stays covered, and that hours begin on each confirmed day: a slip of the pen would confirm nothing."""
-    url = urlsplit(config.market.upstox)
-    if url.scheme == "http" and url.hostname not in LOOPBACK:
+    upstox = address.read(config.market.upstox)
+    if upstox is not None and not upstox.covered:
         yield ("market", "upstox"), "the token would travel in the clear; expected https://"
     known = sorted(map(str, Calendar.load().changes)) if config.market.confirmed else []
     for place, day in enumerate(config.market.confirmed):
@@ -76,11 +74,15 @@ def _broker(config: "Config") -> Iterator[tuple[Key, str]]:
         yield ("desk", "mode"), 'live needs broker.name "kite"'
     if bool(broker.rest) != bool(broker.ws):
         yield ("broker", "ws" if broker.rest else "rest"), "rest and ws belong together: give both, or neither"
-    if broker.name == "kite":
-        for field, scheme in (("rest", "http"), ("ws", "ws")):
-            url = urlsplit(getattr(broker, field))
-            if url.scheme == scheme and url.hostname not in LOOPBACK:
-                yield ("broker", field), f"the token would travel in the clear; expected {scheme}s://"
+    for field, scheme in (("rest", "https"), ("ws", "wss")):
+        place = address.read(getattr(broker, field))
+        if place is None or place.local:
+            continue
+        if broker.name == "sandbox":
+            where = 'a sandbox is on this machine (127.0.0.1, localhost, [::1]); a broker elsewhere is real: set broker.name = "kite"'
+            yield ("broker", field), where
+        elif not place.covered:
+            yield ("broker", field), f"the token would travel in the clear; expected {scheme}://"
     if -1.0 < broker.market_protection <= 0.0:
         yield ("broker", "market_protection"), "expected a percentage above 0, or -1 for the broker's bands"
     for field in ("static_ip", "bind_ip"):

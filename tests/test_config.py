@@ -109,7 +109,7 @@ def test_every_setting_is_explained_where_it_is_declared_and_every_number_is_bou
         ("[sandbox]\nstart = '9:15'", 'desk.toml:2: sandbox.start: expected a time as "09:15", or empty, got "9:15"'),
         ("[sandbox]\ndate = 2026-11-20", 'desk.toml:2: sandbox.date: expected a date as "2026-11-20", or empty, got 2026-11-20'),
         ("[sandbox]\nseed = 9223372036854775808", "desk.toml:2: sandbox.seed: expected a whole number from 0 to 9_223_372_036_854_775_807, got 9223372036854775808"),
-        ("[broker]\nrest = 'localhost'", 'desk.toml:2: broker.rest: expected a URL as "https://host:port", or empty, got "localhost"'),
+        ("[broker]\nrest = 'localhost'", 'desk.toml:2: broker.rest: expected a URL as "https://host:port" and nothing after it, or empty, got "localhost"'),
         (
             "[[strategy.momentum_ladder.rung]]\ntrigger_percent = 0.0\nstop_percent = 2.0\n",
             "desk.toml:1: strategy.momentum_ladder.rung[1]: the key target_percent is missing; expected a number from 0 to 500",

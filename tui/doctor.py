@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from brokers.kite import session as kite
 from compiled.model import SECOND
+from engine import address
 from engine.config import Config
 from engine.errors import ConfigError, DataError, NothingFound, PatangError
 from engine.market.calendar import ist_day
@@ -28,7 +28,7 @@ from tui.beforehand import enabled, totals_of
 from tui.login import DONE, FAILED, Place, place_of, vault_of
 from tui.numbers import rupees
 from tui.pace import clock_at
-from tui.station import OWN_EXCHANGE, SENDING, Run, check_mode
+from tui.station import OWN_EXCHANGE, Run, check_mode, sends_real
 from tui.wiring import calendar_of, limits_of
 
 if TYPE_CHECKING:
@@ -95,12 +95,13 @@ def _mode(config: Config) -> ops.Check:
     """Tell what `patang run` would do with the configured mode."""
     broker = config.broker
     where = broker.rest or ("Kite" if broker.name == "kite" else "the embedded sandbox")
+    real = sends_real(config, config.desk.mode)
     text = f"{config.desk.mode} at {'the embedded sandbox' if config.desk.mode in OWN_EXCHANGE and not broker.rest else where}"
     try:
-        check_mode(config, Run(config.desk.mode, live=config.desk.mode in SENDING and broker.name == "kite"))
+        check_mode(config, Run(config.desk.mode, live=real))
     except ConfigError as error:
         return ops.Check("mode", ops.FAIL, str(error), "mend desk.mode or broker.name")
-    if config.desk.mode in SENDING and broker.name == "kite":
+    if real:
         protection = "the broker's bands" if broker.market_protection < 0 else f"{broker.market_protection:g} %"
         text += f": real orders, with --live; market protection {protection}, algo id {broker.algo_id or 'none'}"
     return ops.Check("mode", ops.OK, text)
@@ -191,7 +192,7 @@ async def _examine(config: Config, place: Place, registered: ops.Address | None)
         bound = _address(config.broker.bind_ip)
         checks = await ops.examine(ops.Patient(
             broker, feed, clock, state, database, broker.server_time, place.expires,
-            bound or outgoing(urlsplit(place.rest).hostname or ""), registered, place.sandbox,
+            bound or outgoing(_host(place.rest)), registered, place.sandbox,
         ))  # fmt: skip
         if broker.rules.limit_only:
             checks.append(ops.Check("orders", ops.WARN, LIMIT_ONLY))
@@ -199,6 +200,11 @@ async def _examine(config: Config, place: Place, registered: ops.Address | None)
         return [*checks, await _budget(config, broker), *await _demat(config, broker)] if known else checks
     finally:
         await broker.close()
+
+
+def _host(rest: str) -> str:
+    place = address.read(rest)
+    return place.host.strip("[]") if place is not None else ""
 
 
 def outgoing(host: str, connect: Callable[[str], str] | None = None) -> ops.Address | None:

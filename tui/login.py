@@ -8,18 +8,17 @@ import webbrowser
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple, TextIO
-from urllib.parse import urlsplit
 
 from brokers.kite import peer
 from brokers.kite import session as kite
 from brokers.kite.vault import Vault, open_vault
 from compiled.model import SECOND
+from engine import address
 from engine.config import Config, paths
 from engine.errors import ConfigError, OperatorError
 from tui.pace import clock_at
 
 IST = timezone(timedelta(hours=5, minutes=30))
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 DONE, FAILED = 0, 1
 SECRET_VARIABLE = "KITE_API_SECRET"  # noqa: S105 (the name of a variable)
 PASSPHRASE_VARIABLE = "PATANG_PASSPHRASE"  # noqa: S105 (the name of a variable)
@@ -167,5 +166,4 @@ def place_of(config: Config) -> Place:
     if not broker.rest:
         return Place(kite.REST, kite.WS, kite.LOGIN, api_key)
     root, prefix = peer.rooted(broker.rest)
-    local = urlsplit(root).hostname in LOOPBACK
-    return Place(root + prefix, broker.ws, f"{root}/connect/login", api_key, sandbox=local)
+    return Place(root + prefix, broker.ws, f"{root}/connect/login", api_key, sandbox=address.local(root, broker.ws))

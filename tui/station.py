@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from engine import address
 from engine.config import Config
 from engine.errors import ConfigError, OperatorError
 from engine.ops.hold import FileHold
@@ -59,7 +59,7 @@ class Station:
         self._inherited = self.kill.latch
         self.board = Board(run.mode.upper())
         if run.mode not in OWN_EXCHANGE:
-            place = urlsplit(config.broker.rest).netloc or ("a sandbox" if config.broker.name != "kite" else "")
+            place = config.broker.rest.partition("://")[2] or ("a sandbox" if config.broker.name != "kite" else "")
             self.board.header = self.board.header._replace(place=place)
         self.spans = tuple(config.feed.spans_s)
         self.failures: list[tuple[str, BaseException]] = []
@@ -86,7 +86,7 @@ class Station:
     @property
     def real(self) -> bool:
         """Tell whether orders leave for a real account, or for what is treated as one."""
-        return self.run.mode in SENDING and self.config.broker.name == "kite"
+        return sends_real(self.config, self.run.mode)
 
     def claim(self) -> None:
         """Hold the state folder until `close`; raise `BusyError` where another desk does, `OperatorError` where nobody can."""
@@ -158,13 +158,21 @@ class Station:
 
 def check_mode(config: Config, run: Run) -> None:
     """Raise `ConfigError` where a mode cannot have what it needs, or real orders were not asked for by name."""
-    kite = config.broker.name == "kite"
-    if run.mode == "live" and not kite:
+    if run.mode == "live" and config.broker.name != "kite":
         raise ConfigError('mode live needs broker.name "kite"')
-    if run.mode in SENDING and kite and not run.live:
+    real = sends_real(config, run.mode)
+    if real and not run.live:
         raise ConfigError(f"mode {run.mode} sends real orders: say --live")
-    if run.live and not (run.mode in SENDING and kite):
+    if run.live and not real:
         raise ConfigError(f"--live is for real orders; mode {run.mode} sends none")
+
+
+def sends_real(config: Config, mode: str) -> bool:
+    """Tell whether orders of a mode leave for a real account: whatever its name, a sandbox is on this machine."""
+    broker = config.broker
+    if broker.name == "kite":
+        return mode in SENDING
+    return mode in {*SENDING, *OWN_EXCHANGE} and bool(broker.rest) and not address.local(broker.rest, broker.ws)
 
 
 def lock_of(state: Path) -> Path:

@@ -5,12 +5,12 @@ dumps stand under `/oms`, the market data socket wants to know the user, and ord
 """
 
 from typing import Final
-from urllib.parse import urlsplit
 
+from engine import address
+from engine.address import PREFIX
 from engine.ports import BrokerRules
 
 HOST: Final = "sandbox.kite.trade"
-PREFIX: Final = "/oms"
 API_KEY: Final = "sandboxdemo"
 API_SECRET: Final = "sandboxdemo-secret"  # noqa: S105  Zerodha publishes it: everybody's application
 RULES: Final = BrokerRules(limit_only=True, gtts=False, margins=False)
@@ -18,8 +18,8 @@ RULES: Final = BrokerRules(limit_only=True, gtts=False, margins=False)
 
 def is_peer(rest: str) -> bool:
     """Tell whether an address is that of Zerodha's sandbox, or of one that keeps its routes where that does."""
-    parts = urlsplit(rest)
-    return parts.hostname == HOST or parts.path.rstrip("/") == PREFIX
+    place = address.read(rest)
+    return place is not None and (place.host == HOST or place.prefix == PREFIX)
 
 
 def rules_of(rest: str) -> BrokerRules:
@@ -29,5 +29,5 @@ def rules_of(rest: str) -> BrokerRules:
 
 def rooted(rest: str) -> tuple[str, str]:
     """Return an address as its root and the path before the routes, which is empty but for such a sandbox."""
-    parts = urlsplit(rest)
-    return (f"{parts.scheme}://{parts.netloc}", PREFIX) if is_peer(rest) else (rest.rstrip("/"), "")
+    place = address.read(rest)
+    return (place.root, PREFIX) if place is not None and is_peer(rest) else (rest, "")

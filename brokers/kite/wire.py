@@ -10,7 +10,6 @@ from collections.abc import Callable
 from functools import partial
 from http.client import HTTPException
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from kiteconnect.exceptions import KiteException
@@ -23,11 +22,10 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 from brokers.kite.client import QuickClient
 from brokers.kite.outcome import CallFailed
 from brokers.kite.peer import rooted
+from engine import address
 from engine.texts import valid
 
 T = TypeVar("T")
-
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _BODY_LIMIT = 64 * 1024 * 1024
 """Bytes; the largest answer, the instrument list of all exchanges, is about a sixth of it."""
@@ -80,6 +78,9 @@ class Wire:
         source: str = "",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        place = address.read(rest)
+        if place is None or not place.covered:
+            raise CallFailed("the token would travel in the clear", sent=False, error="Address")
         self._rest = rest
         root, prefix = rooted(rest)
         self._client = QuickClient(api_key, access_token=access_token, root=root, timeout=timeout)
@@ -87,7 +88,7 @@ class Wire:
             routes = self._client._routes.items()  # noqa: SLF001
             self._client._routes = {name: path if name in _DUMPS else prefix + path for name, path in routes}  # noqa: SLF001
         self._client.reqsession.hooks["response"].append(self._keep)
-        if urlsplit(rest).hostname in LOOPBACK:  # no proxy stands before it, and looking for one takes a millisecond
+        if place.local:  # no proxy stands before it, and looking for one takes a millisecond
             self._client.reqsession.trust_env = False
         if source:
             for scheme in ("https://", "http://"):
