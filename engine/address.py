@@ -5,9 +5,7 @@ from typing import Final, NamedTuple
 
 _LABEL: Final = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 _BYTE: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_PORT: Final = (
-    r"(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"  # 1 to 65535
-)
+_PORT: Final = r"(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"  # 1 to 65535
 _HOST: Final = rf"(?:(?:{_LABEL}\.)*(?=[a-z]){_LABEL}|(?:{_BYTE}\.){{3}}{_BYTE}|\[::1\])"
 PREFIX: Final = "/oms"
 """The one path an address may have: where Kite's own sandbox keeps its routes."""

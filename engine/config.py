@@ -61,7 +61,9 @@ class Desk(Struct, frozen=True, kw_only=True):
 class Broker(Struct, frozen=True, kw_only=True):
     """Who takes the orders."""
 
-    name: Annotated[Literal["sandbox", "kite"], _is("The broker; a sandbox is on this machine, and whatever is not is real.")] = "sandbox"
+    name: Annotated[
+        Literal["sandbox", "kite"], _is("The broker; a sandbox is on this machine, and whatever is not is real.")
+    ] = "sandbox"
     rest: Annotated[
         str,
         _like(

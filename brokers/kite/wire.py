@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from http.client import HTTPException
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from kiteconnect.exceptions import KiteException
