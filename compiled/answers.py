@@ -4,6 +4,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from compiled.bounds import HELD, PRICE
 from compiled.charges import Rates, charged
 from compiled.events import Answer, OrderUpdate, Outcome, Trade, Verb
 from compiled.guard import confirm
@@ -366,6 +367,9 @@ class Answers(Positions):
         key = event.order_id + " " + event.trade_id
         if key in self.applied:
             return
+        if not 0 < event.quantity <= HELD or not 0.0 < event.price <= PRICE:
+            self._unbookable(event, key)
+            return
         order = self.out.by_order_id.get(event.order_id)
         if order is None or (order.tag and not order.proven):
             waiting = self.orphans.setdefault(event.order_id, [])
@@ -377,6 +381,12 @@ class Answers(Positions):
         if self.externals:
             self._recall()
         self._tend_rung(order.rung)
+
+    def _unbookable(self, event: Trade, key: str) -> None:
+        """Tell once of a trade that cannot have been: nothing is booked of it."""
+        self.applied.add(key)
+        text = f"trade {event.trade_id}: {event.quantity} shares at {event.price:g} cannot be: not booked"
+        self.out.alert("alarm", "unbookable", text, event.token)
 
     def _recall(self) -> None:
         """Look again at the orders with our tag that nobody knew: their rung may hold by now what they sell."""

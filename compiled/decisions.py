@@ -8,6 +8,7 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
+from compiled.bounds import ORDER
 from compiled.ladder import Ladder
 from compiled.model import MINUTE, SECOND, Instrument, paise
 from compiled.risk import Limits, Reason, Usage
@@ -133,7 +134,8 @@ def explain(
     if reason is Reason.PRICE_RANGE:
         return f"₹{decision.price:.2f} is more than {limits.price_range_percent:g} % from ₹{decision.cause.price:.2f}"
     if reason is Reason.FREEZE_QUANTITY:
-        return f"{decision.quantity} is above {instrument.freeze}"
+        freeze = instrument.freeze
+        return f"{decision.quantity} is above {freeze if 0 < freeze < ORDER else ORDER}"
     if reason is Reason.ORDER_VALUE:
         return f"{rupees(value)} is above {rupees(limits.max_order_value)}"
     return _explain_usage(reason, decision.strategy, value, limits, usage)

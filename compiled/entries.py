@@ -13,9 +13,10 @@ from compiled.decisions import CHANGE, ENTER, EXIT, HAND, RUNG, TICK, Cause, Dec
 from compiled.ladder import AT_MARKET, Entry, Ladder, LadderPlan, Rung, RungState, stop_at
 from compiled.ledger import Ledger
 from compiled.model import SECOND, Instrument, Order, OrderType, Product, Purpose, Side, Validity, paise
+from compiled.orders import reach
 from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
-from compiled.risk import Limits, Reason, check_order, check_usage, size_of
+from compiled.risk import Limits, Reason, beyond, beyond_change, check_order, check_usage, size_of
 from compiled.strategy import OPERATOR, Request
 from compiled.table import Table
 from compiled.terms import Change, Variety
@@ -23,6 +24,7 @@ from compiled.terms import Change, Variety
 ENTRY_RETRY_SECONDS: Final = 30
 """How long a rung whose entry was refused waits before it is tried again."""
 MOST_LEGS: Final = 50
+NO_PLAN: Final = LadderPlan([], 0)
 SHOWN_PERCENT: Final = 10
 """The least part of an order that must be disclosed, where not all of it is."""
 
@@ -46,6 +48,22 @@ class Entries(Adoptions):
         """Whether the orders go to the core's own exchange, which knows regular and iceberg ones only."""
         self.refused: i64 = 0
         self.decisions = Decisions(first)
+
+    def out_of_bounds(self, strategy: str, market: Market, request: Request, cause: Cause) -> bool:
+        """Refuse a request with a number that no order may have, before anything is made of it; return whether it was."""
+        fault = ""
+        if request.plan is not None:
+            fault = beyond(request.plan)
+        elif request.change is not None:
+            fault = beyond_change(request.change)
+        if fault == "":
+            return False
+        kind = CHANGE if request.order is not None else ENTER
+        blank = Ladder(self.next_number, strategy, market.instrument, request.side, NO_PLAN)
+        decision = self.decisions.make(self.out.now, kind, blank, cause, request.reason)
+        if self._refuse(decision, market, Reason.BOUNDS):
+            decision.detail = fault
+        return True
 
     def _ask(self, strategy: str, request: Request, cause: Cause) -> Reason:
         """Do what a strategy or the operator asks for; return why not, or OK."""
@@ -283,7 +301,7 @@ class Entries(Adoptions):
         usage.positions -= 1
         usage.symbol_positions -= 1
         usage.trades -= 1
-        grows = paise(reckoned, quantity) - paise(market.last, order.quantity)
+        grows = paise(reckoned, quantity) - paise(market.last, reach(order))
         return check_usage(order.strategy, grows, usage, self.limits) if grows > 0 else Reason.OK
 
 

@@ -46,7 +46,7 @@ from compiled.model import (
 from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, calm, idle
-from compiled.risk import Limits, halting, stopping
+from compiled.risk import Limits, Reason, halting, stopping
 from compiled.strategy import OPERATOR, Context, Request, Wish
 from compiled.table import Table
 from compiled.terms import Exits
@@ -587,6 +587,8 @@ class Kernel(Entries):
             if market is None or (slot not in market.listeners and not market.cold):
                 self._stop(slot, KeyError(int(request.token)))
                 return
+            if self.out_of_bounds(slot.name, market, request, cause):
+                continue
             if slot.span == DAY and cause.what == BAR:
                 self.overnight.append(OvernightRequest(slot, request, cause))
             elif self.lane is None or not self.lane.ask(slot, market, request, cause):
@@ -595,7 +597,11 @@ class Kernel(Entries):
     def _grant(self, event: Wish) -> None:
         """Do what the operator asks for, by the same rules as for a strategy."""
         market = self.markets[int(event.request.token)]
-        event.verdict = self._ask(OPERATOR, event.request, Cause(HAND, market.token, self.out.now, market.last))
+        cause = Cause(HAND, market.token, self.out.now, market.last)
+        if self.out_of_bounds(OPERATOR, market, event.request, cause):
+            event.verdict = Reason.BOUNDS
+        else:
+            event.verdict = self._ask(OPERATOR, event.request, cause)
 
     def _follow(self, market: Market) -> None:
         ltp = market.ltp

@@ -9,8 +9,10 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
+from compiled.bounds import MONEY
 from compiled.terms import PLAIN, Change, Terms
 
+_MOST: Final = float(MONEY)
 E4: Final = 10_000.0
 """Prices are exact in ten-thousandths of a rupee, the finest grid any Indian segment uses."""
 
@@ -241,7 +243,15 @@ def nearest(x: float) -> i64:
 
 
 def paise(price: float, quantity: i64) -> i64:
-    """Return the value of `quantity` at `price` in paise, rounded half away from zero."""
+    """Return the value of `quantity` at `price` in paise, rounded half away from zero and held at `MONEY` either way.
+
+    What is no number counts as the most.
+    """
+    about = price * float(quantity) * 100.0
+    if not -_MOST < about < _MOST or quantity == 0:
+        if quantity == 0:
+            return 0
+        return -MONEY if about < 0.0 else MONEY
     e4 = nearest(price * E4) * quantity
     if e4 >= 0:
         return (e4 + 50) // 100

@@ -9,7 +9,7 @@ from typing import final
 
 from mypy_extensions import i64
 
-from compiled.charges import Rates, note_total, order_brokerage
+from compiled.charges import LIMIT, Rates, note_total, order_brokerage
 from compiled.ledger import share
 from compiled.model import Side
 from compiled.table import Table
@@ -43,13 +43,13 @@ class ContractNote:
             part = OrderPart()
             self._orders[order] = part
         part.value += value
-        brokerage = order_brokerage(self.rates, part.value)
+        brokerage = order_brokerage(self.rates, min(part.value, LIMIT))
         self._enter(side, value, brokerage - part.brokerage)
         part.brokerage = brokerage
 
     def trade_whole(self, side: Side, value: i64) -> None:
         """Enter an order that trades once and stays."""
-        self._enter(side, value, order_brokerage(self.rates, value))
+        self._enter(side, value, order_brokerage(self.rates, min(value, LIMIT)))
 
     def _enter(self, side: Side, value: i64, brokerage: i64) -> None:
         if side is Side.BUY:
@@ -180,7 +180,7 @@ class DayNotes:
         """Enter a fill worth `value` paise; return what it is charged, negative where it makes others cheaper.
 
         `intraday` are the rates of what is closed on its day, None where that changes nothing; `order` is any number of
-        the order's own. Raises `ValueError` for an order above ₹1,000 crore.
+        the order's own. The brokerage of an order above ₹1,000 crore is that of ₹1,000 crore.
         """
         self._enter(token, rates, intraday, DeliveryFill(ts, trade, order, side, quantity, value))
         return self.settle()

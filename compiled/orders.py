@@ -191,6 +191,18 @@ def outstanding(order: Order) -> i64:
     return total
 
 
+def reach(order: Order) -> i64:
+    """Return the most shares an order may have by now: a modification without an answer counts as if it were made."""
+    most = order.quantity
+    pending = order.pending
+    wanted = order.wanted
+    if pending is not None:
+        most = max(most, pending.quantity)
+    if wanted is not None:
+        most = max(most, wanted.quantity)
+    return most
+
+
 def asked(order: Order) -> i64:
     """Return what the orders of a chain have traded and may still trade, so far as they are known."""
     total: i64 = 0

@@ -9,7 +9,7 @@ from compiled.indicators_price import Followed
 from compiled.ladder import Ladder, Rung, RungState, protected, standing
 from compiled.ledger import Ledger, Position
 from compiled.model import MINUTE, SECOND, Bar, Gtt, Instrument, Order, OrderStatus, Purpose, paise
-from compiled.orders import outstanding, settled
+from compiled.orders import outstanding, reach, settled
 from compiled.outbox import Outbox
 from compiled.protection import leave, tend
 from compiled.risk import Limits, Usage
@@ -169,7 +169,7 @@ class Positions:
                 coming: i64 = 0
                 entry = rung.entry
                 if entry is not None:
-                    coming = outstanding(entry)
+                    coming = outstanding(entry) + reach(entry) - entry.quantity
                 # what has left beyond what was held is exposed, too, until it is back
                 held = rung.quantity if rung.quantity >= 0 else -rung.quantity
                 value = paise(last, held + coming)

@@ -5,8 +5,21 @@ from typing import final
 
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.ladder import LadderPlan
+from compiled.bounds import (
+    HELD,
+    LEGS,
+    MINUTES,
+    MONEY,
+    ORDER,
+    PERCENT,
+    PRICE,
+    RUNGS,
+    SECONDS,
+    plus,
+)
+from compiled.ladder import Entry, LadderPlan
 from compiled.model import Instrument, paise
+from compiled.terms import Change
 
 
 class Reason(IntEnum):
@@ -44,6 +57,7 @@ class Reason(IntEnum):
     WARMING = 29
     INDEX = 30
     LIMIT_ONLY = 31
+    BOUNDS = 32
 
 
 @final
@@ -126,6 +140,68 @@ class Usage:
         self.funds: i64 = 0
 
 
+def beyond(plan: LadderPlan) -> str:
+    """Return the first number of a plan that is out of its bounds, empty where there is none."""
+    if len(plan.rungs) == 0 or len(plan.rungs) > RUNGS:
+        return _out("rungs", float(len(plan.rungs)), 1.0, float(RUNGS))
+    for rung in plan.rungs:
+        if not 0.0 <= rung.trigger_percent <= PERCENT:
+            return _out("trigger_percent", rung.trigger_percent, 0.0, PERCENT)
+        if not 0.0 <= rung.stop_percent < 100.0:
+            return _out("stop_percent", rung.stop_percent, 0.0, 100.0)
+        if not 0.0 <= rung.target_percent <= PERCENT:
+            return _out("target_percent", rung.target_percent, 0.0, PERCENT)
+    if not 0 <= plan.quantity <= HELD:
+        return _out("quantity", float(plan.quantity), 0.0, float(HELD))
+    if not 0 <= plan.capital <= MONEY:
+        return _out("capital", float(plan.capital), 0.0, float(MONEY))
+    if not 0 <= plan.risk <= MONEY:
+        return _out("risk", float(plan.risk), 0.0, float(MONEY))
+    if not 0.0 <= plan.swing <= PRICE:
+        return _out("swing", plan.swing, 0.0, PRICE)
+    if not 0.0 <= plan.stop_gap_percent < 100.0:
+        return _out("stop_gap_percent", plan.stop_gap_percent, 0.0, 100.0)
+    if not 0.0 <= plan.trail_step_percent <= 100.0:
+        return _out("trail_step_percent", plan.trail_step_percent, 0.0, 100.0)
+    if not 0 <= plan.trail_seconds <= SECONDS:
+        return _out("trail_seconds", float(plan.trail_seconds), 0.0, float(SECONDS))
+    if not 0 <= plan.entry_seconds <= SECONDS:
+        return _out("entry_seconds", float(plan.entry_seconds), 0.0, float(SECONDS))
+    return _beyond_entry(plan.entry)
+
+
+def _beyond_entry(entry: Entry) -> str:
+    terms = entry.terms
+    if not 0.0 <= entry.price <= PRICE:
+        return _out("price", entry.price, 0.0, PRICE)
+    if not 0.0 <= entry.trigger <= PRICE:
+        return _out("trigger", entry.trigger, 0.0, PRICE)
+    if not -1.0 <= entry.protection <= 100.0:
+        return _out("protection", entry.protection, -1.0, 100.0)
+    if not 0 <= terms.minutes <= MINUTES:
+        return _out("minutes", float(terms.minutes), 0.0, float(MINUTES))
+    if not 0 <= terms.legs <= LEGS:
+        return _out("legs", float(terms.legs), 0.0, float(LEGS))
+    if not 0 <= terms.disclosed <= HELD:
+        return _out("disclosed", float(terms.disclosed), 0.0, float(HELD))
+    return ""
+
+
+def beyond_change(change: Change) -> str:
+    """Return the first number of a modification that is out of its bounds, empty where there is none."""
+    if not 0 <= change.quantity <= HELD:
+        return _out("quantity", float(change.quantity), 0.0, float(HELD))
+    if not 0.0 <= change.price <= PRICE:
+        return _out("price", change.price, 0.0, PRICE)
+    if not 0.0 <= change.trigger <= PRICE:
+        return _out("trigger", change.trigger, 0.0, PRICE)
+    return ""
+
+
+def _out(name: str, number: float, low: float, high: float) -> str:
+    return f"{name} {number:g} is not from {low:g} to {high:g}"
+
+
 def size(instrument: Instrument, capital: i64, price: float) -> i64:
     """Return the whole lots that `capital` paise buy at `price`, in shares."""
     if price <= 0.0:
@@ -134,7 +210,8 @@ def size(instrument: Instrument, capital: i64, price: float) -> i64:
     one = paise(price, lot)
     if one <= 0:
         return 0
-    return capital // one * lot
+    lots = capital // one
+    return HELD if lots > HELD // lot else lots * lot
 
 
 def size_of(instrument: Instrument, plan: LadderPlan, stop_percent: float, price: float) -> i64:
@@ -157,19 +234,21 @@ def check_order(
 ) -> Reason:
     """Check an order by itself: quantity, grid, band, freeze quantity, value, distance from the last price.
 
-    `several`: the broker makes several orders of it, none of them above the freeze quantity.
+    `several`: the broker makes several orders of it, none of them above the freeze quantity. None is above `ORDER`, whether
+    there is a freeze quantity or not.
     """
     if quantity <= 0:
         return Reason.SIZE_ZERO
     if quantity % instrument.lot != 0:
         return Reason.LOT
-    if not instrument.on_grid(price):
+    if not 0.0 <= price <= PRICE or not instrument.on_grid(price):
         return Reason.TICK
     if instrument.upper > 0.0 and (price < instrument.lower or price > instrument.upper):
         return Reason.PRICE_BAND
-    if instrument.freeze > 0 and quantity > instrument.freeze and not several:
+    if quantity > ORDER or (instrument.freeze > 0 and quantity > instrument.freeze and not several):
         return Reason.FREEZE_QUANTITY
-    if limits.max_order_value > 0 and paise(price, quantity) > limits.max_order_value:
+    value = paise(price, quantity)
+    if value >= MONEY or (limits.max_order_value > 0 and value > limits.max_order_value):
         return Reason.ORDER_VALUE
     away = limits.price_range_percent
     if away > 0.0 and reference > 0.0 and abs(price - reference) > reference * away / 100.0:
@@ -187,12 +266,12 @@ def check_usage(strategy: str, value: i64, usage: Usage, limits: Limits) -> Reas
         return Reason.POSITIONS_PER_SYMBOL
     if limits.max_trades_per_day > 0 and usage.trades >= limits.max_trades_per_day:
         return Reason.TRADES_PER_DAY
-    if limits.max_exposure > 0 and usage.exposure + value > limits.max_exposure:
+    if limits.max_exposure > 0 and plus(usage.exposure, value) > limits.max_exposure:
         return Reason.EXPOSURE
-    if limits.max_symbol_exposure > 0 and usage.symbol_exposure + value > limits.max_symbol_exposure:
+    if limits.max_symbol_exposure > 0 and plus(usage.symbol_exposure, value) > limits.max_symbol_exposure:
         return Reason.SYMBOL_EXPOSURE
     budget = limits.budgets.get(strategy, 0)
-    if budget > 0 and usage.strategy_exposure + value > budget:
+    if budget > 0 and plus(usage.strategy_exposure, value) > budget:
         return Reason.STRATEGY_BUDGET
     if value > usage.funds:
         return Reason.FUNDS
@@ -214,7 +293,7 @@ def stopping(net: i64, peak: i64, losses: i64, limits: Limits) -> str:
 def _reached(net: i64, peak: i64, losses: i64, daily_loss: i64, drawdown: i64, in_a_row: i64) -> str:
     if daily_loss > 0 and net <= -daily_loss:
         return "daily loss limit"
-    if drawdown > 0 and peak - net >= drawdown:
+    if drawdown > 0 and net <= plus(peak, -drawdown):
         return "drawdown limit"
     if in_a_row > 0 and losses >= in_a_row:
         return "consecutive losses"

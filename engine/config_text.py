@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
@@ -83,6 +84,8 @@ class Reader:
 
 def converted(kind: Any, item: object) -> Any:
     """Return one value as a setting of this type; raise `msgspec.ValidationError`."""
+    if isinstance(item, float) and not math.isfinite(item):
+        raise msgspec.ValidationError("not finite")  # NaN is neither below a bound nor above it
     value = msgspec.convert(item, kind, strict=True)
     return value.upper() if isinstance(value, str) and _has(kind, UPPER) else value
 

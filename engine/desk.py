@@ -343,7 +343,7 @@ class Desk:
             self.settings.limits, list(self.settings.spans), f"P{self.settings.tag_salt}{day:%y%m%d}", hours=own,
             modifies=self.settings.modifies, exits=self.settings.exits,
         )  # fmt: skip
-        changes = restore_limits(self.settings.limits, self._configured, journal, str(day))
+        changes = restore_limits(self.settings.limits, self._configured, journal, str(day), self._log.tell)
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
         self.kernel.simulated = self.settings.simulated
         self.kernel.out.limit_only = self.settings.limit_only

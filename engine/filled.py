@@ -1,7 +1,6 @@
 """Reads what somebody has filled in, one JSON object, into a struct; every complaint is in words for whoever filled it in."""
 
 import json
-import math
 from typing import TypeVar
 
 import msgspec
@@ -29,9 +28,8 @@ def filled(text: str, kind: type[S]) -> S:
 
 
 def _value(name: str, kind: object, item: object) -> object:
-    finite = not isinstance(item, float) or math.isfinite(item)
     try:
-        return converted(kind, item if finite else None)
+        return converted(kind, item)
     except msgspec.ValidationError:
         raise ValueError(f"{name}: expected {describe(kind)}, got {shown(item)}") from None
 

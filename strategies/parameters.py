@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
+from compiled.bounds import HELD, MONEY
 from compiled.model import Side
 from engine.errors import ConfigError
 
@@ -20,17 +21,17 @@ class Parameters:
         self._asked: set[str] = {"enabled", "symbols"}
 
     def integer(self, key: str, low: int = 1) -> int:
-        """Return a whole number of at least `low`."""
+        """Return a whole number from `low` to a thousand million."""
         value = self._get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            raise self._error(key, f"a whole number of at least {low}", value)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= HELD:
+            raise self._error(key, f"a whole number from {low} to {HELD}", value)
         return value
 
     def number(self, key: str, low: float = 0.0) -> float:
-        """Return a number of at least `low`."""
+        """Return a number from `low` to ₹1 lakh crore."""
         value = self._get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < low:
-            raise self._error(key, f"a number of at least {low:g}", value)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= int(MONEY) // 100:
+            raise self._error(key, f"a number from {low:g} to {MONEY // 100}", value)
         return float(value)
 
     def paise(self, key: str) -> int:

@@ -6,10 +6,14 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from compiled.bounds import FIRST, LAST
 from engine import address
+from engine.errors import DataError
 from engine.trading.clock import ScaledClock, SteppedClock
 
 PATIENCE_S = 5
+SLOWEST, FASTEST = 0.001, 100_000.0
+"""Times real time."""
 FOLLOW_S = 0.5
 """Seconds between two looks at the clock of an exchange that may not keep its speed."""
 
@@ -21,9 +25,18 @@ def told_by(rest: str) -> dict[str, Any] | None:
     try:
         with urllib.request.urlopen(rest.rstrip("/") + "/sandbox/clock", timeout=PATIENCE_S) as answer:  # noqa: S310  http only, checked above
             clock = json.loads(answer.read())
-    except (urllib.error.URLError, OSError, ValueError):
+    except (urllib.error.URLError, OSError, ValueError, RecursionError):
         return None
-    return dict(clock) if "now" in clock else None
+    if not isinstance(clock, dict) or "now" not in clock:
+        return None
+    speed = clock.get("speed")
+    if not _number(clock["now"], int(FIRST), int(LAST)) or not (speed is None or _number(speed, SLOWEST, FASTEST)):
+        raise DataError(f"the clock of {rest} shows no time: {str(clock)[:100]}")
+    return clock
+
+
+def _number(value: object, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 def clock_at(rest: str) -> ScaledClock | SteppedClock:
@@ -31,7 +44,7 @@ def clock_at(rest: str) -> ScaledClock | SteppedClock:
     told = told_by(rest)
     if told is None:
         return ScaledClock.real()
-    now, speed = int(told["now"]), told["speed"]
+    now, speed = int(told["now"]), told.get("speed")
     return SteppedClock(now) if speed is None else ScaledClock(now, speed)
 
 
@@ -44,6 +57,9 @@ async def follow(clock: ScaledClock | SteppedClock, rest: str) -> None:
         return
     while True:
         await asyncio.sleep(FOLLOW_S)
-        told = await asyncio.to_thread(told_by, rest)
-        if told is not None and not told["held"]:
+        try:
+            told = await asyncio.to_thread(told_by, rest)
+        except DataError:
+            continue
+        if told is not None and not told.get("held"):
             clock.follow(int(told["now"]))

@@ -1,35 +1,45 @@
 """Figures of Kite's rows, read strictly: one that cannot be is an error, and the answer that holds it cannot be read.
 
-NaN, infinity, a negative count or a text in a row of a book would go through every sum that follows.
+NaN, infinity, a negative count, a text or a number out of its bounds (`compiled/bounds.py`) in a row of a book would go
+through every sum that follows.
 """
 
 from math import isfinite
 from typing import Any, Final
 
-from compiled.model import E4
+from compiled.bounds import HELD, MONEY, NUMBER, PRICE, TRADED, TURNOVER
+from compiled.model import E4, paise
 
-MOST: Final = 10**12
-"""Shares, rupees or ids of instruments beyond which a figure is nonsense; an i64 of ten-thousandths holds it."""
+MOST: Final = int(MONEY) // 100
+"""Rupees beyond which a sum is nonsense."""
+WHOLE: Final = int(HELD)
 
 
-def signed(value: Any) -> int:
-    """Return a whole number; raise `ValueError` for anything else, `True`, text and fractions included."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or abs(value) > MOST:
+def signed(value: Any, each: int = 1, most: int = WHOLE) -> int:
+    """Return a whole number of shares, `each` of them for one; raise `ValueError` for anything else, `True`, text and fractions included."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value != int(value):
         raise ValueError(f"no whole number: {value!r}")
-    return int(value)
+    if abs(value) * each > most:
+        raise ValueError(f"out of bounds: {value!r}")
+    return int(value) * each
 
 
-def count(value: Any) -> int:
+def count(value: Any, each: int = 1, most: int = WHOLE) -> int:
     """Return a whole number that is not negative."""
-    number = signed(value)
+    number = signed(value, each, most)
     if number < 0:
         raise ValueError(f"a negative count: {value!r}")
     return number
 
 
-def several(value: Any) -> int:
+def ordered(value: Any, each: int = 1) -> int:
+    """Return the shares of a row of an order book, which may be none."""
+    return count(value, each, int(TRADED))
+
+
+def several(value: Any, each: int = 1) -> int:
     """Return a whole number of at least one."""
-    number = signed(value)
+    number = signed(value, each, int(TRADED))
     if number < 1:
         raise ValueError(f"no count: {value!r}")
     return number
@@ -43,10 +53,10 @@ def real(value: Any) -> float:
 
 
 def price(value: Any) -> float:
-    """Return a price in rupees, 0.0 for none; raise `ValueError` for a negative one."""
+    """Return a price in rupees, 0.0 for none; raise `ValueError` for a negative one and for one beyond all prices."""
     number = real(0.0 if value is None else value)
-    if number < 0.0:
-        raise ValueError(f"a negative price: {value!r}")
+    if not 0.0 <= number <= PRICE:
+        raise ValueError(f"{'a negative price' if number < 0.0 else 'out of bounds'}: {value!r}")
     return number
 
 
@@ -58,11 +68,23 @@ def paid(value: Any) -> float:
     return number
 
 
+def turnover(price: float, quantity: int) -> None:
+    """Check what a trade is worth: no charges are reckoned of more than ₹1,000 crore."""
+    if int(paise(price, quantity)) > TURNOVER:
+        raise ValueError(f"out of bounds: {quantity} at {price}")
+
+
+def worth(price: float, quantity: int) -> None:
+    """Check what a position or a holding is worth."""
+    if abs(int(paise(price, quantity))) >= MONEY:
+        raise ValueError(f"out of bounds: {quantity} at {price}")
+
+
 def number_of(value: Any) -> int:
     """Return an id that is a number, as such or as text."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**62:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= NUMBER:
         raise ValueError(f"no id: {value!r}")
     return value
 

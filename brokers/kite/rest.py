@@ -331,7 +331,9 @@ def _profile(kite: Any) -> Row:
 
 
 def _known(row: Row) -> Known:
-    return Known(int(row["instrument_token"]), str(row.get("variety") or "regular"), row.get("parent_order_id"))
+    return Known(
+        figures.number_of(row["instrument_token"]), str(row.get("variety") or "regular"), row.get("parent_order_id")
+    )
 
 
 def _rows(answer: Any) -> list[Row]:
@@ -364,4 +366,6 @@ def _available(margins: Row) -> int:
 
 def _band(token: int, quote: Row) -> PriceBand:
     lower, upper = (figures.price(quote.get(f"{edge}_circuit_limit")) for edge in ("lower", "upper"))
+    if 0.0 < upper < lower:
+        raise ValueError(f"no band: {lower} to {upper}")
     return PriceBand(token, lower, upper, figures.price(quote["ohlc"]["close"]))

@@ -11,8 +11,10 @@ from typing import Any, Final, NamedTuple
 
 from brokers.kite import figures
 from brokers.kite.terms import terms_fields
+from compiled.bounds import FIRST, LAST, ORDER, PRICE
 from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import (
+    E4,
     SECOND,
     Bar,
     Gtt,
@@ -36,6 +38,8 @@ from engine.ports import BrokerHolding, BrokerPosition
 Row = dict[str, Any]
 
 IST: Final = timezone(timedelta(hours=5, minutes=30))
+FINEST, COARSEST = 1.0 / E4, 1_000.0
+"""Rupees: a tick is one of these or between them."""
 TAG_LIMIT: Final = 20
 """Kite rejects a longer tag; it does not cut it."""
 
@@ -96,7 +100,10 @@ def nanoseconds(value: object, missing: int = 0) -> int:
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=IST)
-    return int(moment.timestamp()) * SECOND
+    ts = int(moment.timestamp()) * SECOND
+    if not FIRST <= ts < LAST:
+        raise ValueError(f"no time of these days: {value}")
+    return ts
 
 
 def ist(ts: int) -> datetime:
@@ -120,8 +127,8 @@ def order_update(row: Row, now: int) -> OrderUpdate:
         figures.number_of(row["instrument_token"]),
         Side[row["transaction_type"]],
         order_status(row["status"], str(row.get("order_type") or "")),
-        figures.count(row["quantity"]) * each,
-        _filled(row) * each,
+        figures.ordered(row["quantity"], each),
+        _filled(row, each),
         figures.price(row.get("price")),
         figures.price(row.get("trigger_price")),
         figures.price(row.get("average_price")),
@@ -130,23 +137,25 @@ def order_update(row: Row, now: int) -> OrderUpdate:
     )
 
 
-def _filled(row: Row) -> int:
-    filled = figures.count(row["filled_quantity"])
-    if filled > row["quantity"]:
-        raise ValueError(f"{filled} of {row['quantity']} filled")
+def _filled(row: Row, each: int) -> int:
+    filled = figures.ordered(row["filled_quantity"], each)
+    if filled > row["quantity"] * each:
+        raise ValueError(f"{row['filled_quantity']} of {row['quantity']} filled")
     return filled
 
 
 def trade(row: Row, now: int) -> Trade:
     """Read a row of the trade book; `now` (ns) stands in for a missing time."""
+    quantity, price = figures.several(row["quantity"], units(row, now)), figures.paid(row["average_price"])
+    figures.turnover(price, quantity)
     return Trade(
         nanoseconds(row.get("fill_timestamp") or row.get("exchange_timestamp"), now),
         figures.name_of(row["trade_id"]),
         figures.name_of(row["order_id"]),
         figures.number_of(row["instrument_token"]),
         Side[row["transaction_type"]],
-        figures.several(row["quantity"]) * units(row, now),
-        figures.paid(row["average_price"]),
+        quantity,
+        price,
     )
 
 
@@ -179,15 +188,16 @@ def gtt_update(row: Row, now: int, token_of: Callable[[str, str], int]) -> GttUp
 
 
 def _leg(trigger: float, order: Row, each: int) -> GttLeg:
-    shares = figures.several(order["quantity"]) * each
+    shares = figures.several(order["quantity"], each)
     return GttLeg(trigger, figures.price(order["price"]), Side[order["transaction_type"]], shares)
 
 
 def position(row: Row) -> BrokerPosition:
     """Read a net position."""
-    quantity = figures.signed(row["quantity"]) * (figures.count(row.get("multiplier", 1)) or 1)
+    quantity = figures.signed(row["quantity"], figures.count(row.get("multiplier", 1)) or 1)
     token, exchange = figures.number_of(row["instrument_token"]), str(row.get("exchange") or "NSE")
     average = figures.price(row["average_price"])
+    figures.worth(average, quantity)
     return BrokerPosition(token, row["tradingsymbol"], row["product"], quantity, average, exchange)
 
 
@@ -208,12 +218,14 @@ def holdings(row: Row) -> list[BrokerHolding]:
     if (authorised := row.get("authorised_quantity")) is not None:
         left = figures.count(opening) - figures.count(row.get("used_quantity") or 0)
         unauthorised = max(0, left - figures.count(authorised))
+    figures.worth(average, figures.count(opening))
     own = BrokerHolding(token, symbol, figures.count(opening), average, "CNC", exchange, isin, unauthorised)
     margin = row.get("mtf") or {}
     financed = sum(figures.count(margin.get(part) or 0) for part in ("quantity", "used_quantity"))
     if not financed:
         return [own]
     price = figures.price(margin.get("average_price"))
+    figures.worth(price, financed)
     bought = own._replace(quantity=financed, average=price, product="MTF", unauthorised=0)
     return [own, bought] if own.quantity else [bought]
 
@@ -226,12 +238,16 @@ def instrument(row: Row, day: date) -> Instrument | None:
     each = multiplier(day, row["exchange"], row["tradingsymbol"])
     if not each:
         return None
+    tick = float(row["tick_size"]) or 0.01
+    lot = each if row["exchange"] == "MCX" else int(row["lot_size"]) or 1
+    if not FINEST <= tick <= COARSEST or not 0 < lot <= ORDER:
+        raise ValueError(f"out of bounds: tick {tick:g}, lot {lot}")
     return Instrument(
-        int(row["instrument_token"]),
+        figures.number_of(int(row["instrument_token"])),
         row["exchange"],
         row["tradingsymbol"],
-        float(row["tick_size"]) or 0.01,
-        each if row["exchange"] == "MCX" else int(row["lot_size"]) or 1,
+        tick,
+        lot,
         "INDEX" if row["segment"] == "INDICES" else row["instrument_type"],
         row["name"],
         multiplier=each,
@@ -241,16 +257,13 @@ def instrument(row: Row, day: date) -> Instrument | None:
 
 def bar(row: Row, token: int, span: int) -> Bar:
     """Read a candle; Kite stamps it with its start."""
-    return Bar(
-        token,
-        nanoseconds(row["date"]),
-        span,
-        float(row["open"]),
-        float(row["high"]),
-        float(row["low"]),
-        float(row["close"]),
-        int(row["volume"]),
-    )
+    first, high, low, last = float(row["open"]), float(row["high"]), float(row["low"]), float(row["close"])
+    volume = int(row["volume"])
+    if not (0.0 < first <= PRICE and 0.0 < high <= PRICE and 0.0 < low <= PRICE and 0.0 < last <= PRICE):
+        raise ValueError(f"out of bounds: {first:g}, {high:g}, {low:g}, {last:g}")
+    if not 0 <= volume <= figures.MOST:
+        raise ValueError(f"out of bounds: {volume}")
+    return Bar(token, nanoseconds(row["date"]), span, first, high, low, last, volume)
 
 
 def order_fields(order: Order, instrument: Instrument, account: Account) -> Row:
@@ -299,7 +312,8 @@ def margin_fields(order: Order, instrument: Instrument) -> Row:
 
 def blocked(row: Row) -> int:
     """Read what an order would block, charges included, in paise."""
-    return nearest((float(row["total"]) + float((row.get("charges") or {}).get("total") or 0.0)) * 100.0)
+    charges = (row.get("charges") or {}).get("total") or 0.0
+    return nearest((figures.real(row["total"]) + figures.real(charges)) * 100.0)
 
 
 def change_fields(change: Change, instrument: Instrument) -> Row:

@@ -4,9 +4,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from compiled.bounds import HELD, MONEY, PRICE
 from compiled.events import Adopt, CancelOrder, DeleteGtt, Deposit, GttUpdate, OrderUpdate, WriteOff
 from compiled.kernel import Kernel
-from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Product, Purpose, Side
+from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Product, Purpose, Side, paise
 from compiled.protection import NEAREST_PERCENT
 from engine.market.calendar import ist_day
 from engine.trading.differences import COVER, POSITIONS, Choice, Difference, Kind
@@ -135,6 +136,9 @@ class Choices:
             return f"done: {abs(difference.figure)} {difference.symbol} written off at the last price"
         if market.ltp <= 0.0:
             return f"refused: {difference.symbol} has no price yet; try again when it ticks"
+        if abs(difference.figure) > HELD or abs(int(paise(market.ltp, difference.figure))) >= MONEY:
+            return f"refused: {difference.figure} {difference.symbol} are more than the desk can hold; ignore it"
+        average = difference.average if 0.0 < difference.average <= PRICE else market.ltp
         strategy, freeze = decision.strategy or OWN, int(market.instrument.freeze)
         if decision.choice is not Choice.FLATTEN and 0 < freeze < abs(difference.figure):
             return (
@@ -150,7 +154,7 @@ class Choices:
         gtt = None if leave or decision.stop or product is not Product.CNC else self._guard(difference, market.ltp)
         terms = self.reconciler.terms
         self.post(Adopt(
-            now, difference.token, product, difference.figure, difference.average or market.ltp, strategy,
+            now, difference.token, product, difference.figure, average, strategy,
             decision.stop or terms.stop_percent, terms.trail, leave,
             gtt.gtt_id if gtt else 0, list(gtt.legs) if gtt else None,
         ))  # fmt: skip

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, get_args
 
 import msgspec
@@ -103,14 +103,26 @@ def parsed(detail: str) -> Change:
     return change._replace(value=checked(change.name, change.value))
 
 
-def restore(limits: Limits, configured: Mapping[str, float], journal: Journal, day: str) -> dict[str, Change]:
-    """Go back to the configured limits but for what was changed on this day; return that by name."""
+def restore(
+    limits: Limits, configured: Mapping[str, float], journal: Journal, day: str, tell: Callable[[str, str, str], None]
+) -> dict[str, Change]:
+    """Go back to the configured limits but for what was changed on this day; return that by name.
+
+    A change that could not have been made is told, and the configured limit holds.
+    """
     for name, value in (dict.fromkeys(current(limits), 0) | dict(configured)).items():
         made = event(0, name, value)
         limits.change(made.name, made.value)
     changes = {}
     for row in journal.load("limits", "day = ?", (day,)):
         change = Change(str(row["name"]), float(str(row["value"])), str(row["reason"]), str(row["who"]))
+        try:
+            change = change._replace(value=checked(change.name, change.value))
+        except ConfigError as error:
+            tell(
+                "alarm", "limit", f"a change in the database cannot have been made, the configured limit holds: {error}"
+            )
+            continue
         made = event(0, change.name, change.value)
         limits.change(made.name, made.value)
         changes[change.name] = change

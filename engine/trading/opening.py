@@ -17,6 +17,7 @@ from engine.market.hours import Hours
 from engine.market.rules import Rules
 from engine.market.safeguards import Safeguards
 from engine.ports import Broker, Clock, Journal
+from engine.trading.kept import whole
 from engine.trading.shares import ShareRegister
 
 PRODUCTS = (Product.CNC, Product.MIS, Product.MTF)
@@ -64,7 +65,7 @@ async def start_cash(journal: Journal, broker: Broker, day: date) -> tuple[int, 
     If not it is what the broker has now: `moved_early` tells what has moved it since the day began.
     """
     known = _meta(journal).get(f"start_cash:{day}")
-    return (await broker.funds(), False) if known is None else (int(known), True)
+    return (await broker.funds(), False) if known is None else (whole(f"meta, row start_cash:{day}:", known), True)
 
 
 def keep_start_cash(journal: Journal, day: date, cash: int) -> None:

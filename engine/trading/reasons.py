@@ -29,6 +29,7 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.VARIETY: Meaning(
         "the simulated exchange of paper trading takes no orders of that variety", "[orders](orders.md)"
     ),
+    Reason.BOUNDS: Meaning("a number of the request is none that an order may have", "[numbers](security.md#numbers)"),
     Reason.SESSION: Meaning(
         "the instrument is not in continuous trading (an after-market order: it is)",
         "[its hours](calendar.md#the-desks-day)",

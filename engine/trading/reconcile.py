@@ -11,6 +11,7 @@ from engine.errors import OperatorError, RetryableError
 from engine.ports import Broker, Clock, Journal
 from engine.trading.board import Board, DifferenceRow
 from engine.trading.differences import POSITIONS, Difference, Kind, Snapshot, compare, held, read
+from engine.trading.kept import whole
 from engine.trading.shares import ShareRegister
 
 SOON = 1 * SECOND
@@ -73,7 +74,7 @@ class Reconciler:
         """Called with the books each time they have been read."""
         self.missed = 0
         self._ignored = {
-            str(row["key"]).removeprefix(IGNORED): int(str(row["value"]))
+            str(row["key"]).removeprefix(IGNORED): whole(f"meta, row {row['key']}:", row["value"])
             for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (IGNORED + "%",))
         }
 

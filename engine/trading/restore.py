@@ -3,15 +3,18 @@
 import json
 from typing import cast
 
+from compiled.bounds import HELD, MONEY, PRICE
 from compiled.kernel import Kernel
 from compiled.ladder import Entry, Ladder, LadderPlan, Rung, RungPlan, RungState
 from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Purpose, Side, Validity
 from compiled.orders import corrects, join, settled
+from compiled.risk import beyond
 from compiled.terms import Terms, Variety
+from engine.errors import DataError
 from engine.ports import Journal
+from engine.trading.kept import MEND, Row, check, readable, rows
 from engine.trading.records import KIND, PEAKS
 
-Row = dict[str, object]
 NEVER = 1 << 62
 """After every day, ns."""
 _TYPE = {text: kind for kind, text in KIND.items()}
@@ -22,20 +25,26 @@ def restore(kernel: Kernel, journal: Journal, day_start: int) -> list[int]:
 
     What was held at `day_start` (ns) comes as carried positions: its cash moved on an earlier day.
 
-    Orders of a run that died between intent and answer come back as UNKNOWN: they may be at the broker.
+    Orders of a run that died between intent and answer come back as UNKNOWN: they may be at the broker. Raises `DataError`
+    for a database that holds what cannot be.
     """
-    plans = {number(row, "ladder"): row for row in journal.load("ladders")}
-    for row in journal.load("trades"):
+    with readable("the journal"):
+        return _restore(kernel, journal, day_start)
+
+
+def _restore(kernel: Kernel, journal: Journal, day_start: int) -> list[int]:
+    plans = {number(row, "ladder"): row for row in rows(journal, "ladders")}
+    for row in rows(journal, "trades"):
         if number(row, "token") not in kernel.markets and plans[number(row, "ladder")]["closed"]:
             continue
         _rung(kernel, plans[number(row, "ladder")], row)
-    unknown = [intent for row in journal.load("intents") if (intent := _intent(kernel, row, day_start))]
-    fills = sorted(journal.load("fills"), key=lambda row: (number(row, "ts"), text(row, "trade_id")))
+    unknown = [intent for row in rows(journal, "intents") if (intent := _intent(kernel, row, day_start))]
+    fills = sorted(rows(journal, "fills"), key=lambda row: (number(row, "ts"), text(row, "trade_id")))
     for row in fills:
         if number(row, "ts") < day_start:
             _fill(kernel, row, today=False)
     _carry(kernel)
-    for row in journal.load("decisions", "decision = (SELECT max(decision) FROM decisions)"):
+    for row in rows(journal, "decisions", "decision = (SELECT max(decision) FROM decisions)"):
         kernel.decisions.next_number = number(row, "decision") + 1
     for row in fills:
         if number(row, "ts") >= day_start:
@@ -52,13 +61,15 @@ def restore(kernel: Kernel, journal: Journal, day_start: int) -> list[int]:
 
 def _day_so_far(kernel: Kernel, journal: Journal, day_start: int) -> None:
     """Count today's trades again, and give the limits the day's highest P&L: a restart loosens none of them."""
-    over = [row for row in journal.load("trades") if row["status"] == "closed"]
+    over = [row for row in rows(journal, "trades") if row["status"] == "closed"]
     for row in sorted(over, key=lambda row: number(row, "exit_time")):
         if number(row, "exit_time") >= day_start:
             kernel.count(text(row, "strategy"), number(row, "pnl"))
-    for row in journal.load("meta", "key = ?", (PEAKS,)):
+    for row in rows(journal, "meta", "key = ?", (PEAKS,)):
         noted = json.loads(text(row, "value"))
         if noted["day"] == kernel.open:
+            for peak in (noted["desk"], *noted["strategies"].values()):
+                check(f"meta, row {PEAKS}:", peak, 0, int(MONEY))
             kernel.peak = noted["desk"]
             for slot in kernel.slots:
                 slot.peak = noted["strategies"].get(slot.name, 0)
@@ -85,6 +96,8 @@ def _ladder(kernel: Kernel, row: Row) -> Ladder:
     fields["product"] = Product[fields["product"]]
     fields["entry"] = Entry(terms=Terms(Variety[fields.pop("variety", "REGULAR")]))
     plan = LadderPlan(rungs, **fields)
+    if fault := beyond(plan):
+        raise DataError(f"ladders, row {row['ladder']}: {fault}; {MEND}")
     instrument = kernel.markets[number(row, "token")].instrument
     ladder = Ladder(number(row, "ladder"), text(row, "strategy"), instrument, Side[text(row, "side")], plan)
     ladder.created, ladder.closed = number(row, "created"), number(row, "closed")
@@ -148,7 +161,9 @@ def _terms(order: Order, fields: Row) -> None:
 
 def integer(fields: Row, name: str, usual: int = 0) -> int:
     """Return a whole number of a JSON object, `usual` where it is left out."""
-    return int(cast("int", fields.get(name, usual)))
+    value = fields.get(name, usual)
+    check(f"intents, {name}", value, 0, int(HELD))
+    return int(cast("int", value))
 
 
 def _place(kernel: Kernel, order: Order, day_start: int) -> None:
@@ -180,7 +195,7 @@ def _gtt(kernel: Kernel, row: Row) -> int:
     request = json.loads(text(row, "request"))
     gtt = Gtt(
         number(row, "intent"), text(row, "strategy"), number(row, "token"), Product[text(row, "product")],
-        number(row, "rung"), request["last_price"], _legs(request["legs"]), number(row, "created"),
+        number(row, "rung"), _last(request), _legs(request["legs"]), number(row, "created"),
     )  # fmt: skip
     gtt.gtt_id, gtt.status = int(text(row, "broker_id") or 0), GttStatus[text(row, "status")]
     gtt.order_id = request["order_id"]
@@ -196,6 +211,11 @@ def _gtt(kernel: Kernel, row: Row) -> int:
     return gtt.intent if unanswered else 0
 
 
+def _last(request: Row) -> float:
+    check("intents, a GTT: last_price", request["last_price"], 0.0, PRICE)
+    return real(request, "last_price")
+
+
 def _kept(kernel: Kernel, rung: Rung, one: Gtt | None, other: Gtt) -> Gtt:
     """Return the stop of a rung; of two that live the one that stands where the rung's stop does, and delete the other."""
     if one is None or not one.live or not one.gtt_id or not other.live:
@@ -207,8 +227,12 @@ def _kept(kernel: Kernel, rung: Rung, one: Gtt | None, other: Gtt) -> Gtt:
     return kept
 
 
-def _legs(rows: list[list[float]]) -> list[GttLeg]:
-    return [GttLeg(trigger, price, Side(int(side)), int(quantity)) for trigger, price, side, quantity in rows]
+def _legs(kept: list[list[float]]) -> list[GttLeg]:
+    for trigger, price, _, quantity in kept:
+        for value in (trigger, price):
+            check("intents, a leg of a GTT: price", value, 0.0, PRICE)
+        check("intents, a leg of a GTT: quantity", quantity, 1, int(HELD))
+    return [GttLeg(trigger, price, Side(int(side)), int(quantity)) for trigger, price, side, quantity in kept]
 
 
 def _carry(kernel: Kernel) -> None:

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, final
 
+from compiled.bounds import NUMBER
 from compiled.model import Instrument
 from engine.ports import BrokerHolding, Journal
+from engine.trading.kept import whole
 
 HOME: Final = "NSE"
 TWIN: Final = "BSE"
@@ -27,7 +29,7 @@ class ShareRegister:
         self._symbols = {each.symbol: int(each.token) for each in shares}
         self._tokens = {int(each.token): each.symbol for each in shares}
         self._isins = {
-            str(row["key"]).removeprefix(NOTED): int(str(row["value"]))
+            str(row["key"]).removeprefix(NOTED): whole(f"meta, row {row['key']}:", row["value"], 1, int(NUMBER))
             for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (NOTED + "%",))
         }
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from compiled import bounds
 from compiled.charges import order_charges
 from compiled.events import Command, PlaceOrder
 from compiled.kernel import Kernel
@@ -20,10 +21,8 @@ from engine.market.charges import doubt
 from engine.trading.margin import Preview
 from engine.trading.reasons import meaning
 
-MOST = 1_000_000_000
-"""Of shares, minutes and legs: what the books can hold at any price."""
-Price = Annotated[float, Meta(ge=0, le=10_000_000)]
-Count = Annotated[int, Meta(ge=0, le=MOST)]
+Price = Annotated[float, Meta(ge=0, le=int(bounds.PRICE))]
+Shares = Annotated[int, Meta(ge=0, le=int(bounds.ORDER))]
 VARIETIES = {"regular": Variety.REGULAR, "amo": Variety.AMO, "co": Variety.COVER, "iceberg": Variety.ICEBERG}
 DIGITS = 18
 """Of our own numbers, at most."""
@@ -35,17 +34,17 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     symbol: Symbol
     side: Literal["BUY", "SELL"]
-    quantity: Annotated[int, Meta(ge=1, le=MOST)]
+    quantity: Annotated[int, Meta(ge=1, le=int(bounds.ORDER))]
     stop: Annotated[float, Meta(ge=0, le=50)]
     target: Annotated[float, Meta(ge=0, le=500)] = 0.0
     price: Price = 0.0
     trigger: Price = 0.0
     product: Literal["CNC", "MIS", "NRML", "MTF"] = "CNC"
     validity: Literal["DAY", "IOC", "TTL"] = "DAY"
-    minutes: Count = 0
+    minutes: Annotated[int, Meta(ge=0, le=int(bounds.MINUTES))] = 0
     variety: Literal["regular", "amo", "co", "iceberg"] = "regular"
-    legs: Count = 0
-    disclosed: Count = 0
+    legs: Annotated[int, Meta(ge=0, le=int(bounds.LEGS))] = 0
+    disclosed: Shares = 0
     slices: bool = False
     protection: Annotated[float, Meta(ge=-1, le=100)] = -1.0
     trail: bool = True
@@ -60,7 +59,7 @@ class Alteration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A change of a working order, by our number or the broker's; 0 leaves a value as it is."""
 
     order: Annotated[str, Meta(pattern=r"^\w{1,40}$", title="the number of an order, ours or the broker's")]
-    quantity: Count = 0
+    quantity: Shares = 0
     price: Price = 0.0
     trigger: Price = 0.0
 

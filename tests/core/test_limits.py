@@ -186,6 +186,10 @@ def test_a_limit_is_bounded_as_in_the_configuration(name, value, words):
         limits.checked(name, value)
 
 
+def told(*_):
+    raise AssertionError("nothing is to be told")
+
+
 class Kept:
     """A journal that holds the limits of one day."""
 
@@ -198,8 +202,26 @@ class Kept:
 def test_a_changed_limit_ends_with_its_day():
     kept = Limits(max_positions=5, max_daily_loss=1_000_000)
     configured = limits.current(kept)
-    assert set(limits.restore(kept, configured, Kept(), "2026-11-20")) == {"max_positions"}
+    assert set(limits.restore(kept, configured, Kept(), "2026-11-20", told)) == {"max_positions"}
     kept.change("budget.ladder", 5_000.0)
     assert (kept.max_positions, kept.max_daily_loss) == (3, 1_000_000)
-    assert limits.restore(kept, configured, Kept(), "2026-11-21") == {}
+    assert limits.restore(kept, configured, Kept(), "2026-11-21", told) == {}
     assert (kept.max_positions, kept.max_daily_loss, kept.budgets["ladder"]) == (5, 1_000_000, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("max_order_value", 1e300), ("max_order_value", -1.0), ("max_positions", 0.0), ("max_daily_loss", 1e15),
+     ("price_range_percent", math.inf), ("budget.mine", -5.0), ("no_such_limit", 5.0)],
+)  # fmt: skip
+def test_a_limit_in_the_database_that_could_not_have_been_set_is_told_and_not_believed(name, value):
+    class Damaged:
+        def load(self, table, where="", parameters=()):
+            return [{"day": "d", "name": name, "value": value, "reason": "r", "who": "w", "ts": 1}]
+
+    kept, heard = Limits(max_order_value=20_000_000, max_positions=5, max_daily_loss=1_000_000), []
+    configured = limits.current(kept)
+    assert limits.restore(kept, configured, Damaged(), "d", lambda *words: heard.append(words)) == {}
+    assert limits.current(kept) == configured
+    assert len(heard) == 1
+    assert (heard[0][0], name in heard[0][2]) == ("alarm", True)
