@@ -276,4 +276,18 @@ CORE = (
         "a refusal in unconfirmed hours is a fault", "compiled/model.py",
         "return self.auction == 0 and self.closes <= ts < self.ends", "return False",
     ),
+    Mutant(
+        "what is worth too much is worth little", "compiled/model.py",
+        "if not -_MOST < about < _MOST or quantity == 0:", "if quantity == 0:",
+    ),
+    Mutant("no freeze quantity, no bound", "compiled/risk.py", "if quantity > ORDER or ", "if "),
+    Mutant(
+        "a change that nobody has answered does not count", POSITIONS,
+        "coming = outstanding(entry) + reach(entry) - entry.quantity", "coming = outstanding(entry)",
+    ),
+    Mutant("a strategy's numbers are believed", ENTRIES, '        if fault == "":\n', "        if True:\n"),
+    Mutant(
+        "a trade that cannot be is booked", ANSWERS,
+        "if not 0 < event.quantity <= HELD or not 0.0 < event.price <= PRICE:", "if event.quantity == 0:",
+    ),
 )  # fmt: skip

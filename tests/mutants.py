@@ -25,20 +25,26 @@ CONTROL = Mutant("nothing is broken", BOOKS, RESOLVES, RESOLVES)
 CORNERS, LIES = "tests/core/test_order_path_corners.py", "tests/core/test_lying_answers.py"
 BANDS, BACK_OFF = "tests/core/test_price_bands.py", "tests/core/test_back_off.py"
 HOURS, MORNING = "tests/core/test_unconfirmed_hours.py", "tests/test_first_trade.py"
+NUMBERS = "tests/core/test_bounds.py"
 DEPOSITORY = "tests/core/test_depository.py"
 NEAREST = {
+    "engine/address.py": ["tests/test_address.py"],
+    "engine/trading/kept.py": ["tests/core/test_kept_numbers.py"],
+    "engine/trading/limits.py": ["tests/core/test_limits.py"],
+    "tui/station.py": ["tests/test_address.py"],
+    "compiled/risk.py": [NUMBERS],
     "brokers/kite/": ["tests/kite/test_outcomes.py", "tests/kite/test_figures.py"],
-    "compiled/answers.py": [LIES, CORNERS],
+    "compiled/answers.py": [NUMBERS, LIES, CORNERS],
     "compiled/band.py": [BANDS],
-    "compiled/entries.py": [MORNING, HOURS, "tests/core/test_warming.py", "tests/core/test_limit_only.py"],
+    "compiled/entries.py": [NUMBERS, MORNING, HOURS, "tests/core/test_warming.py", "tests/core/test_limit_only.py"],
     "compiled/exits.py": ["tests/core/test_escalation.py", BANDS],
     "compiled/guard.py": ["tests/core/test_resting_stops.py", BANDS, CORNERS],
     "compiled/kernel.py": [MORNING, HOURS, BANDS, "tests/core/test_warming.py", "tests/core/test_failures.py"],
     "compiled/ladder.py": [BANDS, DEPOSITORY],
-    "compiled/model.py": [HOURS],
+    "compiled/model.py": [NUMBERS, HOURS],
     "compiled/notes.py": ["tests/test_notes.py", "tests/core/test_order_path_restart.py"],
     "compiled/outbox.py": [BACK_OFF],
-    "compiled/positions.py": [LIES, CORNERS],
+    "compiled/positions.py": [NUMBERS, LIES, CORNERS],
     "compiled/protection.py": [LIES, BACK_OFF, HOURS, CORNERS],
     "compiled/triggers.py": [LIES, BACK_OFF, CORNERS],
     "engine/desk.py": ["tests/simulation/test_nights.py"],

@@ -231,5 +231,22 @@ ENGINE = (
         '    if number < 0:\n        raise ValueError(f"a negative count',
         '    if False:\n        raise ValueError(f"a negative count',
     ),
-    Mutant("NaN is a number", FIGURES, " or not isfinite(value)", ""),
+    Mutant("a price may be beyond all prices", FIGURES, "if not 0.0 <= number <= PRICE:", "if number < 0.0:"),
+    Mutant(
+        "a limit in the database is believed whatever it is", "engine/trading/limits.py",
+        "change = change._replace(value=checked(change.name, change.value))\n        except",
+        "pass\n        except",
+    ),
+    Mutant(
+        "a fill in the database is believed whatever it is", "engine/trading/kept.py",
+        'allowed = FILL.get(column) if table == "fills" else None', "allowed = None",
+    ),
+    Mutant(
+        "what is elsewhere is this machine", "engine/address.py",
+        "return self.host in LOOPBACK", "return self.host.startswith(tuple(LOOPBACK))",
+    ),
+    Mutant(
+        "a sandbox that is elsewhere is not real", "tui/station.py",
+        "bool(broker.rest) and not address.local(broker.rest, broker.ws)", "False",
+    ),
 )  # fmt: skip

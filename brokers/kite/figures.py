@@ -4,7 +4,6 @@ NaN, infinity, a negative count, a text or a number out of its bounds (`compiled
 through every sum that follows.
 """
 
-from math import isfinite
 from typing import Any, Final
 
 from compiled.bounds import HELD, MONEY, NUMBER, PRICE, TRADED, TURNOVER
@@ -17,10 +16,10 @@ WHOLE: Final = int(HELD)
 
 def signed(value: Any, each: int = 1, most: int = WHOLE) -> int:
     """Return a whole number of shares, `each` of them for one; raise `ValueError` for anything else, `True`, text and fractions included."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) * each <= most:
+        raise ValueError(f"no number within bounds: {value!r}")
+    if value != int(value):
         raise ValueError(f"no whole number: {value!r}")
-    if abs(value) * each > most:
-        raise ValueError(f"out of bounds: {value!r}")
     return int(value) * each
 
 
@@ -46,9 +45,9 @@ def several(value: Any, each: int = 1) -> int:
 
 
 def real(value: Any) -> float:
-    """Return a finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or abs(value) > MOST:
-        raise ValueError(f"no number: {value!r}")
+    """Return a finite number of rupees."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST:
+        raise ValueError(f"no number within bounds: {value!r}")
     return float(value)
 
 

@@ -1,9 +1,20 @@
 """A bad figure in a row makes the whole book unreadable; an answer about something else tells nothing."""
 
+from datetime import date
+
 import pytest
 
 from brokers.kite import figures
-from brokers.kite.translation import gtt_update, holdings, order_update, position, trade
+from brokers.kite.translation import (
+    bar,
+    blocked,
+    gtt_update,
+    holdings,
+    instrument,
+    order_update,
+    position,
+    trade,
+)  # fmt: skip
 from compiled.model import Gtt, Product
 from compiled.terms import Change
 from engine.errors import OrderUnknown, RetryableError
@@ -124,3 +135,94 @@ async def test_an_answer_with_an_id_of_the_wrong_kind_tells_nothing(stub, broker
     stub.on("*", script.ok({"trigger_id": named}))
     with pytest.raises(OrderUnknown, match="unreadable"):
         await broker.place_gtt(Gtt(1, "s", 408065, Product.CNC, 1, 1500.0, read_gtt(gtt_row()).legs))
+
+
+# bounds
+
+PRICES = [1e7 + 1, 1e8, 1e12, 1e300, -5.0, -1e-9]
+COUNTS = {"order": 10**8, "trade": 10**8, "position": 10**9, "holding": 10**9}
+STAMPS = ["0001-01-01 00:00:00", "1999-12-31 09:15:00", "2100-01-01 09:15:00", "9999-12-31 23:59:59", 5, True, "now"]
+
+
+@pytest.mark.parametrize("value", PRICES)
+@pytest.mark.parametrize(("book", "key"), [(book, key) for book, (_, _, _, keys) in BOOKS.items() for key in keys])
+def test_a_price_beyond_all_prices_makes_its_row_unreadable(book, key, value):
+    read, row, _, _ = BOOKS[book]
+    with pytest.raises((ValueError, ArithmeticError)):
+        read(row | {key: value})
+
+
+@pytest.mark.parametrize("book", COUNTS)
+def test_more_shares_than_there_are_make_their_row_unreadable(book):
+    read, row, keys, prices = BOOKS[book]
+    cheap = row | dict.fromkeys(prices, 0.05)
+    for key in ("quantity",) if book == "position" else [key for key in keys if key != "instrument_token"]:
+        most = {key: COUNTS[book]} | ({"quantity": COUNTS[book]} if key == "filled_quantity" else {})
+        assert read(cheap | most) is not None
+        with pytest.raises((ValueError, ArithmeticError)):
+            read(cheap | {each: value + 1 for each, value in most.items()})
+
+
+def test_a_trade_is_worth_a_thousand_crore_at_most():
+    assert read_trade(TRADE | {"quantity": 10**6, "average_price": 10_000.0}).quantity == 10**6
+    with pytest.raises(ValueError, match="out of bounds"):
+        read_trade(TRADE | {"quantity": 10**6 + 1, "average_price": 10_000.0})
+
+
+@pytest.mark.parametrize("book", ["position", "holding"])
+def test_what_is_held_is_worth_less_than_a_lakh_crore(book):
+    read, row, _, _ = BOOKS[book]
+    key = "opening_quantity" if book == "holding" else "quantity"
+    assert read(row | {key: 10**8, "average_price": 9_999.0}) is not None
+    with pytest.raises(ValueError, match="out of bounds"):
+        read(row | {key: 10**8, "average_price": 10_000.0})
+
+
+@pytest.mark.parametrize("stamp", STAMPS)
+@pytest.mark.parametrize(("book", "key"), [("order", "order_timestamp"), ("trade", "fill_timestamp")])
+def test_a_time_of_no_day_of_ours_makes_its_row_unreadable(book, key, stamp):
+    read, row, _, _ = BOOKS[book]
+    with pytest.raises((ValueError, TypeError)):
+        read(row | {"exchange_update_timestamp": None, key: stamp})
+
+
+CANDLE = {"date": "2026-01-02T09:15:00+05:30", "open": 100.0, "high": 101.0, "low": 99.0, "close": 100.5, "volume": 10}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 0.0, 1e8, 1e300, "x", None])
+@pytest.mark.parametrize("key", ["open", "high", "low", "close"])
+def test_a_candle_of_no_price_is_unreadable(key, value):
+    assert bar(CANDLE, 1, 60).close == 100.5
+    with pytest.raises((ValueError, TypeError)):
+        bar(CANDLE | {key: value}, 1, 60)
+
+
+@pytest.mark.parametrize("value", [-1, 10**13, 1e300, float("inf"), float("nan"), None])
+def test_a_candle_of_no_volume_is_unreadable(value):
+    with pytest.raises((ValueError, TypeError, ArithmeticError)):
+        bar(CANDLE | {"volume": value}, 1, 60)
+
+
+LISTED = {
+    "instrument_token": "408065", "exchange": "NSE", "tradingsymbol": "INFY", "tick_size": 0.05, "lot_size": 1,
+    "segment": "NSE", "instrument_type": "EQ", "name": "INFOSYS", "expiry": "",
+}  # fmt: skip
+LISTINGS = {
+    "instrument_token": [0, -1, 2**70, "x", ""],
+    "tick_size": [float("nan"), float("inf"), -0.05, 1e-9, 1e300],
+    "lot_size": [-1, 10**8, 10**30, "x"],
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in LISTINGS.items() for value in values])
+def test_an_instrument_off_every_grid_is_unreadable(key, value):
+    assert instrument(LISTED, date(2026, 1, 2)).tick == 0.05
+    with pytest.raises((ValueError, TypeError, ArithmeticError)):
+        instrument(LISTED | {key: value}, date(2026, 1, 2))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300, 1e13, "x", None, True])
+def test_what_an_order_blocks_is_a_sum_of_money(value):
+    assert blocked({"total": 100.5, "charges": {"total": 0.25}}) == 10_075
+    with pytest.raises((ValueError, TypeError)):
+        blocked({"total": value})

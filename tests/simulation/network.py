@@ -33,7 +33,7 @@ from brokers.sandbox.wire import Request
 kiteconnect.connect.dateutil = SimpleNamespace(parser=SimpleNamespace(parse=functools.lru_cache(20_000)(parse)))
 """The official client reads each stamp anew on each look; two thirds of a day would go there."""
 
-ORIGIN = "http://simulated"
+ORIGIN = "https://simulated"
 TIMEOUT_S = 7.0
 ASKING = ContextVar("ASKING", default=None)
 """What the request is for that a task is about to send."""
