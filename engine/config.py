@@ -18,6 +18,8 @@ from engine.errors import ConfigError
 
 DAY_SECONDS = 86_400
 CRORE = 10_000_000
+LONGEST = 1_000_000
+"""Bytes of a file; the one that ships has a fiftieth of it."""
 
 
 def _is(text: str) -> Meta:
@@ -480,11 +482,15 @@ def load(file: Path | None) -> Configuration:
     if file is None:
         return Configuration(Config())
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        with file.open("rb") as opened:
+            content = opened.read(LONGEST + 1)
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
         raise ConfigError(f"{file}: {os.strerror(error.errno or 0).lower()}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: not a UTF-8 text") from error
+    if len(content) > LONGEST:
+        raise ConfigError(f"{file}: more than {LONGEST:,} bytes are no configuration")
     return read(text, file)
 
 

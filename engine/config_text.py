@@ -24,6 +24,9 @@ SECRET = {"secret": True}
 UPPER = {"upper": True}
 """The `Meta.extra` of a text that means the same in small letters: a symbol."""
 
+DEEPEST = 16
+"""Levels of tables and lists in a file; the settings have five."""
+
 OTHER = "other"
 """A struct with a field of this name takes tables it does not know, and keeps them there unread."""
 
@@ -185,7 +188,7 @@ def is_table(kind: Any) -> bool:
 
 def _parse(text: str, file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
     except RecursionError as error:
         raise ConfigError(f"{file}: not TOML: nested too deep") from error
     except ValueError as error:
@@ -193,6 +196,20 @@ def _parse(text: str, file: Path) -> dict[str, Any]:
         line = found[1] if found else len(text.splitlines())
         cause = re.sub(r" \(at [^)]*\)$", "", str(error))
         raise ConfigError(f"{file}:{line}: not TOML: {cause[:1].lower()}{cause[1:]}") from error
+    if _deeper(table):
+        raise ConfigError(f"{file}: nested deeper than {DEEPEST} levels")
+    return table
+
+
+def _deeper(table: object) -> bool:
+    """Tell whether something is nested too deep to be looked at part by part."""
+    level = [table]
+    for _ in range(DEEPEST):
+        level = [
+            part for item in level if isinstance(item, dict | list)
+            for part in (item.values() if isinstance(item, dict) else item)
+        ]  # fmt: skip
+    return bool(level)
 
 
 def _keys(item: object, at: Key, sizes: dict[Key, int] | None) -> Iterator[Key]:

@@ -317,3 +317,57 @@ def test_credentials_come_from_the_file_or_from_the_environment_it_names():
         ConfigError, match=r"broker\.access_token_env: the environment variable PATANG_TOKEN is not set"
     ):
         broker.credentials({"PATANG_TOKEN": ""})
+
+
+# files that are none
+
+NESTED = {
+    "lists": "x = " + "[" * 3_000 + "]" * 3_000,
+    "tables": "x = " + "{a = " * 3_000 + "1" + "}" * 3_000,
+    "a long name": ".".join(["a"] * 3_000) + " = 1",
+    "a long header": "[strategy.mine." + ".".join(["a"] * 3_000) + "]",
+    "a few too many": "[strategy.mine]\nx = " + "[" * 17 + "]" * 17,
+}
+
+
+@pytest.mark.parametrize("how", NESTED)
+def test_a_file_that_is_nested_too_deep_is_one_line(tmp_path, how):
+    file = tmp_path / "desk.toml"
+    file.write_text(NESTED[how])
+    with pytest.raises(ConfigError, match=r"desk\.toml: .*nested (too deep|deeper than 16 levels)"):
+        load(file)
+
+
+def test_a_file_without_end_is_one_line():
+    with pytest.raises(ConfigError, match="/dev/zero: more than 1,000,000 bytes are no configuration"):
+        load(Path("/dev/zero"))
+
+
+NUMBERS = (
+    "nan",
+    "inf",
+    "-inf",
+    "1e308",
+    "-1e308",
+    "1e999",
+    "-1",
+    "9223372036854775808",
+    "1" + "0" * 400,
+    "true",
+    '"1"',
+    "[]",
+)
+FREE = {("broker", "market_protection"): "-1"}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_no_setting_takes_a_number_out_of_its_bounds(tmp_path, number):
+    tried, file = 0, tmp_path / "desk.toml"
+    for key, field in leaves(Config):
+        if bare(field.type) not in {int, float} or FREE.get(key) == number or "rung" in key:
+            continue
+        tried += 1
+        file.write_text(f"[{'.'.join(key[:-1])}]\n{key[-1]} = {number}\n")
+        with pytest.raises(ConfigError, match=rf"{key[-1]}: expected a.* number from"):
+            load(file)
+    assert tried > 60

@@ -5,7 +5,7 @@ import difflib
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Annotated, NamedTuple, get_args
@@ -102,19 +102,26 @@ def legs_of(file: Path) -> list[Leg]:
     """Return the legs of a CSV file; raise `ConfigError` naming the line."""
     try:
         rows = csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
+        lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{file}: {in_words(error)}") from error
-    lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
     if lacking:
         raise ConfigError(f"{file}: the legs lack {', '.join(lacking)}")
     legs = []
-    for row in rows:
+    for row in _read(file, rows):
         if None in row or None in row.values():
             raise ConfigError(f"{file}, line {rows.line_num}: expected {len(rows.fieldnames or ())} values")
         legs.append(_leg(row, f"{file}, line {rows.line_num}: "))
     if not legs:
         raise ConfigError(f"{file}: there is no leg in it")
     return legs
+
+
+def _read(file: Path, rows: "csv.DictReader[str]") -> Iterator[dict[str, str]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise ConfigError(f"{file}, line {rows.reader.line_num}: {in_words(error)}") from error
 
 
 def _leg(row: Mapping[str, str], where: str) -> Leg:

@@ -3,6 +3,7 @@
 Importing this module imports kiteconnect and Twisted below it (0.3 s); `rest.py` does so in the thread that calls.
 """
 
+import csv
 import io
 import json
 import time
@@ -45,6 +46,7 @@ _UNREADABLE = (
     ValueError,
     ArithmeticError,
     RuntimeError,
+    csv.Error,
 )
 """What the client raises: its own errors, the socket's, and whatever an odd body trips it into."""
 

@@ -10,7 +10,8 @@ from decimal import Decimal
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from compiled.charges import HOME, NANO, Rates, RateTable, note_total, order_brokerage, order_charges
+from compiled.bounds import FIRST, HELD, LAST, PRICE, TURNOVER
+from compiled.charges import HOME, LIMIT, NANO, Rates, RateTable, note_total, order_brokerage, order_charges
 from compiled.model import Instrument, Product, Side, paise
 from engine.errors import DataError
 from engine.market import charges
@@ -77,7 +78,7 @@ def deals_of(fills: Iterable[Mapping[str, object]]) -> list[Deal]:
     for row in fills:
         try:
             ts = int(str(row["ts"]))
-            found.append(_deal(row, ist_day(ts), ts, str(row.get("product") or "CNC")))
+            found.append(_deal(row, ts, str(row.get("product") or "CNC")))
         except (KeyError, ValueError) as error:
             raise DataError(f"fill {row.get('trade_id', '')}: {error}") from error
     return found
@@ -149,7 +150,7 @@ def billed(rows: Iterable[Deal], rates: Rates) -> int:
     sums, brokerage = {Side.BUY: 0, Side.SELL: 0}, 0
     for (side, _), value in _orders(rows).items():
         sums[side] += value
-        brokerage += int(order_brokerage(rates, value))
+        brokerage += int(order_brokerage(rates, min(value, int(LIMIT))))
     return int(note_total(rates, sums[Side.BUY], sums[Side.SELL], brokerage))
 
 
@@ -164,7 +165,7 @@ def _weights(rows: Iterable[Deal], rates: Rates) -> list[int]:
     """Return what each deal's part of its order would cost by itself: as a note is rounded, shares are in proportion."""
     orders = _orders(rows)
     return [
-        int(order_charges(rates, deal.side, 1, orders[deal.side, deal.order_id])) * deal.value * NANO
+        int(order_charges(rates, deal.side, 1, min(orders[deal.side, deal.order_id], int(LIMIT)))) * deal.value * NANO
         // (orders[deal.side, deal.order_id] or 1)
         for deal in rows
     ]  # fmt: skip
@@ -217,13 +218,19 @@ def part_of(amount: int, part: Quantity, whole: Quantity) -> int:
     return int((amount * part * 2 + whole) // (2 * whole))
 
 
-def _deal(row: Mapping[str, object], day: date, ts: int, product: str) -> Deal:
+def _deal(row: Mapping[str, object], ts: int, product: str) -> Deal:
     exchange, symbol, kind = str(row["exchange"]), str(row["symbol"]), Product[product]
     asset = Asset(str(row.get("asset") or asset_of(symbol)))
-    side, quantity = Side[str(row["side"])], int(float(str(row["quantity"])))
-    value = int(paise(float(str(row["price"])), quantity))
+    side, quantity, price = Side[str(row["side"])], float(str(row["quantity"])), float(str(row["price"]))
+    if not FIRST <= ts < LAST:
+        raise ValueError(f"ts {ts}: no time of these days")
+    if not (1 <= quantity <= int(HELD) and quantity == int(quantity)):
+        raise ValueError(f"quantity {row['quantity']}: expected a whole number from 1 to {HELD}")
+    if not 0.0 < price <= PRICE or paise(price, int(quantity)) > TURNOVER:
+        raise ValueError(f"price {row['price']}: expected more than nothing, and no trade above ₹1,000 crore")
+    value = int(paise(price, int(quantity)))
     return Deal(
-        day, ts, exchange, symbol, segment_of(exchange, symbol, asset, kind), side, quantity, value, 0, 0,
+        ist_day(ts), ts, exchange, symbol, segment_of(exchange, symbol, asset, kind), side, int(quantity), value, 0, 0,
         str(row["order_id"]), str(row.get("trade_id") or ""), "", asset,
     )  # fmt: skip
 

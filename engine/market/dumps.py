@@ -165,9 +165,12 @@ def ban_list(text: str, day: date, source: str) -> set[str]:
 def surveillance_list(text: str, source: str) -> list[tuple[str, str]]:
     """Return (symbol, measure) of a surveillance list (ASM, GSM, ESM ...); raise `DataError` without these columns."""
     rows = csv.DictReader(text.splitlines())
-    if not {"symbol", "measure"} <= set(rows.fieldnames or ()):
-        raise DataError(f"{source}: a surveillance list needs the columns symbol and measure")
-    return [(row["symbol"].strip(), row["measure"].strip()) for row in rows if row["symbol"]]
+    try:
+        if {"symbol", "measure"} <= set(rows.fieldnames or ()):
+            return [(row["symbol"].strip(), (row["measure"] or "").strip()) for row in rows if row["symbol"]]
+    except csv.Error as error:
+        raise DataError(f"{source}, line {rows.reader.line_num}: {error}") from error
+    raise DataError(f"{source}: a surveillance list needs the columns symbol and measure")
 
 
 def unpacked(content: bytes, source: str) -> str:

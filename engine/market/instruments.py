@@ -14,6 +14,7 @@ from typing import NamedTuple, Self, final
 
 import msgspec
 
+from compiled import bounds
 from compiled.model import Instrument
 from engine.errors import DataError
 
@@ -249,29 +250,32 @@ def read(text: str, source: str) -> list[Listing]:
     An index, which Kite lists with tick and lot 0, gets 0.01 and 1.
     """
     rows = csv.DictReader(io.StringIO(text))
-    lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+    found: list[Listing] = []
+    try:
+        lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+        if not lacking:
+            found.extend(map(_listing, rows))
+    except (ValueError, TypeError, KeyError, csv.Error) as error:
+        raise DataError(f"{source}, line {rows.reader.line_num}: {error}") from error
     if lacking:
         raise DataError(f"{source}: no instrument dump, it lacks {', '.join(lacking)}")
-    found: list[Listing] = []
-    for row in rows:
-        try:
-            found.append(_listing(row))
-        except (ValueError, TypeError, KeyError) as error:
-            raise DataError(f"{source}, line {rows.line_num}: {error}") from error
     if not found:
         raise DataError(f"{source}: the dump lists nothing")
     return found
 
 
 def _listing(row: dict[str, str]) -> Listing:
+    token, tick, lot = int(row["instrument_token"]), float(row["tick_size"]) or 0.01, int(row["lot_size"]) or 1
+    if not (0 < token <= int(bounds.NUMBER) and 0.0 < tick <= bounds.PRICE and 0 < lot <= int(bounds.HELD)):
+        raise ValueError(f"token {token}, tick {tick:g}, lot {lot}: out of bounds")
     return Listing(
-        int(row["instrument_token"]),
+        token,
         row["exchange"],
         row["tradingsymbol"],
         row["name"],
         "INDEX" if row["segment"] == "INDICES" else row["instrument_type"],
-        float(row["tick_size"]) or 0.01,
-        int(row["lot_size"]) or 1,
+        tick,
+        lot,
         date.fromisoformat(row["expiry"]) if row["expiry"] else None,
         float(row["strike"] or 0.0),
     )

@@ -10,7 +10,7 @@ import re
 from calendar import month_abbr
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from zipfile import BadZipFile
 from engine.errors import DataError, in_words
 
 SAVE_AS = "save it as CSV (UTF-8) or xlsx"
+_NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})(E[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
 _EPOCH = date(1899, 12, 30)
 """Day 0 of a spreadsheet."""
 _PARTED = re.compile(r"(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4}|\d{2})\b")
@@ -122,10 +123,14 @@ def _cell(value: object) -> str:
 
 def decimal_of(text: str) -> Decimal:
     """Return a number as people write it: thousands apart, a currency before it; raise `ValueError`."""
-    try:
-        return Decimal(re.sub(r"[,\s₹]|Rs\.?", "", text))
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is no number") from None
+    plain = re.sub(r"[,\s₹]|Rs\.?", "", text)
+    if not _NUMBER.fullmatch(plain):
+        raise ValueError(f"{_short(text)} is no number")
+    return Decimal(plain)
+
+
+def _short(text: str) -> str:
+    return repr(text) if len(text) <= 60 else f"{text[:57]!r}..."
 
 
 def identity(text: str) -> str:
@@ -156,7 +161,7 @@ def day_of(text: str, *, american: bool = False) -> date:
     try:
         return datetime.fromisoformat(text).date()
     except ValueError:
-        raise ValueError(f"{text!r} is no date") from None
+        raise ValueError(f"{_short(text)} is no date") from None
 
 
 def seconds_of(text: str) -> int | None:

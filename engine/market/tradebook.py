@@ -10,6 +10,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
+from compiled import bounds
 from compiled.model import SECOND, Product, Side
 from engine.errors import DataError
 from engine.market.assets import Asset, asset_of
@@ -63,7 +64,7 @@ def read_holdings(file: Path) -> list[Deal]:
 def _told(file: Path, row: SheetRow, read: Callable[[SheetRow], Deal]) -> Deal:
     try:
         return read(row)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, ArithmeticError) as error:
         raise DataError(f"{file}, line {row.line}: {error}") from error
 
 
@@ -122,16 +123,19 @@ def _market(cells: dict[str, str]) -> str:
 
 def _quantity(text: str) -> Quantity:
     number = decimal_of(text)
-    if number <= 0:
-        raise ValueError(f"quantity {text!r}: expected more than nothing")
+    if not 0 < number <= int(bounds.HELD):
+        raise ValueError(f"quantity {text!r}: expected more than nothing, at most {bounds.HELD}")
     return int(number) if number == int(number) else number
 
 
 def _value(price: str, quantity: Quantity) -> int:
     each = decimal_of(price)
-    if each < 0:
-        raise ValueError(f"price {price!r}: expected nothing below zero")
-    return int((each * quantity * 100).quantize(Decimal(1), ROUND_HALF_UP))
+    if not 0 <= each <= int(bounds.PRICE):
+        raise ValueError(f"price {price!r}: expected nothing below zero, at most {bounds.PRICE:.0f}")
+    value = int((each * quantity * 100).quantize(Decimal(1), ROUND_HALF_UP))
+    if value > bounds.TURNOVER:
+        raise ValueError(f"{quantity} at {price}: worth more than ₹1,000 crore")
+    return value
 
 
 def _units(day: date, exchange: str, symbol: str) -> int:

@@ -7,14 +7,16 @@ import openpyxl
 import pytest
 
 from compiled.model import Side
-from engine.errors import DataError
+from engine.errors import ConfigError, DataError
 from engine.market import charges
 from engine.market.assets import Asset, asset_of
-from engine.market.deals import charged, once, renamed
+from engine.market.deals import charged, deals_of, once, renamed
+from engine.market.instruments import COLUMNS, read
 from engine.market.lots import match
 from engine.market.statement import statement
 from engine.market.tax import SLAB, TaxRules, financial_year
 from engine.market.tradebook import read_holdings, read_tradebook
+from tui.market_commands import legs_of
 
 TABLE = charges.load()
 RULES = TaxRules.load()
@@ -263,3 +265,52 @@ def test_holdings_without_a_day_say_which_is_wanted(tmp_path):
 )
 def test_a_security_is_told_by_isin_symbol_and_name(symbol, name, isin, asset):
     assert asset_of(symbol, name, isin) is asset
+
+
+NUMBERS = ["inf", "-inf", "nan", "sNaN", "1e308", "1e99", "1e999999999", "-5", "1_0", "\u0661\u0662", "0x10", "9" * 40, "1e",
+           "x" * 100_000]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", NUMBERS)
+@pytest.mark.parametrize("column", ["quantity", "price"])
+def test_a_number_that_no_trade_has_is_refused_with_its_line(value, column, tmp_path):
+    path = tmp_path / "book.csv"
+    path.write_text(f"{HEADER}\n{row('buy', value, 1400) if column == 'quantity' else row('buy', 10, value)}", "utf-8")
+    with pytest.raises(DataError, match=r"book\.csv, line 2: ") as refused:
+        read_tradebook(path)
+    assert len(str(refused.value)) < 300 + len(str(path))
+
+
+@pytest.mark.parametrize(("quantity", "price"), [(10**9 + 1, 1), (1, 10_000_001), (10**8, 101)])
+def test_a_trade_beyond_the_bounds_is_refused(quantity, price, tmp_path):
+    path = tmp_path / "book.csv"
+    path.write_text(f"{HEADER}\n{row('buy', quantity, price)}", "utf-8")
+    with pytest.raises(DataError, match=r"line 2: .*(at most|crore)"):
+        read_tradebook(path)
+
+
+def test_a_field_of_two_hundred_thousand_letters_is_one_line(tmp_path):
+    path = tmp_path / "book.csv"
+    path.write_text(f"{HEADER}\n{row('buy', 'x' * 200_000, 1400)}", "utf-8")
+    with pytest.raises(DataError, match="line 2: field larger than field limit"):
+        read_tradebook(path)
+    path.write_text(f"exchange,segment,side,qty,price\nNSE,FUT,BUY,{'x' * 200_000},1", "utf-8")
+    with pytest.raises(ConfigError, match=r"book\.csv, line 2: field larger"):
+        legs_of(path)
+    with pytest.raises(DataError, match="line 2: field larger"):
+        read(",".join(COLUMNS) + "\n" + "x" * 200_000, "dump")
+
+
+FILLED = {"ts": 1_767_325_500_000_000_000, "exchange": "NSE", "symbol": "INFY", "side": "BUY", "quantity": 5, "price": 10.0,
+          "order_id": "1", "trade_id": "1"}  # fmt: skip
+FILLS = {
+    "quantity": [-5, 0, 1.5, "inf", "nan", 10**10, 10**30, "x"], "price": [-5.0, 0.0, "inf", "nan", 1e300, 1e8],
+    "ts": [-1, 0, 10**30, "x"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "value"), [(column, value) for column, values in FILLS.items() for value in values])
+def test_a_fill_that_cannot_have_been_is_refused(column, value):
+    assert deals_of([FILLED])[0].value == 5_000
+    with pytest.raises(DataError, match="fill 1: "):
+        deals_of([FILLED | {column: value}])
