@@ -461,12 +461,17 @@ class Paths(NamedTuple):
 def paths(config: Config, environ: Mapping[str, str]) -> Paths:
     """Return the folders and files of the desk; nothing is created."""
     home = _home(environ)
-    state = _path(config.desk.state_dir, _base("XDG_STATE_HOME", ".local/state", environ) / "patang", home)
+    state = _path(config.desk.state_dir, own_state(environ), home)
     return Paths(
         state,
         _path(config.store.database, state / "desk.db", home),
         _path(config.store.bars_dir, state / "bars", home),
     )
+
+
+def own_state(environ: Mapping[str, str]) -> Path:
+    """Return the state folder of whoever configures none."""
+    return _base("XDG_STATE_HOME", ".local/state", environ) / "patang"
 
 
 def find(explicit: Path | None, cwd: Path, environ: Mapping[str, str]) -> Path | None:

@@ -122,7 +122,7 @@ ENGINE = (
         "a sale without its authorisation is asked for again at once", GATEWAY,
         "            return AGAIN\n", "            return 0\n",
     ),
-    Mutant("the latch is forgotten in a restart", KILL, "                self._write(self._latch)\n", ""),
+    Mutant("the latch is forgotten in a restart", KILL, "for latch in sorted(logged + missing,", "for latch in sorted((),"),
     Mutant("the latch waits for the disk", KILL, "        self._event.set()  # before", "        pass  # before"),
     Mutant("a halt never becomes a flatten", KILL, "(self._latch.level != FLATTEN and level == FLATTEN)", "False"),
     Mutant("a restart forgets which trades it has booked", RESTORE, "    kernel.applied.add(", "    len("),

@@ -4,6 +4,7 @@ Exit codes: 0 done · 1 failed · 2 usage, configuration or data · 3 no connect
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -197,9 +198,9 @@ def kill(
     as_json: AsJson = False,
 ) -> int:
     """Stop new entries at once, on every desk of this user; works while a desk hangs, and before one starts."""
-    from tui.remote import kill as ask_kill
+    from tui.latch import kill as latch
 
-    return ask_kill(config, reason, flatten=flatten, as_json=as_json)
+    return latch(config, reason, flatten=flatten, as_json=as_json)
 
 
 @app.command
@@ -219,13 +220,14 @@ def stop(
 def resume(
     *,
     reason: Annotated[str, Parameter(help="Why trading may go on; kept in the audit log.")],
+    mode: Annotated[Mode | None, Parameter(help="Which desk, where several are latched.")] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Unlatch the kill switch."""
-    from tui.remote import resume as ask_resume
+    """Release the kill switch of one desk."""
+    from tui.latch import resume as release
 
-    return ask_resume(config, reason, as_json=as_json)
+    return release(config, reason, mode or "", as_json=as_json)
 
 
 @app.command
@@ -406,7 +408,8 @@ def version_text(*, as_json: bool) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit with its code."""
+    """Run one command and exit with its code; nothing it writes is for anybody else on the machine."""
+    os.umask(0o077)
     take_streams()
     sys.exit(call(arguments))
 

@@ -27,7 +27,7 @@ from engine.ops.control import ask, socket_path
 from engine.trading.killswitch import Latch
 from engine.trading.limits import Change
 from store.schema import connect
-from tui.launch import signals
+from tui.launch import heeding, signals
 from tui.station import Run, Station
 
 DONE, BROKEN = 0, 1
@@ -167,7 +167,7 @@ def _exercise(exercise: Exercise, seed: int) -> Result:
         desk = station.open()
         try:
             _post(station.endpoint.rest, "/sandbox/faults", [LEFT_OPEN])
-            with signals(station, desk.stop, lambda: None):
+            with heeding(station), signals(station, desk.stop, lambda: None):
                 result = _measure(exercise, station, watch)
         finally:
             station.close()

@@ -82,18 +82,19 @@ def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
     screen = not no_ui and has_screen()
     station = Station(config, run)
     interrupted = False
-    try:
-        beforehand(station)
-        station.claim()
-        warn_of_a_latch(station)
-        admit(station)
-        if screen:
-            desk = show(station)
-        else:
-            desk = station.open()
-            interrupted = wait(station, desk)
-    finally:
-        station.close()
+    with heeding(station):
+        try:
+            beforehand(station)
+            station.claim()
+            warn_of_a_latch(station)
+            admit(station)
+            if screen:
+                desk = show(station)
+            else:
+                desk = station.open()
+                interrupted = wait(station, desk)
+        finally:
+            station.close()
     return report(station, desk, interrupted=interrupted, as_json=as_json, screen=screen)
 
 
@@ -222,10 +223,25 @@ def progress(desk: "Desk") -> None:
 
 
 @contextlib.contextmanager
-def signals(station: Station, halt: Callable[[], object], leave: Callable[[], object]) -> Iterator[list[int]]:
-    """Map the process's signals: INT and TERM stop in order, USR1 kills, HUP follows the policy for a lost terminal.
+def heeding(station: Station) -> Iterator[None]:
+    """Let SIGUSR1 latch the kill switch, from before the desk is on record until after it has ended."""
 
-    Yields the list of those that have come, USR1 left out. A hang-up that is ignored (nohup) stays ignored.
+    def kill(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        station.kill.trigger(HALT, "SIGUSR1", "signal")
+
+    before = signal.signal(signal.SIGUSR1, kill)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@contextlib.contextmanager
+def signals(station: Station, halt: Callable[[], object], leave: Callable[[], object]) -> Iterator[list[int]]:
+    """Map the process's signals: INT and TERM stop in order, HUP follows the policy for a lost terminal.
+
+    Yields the list of those that have come. A hang-up that is ignored (nohup) stays ignored.
     """
     caught: list[int] = []
 
@@ -234,10 +250,6 @@ def signals(station: Station, halt: Callable[[], object], leave: Callable[[], ob
         caught.append(number)
         halt()
         leave()
-
-    def kill(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        station.kill.trigger(HALT, "SIGUSR1", "signal")
 
     def hang_up(number: int, frame: FrameType | None) -> None:
         del frame
@@ -251,7 +263,7 @@ def signals(station: Station, halt: Callable[[], object], leave: Callable[[], ob
             station.kill.trigger(FLATTEN if policy == "flatten" else HALT, "terminal lost", "signal")
         leave()
 
-    wanted = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGUSR1: kill, signal.SIGHUP: hang_up}
+    wanted = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: hang_up}
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         del wanted[signal.SIGHUP]
     before = {number: signal.signal(number, handler) for number, handler in wanted.items()}

@@ -1,4 +1,4 @@
-"""Commands on a desk that runs elsewhere, or has run: status, kill, stop, resume, export."""
+"""Commands on a desk that runs elsewhere, or has run: status, stop, export."""
 
 import json
 import os
@@ -11,9 +11,10 @@ from typing import Final
 from engine.config import Config, paths
 from engine.errors import ConfigError, ConnectionFailed, DataError, NothingFound, OperatorError
 from engine.ops.control import ask, socket_path
-from engine.ops.hold import holder
-from engine.trading.killswitch import FLATTEN, HALT, KillSwitch
+from engine.ops.process import Process
+from tui import places
 from tui.numbers import aligned, clock, rupees
+from tui.places import Place
 
 DONE = 0
 WHO = "terminal"
@@ -25,48 +26,33 @@ PAISE: Final = ("pnl", "charges", "cash")
 
 
 def folders(config: Config) -> list[Path]:
-    """Return the state folders that exist, one per mode that has ever run."""
-    root = paths(config, os.environ).state
-    return sorted(path for path in root.glob("*") if path.is_dir())
+    """Return the state folders that the configuration has and that exist, one per mode that has ever run."""
+    return places.folders(paths(config, os.environ).state)
 
 
 def status(file: Path | None, *, as_json: bool) -> int:
-    """Print how each running desk stands; raise `ConnectionFailed` where none runs.
+    """Print how each running desk of this user stands; raise `ConnectionFailed` where none runs.
 
     One that holds its folder and says nothing is still opening, or hangs.
     """
-    from tui.launch import configuration  # noqa: PLC0415
-    from tui.station import lock_of  # noqa: PLC0415
-
     answers: list[dict[str, object]] = []
-    for folder in folders(configuration(file)):
+    for place in _everyone(file):
         try:
-            answers.append(ask(socket_path(folder), {"cmd": "status"}))
+            answers.append(ask(socket_path(place.folder), {"cmd": "status"}))
         except ConnectionFailed:
-            if pid := holder(lock_of(folder)):
-                answers.append({"mode": folder.name.upper(), "state": "no answer", "process": pid})
+            if place.process is not None:
+                answers.append({"mode": place.mode.upper(), "state": "no answer", "process": place.process.pid})
     if not answers:
         raise ConnectionFailed("no desk is running")
     for answer in answers:
-        _print(answer, as_json=as_json)
+        show(answer, as_json=as_json)
     return DONE
 
 
-def kill(file: Path | None, reason: str, *, flatten: bool, as_json: bool) -> int:
-    """Latch every desk of this user, running or not: through its door, else through its kill file."""
-    from tui.launch import configuration  # noqa: PLC0415
-    from tui.runs import state_folder  # noqa: PLC0415
-
-    config = configuration(file)
-    for folder in folders(config) or [state_folder(config, config.desk.mode)]:
-        request: dict[str, object] = {"cmd": "kill", "flatten": flatten, "reason": reason, "who": WHO}
-        try:
-            answer = ask(socket_path(folder), request)
-        except ConnectionFailed:
-            _latch(folder, FLATTEN if flatten else HALT, reason)
-            answer = {"mode": folder.name.upper(), "state": "not running", "kill": FLATTEN if flatten else HALT}
-        _print(answer, as_json=as_json)
-    return DONE
+def _everyone(file: Path | None) -> list[Place]:
+    """Return every desk of this user, those of the configuration that applies here included."""
+    known = places.known()
+    return known + places.further(places.scene(file), known)
 
 
 def stop(file: Path | None, mode: str, *, as_json: bool) -> int:
@@ -75,21 +61,18 @@ def stop(file: Path | None, mode: str, *, as_json: bool) -> int:
     Works while a desk is still opening. Raises `ConnectionFailed` where none runs, `OperatorError` where one may not be
     stopped by this user or does not end.
     """
-    from tui.launch import configuration  # noqa: PLC0415
-    from tui.station import lock_of  # noqa: PLC0415
-
-    running = [(path, pid) for path in folders(configuration(file)) if (pid := holder(lock_of(path)))]
-    running = [(path, pid) for path, pid in running if mode in {"", path.name}]
+    running = [(place, place.process) for place in _everyone(file) if place.process and mode in {"", place.mode}]
     if not running:
         raise ConnectionFailed(f"no {mode} desk is running" if mode else "no desk is running")
-    for folder, pid in running:
-        left = _standing(folder)
+    for place, process in running:
+        left = _standing(place.folder)
         try:
-            os.kill(pid, signal.SIGTERM)
+            process.send(signal.SIGTERM)
         except OSError as error:
-            raise OperatorError(f"the {folder.name} desk is process {pid}: {(error.strerror or '').lower()}") from None
-        _ended(folder, pid)
-        _print({"mode": folder.name.upper(), "state": "stopped"} | left, as_json=as_json)
+            told = (error.strerror or "").lower()
+            raise OperatorError(f"the {place.mode} desk is process {process.pid}: {told}") from None
+        _ended(place.mode, process)
+        show({"mode": place.mode.upper(), "state": "stopped"} | left, as_json=as_json)
     return DONE
 
 
@@ -102,41 +85,12 @@ def _standing(folder: Path) -> dict[str, object]:
     return {name: answer[name] for name in ("positions", "naked") if name in answer}
 
 
-def _ended(folder: Path, pid: int) -> None:
-    from tui.station import lock_of  # noqa: PLC0415
-
+def _ended(mode: str, process: Process) -> None:
     ends = time.monotonic() + STOP_S
-    while holder(lock_of(folder)) == pid:
+    while process.alive:
         if time.monotonic() > ends:
-            raise OperatorError(f"the {folder.name} desk (process {pid}) has not ended within {STOP_S:g} s")
+            raise OperatorError(f"the {mode} desk (process {process.pid}) has not ended within {STOP_S:g} s")
         time.sleep(PAUSE_S)
-
-
-def _latch(folder: Path, level: str, reason: str) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OperatorError(f"cannot write in {folder}: {error.strerror}") from None
-    KillSwitch(folder / "KILL").trigger(level, reason, WHO)
-
-
-def resume(file: Path | None, reason: str, *, as_json: bool) -> int:
-    """Unlatch every desk of this user; one that runs writes it to its audit log."""
-    from tui.launch import configuration  # noqa: PLC0415
-
-    if not reason.strip():
-        raise OperatorError("a reason is needed: patang resume --reason TEXT")
-    for folder in folders(configuration(file)):
-        switch = KillSwitch(folder / "KILL")
-        if not switch.latched:
-            continue
-        try:
-            answer = ask(socket_path(folder), {"cmd": "resume", "reason": reason, "who": WHO})
-        except ConnectionFailed:
-            old = switch.resume(reason, WHO)
-            answer = {"resumed": True, "was": old.reason if old else ""}
-        _print({"mode": folder.name.upper()} | answer, as_json=as_json)
-    return DONE
 
 
 def export(
@@ -172,7 +126,8 @@ def export(
     return DONE
 
 
-def _print(answer: dict[str, object], *, as_json: bool) -> None:
+def show(answer: dict[str, object], *, as_json: bool) -> None:
+    """Print what a desk has answered."""
     if as_json:
         sys.stdout.write(json.dumps(answer) + "\n")
         return

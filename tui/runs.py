@@ -9,10 +9,13 @@ from pathlib import Path
 
 from engine.config import Config, paths
 from engine.errors import NothingFound
-from store.schema import connect
+from engine.trading.killswitch import Entry
+from store.schema import connect, refusal
 
 IST = timezone(timedelta(hours=5, minutes=30))
 KEPT = 20
+MODES = ("sandbox", "replay", "dry-run", "paper", "shadow", "live")
+LATCHES = "SELECT ifnull(ts, 0), ifnull(act, ''), ifnull(level, ''), ifnull(reason, ''), ifnull(who, '') FROM kill_log ORDER BY seq"
 BEGUN = "SELECT 1 FROM meta WHERE key = 'opened' UNION SELECT 1 FROM intents LIMIT 1"
 
 
@@ -74,6 +77,19 @@ def began(database: Path) -> bool:
             return connection.execute(BEGUN).fetchone() is not None
     except sqlite3.Error:
         return True
+
+
+def kept_latches(database: Path) -> list[Entry]:
+    """Return what a database has of the kill switch, oldest first; raise `OperatorError` where it cannot be read."""
+    if not database.exists():
+        return []
+    try:
+        with closing(connect(database, write=False)) as connection:
+            return [Entry(*row) for row in connection.execute(LATCHES)]
+    except sqlite3.Error as error:
+        if "no such table" in str(error):
+            return []
+        raise refusal(database, error) from error
 
 
 def _written(database: Path) -> int:

@@ -1,5 +1,6 @@
 """One run of the desk with everything around it; light to make, so that a screen can stand before the engine does."""
 
+import os
 import resource
 import time
 from collections.abc import Callable
@@ -8,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import address
-from engine.config import Config
+from engine.config import Config, own_state, paths
 from engine.errors import ConfigError, OperatorError
+from engine.ops import private, register
 from engine.ops.hold import FileHold
 from engine.trading.board import Board
-from engine.trading.killswitch import HALT, KillSwitch
-from tui.runs import state_folder
+from engine.trading.killswitch import HALT, Entry, KillSwitch
+from tui.runs import kept_latches, state_folder
 
 if TYPE_CHECKING:
     from compiled.strategy import Strategy
@@ -55,7 +57,7 @@ class Station:
         self.config = config
         self.run = run
         self.state = state_folder(config, run.mode)
-        self.kill = KillSwitch(self.state / "KILL")
+        self.kill = KillSwitch(self.state / "KILL", kept=self._kept_latches())
         self._inherited = self.kill.latch
         self.board = Board(run.mode.upper())
         if run.mode not in OWN_EXCHANGE:
@@ -92,13 +94,34 @@ class Station:
         """Hold the state folder until `close`; raise `BusyError` where another desk does, `OperatorError` where nobody can."""
         if self._claimed:
             return
-        try:
-            self.state.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OperatorError(f"cannot write in {self.state}: {error.strerror}") from None
+        self._settle()
         hold = FileHold(lock_of(self.state), f"the {self.run.mode} desk of {self.state}", STOP_IT)
         self.closers.insert(0, hold.release)
         self._claimed = True
+        register.enter(self.state, os.environ)
+
+    def _settle(self) -> None:
+        """Make the folders of the desk nobody else's; raise `OperatorError` where others can write in them."""
+        if self.state.parent == own_state(os.environ):
+            private.settle(self.state.parent)
+        private.settle(self.state)
+        if not self.config.store.database:
+            return
+        database = paths(self.config, os.environ).database
+        try:
+            private.check_path(database.parent)
+            for ending in ("", "-wal", "-shm", ".lock"):
+                private.tighten(database.with_name(database.name + ending))
+        except OSError as error:
+            raise OperatorError(f"cannot write in {database.parent}: {(error.strerror or '').lower()}") from None
+
+    def _kept_latches(self) -> list[Entry]:
+        """Return what the database has of the kill switch; that of an exchange of our own has gone with it."""
+        if self.embedded:
+            return []
+        return kept_latches(
+            paths(self.config, os.environ).database if self.config.store.database else self.state / "desk.db"
+        )
 
     def open(self) -> "Desk":
         """Start the exchange, the journal, the door and the desk; return the desk once its thread runs."""

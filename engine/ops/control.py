@@ -6,17 +6,17 @@ the screen, the event loop or the database is stuck.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import socket
-import tempfile
+import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from engine.errors import BusyError, ConfigError, ConnectionFailed
+from engine.errors import BusyError, ConfigError, ConnectionFailed, OperatorError
+from engine.ops.private import TRUSTED
 from engine.texts import valid
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.limits import Change
@@ -63,12 +63,29 @@ class Controlled(Protocol):
 
 
 def socket_path(state: Path) -> Path:
-    """Return where the desk of a state folder listens; a long folder gets a short stand-in."""
-    path = state / "desk.sock"
+    """Return where the desk of a state folder listens: always in that folder, into which nobody else can look."""
+    return state / "desk.sock"
+
+
+@contextlib.contextmanager
+def _address(path: Path) -> Iterator[str]:
+    """Yield a name of a socket that is short enough for the kernel: a long one by its folder, held open meanwhile."""
     if len(os.fsencode(path)) <= LONGEST:
-        return path
-    digest = hashlib.sha256(os.fsencode(state)).hexdigest()[:16]
-    return Path(tempfile.gettempdir(), f"patang-{os.getuid()}-{digest}.sock")
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def _stranger(connection: socket.socket) -> int | None:
+    """Return the user at the other end where it is neither ours nor the administrator, by the kernel's word."""
+    _, user, _ = struct.unpack(
+        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    )
+    return None if user in {os.geteuid(), TRUSTED} else int(user)
 
 
 class Door:
@@ -96,14 +113,19 @@ class Door:
     def _listen(self) -> socket.socket:
         if _in_use(self._path):
             raise BusyError(f"another desk listens at {self._path}")
-        self._path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            listener.bind(str(self._path))
+            self._path.unlink(missing_ok=True)
+            with _address(self._path) as address:
+                listener.bind(address)
+            self._path.chmod(0o600)
+        except IsADirectoryError:
+            listener.close()
+            raise OperatorError(f"cannot listen at {self._path}: it is a folder; remove it") from None
         except OSError as error:
             listener.close()
-            raise BusyError(f"cannot listen at {self._path}: {error.strerror}") from None
-        self._path.chmod(0o600)
+            told = (error.strerror or str(error)).lower()
+            raise OperatorError(f"cannot listen at {self._path}: {told}") from None
         listener.listen(8)
         listener.settimeout(WATCH_S)
         return listener
@@ -124,6 +146,8 @@ class Door:
         try:
             with connection, contextlib.suppress(OSError):
                 connection.settimeout(PATIENCE_S)
+                if _stranger(connection) is not None:
+                    return
                 line = connection.makefile("rb").readline(LINE)
                 connection.sendall(self._answer(line).encode() + b"\n")
         except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
@@ -142,7 +166,7 @@ class Door:
             return self._desk.describe()
         if command == "kill":
             self._kill.trigger(FLATTEN if request.get("flatten") else HALT, reason or "patang kill", who)
-            return self._desk.describe()
+            return json.dumps(json.loads(self._desk.describe()) | {"unkept": self._kill.unkept})
         if command == "limits":
             return self._desk.limits()
         if command == "limit":
@@ -150,8 +174,7 @@ class Door:
         if command == "resume":
             if not reason:
                 return json.dumps({"error": "a reason is needed"})
-            old = self._desk.resume(reason, who)
-            return json.dumps({"resumed": old is not None, "was": old.reason if old else ""})
+            return self._resume(reason, who)
         if command == "differences":
             return self._desk.differences()
         if command == "submit":
@@ -161,6 +184,16 @@ class Door:
         if command == "answer":
             return json.dumps({"answer": self._desk.answer(number)})
         return json.dumps({"error": f"unknown request {command}"})
+
+    def _resume(self, reason: str, who: str) -> str:
+        there = self._kill.path.exists()
+        try:
+            old = self._desk.resume(reason, who)
+        except OperatorError as error:
+            return json.dumps({"error": str(error)})
+        if old is None:
+            return json.dumps({"resumed": False, "was": ""})
+        return json.dumps({"resumed": True, "was": old.reason, "file": "removed" if there else "was gone"})
 
     def _limit(self, request: dict[str, object], reason: str, who: str) -> str:
         try:
@@ -185,7 +218,8 @@ def _in_use(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(PATIENCE_S)
         try:
-            connection.connect(str(path))
+            with _address(path) as address:
+                connection.connect(address)
         except (FileNotFoundError, ConnectionRefusedError):
             return False
         except OSError as error:
@@ -193,18 +227,21 @@ def _in_use(path: Path) -> bool:
     return True
 
 
-def ask(path: Path, request: dict[str, object]) -> dict[str, object]:
-    """Ask the desk that listens at `path`; raise `ConnectionFailed` where none does."""
+def ask(path: Path, request: dict[str, object], patience: float = PATIENCE_S) -> dict[str, object]:
+    """Ask the desk that listens at `path`; raise `ConnectionFailed` where none of this user does, or none answers."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(PATIENCE_S)
-            connection.connect(str(path))
+            connection.settimeout(patience)
+            with _address(path) as address:
+                connection.connect(address)
+            stranger = _stranger(connection)
+            if stranger is not None:
+                raise ConnectionFailed(f"another user ({stranger}) listens at {path}: nothing was sent to him")
             connection.sendall(json.dumps(request).encode() + b"\n")
             line = connection.makefile("rb").readline(LINE)
     except OSError as error:
         raise ConnectionFailed(f"no desk listens at {path} ({error.strerror or error})") from None
     try:
-        answer = json.loads(line)
-    except ValueError:
+        return dict(json.loads(line))
+    except (ValueError, TypeError, RecursionError):
         raise ConnectionFailed(f"the desk at {path} did not answer") from None
-    return dict(answer)

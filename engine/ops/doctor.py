@@ -122,7 +122,7 @@ def _holder(lock: Path) -> str:
     """Return the process that holds a lock file, empty where none does."""
     try:
         with lock.open("rb") as file:
-            name = file.read(32).decode(errors="replace").strip()
+            name = file.read(32).decode(errors="replace").partition(" ")[0].strip()
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:

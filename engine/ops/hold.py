@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import final
 
 from engine.errors import BusyError, OperatorError
+from engine.ops.process import Process, this
 
 TRIES, PAUSE_S = 3, 0.02
 
@@ -17,21 +18,26 @@ class FileHold:
     """Hold a lock file exclusively until `release`, or until the process ends in any way.
 
     `what` is held and `mend` is what whoever comes second can do. Raises `BusyError` naming the holder, or `OperatorError`
-    where no lock file can be made.
+    where no lock file can be made, or written.
     """
 
     def __init__(self, path: Path, what: str, mend: str) -> None:
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
         except OSError as error:
             message = f"cannot open {what}: {error.strerror}; name a folder that exists and is writable"
             raise OperatorError(message) from error
         if not self._take():
-            pid = _pid(self._file)
+            other = _named(self._file)
             os.close(self._file)
-            raise BusyError(f"{what} is held by process {pid or 'unknown'}; {mend}")
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+            raise BusyError(f"{what} is held by process {other.pid if other else 'unknown'}; {mend}")
+        me = this()
+        try:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{me.pid} {me.start}\n".encode(), 0)
+        except OSError as error:
+            os.close(self._file)
+            raise OperatorError(f"cannot hold {what}: {(error.strerror or str(error)).lower()}") from error
 
     def _take(self) -> bool:
         """Lock the file; somebody who only looks (`holder`) is out of the way in a moment."""
@@ -50,26 +56,28 @@ class FileHold:
             self._file = -1
 
 
-def holder(path: Path) -> int:
-    """Return the process that holds a lock file, 0 for nobody; nobody who wants to hold it is in its way.
+def holder(path: Path) -> Process | None:
+    """Return the process that holds a lock file, None for nobody; nobody who wants to hold it is in its way.
 
     A file that names a process which has ended without a word is told by the lock: the kernel lets go of it.
     """
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return 0
+        return None
+    named = None
     try:
-        pid = _pid(file)
-        if pid:
+        named = _named(file)
+        if named:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return pid
+        return named
     finally:
         os.close(file)
-    return 0
+    return None
 
 
-def _pid(file: int) -> int:
-    text = os.pread(file, 32, 0).strip()
-    return int(text) if text.isdigit() else 0
+def _named(file: int) -> Process | None:
+    """Return the process that a lock file names."""
+    number, _, start = os.pread(file, 128, 0).decode(errors="replace").strip().partition(" ")
+    return Process(int(number), start) if number.isdecimal() and number.isascii() else None

@@ -1,20 +1,30 @@
-"""The kill switch: a latch with a reason, checked on the order path itself, kept in a file, restored at start.
+"""The kill switch: a latch with a reason, checked on the order path itself, kept on disk, restored at start.
 
-The file is the latch as others see it: whoever creates it, stops the desk. It works without the event loop, the
-screen and the database; `KILL.log` beside it keeps every latching and every resumption.
+The file `KILL` is the latch as others see it: whoever creates it, stops the desk. It works without the event loop, the
+screen and the database. `KILL.log` beside it keeps every latching and every release, the database keeps them again: at the
+start all three are compared and the strictest holds. A release is an entry with a reason in the log, never an absence.
 """
 
 import contextlib
 import json
-import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.errors import OperatorError
+from engine.ops import private
+
 HALT = "halt"
 FLATTEN = "flatten"
+DISK_S = 1.0
+"""How long whoever latches waits for the disk; the latch holds without it."""
+RELEASE_S = 5.0
+AGAIN = 1_000_000_000
+"""How long (ns) after a disk has refused the latch it is asked again."""
+LONGEST_FILE, LONGEST_TEXT = 65_536, 500
+LAST = 2**63 - 1
 
 
 class Latch(NamedTuple):
@@ -25,23 +35,49 @@ class Latch(NamedTuple):
     who: str
     ts: int
 
+    @property
+    def key(self) -> tuple[int, str]:
+        """Return what tells this latch from every other, in the log and in the database."""
+        return self.ts, self.level
+
+
+class Entry(NamedTuple):
+    """One line of the history: `act` is "latch" or "resume"."""
+
+    ts: int
+    act: str
+    level: str
+    reason: str
+    who: str
+
 
 class KillSwitch:
     """Latches once and stays latched, over restarts, until `resume`.
 
-    `now` tells the time of day (ns UTC) for the record. `listeners` are called with the latch, or None on resume, from whatever thread acted; they must not block.
+    `now` tells the time of day (ns UTC) for the record, `kept` is what the database has of it, oldest first. `listeners` are
+    called with the latch, or None on resume, from whatever thread acted; they must not block.
     """
 
-    def __init__(self, path: Path, now: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, path: Path, now: Callable[[], int] = time.time_ns, kept: Iterable[Entry] = ()) -> None:
         self.path = path
         self.recorded = 0
         """How often something was added to the history."""
+        self.unkept = ""
+        """Why the latch that holds is not on disk; empty where it is."""
         self._now = now
+        self._tried = 0
         self.listeners: list[Callable[[Latch | None], None]] = []
         self._event = threading.Event()
         self._lock = threading.RLock()
+        """Of what is in memory; never held while the disk is waited for."""
+        self._disk = threading.RLock()
+        self._writer = threading.Thread()
+        """Who writes, or was the last to write."""
         self._latch: Latch | None = None
+        self._standing: list[Latch] = []
+        """What has latched since the last release, oldest first."""
         self.check_file()
+        self._compare(kept)
 
     @property
     def latched(self) -> bool:
@@ -54,99 +90,207 @@ class KillSwitch:
         return self._latch
 
     def trigger(self, level: str, reason: str, who: str) -> None:
-        """Latch at `level` ("halt" or "flatten"); a flatten may follow a halt, nothing goes back."""
+        """Latch at `level` ("halt" or "flatten"); a flatten may follow a halt, nothing goes back.
+
+        Waits a moment for the disk; what became of that is in `unkept`, and tried again by `check_file`.
+        """
         self._event.set()  # before anything that a lock or a disk could hold up
-        with self._lock:
-            old = self._latch
-            self._take_file()  # a flatten that somebody has just put there must not be overwritten
-            if self._rises(level):
-                self._latch = Latch(level, reason, who, self._now())
-                self._event.set()
-                self._write(self._latch)
-                self._record(self._latch)
-            latch = self._latch
-        if latch is not old:
-            self._tell(latch)
+        risen = self._raise(Latch(level, one_line(reason), one_line(who), self._now()))
+        if risen or not self._writer.is_alive():
+            self._keep(DISK_S)
 
     def check_file(self) -> None:
         """Take over a latch that stands in the file: ours from before, or one that somebody else put there.
 
         What somebody else put there is left as it is: whoever made an empty file may still be writing to it.
         """
-        with self._lock:
-            old = self._latch
-            self._take_file()
-            latch = self._latch
-        if latch is not old:
-            self._tell(latch)
-
-    def _take_file(self) -> None:
+        if not self._disk.acquire(blocking=False):
+            return  # somebody is writing, and takes what is there along
         try:
-            text = self.path.read_text(encoding="utf-8", errors="replace")
-            put = self.path.stat().st_mtime_ns
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            text, put = f"kill file unreadable: {error.strerror}", self._now()
-        found = _parse(text)
-        if self._rises(found.level):
-            self._latch = found if found.ts else found._replace(ts=put)
-            self._event.set()
-            self._record(self._latch)
-
-    def _rises(self, level: str) -> bool:
-        return self._latch is None or (self._latch.level != FLATTEN and level == FLATTEN)
+            risen = self._take_file()
+        finally:
+            self._disk.release()
+        if risen:
+            self._keep(DISK_S)
+        elif self.unkept and abs(self._now() - self._tried) >= AGAIN:
+            self._keep(0.0)
 
     def resume(self, reason: str, who: str) -> Latch | None:
-        """Unlatch and remove the file; return what was latched."""
-        with self._lock:
-            old = self._latch
-            self.path.unlink(missing_ok=True)
-            self._latch = None
-            self._event.clear()
-            if old is not None:
-                self._log({"act": "resume", "reason": reason, "who": who, "ts": self._now()})
-        if old is not None:
-            self._tell(None)
-        return old
+        """Unlatch, put that on record and remove the file; return what was latched.
 
-    def history(self) -> list[tuple[int, str, str, str, str]]:
-        """Return every latching and resumption on record, oldest first: (ts, act, level, reason, who)."""
+        Raises `OperatorError` where the disk does not take it: the latch then holds.
+        """
+        done: list[Latch | OSError | None] = []
+        _bounded(lambda: done.append(self._release(one_line(reason), one_line(who))), RELEASE_S)
+        if not done:
+            raise OperatorError(f"not released: the disk of {self.path.parent} does not answer")
+        if isinstance(done[0], OSError):
+            told = (done[0].strerror or str(done[0])).lower()
+            raise OperatorError(f"not released: {done[0].filename or self.path}: {told}")
+        return done[0]
+
+    def history(self) -> list[Entry]:
+        """Return every latching and release on record, oldest first."""
         try:
-            lines = self.path.with_suffix(".log").read_text(encoding="utf-8").splitlines()
+            lines = self.path.with_suffix(".log").read_bytes().splitlines()
         except OSError:
             return []
         found = []
         for line in lines:
-            with contextlib.suppress(ValueError, AttributeError, TypeError):
-                row = json.loads(line)
-                texts = [str(row.get(key, "")) for key in ("act", "level", "reason", "who")]
-                found.append((int(row.get("ts", 0)), texts[0], texts[1], texts[2], texts[3]))
+            with contextlib.suppress(ValueError, AttributeError, TypeError, OverflowError, RecursionError):
+                row = json.loads(line.decode(errors="replace"))
+                texts = [one_line(row.get(key, "")) for key in ("act", "level", "reason", "who")]
+                found.append(Entry(_instant(row.get("ts")), *texts))
         return found
 
-    def _write(self, latch: Latch) -> None:
-        """Keep the latch on disk; a disk that refuses must not keep the latch from holding."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self.path.with_suffix(f".{os.getpid()}")  # `patang kill` may write at the same moment
-            temporary.write_text(json.dumps(latch._asdict()), encoding="utf-8")
-            temporary.replace(self.path)
-        except OSError:
-            return
+    # memory
 
-    def _record(self, latch: Latch) -> None:
-        """Put a latching on record, once: the file may be found again by the next run, or by `patang resume`."""
-        if (latch.ts, "latch") not in {row[:2] for row in self.history()}:
-            self._log({"act": "latch", **latch._asdict()})
+    def _raise(self, latch: Latch) -> bool:
+        """Let a latch hold that is stricter than what does; tell whether it is."""
+        with self._lock:
+            if not self._rises(latch.level):
+                return False
+            self._latch = latch
+            self._standing.append(latch)
+            self._event.set()
+        self._tell(latch)
+        return True
 
-    def _log(self, fields: dict[str, object]) -> None:
-        with contextlib.suppress(OSError), self.path.with_suffix(".log").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(fields) + "\n")
-        self.recorded += 1
+    def _rises(self, level: str) -> bool:
+        return self._latch is None or (self._latch.level != FLATTEN and level == FLATTEN)
+
+    def _compare(self, kept: Iterable[Entry]) -> None:
+        """Let the strictest hold that neither the log nor the database has released."""
+        logged, released = standing(self.history())
+        stored, _ = standing(kept)
+        missing = [latch for latch in stored if latch.key not in released]
+        for latch in sorted(logged + missing, key=lambda latch: latch.level == FLATTEN):
+            if not self._raise(latch):
+                self._standing.append(latch)
+            self.unkept = "not written yet"
 
     def _tell(self, latch: Latch | None) -> None:
         for listener in self.listeners:
             listener(latch)
+
+    # disk
+
+    def _keep(self, seconds: float) -> None:
+        """Have the latch written, and wait for that, but not longer than some seconds."""
+        self.unkept = self.unkept or "the disk does not answer"
+        self._tried = self._now()
+        self._writer = _bounded(self._store, seconds)
+
+    def _store(self) -> None:
+        """Bring file and log in line with the latch; either is enough to survive a restart."""
+        with self._disk:
+            self._take_file()
+            latch = self._latch
+            if latch is None:
+                self.unkept = ""
+                return
+            refused = [_tried(lambda: self._write(latch)), _tried(lambda: self._record(latch))]
+            self.unkept = refused[0] if all(refused) else ""
+
+    def _take_file(self) -> bool:
+        """Let what stands in the file hold, if it is stricter than what does; tell whether it is."""
+        put = 0
+        try:
+            put = self.path.lstat().st_mtime_ns
+            text = private.read(self.path, LONGEST_FILE).decode(errors="replace")
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            text = f"kill file unreadable: {error.strerror}"
+        found = _parse(text)
+        return self._raise(found if found.ts else found._replace(ts=put or self._now()))
+
+    def _write(self, latch: Latch) -> None:
+        """Keep the latch in the file, unless what stands there is as strict."""
+        with contextlib.suppress(OSError):
+            found = _parse(private.read(self.path, LONGEST_FILE).decode(errors="replace"))
+            if found.level == latch.level:
+                return
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.replace(self.path, json.dumps(latch._asdict()).encode())
+
+    def _record(self, latch: Latch) -> None:
+        """Put a latching on record, once: the file may be found again by the next run, or by `patang resume`."""
+        if latch.key not in {known.key for known in standing(self.history())[0]}:
+            self._log({"act": "latch", **latch._asdict()})
+
+    def _log(self, fields: dict[str, object]) -> None:
+        try:
+            private.append(self.path.with_suffix(".log"), json.dumps(fields).encode())
+        finally:
+            self.recorded += 1
+
+    def _release(self, reason: str, who: str) -> Latch | OSError | None:
+        """Put the release on record, behind everything that it releases, then take the file away, then let go."""
+        with self._disk:
+            self._take_file()
+            old, releasing = self._latch, tuple(self._standing)
+            if old is None:
+                return None
+            try:
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                for latch in releasing:
+                    self._record(latch)
+                self._log({"act": "resume", "reason": reason, "who": who, "ts": self._now()})
+                self.path.unlink(missing_ok=True)
+                private.sync(self.path.parent)
+            except OSError as error:
+                self.unkept = "not written yet"  # the record may say that it is released
+                return error
+            with self._lock:
+                self._standing = self._standing[len(releasing) :]
+                self._latch = self._standing[-1] if self._standing else None  # a flatten that came meanwhile stays
+                if self._latch is None:
+                    self._event.clear()
+                    self.unkept = ""
+        if self._latch is None:
+            self._tell(None)
+        return old
+
+
+def standing(history: Iterable[Entry]) -> tuple[list[Latch], set[tuple[int, str]]]:
+    """Return the latches that a record has not released, oldest first, and the keys of those it has."""
+    open_: list[Latch] = []
+    released: set[tuple[int, str]] = set()
+    for entry in history:
+        if entry.act == "latch":
+            open_.append(Latch(FLATTEN if entry.level == FLATTEN else HALT, entry.reason, entry.who, entry.ts))
+        elif entry.act == "resume":
+            released |= {latch.key for latch in open_}
+            open_.clear()
+    return open_, released
+
+
+def one_line(text: object) -> str:
+    """Return a text from outside as one line that any file and any screen can hold."""
+    whole = str(text)[:LONGEST_TEXT].encode(errors="replace").decode()
+    return " ".join("".join(c if c.isprintable() else " " for c in whole).split())
+
+
+def _bounded(act: Callable[[], None], seconds: float) -> threading.Thread:
+    """Do something with the disk and wait for it, but not longer than some seconds; return who does it."""
+    thread = threading.Thread(target=act, name="latch", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # no thread is to be had
+        act()
+    else:
+        thread.join(seconds)
+    return thread
+
+
+def _tried(act: Callable[[], None]) -> str:
+    """Do something with the disk; return why it was refused, empty where it was not."""
+    try:
+        act()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return ""
 
 
 def _parse(text: str) -> Latch:
@@ -154,7 +298,15 @@ def _parse(text: str) -> Latch:
     try:
         fields = json.loads(text)
         level = FLATTEN if fields.get("level") == FLATTEN else HALT
-        return Latch(level, str(fields.get("reason", "")), str(fields.get("who", "file")), int(fields.get("ts", 0)))
+        return Latch(
+            level, one_line(fields.get("reason", "")), one_line(fields.get("who", "file")), _instant(fields.get("ts"))
+        )
     except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
         level = FLATTEN if FLATTEN in text.lower() else HALT
-        return Latch(level, text.strip()[:200] or "flag file", "file", 0)
+        return Latch(level, one_line(text)[:200] or "flag file", "file", 0)
+
+
+def _instant(value: object) -> int:
+    """Return a time (ns UTC) as it was kept, 0 for anything that can be none."""
+    instant = int(value) if isinstance(value, int | float) else 0
+    return instant if 0 < instant <= LAST else 0

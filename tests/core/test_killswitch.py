@@ -1,10 +1,18 @@
 """The kill switch and its file: whatever is put there halts, nothing is lost that is written late, all is on record."""
 
+import errno
+import itertools
 import json
+import os
+import socket
 import threading
+from pathlib import Path
 
 import pytest
 
+from engine.errors import OperatorError
+from engine.ops import private
+from engine.trading import killswitch
 from engine.trading.board import Board
 from engine.trading.gauges import Gauges
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch
@@ -73,13 +81,58 @@ def test_any_file_latches_once_and_again_after_a_restart_with_one_record(kill, t
     assert kill.path.read_text() == text
 
 
-def test_bytes_that_are_no_text_and_a_folder_in_its_place_halt_as_well(tmp_path):
-    (tmp_path / "KILL").write_bytes(b"\xff\xfe\x00")
-    assert KillSwitch(tmp_path / "KILL").latch.level == HALT
-    (tmp_path / "other" / "KILL").mkdir(parents=True)
-    other = KillSwitch(tmp_path / "other" / "KILL")
-    assert "unreadable" in other.latch.reason
-    assert len(record(other)) == 1
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\x00", b'{"level": "halt", "reason": "\\ud800\\n\\u001b[2J"}', b'{"ts": 1e300}']
+)
+def test_bytes_that_are_no_text_are_made_valid_on_one_line(tmp_path, content):
+    (tmp_path / "KILL").write_bytes(content)
+    for switch in (KillSwitch(tmp_path / "KILL"), KillSwitch(tmp_path / "KILL")):
+        assert switch.latch.level == HALT
+        assert switch.latch.reason.encode().decode().isprintable()
+        assert 0 < switch.latch.ts < 2**63
+    (tmp_path / "KILL.log").write_bytes(b'\xff\n{"act": \xff}\n' + (tmp_path / "KILL.log").read_bytes() + b"[" * 5_000)
+    assert len(KillSwitch(tmp_path / "KILL").history()) == 1
+
+
+def plant(kind, path):
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.with_name("elsewhere").write_text("flatten")
+        path.symlink_to(path.with_name("elsewhere"))
+    else:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "link", "socket"])
+def test_what_is_no_file_in_its_place_halts_and_is_not_believed(tmp_path, kind):
+    plant(kind, tmp_path / "KILL")
+    switches = [KillSwitch(tmp_path / "KILL"), KillSwitch(tmp_path / "KILL")]
+    for switch in switches:
+        switch.check_file()
+        assert switch.latch.level == HALT
+        assert switch.latch.reason.startswith("kill file unreadable")
+    assert len(record(switch)) == 1
+    if kind == "folder":
+        with pytest.raises(OperatorError, match=r"not released: .*KILL: is a directory"):
+            switch.resume("seen", "me")
+        assert switch.latched
+    else:
+        assert switch.resume("seen", "me") == switch.latch or not switch.latched
+        assert not os.path.lexists(switch.path)
+
+
+def test_a_file_of_somebody_else_halts_and_its_word_does_not_flatten(kill, monkeypatch):
+    kill.path.write_text("flatten")
+    monkeypatch.setattr(os, "geteuid", lambda: 4_711)
+    monkeypatch.setattr(private, "TRUSTED", 4_712)
+    kill.check_file()
+    assert (kill.latch.level, kill.latch.reason) == (
+        HALT, f"kill file unreadable: belongs to another user ({os.getuid()})",
+    )  # fmt: skip
 
 
 def test_a_latch_of_ours_is_found_by_the_next_run_as_it_was(kill):
@@ -91,19 +144,19 @@ def test_a_latch_of_ours_is_found_by_the_next_run_as_it_was(kill):
     assert record(kill) == [("latch", "halt", "SIGUSR1", "signal"), ("latch", "flatten", "out", "screen")]
 
 
-def test_a_look_at_the_file_that_began_before_a_resumption_does_not_latch_again(kill):
+def test_a_look_at_the_file_that_began_before_a_resumption_does_not_latch_again(kill, monkeypatch):
     kill.trigger(HALT, "enough", "terminal")
     parsed, resuming = threading.Event(), threading.Event()
+    read = private.read
 
-    class Slow(type(kill.path)):
-        def read_text(self, *arguments, **named):
-            text = super().read_text(*arguments, **named)
-            parsed.set()
-            resuming.wait(0.2)
-            return text
+    def slow(path, most):
+        content = read(path, most)
+        parsed.set()
+        resuming.wait(0.2)
+        return content
 
+    monkeypatch.setattr(private, "read", slow)
     looked = threading.Thread(target=kill.check_file)
-    kill.path = Slow(kill.path)
     looked.start()
     assert parsed.wait(10)
     kill.resume("seen", "me")
@@ -125,3 +178,159 @@ def test_entries_are_forbidden_before_anything_waits_for_the_disk(kill):
         assert kill.latch is None
     pulled.join(10)
     assert kill.latch.reason == "stalled disk"
+
+
+# what is on record
+
+
+LOST = ("file", "log", "database")
+"""What may be gone after a crash, a full disk, or a hand that removes it."""
+
+
+@pytest.mark.parametrize("lost", [set(lost) for n in range(3) for lost in itertools.combinations(LOST, n)])
+@pytest.mark.parametrize("levels", [(HALT,), (FLATTEN,), (HALT, FLATTEN)])
+def test_of_file_log_and_database_one_is_enough_and_the_strictest_holds(kill, lost, levels):
+    for level in levels:
+        kill.trigger(level, f"because {level}", "me")
+    kept = kill.history()
+    if "file" in lost:
+        kill.path.unlink()
+    if "log" in lost:
+        kill.path.with_suffix(".log").unlink()
+    kept = [] if "database" in lost else kept
+    found = KillSwitch(kill.path, kept=kept)
+    assert found.latch == kill.latch
+    # and its release leaves nothing that holds at the next start
+    assert found.resume("seen", "me") == kill.latch
+    assert [row[0] for row in record(found)] == ["latch"] * (len(record(found)) - 1) + ["resume"]
+    assert not KillSwitch(kill.path, kept=kept).latched
+
+
+def test_where_they_differ_the_strictest_holds(kill):
+    kill.trigger(FLATTEN, "out", "me")
+    kept = kill.history()
+    kill.path.with_suffix(".log").unlink()
+    kill.path.write_text(json.dumps({"level": HALT, "reason": "older", "who": "me", "ts": 5}))
+    assert KillSwitch(kill.path, kept=kept).latch.reason == "out"
+
+
+def test_a_release_counts_where_it_stands_whatever_the_clock_says(tmp_path):
+    times = iter((900, 950, 100))  # the clock is set back between the release and the next latch
+    clock = []
+    first = KillSwitch(tmp_path / "KILL", lambda: clock[-1])
+    for act in ("one", "", "two"):
+        clock.append(next(times))
+        if act:
+            first.trigger(HALT, act, "me")
+        else:
+            kept = first.history()
+            first.resume("seen", "me")
+            assert not KillSwitch(first.path, kept=kept).latched
+    first.path.unlink()
+    assert KillSwitch(first.path).latch.reason == "two"
+    assert KillSwitch(first.path, kept=kept).latch.reason == "two"
+
+
+def test_an_absence_releases_nothing_and_a_resume_without_the_file_is_whole(kill):
+    kill.trigger(HALT, "enough", "me")
+    kill.path.unlink()
+    kill.check_file()
+    assert kill.latched
+    assert KillSwitch(kill.path).latched
+    assert kill.resume("seen", "me").reason == "enough"
+    assert not KillSwitch(kill.path).latched
+    assert kill.resume("again", "me") is None
+    assert [row[0] for row in record(kill)] == ["latch", "resume"]
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "KILL.log")
+
+
+def test_a_full_disk_is_told_is_asked_again_and_takes_no_release(kill, monkeypatch):
+    seconds = itertools.count(1)
+    kill._now = lambda: next(seconds) * 2_000_000_000
+    with monkeypatch.context() as patch:
+        patch.setattr(private, "_write", full)
+        kill.trigger(HALT, "enough", "me")
+        assert (kill.latched, kill.unkept) == (True, "no space left on device")
+        assert list(kill.path.parent.iterdir()) == []
+        with pytest.raises(OperatorError, match=r"^not released: KILL\.log: no space left on device$"):
+            kill.resume("seen", "me")
+        assert kill.latched
+    kill.check_file()
+    kill._writer.join(10)
+    assert kill.unkept == ""
+    assert KillSwitch(kill.path).latch.reason == "enough"
+    kill.path.unlink()
+    assert KillSwitch(kill.path).latch.reason == "enough"
+
+
+def test_either_the_file_or_the_log_is_enough(kill, monkeypatch):
+    for name in ("append", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(private, name, full)
+            kill.trigger(HALT, name, "me")
+        assert (kill.unkept, KillSwitch(kill.path).latch.reason) == ("", name)
+        kill.resume("seen", "me")
+
+
+def test_a_line_that_a_full_disk_has_cut_off_spoils_no_other(kill):
+    log = kill.path.with_suffix(".log")
+    log.write_text('{"act": "latch", "lev')
+    kill.trigger(HALT, "enough", "me")
+    assert record(kill) == [("latch", "halt", "enough", "me")]
+
+
+def test_a_hanging_disk_keeps_nobody_who_latches_and_is_told_to_who_releases(kill, monkeypatch):
+    answers = threading.Event()
+    monkeypatch.setattr(killswitch, "DISK_S", 0.02)
+    monkeypatch.setattr(killswitch, "RELEASE_S", 0.02)
+    monkeypatch.setattr(private.os, "fsync", lambda _: answers.wait(10))
+    kill.trigger(HALT, "enough", "me")
+    kill.trigger(FLATTEN, "out", "me")
+    kill.check_file()
+    assert (kill.latch.level, kill.unkept) == (FLATTEN, "the disk does not answer")
+    with pytest.raises(OperatorError, match="does not answer"):
+        kill.resume("seen", "me")
+    assert kill.latched
+    answers.set()
+
+
+def test_a_flatten_that_comes_while_a_halt_is_released_stays(kill, monkeypatch):
+    kill.trigger(HALT, "enough", "me")
+    log = kill._log
+
+    def meanwhile(fields):
+        monkeypatch.setattr(kill, "_log", log)
+        kill._raise(killswitch.Latch(FLATTEN, "out", "screen", 7))
+        log(fields)
+
+    monkeypatch.setattr(kill, "_log", meanwhile)
+    assert kill.resume("seen", "me").reason == "enough"
+    assert kill.latch.reason == "out"
+    kill._store()
+    assert KillSwitch(kill.path).latch.reason == "out"
+    kill.path.unlink()
+    assert KillSwitch(kill.path).latch.reason == "out"
+
+
+def test_file_log_and_folder_are_synced_before_a_latch_counts_as_kept(kill, monkeypatch):
+    synced = []
+
+    def note(descriptor):
+        synced.append(
+            str(Path(f"/proc/self/fd/{descriptor}").readlink())
+            .removeprefix(str(kill.path.parent))
+            .partition(".KILL")[0]
+        )
+        assert kill.unkept
+
+    monkeypatch.setattr(private.os, "fsync", note)
+    kill.trigger(HALT, "enough", "me")
+    # the new file beside its place, the folder that names it, the new log, the folder that names that
+    assert synced == ["/", "", "/KILL.log", ""]
+    kill.unkept = "x"
+    synced.clear()
+    kill.resume("seen", "me")
+    assert synced == ["/KILL.log", ""]

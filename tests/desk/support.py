@@ -35,8 +35,10 @@ class Patang:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.started = []
+        (home / "run").mkdir(mode=0o700)
         self.environment = {
-            **os.environ, "XDG_STATE_HOME": str(home / "state"), "HOME": str(home), "PYTHONPATH": search_path(),
+            **os.environ, "XDG_STATE_HOME": str(home / "state"), "XDG_RUNTIME_DIR": str(home / "run"), "HOME": str(home),
+            "PYTHONPATH": search_path(),
         }  # fmt: skip
 
     def command(self, *arguments):

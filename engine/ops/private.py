@@ -1,0 +1,136 @@
+"""Folders and files that nobody else on the machine can read or change."""
+
+import contextlib
+import grp
+import os
+import pwd
+import shlex
+import stat
+from pathlib import Path
+
+from engine.errors import OperatorError
+
+OTHERS = 0o077
+"""What others may not do with anything of ours."""
+TRUSTED = 0
+"""The administrator, who can do anything anyway."""
+ELSEWHERE = "name another folder in desk.state_dir"
+
+
+def settle(folder: Path, mend: str = ELSEWHERE) -> None:
+    """Make a folder this user's alone, and tighten what an earlier version has left in it.
+
+    Raises `OperatorError`, in one line with its mend, where others own it or something in it, or can put another in its place.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = folder.stat()
+        if facts.st_uid != os.geteuid():
+            raise OperatorError(f"{folder} belongs to another user ({facts.st_uid}); {mend}")
+        check_path(folder)
+        loose = facts.st_mode & OTHERS
+        for path in folder.rglob("*") if loose else folder.iterdir():
+            tighten(path)
+        if loose:
+            folder.chmod(0o700)
+    except OSError as error:
+        raise OperatorError(f"cannot write in {folder}: {(error.strerror or str(error)).lower()}") from None
+
+
+def check_path(folder: Path) -> None:
+    """Raise `OperatorError`, with the command that mends it, where others can write in a folder or in one above it."""
+    if others_write(folder.stat()):
+        raise OperatorError(f"others can write in {folder}: chmod 700 {shlex.quote(str(folder))}")
+    for above in sorted({*folder.absolute().parents, *folder.resolve().parents}):
+        facts = above.stat()
+        if others_write(facts) and not facts.st_mode & stat.S_ISVTX:
+            raise OperatorError(f"others can write in {above}: chmod go-w {shlex.quote(str(above))}")
+
+
+def tighten(path: Path) -> None:
+    """Take a file or folder of ours away from others; raise `OperatorError` for one that is somebody else's."""
+    with contextlib.suppress(FileNotFoundError):
+        facts = path.lstat()
+        if facts.st_uid not in {os.geteuid(), TRUSTED}:
+            raise OperatorError(f"{path} belongs to another user ({facts.st_uid}): remove it")
+        kind = stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)
+        if kind and facts.st_uid == os.geteuid() and facts.st_mode & OTHERS:
+            path.chmod(stat.S_IMODE(facts.st_mode) & ~OTHERS)
+
+
+def others_write(facts: os.stat_result) -> bool:
+    """Tell whether somebody else can write; a group of which this user is the only member is nobody else."""
+    if facts.st_mode & stat.S_IWOTH:
+        return True
+    return bool(facts.st_mode & stat.S_IWGRP) and not _alone(facts.st_gid)
+
+
+def _alone(group: int) -> bool:
+    """Tell whether a group is this user's own: under his name, with nobody else in it."""
+    try:
+        user, named = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
+    except KeyError:
+        return False
+    return named.gr_name == user.pw_name and user.pw_gid == group and not {*named.gr_mem} - {user.pw_name}
+
+
+def read(path: Path, most: int) -> bytes:
+    """Return the first `most` bytes of a regular file of ours, without waiting for anybody; raise `OSError` for all else."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError(0, "no regular file")
+        if facts.st_uid not in {os.geteuid(), TRUSTED}:
+            raise OSError(0, f"belongs to another user ({facts.st_uid})")
+        return os.read(descriptor, most)
+    finally:
+        os.close(descriptor)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put a file of ours in the place of `path`, whole and on disk; raise `OSError`."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        _write(fresh, os.O_CREAT | os.O_EXCL, content)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def append(path: Path, line: bytes) -> None:
+    """Put a line at the end of a file of ours, on disk; raise `OSError`, and leave no part of the line behind."""
+    new = not path.exists()
+    _write(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, line + b"\n")
+    if new:
+        sync(path.parent)
+
+
+def _write(path: Path, flags: int, content: bytes) -> None:
+    flags |= 0 if flags & os.O_RDWR else os.O_WRONLY
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    try:
+        length = os.fstat(descriptor).st_size
+        if length and os.pread(descriptor, 1, length - 1) != b"\n":  # what a full disk has cut off
+            content = b"\n" + content
+        try:
+            while content:
+                content = content[os.write(descriptor, content) :]
+            os.fsync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, length)
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sync(folder: Path) -> None:
+    """Return when a folder's list of names is on disk; raise `OSError`."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,72 @@
+"""Processes of this user, each told from a later one that was given its number by when it started."""
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import NamedTuple
+
+PROC = Path("/proc")
+
+
+class Process(NamedTuple):
+    """A process: its number, and when it started as the kernel tells it ("TICKS-BOOT")."""
+
+    pid: int
+    start: str
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether this very process still runs, as this user's."""
+        return _ours(self.pid) and started(self.pid) == self.start
+
+    @property
+    def heeds_kill(self) -> bool:
+        """Tell whether it catches SIGUSR1; one that does not would die of it."""
+        caught = int(_status(self.pid).get("SigCgt", "0"), 16)
+        return bool(caught >> (signal.SIGUSR1 - 1) & 1)
+
+    def send(self, number: signal.Signals) -> bool:
+        """Send a signal to this very process; return False, and send nothing, where it has ended or is not ours.
+
+        The number is pinned before it is looked at, so that nobody who gets it meanwhile can be meant. Raises `OSError`.
+        """
+        try:
+            pinned = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return False
+        try:
+            if not self.alive:
+                return False
+            signal.pidfd_send_signal(pinned, number)
+        except ProcessLookupError:
+            return False
+        finally:
+            os.close(pinned)
+        return True
+
+
+def this() -> Process:
+    """Return the process that asks."""
+    return Process(os.getpid(), started(os.getpid()))
+
+
+def started(pid: int) -> str:
+    """Return when a process started, empty for one that has ended: ticks since the machine did, and which time that was."""
+    with contextlib.suppress(OSError, IndexError):
+        fields = (PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+        if fields[0] not in {b"Z", b"X"}:
+            return f"{fields[19].decode()}-{(PROC / 'sys/kernel/random/boot_id').read_text().strip()}"
+    return ""
+
+
+def _ours(pid: int) -> bool:
+    return _status(pid).get("Uid", "-").split()[0] == str(os.getuid())
+
+
+def _status(pid: int) -> dict[str, str]:
+    try:
+        lines = (PROC / str(pid) / "status").read_text(errors="replace").splitlines()
+    except OSError:
+        return {}
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}

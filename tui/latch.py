@@ -1,0 +1,169 @@
+"""`patang kill` and `patang resume`: latch every desk of this user, or release one, whatever is broken."""
+
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.errors import ConnectionFailed, NothingFound, OperatorError
+from engine.ops.control import ask, socket_path
+from engine.trading.killswitch import FLATTEN, HALT, KillSwitch
+from tui import places
+from tui.places import Place
+from tui.remote import DONE, WHO, show
+from tui.runs import kept_latches
+
+FAILED = 1
+ANSWER_S, ALL_S = 2.0, 20.0
+"""How long a desk may take to answer before the other ways are taken, and all of them together."""
+
+
+def kill(file: Path | None, reason: str, *, flatten: bool, as_json: bool) -> int:
+    """Latch every desk of this user, running or not, then say which was reached by which way.
+
+    Those on record come first, and without a configuration. Nothing is printed before all are latched. Returns 1 where one
+    was not reached, or its latch is not on disk.
+    """
+    level = FLATTEN if flatten else HALT
+    known = places.known()
+    told = _latch_all(known, level, reason)
+    told += _latch_all(places.further(places.scene(file), known), level, reason)
+    for answer in told:
+        if "error" in answer:
+            sys.stderr.write(
+                f"patang: the {str(answer['mode']).lower()} desk of {answer['folder']}: {answer['error']}\n"
+            )
+    for answer in told:
+        show(answer, as_json=as_json)
+    return FAILED if any("error" in answer for answer in told) else DONE
+
+
+def _latch_all(found: list[Place], level: str, reason: str) -> list[dict[str, object]]:
+    """Latch desks side by side: one that hangs, or whose disk does, keeps no other waiting."""
+    told: dict[Path, dict[str, object]] = {}
+
+    def latch(place: Place) -> None:
+        told[place.folder] = _latch(place, level, reason)
+
+    threads = [threading.Thread(target=latch, args=(place,), daemon=True) for place in found]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + ALL_S
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    late = {"state": "not reached", "by": [], "error": f"nothing has answered within {ALL_S:g} s"}
+    return [told.get(place.folder) or _named(place) | late for place in found]
+
+
+def _named(place: Place) -> dict[str, object]:
+    return {"mode": place.mode.upper(), "folder": str(place.folder)}
+
+
+def _latch(place: Place, level: str, reason: str) -> dict[str, object]:
+    """Latch one desk through its door; where nobody answers there, by its file and by a signal."""
+    request: dict[str, object] = {"cmd": "kill", "flatten": level == FLATTEN, "reason": reason, "who": WHO}
+    try:
+        answer = ask(socket_path(place.folder), request, ANSWER_S)
+    except ConnectionFailed:
+        return _latch_from_outside(place, level, reason)
+    unkept = answer.pop("unkept", "")
+    answer = _named(place) | answer | {"by": ["socket"]}
+    if unkept:
+        answer["error"] = _not_on_disk(unkept)
+    return answer
+
+
+def _latch_from_outside(place: Place, level: str, reason: str) -> dict[str, object]:
+    by, errors = [], []
+    switch = KillSwitch(place.folder / "KILL")
+    switch.trigger(level, reason, WHO)
+    if switch.unkept:
+        errors.append(_not_on_disk(switch.unkept))
+    else:
+        by.append("file")
+    if place.process is not None:
+        if _signal(place):
+            by.append("signal")
+        else:
+            errors.append(f"process {place.process.pid} does not answer, and takes no signal")
+    state = "not running" if place.process is None else "no answer"
+    answer: dict[str, object] = _named(place) | {"state": state, "kill": level, "by": by}
+    return answer | ({"error": "; ".join(errors)} if errors else {})
+
+
+def _not_on_disk(why: object) -> str:
+    return f"the latch is not on disk: {why}; a desk that is started afterwards would trade"
+
+
+def _signal(place: Place) -> bool:
+    """Send SIGUSR1 to a desk, and to nothing that would die of it."""
+    try:
+        return place.process is not None and place.process.heeds_kill and place.process.send(signal.SIGUSR1)
+    except OSError:
+        return False
+
+
+class Held(NamedTuple):
+    """A desk that is latched: the switch of one that does not run, None for one that answers."""
+
+    place: Place
+    level: str
+    reason: str
+    switch: KillSwitch | None
+
+
+def resume(file: Path | None, reason: str, mode: str, *, as_json: bool) -> int:
+    """Release one desk: the only one that is latched, or that of the mode; one that runs writes it to its audit log.
+
+    Raises `NothingFound` where none is latched, `OperatorError` where several are, or the disk does not take the release.
+    """
+    if not reason.strip():
+        raise OperatorError("a reason is needed: patang resume --reason TEXT")
+    here = places.scene(file)
+    known = places.known()
+    own = places.further(here, known)
+    everyone = [_held(place, places.database_of(place, here.config)) for place in known + own]
+    held = [one for one in everyone if one is not None and mode in {"", one.place.mode}]
+    if len({one.place.mode for one in held}) == 1 < len(held):
+        held = [one for one in held if one.place.folder.parent == here.root] or held
+    if not held:
+        raise NothingFound(f"no {mode} desk is latched" if mode else "no desk is latched")
+    if len(held) > 1:
+        named = ", ".join(f"{one.place.mode} ({one.place.folder}: {one.level}, {one.reason})" for one in held)
+        alike = len({one.place.mode for one in held}) == 1
+        mend = "say --config with the configuration of one" if alike else "name one with --mode"
+        raise OperatorError(f"{len(held)} desks are latched, nothing was released: {named}; {mend}")
+    show(_release(held[0], reason), as_json=as_json)
+    return DONE
+
+
+def _held(place: Place, database: Path) -> Held | None:
+    """Return how a desk is latched, None where it is not."""
+    try:
+        answer = ask(socket_path(place.folder), {"cmd": "status"})
+        level = str(answer.get("kill", ""))
+        return Held(place, level, str(answer.get("kill_reason", "")), None) if level else None
+    except ConnectionFailed:
+        switch = KillSwitch(place.folder / "KILL", kept=kept_latches(database))
+        latch = switch.latch
+        return Held(place, latch.level, latch.reason, switch) if latch else None
+
+
+def _release(held: Held, reason: str) -> dict[str, object]:
+    place = held.place
+    named = _named(place)
+    if held.switch is None:
+        answer = ask(socket_path(place.folder), {"cmd": "resume", "reason": reason, "who": WHO})
+        if "error" in answer:
+            raise OperatorError(str(answer["error"]))
+        return named | answer
+    if place.process is not None:
+        raise OperatorError(
+            f"the {place.mode} desk (process {place.process.pid}) does not answer, nothing was released: "
+            f"patang stop --mode {place.mode} ends it"
+        )
+    there = held.switch.path.exists()
+    held.switch.resume(reason, WHO)
+    return named | {"resumed": True, "was": held.reason, "file": "removed" if there else "was gone"}
