@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from engine.errors import OperatorError
 from engine.ops import private
+from engine.texts import plain, valid
 
 HALT = "halt"
 FLATTEN = "flatten"
@@ -268,8 +269,7 @@ def standing(history: Iterable[Entry]) -> tuple[list[Latch], set[tuple[int, str]
 
 def one_line(text: object) -> str:
     """Return a text from outside as one line that any file and any screen can hold."""
-    whole = str(text)[:LONGEST_TEXT].encode(errors="replace").decode()
-    return " ".join("".join(c if c.isprintable() else " " for c in whole).split())
+    return " ".join(plain(valid(str(text)[:LONGEST_TEXT])).split())
 
 
 def _bounded(act: Callable[[], None], seconds: float) -> threading.Thread:
