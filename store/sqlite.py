@@ -49,7 +49,8 @@ class SqliteJournal:
 
     `append` and `commit` may be called from any thread, `commit` on an event loop. Rows reach the database in the order
     of their `append`. When the disk refuses, the rows are kept and tried again with the next commit; at `capacity`
-    waiting rows, further ones are lost, which `failure` hears and every later `commit` raises.
+    waiting rows, and once the writer has died, further ones are lost, which `failure` hears and every later `commit`
+    raises. A row that cannot be written whatever the disk does is set aside; `failure` hears of it and the commit raises.
 
     Raises `BusyError` when another desk holds the database, `OperatorError` when it cannot be opened or is newer.
     """
@@ -74,6 +75,7 @@ class SqliteJournal:
         self._served: list[Waiter] = []
         self._lost = 0
         self._refused: OperatorError | None = None
+        self._dead = False
         self._closing = False
         self._unfolded = False
         self._thread = threading.Thread(target=self._main, name=THREAD, daemon=True)
@@ -89,7 +91,7 @@ class SqliteJournal:
         with self._changed:
             if self._closing:
                 raise OperatorError(f"database {self._path} is closed; {table} cannot be written")
-            full = len(self._rows) + len(self._kept) >= self._capacity
+            full = self._dead or len(self._rows) + len(self._kept) >= self._capacity
             if full:
                 self._lost += 1
             else:
@@ -106,6 +108,8 @@ class SqliteJournal:
         with self._changed:
             if self._closing:
                 waiter.future.set_exception(OperatorError(f"database {self._path} is closed"))
+            elif self._dead:
+                waiter.future.set_exception(self._loss())
             else:
                 self._waiters.append(waiter)
                 self._changed.notify()
@@ -243,8 +247,9 @@ class SqliteJournal:
 
     def _die(self, error: OperatorError) -> None:
         with self._changed:
-            self._closing = True
+            self._dead = True
             self._refused = error
+            self._kept, self._rows = self._kept + self._rows, []
             waiters, self._waiters = self._served + self._waiters, []
         self._settle(waiters, error)
 

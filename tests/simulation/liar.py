@@ -18,6 +18,13 @@ HELD_S = (9.0, 18.0, 25.0, 40.0, 80.0, 160.0)
 AGAIN_S = (0.0, 0.0, 0.4, 5.0, 30.0, 120.0)
 BAD_FIGURES = (float("nan"), float("inf"), -7, -0.5, 10**30, "ten", None, True, [], 1e-320)
 BODIES = (b"{}", b"null", b"[]", b'{"status": "success"}', b'{"status": "success", "data": null}', b"OK", b"")
+WORDS = (
+    "caf\udce9", "\udfff\ud83d", "".join(map(chr, (*range(32), *range(127, 160)))), "\x1b]0;x\x07\x1b[2J",
+    "a\nb\r\u2028\u2029", "\u202e\u2066", "[bold][@click=app.quit]x[/]", "=1+1", "x" * 5_000, "\U0001f600 \u0928\u0939\u0940\u0902",
+)  # fmt: skip
+"""Reasons as no broker gives them: halves of characters, controls, markup, formulas, no end."""
+SAID = ("status_message", "status_message_raw", "rejection_reason")
+"""Where the books say why."""
 BOOKS = ("/orders", "/trades", "/portfolio/positions", "/portfolio/holdings", "/gtt/triggers", "/user/margins/equity")
 
 
@@ -27,6 +34,7 @@ class Liar:
     def __init__(self, world):
         self._world = world
         self._rng = random.Random(f"{world.seed}:liar")
+        self._words = random.Random(f"{world.seed}:words")
         self.chance = 0.0
         """Of a lie about a change."""
         self.poison = 0.0
@@ -41,7 +49,7 @@ class Liar:
         if request.method == "GET":
             bad = request.path in BOOKS and self.poison and rng.random() < self.poison
             answer = self._world.perform(request)
-            return self._poisoned(answer) if bad else answer
+            return self._reworded(self._poisoned(answer) if bad else answer)
         if not self.chance or rng.random() >= self.chance:
             return self._world.perform(request)
         self.told += 1
@@ -83,7 +91,7 @@ class Liar:
         status, kind = self._rng.choice(
             ((400, "OrderException"), (400, "InputException"), (429, "NetworkException"), (403, "PermissionException"))
         )
-        body = {"status": "error", "error_type": kind, "message": "it was refused"}
+        body = {"status": "error", "error_type": kind, "message": self._word()}
         return replace(answer, status=status, content=json.dumps(body).encode())
 
     def _later(self, seconds, job, request):
@@ -99,6 +107,20 @@ class Liar:
         self._world.perform(request)
         network.job = before
         self._world.touched()
+
+    def _word(self):
+        """Return an odd text, half a character before it."""
+        return "\ud800" + self._words.choice(WORDS)
+
+    def _reworded(self, answer):
+        """Say something odd wherever a book says why, while lies are told."""
+        if not (self.chance or self.poison) or not any(f'"{key}"'.encode() in answer.content for key in SAID):
+            return answer
+
+        def odd(found):
+            return {key: self._word() if key in SAID and value else value for key, value in found.items()}
+
+        return replace(answer, content=json.dumps(json.loads(answer.content, object_hook=odd)).encode())
 
     def _poisoned(self, answer):
         """Put a bad figure into one row, wherever it hits."""

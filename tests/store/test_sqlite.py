@@ -13,6 +13,13 @@ from store.sqlite import SqliteJournal
 FILL = {"trade_id": "T1", "order_id": "O1", "intent": 7, "side": "BUY", "quantity": 10, "price": 101.05, "ts": 5}
 
 
+class Halved(str):
+    """A text that claims to be plain, and that no database takes."""
+
+    def isascii(self):
+        return True
+
+
 async def test_a_committed_row_is_read_back_with_its_types(journal):
     journal.append("fills", FILL | {"realised": -12_345_678_901, "strategy": "momentum"})
     await journal.commit()
@@ -162,6 +169,7 @@ def test_an_unknown_table_or_column_is_refused_at_once(journal):
         {"trade_id": "T2", "quantity": "ten"},
         {"trade_id": "T2", "quantity": 2**70},
         {"trade_id": "T2", "reason_is_no_text": object()},
+        {"trade_id": "T2", "reason_is_no_text": Halved("\ud800")},
     ],
 )
 async def test_a_row_the_schema_forbids_is_reported_and_the_others_are_kept(journal, ear, row):
@@ -174,6 +182,14 @@ async def test_a_row_the_schema_forbids_is_reported_and_the_others_are_kept(jour
     assert [kept["trade_id"] for kept in journal.load("fills")] == ["T1", "T3"]
     assert len(ear.heard) == 1
     await journal.commit()
+
+
+async def test_a_text_that_no_file_can_hold_is_kept_with_marks(journal, ear):
+    for number, text in enumerate(("\ud800", "caf\udce9", "\x00\x1b[2J")):
+        journal.append("fills", FILL | {"trade_id": f"T{number}", "symbol": text})
+    await journal.commit()
+    assert [row["symbol"] for row in journal.load("fills")] == ["\ufffd", "caf\ufffd", "\x00\x1b[2J"]
+    assert ear.heard == []
 
 
 async def test_two_intents_with_one_tag_are_never_both_recorded(journal, ear):
@@ -215,16 +231,20 @@ async def test_a_full_queue_is_told_and_every_later_commit_raises(database, ear)
         journal.close()
 
 
-async def test_a_writer_that_dies_fails_the_waiting_and_the_coming(database, ear, monkeypatch):
+async def test_a_writer_that_dies_fails_the_waiting_and_the_coming_and_takes_every_row_without_a_word(
+    database, ear, monkeypatch
+):
     journal = SqliteJournal(database, ear)
     monkeypatch.setattr(journal, "_write", lambda rows: 1 // 0)
     journal.append("audit", {"seq": 1})
     with pytest.raises(OperatorError, match="the writer died"):
         await journal.commit()
     assert ear.heard[0][0] == "store"
-    with pytest.raises(OperatorError, match="is closed"):
-        journal.append("audit", {"seq": 2})
-    with pytest.raises(OperatorError, match="1 rows could not be recorded"):
+    journal.append("audit", {"seq": 2})
+    with pytest.raises(OperatorError, match="2 rows could not be recorded: .*the writer died"):
+        await journal.commit()
+    assert journal.load("audit") == []
+    with pytest.raises(OperatorError, match="2 rows could not be recorded"):
         journal.close()
 
 
