@@ -15,6 +15,7 @@ from compiled.model import SECOND
 from engine.config import Config
 from engine.errors import DataError
 from engine.market.calendar import Calendar, Phase
+from engine.texts import plain
 from tui.login import ask_secret, vault_of
 from tui.market_commands import DONE, IST, KINDS, AsJson, Day, a_day, clock, moment
 from tui.wiring import calendar_of
@@ -170,5 +171,5 @@ def _check(config: Config, first: date, *, as_json: bool) -> int:
         sys.stdout.write(json.dumps(facts) + "\n")
     else:
         told = [f"{'agrees ' if each.agrees else 'DIFFERS'}  {each.text}" for each in found]
-        sys.stdout.write("\n".join([*told, f"{len(found) - differ} agree, {differ} differ"]) + "\n")
+        sys.stdout.write("\n".join([*map(plain, told), f"{len(found) - differ} agree, {differ} differ"]) + "\n")
     return DIFFERS if differ else DONE

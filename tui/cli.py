@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from engine.errors import ConfigError, PatangError
+from engine.texts import plain
 from tui.streams import leave_stdout, take_streams
 from tui.strict import strictly
 
@@ -436,7 +437,7 @@ def call(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(text: str, code: int) -> int:
-    sys.stderr.write(f"patang: {text}\n")
+    sys.stderr.write(f"patang: {plain(text)}\n")
     return code
 
 

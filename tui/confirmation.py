@@ -9,6 +9,7 @@ from brokers.kite.peer import rules_of
 from brokers.kite.rest import KiteBroker
 from engine.errors import ConfigError, DataError, OperatorError
 from engine.market.calendar import Calendar, ist_day
+from engine.texts import plain
 from engine.trading.reasons import LIMIT_ONLY
 from tui.access import Access
 from tui.beforehand import enabled
@@ -82,7 +83,7 @@ def _agree(word: str, wanted: str, what: str) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}{os.linesep}")
+    sys.stderr.write(f"{plain(text)}{os.linesep}")
     sys.stderr.flush()
 
 

@@ -20,6 +20,7 @@ from engine.config import Config
 from engine.errors import ConfigError, DataError, NothingFound, PatangError
 from engine.market.calendar import ist_day
 from engine.ops import doctor as ops
+from engine.texts import plain
 from engine.trading.budget import committed
 from engine.trading.clock import ScaledClock
 from engine.trading.depository import MEND
@@ -53,7 +54,7 @@ def doctor(file: Path | None, static_ip: str, *, as_json: bool) -> int:
         report = {"state": ops.worst(checks), "checks": [check._asdict() for check in checks]}
         sys.stdout.write(json.dumps(report) + "\n")
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in ops.lines(checks)))
+        sys.stdout.write("".join(f"{plain(line)}\n" for line in ops.lines(checks)))
     return FAILED if ops.worst(checks) == ops.FAIL else DONE
 
 

@@ -17,6 +17,7 @@ from engine.market.calendar import Calendar
 from engine.market.dumps import Dumps
 from engine.market.instruments import Instruments, Listing
 from engine.market.safeguards import Safeguards
+from engine.texts import plain
 from tui.market_commands import AsJson, Day, a_day
 
 DONE = 0
@@ -43,7 +44,7 @@ def keep(
     except OSError as error:
         raise DataError(f"{file}: {error.strerror}") from error
     for version in _dumps(folder, config).keep(a_day(day), content):
-        sys.stdout.write(f"{version.path}\n")
+        sys.stdout.write(f"{plain(str(version.path))}\n")
     return DONE
 
 
@@ -204,4 +205,10 @@ def _write(rows: Sequence[dict[str, object]], *, as_json: bool) -> None:
 
 
 def _said(value: object) -> str:
-    return ("no", "yes")[value] if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        ("no", "yes")[value]
+        if isinstance(value, bool)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else plain(str(value))
+    )

@@ -18,9 +18,11 @@ import compiled
 from engine import config as settings
 from engine.config import Config, Configuration
 from engine.errors import ConfigError, DataError, PatangError
+from engine.texts import plain
 from engine.trading.killswitch import FLATTEN, HALT
 from tui.numbers import aligned
 from tui.station import SENDING, Run, Station
+from tui.streams import begin_line
 
 if TYPE_CHECKING:
     from engine.desk import Desk
@@ -126,10 +128,8 @@ def warn_of_a_latch(station: Station) -> None:
     """Say first that nothing will be bought: the kill switch is latched from before."""
     latch = station.kill.latch
     if latch is not None:
-        sys.stderr.write(
-            f"patang: the kill switch is latched ({latch.level}: {latch.reason}, {latch.who}): no entries until "
-            "patang resume --reason TEXT\n"
-        )
+        why = plain(f"{latch.level}: {latch.reason}, {latch.who}")
+        sys.stderr.write(f"patang: the kill switch is latched ({why}): no entries until patang resume --reason TEXT\n")
 
 
 def show(station: Station) -> "Desk":
@@ -169,7 +169,7 @@ def go_on(station: Station, desk: "Desk", error: Exception) -> None:
     station.fail(SCREEN, error)
     text = f"the screen died: {type(error).__name__}: {error}"
     desk.alarm(f"{text}; the desk goes on without it")
-    sys.stderr.write(f"patang: {text}; see {station.state / 'patang.log'}\n")
+    sys.stderr.write(f"patang: {plain(text)}; see {station.state / 'patang.log'}\n")
     sys.stderr.write("patang: the desk goes on without a screen; ctrl+c stops it, patang kill halts it\n")
     wait(station, desk)
 
@@ -203,7 +203,7 @@ def wait(station: Station, desk: "Desk") -> bool:
             if desk.board.header.day_over and station.run.speed != 0:
                 desk.stop()
     if sys.stderr.isatty():
-        sys.stderr.write("\r\033[K")
+        begin_line()
     return signal.SIGINT in caught
 
 
@@ -218,7 +218,9 @@ def progress(desk: "Desk") -> None:
             f"{clock} IST  orders {len(desk.board.orders.rows)}  open rungs {len(desk.board.positions.rows)}  "
             f"P&L {header.pnl / 100:+,.2f} after charges  naked {header.naked}"
         )
-    sys.stderr.write(f"\r\033[K{text}" if sys.stderr.isatty() else text + "\n")
+    if sys.stderr.isatty():
+        begin_line()
+    sys.stderr.write(text if sys.stderr.isatty() else text + "\n")
     sys.stderr.flush()
 
 
@@ -279,7 +281,7 @@ def report(station: Station, desk: "Desk", *, interrupted: bool, as_json: bool, 
     if desk.error is not None:
         if isinstance(desk.error, PatangError):
             raise desk.error
-        sys.stderr.write(f"patang: the engine died: {desk.error}; see {station.state / 'patang.log'}\n")
+        sys.stderr.write(f"patang: the engine died: {plain(str(desk.error))}; see {station.state / 'patang.log'}\n")
         return FAILED
     summary = station.summary()
     sys.stderr.write(f"records: {station.database}, {station.state / 'patang.log'}\n")

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from engine.errors import ConfigError, ConnectionFailed, OperatorError
 from engine.ops.control import ask, socket_path
+from engine.texts import plain
 from tui.launch import configuration
 from tui.numbers import amount
 from tui.remote import WHO, folders
@@ -52,7 +53,7 @@ def set_limit(
     answer = ask(desks[0], request | {"confirmed": yes})
     if "error" in answer:
         raise ConfigError(str(answer["error"]))
-    sys.stdout.write((json.dumps(answer) if as_json else str(answer["answer"])) + "\n")
+    sys.stdout.write((json.dumps(answer) if as_json else plain(str(answer["answer"]))) + "\n")
     if str(answer["answer"]).startswith("refused"):
         raise OperatorError(str(answer["answer"]))
     return DONE
@@ -78,9 +79,9 @@ def _text(answer: dict[str, object]) -> str:
     rows = answer["limits"]
     assert isinstance(rows, list)
     width = max(len(row["name"]) for row in rows)
-    text = f"{answer['mode']}\n"
+    text = f"{plain(str(answer['mode']))}\n"
     for row in rows:
         configured, value = (amount(f"{row[key]:.12g}") for key in ("configured", "value"))
-        changed = f"  configured {configured}; {row['who']}: {row['reason']}" if "reason" in row else ""
-        text += f"{row['name']:<{width}}  {value:>14}{changed}\n"
+        changed = plain(f"  configured {configured}; {row['who']}: {row['reason']}") if "reason" in row else ""
+        text += f"{plain(row['name']):<{width}}  {value:>14}{changed}\n"
     return text

@@ -16,6 +16,7 @@ from compiled.model import SECOND
 from engine import address
 from engine.config import Config, paths
 from engine.errors import ConfigError, OperatorError
+from engine.texts import plain
 from tui.pace import clock_at
 
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -66,7 +67,7 @@ def login(file: Path | None, port: int | None, seconds: float, *, keep_secret: b
     until = datetime.fromtimestamp(session.expires // SECOND, IST)
     facts = {"user_id": session.user_id, "expires": until.isoformat(), "kept_in": vault.where}
     text = f"logged in as {session.user_id} until {until:%d %b %H:%M} IST; the token is kept in {vault.where}"
-    sys.stdout.write(f"{json.dumps(facts) if as_json else text}\n")
+    sys.stdout.write(f"{json.dumps(facts) if as_json else plain(text)}\n")
     return DONE
 
 
@@ -84,7 +85,7 @@ def logout(file: Path | None, *, keep_secret: bool, as_json: bool) -> int:
         vault.forget(_secret_name(place.api_key))
     user = "" if session is None else session.user_id
     text = f"logged out {user}; the token is dead and forgotten" if user else "nobody was logged in with this API key"
-    sys.stdout.write(f"{json.dumps({'user_id': user}) if as_json else text}\n")
+    sys.stdout.write(f"{json.dumps({'user_id': user}) if as_json else plain(text)}\n")
     return DONE
 
 
@@ -97,7 +98,7 @@ def _invite(url: str, back: str) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{plain(text)}\n")
     sys.stderr.flush()
 
 

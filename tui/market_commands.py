@@ -20,6 +20,7 @@ from engine.market.break_even import break_even_ticks
 from engine.market.calendar import ist_day
 from engine.market.deals import rates_of
 from engine.market.rules import Rules, TickClass
+from engine.texts import plain
 
 DONE = 0
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -205,7 +206,7 @@ def _bill(facts: dict[str, object]) -> str:
     assert isinstance(billed, dict)
     assert isinstance(legs, list)
     lines = [
-        f"{leg['side']} {leg['quantity']} at {leg['price']:,.2f}, {leg['exchange']} {leg['segment']}: "
+        f"{leg['side']} {leg['quantity']} at {leg['price']:,.2f}, {plain(leg['exchange'])} {plain(leg['segment'])}: "
         f"{leg['estimate']['total']:,.4f}, {_ticks(leg)}"
         for leg in legs
     ]

@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+from engine.texts import plain
+
 SECOND: Final = 1_000_000_000
 IST: Final = 19_800
 """Seconds east of UTC; India keeps no daylight saving time."""
@@ -143,7 +145,7 @@ def bar(share: float, width: int) -> str:
 def aligned(fields: Mapping[str, object]) -> str:
     """Return fields as lines for a reader: names and values in columns, a list or a table in one line."""
     width = max(map(len, fields))
-    return "".join(f"{name:<{width}}  {_spell(value)}\n" for name, value in fields.items())
+    return "".join(f"{name:<{width}}  {plain(_spell(value))}\n" for name, value in fields.items())
 
 
 def _spell(value: object) -> str:

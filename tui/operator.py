@@ -82,8 +82,8 @@ class Operator:
         def body() -> str:
             now = next((each for each in self._face.board.orders.rows[:] if each.key == key), row)
             return (
-                f"{now.side} {count(now.quantity)} {now.symbol} at {price(now.price) or 'market'}, "
-                f"{count(now.filled)} filled\nno {key} of {now.strategy}, {state(now)}"
+                f"{now.side} {count(now.quantity)} {plain(now.symbol)} at {price(now.price) or 'market'}, "
+                f"{count(now.filled)} filled\nno {plain(key)} of {plain(now.strategy)}, {plain(state(now))}"
             )
 
         self._dialogs.ask(
@@ -110,7 +110,7 @@ class Operator:
         if not header.kill:
             self._bench.warn("the kill switch is not latched: there is nothing to resume")
             return
-        body = f"{header.kill}: {header.kill_reason}\nStrategies may enter again at once."
+        body = f"{plain(f'{header.kill}: {header.kill_reason}')}\nStrategies may enter again at once."
         self._dialogs.fill_in(
             "Let the desk go on?", body, [EntryField("reason", "what you found, for the record")],
             lambda texts: "" if texts[0] else "a reason is needed",
@@ -152,11 +152,11 @@ def exit_text(rungs: list[PositionRow], symbol: str) -> str:
         return "It is flat already: nothing would leave."
     last, quantity = rungs[-1].ltp, sum(row.quantity for row in rungs)
     lines = [
-        f"{_side(rungs)} {symbol} at about {price(last)}",
+        f"{_side(rungs)} {plain(symbol)} at about {price(last)}",
         f"worth {price(abs(quantity) * last)} · P&L {gain(sum(row.pnl for row in rungs)).strip()}",
     ]
     for name in dict.fromkeys(row.strategy for row in rungs):
         own = [row for row in rungs if row.strategy == name]
         held, pnl = count(sum(row.quantity for row in own)), gain(sum(row.pnl for row in own)).strip()
-        lines.append(f"  {name}: {len(own)} rung{'s' if len(own) > 1 else ''}, {held} · {pnl}")
+        lines.append(f"  {plain(name)}: {len(own)} rung{'s' if len(own) > 1 else ''}, {held} · {pnl}")
     return "\n".join([*lines, "Its GTTs are deleted with it."])

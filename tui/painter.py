@@ -10,6 +10,8 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
+from engine.texts import plain
+
 PIECE: Final = 4_096
 """Bytes after which a frame is broken off: what it has not sent stays due, and the kill band never waits for more."""
 
@@ -94,8 +96,8 @@ class Painter:
         for strip in strips:
             for text, style, control in strip:
                 if not control:
-                    number = self._number(style)
-                    cells += [(c, number) for c in text] if text.isascii() else _wide(text, number)
+                    number, shown = self._number(style), text if text.isprintable() else _seen(text)
+                    cells += [(c, number) for c in shown] if shown.isascii() else _wide(shown, number)
         return cells
 
     def _number(self, style: Style | None) -> int:
@@ -157,6 +159,11 @@ class Painter:
             at = end
         self._shown[y] = wanted[:]
         return "".join(parts), pen
+
+
+def _seen(text: str) -> str:
+    """Return a text without what takes no cell or gives the terminal an order; what takes one becomes a blank."""
+    return "".join(plain(character) for character in text if get_character_cell_size(character))
 
 
 def _wide(text: str, number: int) -> Iterator[Cell]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.errors import ConnectionFailed
 from engine.ops.control import ask, socket_path
+from engine.texts import plain
 from tui.remote import DONE, folders
 from tui.ticket import submit, the_desk
 
@@ -24,7 +25,7 @@ def listing(file: Path | None, mode: str, *, as_json: bool) -> int:
 def decide(file: Path | None, mode: str, detail: str, *, as_json: bool) -> int:
     """Have the running desk carry out "KEY CHOICE [STRATEGY] [stop=PERCENT]"; raise `OperatorError` if it refuses."""
     told = submit(the_desk(file, mode), "reconcile", detail)
-    sys.stdout.write((json.dumps({"answer": told}) if as_json else told) + "\n")
+    sys.stdout.write((json.dumps({"answer": told}) if as_json else plain(told)) + "\n")
     return DONE
 
 
@@ -47,12 +48,15 @@ def _desks(file: Path | None, mode: str) -> list[tuple[Path, dict[str, Any]]]:
 
 def _text(answer: dict[str, Any]) -> str:
     rows = answer["differences"]
-    lines = [f"{answer['mode']}  {answer['state']}  {len(rows) or 'no'} difference{'' if len(rows) == 1 else 's'}"]
-    table = [("key", "kind", "broker", "here", "since", "choices")]
+    lines = [
+        f"{plain(answer['mode'])}  {answer['state']}  {len(rows) or 'no'} difference{'' if len(rows) == 1 else 's'}"
+    ]
+    table: list[tuple[str, ...]] = [("key", "kind", "broker", "here", "since", "choices")]
     for row in rows:
         since = (datetime.fromtimestamp(row["since"] / 1e9, UTC) + IST).strftime("%H:%M:%S")
         choices = "ignored; " if row["ignored"] else ""
-        table.append((row["key"], row["kind"], row["theirs"], row["ours"], since, choices + " ".join(row["choices"])))
+        texts = (row["key"], row["kind"], row["theirs"], row["ours"], since, choices + " ".join(row["choices"]))
+        table.append(tuple(map(plain, texts)))
     if rows:
         widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
         lines += [

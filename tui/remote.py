@@ -12,6 +12,7 @@ from engine.config import Config, paths
 from engine.errors import ConfigError, ConnectionFailed, DataError, NothingFound, OperatorError
 from engine.ops.control import ask, socket_path
 from engine.ops.process import Process
+from engine.texts import plain
 from tui import places
 from tui.numbers import aligned, clock, rupees
 from tui.places import Place
@@ -122,7 +123,7 @@ def export(
         count = write(source, what, out, format, BarRange(store, symbols, MINUTE_SPAN, 0, END_OF_TIME, actions=book))
     if not count:
         raise NothingFound(f"no {what} in {source}")
-    sys.stderr.write(f"{count} {what} of {source}{f' in {out}' if out else ''}\n")
+    sys.stderr.write(f"{plain(f'{count} {what} of {source}')}{plain(f' in {out}') if out else ''}\n")
     return DONE
 
 
@@ -131,7 +132,7 @@ def show(answer: dict[str, object], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(answer) + "\n")
         return
-    shown = {name: _spell(name, value) for name, value in answer.items()}
+    shown = {plain(name): _spell(name, value) for name, value in answer.items()}
     sys.stdout.write(aligned(shown))
 
 

@@ -12,6 +12,7 @@ from brokers.shadow.pairs import Pair, difference, pair_of, summary
 from compiled.model import SECOND
 from engine.errors import NothingFound
 from engine.market.calendar import DAY, ist_day, midnight
+from engine.texts import plain
 from store.schema import connect, refusal
 from tui.launch import configuration, recorded_day
 from tui.numbers import aligned
@@ -81,7 +82,7 @@ def _cells(pair: Pair) -> Sequence[str]:
     told = difference(pair)
     at = datetime.fromtimestamp(pair.sent // SECOND, IST)
     return (
-        f"{at:%H:%M:%S}", pair.symbol, pair.side.name, str(pair.quantity), str(pair.real.filled),
+        f"{at:%H:%M:%S}", plain(pair.symbol), pair.side.name, str(pair.quantity), str(pair.real.filled),
         _price(pair.real.average), str(pair.twin.filled), _price(pair.twin.average),
         "-" if told.price is None else f"{told.price:+.2f}", "-" if told.bps is None else f"{told.bps:+.1f}",
         "-" if told.delay is None else f"{told.delay / SECOND:+.1f} s",

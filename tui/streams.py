@@ -1,20 +1,51 @@
-"""The three streams of a command, which may be closed, full, broken, or of another encoding."""
+"""The three streams of a command, which may be closed, full, broken, of another encoding, or given orders by foreign text."""
 
 import contextlib
 import io
 import os
+import re
 import sys
 from pathlib import Path
+from typing import IO, Final, cast
+
+from engine.texts import plain
+
+_LINES: Final = re.compile(r"([\n\t])")
+
+
+class Shown(io.TextIOWrapper):
+    """A stream that shows what it is given: lines, tabs and characters, of which none gives a terminal an order."""
+
+    def write(self, text: str) -> int:
+        """Write a text, a blank for each control character."""
+        return super().write(harmless(text))
+
+
+def harmless(text: str) -> str:
+    """Return a text of several lines as a terminal may have it."""
+    return (
+        text if text.isprintable() else "".join(part if part in "\n\t" else plain(part) for part in _LINES.split(text))
+    )
 
 
 def take_streams() -> None:
-    """Have three streams that take every character: a closed one leads nowhere, one of another encoding gets a mark."""
+    """Have three streams that take every character and obey none: a closed one leads nowhere, a strange letter gets a mark."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # in this order each opens the number that is free: its own
             setattr(sys, name, Path(os.devnull).open("r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.flush()
+            buffer, lines = cast("IO[bytes]", stream.buffer), stream.line_buffering
+            setattr(sys, name, Shown(buffer, stream.encoding, "backslashreplace", line_buffering=lines))
+
+
+def begin_line() -> None:
+    """Go back to the beginning of the terminal's line and empty it, on stderr."""
+    stream = sys.stderr
+    if isinstance(stream, io.TextIOWrapper):
+        io.TextIOWrapper.write(stream, "\r\033[K")
 
 
 def leave_stdout() -> None:

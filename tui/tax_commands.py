@@ -25,6 +25,7 @@ from engine.market.lots import Matched, match
 from engine.market.statement import NOTE, Posting, statement
 from engine.market.tax import SLAB, Bucket, Entry, Report, TaxRules, financial_year
 from engine.market.tradebook import read_holdings, read_tradebook
+from engine.texts import plain
 from store.files import replacing
 from store.schema import connect, refusal
 
@@ -238,7 +239,7 @@ def _warn(report: Report, deals: Sequence[Deal], again: int, gaps: set[str]) -> 
             f"{report.unmatched} shares were sold without a purchase on record: they are not in the gains; name the "
             "tradebooks of earlier years with --trades, and what came without a trade with --holdings"
         )
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
+    sys.stderr.write("".join(f"{plain(line)}\n" for line in lines))
 
 
 def _groupless(deal: Deal) -> bool:
@@ -274,7 +275,7 @@ def _latest(mode: str | None, config: Path | None) -> Path:
 
     values = configuration(config)
     found = latest_database(values, mode or values.desk.mode)
-    sys.stderr.write(f"fills of {found}\n")
+    sys.stderr.write(f"{plain(f'fills of {found}')}\n")
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.errors import ConnectionFailed, OperatorError
 from engine.ops.control import ask, socket_path
+from engine.texts import plain
 from tui.remote import DONE, folders
 
 PATIENCE_S = 20.0
@@ -25,7 +26,7 @@ def order(file: Path | None, mode: str, ticket: dict[str, Any], *, yes: bool, as
             if as_json:
                 sys.stdout.write(json.dumps({"preview": preview}) + "\n")
             raise OperatorError(f"nothing was sent; say --yes to place it: {shown}")
-        sys.stderr.write(f"{door[1]}: {shown}\nPlace it? [y/N] ")
+        sys.stderr.write(f"{door[1]}: {plain(shown)}\nPlace it? [y/N] ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
             raise OperatorError("nothing was sent")
@@ -97,5 +98,5 @@ def submit(desk: tuple[Path, str], act: str, detail: str) -> str:
 
 
 def _told(answer: str | dict[str, Any]) -> int:
-    sys.stdout.write((answer if isinstance(answer, str) else json.dumps(answer)) + "\n")
+    sys.stdout.write((plain(answer) if isinstance(answer, str) else json.dumps(answer)) + "\n")
     return DONE

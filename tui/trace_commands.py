@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from engine.errors import ConfigError, NothingFound
+from engine.texts import plain
 from engine.trading.reasons import meaning
 from store.trace import Step, Trace, Verdict, failures
 from store.trace import trace as read_trace
@@ -50,7 +51,7 @@ def trace(
     else:
         found = read_trace(file, name)
         sys.stdout.write(
-            json.dumps(_fields(found)) + "\n" if as_json else "".join(f"{line}\n" for line in lines(found))
+            json.dumps(_fields(found)) + "\n" if as_json else "".join(f"{plain(line)}\n" for line in lines(found))
         )
     return DONE
 
@@ -82,8 +83,12 @@ def lines(found: Trace) -> list[str]:
 
 def _failure(step: Step) -> list[str]:
     """Return the traceback of a strategy, what it raised first."""
-    trace = step.text.splitlines()
-    return [f"{instant(step.ts)}  failed: {trace[-1]}", *(f"  {line}" for line in trace)]
+    return [f"{instant(step.ts)}  failed: {_last(step)}", *(f"  {line}" for line in step.text.splitlines())]
+
+
+def _last(step: Step) -> str:
+    """Return the last line of a traceback, "" where there is none."""
+    return (step.text.splitlines() or [""])[-1]
 
 
 def _gaps(steps: tuple[Step, ...]) -> list[tuple[Step, str]]:
@@ -122,7 +127,7 @@ def _why_fields(symbol: str, answers: list[Verdict], failed: list[tuple[str, Ste
     listed = [
         answer._asdict() | {"meaning": meaning(answer.code), "decision": f"D{answer.decision}"} for answer in answers
     ]
-    fallen = [{"strategy": name, "ts": step.ts, "error": step.text.splitlines()[-1]} for name, step in failed]
+    fallen = [{"strategy": name, "ts": step.ts, "error": _last(step)} for name, step in failed]
     return {"symbol": symbol, "asked": sum(answer.times for answer in answers), "answers": listed, "failed": fallen}
 
 
@@ -131,9 +136,9 @@ def _why_text(answers: list[Verdict], failed: list[tuple[str, Step]]) -> str:
     for answer in answers:
         words = ": ".join(filter(None, (meaning(answer.code) or "sent", answer.detail)))
         text += (
-            f"{answer.strategy}  {answer.code}  {answer.times} times, last {instant(answer.last)}"
-            f"  (D{answer.decision})\n  {words}\n"
+            f"{plain(answer.strategy)}  {plain(answer.code)}  {answer.times} times, last {instant(answer.last)}"
+            f"  (D{answer.decision})\n  {plain(words)}\n"
         )
     for name, step in failed:
-        text += f"{name}  failed at {instant(step.ts)}: {step.text.splitlines()[-1]}  (patang trace {name})\n"
+        text += plain(f"{name}  failed at {instant(step.ts)}: {_last(step)}  (patang trace {name})") + "\n"
     return text

@@ -16,6 +16,8 @@ FILL = {"trade_id": "T1", "order_id": "O1", "intent": 7, "side": "BUY", "quantit
 class Halved(str):
     """A text that claims to be plain, and that no database takes."""
 
+    __slots__ = ()
+
     def isascii(self):
         return True
 
@@ -241,7 +243,7 @@ async def test_a_writer_that_dies_fails_the_waiting_and_the_coming_and_takes_eve
         await journal.commit()
     assert ear.heard[0][0] == "store"
     journal.append("audit", {"seq": 2})
-    with pytest.raises(OperatorError, match="2 rows could not be recorded: .*the writer died"):
+    with pytest.raises(OperatorError, match=r"2 rows could not be recorded: .*the writer died"):
         await journal.commit()
     assert journal.load("audit") == []
     with pytest.raises(OperatorError, match="2 rows could not be recorded"):

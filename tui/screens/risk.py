@@ -9,6 +9,7 @@ from textual.binding import BindingType
 from textual.containers import Container
 
 from engine.errors import ConfigError
+from engine.texts import plain
 from engine.trading.board import DifferenceRow, LimitRow
 from engine.trading.limits import Change, checked, detail_of
 from tui.actions import bindings
@@ -105,7 +106,7 @@ class RiskScreen(Paned):
             able = ", ".join(row.choices) or "nothing: it is looked at again by itself"
             self.notify(f"{row.key}: {row.kind} takes {able}", severity="warning", markup=False)
             return
-        body, detail = f"The broker has {row.theirs}, we have {row.ours}.", f"{row.key} {choice}"
+        body, detail = plain(f"The broker has {row.theirs}, we have {row.ours}."), f"{row.key} {choice}"
         if choice == "ignore":
             self._decide(detail)
         elif choice == "flatten":
