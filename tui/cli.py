@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -26,8 +26,19 @@ AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one J
 NoUi = Annotated[bool, Parameter(name="--no-ui", negative="", help="Run without the screen.")]
 Speed = Annotated[str, Parameter(name="--speed", help="Times real time, or max: as fast as possible, in lockstep.")]
 
+
+class HelpConsole:
+    """The console of help texts, made when there is one to show: without styles, as every other output."""
+
+    def __getattr__(self, name: str) -> Any:
+        from rich.console import Console
+
+        return getattr(Console(color_system=None), name)
+
+
 app = App(
     name="patang",
+    console=cast("Any", HelpConsole()),
     help="A terminal trading workstation for the Indian market.",
     version_flags=["--version"],
     version=lambda: version_text(as_json=False),
