@@ -17,6 +17,7 @@ from engine.texts import plain
 from tui.streams import leave_stdout, take_streams
 from tui.strict import strictly
 
+MOST_RUNS = 1_000
 DONE, FAILED, USAGE, UNREACHABLE, KILLED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 Mode = Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"]
@@ -249,8 +250,8 @@ def drill(
     """Rehearse the kill switch on exchanges of its own: every way to stop, a slow and a busy broker; nothing real."""
     from tui.drill import drill as rehearse
 
-    if runs < 1:
-        raise ConfigError(f"runs {runs}: at least 1")
+    if not 1 <= runs <= MOST_RUNS:
+        raise ConfigError(f"runs {runs}: expected 1 to {MOST_RUNS}")
     return rehearse(runs, as_json=as_json)
 
 

@@ -21,6 +21,7 @@ from engine.market.calendar import ist_day
 from engine.market.deals import rates_of
 from engine.market.rules import Rules, TickClass
 from engine.texts import plain
+from tui.strict import NUMBER
 
 DONE = 0
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -255,10 +256,7 @@ def _one_of(given: str, known: Sequence[str], what: str) -> str:
 
 
 def _above_zero(text: str, what: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
+    value = float(text) if NUMBER.fullmatch(text) else 0.0
     if not 0 < value < TOO_MUCH:
         raise ConfigError(f"{what} {text!r}: expected a number above 0")
     return value

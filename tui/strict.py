@@ -10,14 +10,16 @@ from cyclopts import Token
 from engine.texts import valid
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(nan|inf)", re.ASCII | re.IGNORECASE)
+WHOLE = re.compile(r"[+-]?\d{1,30}", re.ASCII)
 
 
 def strictly(kind: Any, tokens: Sequence[Token]) -> Any:
     """Return what the command line means by a parameter of this type; raise `ValueError` for an odd way to write a number."""
     if {int, float} & {kind, *get_args(kind)}:
+        whole = float not in {kind, *get_args(kind)}
         for token in tokens:
-            if not NUMBER.fullmatch(token.value):
-                raise ValueError(f"expected a number, got {token.value}.")
+            if not (WHOLE if whole else NUMBER).fullmatch(token.value):
+                raise ValueError(f"expected a {'whole ' if whole else ''}number, got {token.value[:60]}.")
     if str in {kind, *get_args(kind)}:
         tokens = [token.evolve(value=valid(token.value)) for token in tokens]
     return cyclopts.convert(kind, tokens)

@@ -10,6 +10,7 @@ from brokers.sandbox import faults, ist
 from brokers.sandbox.choices import GUESSED, Choices
 from brokers.sandbox.faults import Fault
 from brokers.sandbox.limits import Strictness
+from compiled.bounds import MONEY
 from engine.errors import ConfigError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -102,8 +103,10 @@ class SandboxConfig:
             raise ConfigError(f"sandbox user {self.user_id!r}: it looks like a real one; begin it with SB")
         if not self.choices.heartbeat > 0:
             raise ConfigError(f"sandbox heartbeat {self.choices.heartbeat}: it must be above 0")
-        if self.cash < 0:
-            raise ConfigError(f"sandbox cash {self.cash}: it cannot be negative")
+        if not 0 <= self.cash < MONEY:
+            raise ConfigError(f"sandbox cash {self.cash}: expected paise from 0 to below {MONEY}")
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(f"sandbox seed {self.seed}: expected 0 to {2**63 - 1}")
 
     def all_faults(self) -> list[Fault]:
         """Return the rules of the configuration and of its file; raise `ConfigError` for a bad one."""

@@ -1,0 +1,214 @@
+"""Every number there is through the real doors of a running desk: nobody's number ends a thread, or latches, or is sent."""
+
+import itertools
+import json
+import signal
+import threading
+import time
+
+import pytest
+
+from engine.ops.control import ask, socket_path
+from engine.trading.limits import NAMES
+from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
+from tests.desk.test_lying_network import CONFIG, SYMBOLS, Between, exchange
+
+__all__ = ["exchange"]
+NUMBERS = ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1e300", "-1e300", "1e12", "-5.0", "-7", str(2**63),
+           str(-(2**63)), "9000000000000000000", "1" + "0" * 25, "1" + "0" * 400]  # fmt: skip
+FIELDS = ("quantity", "stop", "target", "price", "trigger", "minutes", "legs", "disclosed", "protection")
+CHANGES = ("quantity", "price", "trigger")
+FIGURES = {
+    "/orders": ("quantity", "filled_quantity", "instrument_token", "price", "trigger_price", "average_price"),
+    "/trades": ("quantity", "instrument_token", "average_price"),
+    "/gtt/triggers": ("id", "last_price", "quantity", "price", "trigger_values"),
+    "/portfolio/positions": ("quantity", "instrument_token", "average_price", "multiplier"),
+    "/portfolio/holdings": ("opening_quantity", "instrument_token", "average_price"),
+    "/user/margins/equity": ("net", "live_balance"),
+    "/quote": ("lower_circuit_limit", "upper_circuit_limit", "close"),
+}
+LIES = [(path, key, number) for path, keys in FIGURES.items() for key in keys for number in NUMBERS]
+
+
+class Numbers(Between):
+    """Answers every second reading of a book with one figure of it replaced."""
+
+    def __init__(self, rest):
+        super().__init__(rest)
+        self.waiting = {path: iter(()) for path in FIGURES}
+        self.told, self._reads, self._lock = [], dict.fromkeys(FIGURES, 0), threading.Lock()
+
+    def spoilt(self, path, content):
+        """Return what is answered to a reading."""
+        with self._lock:
+            self._reads[path] = self._reads.get(path, 0) + 1
+            if self._reads[path] % 2 or (lie := next(self.waiting.get(path, iter(())), None)) is None:
+                return content
+            key, number = lie
+            mark = "\x1fnumber\x1f"
+            text = json.dumps(_with(json.loads(content), key, mark))
+            if json.dumps(mark) in text:
+                self.told.append((path, key, number))
+            return text.replace(json.dumps(mark), number).encode()
+
+    def answer(self, handler):
+        read, path = handler.command == "GET", handler.path.partition("?")[0]
+        if read and path in FIGURES:
+            handler.wfile = _Spoiler(handler.wfile, lambda content: self.spoilt(path, content))
+        super().answer(handler)
+        if isinstance(handler.wfile, _Spoiler):
+            handler.wfile = handler.wfile.done()
+
+
+class _Spoiler:
+    """Holds an answer back until it is whole."""
+
+    def __init__(self, file, spoil):
+        self._file, self._spoil, self._held = file, spoil, b""
+
+    def write(self, data):
+        self._held += data
+
+    def flush(self):
+        pass
+
+    def done(self):
+        head, _, content = self._held.partition(b"\r\n\r\n")
+        content = self._spoil(content)
+        lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length")]
+        self._file.write(b"\r\n".join([*lines, b"Content-Length: %d" % len(content), b"", b""]) + content)
+        self._file.flush()
+        return self._file
+
+
+def _with(item, key, value):
+    """Return JSON with every figure of this name replaced."""
+    if isinstance(item, list):
+        return [_with(each, key, value) for each in item]
+    if not isinstance(item, dict):
+        return item
+    whole = {name: [value] if isinstance(part, list) else value for name, part in item.items() if name == key}
+    return {name: whole[name] if name in whole else _with(part, key, value) for name, part in item.items()}
+
+
+@pytest.fixture
+def between(exchange):
+    made = Numbers(exchange["rest"])
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def desk(patang, exchange, between):
+    endpoint = exchange | {"rest": between.rest}
+    text = CONFIG.format(watched=json.dumps(SYMBOLS), **endpoint).replace("poll_s = 2.0", "poll_s = 1.0")
+    (patang.home / "config.toml").write_text(text.replace("[feed]", "[feed]\nbands_every_s = 1"))
+    running = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
+    wait_for(lambda: (s := status(patang)) and s["state"] == "running", "the desk runs")
+    yield running
+    assert running.poll() is None
+    running.send_signal(signal.SIGTERM)
+    running.wait(PATIENCE_S)
+
+
+def well(patang):
+    """Return how the desk stands where it runs and nothing has latched it."""
+    now = status(patang)
+    return now if now and now["state"] == "running" and not now["kill"] else None
+
+
+def raw(path, text):
+    """Send a line as it is written: JSON of Python takes and gives numbers that others do not."""
+    return ask(path, _Line(text))
+
+
+class _Line(dict):
+    """A request whose text is given."""
+
+    def __init__(self, text):
+        super().__init__(text=text)
+
+
+@pytest.fixture
+def literal(monkeypatch):
+    from engine.ops import control
+
+    dumps = json.dumps
+    monkeypatch.setattr(
+        control.json, "dumps", lambda item, **more: item["text"] if isinstance(item, _Line) else dumps(item, **more)
+    )
+
+
+def tickets():
+    """Yield (act, detail) of every number in every field."""
+    for act, key, number in itertools.product(("preview", "order"), FIELDS, NUMBERS):
+        fields = {"symbol": '"INFY"', "side": '"BUY"', "quantity": "1", "stop": "2", "price": "1500"} | {key: number}
+        yield act, "{" + ", ".join(f'"{name}": {value}' for name, value in fields.items()) + "}"
+    for key, number in itertools.product(CHANGES, NUMBERS):
+        yield "modify", f'{{"order": "1", "{key}": {number}}}'
+    for number in NUMBERS:
+        yield "modify", f'{{"order": "{number}", "quantity": 5}}'
+        yield "cancel", number
+        yield "reconcile", f"INFY:CNC adopt stop={number}"
+
+
+def asked_for(patang, exchange):
+    """Try every number in every field of the control socket; return how many were tried."""
+    door, tried = socket_path(patang.state()), 0
+    numbers = []
+    for act, detail in tickets():
+        numbers.append(raw(door, json.dumps({"cmd": "submit", "act": act, "detail": detail}))["number"])
+    for name, number in itertools.product([*NAMES, "budget.mine"], NUMBERS):
+        told = raw(door, f'{{"cmd": "limit", "name": "{name}", "value": {number}, "reason": "r", "confirmed": true}}')
+        assert name in str(told.get("error", "not a change of a limit")) or "not a" in str(told["error"]), told
+        tried += 1
+    for key, number in itertools.product(("number", "cmd", "token", "reason", "act", "detail"), NUMBERS):
+        assert "error" in raw(door, f'{{"cmd": "nothing", "{key}": {number}}}')
+        tried += 1
+    for number in NUMBERS:
+        raw(door, f'{{"cmd": "answer", "number": {number}}}')
+        tried += 1
+    for number in numbers:
+        told = wait_for(lambda number=number: ask(door, {"cmd": "answer", "number": number})["answer"], "an answer")
+        assert told.startswith(("refused: ", "done: decided")), told
+        tried += 1
+    assert well(patang)
+    assert get(exchange["rest"] + "/sandbox/books")["orders"] == []
+    assert rows(patang.state() / "desk.db", "SELECT * FROM limits") == []
+    return tried
+
+
+def lied_to(patang, between, lies, seconds):
+    """Have a desk with a position told lies, a reading apart, for so long or until all are told; return how many were."""
+    done = None
+    while done is None or done.returncode:
+        done = patang.call("order", "buy", "INFY", 10, "--stop", 2, "--yes")
+    wait_for(lambda: (s := status(patang)) and s["positions"] and not s["naked"], "a position with its stop")
+    for path in FIGURES:
+        between.waiting[path] = iter([lie[1:] for lie in lies if lie[0] == path])
+    ends = time.monotonic() + seconds
+    while len(between.told) < len(lies) and time.monotonic() < ends:
+        time.sleep(0.05)
+    for path in FIGURES:
+        between.waiting[path] = iter(())
+    wait_for(lambda: well(patang), lambda: f"it is well: {status(patang)}")
+    now = status(patang)
+    assert (now["positions"], now["naked"], now["kill"]) == (1, 0, "")
+    [fill] = rows(patang.state() / "desk.db", "SELECT quantity, price FROM fills")
+    assert fill["quantity"] == 10
+    assert 1 < fill["price"] < 10_000
+    return len(between.told)
+
+
+@pytest.mark.usefixtures("desk", "literal")
+def test_no_number_from_outside_harms_the_desk(patang, exchange, between):
+    assert asked_for(patang, exchange) == 690
+    assert lied_to(patang, between, LIES[:: len(LIES) // 12], 6) >= 3
+
+
+@pytest.mark.soak
+@pytest.mark.usefixtures("desk")
+def test_every_number_in_every_figure_of_every_book(patang, between):
+    told = lied_to(patang, between, LIES, 240)
+    print(f"{told} of {len(LIES)} lies told")
+    assert told > len(LIES) // 2
