@@ -28,7 +28,9 @@ def test_a_closed_a_full_and_a_broken_output_are_told_in_a_line_or_not_at_all(pa
     assert (broken.returncode, broken.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("number", ["1_0", "\u0661\u0660", "\uff11\uff10", "0x10", "", "ten", "7.5", "1e3", "inf", "1" + "0" * 40])
+@pytest.mark.parametrize(
+    "number", ["1_0", "\u0661\u0660", "\uff11\uff10", "0x10", "", "ten", "7.5", "1e3", "inf", "1" + "0" * 40]
+)
 def test_a_number_is_read_strictly(patang, number):
     line = one_line(patang.call("order", "buy", "INFY", number, "--bare"), 2)
     assert f"expected a whole number, got {number}." in line
