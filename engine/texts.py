@@ -12,6 +12,9 @@ _OBEYED: Final = re.compile(
     "\U000e0000-\U000e007f]"
 )
 """What a terminal obeys, breaks a line at, shows in another order, or does not show at all; joiners of Indian scripts stay."""
+_FORMULA: Final = re.compile("[\t\r\n]|[\x00-\x20\x7f-\xa0\u200b-\u200f\ufeff]*[-=+@\uff1d\uff0b\uff0d\uff20]")
+"""How a text begins that a spreadsheet would work out."""
+LONGEST_SYMBOL: Final = 100
 
 
 def valid(text: str) -> str:
@@ -25,3 +28,25 @@ def valid(text: str) -> str:
 def plain(text: str) -> str:
     """Return a text as one line that changes nothing but its own place on a terminal: a blank for each control character."""
     return text if text.isprintable() else _OBEYED.sub(" ", valid(text))
+
+
+def cell(text: str) -> str:
+    """Return a text as a cell of a CSV file: behind an apostrophe where a spreadsheet would take it for a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def uncell(text: str) -> str:
+    """Return the text of a cell without the apostrophe that `cell` has put before it."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text, 1) else text
+
+
+def is_symbol(text: str) -> bool:
+    """Tell whether a text can be a symbol: one short line that begins with a letter or a digit."""
+    return text[:1].isalnum() and text.isprintable() and len(text) <= LONGEST_SYMBOL
+
+
+def symbol(text: str) -> str:
+    """Return a symbol; raise `ValueError` for a text that is none."""
+    if is_symbol(text):
+        return text
+    raise ValueError(f"{text[:LONGEST_SYMBOL]!r} is no symbol")

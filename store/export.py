@@ -22,6 +22,7 @@ from engine.errors import ConfigError, DataError, OperatorError
 from engine.market.actions import Actions, adjusted
 from engine.market.calendar import ist_day
 from engine.ports import BarStore
+from engine.texts import cell, plain
 from store.files import replacing
 from store.schema import connect, refusal
 
@@ -105,7 +106,8 @@ def export(database: Path, what: str, out: Path | None, format: str, bars: BarRa
         raise ConfigError("an export of bars needs a symbol, a span and a range of time")
     with _source(database, what, bars) as (columns, rows):
         if out is None:
-            count = _write(sys.stdout.buffer, format, columns, rows)
+            shown = _shown(rows) if sys.stdout.isatty() else rows
+            count = _write(sys.stdout.buffer, format, columns, shown)
             sys.stdout.buffer.flush()
             return count
         try:
@@ -169,7 +171,7 @@ def _write_csv(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
     lines.writerow([name for name, _ in columns])
     count = 0
     for count, row in enumerate(_spoken(columns, rows), 1):  # noqa: B007 - the last number is the answer
-        lines.writerow(row)
+        lines.writerow([cell(value) if isinstance(value, str) else value for value in row])
     text.detach()
     return count
 
@@ -211,6 +213,11 @@ def _write_parquet(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
             writer.write_batch(pa.record_batch(arrays, schema))
             count += len(batch)
     return count
+
+
+def _shown(rows: Rows) -> Rows:
+    """Yield rows as a terminal may have them."""
+    return ([plain(value) if isinstance(value, str) else value for value in row] for row in rows)
 
 
 def _spoken(columns: list[Column], rows: Rows) -> Iterator[list[object]]:

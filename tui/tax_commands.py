@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from cyclopts import Parameter
 
@@ -25,7 +25,7 @@ from engine.market.lots import Matched, match
 from engine.market.statement import NOTE, Posting, statement
 from engine.market.tax import SLAB, Bucket, Entry, Report, TaxRules, financial_year
 from engine.market.tradebook import read_holdings, read_tradebook
-from engine.texts import plain
+from engine.texts import cell, plain
 from store.files import replacing
 from store.schema import connect, refusal
 
@@ -178,7 +178,7 @@ def as_csv(sheet: Sheet) -> str:
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(sheet.columns)
-    lines.writerows(sheet.rows)
+    lines.writerows([cell(plain(value)) if isinstance(value, str) else value for value in row] for row in sheet.rows)
     return text.getvalue()
 
 
@@ -195,12 +195,19 @@ def write_workbook(out: Path, sheets: Sequence[Sheet]) -> None:
         page = book.create_sheet(sheet.name)
         page.append(sheet.columns)
         for row in sheet.rows:
-            page.append(row)
+            page.append([_text(openpyxl, page, value) if isinstance(value, str) else value for value in row])
     try:
         with replacing(out) as fresh:
             book.save(fresh)
     except OSError as error:
         raise OperatorError(f"cannot write {out}: {error.strerror or error}") from error
+
+
+def _text(openpyxl: Any, page: Any, text: str) -> Any:
+    """Return a cell of a workbook that is a text, whatever it begins with."""
+    made = openpyxl.cell.WriteOnlyCell(page, value=plain(text))
+    made.data_type = "s"
+    return made
 
 
 def _object(report: Report, sheets: Sequence[Sheet]) -> dict[str, object]:

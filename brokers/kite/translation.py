@@ -34,6 +34,7 @@ from engine.errors import OrderRefused
 from engine.market.calendar import ist_day
 from engine.market.rules import multiplier
 from engine.ports import BrokerHolding, BrokerPosition
+from engine.texts import is_symbol
 
 Row = dict[str, Any]
 
@@ -231,12 +232,12 @@ def holdings(row: Row) -> list[BrokerHolding]:
 
 
 def instrument(row: Row, day: date) -> Instrument | None:
-    """Read a row of the list of a day; None for a commodity of which nobody knows what a lot holds.
+    """Read a row of the list of a day; None for what is no symbol, and a commodity of which nobody knows what a lot holds.
 
     An index, which Kite lists with tick and lot 0, gets 0.01 and 1.
     """
     each = multiplier(day, row["exchange"], row["tradingsymbol"])
-    if not each:
+    if not each or not is_symbol(row["tradingsymbol"]):
         return None
     tick = float(row["tick_size"]) or 0.01
     lot = each if row["exchange"] == "MCX" else int(row["lot_size"]) or 1

@@ -17,6 +17,7 @@ import msgspec
 from compiled import bounds
 from compiled.model import Instrument
 from engine.errors import DataError
+from engine.texts import symbol as symbol_of
 
 COLUMNS = (
     "instrument_token", "tradingsymbol", "name", "expiry", "strike", "tick_size", "lot_size", "instrument_type",
@@ -271,7 +272,7 @@ def _listing(row: dict[str, str]) -> Listing:
     return Listing(
         token,
         row["exchange"],
-        row["tradingsymbol"],
+        symbol_of(row["tradingsymbol"]),
         row["name"],
         "INDEX" if row["segment"] == "INDICES" else row["instrument_type"],
         tick,

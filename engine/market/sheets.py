@@ -17,6 +17,7 @@ from typing import NamedTuple
 from zipfile import BadZipFile
 
 from engine.errors import DataError, in_words
+from engine.texts import uncell
 
 SAVE_AS = "save it as CSV (UTF-8) or xlsx"
 _NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})(E[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
@@ -78,7 +79,7 @@ def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
     rows = csv.reader(text.splitlines(), delimiter=mark)
     try:
         for cells in rows:
-            yield rows.line_num, [cell.strip() for cell in cells]
+            yield rows.line_num, [uncell(cell.strip()) for cell in cells]
     except csv.Error as error:
         raise DataError(f"{file}, line {rows.line_num}: {error}: {SAVE_AS}") from error
 

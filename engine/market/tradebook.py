@@ -18,6 +18,7 @@ from engine.market.calendar import midnight
 from engine.market.deals import OPENING, Deal, Quantity, segment_of
 from engine.market.rules import multiplier
 from engine.market.sheets import SheetRow, day_of, decimal_of, identity, month_first, read_sheet, seconds_of
+from engine.texts import symbol as symbol_of
 
 NEEDED = ("symbol", "trade_date", "exchange", "trade_type", "quantity", "price", "order_id")
 NAMES = {
@@ -73,7 +74,7 @@ def _trade(row: SheetRow, *, american: bool) -> Deal:
     told = cells.get("order_execution_time", "")
     day = _agreed(cells["trade_date"], told, american=american)
     ts = midnight(day) + (seconds_of(told) or 0) * SECOND
-    symbol, exchange = cells["symbol"].upper(), _market(cells)
+    symbol, exchange = symbol_of(cells["symbol"]).upper(), _market(cells)
     isin, off = cells.get("isin", ""), cells.get("segment", "").upper() == "MF"
     asset = asset_of(symbol, symbol if off else "", isin) if exchange in {"NSE", "BSE"} else Asset.SHARE
     if off:
@@ -96,7 +97,7 @@ def _trade(row: SheetRow, *, american: bool) -> Deal:
 def _holding(row: SheetRow, *, american: bool) -> Deal:
     cells = row.cells
     day = day_of(cells["date"], american=american)
-    symbol, isin, quantity = cells["symbol"].upper(), cells.get("isin", ""), _quantity(cells["quantity"])
+    symbol, isin, quantity = symbol_of(cells["symbol"]).upper(), cells.get("isin", ""), _quantity(cells["quantity"])
     return Deal(
         day, midnight(day), cells.get("exchange", "") or "NSE", symbol, OPENING, Side.BUY, quantity,
         _value(cells["price"], quantity), 0, 0, "", "", isin, asset_of(symbol, "", isin),
