@@ -12,7 +12,7 @@ from mypy_extensions import i64, mypyc_attr
 from compiled.bounds import MONEY
 from compiled.terms import PLAIN, Change, Terms
 
-_MOST: Final = float(MONEY)
+_MOST: Final = float(MONEY) * 100.0
 E4: Final = 10_000.0
 """Prices are exact in ten-thousandths of a rupee, the finest grid any Indian segment uses."""
 
@@ -247,12 +247,13 @@ def paise(price: float, quantity: i64) -> i64:
 
     What is no number counts as the most.
     """
-    about = price * float(quantity) * 100.0
+    exact = price * E4
+    about = exact * float(quantity)
     if not -_MOST < about < _MOST or quantity == 0:
         if quantity == 0:
             return 0
         return -MONEY if about < 0.0 else MONEY
-    e4 = nearest(price * E4) * quantity
+    e4 = nearest(exact) * quantity
     if e4 >= 0:
         return (e4 + 50) // 100
     return -((50 - e4) // 100)
