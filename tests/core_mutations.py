@@ -143,8 +143,8 @@ CORE = (
     ),
     Mutant(
         "a stop follows the price down", PROTECTION,
-        "    stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop\n    resized",
-        "    stop = stop_at(ladder, rung, last)\n    resized",
+        "    stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop\n    leg = stop_leg",
+        "    stop = stop_at(ladder, rung, last)\n    leg = stop_leg",
     ),
     Mutant(
         "what was sold twice stays sold", PROTECTION,
