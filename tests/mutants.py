@@ -49,6 +49,8 @@ NEAREST = {
     "compiled/triggers.py": [LIES, BACK_OFF, CORNERS],
     "engine/desk.py": ["tests/simulation/test_nights.py"],
     "engine/market/hours.py": [HOURS, "tests/market/test_schedules.py"],
+    "engine/ops/private.py": ["tests/core/test_killswitch.py", "tests/core/test_private.py"],
+    "engine/ops/process.py": ["tests/core/test_register.py"],
     "engine/trading/backoff.py": [BACK_OFF],
     "engine/trading/bands.py": [BANDS],
     "engine/trading/books.py": [LIES, CORNERS, "tests/core/test_order_path_gateway.py"],

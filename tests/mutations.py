@@ -16,6 +16,7 @@ BOOKS = "engine/trading/books.py"
 LOOKUPS = "engine/trading/lookups.py"
 GATEWAY = "engine/trading/gateway.py"
 KILL = "engine/trading/killswitch.py"
+PRIVATE = "engine/ops/private.py"
 RESTORE = "engine/trading/restore.py"
 PACING = "engine/trading/pacing.py"
 DIFFERENCES = "engine/trading/differences.py"
@@ -123,6 +124,21 @@ ENGINE = (
         "            return AGAIN\n", "            return 0\n",
     ),
     Mutant("the latch is forgotten in a restart", KILL, "for latch in sorted(logged + missing,", "for latch in sorted((),"),
+    Mutant(
+        "what only the database holds is released without a word", KILL,
+        "for latch in stored if latch.key not in released", "for latch in ()",
+    ),
+    Mutant(
+        "a release is an absence", KILL,
+        'self._log({"act": "resume", "reason": reason, "who": who, "ts": self._now()})', "pass",
+    ),
+    Mutant("a flatten is lost in the release of a halt", KILL, "self._standing = self._standing[len(releasing) :]", "self._standing = []"),
+    Mutant("a latch is kept before it is on disk", PRIVATE, "            os.fsync(descriptor)\n        except", "            pass\n        except"),
+    Mutant("the word of anybody's KILL is believed", PRIVATE, "if not stat.S_ISREG(facts.st_mode):", "if False:"),
+    Mutant(
+        "a signal goes to whoever has the number", "engine/ops/process.py",
+        "return _ours(self.pid) and started(self.pid) == self.start", "return _ours(self.pid)",
+    ),
     Mutant("the latch waits for the disk", KILL, "        self._event.set()  # before", "        pass  # before"),
     Mutant("a halt never becomes a flatten", KILL, "(self._latch.level != FLATTEN and level == FLATTEN)", "False"),
     Mutant("a restart forgets which trades it has booked", RESTORE, "    kernel.applied.add(", "    len("),

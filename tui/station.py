@@ -109,7 +109,8 @@ class Station:
             return
         database = paths(self.config, os.environ).database
         try:
-            private.check_path(database.parent)
+            for folder in (database.parent, *database.resolve().parents):
+                private.check_writers(folder)
             for ending in ("", "-wal", "-shm", ".lock"):
                 private.tighten(database.with_name(database.name + ending))
         except OSError as error:

@@ -18,16 +18,18 @@ ELSEWHERE = "name another folder in desk.state_dir"
 
 
 def settle(folder: Path, mend: str = ELSEWHERE) -> None:
-    """Make a folder this user's alone, and tighten what an earlier version has left in it.
+    """Make a folder this user's alone, and tighten what an earlier version has left in it open to readers.
 
-    Raises `OperatorError`, in one line with its mend, where others own it or something in it, or can put another in its place.
+    Raises `OperatorError`, in one line with its mend, where others own it or something in it, or could put something there.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         facts = folder.stat()
         if facts.st_uid != os.geteuid():
             raise OperatorError(f"{folder} belongs to another user ({facts.st_uid}); {mend}")
-        check_path(folder)
+        _refuse_writers(folder, facts)
+        for above in sorted({*folder.absolute().parents, *folder.resolve().parents}):
+            check_writers(above)
         loose = facts.st_mode & OTHERS
         for path in folder.rglob("*") if loose else folder.iterdir():
             tighten(path)
@@ -37,25 +39,29 @@ def settle(folder: Path, mend: str = ELSEWHERE) -> None:
         raise OperatorError(f"cannot write in {folder}: {(error.strerror or str(error)).lower()}") from None
 
 
-def check_path(folder: Path) -> None:
-    """Raise `OperatorError`, with the command that mends it, where others can write in a folder or in one above it."""
-    if others_write(folder.stat()):
-        raise OperatorError(f"others can write in {folder}: chmod 700 {shlex.quote(str(folder))}")
-    for above in sorted({*folder.absolute().parents, *folder.resolve().parents}):
-        facts = above.stat()
-        if others_write(facts) and not facts.st_mode & stat.S_ISVTX:
-            raise OperatorError(f"others can write in {above}: chmod go-w {shlex.quote(str(above))}")
+def check_writers(folder: Path) -> None:
+    """Raise `OperatorError`, with the command that mends it, where others can put one thing in the place of another."""
+    facts = folder.stat()
+    if others_write(facts) and not facts.st_mode & stat.S_ISVTX:
+        raise OperatorError(f"others can write in {folder}: chmod go-w {shlex.quote(str(folder))}")
 
 
 def tighten(path: Path) -> None:
-    """Take a file or folder of ours away from others; raise `OperatorError` for one that is somebody else's."""
+    """Take a file or folder of ours away from readers; raise `OperatorError` for what others own, or could write in."""
     with contextlib.suppress(FileNotFoundError):
         facts = path.lstat()
         if facts.st_uid not in {os.geteuid(), TRUSTED}:
             raise OperatorError(f"{path} belongs to another user ({facts.st_uid}): remove it")
+        if stat.S_ISDIR(facts.st_mode):
+            _refuse_writers(path, facts)
         kind = stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)
         if kind and facts.st_uid == os.geteuid() and facts.st_mode & OTHERS:
             path.chmod(stat.S_IMODE(facts.st_mode) & ~OTHERS)
+
+
+def _refuse_writers(folder: Path, facts: os.stat_result) -> None:
+    if others_write(facts):
+        raise OperatorError(f"others can write in {folder}: chmod -R go= {shlex.quote(str(folder))}")
 
 
 def others_write(facts: os.stat_result) -> bool:

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from engine.errors import BusyError, ConnectionFailed
+from engine.errors import BusyError, ConnectionFailed, OperatorError
 from engine.ops import control
 from engine.ops.control import Door, ask, socket_path
 from engine.trading.killswitch import KillSwitch
@@ -116,3 +116,28 @@ def test_a_second_desk_does_not_take_the_door_of_one_that_is_too_busy_to_answer(
         assert path.exists()
     # nobody listens any more, though the socket is still there
     Door(path, Desk(), kill, print).close()
+
+
+def test_a_folder_with_a_long_name_has_its_door_in_it_and_nowhere_else(tmp_path, kill):
+    folder = tmp_path / ("a" * 100) / ("b" * 100)
+    folder.mkdir(parents=True)
+    path = socket_path(folder)
+    made = Door(path, Desk(), kill, print)
+    try:
+        assert path.parent == folder
+        assert path.is_socket()
+        assert ask(path, {"cmd": "status"}) == {"state": "running"}
+    finally:
+        made.close()
+    assert list(folder.iterdir()) == []
+    with pytest.raises(ConnectionFailed, match="no desk listens"):
+        ask(path, {"cmd": "status"})
+    folder.rmdir()
+    with pytest.raises(ConnectionFailed, match="no desk listens"):
+        ask(path, {"cmd": "status"})
+
+
+def test_a_folder_in_place_of_the_door_is_one_line(tmp_path, kill):
+    socket_path(tmp_path).mkdir()
+    with pytest.raises(OperatorError, match=r"cannot listen at .*desk\.sock: it is a folder; remove it"):
+        Door(socket_path(tmp_path), Desk(), kill, print)

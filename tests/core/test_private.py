@@ -86,6 +86,16 @@ def test_a_group_of_which_nobody_else_is_a_member_is_nobody_else(monkeypatch, na
         assert private.others_write(facts) is wanted
 
 
+def test_a_folder_within_that_others_can_write_in_is_not_tightened_in_silence(tmp_path):
+    inner = tmp_path / "state" / "sandbox"
+    inner.mkdir(parents=True)
+    (tmp_path / "state").chmod(0o755)
+    inner.chmod(0o777)
+    with pytest.raises(OperatorError, match=rf"^others can write in {inner}: chmod -R go= {inner}$"):
+        private.settle(tmp_path / "state")
+    assert mode(inner) == 0o777
+
+
 @OTHERS_FILE
 @pytest.mark.parametrize("whose", ["folder", "file"])
 def test_what_belongs_to_another_user_is_refused(tmp_path, whose):
