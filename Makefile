@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 CORE := $(wildcard compiled/*.py)
 .DEFAULT_GOAL := help
-.PHONY: help setup native demo run test plain lint bench simulate mutants soak docs picture clean
+.PHONY: help setup native demo run test plain lint bench simulate mutants soak peers docs picture clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,10 @@ mutants: setup native  ## break the code on purpose, and see that it is noticed 
 soak: setup native  ## the long proofs
 	@PYTHONPATH=build/native PATANG_EXPECT_NATIVE=1 $(BIN)/pytest -m soak --timeout 7200
 	@PYTHONPATH=. PATANG_EXPECT_NATIVE=0 $(BIN)/pytest -m 'not soak' tests/sandbox tests/desk/test_replay.py
+
+peers: setup native  ## a page of another origin in a real Chromium, which is installed where there is none
+	@sh .ci/browser
+	@PYTHONPATH=build/native:. $(BIN)/pytest -m peers tests/peers
 
 bench: setup native .venv-bench/.ready  ## measure against the peers, into docs/benchmarks.md (ARGS=--quick: a minute)
 	@$(BIN)/patang bench --write $(ARGS)

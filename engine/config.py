@@ -5,6 +5,7 @@ Money is in whole rupees, durations in seconds, percents are percents.
 """
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -15,6 +16,7 @@ from engine import address, config_text
 from engine.config_checks import contradictions
 from engine.config_text import SECRET, UPPER, Key, Reader, nearest
 from engine.errors import ConfigError
+from engine.ops import private
 
 DAY_SECONDS = 86_400
 CRORE = 10_000_000
@@ -32,6 +34,11 @@ def _in(low: float, high: float, text: str) -> Meta:
 
 def _like(pattern: str, expected: str, text: str) -> Meta:
     return Meta(pattern=pattern, title=expected, description=text)
+
+
+def _variable(text: str) -> Meta:
+    """Describe a setting that names a variable: one of ours, or whoever writes the file has any secret sent to its host."""
+    return _like(r"^((PATANG|KITE)[A-Z0-9_]*)?$", "a name that begins with PATANG or KITE", text)
 
 
 Direction = Literal["long", "short", "both"]
@@ -83,13 +90,14 @@ class Broker(Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     api_key: Annotated[str, _is("The application's key.")] = ""
-    api_key_env: Annotated[str, _is("Environment variable that holds the key, instead.")] = ""
+    api_key_env: Annotated[str, _variable("Environment variable that holds the key, instead.")] = ""
     access_token: Annotated[
         str, Meta(description="Today's token, of a sandbox only: a real one never stands in a file.", extra=SECRET)
     ] = ""
-    access_token_env: Annotated[str, _is("Environment variable that holds today's token, instead.")] = ""
+    access_token_env: Annotated[str, _variable("Environment variable that holds today's token, instead.")] = ""
     api_secret_env: Annotated[
-        str, _is("Environment variable that holds the application's secret, for the login; empty: KITE_API_SECRET.")
+        str,
+        _variable("Environment variable that holds the application's secret, for the login; empty: KITE_API_SECRET."),
     ] = ""
     redirect_port: Annotated[
         int, _in(1_024, 65_535, "Port on the loopback interface that the browser comes back to after the login.")
@@ -98,6 +106,12 @@ class Broker(Struct, frozen=True, kw_only=True):
     bind_ip: Annotated[
         str, _is("Address of this machine that requests leave from, where it has several; empty: the system chooses.")
     ] = ""
+    environment: Annotated[
+        bool,
+        _is(
+            "Whether proxies and CA files count that the environment names (HTTPS_PROXY, SSL_CERT_FILE and their like)."
+        ),
+    ] = False
     demat: Annotated[
         Literal["auto", "standing", "daily"],
         _is(
@@ -487,8 +501,7 @@ def load(file: Path | None) -> Configuration:
     if file is None:
         return Configuration(Config())
     try:
-        with file.open("rb") as opened:
-            content = opened.read(LONGEST + 1)
+        content = _own(file)
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
         raise ConfigError(f"{file}: {os.strerror(error.errno or 0).lower()}") from error
@@ -497,6 +510,23 @@ def load(file: Path | None) -> Configuration:
     if len(content) > LONGEST:
         raise ConfigError(f"{file}: more than {LONGEST:,} bytes are no configuration")
     return read(text, file)
+
+
+def _own(file: Path) -> bytes:
+    """Return what a file says that nobody else can have written: it decides where orders and tokens go."""
+    with file.open("rb") as opened:
+        found = os.fstat(opened.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise ConfigError(f"{file}: no regular file")
+        if found.st_uid not in {os.getuid(), private.TRUSTED}:
+            raise ConfigError(
+                f"{file}: it is another user's, who could send orders and tokens anywhere; copy it and own it"
+            )
+        if private.others_write(found):
+            raise ConfigError(
+                f"{file}: others can write it, and send orders and tokens anywhere; say chmod go-w {file}"
+            )
+        return opened.read(LONGEST + 1)
 
 
 def read(text: str, file: Path) -> Configuration:

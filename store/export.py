@@ -21,9 +21,9 @@ from compiled.model import Bar
 from engine.errors import ConfigError, DataError, OperatorError
 from engine.market.actions import Actions, adjusted
 from engine.market.calendar import ist_day
+from engine.ops.files import replacing
 from engine.ports import BarStore
 from engine.texts import cell, plain
-from store.files import replacing
 from store.schema import connect, refusal
 
 IST = timezone(timedelta(hours=5, minutes=30), "IST")

@@ -3,6 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 
 import msgspec
@@ -53,6 +54,62 @@ def test_no_file_means_the_defaults_of_the_brief():
     assert [(r.trigger_percent, r.stop_percent, r.target_percent) for r in rungs] == [
         (0.0, 2.5, 5.0), (0.25, 2.5, 0.0), (1.0, 5.0, 0.0),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mode", "trusted"), [(0o600, True), (0o644, True), (0o640, True), (0o646, False), (0o666, False), (0o602, False)]
+)
+def test_a_file_that_others_can_write_decides_nothing(tmp_path, mode, trusted):
+    file = tmp_path / "config.toml"
+    file.write_text("")
+    file.chmod(mode)
+    if trusted:
+        assert configuration.load(file).values == Config()
+    else:
+        with pytest.raises(ConfigError, match=r"others can write it.*chmod go-w"):
+            configuration.load(file)
+
+
+def test_a_group_may_write_it_where_it_is_the_owners_alone(tmp_path, monkeypatch):
+    file = tmp_path / "config.toml"
+    file.write_text("")
+    file.chmod(0o664)
+    group, user = SimpleNamespace(gr_name="me", gr_mem=["me"]), SimpleNamespace(pw_name="me", pw_gid=file.stat().st_gid)
+    monkeypatch.setattr("grp.getgrgid", lambda _: group)
+    monkeypatch.setattr("pwd.getpwuid", lambda _: user)
+    assert configuration.load(file).values == Config()
+    for others in (SimpleNamespace(gr_name="me", gr_mem=["you"]), SimpleNamespace(gr_name="staff", gr_mem=[])):
+        monkeypatch.setattr("grp.getgrgid", lambda _, others=others: others)
+        with pytest.raises(ConfigError, match="others can write it"):
+            configuration.load(file)
+
+
+def test_a_file_of_another_user_decides_nothing_and_roots_does(tmp_path, monkeypatch):
+    file = tmp_path / "config.toml"
+    file.write_text("")
+    found = os.fstat
+    for owner, trusted in ((os.getuid(), True), (0, True), (os.getuid() + 1, False), (65_534, False)):
+        monkeypatch.setattr(
+            "os.fstat",
+            lambda number, owner=owner: os.stat_result((*found(number)[:4], owner, *found(number)[5:10])),
+        )
+        if trusted:
+            assert configuration.load(file).values == Config()
+        else:
+            with pytest.raises(ConfigError, match="another user's"):
+                configuration.load(file)
+
+
+@pytest.mark.parametrize("name", ["", "KITE_TOKEN", "PATANG_KEY_2", "KITE"])
+def test_a_variable_of_ours_may_be_named(name):
+    assert values(f"[broker]\napi_key_env = '{name}'").broker.api_key_env == name
+
+
+@pytest.mark.parametrize("field", ["api_key_env", "access_token_env", "api_secret_env"])
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "HOME", "MY_KITE", "kite_token", "KITE TOKEN", "KITE=x"])
+def test_no_other_variable_can_be_sent_anywhere(field, name):
+    with pytest.raises(ConfigError, match=rf"broker.{field}.*begins with PATANG or KITE"):
+        values(f"[broker]\n{field} = '{name}'")
 
 
 def test_the_shipped_file_holds_every_setting_at_its_default():
@@ -164,7 +221,7 @@ def test_broken_toml_is_named_with_its_line(text, expected):
         ("[desk]\nmode = 'live'", "desk.mode", "needs broker.name"),
         ("[broker]\nrest = 'http://localhost:1'", "broker.ws", "belong together"),
         ("[broker]\nws = 'ws://localhost:1'", "broker.rest", "belong together"),
-        ("[broker]\napi_key = 'a'\napi_key_env = 'B'", "broker.api_key_env", "not both"),
+        ("[broker]\napi_key = 'a'\napi_key_env = 'KITE_B'", "broker.api_key_env", "not both"),
         ("[desk]\nmode = 'live'\n[broker]\nname = 'kite'\naccess_token = 'abcdef'", "broker.access_token", "access_token_env"),
     ],
 )  # fmt: skip
@@ -338,9 +395,13 @@ def test_a_file_that_is_nested_too_deep_is_one_line(tmp_path, how):
         load(file)
 
 
-def test_a_file_without_end_is_one_line():
-    with pytest.raises(ConfigError, match="/dev/zero: more than 1,000,000 bytes are no configuration"):
+def test_a_file_without_end_is_one_line(tmp_path):
+    with pytest.raises(ConfigError, match="/dev/zero: no regular file"):
         load(Path("/dev/zero"))
+    with (tmp_path / "long.toml").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ConfigError, match="more than 1,000,000 bytes are no configuration"):
+        load(tmp_path / "long.toml")
 
 
 NUMBERS = (

@@ -40,6 +40,6 @@ def access(config: Config) -> Access:
         return passphrase(new)
 
     vault = open_vault(paths(config, os.environ).state / "credentials", words)
-    session = kite.living(vault, place.api_key, clock_at(place.rest).now())
+    session = kite.living(vault, place.where, place.api_key, clock_at(place.rest).now())
     asking = False
-    return Access(place.entered(session), session, lambda: kite.stored(vault, place.api_key))
+    return Access(place.entered(session), session, lambda: kite.stored(vault, place.where, place.api_key))

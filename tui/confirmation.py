@@ -54,7 +54,7 @@ async def _account(station: Station, access: Access) -> Account:
     place, settings = access.place, station.config.broker
     broker = KiteBroker(
         place.rest, place.api_key, place.token, clock_at(place.rest), 2, settings.timeout_s, limits=False,
-        source=settings.bind_ip,
+        source=settings.bind_ip, environment=settings.environment,
     )  # fmt: skip
     try:
         return Account(await broker.account(), await broker.funds())

@@ -7,7 +7,7 @@ import os
 import random
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from brokers.kite.rest import KiteBroker
     from brokers.sandbox.config import Endpoint
 
+KEYLOG = "SSLKEYLOGFILE"
+SURROUNDINGS = (
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", KEYLOG,
+)  # fmt: skip
+"""Variables by which requests find proxies and authorities; in capitals or small letters."""
 IST = timezone(timedelta(hours=5, minutes=30))
 
 
@@ -78,13 +83,13 @@ def _endpoint(config: Config) -> Iterator[Place]:
 def _with_token(place: Place, config: Config) -> Place:
     if config.broker.access_token or config.broker.access_token_env:
         return place._replace(token=config.broker.credentials(os.environ)[1])
-    session = kite.stored(vault_of(config), place.api_key)
+    session = kite.stored(vault_of(config), place.where, place.api_key)
     return place if session is None else place.entered(session)
 
 
 def beforehand(config: Config, place: Place, now: int) -> list[ops.Check]:
     """Look at what needs no broker: the mode, the day, where secrets are, the address to leave from."""
-    checks = [_mode(config), *_day(config, now)]
+    checks = [_mode(config), *_day(config, now), surroundings(os.environ, counts=config.broker.environment)]
     if config.broker.name == "kite":
         checks.append(_secrets(config, place))
     if config.broker.bind_ip:
@@ -120,6 +125,21 @@ def _day(config: Config, now: int) -> list[ops.Check]:
         return [ops.Check("day", ops.WARN, f"{day} is no trading day", "the desk will not open today"), *unsure]
     opens, closes = (datetime.fromtimestamp(ts // SECOND, IST) for ts in (session.open, session.close))
     return [ops.Check("day", ops.OK, f"{day}, {opens:%H:%M} to {closes:%H:%M} IST"), *unsure]
+
+
+def surroundings(environ: Mapping[str, str], *, counts: bool) -> ops.Check:
+    """Tell what in the environment could lead requests another way, or let somebody read them, and whether it counts."""
+    named = [name for name in SURROUNDINGS if environ.get(name) or environ.get(name.lower())]
+    if KEYLOG in named:
+        text = f"{KEYLOG} is set: what the connection to the broker keeps secret is written to {environ.get(KEYLOG)}"
+        return ops.Check("environment", ops.WARN, text, f"unset {KEYLOG}")
+    if not named:
+        return ops.Check("environment", ops.OK, "it names no proxy and no authorities")
+    if counts:
+        text = f"requests go as {', '.join(named)} say"
+        return ops.Check("environment", ops.WARN, text, "set broker.environment = false, unless they have to")
+    text = f"{', '.join(named)}: set, and of no account (broker.environment)"
+    return ops.Check("environment", ops.OK, text)
 
 
 def _secrets(config: Config, place: Place) -> ops.Check:
@@ -181,9 +201,11 @@ async def _examine(config: Config, place: Place, registered: ops.Address | None)
 
     clock = ScaledClock.real()
     broker = KiteBroker(
-        place.rest, place.api_key, place.token or "none", clock, 2, config.broker.timeout_s, source=config.broker.bind_ip
+        place.rest, place.api_key, place.token or "none", clock, 2, config.broker.timeout_s, source=config.broker.bind_ip,
+        environment=config.broker.environment,
     )  # fmt: skip
-    feed = KiteFeed(place.ws, place.api_key, place.token or "none", clock, rng=random.Random(), user_id=place.user)  # noqa: S311  back-off jitter
+    feed = KiteFeed(place.ws, place.api_key, place.token or "none", clock, rng=random.Random(), user_id=place.user,  # noqa: S311  back-off jitter
+                    environment=config.broker.environment)  # fmt: skip
     state = state_folder(config, config.desk.mode)
     try:
         database = latest_database(config, config.desk.mode)

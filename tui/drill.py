@@ -10,7 +10,6 @@ import signal
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from brokers.sandbox import key
+from brokers.sandbox.admin import FAULTS
 from compiled.ladder import LadderPlan, RungPlan
 from compiled.model import Side
 from compiled.strategy import Context, Strategy
@@ -166,7 +167,7 @@ def _exercise(exercise: Exercise, seed: int) -> Result:
         station.kill.listeners.append(watch.heard)
         desk = station.open()
         try:
-            _post(station.endpoint.rest, "/sandbox/faults", [LEFT_OPEN])
+            key.ask(station.endpoint.rest, "POST", FAULTS, [LEFT_OPEN])
             with heeding(station), signals(station, desk.stop, lambda: None):
                 result = _measure(exercise, station, watch)
         finally:
@@ -196,7 +197,7 @@ def _measure(exercise: Exercise, station: Station, watch: Watch) -> Result:
     rest = station.endpoint.rest
     _until(READY_S, lambda: _at_work(station, rest), "the desk holds positions and has entries at work")
     if exercise.rule is not None:
-        _post(rest, "/sandbox/faults", [exercise.rule])
+        key.ask(rest, "POST", FAULTS, [exercise.rule])
     began = time.monotonic()
     _TRIGGERS[exercise.trigger](station)
     halted = _until(HALT_S, lambda: bool(watch.latched) and not _books(rest).entries, "")
@@ -281,8 +282,7 @@ _TRIGGERS: Final[dict[str, Callable[[Station], None]]] = {
 
 
 def _books(rest: str) -> Books:
-    with urllib.request.urlopen(rest.rstrip("/") + "/sandbox/books", timeout=5) as answer:  # noqa: S310  our own sandbox
-        found = json.loads(answer.read())
+    found = key.ask(rest, "GET", "/sandbox/books")
     guarded: dict[str, int] = {}
     for trigger in found["gtts"]:
         if trigger["status"] == "active":
@@ -290,14 +290,6 @@ def _books(rest: str) -> Books:
             guarded[symbol] = guarded.get(symbol, 0) + int(trigger["orders"][0]["quantity"])
     held = {row["tradingsymbol"]: int(row["quantity"]) for row in found["positions"] if row["quantity"]}
     return Books(found["orders"], held, guarded)
-
-
-def _post(rest: str, path: str, body: object) -> None:
-    request = urllib.request.Request(  # noqa: S310  our own sandbox
-        rest.rstrip("/") + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=5):  # noqa: S310  as above
-        pass
 
 
 def _until(seconds: float, holds: Callable[[], bool], what: str) -> bool:

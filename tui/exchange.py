@@ -81,12 +81,13 @@ def connect(
     broker = KiteBroker(
         place.rest, place.api_key, place.token, clock, settings.workers, settings.timeout_s, limits=not lockstep,
         on_token_death=died, standing=Account(settings.market_protection, settings.algo_id), source=settings.bind_ip,
-        dumps=kept,
+        environment=settings.environment, dumps=kept,
     )  # fmt: skip
     feed = KiteFeed(
         place.ws, place.api_key, place.token, clock, rng=random.Random(),  # noqa: S311  back-off jitter
         dead_after=float("inf") if lockstep else station.config.feed.dead_after_s, on_token_death=died,
         renewable=exchange.access.session is not None, on_gap=on_gap, user_id=place.user,
+        environment=settings.environment,
     )  # fmt: skip
     return broker, feed
 

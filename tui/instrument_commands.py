@@ -14,7 +14,7 @@ from engine.config import paths
 from engine.errors import DataError
 from engine.market.actions import Action, Actions
 from engine.market.calendar import Calendar
-from engine.market.dumps import Dumps
+from engine.market.dumps import Dumps, content_of
 from engine.market.instruments import Instruments, Listing
 from engine.market.safeguards import Safeguards
 from engine.texts import plain
@@ -40,7 +40,7 @@ def keep(
 ) -> int:
     """Store the dump of a day; nothing that is stored is ever overwritten."""
     try:
-        content = file.read_bytes()
+        content = content_of(file)
     except OSError as error:
         raise DataError(f"{file}: {error.strerror}") from error
     for version in _dumps(folder, config).keep(a_day(day), content):

@@ -311,7 +311,7 @@ def serve_sandbox(fields: dict[str, Any], faults: tuple[str, ...], choices: tupl
     from brokers.sandbox.server import Sandbox  # noqa: PLC0415
 
     def started(endpoint: Endpoint) -> None:
-        names = ("rest", "ws", "api_key", "api_secret", "access_token")
+        names = ("rest", "ws", "api_key", "api_secret", "access_token", "admin")
         told = {name: getattr(endpoint, name) for name in names}
         if as_json:
             sys.stdout.write(json.dumps(told) + "\n")

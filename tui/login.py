@@ -8,6 +8,7 @@ import webbrowser
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple, TextIO
+from urllib.parse import urlsplit
 
 from brokers.kite import peer
 from brokers.kite import session as kite
@@ -20,6 +21,7 @@ from engine.texts import plain
 from tui.pace import clock_at
 
 IST = timezone(timedelta(hours=5, minutes=30))
+HOST_VARIABLE = "PATANG_HOST"
 DONE, FAILED = 0, 1
 SECRET_VARIABLE = "KITE_API_SECRET"  # noqa: S105 (the name of a variable)
 PASSPHRASE_VARIABLE = "PATANG_PASSPHRASE"  # noqa: S105 (the name of a variable)
@@ -38,6 +40,12 @@ class Place(NamedTuple):
     user: str = ""
     """Whose session it is, where the market data socket asks for that."""
 
+    @property
+    def where(self) -> str:
+        """Return the hosts that hear of the token; what is kept for them goes to no other."""
+        hosts = (urlsplit(each).netloc for each in (self.rest, self.ws))
+        return " ".join(dict.fromkeys(hosts))
+
     def entered(self, session: kite.Session) -> "Place":
         """Return the place with a session."""
         user = session.user_id if peer.is_peer(self.rest) else ""
@@ -55,15 +63,17 @@ def login(file: Path | None, port: int | None, seconds: float, *, keep_secret: b
     config = configuration(file)
     place, vault = place_of(config), vault_of(config)
     variable = config.broker.api_secret_env or SECRET_VARIABLE
-    secret = _api_secret(vault, place.api_key, variable)
+    secret = _api_secret(vault, place, variable)
     state = kite.new_state()
     with Redirect(config.broker.redirect_port if port is None else port, state) as redirect:
         _invite(kite.login_url(place.api_key, state, place.page), redirect.url)
         token = redirect.wait(seconds, _readable(sys.stdin), _say)
-    session = kite.exchange(place.rest, place.api_key, secret, token, clock_at(place.rest).now())
-    kite.keep(vault, session)
+    session = kite.exchange(
+        place.rest, place.api_key, secret, token, clock_at(place.rest).now(), environment=config.broker.environment
+    )
+    kite.keep(vault, place.where, session)
     if keep_secret:
-        vault.put(_secret_name(place.api_key), secret)
+        vault.put(_secret_name(place), secret)
     until = datetime.fromtimestamp(session.expires // SECOND, IST)
     facts = {"user_id": session.user_id, "expires": until.isoformat(), "kept_in": vault.where}
     text = f"logged in as {session.user_id} until {until:%d %b %H:%M} IST; the token is kept in {vault.where}"
@@ -77,12 +87,12 @@ def logout(file: Path | None, *, keep_secret: bool, as_json: bool) -> int:
 
     config = configuration(file)
     place, vault = place_of(config), vault_of(config)
-    session = kite.stored(vault, place.api_key)
+    session = kite.stored(vault, place.where, place.api_key)
     if session is not None and session.living(clock_at(place.rest).now()):
-        kite.invalidate(place.rest, session)
-    kite.forget(vault, place.api_key)
+        kite.invalidate(place.rest, session, environment=config.broker.environment)
+    kite.forget(vault, place.where, place.api_key)
     if not keep_secret:
-        vault.forget(_secret_name(place.api_key))
+        vault.forget(_secret_name(place))
     user = "" if session is None else session.user_id
     text = f"logged out {user}; the token is dead and forgotten" if user else "nobody was logged in with this API key"
     sys.stdout.write(f"{json.dumps({'user_id': user}) if as_json else plain(text)}\n")
@@ -125,18 +135,18 @@ def passphrase(new: bool) -> str:
     return words
 
 
-def _api_secret(vault: Vault, api_key: str, variable: str) -> str:
-    if api_key == peer.API_KEY:
+def _api_secret(vault: Vault, place: Place, variable: str) -> str:
+    if place.api_key == peer.API_KEY:
         return peer.API_SECRET
     return (
         os.environ.get(variable)
-        or vault.get(_secret_name(api_key))
+        or vault.get(_secret_name(place))
         or ask_secret("API secret of your Kite application: ", variable)
     )
 
 
-def _secret_name(api_key: str) -> str:
-    return f"api-secret:{api_key}"
+def _secret_name(place: Place) -> str:
+    return f"api-secret:{place.where}:{place.api_key}"
 
 
 def ask_secret(prompt: str, variable: str) -> str:
@@ -147,6 +157,23 @@ def ask_secret(prompt: str, variable: str) -> str:
     if not words:
         raise OperatorError("nothing was entered")
     return words
+
+
+def _check_host(place: address.Address) -> None:
+    """Have a host that is neither Kite's nor this machine's named by the operator, for a file alone decides no such thing."""
+    host = place.host
+    if place.local or f".{host}".endswith(f".{kite.DOMAIN}"):
+        return
+    named = os.environ.get(HOST_VARIABLE, "").split(",")
+    if host not in named and sys.stdin.isatty():
+        _say(f"the configuration sends orders, and the token with them, to {host}: neither Kite nor this machine")
+        sys.stderr.write("Type its name to go on: ")
+        sys.stderr.flush()
+        named = [sys.stdin.readline().strip().lower()]
+    if host not in named:
+        raise OperatorError(
+            f"broker.rest, broker.ws: {host} is neither Kite nor this machine: say {HOST_VARIABLE}={host}"
+        )
 
 
 def place_of(config: Config) -> Place:
@@ -166,5 +193,7 @@ def place_of(config: Config) -> Place:
         raise ConfigError("broker.api_key: the key of your Kite application is needed, here or in broker.api_key_env")
     if not broker.rest:
         return Place(kite.REST, kite.WS, kite.LOGIN, api_key)
+    for place in filter(None, map(address.read, (broker.rest, broker.ws))):
+        _check_host(place)
     root, prefix = peer.rooted(broker.rest)
     return Place(root + prefix, broker.ws, f"{root}/connect/login", api_key, sandbox=address.local(root, broker.ws))

@@ -1,14 +1,11 @@
 """The clock of an exchange: the time of day, or what a sandbox says it is."""
 
 import asyncio
-import json
-import urllib.error
-import urllib.request
 from typing import Any
 
+from brokers.sandbox import key
 from compiled.bounds import FIRST, LAST
-from engine import address
-from engine.errors import DataError
+from engine.errors import ConnectionFailed, DataError
 from engine.trading.clock import ScaledClock, SteppedClock
 
 PATIENCE_S = 5
@@ -19,13 +16,12 @@ FOLLOW_S = 0.5
 
 
 def told_by(rest: str) -> dict[str, Any] | None:
-    """Return a sandbox's clock, None where `rest` is no sandbox (or nobody is there: the broker call will tell)."""
-    if not (rest.startswith("http://") and address.local(rest)):
+    """Return a sandbox's clock, None where `rest` is none of this user's (or nobody is there: the broker call will tell)."""
+    if not key.of(rest):
         return None
     try:
-        with urllib.request.urlopen(rest.rstrip("/") + "/sandbox/clock", timeout=PATIENCE_S) as answer:  # noqa: S310  http only, checked above
-            clock = json.loads(answer.read())
-    except (urllib.error.URLError, OSError, ValueError, RecursionError):
+        clock: object = key.ask(rest, "GET", "/sandbox/clock", patience=PATIENCE_S)
+    except ConnectionFailed:
         return None
     if not isinstance(clock, dict) or "now" not in clock:
         return None

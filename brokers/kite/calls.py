@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Session = tuple[str, str, str, float, str]
-"""REST root, API key, access token, time-out in seconds, local address."""
+Session = tuple[str, str, str, float, str, bool]
+"""REST root, API key, access token, time-out in seconds, local address, whether the environment's proxies count."""
 
 
 @final
@@ -48,8 +48,8 @@ class Calls:
 
     def renew(self, access_token: str) -> None:
         """Go on with another access token; calls under way end with the old one."""
-        rest, api_key, _, timeout, source = self._session
-        self._session = (rest, api_key, access_token, timeout, source)
+        rest, api_key, _, timeout, source, environment = self._session
+        self._session = (rest, api_key, access_token, timeout, source, environment)
         self._dead = False
 
     async def close(self) -> None:

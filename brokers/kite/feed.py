@@ -11,14 +11,20 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Final, Literal
 
+import certifi
 from aiohttp import (
+    ClientConnectionError,
     ClientError,
     ClientSession,
     ClientTimeout,
     ClientWebSocketResponse,
     ClientWSTimeout,
+    TCPConnector,
+    TraceConfig,
+    TraceRequestRedirectParams,
     WSMsgType,
     WSServerHandshakeError,
 )
@@ -26,6 +32,7 @@ from aiohttp import (
 from brokers.kite.conflate import Conflation
 from brokers.kite.gaps import Gap, Silence
 from brokers.kite.outcome import SessionExpired
+from engine import address
 from engine.errors import OperatorError
 from engine.ports import Clock, FeedSink
 from engine.texts import valid
@@ -79,7 +86,9 @@ class KiteFeed:
 
     When the event loop runs more than `late_after` seconds late, frames are held until the sockets are empty and only
     the newest packet of each token goes on; `conflation` counts the others. `on_gap` hears of each token's silence
-    after a lost connection, when it ends. `user_id` goes into the address where there is one. With an infinite `dead_after` nothing is held and nothing asked for again.
+    after a lost connection, when it ends. `user_id` goes into the address where there is one. A redirect is
+    not followed, for the address holds the token. Proxies and CA files that the environment names count only with
+    `environment`. With an infinite `dead_after` nothing is held and nothing asked for again.
     """
 
     def __init__(
@@ -101,6 +110,7 @@ class KiteFeed:
         late_after: float = 0.05,
         on_gap: Callable[[Sequence[Gap]], None] | None = None,
         user_id: str = "",
+        environment: bool = False,
     ) -> None:
         self.frames_received = 0
         self.conflation = Conflation()
@@ -115,6 +125,7 @@ class KiteFeed:
         self._per_connection = per_connection
         self._on_token_death = on_token_death
         self._renewable = renewable
+        self._environment = environment
         self._renewed = asyncio.Event()
         self._ask_after = ask_after
         self._late_after = late_after
@@ -145,7 +156,7 @@ class KiteFeed:
     async def _serve(self, sink: FeedSink) -> None:
         """Run the connections; return when their token is dead."""
         try:
-            async with ClientSession(timeout=ClientTimeout(total=None)) as session, asyncio.TaskGroup() as group:
+            async with self._session() as session, asyncio.TaskGroup() as group:
                 for connection in self._connections:
                     group.create_task(self._keep(connection, session, sink))
                 if self._dead_after != float("inf"):
@@ -156,6 +167,17 @@ class KiteFeed:
             self._link(sink)
         if self._on_token_death is not None:
             self._on_token_death()
+
+    def _session(self) -> ClientSession:
+        straight = TraceConfig()
+        straight.on_request_redirect.append(_refuse)
+        trusted = True if self._environment or not self._ws.startswith("wss:") else _authorities()
+        return ClientSession(
+            connector=TCPConnector(ssl=trusted),
+            timeout=ClientTimeout(total=None),
+            trace_configs=[straight],
+            trust_env=self._environment and not address.local(self._ws),
+        )
 
     async def subscribe(self, tokens: Iterable[int], mode: str = "full") -> None:
         """Subscribe these tokens in a mode, now and after each reconnect; raise `OperatorError` over the limit."""
@@ -326,6 +348,22 @@ class KiteFeed:
                 await socket.send_str(json.dumps({"a": "mode", "v": [mode, part]}))
             except (ClientError, OSError):
                 return
+
+
+class Redirected(ClientConnectionError):
+    """The server wants another to be asked; its address would be called with the token in it."""
+
+
+async def _refuse(_session: object, _context: object, redirect: TraceRequestRedirectParams) -> None:
+    """Raise before a redirect is followed."""
+    raise Redirected(f"HTTP {redirect.response.status}")
+
+
+def _authorities() -> SSLContext:
+    """Return trust in the public authorities that requests knows, whatever else the environment names."""
+    context = SSLContext(PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 def _parts(modes: Mapping[int, str], tokens: Sequence[int]) -> Iterator[tuple[str, list[int]]]:

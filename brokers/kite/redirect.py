@@ -1,11 +1,14 @@
 """The end of a login: the browser's redirect on the loopback interface, or its address pasted into the terminal."""
 
+import contextlib
 import select
+import socket
 import time
+from collections import deque
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 from urllib.parse import urlsplit
 
 from brokers.kite.session import request_token
@@ -16,6 +19,37 @@ DONE = "Logged in. You can close this window."
 LOOK_SECONDS = 60.0
 REQUEST_SECONDS = 5.0
 """Patience with one request; browsers open connections they never use."""
+MOST_VISITORS = 32
+"""Connections at a time; beyond them the oldest makes room, so that nobody who only holds the line keeps the browser out."""
+
+
+class _Listener(ThreadingHTTPServer):
+    """Serves every connection in a thread of its own."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._lines = deque[socket.socket]()
+        super().__init__(("127.0.0.1", port), handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection; end the oldest where there are too many."""
+        self._lines.append(request)
+        if len(self._lines) > MOST_VISITORS:
+            with contextlib.suppress(OSError):
+                self._lines.popleft().shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection that is served."""
+        with contextlib.suppress(ValueError):
+            self._lines.remove(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: whoever hangs up is nobody's trouble."""
 
 
 class Redirect:
@@ -28,11 +62,13 @@ class Redirect:
         self._token = ""
         self._state = state
         try:
-            self._server = HTTPServer(("127.0.0.1", port), self._handler())
+            self._server = _Listener(port, self._handler())
         except OverflowError:
             raise ConfigError(f"port {port}: expected 0 to 65535") from None
         except OSError as error:
             raise BusyError(f"port {port} is taken ({error.strerror}); name another with --port") from None
+        self._told, self._teller = socket.socketpair()
+        """A byte when the token has come, for it comes in another thread."""
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
 
     def wait(
@@ -48,11 +84,11 @@ class Redirect:
         """
         until = monotonic() + seconds
         while (left := until - monotonic()) > 0:
-            watched = [self._server.fileno(), *([pasted.fileno()] if pasted else [])]
+            watched = [self._server.fileno(), self._told.fileno(), *([pasted.fileno()] if pasted else [])]
             ready = select.select(watched, [], [], min(left, LOOK_SECONDS))[0]
             if self._server.fileno() in ready:
                 self._server.handle_request()
-            elif ready and pasted is not None:
+            elif pasted is not None and pasted.fileno() in ready:
                 line = pasted.readline()
                 pasted = pasted if line else None
                 self._take(line, tell)
@@ -75,7 +111,7 @@ class Redirect:
             timeout = REQUEST_SECONDS
 
             def do_GET(self) -> None:
-                status, text = redirect._answer(self.path)
+                status, text, token = redirect._answer(self.path)
                 body = PAGE.format(text).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "text/html; charset=utf-8")
@@ -84,24 +120,29 @@ class Redirect:
                 self.send_header("Referrer-Policy", "no-referrer")
                 self.end_headers()
                 self.wfile.write(body)
+                if token:  # the browser has its page: the login may go on, and the process end
+                    redirect._token = token
+                    redirect._teller.send(b"!")
 
             def log_message(self, format: str, *_arguments: object) -> None:
                 """Say nothing: the path holds the token."""
 
         return Handler
 
-    def _answer(self, path: str) -> tuple[int, str]:
-        if not urlsplit(path).query:
-            return 404, "Nothing is here."
+    def _answer(self, path: str) -> tuple[int, str, str]:
+        """Return status, page and request token, empty where there is none."""
         try:
-            self._token = request_token(path, self._state)
-        except OperatorError:
-            return 400, "This is not the login that was begun here; go back to the terminal."
-        return 200, DONE
+            if not urlsplit(path).query:
+                return 404, "Nothing is here.", ""
+            return 200, DONE, request_token(path, self._state)
+        except (OperatorError, ValueError):
+            return 400, "This is not the login that was begun here; go back to the terminal.", ""
 
     def close(self) -> None:
         """Stop listening."""
         self._server.server_close()
+        self._told.close()
+        self._teller.close()
 
     def __enter__(self) -> Self:
         return self

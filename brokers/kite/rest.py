@@ -76,7 +76,7 @@ class KiteBroker:
     rates on `clock`; that of new orders is the governor's. `on_token_death` is called once for each token, on the
     event loop, when Kite first says that it is dead. Every order carries what `standing` says. `source` is the local
     address that requests leave from, for a machine with several ("": the system chooses): Kite takes orders from
-    registered addresses only. With `dumps` the day's instrument list is asked for once and kept there. `pool` makes
+    registered addresses only. Proxies and CA files that the environment names count only with `environment`. With `dumps` the day's instrument list is asked for once and kept there. `pool` makes
     the threads: so many, so named.
     """
 
@@ -93,6 +93,7 @@ class KiteBroker:
         on_token_death: Callable[[], None] | None = None,
         standing: Account = PLAIN_ACCOUNT,
         source: str = "",
+        environment: bool = False,
         dumps: Dumps | None = None,
         pool: Callable[[int, str], Executor] = ThreadPoolExecutor,
     ) -> None:
@@ -101,7 +102,9 @@ class KiteBroker:
         self._demat: object = None
         self._standing = standing
         self._clock = clock
-        self._calls = Calls((rest, api_key, access_token, timeout, source), clock, workers, pool, limits=limits)
+        self._calls = Calls(
+            (rest, api_key, access_token, timeout, source, environment), clock, workers, pool, limits=limits
+        )
         self._calls.on_token_death = on_token_death
         self._known: dict[int, Instrument] = {}
         self._tokens: dict[tuple[str, str], int] = {}

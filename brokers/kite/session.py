@@ -16,9 +16,12 @@ from engine.errors import ConnectionFailed, OperatorError
 
 REST: Final = "https://api.kite.trade"
 WS: Final = "wss://ws.kite.trade"
+DOMAIN: Final = "kite.trade"
+"""Whose hosts are all Kite's, its sandbox's too."""
 LOGIN: Final = "https://kite.zerodha.com/connect/login"
 """Kite Connect v3: API, market data, login page."""
 
+PATIENCE_S: Final = 10.0
 _DAY: Final = 1440 * MINUTE
 _SIX_IST: Final = 30 * MINUTE
 """06:00 IST is 00:30 UTC."""
@@ -74,11 +77,11 @@ def request_token(text: str, state: str = "") -> str:
     return token
 
 
-def exchange(rest: str, api_key: str, api_secret: str, token: str, now: int, timeout: float = 10.0) -> Session:
+def exchange(rest: str, api_key: str, api_secret: str, token: str, now: int, *, environment: bool = False) -> Session:
     """Turn a request token into a session; raise `ConnectionFailed` or `OperatorError`. Blocks."""
     from brokers.kite.wire import Wire  # noqa: PLC0415 (Twisted comes with it: only where it is used)
 
-    wire = Wire(rest, api_key, "", timeout)
+    wire = Wire(rest, api_key, "", PATIENCE_S, environment=environment)
     try:
         answer = wire.call(lambda kite: kite.generate_session(token, api_secret))
         return Session(api_key, str(answer["access_token"]), str(answer["user_id"]), expiry(now))
@@ -92,40 +95,40 @@ def exchange(rest: str, api_key: str, api_secret: str, token: str, now: int, tim
         wire.close()
 
 
-def keep(vault: Vault, session: Session) -> None:
-    """Put a session into the vault, in place of the one before."""
-    vault.put(_name(session.api_key), json.dumps(session._asdict()))
+def keep(vault: Vault, where: str, session: Session) -> None:
+    """Put a session into the vault, in place of the one before; it opens nothing but `where` it was made."""
+    vault.put(_name(where, session.api_key), json.dumps(session._asdict()))
 
 
-def stored(vault: Vault, api_key: str) -> Session | None:
-    """Return the session of an API key from the vault, dead or alive; None where there is none."""
+def stored(vault: Vault, where: str, api_key: str) -> Session | None:
+    """Return the session of an API key at a place from the vault, dead or alive; None where there is none."""
     try:
-        fields = json.loads(vault.get(_name(api_key)) or "null")
+        fields = json.loads(vault.get(_name(where, api_key)) or "null")
         return Session(api_key, str(fields["access_token"]), str(fields["user_id"]), int(fields["expires"]))
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def living(vault: Vault, api_key: str, now: int) -> Session:
+def living(vault: Vault, where: str, api_key: str, now: int) -> Session:
     """Return today's session from the vault; raise `OperatorError` naming the mend."""
-    session = stored(vault, api_key)
+    session = stored(vault, where, api_key)
     if session is None:
-        raise OperatorError("nobody has logged in with this API key: run `patang login`")
+        raise OperatorError(f"nobody has logged in at {where} with this API key: run `patang login`")
     if not session.living(now):
         raise OperatorError("the last login has expired (06:00 IST): run `patang login`")
     return session
 
 
-def forget(vault: Vault, api_key: str) -> None:
-    """Drop the session of an API key, if there is one."""
-    vault.forget(_name(api_key))
+def forget(vault: Vault, where: str, api_key: str) -> None:
+    """Drop the session of an API key at a place, if there is one."""
+    vault.forget(_name(where, api_key))
 
 
-def invalidate(rest: str, session: Session, timeout: float = 10.0) -> None:
+def invalidate(rest: str, session: Session, *, environment: bool = False) -> None:
     """End a session at Kite; one that is dead already counts as ended. Raise `ConnectionFailed` or `OperatorError`."""
     from brokers.kite.wire import Wire  # noqa: PLC0415 (Twisted comes with it: only where it is used)
 
-    wire = Wire(rest, session.api_key, session.access_token, timeout)
+    wire = Wire(rest, session.api_key, session.access_token, PATIENCE_S, environment=environment)
     try:
         wire.call(lambda kite: kite.invalidate_access_token())
     except CallFailed as failed:
@@ -138,5 +141,5 @@ def invalidate(rest: str, session: Session, timeout: float = 10.0) -> None:
         wire.close()
 
 
-def _name(api_key: str) -> str:
-    return f"session:{api_key}"
+def _name(where: str, api_key: str) -> str:
+    return f"session:{where}:{api_key}"

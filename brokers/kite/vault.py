@@ -13,12 +13,22 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from engine.errors import OperatorError
+from engine.ops import private
 
 SERVICE: Final = "patang"
 _MAGIC: Final = b"patang-vault-1\n"
 _SALT, _NONCE = 16, 12
+_MOST: Final = 1 << 20
 _COST: Final = 2**15
 """scrypt's n, with r = 8 and p = 1: 32 MiB and about a tenth of a second (RFC 7914 calls 2**14 interactive)."""
+
+
+LEAST: Final = 12
+"""Characters of a passphrase: whoever has copied the file tries ten words a second on each core, for as long as they like."""
+_KNOWN: Final = frozenset(
+    f"keyring.backends.{name}" for name in ("SecretService", "kwallet", "libsecret", "macOS", "Windows")
+)
+"""Back ends that keep secrets where a login opens them; others may be plain files."""
 
 
 class Vault(Protocol):
@@ -41,31 +51,29 @@ class Vault(Protocol):
 
 
 def open_vault(file: Path, passphrase: Callable[[bool], str]) -> Vault:
-    """Return the keyring where one works, else the encrypted `file`; `passphrase` is asked at its first use.
+    """Return the keyring of a known kind where one works, else the encrypted `file`; `passphrase` is asked at its first use.
 
     `passphrase(True)` is for a new file, `passphrase(False)` for one that exists.
     """
-    ring = _keyring()
-    return KeyringVault(ring) if ring is not None else FileVault(file, passphrase)
-
-
-def _keyring() -> Any:
     try:
         ring = importlib.import_module("keyring")
     except ImportError:
-        return None
-    usable = getattr(ring.get_keyring(), "priority", 0) > 0
-    return ring if usable else None
+        return FileVault(file, passphrase)
+    chosen = ring.get_keyring()
+    for each in getattr(chosen, "backends", [chosen]):  # a chain of several asks one after the other
+        if type(each).__module__ in _KNOWN and each.priority >= 1:
+            return KeyringVault(each, ring.errors.KeyringError)
+    return FileVault(file, passphrase)
 
 
 class KeyringVault:
-    """The keyring of the desktop session, through the `keyring` package."""
+    """The keyring of the desktop session, through a back end of the `keyring` package that raises `broken`."""
 
     where = "the keyring"
 
-    def __init__(self, ring: Any) -> None:
+    def __init__(self, ring: Any, broken: type[Exception]) -> None:
         self._ring = ring
-        self._broken = ring.errors.KeyringError
+        self._broken = broken
 
     def get(self, name: str) -> str | None:
         """Return a secret, None where there is none; raise `OperatorError` where the keyring is locked."""
@@ -120,7 +128,7 @@ class FileVault:
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 (a desk with a keyring never needs it)
 
         try:
-            raw = self._file.read_bytes()
+            raw = private.read(self._file, _MOST)
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -139,20 +147,21 @@ class FileVault:
     def _write(self, secrets: dict[str, str]) -> None:
         salt, nonce = self._derived[0] or os.urandom(_SALT), os.urandom(_NONCE)
         head = _MAGIC + salt
-        sealed = self._cipher(salt, new=True).encrypt(nonce, json.dumps(secrets).encode(), head)
-        fresh = self._file.with_name(f".{self._file.name}.{os.getpid()}.tmp")
+        cipher = self._cipher(salt, new=True)
+        if len(self._words) < LEAST:
+            raise OperatorError(f"{self._file}: a passphrase of at least {LEAST} characters is needed; {self._mend()}")
+        sealed = cipher.encrypt(nonce, json.dumps(secrets).encode(), head)
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(head + nonce + sealed)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._file)
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private.replace(self._file, head + nonce + sealed)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                fresh.unlink()
             raise OperatorError(f"cannot write {self._file}: {error.strerror}") from None
+
+    def _mend(self) -> str:
+        if not self._file.exists():
+            self._words, self._derived = "", (b"", b"")
+            return "nothing was kept"
+        return "remove the file and run `patang login` with a longer one"
 
     def _cipher(self, salt: bytes, *, new: bool) -> Any:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 (as in `_read`)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from kiteconnect.exceptions import KiteException
-from requests import Response
+from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, MissingSchema, ReadTimeout
@@ -51,6 +51,22 @@ _UNREADABLE = (
 """What the client raises: its own errors, the socket's, and whatever an odd body trips it into."""
 
 
+class _Straight(Session):
+    """Asks whom it was told to ask: no redirect sends a request a second time, and no `.netrc` replaces the token."""
+
+    def __init__(self, *, environment: bool) -> None:
+        super().__init__()
+        self.trust_env = environment
+        self.auth = _as_it_is  # an own answer to who we are keeps requests from looking one up
+
+    def get_redirect_target(self, resp: Response) -> None:
+        """Return None: a redirect is an answer like any other that is no success."""
+
+
+def _as_it_is(request: PreparedRequest) -> PreparedRequest:
+    return request
+
+
 class _From(HTTPAdapter):
     """Connects from one local address."""
 
@@ -68,7 +84,8 @@ class Wire:
     The client maps margin and holding refusals to GeneralException and takes a 5xx without an error type for success,
     so a response hook keeps the raw answer and the wire decides by that. The hook also reads the body: the client's
     `timeout` bounds each wait for a byte, the hook bounds the whole (four times `timeout`, 64 MiB). `source` is the
-    local address connections are made from ("": the system chooses).
+    local address connections are made from ("": the system chooses). Proxies and CA files that the environment names
+    count only with `environment`, and never on this machine's own addresses.
     """
 
     def __init__(
@@ -78,6 +95,7 @@ class Wire:
         access_token: str,
         timeout: float,
         source: str = "",
+        environment: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         place = address.read(rest)
@@ -89,9 +107,8 @@ class Wire:
         if prefix:  # the client drops a path in the root
             routes = self._client._routes.items()  # noqa: SLF001
             self._client._routes = {name: path if name in _DUMPS else prefix + path for name, path in routes}  # noqa: SLF001
+        self._client.reqsession = _Straight(environment=environment and not place.local)
         self._client.reqsession.hooks["response"].append(self._keep)
-        if place.local:  # no proxy stands before it, and looking for one takes a millisecond
-            self._client.reqsession.trust_env = False
         if source:
             for scheme in ("https://", "http://"):
                 self._client.reqsession.mount(scheme, _From(source))

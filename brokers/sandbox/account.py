@@ -1,6 +1,8 @@
 """Who is logged in."""
 
+import hmac
 import re
+import secrets
 from hashlib import sha256
 from http import HTTPStatus
 from typing import final
@@ -21,13 +23,17 @@ REAL_KEY = (
 
 @final
 class Session:
-    """API key, secret and the access tokens of the day; a new login ends the old one."""
+    """API key, secret and the access tokens of the day; a new login ends the old one.
+
+    All of them follow from the configuration's salt, key and secret from it alone; without one nobody can foresee them.
+    """
 
     def __init__(self, config: SandboxConfig, exchanges: tuple[str, ...]) -> None:
         self.user_id = config.user
         self._exchanges = exchanges
         self._consent = config.consent
-        self._seed = f"{config.seed}|{config.date}|{self.user_id}"
+        self._salt = (config.salt or secrets.token_hex(32)).encode()
+        self._date = config.date
         self._issued = 0
         self._requests: set[str] = set()
         self._others: set[str] = set()
@@ -35,24 +41,27 @@ class Session:
         self._one_session = config.choices.one_session
         self._renewable = config.choices.refresh_token
         self._refresh = ""
-        self.api_key = OWN + self._secret("key", 16)[len(OWN) :]
-        self.api_secret = self._secret("secret", 32)
-        self.access_token = self._secret("access", 32)
+        self.api_key = OWN + self._drawn("key")[: 16 - len(OWN)]
+        self.api_secret = self._drawn("secret")
+        self.access_token = self._token("access")
 
     def _refuse_real(self, api_key: str) -> None:
         if api_key != self.api_key and not api_key.startswith(OWN) and REAL.fullmatch(api_key):
             raise _forbidden(REAL_KEY)
 
-    def _secret(self, what: str, length: int) -> str:
+    def _token(self, what: str) -> str:
         self._issued += 1
-        return sha256(f"{self._seed}|{what}|{self._issued}".encode()).hexdigest()[:length]
+        return self._drawn(f"{self._date}|{what}|{self._issued}")
+
+    def _drawn(self, what: str) -> str:
+        return hmac.digest(self._salt, what.encode(), "sha256").hex()[:32]
 
     def request_token(self, api_key: str) -> str:
         """Log in: mint a request token for one exchange."""
         self._refuse_real(api_key)
         if api_key != self.api_key:
             raise ApiError(HTTPStatus.BAD_REQUEST, "InputException", "Invalid `api_key`.")
-        token = self._secret("request", 32)
+        token = self._token("request")
         self._requests.add(token)
         return token
 
@@ -67,12 +76,12 @@ class Session:
         self._requests.discard(request_token)
         if not self._one_session and self.access_token:
             self._others.add(self.access_token)
-        self.access_token = self._secret("access", 32)
-        self._refresh = self._secret("refresh", 32) if self._renewable else ""
+        self.access_token = self._token("access")
+        self._refresh = self._token("refresh") if self._renewable else ""
         return self.profile() | {
             "api_key": self.api_key,
             "access_token": self.access_token,
-            "public_token": self._secret("public", 32),
+            "public_token": self._token("public"),
             "enctoken": "",
             "refresh_token": self._refresh,
             "silo": "",
@@ -85,11 +94,15 @@ class Session:
 
     def authorise(self, header: str) -> None:
         """Check an `Authorization: token key:access` header."""
-        scheme, _, pair = header.partition(" ")
-        key, _, access = pair.partition(":")
-        self._refuse_real(key)
-        if scheme != "token" or not self.valid(key, access):
+        self._refuse_real(header.partition(" ")[2].partition(":")[0])
+        if not self.admits(header):
             raise _forbidden("Incorrect `api_key` or `access_token`.")
+
+    def admits(self, header: str) -> bool:
+        """Tell whether an `Authorization` header opens the session."""
+        scheme, _, pair = header.partition(" ")
+        api_key, _, access = pair.partition(":")
+        return scheme == "token" and self.valid(api_key, access)
 
     def logout(self, api_key: str, access_token: str) -> bool:
         """End the session."""
@@ -142,8 +155,8 @@ class Session:
             raise _forbidden(f"Invalid `refresh_token`{'' if refresh_token else ': it is empty'}.")
         if checksum != sha256((self.api_key + refresh_token + self.api_secret).encode()).hexdigest():
             raise _forbidden("Invalid `checksum`.")
-        self.access_token = self._secret("access", 32)
-        self._refresh = self._secret("refresh", 32)
+        self.access_token = self._token("access")
+        self._refresh = self._token("refresh")
         return {"user_id": self.user_id, "access_token": self.access_token, "refresh_token": self._refresh}
 
     def forget(self, api_key: str, refresh_token: str) -> bool:

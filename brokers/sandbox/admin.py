@@ -1,19 +1,25 @@
-"""The sandbox's own routes: its clock, its books, and its faults; for this machine only."""
+"""The sandbox's own routes: its clock, its books, and its faults; for this machine only, and whoever has the run's key."""
 
 from brokers.sandbox import faults
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.orders import trade_row
-from brokers.sandbox.table import Parts, Route, bare, route
+from brokers.sandbox.table import Parts, Route, bare, route, segments
 from brokers.sandbox.wire import Request, Response, invalid, not_found
 from engine.errors import ConfigError
 
-ADMIN = "/sandbox/"
+ADMIN = "sandbox"
+"""The first part of their paths."""
 ADVANCE = "/sandbox/advance"
 PACE = "/sandbox/pace"
 """A WebSocket for whoever advances the clock often: a text is the body of an `ADVANCE`, and is answered with its answer."""
 HOLD = "/sandbox/hold"
 WAKE = "/sandbox/wake"
 FAULTS = "/sandbox/faults"
+
+
+def is_admin(path: str) -> bool:
+    """Tell whether a path leads to one of these routes."""
+    return segments(path)[:1] == (ADMIN,)
 
 
 def admin_table(x: Exchange) -> list[Route]:

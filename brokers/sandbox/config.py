@@ -26,7 +26,7 @@ class SandboxConfig:
     """One sandbox day; the same configuration and the same requests give the same bytes."""
 
     seed: int = 7
-    """Of the crowd, the history before the day, and every token."""
+    """Of the crowd and the history before the day."""
     date: str = "2026-11-20"
     """The virtual day, YYYY-MM-DD."""
     start: str = ""
@@ -50,6 +50,8 @@ class SandboxConfig:
     """0: any free one."""
     public: bool = False
     """Let `host` be an address that other machines reach; the admin routes stay on this one."""
+    salt: str = ""
+    """What key, secret and tokens are made of; empty: new in every run, with `state` in every file."""
     cash: int = 10_00_000_00
     """Opening balance, paise."""
     holdings: tuple[tuple[str, int, float], ...] = ()
@@ -129,3 +131,8 @@ class Endpoint:
     api_secret: str
     access_token: str
     user_id: str
+    admin: str
+    """Key to the admin routes, of this run."""
+
+    def __repr__(self) -> str:
+        return f"Endpoint(rest={self.rest!r})"

@@ -4,7 +4,9 @@ from typing import Any, Self, final
 
 import aiohttp
 
+from brokers.sandbox import key
 from brokers.sandbox.admin import PACE
+from brokers.sandbox.visitors import bearer
 from engine.errors import ConnectionFailed
 
 TIMEOUT = 60.0
@@ -58,7 +60,9 @@ class LockstepPacer:
 
     def _session(self) -> aiohttp.ClientSession:
         if self._http is None:
-            self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT))
+            self._http = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT), headers=bearer(key.of(self._rest))
+            )
         return self._http
 
     async def _lead(self, body: object) -> dict[str, Any]:
@@ -75,7 +79,7 @@ class LockstepPacer:
 
     async def _call(self, method: str, path: str) -> dict[str, Any]:
         try:
-            async with self._session().request(method, self._rest + path) as answer:
+            async with self._session().request(method, self._rest + path, allow_redirects=False) as answer:
                 data: dict[str, Any] = await answer.json()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise ConnectionFailed(f"sandbox at {self._rest}: {error}") from error

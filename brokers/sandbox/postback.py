@@ -17,6 +17,6 @@ async def post_updates(url: str, waiting: list[Mapping[str, object]]) -> None:
         while True:
             while waiting:
                 with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                    async with http.post(url, json=waiting.pop(0)):
+                    async with http.post(url, json=waiting.pop(0), allow_redirects=False):
                         pass
             await asyncio.sleep(EVERY)

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import final
+from urllib.parse import parse_qsl, urlencode
 
 from brokers.sandbox import checks, quotes
-from brokers.sandbox.admin import ADMIN, WAKE, admin_table
+from brokers.sandbox.admin import WAKE, admin_table, is_admin
 from brokers.sandbox.convert import convert
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.faults import REQUEST
@@ -47,7 +48,7 @@ class Api:
     def respond(self, request: Request) -> Response:
         """Answer a request at the exchange's present instant; never raises for a bad one."""
         exchange = self._exchange
-        if exchange.faults and not request.path.startswith(ADMIN):
+        if exchange.faults and not is_admin(request.path):
             fault = exchange.faults.strike(REQUEST, request.text, request.fields, exchange.now)
             if fault is not None:
                 return struck(fault, lambda: self.perform(request), exchange.session, frozen=exchange.frozen)
@@ -144,8 +145,8 @@ class Api:
     def _login(self, request: Request, _parts: Parts) -> Response:
         token = self._exchange.session.request_token(request.value("api_key"))
         target = self._exchange.config.redirect or "/connect/finish"
-        extra = request.value("redirect_params")
-        query = f"request_token={token}&action=login&type=login&status=success" + (f"&{extra}" if extra else "")
+        told = {"request_token": token, "action": "login", "type": "login", "status": "success"}
+        query = urlencode([*told.items(), *parse_qsl(request.value("redirect_params"), keep_blank_values=True)])
         joint = "&" if "?" in target else "?"
         return Response(HTTPStatus.FOUND, b"", "text/html", f"{target}{joint}{query}")
 

@@ -3,16 +3,21 @@
 import asyncio
 import contextlib
 import errno
-import json
+import logging
+import secrets
 import threading
 from collections.abc import Awaitable, Callable
-from typing import final
+from functools import partial
+from http import HTTPStatus
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar, final
 from urllib.parse import parse_qsl
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from brokers.sandbox import ist
-from brokers.sandbox.admin import ADMIN, ADVANCE, PACE
+from brokers.sandbox import ist, key, visitors
+from brokers.sandbox.admin import ADVANCE, PACE, is_admin
 from brokers.sandbox.config import LOOPBACK, Endpoint, SandboxConfig
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.faults import SOCKET
@@ -27,8 +32,14 @@ from compiled.model import SECOND
 from engine.errors import BusyError, ConnectionFailed
 from engine.ports import Failure
 
+T = TypeVar("T")
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+LOG = logging.getLogger("patang.sandbox")
+MOST_LOGGED = 20
+"""Errors of requests that are written down in a run: no visitor fills a disk."""
+QUIET = logging.getLogger("patang.sandbox.visitors")
+QUIET.disabled = True  # what is only malformed has had its 400
 UPGRADED = web.RequestKey("upgraded", web.WebSocketResponse)
 """The socket that a request has become."""
 START_SECONDS = 120.0
@@ -36,6 +47,11 @@ STOP_SECONDS = 10.0
 GRACE_SECONDS = 2.0
 LONGEST_LINE = 128 * 1024
 """Bytes; a thousand instruments are asked for in one request line."""
+MOST_VISITORS = 100
+"""Connections at a time; beyond them the oldest that has not said who it is makes room."""
+IDLE_SECONDS = 60.0
+"""How long a connection may be silent between two requests, or within the first line of one."""
+BODY_SECONDS = 10.0
 LONGEST_TURN = 0.1
 """Seconds the market may move before whoever waits for an answer gets it."""
 LONGEST_SLEEP = 0.25
@@ -87,13 +103,23 @@ class Pace:
 
 @final
 class Service:
-    """One exchange behind one port: REST, WebSocket and admin routes."""
+    """One exchange behind one port: REST, WebSocket and admin routes.
+
+    `on_failure` hears when the market breaks; what goes wrong with a request is its sender's affair and ends as 500.
+    """
 
     def __init__(
-        self, exchange: Exchange, on_failure: Failure | None = None, api: Api | None = None, state: State | None = None
+        self, exchange: Exchange, on_failure: Failure, api: Api | None = None, state: State | None = None
     ) -> None:
         self.exchange = exchange
         self.on_failure = on_failure
+        self.key = secrets.token_urlsafe(32)
+        self._key_file: Path | None = None
+        self._port = 0
+        self._known: set[object] = set()
+        """Connections that have shown a token or the key."""
+        self._logged = 0
+        self._listener: asyncio.Server | None = None
         self._api = api or Api(exchange)
         self._state = state
         self._posting: asyncio.Task[None] | None = None
@@ -112,20 +138,22 @@ class Service:
         self._runner = web.AppRunner(
             app,
             access_log=None,
+            logger=QUIET,
             shutdown_timeout=GRACE_SECONDS,
+            keepalive_timeout=IDLE_SECONDS,
             max_line_size=LONGEST_LINE,
             max_field_size=LONGEST_LINE,
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, config.host, config.port)
         try:
-            await site.start()
+            self._listener = await asyncio.get_running_loop().create_server(self._visitor, config.host, config.port)
         except OSError as error:
             await self._runner.cleanup()
             if error.errno == errno.EADDRINUSE:
                 raise BusyError(f"port {config.port} on {config.host} is taken; name another or 0 for any") from error
             raise BusyError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from error
-        port = self._runner.addresses[0][1]
+        port = self._port = self._listener.sockets[0].getsockname()[1]
+        self._key_file = key.keep(port, self.key)
         host = f"[{config.host}]" if ":" in config.host else config.host
         self._pace = Pace(self.exchange, asyncio.get_running_loop().time)
         self._pacing = asyncio.create_task(self._pace.run(self._wake))
@@ -138,7 +166,20 @@ class Service:
             api_secret=session.api_secret,
             access_token=session.access_token,
             user_id=session.user_id,
+            admin=self.key,
         )
+
+    def _visitor(self) -> asyncio.Protocol:
+        """Take a connection; where there are too many, the oldest of a stranger makes room."""
+        assert self._runner is not None
+        assert self._runner.server is not None
+        crowd = self._runner.server.connections
+        self._known.intersection_update(crowd)
+        if len(crowd) >= MOST_VISITORS:
+            strangers = (each for each in crowd if each not in self._known)
+            for oldest in islice(strangers, 1):
+                oldest.force_close()
+        return self._runner.server()
 
     async def finish(self) -> None:
         """Return when the clock has stopped by itself; raises what stopped it. In lockstep it never does."""
@@ -162,8 +203,12 @@ class Service:
             waker.set()
         for leader in [*self._leaders]:
             await leader.close(code=WSCloseCode.GOING_AWAY)
+        if self._listener is not None:
+            self._listener.close()
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._key_file is not None:
+            self._key_file.unlink(missing_ok=True)
 
     def _remember(self) -> None:
         if self._state is not None:
@@ -177,7 +222,7 @@ class Service:
 
     @web.middleware
     async def _errors(self, request: web.Request, handler: Answer) -> web.StreamResponse:
-        """Turn a refusal into its body; tell the owner of anything nobody foresaw."""
+        """Turn a refusal into its body, and what nobody foresaw into one; neither is anybody's but the sender's."""
         try:
             return await handler(request)
         except ApiError as error:
@@ -186,10 +231,10 @@ class Service:
             return self._http(ApiError(error.status, "GeneralException", error.reason).response())
         except ConnectionError:
             raise
-        except Exception as error:
-            if self.on_failure is None:
-                raise
-            self.on_failure("sandbox", error)
+        except Exception:
+            self._logged += 1
+            if self._logged <= MOST_LOGGED:
+                LOG.exception("%s %.100r", request.method, request.path)
             socket: web.WebSocketResponse | None = request.get(UPGRADED)
             if socket is not None:  # an HTTP answer has no place on it any more
                 await socket.close(code=WSCloseCode.INTERNAL_ERROR)
@@ -197,22 +242,45 @@ class Service:
             return self._http(ApiError(500, "GeneralException", "Something went wrong.").response())
 
     async def _answer(self, http: web.Request) -> web.StreamResponse:
-        assert self._pace is not None
-        self._pace.catch_up()
-        if http.path.startswith(ADMIN) and http.remote not in LOOPBACK:
+        exchange, authorization = self.exchange, http.headers.get("Authorization", "")
+        visitors.check(http.method, http.path, http.headers, self._port, exchange.config.host)
+        admin = is_admin(http.path)
+        if admin and http.remote not in LOOPBACK:
             raise NO_ROUTE
+        if admin:
+            visitors.check_key(authorization, self.key)
+        if admin or exchange.session.admits(authorization):
+            self._known.add(http.protocol)
+        self._moved(self._catch_up)
         if http.headers.get("Upgrade", "").lower() == "websocket":
             return await (self._paced(http) if http.path == PACE else self._stream(http))
         request = await _request(http)
         if request.path == ADVANCE:
             await _readers_first()
-        response = self._api.respond(request)
+        response = self._respond(request)
         self._wake()
         if response.hold:
             await asyncio.sleep(response.hold)
         if response.cut is not None:
             return await _torn(http, response, response.cut)
         return self._http(response)
+
+    def _catch_up(self) -> None:
+        assert self._pace is not None
+        self._pace.catch_up()
+
+    def _respond(self, request: Request) -> Response:
+        """Answer; a clock that breaks while it is advanced is no visitor's doing, for that takes the key."""
+        answer = partial(self._api.respond, request)
+        return self._moved(answer) if is_admin(request.path) else answer()
+
+    def _moved(self, move: Callable[[], T]) -> T:
+        """Do what moves the market; where that breaks, tell its owner."""
+        try:
+            return move()
+        except Exception as error:
+            self.on_failure("sandbox", error)
+            raise
 
     def _http(self, response: Response) -> web.Response:
         headers = {"Content-Type": response.content_type, "Date": ist.http_date(self.exchange.stamp)}
@@ -229,6 +297,7 @@ class Service:
             raise invalid("Missing or empty field `api_key` or `access_token`")
         if not exchange.session.valid(http.query.get("api_key", ""), http.query.get("access_token", "")):
             raise ApiError(403, "TokenException", "Incorrect `api_key` or `access_token`.")
+        self._known.add(http.protocol)
         connection, waker = exchange.connect(), asyncio.Event()
         socket = web.WebSocketResponse(autoping=True)
         try:
@@ -260,7 +329,7 @@ class Service:
         try:
             async for message in socket:
                 await _readers_first()
-                response = self._api.respond(Request("POST", ADVANCE, body=_parsed(message.data)))
+                response = self._respond(Request("POST", ADVANCE, body=_parsed(message.data)))
                 self._wake()
                 await socket.send_str(response.content.decode())
         finally:
@@ -294,29 +363,34 @@ async def _readers_first() -> None:
 
 def _parsed(text: object) -> object:
     try:
-        return json.loads(text) if isinstance(text, str) else None
-    except (ValueError, RecursionError):
+        return parsed(text) if isinstance(text, str) else None
+    except ValueError:
         return None
 
 
 async def _request(http: web.Request) -> Request:
+    """Read a request; raise `ApiError` for a body that cannot be read, is too large, or does not come."""
     form: dict[str, str] = {}
     body: object = None
     try:
-        raw = await http.read()
+        async with asyncio.timeout(BODY_SECONDS):
+            raw = await http.read()
     except web.HTTPRequestEntityTooLarge:
-        raise ApiError(413, "InputException", "The request is too large.") from None
+        raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "InputException", "The request is too large.") from None
+    except TimeoutError:
+        raise ApiError(HTTPStatus.REQUEST_TIMEOUT, "InputException", "The request does not end.") from None
+    except web.RequestPayloadError:
+        raise invalid("Invalid body.") from None
+    if http.content_type.startswith("multipart/"):  # Kite takes none
+        raise invalid("Invalid body.")
     try:
         if http.content_type == "application/json" and raw:
             body = parsed(raw)
-        elif http.content_type.startswith("multipart/"):
-            form = {key: value for key, value in (await http.post()).items() if isinstance(value, str)}
         else:
             form = dict(parse_qsl(raw.decode(), keep_blank_values=True))
-    except (ValueError, LookupError, AssertionError):  # AssertionError: a part of a multipart body without its boundary
+    except ValueError:
         raise invalid("Invalid body.") from None
-    query = list(http.query.items())
-    return Request(http.method, http.path, query, form, body, http.headers.get("Authorization", ""))
+    return Request(http.method, http.path, list(http.query.items()), form, body, http.headers.get("Authorization", ""))
 
 
 async def _torn(http: web.Request, response: Response, cut: int) -> web.StreamResponse:

@@ -5,6 +5,8 @@ kept: a restart plays them again. A later date plays the last day to its end and
 """
 
 import json
+import os
+import secrets
 import sqlite3
 from collections.abc import Callable, Collection
 from contextlib import closing
@@ -32,6 +34,7 @@ create table if not exists day (
 create table if not exists request (
     id integer primary key, date text not null, now integer not null, request text not null
 ) strict;
+create table if not exists account (salt text not null) strict;
 """
 SHAPE = ("seed", "symbols", "exchanges", "wide", "size", "tape", "instruments", "start", "cash", "holdings", "unsettled",
          "positions", "square_off", "post_close", "consent", "user_id", "choices")  # fmt: skip
@@ -54,10 +57,12 @@ class State:
         self._path = path
         self._progress = progress
         try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            path.chmod(0o600)  # it keeps what the tokens are made of
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.execute("pragma journal_mode=wal")
             self._db.executescript(SCHEMA)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise DataError(f"sandbox state {path}: {error}") from None
 
     def close(self) -> None:
@@ -73,7 +78,7 @@ class State:
     def open(self, config: SandboxConfig) -> tuple[Exchange, Api]:
         """Return the exchange of a date as the file knows it; raise `ConfigError` where the two do not fit."""
         last = self._row("select date, config, carried, now from day order by date desc limit 1")
-        config = config if last is None else _of_account(config, last)
+        config = replace(config if last is None else _of_account(config, last), salt=config.salt or self._salt())
         if last is None or last[0] < config.date:
             carried = None if last is None else self._finished(config, last)
             packed = None if carried is None else msgspec.json.encode(carried).decode()
@@ -88,6 +93,14 @@ class State:
             exchange, api = self._replayed(config, last, self._requests(config.date))
         api.performed = lambda request, now: self._keep(config.date, request, now)
         return exchange, api
+
+    def _salt(self) -> str:
+        """Return what the account's key, secret and tokens are made of; drawn with the file."""
+        if self._row("select salt from account") is None:
+            self._db.execute("insert into account (salt) values (?)", (secrets.token_hex(32),))
+        found = self._row("select salt from account")
+        assert found is not None
+        return str(found[0])
 
     def tick(self, date: str, now: int) -> None:
         """Remember how far the clock has come."""

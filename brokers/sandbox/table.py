@@ -32,12 +32,12 @@ class Route(NamedTuple):
         """Tell whether it places, modifies or cancels an order."""
         return self.method != "GET" and self.pattern[:1] == ("orders",)
 
-    def match(self, method: str, segments: tuple[str, ...]) -> Parts | None:
+    def match(self, method: str, path: tuple[str, ...]) -> Parts | None:
         """Return the caught segments, or None where this is another request."""
-        if method != self.method or len(segments) != len(self.pattern):
+        if method != self.method or len(path) != len(self.pattern):
             return None
         parts = {}
-        for mine, given in zip(self.pattern, segments, strict=True):
+        for mine, given in zip(self.pattern, path, strict=True):
             if mine.startswith("{"):
                 parts[mine[1:-1]] = given
             elif mine != given:
@@ -49,7 +49,7 @@ def route(
     method: str, path: str, action: Action, rate: str = "other", *, public: bool = False, changes: bool | None = None
 ) -> Route:
     """Make a table entry from a path like "/orders/{variety}"; what is no GET changes something unless it says not."""
-    return Route(method, _segments(path), action, rate, public, method != "GET" if changes is None else changes)
+    return Route(method, segments(path), action, rate, public, method != "GET" if changes is None else changes)
 
 
 @final
@@ -63,13 +63,13 @@ class RouteTable:
 
     def matched(self, request: Request) -> tuple[Route, Parts]:
         """Return the first entry a request matches, with what it catches; raise the documented 404, or 405 for another method."""
-        segments = _segments(request.path)
-        near = self._routes.get((len(segments), segments[0]), []) if segments else []
+        path = segments(request.path)
+        near = self._routes.get((len(path), path[0]), []) if path else []
         for entry in near:
-            parts = entry.match(request.method, segments)
+            parts = entry.match(request.method, path)
             if parts is not None:
                 return entry, parts
-        known = any(entry.match(entry.method, segments) is not None for entry in near)
+        known = any(entry.match(entry.method, path) is not None for entry in near)
         raise NO_METHOD if known else NO_ROUTE
 
 
@@ -78,5 +78,6 @@ def bare(data: object) -> Response:
     return Response(HTTPStatus.OK, json.dumps(data).encode())
 
 
-def _segments(path: str) -> tuple[str, ...]:
+def segments(path: str) -> tuple[str, ...]:
+    """Return the parts of a path; empty ones are none."""
     return tuple(part for part in path.split("/") if part)

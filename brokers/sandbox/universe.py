@@ -9,7 +9,7 @@ from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.indices import INDEX_NAMES, NIFTY_50
 from compiled.model import Instrument
 from engine.errors import ConfigError, DataError
-from engine.market.dumps import unpacked
+from engine.market.dumps import content_of, unpacked
 from engine.market.instruments import Listing as Row
 from engine.market.instruments import read
 
@@ -111,7 +111,7 @@ def read_dump(path: Path | None) -> tuple[list[Row], str]:
     if path is None:
         return [], ""
     try:
-        text = unpacked(path.read_bytes(), f"instrument dump {path}")
+        text = unpacked(content_of(path), f"instrument dump {path}")
     except OSError as error:
         raise DataError(f"instrument dump {path}: {error.strerror}") from error
     return read(text, f"instrument dump {path}"), text

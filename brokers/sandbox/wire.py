@@ -134,11 +134,13 @@ def decimal(form: Form, key: str, default: float = 0.0) -> float:
 
 
 def parsed(text: str | bytes) -> Any:
-    """Return what a JSON text says; raise `ValueError` for any that says nothing, however deep it is nested."""
+    """Return what a JSON text says; raise `ValueError` for any that says nothing, however deep, or half a character."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deep") from None
+    return value
 
 
 def choice(form: Form, key: str, allowed: Sequence[str], default: str = "") -> str:

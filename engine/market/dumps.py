@@ -19,8 +19,11 @@ from typing import NamedTuple, final
 
 from engine.errors import DataError, OperatorError, in_words
 from engine.market.instruments import BANNED, Instruments, Listing, read
+from engine.ops import private
 
 NAME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.(\d+))?\.csv\.gz")
+MOST_BYTES = 64 << 20
+"""Of a list, unpacked; the dump of all exchanges is about a sixth of it."""
 KEPT = 0.5
 """A dump with fewer than this part of the rows of the one before is taken for a broken download."""
 
@@ -113,16 +116,14 @@ class Dumps:
     def _keep(self, day: date, exchange: str, text: str) -> Version:
         there = [each for each in self.versions(exchange) if each.day == day]
         for each in there:
-            if unpacked(each.path.read_bytes(), str(each.path)) == text:
+            if unpacked(content_of(each.path), str(each.path)) == text:
                 return each
         number = len(there) + 1
         name = f"{day}.csv.gz" if number == 1 else f"{day}.{number}.csv.gz"
         path = self.folder / exchange / name
-        fresh = path.with_suffix(".tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_bytes(gzip.compress(text.encode(), mtime=0))
-            fresh.rename(path)
+            private.replace(path, gzip.compress(text.encode(), mtime=0))
         except OSError as error:
             raise OperatorError(f"cannot write {path}: {error.strerror}") from error
         return Version(day, number, path)
@@ -141,7 +142,7 @@ class Dumps:
 def listings_of(path: Path) -> list[Listing]:
     """Return the rows of a dump file, gzipped or not; raise `DataError`."""
     try:
-        content = path.read_bytes()
+        content = content_of(path)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     return read(unpacked(content, str(path)), str(path))
@@ -173,18 +174,27 @@ def surveillance_list(text: str, source: str) -> list[tuple[str, str]]:
     raise DataError(f"{source}: a surveillance list needs the columns symbol and measure")
 
 
+def content_of(path: Path) -> bytes:
+    """Return what a file holds, but no more than the beginning of one too large to be a list; raise `OSError`."""
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1)
+
+
 def unpacked(content: bytes, source: str) -> str:
     """Return a text file's content, gzipped or not; raise `DataError`."""
     try:
         if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+                content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise DataError(f"{source}: more than {MOST_BYTES >> 20} MB")
         return content.decode()
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"{source}: {in_words(error)}") from error
 
 
 def _text(path: Path) -> str:
-    return unpacked(path.read_bytes(), str(path))
+    return unpacked(content_of(path), str(path))
 
 
 def _of_exchange(text: str, exchange: str) -> str:

@@ -7,6 +7,7 @@ A symbol of one exchange names one instrument of a day; a token is given to anot
 import csv
 import difflib
 import io
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
@@ -23,6 +24,7 @@ COLUMNS = (
     "instrument_token", "tradingsymbol", "name", "expiry", "strike", "tick_size", "lot_size", "instrument_type",
     "segment", "exchange",
 )  # fmt: skip
+EXCHANGE = re.compile(r"[A-Z]{2,12}")
 DERIVATIVES = frozenset({"FUT", "CE", "PE"})
 
 INDICES = {
@@ -269,6 +271,8 @@ def _listing(row: dict[str, str]) -> Listing:
     token, tick, lot = int(row["instrument_token"]), float(row["tick_size"]) or 0.01, int(row["lot_size"]) or 1
     if not (0 < token <= int(bounds.NUMBER) and 0.0 < tick <= bounds.PRICE and 0 < lot <= int(bounds.HELD)):
         raise ValueError(f"token {token}, tick {tick:g}, lot {lot}: out of bounds")
+    if not EXCHANGE.fullmatch(row["exchange"]):  # it becomes the name of a folder
+        raise ValueError(f"no exchange: {row['exchange']!r:.40}")
     return Listing(
         token,
         row["exchange"],

@@ -1,6 +1,7 @@
 """Structured logs of a process, and the hooks that let nothing die quietly."""
 
 import faulthandler
+import logging
 import sys
 import threading
 from pathlib import Path
@@ -13,11 +14,13 @@ _kept: list[TextIO] = []
 
 
 def open_log(path: Path) -> None:
-    """Send structlog's events to `path` as JSON lines, and the interpreter's last words beside them."""
+    """Send structlog's events to `path` as JSON lines, beside them the exchange's errors and the interpreter's last words."""
     structlog = _structlog()
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a", encoding="utf-8", buffering=1)
     _kept.append(file)
+    ours = logging.getLogger("patang")
+    ours.handlers, ours.propagate = [logging.StreamHandler(file)], False
     faulthandler.enable(file)
     structlog.configure(
         processors=[

@@ -72,10 +72,14 @@ def _read(file: Path) -> Entry | None:
 
 def registers(environ: Mapping[str, str]) -> list[Path]:
     """Return where desks are registered: the user's runtime folder where he has one, and always his state folder."""
+    place, own = runtime(environ), own_state(environ) / "desks"
+    return [own] if place is None else [place / "patang", own]
+
+
+def runtime(environ: Mapping[str, str]) -> Path | None:
+    """Return the user's runtime folder, None where there is none that is his."""
     wanted = [environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{os.getuid()}"]
-    runtime = next((Path(path) for path in wanted if path.startswith("/") and _is_ours(Path(path))), None)
-    own = own_state(environ) / "desks"
-    return [own] if runtime is None else [runtime / "patang", own]
+    return next((Path(path) for path in wanted if path.startswith("/") and _is_ours(Path(path))), None)
 
 
 def _is_ours(folder: Path) -> bool:

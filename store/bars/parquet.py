@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from compiled.model import Bar
 from engine.errors import DataError, OperatorError
+from engine.ops.files import replacing, sync
 from store.bars.columns import ENCODINGS, Columns, decode, encode, from_bars, merge, to_bars
-from store.files import replacing, sync
 
 ROW_GROUP = 8_192
 """About a month of minutes: what a question about a month has to read."""

@@ -119,12 +119,14 @@ async def stream(account: Account, connections: int, seconds: int) -> dict[str, 
             await socket.send_json({"a": "subscribe", "v": tokens})
             await socket.send_json({"a": "mode", "v": ["full", tokens]})
         begin = time.perf_counter()
-        until = (await (await session.get(account.endpoint["rest"] + "/sandbox/clock")).json())[
-            "now"
-        ] + seconds * SECOND
+        opens = {"Authorization": f"Bearer {account.endpoint['admin']}"}
+        clock = await session.get(account.endpoint["rest"] + "/sandbox/clock", headers=opens)
+        until = (await clock.json())["now"] + seconds * SECOND
         now = 0
         while now < until:
-            answer = await session.post(account.endpoint["rest"] + "/sandbox/advance", json={"until": until})
+            answer = await session.post(
+                account.endpoint["rest"] + "/sandbox/advance", json={"until": until}, headers=opens
+            )
             now = (await answer.json())["now"]
         await settle(told)
         passed = time.perf_counter() - begin
@@ -163,6 +165,7 @@ def official(account: Account, seconds: int) -> dict[str, object]:
         raise RuntimeError("the official ticker did not connect")
     begin = time.perf_counter()
     with requests.Session() as http:
+        http.headers["Authorization"] = f"Bearer {endpoint['admin']}"
         while http.get(endpoint["rest"] + "/sandbox/clock", timeout=30).json()["full"] < len(account.tokens):
             time.sleep(0.01)
         now = http.get(endpoint["rest"] + "/sandbox/clock", timeout=30).json()["now"]
@@ -200,13 +203,16 @@ async def linger(account: Account, seconds: float, *, reads: bool) -> int:
         if not reads:
             assert socket._response.connection is not None
             socket._response.connection.transport.pause_reading()
-        clock = account.endpoint["rest"] + "/sandbox/clock"
-        begin = (await (await session.get(clock)).json())["now"]
+        clock, opens = (
+            account.endpoint["rest"] + "/sandbox/clock",
+            {"Authorization": f"Bearer {account.endpoint['admin']}"},
+        )
+        begin = (await (await session.get(clock, headers=opens)).json())["now"]
         with suppress(TimeoutError):
             await asyncio.wait_for(drain(socket) if reads else asyncio.Event().wait(), seconds)
         if not reads:
             socket._response.connection.transport.abort()
-        return ((await (await session.get(clock)).json())["now"] - begin) // SECOND
+        return ((await (await session.get(clock, headers=opens)).json())["now"] - begin) // SECOND
 
 
 async def drain(socket: aiohttp.ClientWebSocketResponse) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox import Sandbox, SandboxConfig, key
 
 CASES = {case["name"]: case for case in tomllib.loads(Path(__file__).with_name("cases.toml").read_text())["case"]}
 BUILTINS = {"abs": abs, "all": all, "len": len, "min": min, "max": max, "set": set, "sum": sum}
@@ -55,8 +55,8 @@ def peer():
         SandboxConfig(speed=None, symbols=("INFY", "SBIN"), holdings=held, unsettled=(("INFY", 5, 1500.0),))
     )
     endpoint = sandbox.start()
-    clock = requests.get(f"{endpoint.rest}/sandbox/clock", timeout=5).json()
-    requests.post(f"{endpoint.rest}/sandbox/advance", json={"until": clock["now"] + 10**9}, timeout=5)
+    clock = key.ask(endpoint.rest, "GET", "/sandbox/clock")
+    key.ask(endpoint.rest, "POST", "/sandbox/advance", {"until": clock["now"] + 10**9})
     facts = {"symbol": "INFY", "token": 408065, "limit": "1450.0", "fund": "INF000S01010"}
     made = Peer(endpoint, facts)
     quote = made.ask({"method": "GET", "path": "/quote/ltp", "query": {"i": "NSE:INFY"}}).json()

@@ -72,7 +72,8 @@ class KiteLike:
         return kite.exchange(place.rest, place.api_key, place.api_secret, token, clock_at(place.rest).now())
 
     def keep(self, session):
-        kite.keep(FileVault(self.state / "credentials", lambda _: "right"), session)
+        where = self.endpoint.rest.removeprefix("http://")
+        kite.keep(FileVault(self.state / "credentials", lambda _: "the right words"), where, session)
 
     def log_in(self):
         self.keep(self.session())
@@ -81,7 +82,7 @@ class KiteLike:
 @pytest.fixture
 def kite_like(tmp_path, monkeypatch):
     """Make sandboxes that are configured as Kite, with a token in the vault, and stop them afterwards."""
-    monkeypatch.setenv("PATANG_PASSPHRASE", "right")
+    monkeypatch.setenv("PATANG_PASSPHRASE", "the right words")
     monkeypatch.setitem(__import__("sys").modules, "keyring", None)
     made = []
 

@@ -115,8 +115,8 @@ REFUSED = {
     ),
     "a folder that is not there": ('[store]\ndatabase = "/nowhere/x.db"\n', "store.database: there is no folder /nowhere"),
     "a variable that is not set": (
-        '[broker]\nname = "kite"\napi_key_env = "NOT_SET"\n[desk]\nmode = "paper"\n',
-        "broker.api_key_env: the environment variable NOT_SET is not set",
+        '[broker]\nname = "kite"\napi_key_env = "KITE_NOT_SET"\n[desk]\nmode = "paper"\n',
+        "broker.api_key_env: the environment variable KITE_NOT_SET is not set",
     ),
 }  # fmt: skip
 

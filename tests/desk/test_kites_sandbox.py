@@ -49,7 +49,7 @@ def test_its_address_is_enough_to_know_where_everything_is(tmp_path, monkeypatch
     assert (place.page, place.api_key) == ("https://sandbox.kite.trade/connect/login", "sandboxdemo")
     assert place_of(a_config(tmp_path, text.replace('.trade"', '.trade/oms"', 1))) == place
     with pytest.raises(ConfigError, match="patang login"):
-        place_of(a_config(tmp_path, text + 'access_token_env = "TOKEN"\n'))
+        place_of(a_config(tmp_path, text + 'access_token_env = "KITE_TOKEN"\n'))
     with pytest.raises(ConfigError, match=r'broker\.name.*"kite"'):
         place_of(a_config(tmp_path, text.replace('name = "kite"\n', "")))
     assert not peer.is_peer("https://api.kite.trade")
@@ -66,7 +66,7 @@ def theirs(tmp_path, monkeypatch):
     )
     made = Theirs(sandbox.start()).start()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("PATANG_PASSPHRASE", "right")
+    monkeypatch.setenv("PATANG_PASSPHRASE", "the right words")
     monkeypatch.setenv("KITE_API_SECRET", made.endpoint.api_secret)
     monkeypatch.setitem(__import__("sys").modules, "keyring", None)
     monkeypatch.setattr("sys.stdin", io.StringIO())

@@ -7,7 +7,7 @@ import pytest
 import requests
 from kiteconnect import KiteConnect
 
-from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox import Sandbox, SandboxConfig, key
 from brokers.sandbox.choices import Choices
 from compiled.model import SECOND, Purpose
 from tests.desk.support import rows, wait_for
@@ -62,10 +62,8 @@ class World:
     def fault(self, **rule):
         """Have the exchange misbehave from now on; without a rule, behave."""
         if not rule:
-            return requests.delete(self.rest + "/sandbox/faults", timeout=5)
-        answer = requests.post(self.rest + "/sandbox/faults", json=rule, timeout=5)
-        assert answer.status_code == 200, answer.text
-        return answer
+            return key.ask(self.rest, "DELETE", "/sandbox/faults")
+        return key.ask(self.rest, "POST", "/sandbox/faults", rule)
 
     def end(self):
         self.close()

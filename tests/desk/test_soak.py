@@ -4,10 +4,10 @@ import json
 import random
 import signal
 import time
-import urllib.request
 
 import pytest
 
+from brokers.sandbox import key
 from tests.desk.support import PATIENCE_S, get, status, wait_for
 from tests.desk.test_restart import CONFIG, compare
 
@@ -33,19 +33,6 @@ FAULTS = (
 MINUTE = 60_000_000_000
 
 
-def post(url, fields):
-    request = urllib.request.Request(url, json.dumps(fields).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.loads(answer.read())
-
-
-def clear(rest):
-    with urllib.request.urlopen(
-        urllib.request.Request(rest + "/sandbox/faults", method="DELETE"), timeout=10
-    ) as answer:
-        answer.read()
-
-
 def live_through(patang, speed, minutes, seed):
     """Let the desk trade for so many minutes of the exchange while one fault after the other strikes, then compare.
 
@@ -61,14 +48,15 @@ def live_through(patang, speed, minutes, seed):
         clock = endpoint["rest"] + "/sandbox/clock"
         end = get(clock)["start"] + minutes * MINUTE
         while get(clock)["now"] < end and desk.poll() is None:
-            post(endpoint["rest"] + "/sandbox/faults", rng.choice(FAULTS) | {"lasts": rng.uniform(2.0, 6.0) * speed})
+            rule = rng.choice(FAULTS) | {"lasts": rng.uniform(2.0, 6.0) * speed}
+            key.ask(endpoint["rest"], "POST", "/sandbox/faults", rule)
             time.sleep(rng.uniform(0.5, 3.0))
         assert desk.poll() is None, "the desk has died"
-        clear(endpoint["rest"])
+        key.ask(endpoint["rest"], "DELETE", "/sandbox/faults")
         time.sleep(8.0)
         assert patang.run("kill", "--reason", "compare").returncode == 0
         wait_for(lambda: (s := status(patang)) and s["kill"] == "halt" and s["naked"] == 0, "halted, nothing naked")
-        post(endpoint["rest"] + "/sandbox/hold", {})
+        key.ask(endpoint["rest"], "POST", "/sandbox/hold")
         time.sleep(2.0)
         desk.send_signal(signal.SIGTERM)
         assert desk.wait(PATIENCE_S) in {0, 4, 130}

@@ -6,13 +6,13 @@ import time
 
 import pytest
 
+from brokers.sandbox import key
 from compiled.strategy import Strategy
 from engine.config import Watchdog as Bounds
 from engine.ops.watchdog import Sources, Watchdog, resident
 from engine.trading.board import Board
 from engine.trading.killswitch import KillSwitch
 from tests.desk.support import wait_for
-from tui.drill import _post
 from tui.station import Run
 
 SECOND = 1_000_000_000
@@ -63,7 +63,7 @@ def test_an_engine_that_hangs_is_halted_while_it_hangs(station):
 def test_a_silent_feed_is_told_and_does_not_halt(station):
     made = opened(station, "feed_s = 1.5\n")
     assert alarms(made) == []
-    _post(made.endpoint.rest, "/sandbox/faults", [{"kind": "silent", "on": "ticks", "lasts": 60}])
+    key.ask(made.endpoint.rest, "POST", "/sandbox/faults", [{"kind": "silent", "on": "ticks", "lasts": 60}])
     wait_for(lambda: any("no market data" in text for text in alarms(made)), "the silence is told")
     assert not made.kill.latched
 

@@ -1,13 +1,10 @@
 """MCX counts lots, the desk units of the price: a lot of GOLD is 100 of them, at the broker and everywhere above it."""
 
-import json
-from urllib.request import Request, urlopen
-
 import pytest
 
 from brokers.kite.rest import KiteBroker
 from brokers.kite.translation import instrument
-from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox import Sandbox, SandboxConfig, key
 from compiled.charges import order_charges
 from compiled.ladder import LadderPlan, RungPlan
 from compiled.ledger import Ledger
@@ -37,10 +34,7 @@ class Exchange:
             pass
 
     def ask(self, path, body=None):
-        sent = None if body is None else json.dumps(body).encode()
-        request = Request(self.end.rest + path, data=sent, headers={"Content-Type": "application/json"})
-        with urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        return key.ask(self.end.rest, "GET" if body is None else "POST", path, body, 30)
 
     def books(self):
         return self.ask("/sandbox/books")

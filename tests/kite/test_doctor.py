@@ -255,7 +255,7 @@ def test_patang_doctor_reports_in_json_and_fails_with_a_dead_token(tmp_path, mon
     assert call(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["state"], [check["name"] for check in report["checks"]]) == (
-        "ok", ["mode", "day", "disk", "database", "token", "instruments", "feed", "budget"],
+        "ok", ["mode", "day", "environment", "disk", "database", "token", "instruments", "feed", "budget"],
     )  # fmt: skip
     sandbox = Sandbox(SandboxConfig(symbols=("INFY",)))
     endpoint = sandbox.start()
@@ -307,4 +307,4 @@ def test_where_tokens_are_kept_is_told_and_one_from_a_variable_is_warned_of(tmp_
     monkeypatch.setitem(__import__("sys").modules, "keyring", None)
     kite = '[desk]\nmode = "paper"\n[broker]\nname = "kite"\n'
     assert f"in {tmp_path / 'patang' / 'credentials'}, without a session" in report(tmp_path, kite)["secrets"].text
-    assert report(tmp_path, kite + 'access_token_env = "TOKEN"\n')["secrets"].state == "warn"
+    assert report(tmp_path, kite + 'access_token_env = "KITE_TOKEN"\n')["secrets"].state == "warn"

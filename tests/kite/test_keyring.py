@@ -33,6 +33,7 @@ def backend(file, *, locked=False):
                 raise keyring.errors.PasswordDeleteError
             file.write_text(json.dumps(kept))
 
+    InAFile.__module__ = "keyring.backends.SecretService"
     return InAFile()
 
 

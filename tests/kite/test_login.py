@@ -17,10 +17,11 @@ from brokers.kite.rest import KiteBroker
 from brokers.kite.vault import FileVault
 from brokers.sandbox import Sandbox, SandboxConfig
 from engine.config import load
+from engine.errors import OperatorError
 from engine.trading.clock import ScaledClock
 from tests.kite.browser import NoRedirect, visit
 from tui.cli import call
-from tui.login import vault_of
+from tui.login import place_of, vault_of
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def place(tmp_path, monkeypatch):
     )
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("KITE_API_SECRET", endpoint.api_secret)
-    monkeypatch.setenv("PATANG_PASSPHRASE", "right")
+    monkeypatch.setenv("PATANG_PASSPHRASE", "the right words")
     monkeypatch.setitem(__import__("sys").modules, "keyring", None)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     yield endpoint, config, port
@@ -50,7 +51,8 @@ def log_in(config, port, *more):
 def test_patang_login_ends_with_a_token_the_desk_can_use_and_no_secret_on_the_screen(place, monkeypatch, capsys):
 
     def stored_token():
-        return kite.stored(vault_of(load(config).values), endpoint.api_key).access_token
+        values = load(config).values
+        return kite.stored(vault_of(values), place_of(values).where, endpoint.api_key).access_token
 
     endpoint, config, port = place
     monkeypatch.setattr("webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True)
@@ -61,7 +63,7 @@ def test_patang_login_ends_with_a_token_the_desk_can_use_and_no_secret_on_the_sc
     assert (said["user_id"], said["kept_in"]) == (endpoint.user_id, str(state / "credentials"))
     assert said["expires"].endswith("06:00:00+05:30")
     token = stored_token()
-    for secret in (token, endpoint.api_secret, "right"):
+    for secret in (token, endpoint.api_secret, "the right words"):
         assert secret not in out + err
     monkeypatch.delenv("KITE_API_SECRET")
     assert log_in(config, port) == 0, "the secret was kept"
@@ -105,20 +107,76 @@ def test_a_login_without_a_key_a_broker_or_a_terminal_says_what_is_missing(place
     assert "broker.api_key" in capsys.readouterr().err
 
 
+PLACES = {
+    "api.kite.trade": True, "ws.kite.trade": True, "sandbox.kite.trade": True, "127.0.0.1": True, "localhost": True,
+    "kite.trade.evil.example": False, "evilkite.trade": False, "evil.example": False, "192.168.1.5": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", ["rest", "ws"])
+@pytest.mark.parametrize("host", PLACES)
+def test_a_host_that_is_neither_kites_nor_ours_is_asked_for_by_name(tmp_path, monkeypatch, field, host):
+    file = tmp_path / "config.toml"
+    hosts = {"rest": "api.kite.trade", "ws": "ws.kite.trade"} | {field: host}
+    file.write_text(
+        f'[broker]\nname = "kite"\napi_key = "K"\nrest = "https://{hosts["rest"]}"\nws = "wss://{hosts["ws"]}"\n'
+    )
+    config = load(file).values
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    if PLACES[host]:
+        place_of(config)
+        return
+    for said in ("", "api.kite.trade", f"x{host}", "*"):
+        monkeypatch.setenv("PATANG_HOST", said)
+        with pytest.raises(OperatorError, match=f"PATANG_HOST={host}"):
+            place_of(config)
+    monkeypatch.setenv("PATANG_HOST", f"other,{host}")
+    assert host in place_of(config).where
+    monkeypatch.delenv("PATANG_HOST")
+    for typed, agreed in ((f"{host}\n", True), ("y\n", False), ("\n", False), ("", False)):
+        terminal = io.StringIO(typed)
+        terminal.isatty = lambda: True
+        monkeypatch.setattr("sys.stdin", terminal)
+        if agreed:
+            place_of(config)
+        else:
+            with pytest.raises(OperatorError, match="neither Kite nor this machine"):
+                place_of(config)
+
+
+def test_what_is_kept_for_one_host_is_not_there_for_another(place, monkeypatch, capsys):
+    endpoint, config, port = place
+    monkeypatch.setattr("webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True)
+    assert log_in(config, port, "--keep-secret") == 0
+    monkeypatch.delenv("KITE_API_SECRET")
+    text = config.read_text()
+    config.write_text(text.replace("127.0.0.1", "localhost", 1))
+    other = load(config).values
+    assert kite.stored(vault_of(other), place_of(other).where, endpoint.api_key) is None
+    capsys.readouterr()
+    assert log_in(config, port) == 2
+    assert "KITE_API_SECRET" in capsys.readouterr().err, "the secret is not there either"
+    config.write_text(text)
+    again = load(config).values
+    assert kite.stored(vault_of(again), place_of(again).where, endpoint.api_key) is not None
+
+
 def test_patang_logout_ends_the_session_at_kite_and_forgets_token_and_secret(place, monkeypatch, capsys):
 
     endpoint, config, port = place
     monkeypatch.setattr("webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True)
     assert log_in(config, port, "--keep-secret") == 0
-    session = kite.stored(vault_of(load(config).values), endpoint.api_key)
+    values = load(config).values
+    where = place_of(values).where
+    session = kite.stored(vault_of(values), where, endpoint.api_key)
     capsys.readouterr()
     assert call(["logout", "--config", str(config), "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out) == {"user_id": endpoint.user_id}
     assert session.access_token not in out + err
     vault = vault_of(load(config).values)
-    assert kite.stored(vault, endpoint.api_key) is None
-    assert vault.get(f"api-secret:{endpoint.api_key}") is None
+    assert kite.stored(vault, where, endpoint.api_key) is None
+    assert vault.get(f"api-secret:{where}:{endpoint.api_key}") is None
     kite.invalidate(endpoint.rest, session)  # dead already: nothing to complain of
     broker = KiteBroker(endpoint.rest, endpoint.api_key, session.access_token, ScaledClock.real(), limits=False)
 
@@ -138,10 +196,10 @@ def test_a_logout_that_reaches_nobody_says_where_and_keeps_the_token(tmp_path, m
     config = tmp_path / "config.toml"
     config.write_text('[broker]\nrest = "http://127.0.0.1:9"\nws = "ws://127.0.0.1:9"\napi_key = "KEY"\n')
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("PATANG_PASSPHRASE", "right")
+    monkeypatch.setenv("PATANG_PASSPHRASE", "the right words")
     monkeypatch.setitem(__import__("sys").modules, "keyring", None)
-    vault = FileVault(tmp_path / "state" / "patang" / "credentials", lambda _: "right")
-    kite.keep(vault, kite.Session("KEY", "TOKENSECRET", "AB1234", kite.expiry(ScaledClock.real().now())))
+    vault = FileVault(tmp_path / "state" / "patang" / "credentials", lambda _: "the right words")
+    kite.keep(vault, "127.0.0.1:9", kite.Session("KEY", "TOKENSECRET", "AB1234", kite.expiry(ScaledClock.real().now())))
     assert call(["logout", "--config", str(config)]) == 3
     assert "nobody answers at http://127.0.0.1:9" in capsys.readouterr().err
-    assert kite.stored(vault, "KEY") is not None
+    assert kite.stored(vault, "127.0.0.1:9", "KEY") is not None

@@ -337,7 +337,7 @@ async def test_the_failure_of_a_call_whose_caller_is_gone_is_no_complaint():
             return jobs[0]
 
     calls = Calls(
-        ("http://127.0.0.1:1", "key", "token", 7.0, ""), ScaledClock.real(), 2, lambda *_: Pool(), limits=False
+        ("http://127.0.0.1:1", "key", "token", 7.0, "", False), ScaledClock.real(), 2, lambda *_: Pool(), limits=False
     )
     caller = asyncio.create_task(calls.read(lambda kite: kite.orders()))
     await asyncio.sleep(0)

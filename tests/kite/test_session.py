@@ -1,8 +1,12 @@
 """Logging in: the page, the redirect, the exchange, the hour of death, and where the token sleeps."""
 
+import contextlib
 import json
 import os
+import socket
+import sys
 import threading
+import time
 import types
 import urllib.error
 import urllib.request
@@ -102,6 +106,35 @@ def test_the_redirect_is_caught_and_strangers_are_turned_away():
     assert "close this window" in seen[2][1]
 
 
+def test_whoever_only_holds_the_line_does_not_keep_the_browser_out():
+    seen = []
+    halves = (
+        b"",
+        b"GET",
+        b"GET /?request_token=abc HTTP/1.1\r\nX: ",
+        b"\x16\x03\x01\xff\xfe",
+        b"POST / HTTP/1.1\r\n\r\n",
+    )
+    with Redirect(0, "mine") as redirect, contextlib.ExitStack() as stack:
+        port = int(redirect.url.split(":")[2].strip("/"))
+
+        def crowd_and_browse():
+            for number in range(200):
+                line = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
+                with contextlib.suppress(OSError):
+                    line.sendall(halves[number % len(halves)])
+            seen.append(visit(redirect.url + "?request_token=abc&status=success&state=mine"))
+
+        browser = threading.Thread(target=crowd_and_browse)
+        began = time.monotonic()
+        browser.start()
+        assert redirect.wait(60) == "abc"
+        browser.join(60)
+        took = time.monotonic() - began
+    assert seen[0][0] == 200
+    assert took < 40, "one after the other, each has five seconds: a thousand"
+
+
 def test_a_pasted_address_ends_the_wait_after_a_wrong_one_was_told():
     reading, writing = os.pipe()
     told = []
@@ -187,7 +220,7 @@ def test_where_nobody_answers_the_login_is_no_refusal():
 # the vault
 
 
-class Ring(types.ModuleType):
+class Ring:
     """The parts of the keyring package that are used."""
 
     class errors:  # noqa: N801 (its name in keyring)
@@ -195,11 +228,7 @@ class Ring(types.ModuleType):
             pass
 
     def __init__(self, priority=5):
-        super().__init__("keyring")
         self.kept, self.locked, self.priority = {}, False, priority
-
-    def get_keyring(self):
-        return self
 
     def get_password(self, service, name):
         if self.locked:
@@ -215,6 +244,16 @@ class Ring(types.ModuleType):
             raise self.errors.KeyringError
 
 
+Ring.__module__ = "keyring.backends.SecretService"
+
+
+def package(ring):
+    """Return the keyring package whose user's choice this is."""
+    made = types.ModuleType("keyring")
+    made.errors, made.get_keyring = Ring.errors, lambda: ring
+    return made
+
+
 def words(*answers):
     """A passphrase prompt that notes what it was asked for."""
     asked, left = [], list(answers)
@@ -228,24 +267,97 @@ def words(*answers):
 
 def test_the_keyring_is_used_where_it_works_and_the_file_where_it_does_not(tmp_path, monkeypatch):
     ring, ask = Ring(), words("secret words")[0]
-    monkeypatch.setitem(__import__("sys").modules, "keyring", ring)
+    monkeypatch.setitem(sys.modules, "keyring", package(ring))
     vault = open_vault(tmp_path / "credentials", ask)
-    kite.keep(vault, a_session())
-    assert list(ring.kept) == [("patang", "session:KEY")]
-    assert kite.stored(vault, "KEY") == a_session()
-    vault.forget("session:KEY")
-    vault.forget("session:KEY")
-    assert kite.stored(vault, "KEY") is None
-    monkeypatch.setitem(__import__("sys").modules, "keyring", Ring(priority=0))
+    kite.keep(vault, "there", a_session())
+    assert list(ring.kept) == [("patang", "session:there:KEY")]
+    assert kite.stored(vault, "elsewhere", "KEY") is None, "it opens nothing but where it was made"
+    assert kite.stored(vault, "there", "KEY") == a_session()
+    kite.forget(vault, "there", "KEY")
+    kite.forget(vault, "there", "KEY")
+    assert kite.stored(vault, "there", "KEY") is None
+    monkeypatch.setitem(sys.modules, "keyring", None)
     assert isinstance(open_vault(tmp_path / "credentials", ask), FileVault)
-    monkeypatch.setitem(__import__("sys").modules, "keyring", None)
-    assert isinstance(open_vault(tmp_path / "credentials", ask), FileVault)
+
+
+def a_ring(module="keyring.backends.SecretService", priority=5, **more):
+    made = type("Made", (Ring,), {"__module__": module})(priority)
+    made.__dict__.update(more)
+    return made
+
+
+UNKNOWN = {
+    "a plain file": a_ring("keyrings.alt.file", 0.5),
+    "a plain file that was preferred": a_ring("keyrings.alt.file", 9),
+    "an encrypted file of somebody else's": a_ring("keyrings.cryptfile.cryptfile", 5),
+    "no keyring": a_ring("keyring.backends.fail", 0),
+    "nothing": a_ring("keyring.backends.null", -1),
+    "a known one that does not work": a_ring("keyring.backends.kwallet", 0),
+    "a chain of plain files": a_ring("keyring.backends.chainer", 10, backends=[a_ring("keyrings.alt.file", 9)]),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_keyring_that_may_be_a_plain_file_is_none(name, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keyring", package(UNKNOWN[name]))
+    assert isinstance(open_vault(tmp_path / "credentials", words()[0]), FileVault)
+
+
+def test_of_a_chain_the_known_keyring_alone_is_asked(tmp_path, monkeypatch):
+    plain, known = a_ring("keyrings.alt.file", 9), a_ring()
+    monkeypatch.setitem(
+        sys.modules, "keyring", package(a_ring("keyring.backends.chainer", 10, backends=[plain, known]))
+    )
+    open_vault(tmp_path / "credentials", words()[0]).put("a", "SECRET")
+    assert (plain.kept, known.kept) == ({}, {("patang", "a"): "SECRET"})
+
+
+@pytest.mark.parametrize("said", ["", "short", "x" * 11])
+def test_a_short_passphrase_keeps_nothing(tmp_path, said):
+    file = tmp_path / "credentials"
+    vault = FileVault(file, words(said, "x" * 12)[0])
+    with pytest.raises(OperatorError, match="at least 12 characters"):
+        vault.put("a", "SECRET")
+    assert [*tmp_path.iterdir()] == []
+    vault.put("a", "SECRET")
+    assert FileVault(file, words("x" * 12)[0]).get("a") == "SECRET"
+
+
+def test_the_file_goes_through_no_link_and_under_no_name_that_can_be_foreseen(tmp_path, monkeypatch):
+    target, names = tmp_path / "precious", []
+    target.write_text("precious")
+    opened = os.open
+
+    def spy(path, *rest, **more):
+        names.append(os.fspath(path))
+        return opened(path, *rest, **more)
+
+    monkeypatch.setattr(os, "open", spy)
+    file = tmp_path / "credentials"
+    for _ in range(2):
+        file.unlink(missing_ok=True)
+        FileVault(file, words("the right words")[0]).put("a", "b")
+    made = {name for name in names if "/.credentials." in name}
+    assert len({name.rsplit(".", 1)[1] for name in made}) == 2
+    monkeypatch.setattr("os.urandom", bytes)
+    (tmp_path / f".credentials.{os.getpid()}.00000000").symlink_to(target)
+    with pytest.raises(OperatorError, match="cannot write"):
+        FileVault(file, words("the right words")[0]).put("a", "c")
+    assert target.read_text() == "precious"
+    file.unlink()
+    file.symlink_to(target)
+    with pytest.raises(OperatorError):
+        FileVault(file, words("the right words")[0]).get("a")
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(OperatorError, match="no regular file"):
+        FileVault(file, words("the right words")[0]).get("a")
 
 
 def test_a_locked_keyring_is_told_and_not_worked_around():
     ring = Ring()
     ring.locked = True
-    vault = KeyringVault(ring)
+    vault = KeyringVault(ring, Ring.errors.KeyringError)
     for use in (lambda: vault.get("a"), lambda: vault.put("a", "SECRET")):
         with pytest.raises(OperatorError, match="unlock it"):
             use()
@@ -253,7 +365,7 @@ def test_a_locked_keyring_is_told_and_not_worked_around():
 
 def test_the_file_keeps_secrets_from_everybody_without_the_passphrase(tmp_path):
     file = tmp_path / "deep" / "credentials"
-    ask, asked = words("right")
+    ask, asked = words("the right words")
     vault = FileVault(file, ask)
     assert vault.get("a") is None
     vault.put("a", "TOKENSECRET")
@@ -264,32 +376,32 @@ def test_the_file_keeps_secrets_from_everybody_without_the_passphrase(tmp_path):
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(file.parent.iterdir()) == [file]
 
-    again, asked = words("wrong", "right")
+    again, asked = words("the wrong words", "the right words")
     vault = FileVault(file, again)
     with pytest.raises(OperatorError, match="passphrase is wrong"):
         vault.get("a")
     assert [vault.get("a"), vault.get("b"), vault.get("c")] == ["TOKENSECRET", "OTHERSECRET", None]
     assert asked == [False, False]
     vault.forget("a")
-    assert FileVault(file, words("right")[0]).get("a") is None
+    assert FileVault(file, words("the right words")[0]).get("a") is None
 
 
 def test_a_changed_byte_anywhere_in_the_file_is_noticed(tmp_path):
     file = tmp_path / "credentials"
-    FileVault(file, words("right")[0]).put("a", "SECRET")
+    FileVault(file, words("the right words")[0]).put("a", "SECRET")
     whole = file.read_bytes()
     for at in (0, 20, 35, 50, len(whole) - 1):
         file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with pytest.raises(OperatorError, match="damaged"):
-            FileVault(file, words("right")[0]).get("a")
+            FileVault(file, words("the right words")[0]).get("a")
     file.write_bytes(whole[:40])
     with pytest.raises(OperatorError, match="damaged"):
-        FileVault(file, words("right")[0]).get("a")
+        FileVault(file, words("the right words")[0]).get("a")
 
 
 def test_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
     file = tmp_path / "credentials"
-    vault = FileVault(file, words("right")[0])
+    vault = FileVault(file, words("the right words")[0])
     vault.put("a", "old")
 
     def full(_descriptor):
@@ -299,24 +411,24 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
     with pytest.raises(OperatorError, match=r"cannot write .*No space left"):
         vault.put("a", "new")
     assert list(tmp_path.iterdir()) == [file]
-    assert FileVault(file, words("right")[0]).get("a") == "old"
+    assert FileVault(file, words("the right words")[0]).get("a") == "old"
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "way").write_text("in the way")
     with pytest.raises(OperatorError, match="way/credentials"):
-        FileVault(tmp_path / "way" / "credentials", words("right")[0]).put("a", "b")
+        FileVault(tmp_path / "way" / "credentials", words("the right words")[0]).put("a", "b")
 
 
 def test_todays_token_comes_from_the_vault_and_every_lack_names_the_mend():
-    vault = KeyringVault(Ring())
+    vault = KeyringVault(Ring(), Ring.errors.KeyringError)
     with pytest.raises(OperatorError, match="patang login"):
-        kite.living(vault, "KEY", NOON)
+        kite.living(vault, "there", "KEY", NOON)
     vault.put("session:KEY", "no JSON")
     with pytest.raises(OperatorError, match="patang login"):
-        kite.living(vault, "KEY", NOON)
-    kite.keep(vault, a_session())
-    assert kite.living(vault, "KEY", NOON).access_token == "TOKENSECRET"
-    assert kite.living(vault, "KEY", SIX_NEXT_DAY - 1).access_token == "TOKENSECRET"
+        kite.living(vault, "there", "KEY", NOON)
+    kite.keep(vault, "there", a_session())
+    assert kite.living(vault, "there", "KEY", NOON).access_token == "TOKENSECRET"
+    assert kite.living(vault, "there", "KEY", SIX_NEXT_DAY - 1).access_token == "TOKENSECRET"
     with pytest.raises(OperatorError, match="06:00"):
-        kite.living(vault, "KEY", SIX_NEXT_DAY)
+        kite.living(vault, "there", "KEY", SIX_NEXT_DAY)

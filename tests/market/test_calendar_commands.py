@@ -77,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def upstox(tmp_path, monkeypatch, run):  # noqa: F811
     """Serve Upstox's protocol to a desk whose vault has a token for it."""
-    monkeypatch.setenv("PATANG_PASSPHRASE", "right")
+    monkeypatch.setenv("PATANG_PASSPHRASE", "the right words")
     monkeypatch.setenv("UPSTOX_ANALYTICS_TOKEN", TOKEN)
     monkeypatch.setitem(__import__("sys").modules, "keyring", None)
     served = Upstox()

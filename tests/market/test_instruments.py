@@ -2,11 +2,12 @@
 
 import gzip
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from engine.errors import DataError
-from engine.market.dumps import Dumps, ban_list, listings_of, surveillance_list
+from engine.market.dumps import Dumps, ban_list, content_of, listings_of, surveillance_list
 from engine.market.instruments import Change, Instruments, Listing, read
 
 DAY = date(2026, 8, 18)
@@ -160,6 +161,30 @@ def test_a_surveillance_list_needs_its_columns():
     assert surveillance_list("symbol,measure\nX,ASM\n", "list") == [("X", "ASM")]
     with pytest.raises(DataError, match="symbol and measure"):
         surveillance_list("a,b\n", "list")
+
+
+@pytest.mark.parametrize(
+    "exchange",
+    ["../../out", "..", ".", "", "/tmp/out", "NSE/../../out", "nse", "N S E", "NSE\x00", "=cmd|", "X" * 200, "lists"],
+)
+def test_an_exchange_that_is_none_writes_nothing_anywhere(tmp_path, exchange):
+    home = tmp_path / "deep" / "folder"
+    home.mkdir(parents=True)
+    text = HEAD + ROWS.splitlines()[0].rsplit(",", 1)[0] + f",{exchange}\n"
+    with pytest.raises(DataError, match=r"line 2: .*(no exchange|NUL)"):
+        Dumps(home).keep(DAY, text.encode())
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_small_file_that_unpacks_to_gigabytes_is_refused(monkeypatch, tmp_path):
+    bomb = gzip.compress(bytes(80 << 20), 1)
+    assert len(bomb) < 1 << 20
+    for content in (bomb, gzip.compress(b"") + bomb, bytes(80 << 20)):
+        with pytest.raises(DataError, match="more than 64 MB"):
+            Dumps(tmp_path).keep(DAY, content)
+    assert len(content_of(Path("/dev/zero"))) == (64 << 20) + 1
+    with pytest.raises(DataError, match="field larger"):
+        Dumps(tmp_path).keep(DAY, (HEAD + "x" * 200_000).encode())
 
 
 def test_a_kept_dump_comes_back_by_day_and_exchange(tmp_path):

@@ -16,7 +16,9 @@ class Client:
     """Speaks to an exchange in process, as the socketless REST client would."""
 
     def __init__(self, **config):
-        self.exchange = Exchange(SandboxConfig(**({"speed": None, "symbols": ("INFY", "SBIN")} | config)))
+        self.exchange = Exchange(
+            SandboxConfig(**({"speed": None, "symbols": ("INFY", "SBIN"), "salt": "a test"} | config))
+        )
         self.api = Api(self.exchange)
 
     def call(self, method, path, form=None, query=(), body=None):

@@ -3,8 +3,9 @@
 import gzip
 
 import pytest
-import requests
 from kiteconnect import KiteConnect
+
+from brokers.sandbox import key
 
 SECOND = 1_000_000_000
 DUMP = """
@@ -38,10 +39,10 @@ class Trader:
         self.seconds(3)
 
     def seconds(self, count):
-        now = requests.get(f"{self._rest}/sandbox/clock").json()["now"]
+        now = key.ask(self._rest, "GET", "/sandbox/clock")["now"]
         until = now + count * SECOND
         while now < until:
-            now = requests.post(f"{self._rest}/sandbox/advance", json={"until": until}).json()["now"]
+            now = key.ask(self._rest, "POST", "/sandbox/advance", {"until": until})["now"]
 
     def order(self, key, side, quantity, price=0.0, **more):
         exchange, _, symbol = key.partition(":")

@@ -5,7 +5,9 @@ import json
 import aiohttp
 import pytest
 
+from brokers.sandbox import key
 from brokers.sandbox.lockstep import LockstepPacer
+from brokers.sandbox.visitors import bearer
 from engine.errors import ConnectionFailed
 
 SECOND = 1_000_000_000
@@ -73,7 +75,7 @@ def digest(messages):
 
 def test_the_same_seed_and_requests_give_the_same_bytes(start):
     def once(seed):
-        _, endpoint = start(seed=seed)
+        _, endpoint = start(seed=seed, salt="once")
         return asyncio.run(desk_run(endpoint, three_minutes))
 
     first, again, other = once(7), once(7), once(8)
@@ -169,7 +171,10 @@ def test_a_pacer_says_what_is_wrong(start):
 
 def test_whoever_leads_the_clock_over_a_socket_is_answered_as_over_http(start):
     async def lead(rest, messages):
-        async with aiohttp.ClientSession() as http, http.ws_connect(f"{rest}/sandbox/pace") as socket:
+        async with (
+            aiohttp.ClientSession(headers=bearer(key.of(rest))) as http,
+            http.ws_connect(f"{rest}/sandbox/pace") as socket,
+        ):
             answers = []
             for message in messages:
                 await socket.send_str(message)
@@ -189,5 +194,4 @@ def test_whoever_leads_the_clock_over_a_socket_is_answered_as_over_http(start):
 
 
 async def clock(rest):
-    async with aiohttp.ClientSession() as http, http.get(f"{rest}/sandbox/clock") as answer:
-        return await answer.json()
+    return await asyncio.to_thread(key.ask, rest, "GET", "/sandbox/clock")

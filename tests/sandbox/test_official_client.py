@@ -7,6 +7,7 @@ import pytest
 import requests
 from kiteconnect import KiteConnect, exceptions
 
+from brokers.sandbox import key
 from brokers.sandbox.universe import NAMES
 
 MINUTE = 60_000_000_000
@@ -18,9 +19,9 @@ class Session:
         self.kite = KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest)
 
     def advance(self, ns):
-        clock = requests.get(f"{self.endpoint.rest}/sandbox/clock", timeout=5).json()
+        clock = key.ask(self.endpoint.rest, "GET", "/sandbox/clock")
         body = {"until": clock["now"] + ns}
-        return requests.post(f"{self.endpoint.rest}/sandbox/advance", json=body, timeout=30).json()
+        return key.ask(self.endpoint.rest, "POST", "/sandbox/advance", body, 30)
 
 
 @pytest.fixture

@@ -10,18 +10,19 @@ import aiohttp
 import pytest
 import requests
 
-from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox import Sandbox, SandboxConfig, key
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.routes import Api
 from brokers.sandbox.server import Pace
+from brokers.sandbox.visitors import bearer
 from brokers.sandbox.wire import Request
-from engine.errors import BusyError, ConfigError, DataError
+from engine.errors import BusyError, ConfigError, ConnectionFailed, DataError
 
 SECOND = 1_000_000_000
 
 
 def clock(endpoint):
-    return requests.get(f"{endpoint.rest}/sandbox/clock", timeout=5).json()
+    return key.ask(endpoint.rest, "GET", "/sandbox/clock")
 
 
 def test_a_taken_port_is_named(start):
@@ -57,7 +58,7 @@ def test_stopping_frees_the_port_and_may_be_repeated():
     endpoint = sandbox.start()
     sandbox.stop()
     sandbox.stop()
-    with pytest.raises(requests.ConnectionError):
+    with pytest.raises(ConnectionFailed):
         clock(endpoint)
     again = Sandbox(SandboxConfig(speed=None, port=int(endpoint.rest.rsplit(":", 1)[1])))
     assert again.start().rest == endpoint.rest
@@ -72,7 +73,7 @@ def test_in_the_foreground_it_serves_until_interrupted():
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment) as process:
         rest = process.stdout.readline().decode().strip()
-        assert requests.get(f"{rest}/sandbox/clock", timeout=5).json()["over"] is False
+        assert key.ask(rest, "GET", "/sandbox/clock")["over"] is False
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
 
@@ -103,7 +104,7 @@ def test_the_clock_runs_at_its_speed(start):
     most = 20 * (time.monotonic() - asked)
     assert 0.8 * least < (after - before) / SECOND < most + 1
     body = {"until": after}
-    answer = requests.post(f"{endpoint.rest}/sandbox/advance", json=body, timeout=5)
+    answer = requests.post(f"{endpoint.rest}/sandbox/advance", json=body, headers=bearer(endpoint.admin), timeout=5)
     assert (answer.status_code, answer.json()["error_type"]) == (400, "InputException")
 
 
@@ -221,14 +222,14 @@ def test_a_market_too_big_for_its_pace_slows_down_and_still_answers():
 
 def test_a_held_clock_stands_while_requests_are_answered_and_goes_on_from_there(start):
     _, endpoint = start(speed=30.0)
-    held = requests.post(f"{endpoint.rest}/sandbox/hold", timeout=5).json()
+    held = key.ask(endpoint.rest, "POST", "/sandbox/hold")
     assert held["held"]
     headers = {"Authorization": f"token {endpoint.api_key}:{endpoint.access_token}"}
     answers = [requests.get(f"{endpoint.rest}/orders", headers=headers, timeout=5).status_code for _ in range(30)]
     assert answers == [200] * 30, "on a clock that stands, waiting for a rate would never end"
     time.sleep(0.5)
     assert clock(endpoint)["now"] == held["now"]
-    assert not requests.delete(f"{endpoint.rest}/sandbox/hold", timeout=5).json()["held"]
+    assert not key.ask(endpoint.rest, "DELETE", "/sandbox/hold")["held"]
     time.sleep(0.5)
     assert 10 * SECOND < clock(endpoint)["now"] - held["now"] < 60 * SECOND
 

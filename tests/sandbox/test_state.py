@@ -4,10 +4,9 @@ import json
 from hashlib import sha256
 
 import pytest
-import requests
 from kiteconnect import KiteConnect
 
-from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox import Sandbox, SandboxConfig, key
 from brokers.sandbox.state import State
 from brokers.sandbox.wire import Request
 from engine.errors import ConfigError, DataError
@@ -93,8 +92,8 @@ def test_a_started_sandbox_keeps_its_state_over_a_stop(tmp_path):
         sandbox = Sandbox(config(file))
         end = sandbox.start()
         kite = KiteConnect(end.api_key, end.access_token, root=end.rest)
-        now = requests.get(f"{end.rest}/sandbox/clock", timeout=5).json()["now"]
-        requests.post(f"{end.rest}/sandbox/advance", json={"until": now + 5 * SECOND}, timeout=5)
+        now = key.ask(end.rest, "GET", "/sandbox/clock")["now"]
+        key.ask(end.rest, "POST", "/sandbox/advance", {"until": now + 5 * SECOND})
         kite.place_order("regular", "NSE", "INFY", "BUY", 1, "CNC", "LIMIT", price=1400)
         orders.append([order["order_id"] for order in kite.orders()])
         sandbox.stop()

@@ -1,21 +1,23 @@
-"""Replaces a file whole or not at all."""
+"""Replaces a file whole or not at all, for writers that want a name to write to; what has its bytes takes `private`."""
 
 import contextlib
 import errno
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a name beside `path` to write to; it takes the place of `path`, on disk, when the block ends well.
+    """Yield an empty file beside `path` to write to; it takes the place of `path`, on disk, when the block ends well.
 
-    Raises `OSError`; what stood at `path` then still stands, and nothing is left beside it.
+    It is this user's alone, and its name cannot be foreseen. Raises `OSError`; what stood at `path` then still stands, and nothing is left beside it.
     """
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     try:
         yield fresh
         sync(fresh)
