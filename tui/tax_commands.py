@@ -25,8 +25,8 @@ from engine.market.lots import Matched, match
 from engine.market.statement import NOTE, Posting, statement
 from engine.market.tax import SLAB, Bucket, Entry, Report, TaxRules, financial_year
 from engine.market.tradebook import read_holdings, read_tradebook
-from engine.texts import cell, plain
 from engine.ops.files import replacing
+from engine.texts import cell, plain
 from store.schema import connect, refusal
 
 DONE = 0
