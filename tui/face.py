@@ -31,7 +31,7 @@ class DeskFace(Protocol):
         ...
 
     def resume(self, reason: str) -> None:
-        """Let the kill switch go, from any thread."""
+        """Let the kill switch go, from any thread; raise `OperatorError` where the disk does not take that."""
         ...
 
     def stop(self) -> None:

@@ -114,8 +114,14 @@ class Operator:
         self._dialogs.fill_in(
             "Let the desk go on?", body, [EntryField("reason", "what you found, for the record")],
             lambda texts: "" if texts[0] else "a reason is needed",
-            lambda texts: self._face.resume(texts[0]),
+            lambda texts: self._release(texts[0]),
         )  # fmt: skip
+
+    def _release(self, reason: str) -> None:
+        try:
+            self._face.resume(reason)
+        except PatangError as error:
+            self._bench.warn(str(error))
 
     def quit(self, leave: Callable[[], None]) -> None:
         """Leave; with open positions ask first."""

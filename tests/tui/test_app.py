@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from textual.widgets import Button, Input
 
+from engine.errors import OperatorError
 from tests.tui.fake import FakeDesk
 from tui.actions import ACTIONS, caps
 from tui.app import PatangApp
@@ -616,6 +617,18 @@ async def test_a_stopped_desk_goes_on_with_a_reason_and_only_with_one():
         await settle(app, pilot)
         assert app.face.resumed == ["fine"]
         assert not app.screen.query_one(KillBand).display
+
+
+async def test_a_release_that_the_disk_does_not_take_is_told_and_the_screen_goes_on():
+    def refuse(_):
+        raise OperatorError("not released: KILL.log: no space left on device")
+
+    async with running() as (app, pilot):
+        app.face.resume = refuse
+        await pilot.press("ctrl+k", "ctrl+r", *"fine", "enter")
+        await settle(app, pilot)
+        assert "not released: KILL.log: no space left on device" in "\n".join(screen_text(app))
+        assert app.screen.query_one(KillBand).display
 
 
 async def test_a_flattened_desk_is_flat_once_nothing_is_held_and_nothing_works():
