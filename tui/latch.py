@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from engine.errors import ConnectionFailed, NothingFound, OperatorError
 from engine.ops.control import ask, socket_path
+from engine.texts import plain
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch
 from tui import places
 from tui.places import Place
@@ -33,7 +34,7 @@ def kill(file: Path | None, reason: str, *, flatten: bool, as_json: bool) -> int
     for answer in told:
         if "error" in answer:
             sys.stderr.write(
-                f"patang: the {str(answer['mode']).lower()} desk of {answer['folder']}: {answer['error']}\n"
+                plain(f"patang: the {str(answer['mode']).lower()} desk of {answer['folder']}: {answer['error']}") + "\n"
             )
     for answer in told:
         show(answer, as_json=as_json)

@@ -49,7 +49,7 @@ def _desks(file: Path | None, mode: str) -> list[tuple[Path, dict[str, Any]]]:
 def _text(answer: dict[str, Any]) -> str:
     rows = answer["differences"]
     lines = [
-        f"{plain(answer['mode'])}  {answer['state']}  {len(rows) or 'no'} difference{'' if len(rows) == 1 else 's'}"
+        f"{plain(answer['mode'])}  {plain(answer['state'])}  {len(rows) or 'no'} difference{'' if len(rows) == 1 else 's'}"
     ]
     table: list[tuple[str, ...]] = [("key", "kind", "broker", "here", "since", "choices")]
     for row in rows:

@@ -14,7 +14,12 @@ _LINES: Final = re.compile(r"([\n\t])")
 
 
 class Shown(io.TextIOWrapper):
-    """A stream that shows what it is given: lines, tabs and characters, of which none gives a terminal an order."""
+    """Shows what it is given, in place of another stream: lines, tabs and characters, of which none gives an order."""
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        buffer = cast("IO[bytes]", stream.buffer)
+        super().__init__(buffer, stream.encoding, "backslashreplace", line_buffering=stream.line_buffering)
+        self._stream = stream  # whose end would close the buffer
 
     def write(self, text: str) -> int:
         """Write a text, a blank for each control character."""
@@ -37,8 +42,7 @@ def take_streams() -> None:
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.flush()
-            buffer, lines = cast("IO[bytes]", stream.buffer), stream.line_buffering
-            setattr(sys, name, Shown(buffer, stream.encoding, "backslashreplace", line_buffering=lines))
+            setattr(sys, name, Shown(stream))
 
 
 def begin_line() -> None:

@@ -1,0 +1,211 @@
+"""Every command with foreign text in everything it reads: nothing of it is obeyed, and no line is forged."""
+
+import io
+import json
+import sqlite3
+import sys
+from contextlib import closing
+
+import pytest
+
+from engine.ops.control import Door, socket_path
+from engine.ops.doctor import Check
+from engine.trading.killswitch import KillSwitch, Latch
+from store.schema import connect, migrate, shipped_migrations
+from tests.foreign import HOSTILE, VALID, obeyed
+from tui import doctor
+from tui.cli import app, call
+from tui.streams import take_streams
+
+WORD = VALID.replace("\x00", "")
+"""What a shell can pass."""
+SYMBOL = WORD.upper()
+NOON = 1_795_156_200_000_000_000
+CHOSEN = {
+    "side": "BUY", "kind": "order", "verdict": "OK", "cause": "bar", "decision": 1, "intent": 7, "rung": 1, "ladder": 1,
+    "symbol": SYMBOL, "product": "CNC", "exchange": "NSE", "state": "closed", "request": "{}", "plan": "{}",
+}  # fmt: skip
+"""What rows hold where a text of any kind is not allowed, or would not be found."""
+PREVIEW = {
+    "order": HOSTILE, "value": 1.0, "charges": 1.0, "charges_both_ways": 2.0, "charges_rest_on": HOSTILE,
+    "margin_broker": None, "margin_estimate": 1.0, "margin_missing": HOSTILE,
+}  # fmt: skip
+ON_DATABASE = ["--database", "desk.db"]
+CASES = {
+    "run": [["run", "--no-ui", "--config", WORD], ["run", "--confirm", WORD, "--live"]],
+    "demo": [["demo", "--speed", WORD]],
+    "replay": [["replay", WORD, "--date", "2024-06-04"], ["replay", ".", "--date", WORD]],
+    "sandbox": [["sandbox", "--fault", WORD], ["sandbox", "--holding", WORD], ["sandbox", "--date", WORD]],
+    "status": [["status"], ["status", "--json"]],
+    "kill": [["kill", "--reason", WORD], ["kill", "--reason", WORD, "--json"]],
+    "stop": [["stop", "--mode", WORD], ["stop", "--mode", "paper"]],
+    "resume": [["resume", "--reason", WORD], ["resume", "--reason", WORD, "--json"], ["resume", "--reason", WORD]],
+    "drill": [["drill", "--runs", WORD]],
+    "reconcile": [["reconcile"], ["reconcile", "--json"], ["reconcile", WORD, "ignore"], ["reconcile", WORD]],
+    "shadow": [["shadow"], ["shadow", "--json"], ["shadow", "--date", WORD]],
+    "login": [["login", "--port", WORD], ["login", "--config", WORD]],
+    "logout": [["logout", "--config", WORD]],
+    "doctor": [["doctor"], ["doctor", "--json"], ["doctor", "--static-ip", WORD]],
+    "export": [["export", what, *ON_DATABASE, "--format", form] for what in ("trades", "orders", "fills", "positions")
+               for form in ("csv", "json")] + [["export", "bars", "--symbol", WORD], ["export", WORD]],
+    "trace": [["trace", "7", *ON_DATABASE], ["trace", "D1", *ON_DATABASE], ["trace", WORD, *ON_DATABASE],
+              ["trace", "--why", WORD, *ON_DATABASE], ["trace", "--why", WORD, "--json", *ON_DATABASE]],
+    "limits": [["limits"], ["limits", "--json"]],
+    "limits set": [["limits", "set", WORD, "5", "--reason", WORD], ["limits", "set", "a", WORD, "--reason", WORD]],
+    "calendar": [["calendar", WORD], ["calendar", "2026-11-20", "--exchange", WORD]],
+    "charges": [["charges", "--exchange", WORD, "--segment", WORD, "--side", "BUY", "--qty", "1", "--price", "1"]],
+    "tax": [["tax", "--fy", WORD], ["tax", "--fy", "2026-27", *ON_DATABASE],
+            ["tax", "--fy", "2026-27", *ON_DATABASE, "--view", "open"], ["tax", "--fy", "2026-27", "--trades", WORD]],
+    "order": [["order", "buy", WORD, "1", "--bare"], ["order", "buy", WORD, "1", "--bare", "--yes"],
+              ["order", "buy", WORD, "1", "--bare", "--yes", "--json"]],
+    "modify": [["modify", WORD, "--price", "1"]],
+    "cancel": [["cancel", WORD], ["cancel", WORD, "--json"]],
+    "instruments keep": [["instruments", "keep", WORD], ["instruments", "keep", "odd.csv", "--date", "2026-11-20"]],
+    "instruments find": [["instruments", "find", WORD, "--folder", "."], ["instruments", "find", WORD, "--folder", WORD]],
+    "instruments chain": [["instruments", "chain", WORD, "--folder", "."]],
+    "instruments expiries": [["instruments", "expiries", WORD, "--folder", "."]],
+    "instruments changes": [["instruments", "changes", WORD, WORD]],
+    "instruments actions": [["instruments", "actions", WORD, WORD, WORD]],
+    "bench": [["bench", WORD]],
+    "completion": [["completion", WORD]],
+    "version": [["version", WORD], ["version"]],
+    "config check": [["config", "check", "--config", WORD], ["config", "check", "--config", "odd.toml"]],
+    "config show": [["config", "show", "--config", WORD], ["config", "show", "--config", "odd.toml"]],
+}  # fmt: skip
+
+
+def commands(of=app, path=()):
+    """Return the name of every command that does something, groups without a default left out."""
+    found = []
+    for name in of:
+        if not name.startswith("-"):
+            each = of[name]
+            found += [" ".join((*path, name))] * (each.default_command is not None)
+            found += commands(each, (*path, name))
+    return found
+
+
+def test_every_command_has_its_cases():
+    assert sorted(set(commands())) == sorted(CASES)
+
+
+class Desk:
+    """A desk of which every text is a stranger's."""
+
+    def describe(self):
+        return json.dumps({"mode": HOSTILE, "state": HOSTILE, "now": NOON, "kill_reason": HOSTILE, HOSTILE: HOSTILE,
+                           "governor": {HOSTILE: {HOSTILE: 1}}, "differences": [HOSTILE], "failed": [HOSTILE]})  # fmt: skip
+
+    def limits(self):
+        limit = {"name": HOSTILE, "value": 1.0, "configured": 2.0, "who": HOSTILE, "reason": HOSTILE}
+        return json.dumps({"mode": HOSTILE, "limits": [limit]})
+
+    def set_limit(self, change, *, confirmed):
+        del change, confirmed
+        return f"done: {HOSTILE}"
+
+    def resume(self, reason, who):
+        del reason, who
+        return Latch("halt", HOSTILE, HOSTILE, NOON)
+
+    def differences(self):
+        row = {"key": HOSTILE, "kind": HOSTILE, "theirs": HOSTILE, "ours": HOSTILE, "since": NOON, "ignored": True,
+               "choices": [HOSTILE]}  # fmt: skip
+        return json.dumps({"mode": HOSTILE, "state": HOSTILE, "differences": [row]})
+
+    def submit(self, act, token=0, detail=""):
+        del token, detail
+        return ["preview"].index(act) if act == "preview" else 1
+
+    def answer(self, number):
+        return f"done: {json.dumps(PREVIEW) if number == 0 else HOSTILE}"
+
+
+def fill(path):
+    """Make a database in which every text of every table is a stranger's."""
+    with closing(connect(path, write=True)) as made:
+        migrate(made, path, shipped_migrations())
+        tables = [name for (name,) in made.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        for table in tables:
+            row = {name: CHOSEN.get(name, {"TEXT": VALID, "REAL": 1.5}.get(kind, NOON))
+                   for name, kind in made.execute("SELECT name, type FROM pragma_table_info(?)", (table,))}  # fmt: skip
+            row |= {"shadow": {"kind": "order"}, "decisions": {"kind": "enter"}, "gtts": {"kind": "single"},
+                    "meta": {"key": "opened"}, "audit": {"act": "strategy_failed"}}.get(table, {})  # fmt: skip
+            try:
+                made.execute(
+                    f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()]
+                )
+            except sqlite3.IntegrityError:  # a table whose texts are of a list of their own
+                if table != "paper":
+                    raise
+
+
+class Terminal(io.BytesIO):
+    """A terminal that keeps what it is sent."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    state = folder / "state" / "patang"
+    for mode in ("sandbox", "shadow"):
+        (state / mode).mkdir(parents=True, mode=0o700)
+    fill(folder / "desk.db")
+    fill(state / "shadow" / "desk.db")
+    (folder / "odd.csv").write_text(VALID)
+    (folder / "odd.toml").write_text(f"[feed]\nwatch = [{json.dumps(WORD)}]\n")
+    (state / "sandbox" / "KILL").write_text(VALID)
+    door = Door(socket_path(state / "sandbox"), Desk(), KillSwitch(state / "sandbox" / "KILL"), lambda *_: None)
+    yield folder
+    door.close()
+
+
+@pytest.fixture
+def shown(home, monkeypatch):
+    """Return a function that runs a command at a terminal and returns what that was sent, and the exit code."""
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr(doctor, "beforehand", lambda *_: [Check(HOSTILE, "ok", HOSTILE, HOSTILE)])
+
+    async def examined(*_):
+        return []
+
+    monkeypatch.setattr(doctor, "_examine", examined)
+
+    def run(*arguments):
+        terminals = [Terminal(), Terminal()]
+        with pytest.MonkeyPatch.context() as patch:
+            for name, terminal in zip(("stdout", "stderr"), terminals, strict=True):
+                patch.setattr(sys, name, io.TextIOWrapper(terminal, "utf-8", write_through=True))
+            patch.setattr(sys, "stdin", io.StringIO())
+            take_streams()
+            code = call(arguments)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            return "".join(terminal.getvalue().decode() for terminal in terminals), code
+
+    return run
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_command_lets_foreign_text_give_orders_or_forge_a_line(shown, name):
+    for arguments in CASES[name]:
+        told, code = shown(*arguments)
+        assert obeyed(told) == [], (arguments[:2], code)
+        assert told, arguments[:2]
+
+
+def test_what_the_cases_read_is_foreign(shown):
+    """The cases would prove nothing where the text did not come through."""
+    for arguments in (["status"], ["limits"], ["reconcile"], ["trace", "7", *ON_DATABASE], ["doctor"],
+                      ["trace", "--why", WORD, *ON_DATABASE], ["cancel", WORD], ["kill", "--reason", WORD],
+                      ["resume", "--reason", WORD],
+                      ["order", "buy", WORD, "1", "--bare"], ["export", "orders", *ON_DATABASE],
+                      ["limits", "set", "a", "5", "--reason", "b"]):  # fmt: skip
+        told, _ = shown(*arguments)
+        assert "click=app.quit" in told, arguments
