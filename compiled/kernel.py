@@ -90,6 +90,15 @@ class Setup:
         self.first = first
 
 
+def words(error: BaseException) -> str:
+    """Return what an error is and says, where it says anything: its text may be an error of its own."""
+    name: str = type(error).__name__
+    try:
+        return name + ": " + str(error)
+    except BaseException:  # noqa: BLE001  see `Kernel.call_bar`
+        return name + ": what it says cannot be read"
+
+
 @final
 class OvernightRequest:
     """What a strategy asked for with a day's bar, and why: it waits for the instrument's next open."""
@@ -176,14 +185,17 @@ class Kernel(Entries):
         slot.context.quotes[token] = market
         slot.context.held[token] = []
         market.listeners.append(slot)
+        slot.calls += 1
         try:
             follows = slot.strategy.follow(token)
             if len(follows) > 0:
                 slot.follows[token] = Followed(follows)
-        except Exception as error:  # noqa: BLE001  see call_bar
+            ticks = slot.strategy.wants_ticks
+        except BaseException as error:  # noqa: BLE001  see call_bar
             self._stop(slot, error)
             return
-        if slot.strategy.wants_ticks:
+        slot.calls += 1
+        if ticks:
             market.tickers.append(slot)
             market.calm = False
 
@@ -543,11 +555,13 @@ class Kernel(Entries):
 
     def call_bar(self, slot: Slot, context: Context, bar: Bar) -> bool:
         """Show a bar to a strategy at its context's time; return whether it asked for something, or failed."""
+        slot.calls += 1
         try:
             slot.strategy.on_bar(context, bar)
-        except Exception as error:  # noqa: BLE001  a strategy's fault stops that strategy, never the desk
+        except BaseException as error:  # noqa: BLE001  whatever a strategy raises stops that strategy, never the desk
             self._stop(slot, error)
             return True
+        slot.calls += 1
         if not context.requests:
             return False
         self._requests(slot, Cause(BAR, bar.token, bar.end, bar.close))
@@ -556,23 +570,30 @@ class Kernel(Entries):
     def _call_tick(self, slot: Slot, tick: Tick) -> None:
         slot.context.now = self.out.now
         slot.context.warming = False
+        slot.calls += 1
         try:
             slot.strategy.on_tick(slot.context, tick)
-        except Exception as error:  # noqa: BLE001  see call_bar
+        except BaseException as error:  # noqa: BLE001  see call_bar
             self._stop(slot, error)
+            return
+        slot.calls += 1
         if slot.context.requests:
             self._requests(slot, Cause(TICK, tick.token, tick.ts, tick.ltp))
 
     def _call_timer(self, slot: Slot, now: i64) -> None:
+        slot.calls += 1
         try:
             slot.strategy.on_timer(slot.context, now)
-        except Exception as error:  # noqa: BLE001  see call_bar
+        except BaseException as error:  # noqa: BLE001  see call_bar
             self._stop(slot, error)
+            return
+        slot.calls += 1
         if slot.context.requests:
             self._requests(slot, Cause(TIMER, 0, now, 0.0))
 
-    def _stop(self, slot: Slot, error: Exception) -> None:
-        slot.stopped = type(error).__name__ + ": " + str(error)
+    def _stop(self, slot: Slot, error: BaseException) -> None:
+        slot.calls += slot.calls % 2
+        slot.stopped = words(error)
         slot.error = error
         slot.context.requests = []
         self.out.alert("alarm", "strategy_stopped", slot.name + " stopped: " + slot.stopped)

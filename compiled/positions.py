@@ -66,8 +66,10 @@ class Slot:
         self.opens: i64 = 0
         self.due: i64 = 0
         self.stopped = ""
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         """What it raised, where a fault of its own has stopped it."""
+        self.calls: i64 = 0
+        """How often it was called, and has returned: odd while it is at work."""
         self.limited = False
         """Whether a limit has stopped it, which holds for the day."""
         self.entered: list[int] = []

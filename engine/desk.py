@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import date
 from typing import TypeVar
 
-from compiled.kernel import Kernel, Setup
+from compiled.kernel import Kernel, Setup, words
 from compiled.model import MINUTE, NEVER, SECOND, Bar, Instrument
 from compiled.positions import Slot
 from compiled.strategy import Strategy
@@ -85,6 +85,8 @@ class Desk:
         self.error: BaseException | None = None
         self.done = threading.Event()
         self._configured = current(settings.limits)
+        self.slots: list[Slot] = []
+        """What the strategies of the day run in."""
         self.kernel: Kernel
         self.gateway: Gateway
         self._shares: ShareRegister
@@ -105,6 +107,11 @@ class Desk:
     def opened(self) -> bool:
         """Tell whether it has met the broker and begun to trade."""
         return self._opened
+
+    @property
+    def thread(self) -> int:
+        """Return the engine's thread as Python numbers it, 0 before it runs."""
+        return self._thread.ident or 0
 
     def start(self) -> None:
         """Start the engine's thread."""
@@ -187,27 +194,34 @@ class Desk:
     # the thread
 
     def _main(self) -> None:
-        asyncio.run(self.run())
+        try:
+            asyncio.run(self.run())
+        except BaseException as error:  # noqa: BLE001  a thread's main: an exit or a cancellation that nobody asked for
+            self._end(error)
 
     async def run(self) -> None:
-        """Run its day, or its days, on the calling event loop; what ends it early is told, kept in `error`, and latches the switch."""
-        state = "stopped"
+        """Run its day, or its days, on the calling event loop; what ends it early is told, kept in `error`, and latches the switch.
+
+        A cancellation is passed on: whoever runs the loop knows whether it was meant.
+        """
         try:
             await self._days()
-        except PatangError as error:
-            state = self._die(error)
-        except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
-            state = self._die(_first(error))
-        finally:
-            self.board.header = self.board.header._replace(state=state)
-            self.done.set()
+        except Exception as error:  # noqa: BLE001  nothing dies quietly
+            self._end(_first(error))
+        else:
+            self._end(None)
 
-    def _die(self, error: BaseException) -> str:
-        self.error = error
-        if self._opened:
-            self.ports.kill.trigger(HALT, f"the engine died: {type(error).__name__}: {error}", "engine")
-        self._failure("engine", error)
-        return "failed"
+    def _end(self, error: BaseException | None) -> None:
+        """Have the engine be over: as it should be, or of an error."""
+        if self.done.is_set():
+            return
+        if error is not None:
+            self.error = error
+            if self._opened:
+                self.ports.kill.trigger(HALT, f"the engine died: {words(error)}", "engine")
+            self._failure("engine", error)
+        self.board.header = self.board.header._replace(state="stopped" if error is None else "failed")
+        self.done.set()
 
     async def _days(self) -> None:
         self._events, ports = asyncio.get_running_loop(), self.ports
@@ -337,7 +351,7 @@ class Desk:
         fill_in(first, await self._patiently(lambda: broker.bands(first)))
         asked = ports.clock.now()
         cash, known = await self._patiently(lambda: start_cash(journal, broker, day))
-        slots = [Slot(strategy, self._tokens(strategy.name, chosen)) for strategy in self.strategies]
+        slots = self.slots = [slot for strategy in self.strategies if (slot := self._slot(strategy, chosen))]
         setup = Setup(
             min(each.opens for each in own.values()), max(each.closes for each in own.values()), cash,
             self.settings.limits, list(self.settings.spans), f"P{self.settings.tag_salt}{day:%y%m%d}", hours=own,
@@ -447,12 +461,21 @@ class Desk:
                 await clock.sleep_until(clock.now() + SECOND)
         return await read()
 
+    def _slot(self, strategy: Strategy, chosen: list[Instrument]) -> Slot | None:
+        """Return a strategy's place in the kernel, None for one that cannot even say what it is called."""
+        try:
+            return Slot(strategy, self._tokens(strategy.name, chosen))
+        except BaseException as error:  # noqa: BLE001  a strategy's fault stops that strategy, never the desk
+            self._log.tell("alarm", "strategy_stopped", f"{type(strategy).__name__} stopped: {words(error)}")
+            return None
+
     def _build(self, hours: Hours) -> Loop:
         settings, ports = self.settings, self.ports
         inbox: deque[object] = deque()
         self.gateway = Gateway(
             self.kernel, ports.broker, ports.journal, ports.clock, Governor(settings.rates), ports.kill,
             settings.patience, inbox.append, random.Random(settings.jitter),  # noqa: S311  waits, no secrets
+            self._log.repeat,
         )  # fmt: skip
         books = Books(self.kernel, ports.broker, self.gateway, inbox.append)
         reconciler = Reconciler(

@@ -35,10 +35,12 @@ def build(name: str, table: Mapping[str, object]) -> Strategy:
     parameters = Parameters(name, table)
     try:
         strategy = _factory(_REGISTRY[name])(parameters)
-    except PatangError:
+    except (PatangError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
-        told = " ".join(f"{type(error).__name__}: {error}".split())
+    except BaseException as error:
+        from compiled.kernel import words  # noqa: PLC0415  only what fails needs it
+
+        told = " ".join(words(error).split())
         raise ConfigError(f"strategy {name} cannot be made: {_where(error)}{told}") from error
     parameters.finish()
     return strategy

@@ -55,6 +55,7 @@ NEAREST = {
     "engine/trading/bands.py": [BANDS],
     "engine/trading/books.py": [LIES, CORNERS, "tests/core/test_order_path_gateway.py"],
     "engine/trading/differences.py": ["tests/core/test_reconcile.py"],
+    "engine/trading/durable.py": [CORNERS, "tests/simulation/test_bad_disks.py"],
     "engine/trading/failures.py": ["tests/core/test_failures.py"],
     "engine/trading/gateway.py": ["tests/core/test_order_path_gateway.py", CORNERS, LIES, DEPOSITORY],
     "engine/trading/governor.py": ["tests/core/test_governor.py"],

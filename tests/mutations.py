@@ -15,6 +15,7 @@ class Mutant(NamedTuple):
 BOOKS = "engine/trading/books.py"
 LOOKUPS = "engine/trading/lookups.py"
 GATEWAY = "engine/trading/gateway.py"
+DURABLE = "engine/trading/durable.py"
 KILL = "engine/trading/killswitch.py"
 PRIVATE = "engine/ops/private.py"
 RESTORE = "engine/trading/restore.py"
@@ -82,7 +83,7 @@ ENGINE = (
         "            self._unknown(intent, str(error))",
         '            self._answer(intent, Verb.PLACE, Outcome.REFUSED, reason=f"busy: {error}")',
     ),
-    Mutant("a request leaves before it is on disk", GATEWAY, "await self.journal.commit()", "self.journal.commit()"),
+    Mutant("a request leaves before it is on disk", GATEWAY, "await self.record.keep(order.purpose)\n        if", "if"),
     Mutant(
         "the latch is not looked at before sending", GATEWAY,
         "return self.kill.latched and order.purpose is Purpose.ENTRY", "return False",
@@ -97,9 +98,17 @@ ENGINE = (
         "            self._answer(intent, verb, Outcome.ACCEPTED, broker_id)",
     ),
     Mutant(
-        "exits do not leave on a full disk", GATEWAY,
-        "            if purpose is Purpose.ENTRY:\n                raise",
-        "            if purpose is not Purpose.PROTECT:\n                raise",
+        "exits do not leave on a full disk", DURABLE,
+        "            if entry:\n                raise", "            if purpose is not Purpose.PROTECT:\n                raise",
+    ),
+    Mutant("an entry leaves ahead of its record", DURABLE, "            if entry:\n                raise\n", ""),
+    Mutant(
+        "exits wait for a disk that hangs", DURABLE,
+        "(self._entry_wait_s if entry else None)", "self._entry_wait_s",
+    ),
+    Mutant(
+        "a disk that has refused is not asked again", DURABLE,
+        "if self.bounded and not self._trying:", "if False:",
     ),
     Mutant("unwanted entries leave", GATEWAY, "        if order.unwanted:\n", "        if False:\n"),
     Mutant(

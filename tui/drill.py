@@ -28,6 +28,7 @@ from engine.ops.control import ask, socket_path
 from engine.trading.killswitch import Latch
 from engine.trading.limits import Change
 from store.schema import connect
+from tui.ending import Ending
 from tui.launch import heeding, signals
 from tui.station import Run, Station
 
@@ -165,13 +166,14 @@ def _exercise(exercise: Exercise, seed: int) -> Result:
         station.strategies = [Drilled()]
         watch = Watch(station)
         station.kill.listeners.append(watch.heard)
-        desk = station.open()
+        desk, ending = station.open(), Ending(station)
         try:
             key.ask(station.endpoint.rest, "POST", FAULTS, [LEFT_OPEN])
-            with heeding(station), signals(station, desk.stop, lambda: None):
+            with heeding(station), signals(station, ending, desk.stop, lambda: None):
                 result = _measure(exercise, station, watch)
         finally:
             station.close()
+            ending.over()
         late = _late(station.database, watch.latched[0] if watch.latched else 0)
     result = result._replace(entries_after_latch=late)
     result = result._replace(broken=", ".join(_broken(exercise, result)))

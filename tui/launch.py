@@ -20,6 +20,7 @@ from engine.config import Config, Configuration
 from engine.errors import ConfigError, DataError, PatangError
 from engine.texts import plain
 from engine.trading.killswitch import FLATTEN, HALT
+from tui.ending import Ending
 from tui.numbers import aligned
 from tui.station import SENDING, Run, Station
 from tui.streams import begin_line
@@ -83,7 +84,7 @@ def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
     warn_of_a_stale_core()
     screen = not no_ui and has_screen()
     station = Station(config, run)
-    interrupted = False
+    interrupted, ending = False, Ending(station)
     with heeding(station):
         try:
             beforehand(station)
@@ -91,12 +92,17 @@ def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
             warn_of_a_latch(station)
             admit(station)
             if screen:
-                desk = show(station)
+                desk = show(station, ending)
             else:
                 desk = station.open()
-                interrupted = wait(station, desk)
+                interrupted = wait(station, desk, ending)
         finally:
-            station.close()
+            if hasattr(station, "desk"):
+                ending.begin()
+            try:
+                station.close()
+            finally:
+                ending.over()
     return report(station, desk, interrupted=interrupted, as_json=as_json, screen=screen)
 
 
@@ -132,7 +138,7 @@ def warn_of_a_latch(station: Station) -> None:
         sys.stderr.write(f"patang: the kill switch is latched ({why}): no entries until patang resume --reason TEXT\n")
 
 
-def show(station: Station) -> "Desk":
+def show(station: Station, ending: Ending) -> "Desk":
     """Put up the screen, open the desk behind it, and return the desk when the operator leaves."""
     from tui.app import PatangApp  # noqa: PLC0415  a headless run has no screen
     from tui.opening import Opening  # noqa: PLC0415
@@ -148,7 +154,7 @@ def show(station: Station) -> "Desk":
     ui = station.config.ui
     opening = Opening(station, failed)
     app = PatangApp(opening, fps=ui.fps, direction=ui.colours, keymap=ui.keys, on_picture=opening.begin)
-    with signals(station, opening.stop, leave) as caught:
+    with signals(station, ending, opening.stop, leave) as caught:
         app.run()
         if signal.SIGHUP in caught:
             let_go()
@@ -158,20 +164,20 @@ def show(station: Station) -> "Desk":
         if desk is None:
             raise app.error or KeyboardInterrupt
         if app.error is not None:
-            go_on(station, desk, app.error)
+            go_on(station, desk, ending, app.error)
         elif signal.SIGHUP in caught:
             carry_on(desk)
     return desk
 
 
-def go_on(station: Station, desk: "Desk", error: Exception) -> None:
+def go_on(station: Station, desk: "Desk", ending: Ending, error: Exception) -> None:
     """Go on headless where the screen has died and the terminal is still there; say so there, in the log and as an alarm."""
     station.fail(SCREEN, error)
     text = f"the screen died: {type(error).__name__}: {error}"
     desk.alarm(f"{text}; the desk goes on without it")
     sys.stderr.write(f"patang: {plain(text)}; see {station.state / 'patang.log'}\n")
     sys.stderr.write("patang: the desk goes on without a screen; ctrl+c stops it, patang kill halts it\n")
-    wait(station, desk)
+    wait(station, desk, ending)
 
 
 def carry_on(desk: "Desk") -> None:
@@ -193,9 +199,9 @@ def let_go() -> None:
     os.close(nowhere)
 
 
-def wait(station: Station, desk: "Desk") -> bool:
+def wait(station: Station, desk: "Desk", ending: Ending) -> bool:
     """Wait headless for the end of the day, with progress on stderr; return whether it was interrupted."""
-    with signals(station, desk.stop, let_go) as caught:
+    with signals(station, ending, desk.stop, let_go) as caught:
         every = 1.0 if sys.stderr.isatty() else 5.0
         while not desk.done.wait(every):
             with contextlib.suppress(OSError):  # a terminal may be gone a moment before the signal that tells of it
@@ -240,16 +246,19 @@ def heeding(station: Station) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def signals(station: Station, halt: Callable[[], object], leave: Callable[[], object]) -> Iterator[list[int]]:
+def signals(
+    station: Station, ending: Ending, halt: Callable[[], object], leave: Callable[[], object]
+) -> Iterator[list[int]]:
     """Map the process's signals: INT and TERM stop in order, HUP follows the policy for a lost terminal.
 
-    Yields the list of those that have come. A hang-up that is ignored (nohup) stays ignored.
+    Yields the list of those that have come. A hang-up that is ignored (nohup) stays ignored. After it INT and
+    TERM go on to `ending`: whoever asks again does not break off what ends in order.
     """
     caught: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        del frame
         caught.append(number)
+        ending.ask(number, frame)
         halt()
         leave()
 
@@ -273,7 +282,7 @@ def signals(station: Station, halt: Callable[[], object], leave: Callable[[], ob
         yield caught
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, ending.ask if number in {signal.SIGINT, signal.SIGTERM} else handler)
 
 
 def report(station: Station, desk: "Desk", *, interrupted: bool, as_json: bool, screen: bool) -> int:

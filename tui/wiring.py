@@ -75,7 +75,9 @@ def wire(station: Station) -> Desk:
         logs.log_alarm(text)
         desk.alarm(text)
 
-    watchdog = Watchdog(config.watchdog, station.board, station.kill, station.state, tell, station.fail, paced=lockstep)
+    watchdog = Watchdog(
+        config.watchdog, station.board, station.kill, station.state, tell, station.fail, paced=lockstep, engine=desk
+    )  # fmt: skip
     station.closers.append(watchdog.close)
     station.release()
     desk.start()

@@ -6,17 +6,20 @@ the screen, the event loop or the database is stuck.
 """
 
 import contextlib
+import errno
 import json
 import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 from engine.errors import BusyError, ConfigError, ConnectionFailed, OperatorError
 from engine.ops.private import TRUSTED
+from engine.ops.reserve import Reserve
 from engine.texts import valid
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
 from engine.trading.limits import Change
@@ -25,6 +28,10 @@ LONGEST = 100
 """Unix socket paths end at 107 bytes on Linux, sooner elsewhere."""
 PATIENCE_S = 5.0
 WATCH_S = 0.2
+VISITORS = 16
+"""How many are served at the same time; each has `PATIENCE_S` to say what he wants."""
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED})
+"""What `accept` may fail of that passes."""
 LINE = 65_536
 ACTS = ("cancel", "preview", "order", "modify", "reconcile", "acknowledge")
 """What may be submitted from outside; limits and resumption have requests of their own, with their checks."""
@@ -47,6 +54,10 @@ class Controlled(Protocol):
 
     def resume(self, reason: str, who: str) -> Latch | None:
         """Unlatch the kill switch."""
+        ...
+
+    def alarm(self, text: str) -> None:
+        """Have a line shown and written down as an alarm."""
         ...
 
     def differences(self) -> str:
@@ -99,6 +110,9 @@ class Door:
         self._kill = kill
         self._failure = failure
         self._closing = threading.Event()
+        self._visitors = threading.BoundedSemaphore(VISITORS)
+        self._reserve = Reserve()
+        self._told: set[type[Exception]] = set()
         self._socket = self._listen()
         self._thread = threading.Thread(target=self._main, name="control", daemon=True)
         self._thread.start()
@@ -131,27 +145,55 @@ class Door:
         return listener
 
     def _main(self) -> None:
+        """Serve until closed; what goes wrong in one turn is heard of once and does not end the next."""
+        while not self._closing.is_set():
+            try:
+                self._turn()
+            except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
+                self._fail(error)
+                self._closing.wait(WATCH_S)
+        self._reserve.release()
+
+    def _turn(self) -> None:
+        if short := self._reserve.look():
+            self._desk.alarm(short)
+        self._kill.check_file()
         try:
-            while not self._closing.is_set():
-                self._kill.check_file()
-                try:
-                    connection, _ = self._socket.accept()
-                except TimeoutError:
-                    continue
+            connection, _ = self._socket.accept()
+        except TimeoutError:
+            return
+        except OSError as error:
+            if error.errno not in SHORTAGES:
+                raise
+            self._reserve.release()  # the next turn tells of it
+            self._closing.wait(WATCH_S)
+            return
+        if self._visitors.acquire(blocking=False):
+            try:
                 threading.Thread(target=self._serve, args=(connection,), name="visitor", daemon=True).start()
-        except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
+            except RuntimeError:  # no thread can be started now
+                self._visitors.release()
+                connection.close()
+        else:
+            connection.close()
+
+    def _fail(self, error: Exception) -> None:
+        if type(error) not in self._told:
+            self._told.add(type(error))
             self._failure("control", error)
 
     def _serve(self, connection: socket.socket) -> None:
         try:
             with connection, contextlib.suppress(OSError):
-                connection.settimeout(PATIENCE_S)
                 if _stranger(connection) is not None:
                     return
-                line = connection.makefile("rb").readline(LINE)
+                line = _line(connection)
+                connection.settimeout(PATIENCE_S)
                 connection.sendall(self._answer(line).encode() + b"\n")
         except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
             self._failure("control", error)
+        finally:
+            self._visitors.release()
 
     def _answer(self, line: bytes) -> str:
         try:
@@ -204,6 +246,18 @@ class Door:
         except ConfigError as error:
             return json.dumps({"error": str(error)})
         return json.dumps({"answer": answer})
+
+
+def _line(connection: socket.socket) -> bytes:
+    """Return what a visitor says; raise `TimeoutError` where he has not said it within `PATIENCE_S`, however slowly he speaks."""
+    said, ends = b"", time.monotonic() + PATIENCE_S
+    while b"\n" not in said and len(said) < LINE:
+        connection.settimeout(max(ends - time.monotonic(), 0.001))
+        part = connection.recv(LINE)
+        if not part or time.monotonic() >= ends:
+            break
+        said += part
+    return said[:LINE]
 
 
 def _text(value: object) -> str:

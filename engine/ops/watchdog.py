@@ -7,12 +7,14 @@ Each is told once, until it is well again. It reads the board and the machine, a
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
+from compiled.positions import Slot
 from engine.config import Watchdog as Bounds
 from engine.market.sessions import CONTINUOUS
+from engine.ops.hung import HungStrategies
 from engine.ports import Failure
 from engine.trading.board import Board
 from engine.trading.killswitch import HALT, KillSwitch
@@ -55,15 +57,30 @@ class Finding(NamedTuple):
     halts: bool
 
 
+class Engine(Protocol):
+    """What the watchdog looks at of a desk."""
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """The strategies of the day."""
+        ...
+
+    @property
+    def thread(self) -> int:
+        """The thread they are called in, as Python numbers it; 0 before it runs."""
+        ...
+
+
 class Watchdog:
     """Looks four times a second until closed; `tell` takes one line for the operator, `failure` hears if it dies.
 
-    `paced`: the exchange waits for the desk, so that neither heartbeat nor silence mean anything.
+    `paced`: the exchange waits for the desk, so that neither heartbeat nor silence mean anything. Without an `engine` no
+    strategy is looked at.
     """
 
     def __init__(
         self, bounds: Bounds, board: Board, kill: KillSwitch, folder: Path, tell: Callable[[str], None],
-        failure: Failure, *, paced: bool = False, sources: Sources | None = None,
+        failure: Failure, *, paced: bool = False, sources: Sources | None = None, engine: Engine | None = None,
     ) -> None:  # fmt: skip
         self._bounds = bounds
         self._board = board
@@ -74,6 +91,8 @@ class Watchdog:
         self._paced = paced
         self._sources = sources or Sources()
         self._offset = self._sources.wall() - self._sources.monotonic()
+        self._engine = engine
+        self._hung = HungStrategies(bounds.engine_s)
         self._told: set[str] = set()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._main, name="watchdog", daemon=True)
@@ -107,7 +126,16 @@ class Watchdog:
 
     def _findings(self) -> Iterator[Finding]:
         bounds, header = self._bounds, self._board.header
-        if header.state in AWAKE and not self._paced:
+        hung = (
+            []
+            if self._paced or self._engine is None
+            else list(self._hung.look(self._engine.slots, self._sources.monotonic(), self._engine.thread))
+        )
+        for name in hung:
+            yield Finding(f"strategy {name}", f"the engine has stood still for {bounds.engine_s:g} s in strategy {name}: "
+                          "it is ended there; if it does not come back, end the desk and start it without that strategy",
+                          halts=True)  # fmt: skip
+        if header.state in AWAKE and not self._paced and not self._hung.busy:
             silent = (self._sources.monotonic() - self._board.heartbeat) / SECOND
             if bounds.engine_s and self._board.heartbeat and silent > bounds.engine_s:
                 yield Finding("engine", f"the engine has stood still for {bounds.engine_s:g} s: protection is at the "

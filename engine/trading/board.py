@@ -154,6 +154,14 @@ class KillRow(NamedTuple):
     who: str
 
 
+class DiskState(NamedTuple):
+    """How the disk keeps up with the order path: seconds waited now and at most, requests that have left ahead of it."""
+
+    behind: float = 0.0
+    worst: float = 0.0
+    ahead: int = 0
+
+
 class GovernorState(NamedTuple):
     """The account's order rates and what waits for them, by class; times in ns."""
 
@@ -168,6 +176,7 @@ class GovernorState(NamedTuple):
     """How long each class is held back still, after the broker was busy."""
     unknown: int = 0
     """Requests whose outcome nobody has told yet."""
+    disk: DiskState = DiskState()
 
 
 class DifferenceRow(NamedTuple):

@@ -29,7 +29,7 @@ class Failures:
                 self._told.add(slot.name)
                 self._keep(slot, slot.error)
 
-    def _keep(self, slot: Slot, error: Exception) -> None:
+    def _keep(self, slot: Slot, error: BaseException) -> None:
         now, text = self._clock.now(), "".join(traceback.format_exception(error)).rstrip()
         self._journal.append("audit", {"ts": now, "who": slot.name, "act": ACT, "detail": text})
         logs.log_strategy(slot.name, error)

@@ -30,12 +30,17 @@ from engine.errors import OperatorError, OrderRefused, OrderUnknown, RetryableEr
 from engine.ports import Broker, Clock, Journal, Slices
 from engine.trading.backoff import BUSY, BackOff, longest
 from engine.trading.depository import AGAIN, unauthorised
+from engine.trading.durable import Record
 from engine.trading.governor import Governor
 from engine.trading.killswitch import KillSwitch
 from engine.trading.lookups import Lookups, Patience, Unresolved
 from engine.trading.requests import PURPOSES, Queued, by_urgency, changes, is_entry, purpose_of, token_of
 
 BACK_OFF = 1 * SECOND
+
+
+def _untold(level: str, name: str, text: str) -> None:
+    del level, name, text
 
 
 class Gateway:
@@ -52,10 +57,11 @@ class Gateway:
         patience: Patience,
         post: Callable[[object], None],
         jitter: random.Random | None = None,
+        tell: Callable[[str, str, str], None] = _untold,
     ) -> None:
         self.kernel = kernel
         self.broker = broker
-        self.journal = journal
+        self.record = Record(journal, patience.entry_wait_s, tell)
         self.clock = clock
         self.governor = governor
         self.kill = kill
@@ -176,6 +182,7 @@ class Gateway:
         """Send as requests come, `lanes` at a time, until cancelled."""
         free = asyncio.Semaphore(lanes)
         self._lanes = lanes
+        self.record.bounded = True
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self.wake.clear()
@@ -238,7 +245,7 @@ class Gateway:
             self._refuse_order(order, str(error))
 
     async def _place(self, order: Order) -> None:
-        await self._keep(order.purpose)
+        await self.record.keep(order.purpose)
         if self._barred(order):
             self._refuse_order(order, "the kill switch is latched")
             return
@@ -254,7 +261,7 @@ class Gateway:
         """Change an order, on disk first; an entry is not changed after the latch."""
         order, change = command.order, command.change
         try:
-            await self._keep(order.purpose)
+            await self.record.keep(order.purpose)
         except OperatorError as error:
             self._answer(order.intent, Verb.MODIFY, Outcome.REFUSED, order.order_id, str(error))
             return
@@ -264,18 +271,10 @@ class Gateway:
         request = self.broker.modify(order.order_id, change)
         await self._call(order.intent, Verb.MODIFY, order.order_id, request, order.purpose)
 
-    async def _keep(self, purpose: Purpose) -> None:
-        """Have the intent on disk. An entry that cannot be kept is an error; exits and protection leave all the same."""
-        try:
-            await self.journal.commit()
-        except OperatorError:
-            if purpose is Purpose.ENTRY:
-                raise
-
     async def _gtt(self, command: PlaceGtt | ModifyGtt | DeleteGtt) -> None:
         gtt = command.gtt
         self.touched[gtt.intent] = self._moves
-        await self._keep(Purpose.PROTECT)
+        await self.record.keep(Purpose.PROTECT)
         if isinstance(command, PlaceGtt):
             self.governor.call_sent(self.clock.now())
             self._answer(gtt.intent, Verb.PLACE, Outcome.SENT)

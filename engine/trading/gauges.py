@@ -80,7 +80,7 @@ class Gauges:
             governor.orders_last_minute(now), governor.rates.per_minute, governor.orders_today, governor.rates.per_day,
             tuple((purpose.name, sum(one.purpose == purpose.name for one in waiting)) for purpose in PURPOSES),
             tuple((purpose.name, governor.held(purpose, now)) for purpose in PURPOSES),
-            len(self.gateway.unresolved),
+            len(self.gateway.unresolved), self.gateway.record.state,
         )  # fmt: skip
         for number, one in enumerate(waiting):
             row = QueueRow(number, one.purpose.lower(), one.what, one.symbol, one.since, one.due)
@@ -139,6 +139,11 @@ class Gauges:
 def governor_fields(state: GovernorState) -> dict[str, object]:
     """Return the governor's state as `patang status` tells it; times in milliseconds."""
     held = {name: ns // 1_000_000 for name, ns in state.held if ns}
-    fields = state._asdict() | {"waiting": dict(state.waiting), "held_ms": held}
+    disk = {
+        "behind_ms": round(state.disk.behind * 1e3),
+        "worst_ms": round(state.disk.worst * 1e3),
+        "ahead": state.disk.ahead,
+    }
+    fields = state._asdict() | {"waiting": dict(state.waiting), "held_ms": held, "disk": disk}
     del fields["held"]
     return fields

@@ -18,6 +18,7 @@ from engine.trading.bands import BandWatch
 from engine.trading.board import Board, Header
 from engine.trading.books import Books
 from engine.trading.choices import Choices
+from engine.trading.durable import DISK_S, ENDLESS
 from engine.trading.eventlog import EventLog
 from engine.trading.failures import Failures
 from engine.trading.gaps import Gaps
@@ -33,6 +34,8 @@ from engine.trading.tickets import Counter
 from engine.trading.warming import WarmUp
 
 FRAME = SECOND // 10
+FINISH_S = 5.0
+"""How long the last rows of a day are waited for."""
 BY_HAND = "by hand"
 """The state of an open desk whose strategies do not enter, since its broker takes LIMIT orders only."""
 LEVELS = ("info", "fill", "warn", "alarm")
@@ -285,7 +288,8 @@ class Loop:
         limits.keep(self.journal, now, str(ist_day(now)), change)
         text = f"{change.name} {before:g} to {change.value:g}"
         self.log.tell("warn", "limit", f"{text} by {change.who}: {change.reason}")
-        return f"done: {text}"
+        late = self.gateway.record.state.behind >= DISK_S
+        return f"done: {text}{'; the disk has not taken it yet, and a crash would lose it' if late else ''}"
 
     def _decided(self, number: int, told: str) -> None:
         """Keep what became of a decision, and compare again to see that it is so."""
@@ -385,4 +389,4 @@ class Loop:
         self.turn()
         self.recorder.mark()
         self.publish(final=True)
-        await self.journal.commit()
+        await self.gateway.record.settle(FINISH_S if self.gateway.record.bounded else ENDLESS)

@@ -1,13 +1,19 @@
 """The desk's door: nobody who is slow or silent keeps others, or the kill file, waiting."""
 
+import errno
 import json
+import os
+import resource
 import socket
+import time
+from pathlib import Path
 
 import pytest
 
 from engine.errors import BusyError, ConnectionFailed, OperatorError
 from engine.ops import control
 from engine.ops.control import Door, ask, socket_path
+from engine.ops.reserve import KEPT, SHORT, Reserve
 from engine.trading.killswitch import KillSwitch
 from tests.desk.support import wait_for
 
@@ -141,3 +147,83 @@ def test_a_folder_in_place_of_the_door_is_one_line(tmp_path, kill):
     socket_path(tmp_path).mkdir()
     with pytest.raises(OperatorError, match=r"cannot listen at .*desk\.sock: it is a folder; remove it"):
         Door(socket_path(tmp_path), Desk(), kill, print)
+
+
+class Short:
+    """A listener that has no descriptor left for a while."""
+
+    def __init__(self, listener, times):
+        self.listener, self.times = listener, times
+
+    def accept(self):
+        if self.times:
+            self.times -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return self.listener.accept()
+
+    def close(self):
+        self.listener.close()
+
+
+def test_a_shortage_of_descriptors_ends_neither_the_door_nor_the_desk(tmp_path, kill, heard, monkeypatch):
+    monkeypatch.setattr(control, "WATCH_S", 0.01)
+    made = Door(socket_path(tmp_path), Desk(), kill, lambda *what: heard.append(what))
+    made._socket = short = Short(made._socket, 3)
+    wait_for(lambda: not short.times, "nobody could be let in three times")
+    assert ask(socket_path(tmp_path), {"cmd": "status"}) == {"state": "running"}
+    assert (short.times, heard) == (0, [])
+    made.close()
+
+
+def test_what_goes_wrong_at_the_door_is_told_once_and_it_goes_on(tmp_path, kill, heard, monkeypatch):
+    monkeypatch.setattr(control, "WATCH_S", 0.01)
+    made, wrong = Door(socket_path(tmp_path), Desk(), kill, lambda *what: heard.append(what)), [1, 2, 3]
+    right, kill.check_file = kill.check_file, lambda: 1 // 0 if wrong and wrong.pop() else right()
+    wait_for(lambda: not wrong, "it has gone wrong three times")
+    assert ask(socket_path(tmp_path), {"cmd": "status"}) == {"state": "running"}
+    assert [name for name, _ in heard] == ["control"]
+    made.close()
+
+
+def test_a_visitor_who_speaks_slowly_is_sent_away(door, monkeypatch):
+    monkeypatch.setattr(control, "PATIENCE_S", 0.2)
+    slow = visitor(door)
+    slow.settimeout(20.0)
+    with pytest.raises(OSError, match=r"Broken pipe|reset"):  # noqa: PT012  it takes as long as it takes
+        while True:
+            slow.sendall(b" ")
+            time.sleep(0.02)
+
+
+def test_no_more_than_so_many_are_served_at_once(door, monkeypatch):
+    monkeypatch.setattr(control, "PATIENCE_S", 60.0)
+    silent = [visitor(door) for _ in range(control.VISITORS)]
+    late = visitor(door)
+    late.settimeout(20.0)
+    assert late.recv(1) == b"", "the next one is sent away"
+    silent[0].sendall(b'{"cmd": "status"}\n')
+    assert silent[0].recv(100)
+    for one in [*silent, late]:
+        one.close()
+
+
+def test_descriptors_kept_in_reserve_are_there_when_no_other_is():
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    reserve, held = Reserve(), []
+    assert reserve.look() == ""
+    try:
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (max(int(each.name) for each in Path("/dev/fd").iterdir()) + 8, usual[1])
+        )
+        with pytest.raises(OSError, match="Too many"):  # noqa: PT012
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        assert [reserve.look(), reserve.look()] == [SHORT, ""], "told once"
+        held += [os.open(os.devnull, os.O_RDONLY) for _ in range(KEPT)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+        for each in held:
+            os.close(each)
+    assert reserve.look() == ""
+    assert len(reserve._held) == KEPT, "whole again"
+    reserve.release()

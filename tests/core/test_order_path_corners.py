@@ -70,7 +70,7 @@ def test_on_a_full_disk_exits_leave_and_entries_do_not(engine):
         async def full():
             raise OperatorError("the disk is full")
 
-        engine.gateway.journal.commit = full
+        engine.gateway.record.journal.commit = full
         entry = engine.scene.enter()
         leaving = engine.scene.kernel.out.place(
             "script", CANBK, Side.SELL, 5, OrderType.MARKET, Product.CNC, Purpose.EXIT, 0

@@ -13,6 +13,7 @@ from engine.ops.hold import holder
 from tests.desk.support import PATIENCE_S, status, wait_for
 from tests.desk.test_bad_input import one_line
 from tests.desk.test_kill import Screen
+from tui.ending import Ending
 from tui.launch import signals
 from tui.station import Run, Station, lock_of
 
@@ -88,7 +89,7 @@ def test_a_hang_up_ends_a_demo_unless_nohup_keeps_it_from_us(monkeypatch, tmp_pa
     station = Station(Config(), Run(fleeting=True))
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
     try:
-        with signals(station, lambda: heard.append("halt"), lambda: heard.append("leave")) as caught:
+        with signals(station, Ending(station), lambda: heard.append("halt"), lambda: heard.append("leave")) as caught:
             os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)

@@ -1,28 +1,28 @@
 """`make simulate`: tell one day (SEED), or run many (DAYS from FIRST on) and name the seeds that break a promise.
 
-A third word `lies` means the days of a network that lies; `stop` ends at the first that breaks.
+A third word `lies` means the days of a network that lies, `disks` those of bad disks; `stop` ends at the first that breaks.
 """
 
 import sys
 import time
 
-from tests.simulation import day, liar
-from tests.simulation.day import Broken, Figures, simulate
-from tests.simulation.liar import survive
+from tests.simulation import bad_disks, day, liar
+from tests.simulation.day import Broken, Figures, lived
 from tests.simulation.story import tell
 
+KINDS = {"lies": liar, "disks": bad_disks}
 
-def main(first, days, *, lies, stop):
-    """Run the days and return how many broke; `stop` at the first that does."""
-    live = survive if lies else simulate
+
+def main(first, days, kind, *, stop):
+    """Run days of a kind and return how many broke; `stop` at the first that does."""
     if days == 1:
-        lines, held = tell(first, liar if lies else day)
+        lines, held = tell(first, kind)
         print(*lines, sep="\n")
         return not held
-    began, broken, lived = time.process_time(), 0, []
+    began, broken, figures = time.process_time(), 0, []
     for seed in range(first, first + days):
         try:
-            lived.append(live(seed))
+            figures.append(lived(*kind.build(seed), kind.live))
         except Broken as error:
             broken += 1
             print(error, flush=True)
@@ -31,7 +31,7 @@ def main(first, days, *, lies, stop):
     spent = time.process_time() - began
     print(f"{days} days from seed {first}: {broken} broken, {1000 * spent / days:.0f} ms of processor a day")
     for name in Figures._fields[:-1]:
-        column = [float(getattr(each, name)) for each in lived]
+        column = [float(getattr(each, name)) for each in figures]
         if column:
             print(f"{name}: {sum(column):.0f} in all, {max(column):.2f} at most")
     return broken
@@ -39,4 +39,5 @@ def main(first, days, *, lies, stop):
 
 if __name__ == "__main__":
     first, days, *rest = [*sys.argv[1:], "1"][: max(2, len(sys.argv) - 1)]
-    sys.exit(bool(main(int(first), int(days), lies="lies" in rest, stop="stop" in rest)))
+    kind = next((KINDS[word] for word in rest if word in KINDS), day)
+    sys.exit(bool(main(int(first), int(days), kind, stop="stop" in rest)))

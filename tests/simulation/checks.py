@@ -42,7 +42,7 @@ class Checks:
         self.rungs = {}
         self._bare = {}
         self.unwritten = set()
-        """Intents that left while the disk was full."""
+        """Intents that left while the disk did not take them."""
         self.forgotten = set()
         """Those of them that a crash then lost."""
         self.by_hand = False
@@ -91,7 +91,7 @@ class Checks:
                 self._broken(f"entry {what.tag} is changed after the latch")
             elif kind == "gtt":
                 self._once(what.intent, what)
-                self._durable(what.intent, Purpose.PROTECT)
+                self._durable(process, what.intent, Purpose.PROTECT)
 
     @contextmanager
     def _noting(self):
@@ -105,7 +105,7 @@ class Checks:
         if order.purpose is Purpose.ENTRY and process.kill.latched:
             self._broken(f"entry {order.tag} leaves after the latch")
         self._once(order.tag, order)
-        self._durable(order.intent, order.purpose)
+        self._durable(process, order.intent, order.purpose)
         now = self.world.loop.time()
         self._left[order.tag] = now
         self._sent.append(now)
@@ -119,8 +119,8 @@ class Checks:
             self._broken(f"{key} is sent twice")
         self.departed[key] = what
 
-    def _durable(self, intent, purpose):
-        if self.world.disk.full and purpose is not Purpose.ENTRY:
+    def _durable(self, process, intent, purpose):
+        if process.journal.excused and purpose is not Purpose.ENTRY:
             self.unwritten.add(int(intent))
             return  # exits and protection leave all the same
         if not self.world.disk.rows("intents", "intent = ?", (int(intent),)):
@@ -142,7 +142,7 @@ class Checks:
         self._changed(self.world.network.job)
         now = self.world.loop.time()
         for number, position in self.rungs.items():
-            if position.held < 0 and self.world.network.liar is None:
+            if position.held < 0 and self.world.network.liar is None and not position.forgot:
                 self._broken(f"rung {number} is oversold: {position.held}")
             self._stops(position)
             if not position.amiss:

@@ -8,7 +8,11 @@ from engine.errors import OperatorError
 from store.schema import migrate, shipped_migrations, tables
 
 LINGER_S = 0.05
-CHUNK = 64
+LOCKED_S = 2.0
+"""How long a commit waits for somebody else's lock."""
+LOOK_S = 0.1
+WAIT_S = 1.0
+"""How long exits and protection may be held back by the disk."""
 
 
 def _blank():
@@ -22,7 +26,11 @@ def _blank():
 
 
 class Disk:
-    """What survives a crash. `full` refuses writes; `slow` is how long a commit takes at most (seconds)."""
+    """What survives a crash.
+
+    `full` refuses writes, `locked` does so after a while, while it `hangs` no commit ends; `slow` is how long one takes at
+    most (seconds), `drag` what it takes besides.
+    """
 
     _image = None
 
@@ -31,8 +39,8 @@ class Disk:
             Disk._image, Disk._shapes = _blank()
         self.loop = loop
         self.rng = rng
-        self.full = False
-        self.slow = 0.0
+        self.full = self.locked = self.hangs = False
+        self.slow = self.drag = 0.0
         self.commits = 0
         self.refusals = 0
         self.platter = sqlite3.connect(":memory:", isolation_level=None)
@@ -65,7 +73,8 @@ class Disk:
 
     def latency(self):
         """Return how long the next commit takes, in seconds."""
-        return self.rng.uniform(0.0001, 0.001) + (self.rng.random() * self.slow if self.slow else 0.0)
+        usual = self.rng.uniform(0.0001, 0.001) + (self.rng.random() * self.slow if self.slow else 0.0)
+        return usual + self.drag + (LOCKED_S if self.locked else 0.0)
 
     def rows(self, table, where="", parameters=()):
         """Return committed rows in key order."""
@@ -88,6 +97,10 @@ class Journal:
         self._rows = []
         self._writing = []
         self._waiters = []
+        self._asked = []
+        """When somebody asked for a commit that the disk still owes (seconds), oldest first."""
+        self._refused = -WAIT_S
+        """When the disk last said no; whoever waited then asks again after a second."""
         self._busy = False
         self._told = False
         self.alive = True
@@ -107,8 +120,16 @@ class Journal:
             waiter.cancel()
             return waiter
         self._waiters.append(waiter)
+        self._asked.append(self._disk.loop.time())
         self._begin()
         return waiter
+
+    @property
+    def excused(self):
+        """Tell whether what protects and leaves may go ahead of its record."""
+        now = self._disk.loop.time()
+        owed = now - self._asked[0] if self._asked else 0.0
+        return self._disk.full or owed >= WAIT_S - 0.002 or now - self._refused <= WAIT_S
 
     def load(self, table, where="", parameters=()):
         """Read the committed rows."""
@@ -116,13 +137,16 @@ class Journal:
 
     def close(self):
         """Write what waits, as an orderly end does."""
-        if self.alive and not self._disk.full:
+        if self._disk.hangs:
+            self.crash()  # whoever ends it does not wait for ever
+        elif self.alive and not (self._disk.full or self._disk.locked):
             self._disk.write(self._writing + self._rows)
         self.alive = False
 
     def crash(self):
         """Lose what is not committed; a transaction under way may have reached the disk whole, or not at all."""
-        if self.alive and self._writing and self._disk.rng.random() < 0.5 and not self._disk.full:
+        shut = self._disk.full or self._disk.locked
+        if self.alive and self._writing and self._disk.rng.random() < 0.5 and not shut:
             self._disk.write(self._writing)
         self.alive = False
 
@@ -132,22 +156,28 @@ class Journal:
         self._busy = True
         self._writing, self._rows = self._writing + self._rows, []
         served, self._waiters = self._waiters, []
-        self._disk.loop.call_later(self._disk.latency(), self._end, served)
+        now = self._disk.loop.time()
+        self._disk.loop.call_later(self._disk.latency(), self._end, served, now)
 
-    def _end(self, served):
+    def _end(self, served, begun):
         if not self.alive:
+            return
+        if self._disk.hangs:
+            self._disk.loop.call_later(LOOK_S, self._end, served, begun)
             return
         self._busy = False
         error = None
-        if self._disk.full:
+        if self._disk.full or self._disk.locked:
             self._disk.refusals += 1
-            error = OperatorError("database simulated: the disk is full: free some space")
+            self._refused = self._disk.loop.time()
+            error = OperatorError(f"database simulated: {'the disk is full' if self._disk.full else 'it is locked'}")
             if not self._told:
                 self._told = True
                 self._failure("store", error)
         else:
             self._disk.write(self._writing)
             self._writing, self._told = [], False
+            self._asked = [at for at in self._asked if at > begun]
         for waiter in served:
             if not waiter.done():
                 waiter.set_result(None) if error is None else waiter.set_exception(error)

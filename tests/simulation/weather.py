@@ -57,6 +57,8 @@ class Weather:
     """Storms and the operator's acts over the first `until` seconds of a day; what follows is calm."""
 
     kinds = STORMS
+    no_excuse = frozenset()
+    """Storms in which every promise holds as in fair weather."""
     settles_s = SETTLES_S
     counts = (0, 1, 3, 5, 8)
     """How many storms a day may have."""
@@ -85,10 +87,13 @@ class Weather:
         if length <= 0.0:
             return
         kind = rng.choice(self.kinds)
-        world.storms += 1
         world.stormed += 1
         world.note(f"storm: {kind} for {length:.1f} s")
         undo = getattr(self, f"_{kind}")(rng, length)
+        if kind in self.no_excuse:
+            world.loop.call_later(length, undo)
+            return
+        world.storms += 1
         world.loop.call_later(length, self._over, undo)
 
     def _over(self, undo):

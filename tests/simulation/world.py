@@ -253,6 +253,7 @@ class World:
             return
         self.process.crash()
         self.checks.died()
+        self._forget_limits()
         with self.loop.running():
             while any(not task.done() for task in asyncio.all_tasks(self.loop)):
                 self.loop.turn()
@@ -262,6 +263,14 @@ class World:
     def allow(self, name, value):
         """Take note of a limit that holds from now on."""
         self._allowed.append((self.loop.seconds, self._allowed[-1][1] | {name: value}))
+
+    def _forget_limits(self):
+        """Go back to the limits that the disk has: a change it had not taken died with the process."""
+        kept = current(Limits(**self.limits)) | {
+            row["name"]: row["value"] for row in self.disk.rows("limits", "day = ?", (self.exchange.config.date,))
+        }
+        if kept != self._allowed[-1][1]:
+            self._allowed.append((self.loop.seconds, kept))
 
     def allowed(self, name, since):
         """Return the loosest value of a limit since a second; 0: none."""

@@ -11,6 +11,7 @@ from engine.trading.killswitch import KillSwitch
 from tests.tui.fake import FakeDesk
 from tui import launch
 from tui.app import PatangApp
+from tui.ending import Ending
 from tui.station import Run, Station
 
 
@@ -56,7 +57,7 @@ def test_a_screen_that_dies_leaves_the_desk_at_work_and_is_told_of(station, monk
         app._exception = ZeroDivisionError("a pane")
 
     monkeypatch.setattr(PatangApp, "run", run)
-    desk = launch.show(station)
+    desk = launch.show(station, Ending(station))
     assert desk is station.desk
     assert desk.alarms == ["the screen died: ZeroDivisionError: a pane; the desk goes on without it"]
     assert [name for name, _ in station.failures] == [launch.SCREEN]
@@ -68,7 +69,7 @@ def test_a_screen_that_dies_leaves_the_desk_at_work_and_is_told_of(station, monk
 
 def test_a_screen_that_was_left_is_no_failure(station, monkeypatch):
     monkeypatch.setattr(PatangApp, "run", lambda app: app._on_picture())
-    desk = launch.show(station)
+    desk = launch.show(station, Ending(station))
     assert station.failures == []
     assert launch.report(station, desk, interrupted=False, as_json=False, screen=True) == launch.DONE
 

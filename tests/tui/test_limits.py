@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engine.trading.board import Board, GovernorState, KillRow, LimitRow, QueueRow
+from engine.trading.board import Board, DiskState, GovernorState, KillRow, LimitRow, QueueRow
 from tests.tui.fake import FakeDesk
 from tests.tui.test_app import running, settle
 from tui.panes.kills import Kills
@@ -47,6 +47,13 @@ def test_the_governor_shows_rates_what_waits_and_what_is_held_back(board):
         ["exit", "PlaceOrder", "INFY", "0.4", "s", "0.2", "s"],
         ["entry", "PlaceOrder", "SBIN", "0.0", "s", "not", "today"],
     ]
+
+
+def test_the_governor_shows_a_disk_that_does_not_keep_up(board):
+    board.governor = GovernorState(0, 9, 0, 380, 0, 4_800, disk=DiskState(0.2, 61.0, 0))
+    assert text_of(Queue(), board, 60)[0] == "GOVERNOR 0/9 s  0/380 min  0/4,800 day"
+    board.governor = board.governor._replace(disk=DiskState(3.24, 3.24, 2))
+    assert text_of(Queue(), board, 60)[0].endswith("day disk behind 3.2 s 2 left ahead of it")
 
 
 def test_the_kill_switch_shows_how_it_stands_and_its_history(board):

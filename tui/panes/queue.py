@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
-from engine.trading.board import Board, QueueRow
+from engine.trading.board import Board, DiskState, QueueRow
 from tui.numbers import SECOND, count
 from tui.widgets.view import Cell, Column, View
+
+SHOWN_S = 0.5
+"""Seconds a disk may keep requests waiting before the title says so."""
 
 
 class Queue(View[QueueRow]):
@@ -15,7 +18,7 @@ class Queue(View[QueueRow]):
     help = (
         "Requests leave at a bounded rate: exits first, then protection, then entries, and part of each second is kept for "
         "exits. The title shows orders of this second, this minute and today. After a busy answer (429) a class is held "
-        "back; exits never are."
+        "back; exits never are. A disk that does not keep up holds entries back, exits and protection for a second."
     )
     empty = "nothing waits"
     columns = (
@@ -65,4 +68,11 @@ class Queue(View[QueueRow]):
         waiting = [f"{number} {name.lower()}" for name, number in state.waiting if number]
         held = [f"{name.lower()} held {ns / SECOND:.1f} s" for name, ns in state.held if ns]
         parts += [Cell("waiting: " + ", ".join(waiting), "notice")] if waiting else []
-        return [*parts, Cell(", ".join(held), "danger")] if held else parts
+        parts += [Cell(", ".join(held), "danger")] if held else []
+        return [*parts, *_disk(state.disk)]
+
+
+def _disk(disk: DiskState) -> list[Cell]:
+    """Say how long the disk keeps requests waiting, and whether some could not wait for it."""
+    late = [Cell(f"disk behind {disk.behind:.1f} s", "danger")] if disk.behind >= SHOWN_S else []
+    return [*late, Cell(f"{disk.ahead} left ahead of it", "notice")] if disk.ahead else late

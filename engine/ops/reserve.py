@@ -1,0 +1,55 @@
+"""File descriptors kept back for when the process has run out of them: for the journal, the kill file and the broker."""
+
+import os
+from typing import Final
+
+KEPT: Final = 16
+SHORT: Final = (
+    "no file can be opened any more: the last descriptors are kept for journal, kill switch and broker; see what holds so "
+    "many (ulimit -n), and start the desk anew"
+)
+
+
+class Reserve:
+    """Holds `KEPT` descriptors while there are enough, and lets them go while there are not; belongs to one thread."""
+
+    def __init__(self) -> None:
+        self._held: list[int] = []
+        self._short = False
+        self._take()
+
+    def look(self) -> str:
+        """Give way to a shortage, or be whole again after it; return what is to be told, once for each."""
+        enough = self._enough() if self._held else self._take()
+        if not enough:
+            self.release()
+        told = SHORT if not enough and not self._short else ""
+        self._short = not enough
+        return told
+
+    def release(self) -> None:
+        """Let all of them go."""
+        while self._held:
+            os.close(self._held.pop())
+
+    def _enough(self) -> bool:
+        try:
+            os.close(_opened())
+        except OSError:
+            return False
+        return True
+
+    def _take(self) -> bool:
+        """Take all of them, or none; after a shortage only where as many are left for others."""
+        try:
+            while len(self._held) < KEPT * (1 + self._short):
+                self._held.append(_opened())
+        except OSError:
+            self.release()
+        while len(self._held) > KEPT:
+            os.close(self._held.pop())
+        return bool(self._held)
+
+
+def _opened() -> int:
+    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)

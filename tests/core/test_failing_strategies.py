@@ -1,0 +1,139 @@
+"""Whatever a strategy raises, wherever it is called: it stops that strategy, its neighbour goes on, and why is kept."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from compiled.kernel import Kernel, Setup
+from compiled.model import MINUTE, Bar
+from compiled.positions import Slot
+from compiled.risk import Limits
+from compiled.strategy import Strategy
+from engine.errors import ConfigError
+from engine.ops import logs
+from engine.ops.hung import Hung
+from engine.trading.board import Board
+from engine.trading.clock import SteppedClock
+from engine.trading.failures import Failures
+from strategies import build
+from tests.core.scripted import BEL, CANBK, CLOSE, OPEN, Scene, Script, instruments, no_charges
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+    __repr__ = __str__
+
+
+class Leaving(Exception):
+    def __str__(self):
+        raise SystemExit(3)
+
+
+class Own(BaseException):
+    pass
+
+
+def deep(depth=0):
+    return deep(depth + 1)
+
+
+ERRORS = {
+    "sys.exit()": SystemExit(0), "KeyboardInterrupt": KeyboardInterrupt(), "GeneratorExit": GeneratorExit(),
+    "CancelledError": asyncio.CancelledError(), "a BaseException": BaseException("odd"), "one of its own": Own("odd"),
+    "no text": Mute(), "a text that leaves": Leaving(), "StopIteration": StopIteration(), "MemoryError": MemoryError(),
+    "Hung": Hung(), "a group": BaseExceptionGroup("both", [SystemExit(1), Mute()]), "no UTF-8": ValueError("\ud800"),
+}  # fmt: skip
+HOOKS = ("follow", "on_bar", "on_tick", "on_timer", "warm-up")
+
+
+class Failing(Strategy):
+    """Raises one error in one of its hooks."""
+
+    def __init__(self, hook, error):
+        super().__init__("failing", 60, every=1, wants_ticks=True)
+        self.hook, self.error, self.heard = hook, error, 0
+
+    def fail(self, hook):
+        self.heard += 1
+        if hook == self.hook:
+            raise self.error
+
+    def follow(self, token):
+        del token
+        self.fail("follow")
+        return []
+
+    def on_bar(self, ctx, bar):
+        del bar
+        self.fail("warm-up" if ctx.warming else "on_bar")
+
+    def on_tick(self, ctx, tick):
+        del ctx, tick
+        self.fail("on_tick")
+
+    def on_timer(self, ctx, ts):
+        del ctx, ts
+        self.fail("on_timer")
+
+
+class Company(Scene):
+    """A scene with a second strategy before the scripted one."""
+
+    def __init__(self, strategy):
+        super().__init__(quoted=False)
+        self.script = Script()
+        setup = Setup(OPEN, CLOSE, 10**10, Limits(), [60], "T", 1)
+        slots = [Slot(strategy, [CANBK, BEL]), Slot(self.script, [CANBK, BEL])]
+        self.kernel = Kernel(setup, instruments(), slots, {8 * CANBK + p: no_charges() for p in range(8)})
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("what", ERRORS)
+def test_whatever_a_strategy_raises_stops_that_strategy_and_nothing_else(hook, what, monkeypatch):
+    error = ERRORS[what]
+    strategy = Failing(hook, error)
+    scene = Company(strategy)
+    kernel, heard = scene.kernel, []
+    kernel.warm([Bar(CANBK, OPEN - MINUTE, 60, 100.0, 101.0, 99.0, 100.0, 5, 5)])
+    scene.script.todo.append(lambda ctx: heard.append(ctx.now))
+    scene.tick(100.0)
+    for _ in range(65):
+        scene.timer()
+    slot, neighbour = kernel.slots
+    assert slot.error is error
+    assert slot.stopped.startswith(type(error).__name__)
+    assert slot.calls % 2 == 0, "it is not at work any more"
+    assert heard == [OPEN + MINUTE], "its neighbour goes on"
+    assert neighbour.stopped == ""
+    told, kept = strategy.heard, []
+    scene.tick(101.0, after=60.0)
+    scene.timer()
+    assert strategy.heard == told, "it is not called again"
+    monkeypatch.setattr(logs, "log_strategy", lambda *_: None)
+    failures = Failures(
+        kernel.slots, Board("TEST"), SimpleNamespace(append=lambda _, row: kept.append(row)), SteppedClock(OPEN)
+    )
+    failures.look()
+    assert [row["who"] for row in kept] == ["failing"]
+    assert "in fail" in kept[0]["detail"], "with its traceback"
+
+
+def test_a_strategy_that_goes_too_deep_is_stopped():
+    scene = Company(Failing("", None))
+    scene.kernel.slots[0].strategy.fail = lambda hook: deep()
+    scene.tick(100.0)
+    assert scene.kernel.slots[0].stopped.startswith("RecursionError")
+
+
+@pytest.mark.parametrize("what", [name for name in ERRORS if name != "KeyboardInterrupt"])
+def test_a_strategy_that_cannot_be_made_is_a_line_of_the_configuration(what, monkeypatch):
+    def make(parameters):
+        del parameters
+        raise ERRORS[what]
+
+    monkeypatch.setattr("strategies._factory", lambda _: make)
+    with pytest.raises(ConfigError, match=r"strategy momentum_ladder cannot be made: .*test_failing_strategies\.py"):
+        build("momentum_ladder", {})

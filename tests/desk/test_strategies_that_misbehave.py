@@ -1,0 +1,95 @@
+"""A whole desk with a strategy that leaves, or never comes back; and an engine that ends unasked."""
+
+import sys
+import time
+
+import pytest
+
+from compiled.model import Side
+from compiled.strategy import Strategy
+from tests.desk.support import wait_for
+from tui.launch import FAILED, report
+from tui.station import Run
+
+
+class Unruly(Strategy):
+    """Buys once, and then does what it is told to."""
+
+    def __init__(self):
+        super().__init__("unruly", 60, every=1, wants_ticks=True)
+        self.bought = False
+        self.deed = None
+
+    def on_tick(self, ctx, tick):
+        if not self.bought:
+            self.bought = True
+            ctx.enter(tick.token, Side.BUY, 0, 5.0, quantity=3)
+
+    def on_timer(self, ctx, ts):
+        del ctx, ts
+        if self.deed is not None:
+            self.deed()
+
+
+def loop_for_ever():
+    while True:
+        pass
+
+
+def sleep_on():
+    while True:
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def running(station):
+    made = station(Run(speed=1.0, start="10:00", symbols=("INFY",)), "[watchdog]\nengine_s = 1.0\n")
+    made.strategies = [strategy := Unruly()]
+    made.open()
+    wait_for(lambda: [row.stop for row in made.board.positions.rows if row.stop], "something is held, with its stop")
+    return made, strategy
+
+
+def alarms(made):
+    return " ".join(row.text for row in list(made.board.events) if row.level == "alarm")
+
+
+def test_a_strategy_that_leaves_is_stopped_and_the_desk_goes_on(running):
+    made, strategy = running
+    strategy.deed = sys.exit
+    wait_for(lambda: "unruly stopped: SystemExit" in alarms(made), "it is told")
+    assert (made.desk.done.is_set(), made.kill.latched, made.board.header.state) == (False, False, "running")
+    made.desk.submit("exit", int(made.desk.slots[0].tokens[0]))
+    wait_for(lambda: not made.board.positions.rows, "what it held leaves by hand")
+
+
+@pytest.mark.parametrize("deed", [loop_for_ever, sleep_on])
+def test_a_strategy_that_never_comes_back_is_ended_and_exits_by_hand_go(running, deed):
+    made, strategy = running
+    strategy.deed = deed
+    wait_for(lambda: "unruly stopped: Hung" in alarms(made), "it is ended and told")
+    assert made.kill.latch.reason.startswith("the engine has stood still for 1 s in strategy unruly")
+    assert not made.desk.done.is_set()
+    made.desk.submit("exit", int(made.desk.slots[0].tokens[0]))
+    wait_for(lambda: not made.board.positions.rows, "what it held leaves by hand")
+
+
+class Odd(BaseException):
+    """Nobody's error."""
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt(), GeneratorExit(), Odd(), RuntimeError("odd")])
+def test_an_engine_that_ends_unasked_latches_tells_and_fails(running, error, capsys):
+    made, _ = running
+
+    def end():
+        raise error
+
+    made.desk._loop.turn = end
+    assert made.desk.done.wait(20.0)
+    made.desk.join(5.0)
+    assert "engine died" in made.kill.latch.reason
+    assert made.board.header.state == "failed"
+    assert [name for name, _ in made.failures] == ["engine"]
+    assert report(made, made.desk, interrupted=False, as_json=False, screen=False) == FAILED
+    assert "the engine died" in capsys.readouterr().err
