@@ -17,8 +17,9 @@ from tui.station import Station
 
 
 @pytest.fixture
-def patang(tmp_path):
+def patang(tmp_path, monkeypatch):
     made = Patang(tmp_path)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", made.environment["XDG_RUNTIME_DIR"])  # where its exchanges leave their keys
     yield made
     made.end()
 
