@@ -441,6 +441,14 @@ def call(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         leave_stdout()
         return DONE
+    except (MemoryError, ImportError) as error:
+        if (
+            isinstance(error, ImportError)
+            and "cannot allocate memory" not in str(error).lower()
+            and "map segment" not in str(error)
+        ):
+            raise
+        return _complain("there is not enough memory for it: see ulimit -v", FAILED)
     except OSError as error:
         leave_stdout()
         what = f"{error.filename}: " if error.filename else "the output: "

@@ -277,3 +277,37 @@ async def test_the_log_is_given_back_when_a_reader_that_held_it_up_is_gone(datab
     assert log.stat().st_size < 2 * bound
     reader.close()
     journal.close()
+
+
+def damaged(database, ear, spoil):
+    """Return the journal of a database whose pages after the first few are spoilt, and what it says when it is read."""
+    journal = SqliteJournal(database, ear)
+    for number in range(2_000):
+        journal.append("events", {"seq": number, "ts": 1, "level": "info", "name": "n", "text": "x" * 100})
+    journal.close()
+    spoil(database)
+    with pytest.raises(OperatorError) as told:
+        journal = SqliteJournal(database, ear)
+        try:
+            journal.load("events")
+        finally:
+            journal.close()
+    return str(told.value)
+
+
+def overwrite(database):
+    whole = bytearray(database.read_bytes())
+    whole[len(whole) // 2 :] = b"\xff" * (len(whole) - len(whole) // 2)
+    database.write_bytes(whole)
+
+
+def cut(database):
+    whole = database.read_bytes()
+    database.write_bytes(whole[: len(whole) // 2])
+
+
+@pytest.mark.parametrize("spoil", [overwrite, cut])
+def test_a_damaged_database_and_one_cut_short_are_one_line_with_the_mend(database, ear, spoil):
+    told = damaged(database, ear, spoil)
+    assert str(database) in told
+    assert "it is damaged: restore a copy" in told
