@@ -286,7 +286,7 @@ def damaged(database, ear, spoil):
         journal.append("events", {"seq": number, "ts": 1, "level": "info", "name": "n", "text": "x" * 100})
     journal.close()
     spoil(database)
-    with pytest.raises(OperatorError) as told:
+    with pytest.raises(OperatorError) as told:  # noqa: PT012  refused at the opening, or when it is read
         journal = SqliteJournal(database, ear)
         try:
             journal.load("events")
