@@ -90,7 +90,7 @@ class Watchdog:
         self._failure = failure
         self._paced = paced
         self._sources = sources or Sources()
-        self._offset = self._sources.wall() - self._sources.monotonic()
+        self._offset = self._began = self._sources.wall() - self._sources.monotonic()
         self._engine = engine
         self._hung = HungStrategies(bounds.engine_s)
         self._told: set[str] = set()
@@ -151,6 +151,13 @@ class Watchdog:
         """Compare the time of day with a clock that only ever runs forward; a jump counts once."""
         offset = self._sources.wall() - self._sources.monotonic()
         jumped, self._offset = (offset - self._offset) / SECOND, offset
+        if abs(jumped) > self._bounds.clock_s:
+            self._began = offset
+        crept = (offset - self._began) / SECOND
+        if self._bounds.clock_s and abs(crept) > self._bounds.clock_s:
+            yield Finding("crept", f"the machine's clock has moved by more than {self._bounds.clock_s:g} s in small steps "
+                          "since the desk began, which keeps its own time: check its time service (patang doctor), start "
+                          "the desk anew", halts=False)  # fmt: skip
         if self._bounds.clock_s and abs(jumped) > self._bounds.clock_s:
             yield Finding("clock", f"the machine's clock jumped by {jumped:+.1f} s: check its time service (patang "
                           "doctor), start the desk anew, then resume", halts=True)  # fmt: skip

@@ -110,7 +110,20 @@ def test_a_clock_that_jumps_either_way_halts(tmp_path, jump, halts):
     dog.look()
     machine.pass_(0.25, jump)
     dog.look()
-    assert len(told) == 2 * halts, "a second jump is told as well"
+    assert sum("jumped" in text for text in told) == 2 * halts, "a second jump is told as well"
+
+
+def test_a_clock_that_creeps_in_small_steps_is_told_once_and_does_not_halt(tmp_path):
+    machine, told = Machine(), []
+    kill = KillSwitch(tmp_path / "KILL")
+    sources = Sources(lambda: machine.time, lambda: machine.running, lambda: 0)
+    dog = Watchdog(Bounds(disk_mb=0), Board("LIVE"), kill, tmp_path, told.append, pytest.fail, sources=sources)
+    for step in range(36):
+        machine.pass_(0.25, 1.0)
+        dog.look()
+        assert len(told) == (step >= 2), "told at the first look beyond two seconds"
+    assert "in small steps" in told[0]
+    assert not kill.latched
 
 
 def test_what_is_well_again_is_told_anew_when_it_comes_back(tmp_path):
