@@ -65,6 +65,7 @@ NEAREST = {
     "engine/trading/reconcile.py": ["tests/core/test_reconcile.py"],
     "engine/trading/restore.py": ["tests/core/test_order_path_restart.py", CORNERS, LIES],
     "engine/trading/warming.py": ["tests/core/test_warming.py"],
+    "store/sqlite.py": ["tests/store/test_sqlite.py"],
 }
 """Which tests go first, by how the path of a broken file begins."""
 

@@ -29,6 +29,15 @@ HOURS = "engine/market/hours.py"
 FIGURES = "brokers/kite/figures.py"
 
 ENGINE = (
+    Mutant(
+        "a row that cannot be written ends the writer", "store/sqlite.py", "except _BAD_ROW as error:",
+        "except sqlite3.IntegrityError as error:",
+    ),
+    Mutant("a dead writer ends the engine", "store/sqlite.py", "self._dead = True", "self._closing = True"),
+    Mutant(
+        "half a character of the broker's is taken as it comes", "brokers/kite/wire.py",
+        "json.loads(valid(json.dumps(slowly(), ensure_ascii=False)))", "slowly()",
+    ),
     Mutant("an unknown order is not looked up", BOOKS, "self.gateway.lookups.resolve(orders, triggers, began)", "pass"),
     Mutant(
         "books that cannot be read count as empty", BOOKS,

@@ -1,5 +1,6 @@
 """One run of the desk with everything around it; light to make, so that a screen can stand before the engine does."""
 
+import contextlib
 import os
 import resource
 import time
@@ -147,8 +148,11 @@ class Station:
         self._undo()
 
     def _undo(self) -> None:
-        while self.closers:
-            self.closers.pop()()
+        """Undo everything, last first, whatever goes wrong with one of them."""
+        with contextlib.ExitStack() as undone:
+            for closer in self.closers:
+                undone.callback(closer)
+            self.closers.clear()
 
     def fail(self, name: str, error: BaseException) -> None:
         """Log what killed a thread and latch the kill switch.

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import gzip
+import json
 import socket
 import struct
 from concurrent.futures import Future
@@ -12,6 +13,7 @@ import pytest
 from brokers.kite.calls import Calls
 from brokers.kite.outcome import SessionExpired
 from brokers.kite.rest import KiteBroker
+from brokers.kite.wire import _decoded
 from compiled.model import Gtt, GttLeg, Instrument, Order, OrderType, Product, Purpose, Side
 from engine.errors import ConnectionFailed, OperatorError, OrderRefused, OrderUnknown, RetryableError
 from engine.trading.clock import ScaledClock
@@ -350,3 +352,9 @@ async def test_the_failure_of_a_call_whose_caller_is_gone_is_no_complaint():
     gc.collect()
     await asyncio.sleep(0)
     assert complaints == []
+
+
+def test_half_a_character_in_an_answer_becomes_a_mark():
+    body = b'{"message": "\\ud800 no", "data": [{"tag": "\\udfff"}], "n": NaN}'
+    told = _decoded(body, lambda: json.loads(body))
+    assert (told["message"], told["data"]) == ("\ufffd no", [{"tag": "\ufffd"}])
