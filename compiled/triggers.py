@@ -5,7 +5,7 @@ from mypy_extensions import i64
 from compiled.answers import REFUSALS_BEFORE_LEAVING, Answers, passing
 from compiled.events import Answer, GttUpdate, Outcome, Verb
 from compiled.ladder import Rung
-from compiled.model import SECOND, Gtt, GttStatus, Order, OrderStatus, OrderType, Purpose
+from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Purpose
 from compiled.orders import apply, move
 from compiled.protection import confirm, leave, triggered_by
 
@@ -140,15 +140,18 @@ class Triggers(Answers):
             self.out.alert("warn", "gtt_unread", "a GTT has a status nobody knows", gtt.token)
             return
         rung = self.rungs.get(int(gtt.rung))
+        stood = gtt.proven and not gtt.deleting and not gtt.pending
         gtt.proven = True
         if event.status is GttStatus.ACTIVE:
             if gtt.asked:
                 return
+            stood = stood and same_legs(gtt.legs, event.legs)
             gtt.deleting = False
             gtt.pending = []
             gtt.legs = event.legs
             self._confirm(gtt, rung)
         else:
+            stood = False
             gtt.deleting = False
             gtt.pending = []
             gtt.reason = event.reason
@@ -160,7 +163,8 @@ class Triggers(Answers):
                 leave(rung, "trigger failed: " + event.reason)
             if rung is not None and event.status is not GttStatus.TRIGGERED:
                 self.out.alert("alarm", "gtt_gone", "a GTT is " + event.status.name + " at the broker", gtt.token)
-        self.out.changed_gtt(gtt)
+        if not stood:
+            self.out.changed_gtt(gtt)
         self._tend_rung(gtt.rung)
 
     def _gtt_fired(self, gtt: Gtt, rung: Rung | None, order_id: str) -> None:
@@ -194,3 +198,10 @@ class Triggers(Answers):
             self._stray(order)  # nothing is left for it to sell
         self.out.alert("info", "gtt_triggered", gtt.strategy + ": GTT " + str(gtt.gtt_id) + " triggered", gtt.token)
         self._link_orphans(order)
+
+
+def same_legs(one: list[GttLeg], other: list[GttLeg]) -> bool:
+    """Tell whether two GTTs ask for the same."""
+    return one is other or [(leg.trigger, leg.price, leg.side, leg.quantity) for leg in one] == [
+        (leg.trigger, leg.price, leg.side, leg.quantity) for leg in other
+    ]

@@ -5,6 +5,8 @@ from typing import Any
 
 from kiteconnect import KiteConnect
 
+from brokers.kite.readings import opened
+
 STAMPS = ("order_timestamp", "exchange_timestamp", "created", "last_instalment", "fill_timestamp", "timestamp",
           "last_trade_time")  # fmt: skip
 """Fields the client turns into datetimes, where they hold a date and a time."""
@@ -16,6 +18,21 @@ class QuickClient(KiteConnect):  # type: ignore[misc]  # it has no types
 
     It guesses the form of every time anew (dateutil, 40 µs each); the guess is left for what is written otherwise.
     """
+
+    unread = False
+    """Whether the rows of the next answer are wanted as they come."""
+
+    def book(self, route: str) -> Any:
+        """Return what a route answers, the rows of a list as JSON where they can be told apart: see `opened`."""
+        self.unread = True
+        try:
+            return self._get(route)
+        finally:
+            self.unread = False
+
+    def order(self, row: Any) -> Any:
+        """Return a row of the order book as the call for the orders does."""
+        return self._format_response(opened(row))
 
     def _format_response(self, data: Any) -> Any:
         for row in data if isinstance(data, list) else [data]:

@@ -12,7 +12,7 @@ from brokers.kite import figures, outcome
 from brokers.kite.calls import Calls
 from brokers.kite.listings import todays
 from brokers.kite.peer import rules_of
-from brokers.kite.readings import Readings
+from brokers.kite.readings import Readings, opened
 from brokers.kite.terms import VARIETY, slices
 from brokers.kite.translation import (
     PLAIN_ACCOUNT,
@@ -200,10 +200,14 @@ class KiteBroker:
         """Return today's order book, ours and others', in the order of Kite's rows: oldest first."""
         now = self._clock.now()
 
-        def read(row: Row) -> tuple[OrderUpdate, Known]:
-            return order_update(row, now), _known(row)
+        def orders(kite: Any) -> list[tuple[OrderUpdate, Known]]:
+            def read(written: object) -> tuple[OrderUpdate, Known]:
+                row = kite.order(written)
+                return order_update(row, now), _known(row)
 
-        pairs = await self._calls.read(lambda kite: self._book.of(_rows(kite.orders()), as_number(ist_day(now)), read))
+            return self._book.of(_rows(kite.book("orders")), as_number(ist_day(now)), read)
+
+        pairs = await self._calls.read(orders)
         self._orders.update((update.order_id, known) for update, known in pairs)
         return [update for update, _ in pairs]
 
@@ -218,11 +222,14 @@ class KiteBroker:
         if not self.rules.gtts:
             return []
         now = self._clock.now()
-        gtts = await self._calls.read(
-            lambda kite: self._triggers.of(
-                _rows(kite.get_gtts()), as_number(ist_day(now)), lambda row: gtt_update(row, now, self._token)
-            )
-        )
+
+        def triggers(kite: Any) -> list[GttUpdate]:
+            def read(written: object) -> GttUpdate:
+                return gtt_update(opened(written), now, self._token)
+
+            return self._triggers.of(_rows(kite.book("gtt")), as_number(ist_day(now)), read)
+
+        gtts = await self._calls.read(triggers)
         return sorted(gtts, key=lambda each: each.gtt_id)
 
     async def positions(self) -> list[BrokerPosition]:

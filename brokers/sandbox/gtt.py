@@ -48,6 +48,7 @@ class Trigger:
         self.status = "active"
         self.created = now
         self.updated = now
+        self._written: tuple[tuple[object, ...], str] | None = None
 
     def reached(self, low: int, high: int) -> int:
         """Return which leg prices between `low` and `high` have reached, the lower first; -1: none."""
@@ -89,6 +90,13 @@ class Trigger:
             "orders": [_leg_row(leg) | {"result": result} for leg, result in zip(self.legs, self.results, strict=True)],
             "meta": {},
         }
+
+    def written(self) -> str:
+        """Return `row` as JSON, written anew only when something of it has changed."""
+        stands = (self.status, self.updated, self.condition, *self.legs, *self.results)
+        if self._written is None or self._written[0] != stands:
+            self._written = (stands, json.dumps(self.row()))
+        return self._written[1]
 
 
 def _leg_row(leg: Ask) -> dict[str, object]:
@@ -143,10 +151,11 @@ class GttDesk:
             if trigger.status == "active" and now >= trigger.expires:
                 self._retire(trigger, "expired", now)
 
-    def rows(self, now: int) -> list[dict[str, object]]:
-        """Return the active GTTs, and what else there was in the last seven days."""
+    def written(self, now: int) -> str:
+        """Return the active GTTs, and what else there was in the last seven days, as JSON."""
         recent = now - LISTED_DAYS * ist.DAY
-        return [t.row() for t in self.triggers.values() if t.status == "active" or t.updated >= recent]
+        shown = [t.written() for t in self.triggers.values() if t.status == "active" or t.updated >= recent]
+        return f"[{', '.join(shown)}]"
 
     def modify(self, trigger_id: str, form: Form, now: int) -> int:
         """Replace everything an active GTT says; a refused change leaves it as it was."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar, final
+from typing import NamedTuple, final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 from brokers.sandbox import ist
 from compiled.model import MINUTE
 from engine.errors import DataError
+from engine.market.arrow import packed
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("timestamp", *PRICES, "volume")
 MOST = 1e12
 """Rupees or shares: beyond it a number is a mistake."""
 
-Number = TypeVar("Number", np.int64, np.float64)
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
@@ -74,7 +74,7 @@ class Sheet:
         if not pa.types.is_timestamp(column.type):
             raise DataError(f"tape {self._file}: column {name}: expected timestamps, got {column.type}")
         try:
-            stamps: Integers = _packed(column.cast(pa.timestamp("ns", column.type.tz)).cast("int64"), np.int64)
+            stamps: Integers = packed(column.cast(pa.timestamp("ns", column.type.tz)).cast("int64"), np.int64)
         except pa.ArrowInvalid:
             raise DataError(f"tape {self._file}: column {name}: a time beyond the years 1678 to 2262") from None
         if column.type.tz is None:
@@ -100,16 +100,10 @@ class Sheet:
         kind = column.type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
             raise DataError(f"tape {self._file}: column {name}: expected numbers, got {kind}")
-        return _packed(column.cast("float64", safe=False), np.float64)
+        return packed(column.cast("float64", safe=False), np.float64)
 
     def _filled(self, name: str) -> pa.ChunkedArray:
         column = self._table[name]
         if column.null_count:
             self.refuse(name, column.is_null().to_numpy(), lambda _: "empty")
         return column
-
-
-def _packed(column: pa.ChunkedArray, kind: type[Number]) -> npt.NDArray[Number]:
-    """Return the numbers of a column without a gap; arrow's own way loads pandas first."""
-    array = column.combine_chunks()
-    return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * np.dtype(kind).itemsize)

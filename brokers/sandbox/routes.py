@@ -125,7 +125,7 @@ class Api:
             route("GET", "/quote", lambda r, _p: self._quotes("quote", r), "quote"),
             route("GET", "/quote/ohlc", lambda r, _p: self._quotes("ohlc", r), "quote"),
             route("GET", "/quote/ltp", lambda r, _p: self._quotes("ltp", r), "quote"),
-            route("GET", "/gtt/triggers", lambda _r, _p: x.gtts.rows(x.now)),
+            route("GET", "/gtt/triggers", lambda _r, _p: written(x.gtts.written(x.now))),
             route("POST", "/gtt/triggers", lambda r, _p: {"trigger_id": x.gtts.place(r.form, x.now)}),
             route("GET", "/gtt/triggers/{id}", lambda _r, p: x.gtts.find(p["id"]).row()),
             route("PUT", "/gtt/triggers/{id}", lambda r, p: {"trigger_id": x.gtts.modify(p["id"], r.form, x.now)}),

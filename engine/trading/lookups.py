@@ -10,7 +10,8 @@ from typing import Final
 
 from compiled.events import Answer, GttUpdate, OrderUpdate, Outcome, Verb
 from compiled.kernel import Kernel
-from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, Purpose
+from compiled.model import SECOND, Gtt, GttStatus, Order, Purpose
+from compiled.triggers import same_legs
 from engine.ports import Clock
 
 STANDING: Final = frozenset({GttStatus.ACTIVE, GttStatus.TRIGGERED})
@@ -286,10 +287,3 @@ def asks_for(update: GttUpdate, gtt: Gtt) -> bool:
 def same_shares(update: GttUpdate, gtt: Gtt) -> bool:
     """Tell whether two GTTs sell the same shares: those of one product never stand for those of another."""
     return update.token == gtt.token and update.product == gtt.product.name
-
-
-def same_legs(one: list[GttLeg], other: list[GttLeg]) -> bool:
-    """Tell whether two GTTs ask for the same."""
-    return [(leg.trigger, leg.price, leg.side, leg.quantity) for leg in one] == [
-        (leg.trigger, leg.price, leg.side, leg.quantity) for leg in other
-    ]

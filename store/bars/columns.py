@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from compiled.model import E4, Bar
 from engine.errors import DataError
+from engine.market.arrow import of_numbers, packed
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -103,13 +104,15 @@ def encode(columns: Columns) -> pa.Table:
     scaled = [part // unit for part in parts]
     units = np.full(len(open_), unit, np.int64)
     fields = [columns.start, columns.token, units, *scaled, columns.volume, columns.ticks]
-    return pa.table([pa.array(field).cast(kind.type) for field, kind in zip(fields, SCHEMA, strict=True)], SCHEMA)
+    return pa.Table.from_arrays(
+        [of_numbers(field).cast(kind.type) for field, kind in zip(fields, SCHEMA, strict=True)], schema=SCHEMA
+    )
 
 
 def decode(table: pa.Table) -> Columns:
     """Return the columns that `encode` was given."""
     start, token, unit, open_, upper, lower, close, volume, ticks = (
-        table.column(name).cast(pa.int64()).to_numpy() for name in SCHEMA.names
+        packed(table.column(name).cast(pa.int64()), np.int64) for name in SCHEMA.names
     )
     open_, close = open_ * unit, close * unit
     high = np.maximum(open_, close) + upper * unit

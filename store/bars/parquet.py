@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from compiled.model import Bar
 from engine.errors import DataError, OperatorError
+from engine.market.arrow import of_texts, texts
 from engine.ops.files import replacing, sync
 from store.bars.columns import ENCODINGS, Columns, decode, encode, from_bars, merge, to_bars
 
@@ -59,7 +60,7 @@ class ParquetBars:
         batches = []
         for span in sorted({bar.span for bar in bars}):
             chosen = [bar for bar in bars if bar.span == span]
-            names = pa.array([symbols[bar.token] for bar in chosen], pa.string())
+            names = of_texts([symbols[bar.token] for bar in chosen])
             batches.append((span, encode(from_bars(chosen)).append_column("symbol", names)))
         with self._writing():
             for span, batch in batches:
@@ -182,7 +183,7 @@ def _recent(folder: Path) -> dict[str, Columns]:
     if not batches:
         return {}
     table = pa.concat_tables(batches)
-    names, columns = np.asarray(table.column("symbol")), decode(table)
+    names, columns = texts(table.column("symbol")), decode(table)
     order = np.argsort(names, kind="stable")
     found, firsts = np.unique(names[order], return_index=True)
     bounds = pairwise([*firsts.tolist(), len(order)])
@@ -190,7 +191,7 @@ def _recent(folder: Path) -> dict[str, Columns]:
 
 
 def _of_symbol(batch: pa.Table, symbol: str) -> Columns:
-    return decode(batch.filter(np.asarray(batch.column("symbol")) == symbol))
+    return decode(batch).pick(texts(batch.column("symbol")) == symbol)
 
 
 def _empty() -> Columns:
@@ -213,7 +214,7 @@ def _fold(folder: Path, span: int) -> None:
     if not paths:
         return
     batches = pa.concat_tables([pq.ParquetFile(path).read() for path in paths])
-    symbols = np.asarray(batches.column("symbol"))
+    symbols = texts(batches.column("symbol"))
     columns = decode(batches)
     for symbol in np.unique(symbols):
         _put(folder, span, str(symbol), columns.pick(symbols == symbol))

@@ -1,13 +1,14 @@
 """The client reads what the official one reads, only quicker."""
 
 import copy
+import json
 
 import pytest
 from kiteconnect import KiteConnect
 
 from brokers.kite.client import QuickClient
-from brokers.kite.readings import Readings
-from brokers.kite.wire import _decoded
+from brokers.kite.readings import Readings, opened
+from brokers.kite.wire import _decoded, _rows
 
 ROWS = [
     {"order_timestamp": "2026-11-20 09:15:03", "exchange_timestamp": None, "fill_timestamp": "", "status": "OPEN"},
@@ -63,3 +64,24 @@ def test_a_row_that_stands_as_it_stood_is_not_read_again():
     seen.clear()
     assert book.of(later[1:], 20261121, read) == [("2", "COMPLETE"), ("3", "OPEN")]
     assert seen == ["2", "3"], "a lot may hold something else on another day"
+
+
+@pytest.mark.parametrize(
+    "rows", [ROWS, [], [{"id": 1, "nested": [{"a": None}, 1.5, '\u20b9 \\"']}], [None, 7, "x", [1]]]
+)
+def test_rows_that_are_left_as_they_came_say_what_the_whole_answer_says(rows):
+    written = _rows(json.dumps({"status": "success", "data": rows}, indent=1).encode())
+    assert all(isinstance(row, bytes) for row in written)
+    assert [opened(row) for row in written] == rows
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b'{"status": "success", "data": {}}', b'{"status": "success", "data": null}',
+     b'{"status": "error", "data": [], "error_type": "OrderException"}', b'{"data": []}',
+     b'{"status": "success", "data": [], "error_type": "X"}', b'{"status": "success", "data": [{"p": NaN}]}',
+     b'{"status": "success", "data": [{"p": "\\ud800"}]}', b'{"status": "success", "data": [{"p": "\xff"}]}',
+     b'{"status": "success", "data": [{"p": 1}', b'{"status": "success", "data": [{"p": 1}]} x'],
+)  # fmt: skip
+def test_what_is_no_plain_list_of_rows_is_left_to_the_other_readers(body):
+    assert _rows(body) is None

@@ -1,0 +1,54 @@
+"""Columns reach arrow and come back as arrow's own way would bring them, without pandas."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from engine.market.arrow import of_numbers, of_texts, packed, texts
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = """
+import sys
+from compiled.model import Bar
+from store.bars.parquet import ParquetBars
+bars, names = ParquetBars(__import__("pathlib").Path(sys.argv[1])), {1: "A", 2: "M&M"}
+made = [Bar(token, start * 60_000_000_000, 60, 10.0, 11.0, 9.5, 10.5, 7, 3) for token in names for start in range(3)]
+bars.write(made, names, "live")
+assert bars.symbols(60, "live") == ["A", "M&M"]
+assert [bar.start for bar in bars.read("M&M", 60, 0, 10**15, "live")] == [0, 60_000_000_000, 120_000_000_000]
+assert len(bars.read_many(["A", "M&M"], 60, 0, 10**15, "live")["A"]) == 3
+bars.fold()
+bars.write(made, names, "live")
+bars.fold()
+assert len(bars.read("A", 60, 0, 10**15, "live")) == 3
+sys.exit("pandas" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("values", [[], ["a"], ["", "M&M", "", "नमस्ते", "a" * 300]])
+def test_texts_are_arrows_own(values):
+    made = of_texts(values)
+    made.validate(full=True)
+    assert made.equals(pa.array(values, pa.string()))
+    assert texts(pa.chunked_array([made])).tolist() == values
+    assert texts(pa.chunked_array([made[:1], made[1:]], pa.string())).tolist() == values
+
+
+@pytest.mark.parametrize("values", [np.array([], np.int64), np.array([1, -2, 2**62]), np.array([0.5, -1e300, 7.0])])
+def test_numbers_are_arrows_own(values):
+    kind = values.dtype.type
+    made = of_numbers(values)
+    made.validate(full=True)
+    assert made.equals(pa.array(values))
+    assert packed(pa.chunked_array([made]), kind).tolist() == values.tolist()
+    assert packed(pa.chunked_array([made[1:]]), kind).tolist() == values[1:].tolist(), "a slice begins elsewhere"
+    assert of_numbers(values[::-2]).equals(pa.array(values[::-2])), "with gaps between its numbers"
+
+
+def test_bars_are_stored_read_and_folded_without_pandas(tmp_path):
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=ROOT, timeout=60, check=False)
+    assert done.returncode == 0
