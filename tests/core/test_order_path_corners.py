@@ -9,6 +9,7 @@ from compiled.events import (
     Act,
     CancelOrder,
     DeleteGtt,
+    GttUpdate,
     ModifyGtt,
     ModifyOrder,
     OrderUpdate,
@@ -313,3 +314,36 @@ def test_an_exit_that_was_given_up_before_a_restart_is_not_sent_again_while_it_m
     deleted = only(scene.seconds(3), DeleteGtt).gtt
     scene.answer(deleted.intent, Outcome.ACCEPTED, "8", Verb.CANCEL)
     assert [int(order.quantity) for order in scene.exits()] == [100]
+
+
+def test_a_gtt_that_stands_as_it_stood_is_not_written_again(scene):
+    scene.hold(100)
+    read = reader(scene)
+    kept = tuple((leg.trigger, leg.price, leg.side, leg.quantity) for leg in scene.rung.gtt.legs)
+    assert read(kept) == [scene.rung.gtt.intent], "that the broker lists it is news"
+    assert read(kept) == read(kept) == []
+
+
+@pytest.mark.parametrize("field", range(4))
+def test_a_gtt_of_which_one_figure_has_changed_is_written(scene, field):
+    scene.hold(100)
+    read = reader(scene)
+    [leg] = [[leg.trigger, leg.price, leg.side, leg.quantity] for leg in scene.rung.gtt.legs]
+    read((tuple(leg),))
+    leg[field] = (leg[0] - 0.5, leg[1] - 0.5, Side.BUY, 90)[field]
+    assert read((tuple(leg),)) == [scene.rung.gtt.intent]
+    [stands] = scene.rung.gtt.legs
+    assert [stands.trigger, stands.price, stands.side, stands.quantity] == leg
+
+
+def reader(scene):
+    """Return what shows the desk its GTT with these legs, and returns the numbers of the GTTs whose rows are written."""
+    gtt, changed = scene.rung.gtt, scene.kernel.out.changed_gtts
+
+    def read(legs):
+        changed.clear()
+        made = [GttLeg(*leg) for leg in legs]
+        scene.tell(GttUpdate(scene.now, gtt.gtt_id, CANBK, GttStatus.ACTIVE, made, []))
+        return [each.intent for each in changed.values()]
+
+    return read

@@ -66,9 +66,7 @@ def test_a_row_that_stands_as_it_stood_is_not_read_again():
     assert seen == ["2", "3"], "a lot may hold something else on another day"
 
 
-@pytest.mark.parametrize(
-    "rows", [ROWS, [], [{"id": 1, "nested": [{"a": None}, 1.5, '\u20b9 \\"']}], [None, 7, "x", [1]]]
-)
+@pytest.mark.parametrize("rows", [ROWS, [], [{"id": 1, "nested": [{"a": None}, 1.5, '\\"']}], [None, 7, "x", [1]]])
 def test_rows_that_are_left_as_they_came_say_what_the_whole_answer_says(rows):
     written = _rows(json.dumps({"status": "success", "data": rows}, indent=1).encode())
     assert all(isinstance(row, bytes) for row in written)

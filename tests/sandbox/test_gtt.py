@@ -194,3 +194,23 @@ def test_no_id_of_a_gtt_comes_back_on_a_later_day(make_client):
     assert [old.trigger_id for old in evening.gtts] == [standing]
     tomorrow = Exchange(SandboxConfig(speed=None, date="2026-11-20", symbols=("INFY", "SBIN")), evening)
     assert tomorrow.gtts.place(gtt(today, [today.at(-2)]), tomorrow.now) == gone + 1
+
+
+def test_the_list_of_gtts_shows_each_as_it_stands_by_itself(client):
+    ids = [client.ok("POST", "/gtt/triggers", gtt(client, legs))["trigger_id"]
+           for legs in ([client.at(-2)], [client.at(-0.4), client.at(0.4)])]  # fmt: skip
+
+    def stands():
+        listed = client.ok("GET", "/gtt/triggers")
+        assert listed == [client.ok("GET", f"/gtt/triggers/{trigger_id}") for trigger_id in ids]
+        return listed
+
+    before = stands()
+    client.ok("PUT", f"/gtt/triggers/{ids[0]}", gtt(client, [client.at(-2)], quantity=5))
+    assert stands()[0]["orders"][0]["quantity"] == 5, "changed in the moment in which it was listed"
+    client.ok("PUT", f"/gtt/triggers/{ids[0]}", gtt(client, [client.at(-1)], quantity=5))
+    assert stands()[0]["condition"] != before[0]["condition"]
+    until_triggered(client, ids[1])
+    assert any(leg["result"] for leg in stands()[1]["orders"])
+    client.ok("DELETE", f"/gtt/triggers/{ids[0]}")
+    assert [row["status"] for row in stands()] == ["deleted", "triggered"]
