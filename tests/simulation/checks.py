@@ -39,6 +39,8 @@ class Checks:
         self.world = world
         self.departed = {}
         """What has left, by tag (orders) or intent (GTTs)."""
+        self._free = set()
+        """What of it was never on disk, and not taken by the exchange before a crash: its number may be used again."""
         self.rungs = {}
         self._bare = {}
         self.unwritten = set()
@@ -115,8 +117,9 @@ class Checks:
             self._broken("more orders than the exchange takes")
 
     def _once(self, key, what):
-        if key in self.departed:
+        if key in self.departed and key not in self._free:
             self._broken(f"{key} is sent twice")
+        self._free.discard(key)
         self.departed[key] = what
 
     def _durable(self, process, intent, purpose):
@@ -170,9 +173,7 @@ class Checks:
 
     def _new_order(self, order):
         tag = order.ask.tag
-        if self.by_hand:
-            self.manual.add(order.order_id)
-        elif order.ask.by:
+        if order.ask.by:
             self._squared_off(order)
         elif order.ask.parent:
             self._owner(order.ask.parent).exits.append(order)
@@ -185,8 +186,10 @@ class Checks:
                 self._broken(f"two orders at the broker for {tag}")
             self._owners.setdefault(tag, order)
             self._mine(order, intent, astray=astray)
-        else:
-            self._fired(order)
+        elif not self._fired(order):
+            if not self.by_hand:
+                self._broken(f"order {order.order_id} is nobody's")
+            self.manual.add(order.order_id)
 
     def _mine(self, order, intent, *, astray):
         position = self._rung(intent.rung)
@@ -218,15 +221,15 @@ class Checks:
                     self._broken(f"rung {number} is left to the broker to square off")
 
     def _fired(self, order):
-        """Find the GTT that has sent an order; while it is being sent, it is the one that has just triggered."""
+        """Tell whether a GTT has sent an order, and whose it is."""
         for position in self.rungs.values():
             if any(_sent_by(trigger, order) for trigger in position.triggers):
                 position.exits.append(order)
-                return
+                return True
         if any(_sent_by(self._triggers[number], order) for number in self.strange):
             self.manual.add(order.order_id)
-            return
-        self._broken(f"order {order.order_id} is nobody's")
+            return True
+        return False
 
     def _changed(self, job):
         """Judge an entry that has grown."""
@@ -485,10 +488,9 @@ class Checks:
         lost = self.unwritten - self.world.disk.intents().keys()
         self.forgotten |= lost
         known = {order.ask.tag for order in self.world.exchange.orders.orders.values()}
-        for key, what in list(self.departed.items()):
-            # the number of an order that the exchange has refused may be used again
+        for key, what in self.departed.items():
             if int(what.intent) in lost and key not in known:
-                del self.departed[key]
+                self._free.add(key)
         for position in self.rungs.values():
             tags = {order.ask.tag for order in position.exits} & self.departed.keys()
             position.lost |= {t.trigger_id for t in position.triggers if self._made.get(t.trigger_id) in self.forgotten}
