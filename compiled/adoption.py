@@ -8,11 +8,12 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from compiled.events import Adopt, WriteOff
+from compiled.events import Adopt, Lacking, WriteOff
 from compiled.ladder import Ladder, LadderPlan, Rung, RungPlan, RungState, stop_at
 from compiled.model import E4, Gtt, GttStatus, Order, OrderStatus, OrderType, Purpose, Side, nearest, paise
 from compiled.orders import CORRECTION
 from compiled.outbox import Fill
+from compiled.positions import Market
 from compiled.triggers import Triggers
 
 TRADE: Final = "correction"
@@ -71,7 +72,7 @@ class Adoptions(Triggers):
             rung.target = event.legs[1].trigger
 
     def _write_off(self, event: WriteOff) -> None:
-        """Take shares out of the ladders that hold them, the newest first, at the last price.
+        """Take shares out of the rungs that lack them, at the price their stop has fired at, else at the last one.
 
         What an exit is selling already stays: both together would be more than there is.
         """
@@ -79,21 +80,68 @@ class Adoptions(Triggers):
         market = self.markets.get(int(event.token))
         if market is None:
             return
-        for ladder in list(reversed(market.ladders)):
-            if ladder.plan.product is not event.product or ladder.side is not event.side:
+        for rung in self._lacks_first(market, event.product, event.side):
+            part = min(left, rung.quantity)
+            if part <= 0 or rung.exit is not None:
+                continue
+            left -= part
+            ladder = self.owners[int(rung.ladder_id)]
+            price = market.ltp if market.ltp > 0.0 else rung.average
+            gtt = rung.gtt
+            if gtt is not None and rung.fired and gtt.fired > 0.0:
+                price = gtt.fired
+            if part == rung.quantity:
+                rung.exit_reason = "written off"
+            self._correct(ladder, rung, ladder.out, part, Purpose.EXIT, price)
+            rung.rejections = 0  # what was refused was more than there is; what is left is asked for at once
+            rung.retry_at = 0
+        for ladder in list(market.ladders):
+            self._tend(ladder)
+
+    def _lacking(self, event: Lacking) -> None:
+        """Take note of shares that are not in the broker's books: what could sell them is taken back."""
+        market = self.markets.get(int(event.token))
+        if market is None:
+            return
+        left = event.quantity
+        for rung in self._lacks_first(market, event.product, event.side):
+            rung.absent = min(left, rung.quantity)
+            left -= rung.absent
+        for ladder in list(market.ladders):
+            self._tend(ladder)
+
+    def lacks(self, token: i64, product: Product, side: Side) -> i64:
+        """Return how many shares on this side are noted as not in the broker's books."""
+        market = self.markets.get(int(token))
+        found: i64 = 0
+        if market is not None:
+            for ladder in market.ladders:
+                if ladder.plan.product is product and ladder.side is side:
+                    for rung in ladder.rungs:
+                        found += rung.absent
+        return found
+
+    def _lacks_first(self, market: Market, product: Product, side: Side) -> list[Rung]:
+        """Return the rungs that hold shares, in the order in which they are thought to lack them.
+
+        First those whose stop has fired while nobody looked, then the newest; what an exit is selling goes last.
+        """
+        fired: list[Rung] = []
+        others: list[Rung] = []
+        leaving: list[Rung] = []
+        for ladder in reversed(market.ladders):
+            if ladder.plan.product is not product or ladder.side is not side or ladder.plan.cover:
                 continue
             for rung in reversed(ladder.rungs):
-                part = min(left, rung.quantity)
-                if part > 0 and rung.exit is None:
-                    left -= part
-                    price = market.ltp if market.ltp > 0.0 else rung.average
-                    side = Side.SELL if ladder.side is Side.BUY else Side.BUY
-                    if part == rung.quantity:
-                        rung.exit_reason = "written off"
-                    self._correct(ladder, rung, side, part, Purpose.EXIT, price)
-                    rung.rejections = 0  # what was refused was more than there is; what is left is asked for at once
-                    rung.retry_at = 0
-            self._tend(ladder)
+                if rung.quantity <= 0:
+                    continue
+                if rung.exit is not None:
+                    leaving.append(rung)
+                elif rung.fired:
+                    fired.append(rung)
+                else:
+                    others.append(rung)
+        return fired + others + leaving
 
     def _correct(self, ladder: Ladder, rung: Rung, side: Side, quantity: i64, purpose: Purpose, price: float) -> Order:
         """Book shares that moved without an order of ours; the price they count from stands as the order's own."""

@@ -135,7 +135,7 @@ class Answers(Positions):
     def _unchanged_guard(self, order: Order, reason: str) -> None:
         """Take note that a stop order stays as it was: one too small for its rung is as good as refused."""
         rung = self.rungs.get(int(order.rung))
-        if rung is None or rung.guard is not order or order.quantity - order.traded >= rung.quantity:
+        if rung is None or rung.guard is not order or order.quantity - order.traded >= rung.present:
             return
         if not passing(reason) and not self.unsure(order.token):
             self._count_refusal(rung, order)
@@ -478,3 +478,4 @@ class Answers(Positions):
             rung.sold += quantity
             rung.sold_value += value
             rung.rejections = 0
+            rung.absent = min(rung.absent, max(rung.quantity, 0))

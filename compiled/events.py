@@ -37,6 +37,7 @@ class Act(IntEnum):
     CANCEL = 5
     READY = 6
     HOLD = 7
+    COMPARED = 8
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
@@ -148,7 +149,8 @@ class Trade:
 class GttUpdate:
     """How a GTT stands at the broker; `order_ids` are the orders it has sent, `symbol` what the broker calls it.
 
-    `product` is whose shares its orders sell.
+    `product` is whose shares its orders sell. `fired` is the price that has triggered it (rupees, 0.0: not told). `past`: its
+    orders are of an earlier day, which no book lists any more.
     """
 
     def __init__(
@@ -163,6 +165,7 @@ class GttUpdate:
         exchange: str = "NSE",
         symbol: str = "",
         product: str = "CNC",
+        fired: float = 0.0,
     ) -> None:
         self.ts = ts
         self.gtt_id = gtt_id
@@ -174,6 +177,8 @@ class GttUpdate:
         self.exchange = exchange
         self.symbol = symbol
         self.product = product
+        self.fired = fired
+        self.past = False
 
 
 @mypyc_attr(acyclic=True)
@@ -250,6 +255,18 @@ class Adopt:
 @final
 class WriteOff:
     """Shares of ladders on this side are not at the broker any more."""
+
+    def __init__(self, ts: i64, token: i64, product: Product, side: Side, quantity: i64) -> None:
+        self.ts = ts
+        self.token = token
+        self.product = product
+        self.side = side
+        self.quantity = quantity
+
+
+@final
+class Lacking:
+    """So many of the shares that our ladders on this side hold are not in the broker's books for us."""
 
     def __init__(self, ts: i64, token: i64, product: Product, side: Side, quantity: i64) -> None:
         self.ts = ts

@@ -46,7 +46,7 @@ def place(out: Outbox, ladder: Ladder, rung: Rung) -> None:
     kind = ladder.instrument.kind
     stop_limited = kind == "CE" or kind == "PE"
     rung.guard = out.place(
-        ladder.strategy, ladder.instrument.token, ladder.out, rung.quantity,
+        ladder.strategy, ladder.instrument.token, ladder.out, rung.present,
         OrderType.SL if stop_limited else OrderType.SLM, Product.MIS, Purpose.PROTECT, rung.rung_id,
         stop_limit(ladder, rung.stop) if stop_limited else 0.0, rung.stop,
     )  # fmt: skip
@@ -56,9 +56,9 @@ def place(out: Outbox, ladder: Ladder, rung: Rung) -> None:
 
 def follow(out: Outbox, ladder: Ladder, rung: Rung, order: Order) -> None:
     """Move the stop in the position's favour, and keep its quantity equal to the rung's."""
-    if out.now - order.created >= PROVEN * SECOND and order.quantity - order.traded == rung.quantity:
+    if out.now - order.created >= PROVEN * SECOND and order.quantity - order.traded == rung.present:
         rung.refusals = 0
-    quantity = 0 if ladder.plan.cover or order.quantity - order.traded == rung.quantity else rung.quantity
+    quantity = 0 if ladder.plan.cover or order.quantity - order.traded == rung.present else rung.present
     if out.now - rung.moved < rest(ladder, quantity > 0) or out.now < order.retry_at:
         return
     stop = taken(ladder, trailed_stop(ladder, rung, rung.high)) if ladder.plan.trail else rung.stop
@@ -81,7 +81,7 @@ def still(ladder: Ladder, rung: Rung, extreme: float) -> bool:
     order = rung.guard
     if order is None or order.status is not OrderStatus.TRIGGER_PENDING:
         return False
-    if order.pending is not None or order.cancelling or order.quantity != rung.quantity or rung.refit:
+    if order.pending is not None or order.cancelling or order.quantity != rung.present or rung.refit:
         return False
     return rung.target <= 0.0 or float(ladder.sign) * (extreme - rung.target) < 0.0
 

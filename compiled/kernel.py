@@ -22,6 +22,7 @@ from compiled.events import (
     FeedStatus,
     GttUpdate,
     Halt,
+    Lacking,
     LimitChange,
     Operate,
     OrderUpdate,
@@ -254,6 +255,9 @@ class Kernel(Entries):
         elif isinstance(event, WriteOff):
             self._at(event.ts)
             self._write_off(event)
+        elif isinstance(event, Lacking):
+            self._at(event.ts)
+            self._lacking(event)
         elif isinstance(event, Deposit):
             self._at(event.ts)
             self.ledger.deposit(event.amount)
@@ -639,13 +643,17 @@ class Kernel(Entries):
     # the operator and the limits
 
     def _operate(self, event: Operate) -> None:
-        if event.act is not Act.READY and event.act is not Act.HOLD:
+        if event.act < Act.READY:
             self.out.urge()
         if event.act is Act.READY:
             self.ready = True
             self._leave_waiting()
         elif event.act is Act.HOLD:
             self.ready = False
+        elif event.act is Act.COMPARED:
+            self.blind = False
+            for ladder in list(self.ladders.values()):
+                self._tend(ladder)
         elif event.act is Act.RESUME:
             self.halted = False
             self.flattening = False

@@ -159,7 +159,7 @@ class Rung:
     refused the stop, `rejections` how often the exit; the next stop is asked for from `protect_at` (ns) on, the next
     exit from `retry_at` on; until `doubt` an exit that was given up may still arrive. `refit` while the stop's limit has to
     be looked at again: the band has moved, or nobody of this run has placed it. `waits` when it was told that its exit waits
-    for the next session.
+    for the next session. `absent` shares of it are not in the broker's books: nothing protects or sells them.
     """
 
     def __init__(self, rung_id: i64, ladder_id: i64, number: i64, plan: RungPlan) -> None:
@@ -193,6 +193,7 @@ class Rung:
         self.rejections: i64 = 0
         self.refit = True
         self.waits = False
+        self.absent: i64 = 0
 
     @property
     def live(self) -> bool:
@@ -203,6 +204,17 @@ class Rung:
     def quantity(self) -> i64:
         """Return the shares still held."""
         return self.bought - self.sold
+
+    @property
+    def present(self) -> i64:
+        """Return those of them that the broker's books hold for it: no stop and no exit is for more."""
+        return self.bought - self.sold - self.absent
+
+    @property
+    def fired(self) -> bool:
+        """Tell whether its GTT has fired on an earlier day: what that has sold is for the books to tell."""
+        gtt = self.gtt
+        return gtt is not None and gtt.status is GttStatus.TRIGGERED and self.exit is None and gtt.order_id != ""
 
     @property
     def average(self) -> float:

@@ -465,7 +465,7 @@ class Gtt:
 
     `made` are the legs it was asked for with, `pending` those a modification asks for; `asked` while a modification or
     deletion has no answer yet. Before `retry_at` (ns) the desk asks for neither. `proven` is an id under which the broker
-    has listed these legs.
+    has listed these legs. `fired` is the price that has triggered it (rupees, 0.0: not told).
     """
 
     def __init__(
@@ -499,6 +499,7 @@ class Gtt:
         self.asked = False
         self.retry_at: i64 = 0
         self.reason = ""
+        self.fired = 0.0
 
     @property
     def live(self) -> bool:

@@ -98,7 +98,8 @@ class Positions:
     """Every ladder of the desk by its number, its rungs, and the ones that have changed since the engine looked.
 
     What is ours and should not work (it stands twice, or came when nobody waited for it any more) stands among the strays
-    until it is gone. `still` is a replay's note that the clock calls for nothing on any ladder; every change of one takes
+    until it is gone. While it is `blind` nothing is sold or protected, unless it flattens: the broker's books have not been
+    compared with ours yet. `still` is a replay's note that the clock calls for nothing on any ladder; every change of one takes
     it back.
     """
 
@@ -119,6 +120,7 @@ class Positions:
         self.changed_ladders: Table[Ladder] = Table()
         self.next_number: i64 = first
         self.still = False
+        self.blind = False
         self.halted = False
         self.flattening = False
         self.losses: i64 = 0
@@ -202,6 +204,8 @@ class Positions:
         market = self.markets[int(ladder.instrument.token)]
         market.calm = False
         self.still = False
+        if self.blind and not self.flattening:
+            return
         for rung in ladder.rungs:
             if not rung.live:
                 continue
@@ -298,9 +302,9 @@ class Positions:
             return True
         hours = ladder.instrument.hours
         shut = self.out.now >= hours.ends or self.out.now < hours.opens
-        if rung.exit is not None or (rung.leaving and not shut):
+        if rung.exit is not None or (rung.leaving and rung.present != 0 and not shut):
             return True
-        if rung.quantity == 0 or rung.plan.stop_percent <= 0.0 or rung.shielded:
+        if rung.present <= 0 or rung.plan.stop_percent <= 0.0 or rung.shielded:
             return False
         return not shut or (not ladder.plan.resting and self.out.now >= rung.protect_at)
 
@@ -316,14 +320,14 @@ class Positions:
         for ladder in self.ladders.values():
             last = self.markets[int(ladder.instrument.token)].last
             for rung in ladder.rungs:
-                short = rung.quantity > 0 and self._short_of(ladder, rung, last)
-                if rung.quantity < 0 or short or (rung.quantity > 0 and standing(rung) > rung.quantity):
+                short = rung.present > 0 and self._short_of(ladder, rung, last)
+                if rung.quantity < 0 or short or (rung.quantity > 0 and standing(rung) > rung.present):
                     found.add(int(rung.rung_id))
         return len(found)
 
     def _short_of(self, ladder: Ladder, rung: Rung, last: float) -> bool:
         """Tell whether a rung that should have a stop has less protection than shares."""
-        return (rung.plan.stop_percent > 0.0 or self.out.limit_only) and protected(ladder, rung, last) < rung.quantity
+        return (rung.plan.stop_percent > 0.0 or self.out.limit_only) and protected(ladder, rung, last) < rung.present
 
     def open_positions(self) -> i64:
         """Return how many rungs hold shares."""

@@ -51,6 +51,9 @@ def tend(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
         _take_back(out, ladder, rung, last)
         return
     rung.state = RungState.OPEN if rung.exit is None else RungState.EXITING
+    if rung.present == 0 and not ladder.plan.cover:
+        _stand_down(out, rung)
+        return
     if not exit_done(out, ladder, rung, last):
         _alone(out, ladder, rung)
         return
@@ -129,7 +132,7 @@ def _still(rung: Rung) -> bool:
     gtt = rung.gtt
     if gtt is None or gtt.status is not GttStatus.ACTIVE or gtt.asked or gtt.pending or gtt.deleting:
         return False
-    return gtt.legs[0].quantity == rung.quantity and not rung.refit
+    return gtt.legs[0].quantity == rung.present and not rung.refit
 
 
 def _tend_entry(out: Outbox, ladder: Ladder, rung: Rung) -> None:
@@ -168,6 +171,18 @@ def _finish(out: Outbox, rung: Rung) -> None:
         rung.exit_reason = "not filled" if entry is None or not entry.reason else entry.reason
 
 
+def _stand_down(out: Outbox, rung: Rung) -> None:
+    """Take back whatever could sell shares that the broker's books do not hold for a rung: it would sell somebody else's."""
+    order = rung.exit
+    if rung.gtt is not None and rung.gtt.live:
+        out.delete_gtt(rung.gtt)
+    guard.gone(out, rung)
+    if order is not None and not settled(order):
+        out.cancel(order)
+    elif order is not None:
+        rung.exit = None
+
+
 def _alone(out: Outbox, ladder: Ladder, rung: Rung) -> None:
     """Let nothing else at the broker offer what an exit offers, and the exit no more than there is.
 
@@ -179,7 +194,7 @@ def _alone(out: Outbox, ladder: Ladder, rung: Rung) -> None:
     if rung.gtt is not None and rung.gtt.live:
         out.delete_gtt(rung.gtt)
     guard.gone(out, rung)
-    if offered(order) > rung.quantity:
+    if offered(order) > rung.present:
         out.cancel(order)
 
 
@@ -258,10 +273,10 @@ def _resize(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     gtt = rung.gtt
     if gtt is None or gtt.status is not GttStatus.ACTIVE or gtt.pending or gtt.deleting or gtt.asked:
         return
-    if gtt.legs[0].quantity == rung.quantity or last <= 0.0 or out.now < gtt.retry_at:
+    if gtt.legs[0].quantity == rung.present or last <= 0.0 or out.now < gtt.retry_at:
         return
     if out.now - rung.moved >= rest(ladder, True):
-        out.modify_gtt(gtt, last, legs(ladder, rung, rung.stop, rung.quantity))
+        out.modify_gtt(gtt, last, legs(ladder, rung, rung.stop, rung.present))
         rung.moved = out.now
 
 
@@ -287,7 +302,7 @@ def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
         return  # the second leg of a cover order turns into its exit
     if out.now < rung.retry_at:
         return
-    _close(out, ladder, rung, ladder.out, rung.quantity, last)
+    _close(out, ladder, rung, ladder.out, rung.present, last)
 
 
 def _carry(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
@@ -338,7 +353,7 @@ def _stand_clear(ladder: Ladder, rung: Rung, last: float) -> None:
 def _place_gtt(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     rung.gtt = out.place_gtt(
         ladder.strategy, ladder.instrument.token, ladder.plan.product, rung.rung_id, last,
-        legs(ladder, rung, rung.stop, rung.quantity),
+        legs(ladder, rung, rung.stop, rung.present),
     )  # fmt: skip
     rung.moved = out.now
     rung.refit = False
@@ -388,7 +403,7 @@ def _near(ladder: Ladder, rung: Rung, last: float) -> str:
 
 def _follow(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> None:
     """Move the stop in the position's favour, and keep its quantity the rung's and its limit such that it fills."""
-    resized = gtt.legs[0].quantity != rung.quantity
+    resized = gtt.legs[0].quantity != rung.present
     if out.now - rung.moved < rest(ladder, resized) or out.now < gtt.retry_at:
         return
     stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop
@@ -406,7 +421,7 @@ def _follow(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> N
             leave(rung, "stop")
             _leave_now(out, ladder, rung, last)
         return
-    out.modify_gtt(gtt, last, legs(ladder, rung, stop, rung.quantity))
+    out.modify_gtt(gtt, last, legs(ladder, rung, stop, rung.present))
     rung.moved = out.now
 
 

@@ -156,7 +156,10 @@ class Triggers(Answers):
             gtt.pending = []
             gtt.reason = event.reason
             self._gtt_status(gtt, event.status)
-            if event.status is GttStatus.TRIGGERED and event.order_ids:
+            gtt.fired = event.fired
+            if event.status is GttStatus.TRIGGERED and event.order_ids and event.past:
+                self._gtt_fired_before(gtt, event)
+            elif event.status is GttStatus.TRIGGERED and event.order_ids:
                 self._gtt_fired(gtt, rung, event.order_ids[0])
             elif rung is not None and event.status is GttStatus.TRIGGERED and event.reason:
                 gtt.order_id = "none"
@@ -166,6 +169,13 @@ class Triggers(Answers):
         if not stood:
             self.out.changed_gtt(gtt)
         self._tend_rung(gtt.rung)
+
+    def _gtt_fired_before(self, gtt: Gtt, event: GttUpdate) -> None:
+        """Take note of a GTT that has fired on an earlier day: its order is over, and the books tell what it has sold."""
+        gtt.order_id = event.order_ids[0]
+        gtt.updated = event.ts
+        text = gtt.strategy + ": GTT " + str(gtt.gtt_id) + " triggered on an earlier day, while the desk was away"
+        self.out.alert("warn", "gtt_triggered", text, gtt.token)
 
     def _gtt_fired(self, gtt: Gtt, rung: Rung | None, order_id: str) -> None:
         """Take over the order a GTT has sent as the exit of its rung."""

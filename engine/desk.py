@@ -362,6 +362,7 @@ class Desk:
         self.kernel.simulated = self.settings.simulated
         self.kernel.out.limit_only = self.settings.limit_only
         self.kernel.begin(now)
+        self.kernel.blind = True
         loop = self._build(hours)
         loop.changes, loop.configured = changes, self._configured
         self._restore(loop, midnight(day))

@@ -170,7 +170,8 @@ def gtt_update(row: Row, now: int, token_of: Callable[[str, str], int]) -> GttUp
     pairs = sorted(
         zip(condition["trigger_values"], row["orders"], strict=True), key=lambda pair: figures.price(pair[0])
     )
-    results = [result for _, order in pairs if (result := (order.get("result") or {}).get("order_result"))]
+    sent = [result for _, order in pairs if (result := order.get("result") or {}).get("order_result")]
+    results = [result["order_result"] for result in sent]
     failures = [str(result.get("rejection_reason") or "failed") for result in results if result["status"] == "failed"]
     token = condition.get("instrument_token") or token_of(condition["exchange"], condition["tradingsymbol"])
     each = units(condition, now)
@@ -185,6 +186,7 @@ def gtt_update(row: Row, now: int, token_of: Callable[[str, str], int]) -> GttUp
         str(condition["exchange"]),
         str(condition.get("tradingsymbol") or ""),
         str(pairs[0][1].get("product") or "CNC"),
+        next((figures.price(result["triggered_at"]) for result in sent if result.get("triggered_at")), 0.0),
     )
 
 

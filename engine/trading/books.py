@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from compiled.events import Answer, GttUpdate, OrderUpdate, Outcome, Verb
 from compiled.kernel import Kernel
 from compiled.model import SECOND, GttStatus
+from engine.market.calendar import ist_day, midnight
 from engine.errors import OperatorError, RetryableError
 from engine.ports import Broker
 from engine.trading.gateway import Gateway
@@ -56,7 +57,7 @@ class Books:
         self.behind = self.behind and triggers is None
         self.gateway.proven(orders, triggers)
         self._post_orders(update for update in orders if self._forgotten(update))
-        self._post_gtts(triggers, began)
+        self._post_gtts(triggers, began, {update.order_id for update in orders})
         self._post_orders(orders)
         for trade in trades:
             if (trade.order_id, trade.trade_id) not in self._trades:
@@ -93,11 +94,13 @@ class Books:
             for update in orders
         )
 
-    def _post_gtts(self, updates: list[GttUpdate] | None, began: int) -> None:
+    def _post_gtts(self, updates: list[GttUpdate] | None, began: int, listed: set[str]) -> None:
         if updates is None:
             return
         out, self._left_out = self.kernel.out, False
+        today = midnight(ist_day(self.gateway.clock.now()))
         for update in updates:
+            update.past = update.ts < today and listed.isdisjoint(update.order_ids)
             gtt = out.by_gtt_id.get(update.gtt_id)
             if gtt is None and update.status in STANDING:
                 self._claim(update, began)

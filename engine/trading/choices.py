@@ -131,16 +131,17 @@ class Choices:
         if Choice.FLATTEN not in difference.choices:  # the broker has less than we: nothing to take on
             if any(each.exit is not None for ladder in market.ladders for each in ladder.rungs):
                 return f"refused: {difference.symbol} is being left just now; decide when that is done"
-            side = Side.BUY if difference.figure < 0 else Side.SELL
-            self.post(WriteOff(now, difference.token, product, side, abs(difference.figure)))
-            return f"done: {abs(difference.figure)} {difference.symbol} written off at the last price"
+            side = Side.BUY if difference.amount < 0 else Side.SELL
+            self.post(WriteOff(now, difference.token, product, side, abs(difference.amount)))
+            what = f" ({difference.cause})" if difference.cause else ""
+            return f"done: {abs(difference.amount)} {difference.symbol} written off{what}"
         if market.ltp <= 0.0:
             return f"refused: {difference.symbol} has no price yet; try again when it ticks"
-        if abs(difference.figure) > HELD or abs(int(paise(market.ltp, difference.figure))) >= MONEY:
-            return f"refused: {difference.figure} {difference.symbol} are more than the desk can hold; ignore it"
+        if abs(difference.amount) > HELD or abs(int(paise(market.ltp, difference.amount))) >= MONEY:
+            return f"refused: {difference.amount} {difference.symbol} are more than the desk can hold; ignore it"
         average = difference.average if 0.0 < difference.average <= PRICE else market.ltp
         strategy, freeze = decision.strategy or OWN, int(market.instrument.freeze)
-        if decision.choice is not Choice.FLATTEN and 0 < freeze < abs(difference.figure):
+        if decision.choice is not Choice.FLATTEN and 0 < freeze < abs(difference.amount):
             return (
                 f"refused: no stop takes more than {freeze}, the exchange's freeze quantity; flatten it, or ignore it"
             )
@@ -154,15 +155,15 @@ class Choices:
         gtt = None if leave or decision.stop or product is not Product.CNC else self._guard(difference, market.ltp)
         terms = self.reconciler.terms
         self.post(Adopt(
-            now, difference.token, product, difference.figure, average, strategy,
+            now, difference.token, product, difference.amount, average, strategy,
             decision.stop or terms.stop_percent, terms.trail, leave,
             gtt.gtt_id if gtt else 0, list(gtt.legs) if gtt else None,
         ))  # fmt: skip
         if leave:
-            return f"done: leaving {difference.figure} {difference.symbol} at the market"
+            return f"done: leaving {difference.amount} {difference.symbol} at the market"
         placing = "nothing protects them" if self.kernel.out.limit_only else "a stop is being placed"
         what = f"GTT {gtt.gtt_id} protects them" if gtt else placing
-        return f"done: {difference.figure} {difference.symbol} to {strategy}; {what}"
+        return f"done: {difference.amount} {difference.symbol} to {strategy}; {what}"
 
     def _unfit(self, decision: Chosen, token: int) -> str:
         """Return why a strategy cannot be given the shares, empty if it can."""
@@ -181,7 +182,7 @@ class Choices:
         books = self.reconciler.books
         for update in books.gtts if books else ():
             legs: list[GttLeg] = update.legs
-            fits = all(leg.side is Side.SELL and leg.quantity == difference.figure for leg in legs)
+            fits = all(leg.side is Side.SELL and leg.quantity == difference.amount for leg in legs)
             near = legs[0].trigger >= last * (1.0 - NEAREST_PERCENT / 100.0)
             ours = update.gtt_id in self.kernel.out.by_gtt_id
             if (

@@ -1,7 +1,7 @@
 """What the broker's books say and ours do not, or the other way round: seven kinds of difference, and what may be done."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -9,6 +9,7 @@ from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.kernel import Kernel
 from compiled.model import SECOND, GttStatus, OrderStatus, Product, Side
 from engine.ports import Broker, BrokerHolding, BrokerPosition
+from engine.trading.gaps import clock
 from engine.trading.shares import ShareRegister
 
 LIVE: Final = frozenset({OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING})
@@ -69,7 +70,10 @@ class Snapshot(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """One difference; `figure` is what it amounts to (shares the broker has more, paise), `theirs` and `ours` in words."""
+    """One difference; `figure` is what it amounts to (shares the broker has more, paise), `theirs` and `ours` in words.
+
+    Of shares `apart` are left out: those that the operator has set apart as not ours, by ignoring them.
+    """
 
     key: str
     """What the operator calls it by; the same in every comparison."""
@@ -83,11 +87,20 @@ class Difference(NamedTuple):
     choices: tuple[Choice, ...]
     average: float = 0.0
     """The broker's average price of the shares, rupees."""
+    apart: int = 0
+    cause: str = ""
+    """What has probably led to it."""
 
     @property
     def text(self) -> str:
         """Say it in one line."""
-        return f"{self.key}: {self.kind}: the broker has {self.theirs}, we have {self.ours}"
+        cause = f" ({self.cause})" if self.cause else ""
+        return f"{self.key}: {self.kind}: the broker has {self.theirs}, we have {self.ours}{cause}"
+
+    @property
+    def amount(self) -> int:
+        """Return what a choice is about: the shares that differ, or, where only those set apart do, these."""
+        return self.figure or self.apart
 
 
 async def read(broker: Broker, shares: ShareRegister) -> Snapshot:
@@ -126,15 +139,18 @@ def held(kernel: Kernel) -> Counter[tuple[int, str]]:
     return found
 
 
-def compare(kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]], bound: int) -> list[Difference]:
+def compare(
+    kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]], bound: int, apart: Mapping[str, int]
+) -> list[Difference]:
     """Return every difference, trades and orders first; `before` is what we held when the reading began.
 
-    A position that moved meanwhile is left for the next comparison. `bound` (paise) is how far the funds may differ.
+    A position that moved meanwhile is left for the next comparison. `bound` (paise) is how far the funds may differ,
+    `apart` the shares that are not ours by the operator's word, by the key of their difference.
     """
     return [
         *_trades(kernel, books),
         *_orders(kernel, books),
-        *_positions(kernel, books, before),
+        *_positions(kernel, books, before, apart),
         *_gtts(kernel, books),
         *_funds(kernel, books, bound),
     ]
@@ -143,22 +159,74 @@ def compare(kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]], b
 # positions and holdings
 
 
-def _positions(kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]]) -> Iterator[Difference]:
+def _positions(
+    kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]], apart: Mapping[str, int]
+) -> Iterator[Difference]:
     theirs, costs, names = _theirs(books)
     ours = held(kernel)
     behind = _behind(kernel, books)
-    for token, product in sorted(theirs.keys() | ours.keys()):
+    for token, product in sorted(theirs.keys() | ours.keys() | _set_apart(kernel, apart)):
         there, here = theirs[token, product], ours[token, product]
-        if there == here or here != before[token, product] or token in behind:
-            continue
-        kind = Kind.UNMANAGED if not here else Kind.QUANTITY if there else Kind.MISSING
         symbol = symbol_of(kernel, token, names.get(token, str(token)))
         key = f"{symbol}:{product}" if token in kernel.markets else f"{symbol}@{token}:{product}"
+        owners = apart.get(key, 0)
+        if (there == here and not owners) or here != before[token, product] or token in behind:
+            continue
+        figure = there - here - owners
+        kind = Kind.UNMANAGED if not here else Kind.QUANTITY if there != owners else Kind.MISSING
         average = costs[token, product] / there if there else 0.0
         yield Difference(
-            key, kind, token, symbol, product, there - here, _shares(there, average), _shares(here),
-            _choices(kernel, books, (token, product), there, here), average,
+            key, kind, token, symbol, product, figure,
+            _shares(there, average) + (f", {owners} of them ignored" if owners else ""), _shares(here),
+            _choices(kernel, books, (token, product), figure or owners, here), average, owners,
+            _cause(kernel, books, token, product) if figure * here < 0 else "",
         )  # fmt: skip
+
+
+def _set_apart(kernel: Kernel, apart: Mapping[str, int]) -> set[tuple[int, str]]:
+    """Return token and product of the shares that are set apart, of what is watched."""
+    if not any(apart.values()):
+        return set()
+    tokens = {market.instrument.symbol: int(market.token) for market in kernel.markets.values()}
+    names = [key.rpartition(":") for key, shares in apart.items() if shares]
+    return {(tokens[symbol], product) for symbol, _, product in names if symbol in tokens}
+
+
+def lacking(kernel: Kernel, standing: Iterable[Difference]) -> dict[tuple[int, Product, Side], int]:
+    """Return how many of our shares the broker's books do not hold for us, by token, product and side.
+
+    Shares set apart are the owner's. Of delivery nothing can be short: a figure below none says only that ours are missing.
+    """
+    ours, found = held(kernel), {}
+    for each in standing:
+        here = ours[each.token, each.product]
+        if each.kind not in POSITIONS or each.product == COVER or not here:
+            continue
+        owners = max(each.apart, 0) if each.product in DELIVERED else each.apart
+        sign = 1 if here > 0 else -1
+        there = here + each.figure + each.apart
+        if (lacks := min(abs(here), abs(here) - sign * (there - owners))) > 0:
+            found[each.token, Product[each.product], Side(sign)] = lacks
+    return found
+
+
+def _cause(kernel: Kernel, books: Snapshot, token: int, product: str) -> str:
+    """Say what has probably taken shares of ours: a stop that fired while nobody looked, or somebody's order."""
+    said = []
+    for ladder in kernel.markets[token].ladders:
+        for rung in ladder.rungs:
+            gtt = rung.gtt
+            if ladder.plan.product.name == product and rung.quantity and rung.fired and gtt is not None:
+                price = f" at about {gtt.fired:.2f}" if gtt.fired else ""
+                said.append(
+                    f"its stop fired on {clock(int(gtt.updated))}, while the desk was away: {rung.quantity}{price}"
+                )
+    out = kernel.out
+    for update in books.orders:
+        known = update.order_id in out.by_order_id or update.tag in out.by_tag
+        if update.token == token and update.filled and not known:
+            said.append(f"order {update.order_id}, not ours: {update.side.name} {update.filled}")
+    return "; ".join(said)
 
 
 def _behind(kernel: Kernel, books: Snapshot) -> set[int]:
@@ -189,16 +257,16 @@ def _theirs(books: Snapshot) -> tuple[Counter[tuple[int, str]], dict[tuple[int, 
 
 
 def _choices(
-    kernel: Kernel, books: Snapshot, at: tuple[int, str], there: int, here: int
+    kernel: Kernel, books: Snapshot, at: tuple[int, str], figure: int, here: int
 ) -> tuple[Choice, ...]:  # fmt: skip
     token, product = at
     if token not in kernel.markets:
         return (Choice.IGNORE,)
-    if (there - here) * here < 0:  # the broker has less of it: adopting writes ours off
-        return (Choice.IGNORE,) if _elsewhere(kernel, books, product, here - there) else ADOPT_OR_IGNORE
+    if figure * here < 0:  # the broker has less of it: adopting writes ours off
+        return (Choice.IGNORE,) if _elsewhere(kernel, books, product, abs(figure)) else ADOPT_OR_IGNORE
     if product not in {*DELIVERED, Product.MIS.name}:
         return (Choice.IGNORE,)
-    return FLATTEN_OR_IGNORE if product in DELIVERED and there < 0 else ALL
+    return FLATTEN_OR_IGNORE if product in DELIVERED and figure < 0 else ALL
 
 
 def _elsewhere(kernel: Kernel, books: Snapshot, product: str, quantity: int) -> bool:

@@ -172,13 +172,11 @@ class Gaps:
             serious = bars >= LONG or len(names) == len(self._instruments)
             who = ", ".join(names) if len(names) <= NAMED else f"{len(names)} instruments"
             minutes = "1 minute" if bars == 1 else f"{bars} minutes"
-            self._tell(
-                "warn" if serious else "info", "gap", f"{what} {who}: {minutes}, {_clock(start)} to {_clock(end)}"
-            )
+            self._tell("warn" if serious else "info", "gap", f"{what} {who}: {minutes}, {clock(start)} to {clock(end)}")
         if lost := [gap for gap in gaps if gap.lost]:
             self.ended(lost)
 
 
-def _clock(ts: int) -> str:
+def clock(ts: int) -> str:
     """Return a time as the log shows it: "07 Jan 13:25", IST."""
     return f"{datetime.fromtimestamp(ts // SECOND, IST):%d %b %H:%M}"

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from compiled.events import Act, Alert, Command, FeedStatus, Halt, Operate, Ticks, Timer
+from compiled.events import Act, Alert, Command, FeedStatus, Halt, Lacking, Operate, Ticks, Timer
 from compiled.frames import Decoder
 from compiled.kernel import Kernel
 from compiled.model import SECOND, Bar, Instrument
@@ -300,6 +300,7 @@ class Loop:
 
     def reconciled(self) -> None:
         """Open for entries when the broker's books and ours agree, and only show the desk while they do not."""
+        self.bound()
         found = self.reconciler.open
         for text in found:
             if text not in self.differences:
@@ -308,6 +309,20 @@ class Loop:
             self.log.tell("info", "difference", "the books agree again")
         self.differences = found
         self._stand()
+
+    def bound(self) -> None:
+        """Tell the kernel which of our shares the broker's books do not hold: it sells and protects no more than they do."""
+        if self.reconciler.books is None:
+            return  # not compared yet: it waits
+        kernel, now = self.kernel, self.clock.now()
+        found = self.reconciler.lacking()
+        for ladder in kernel.ladders.values():
+            found.setdefault((int(ladder.instrument.token), ladder.plan.product, ladder.side), 0)
+        for (token, product, side), lacks in found.items():
+            if kernel.lacks(token, product, side) != lacks:
+                self.inbox.append(Lacking(now, token, product, side, lacks))
+        if kernel.blind:
+            self.inbox.append(Operate(now, Act.COMPARED))
 
     def hold(self, name: str, why: str) -> None:
         """Hold entries back for a reason, until the same name comes without one; exits and protection still leave."""

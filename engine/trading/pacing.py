@@ -154,6 +154,8 @@ class Watch:
             loop.hinted = True
         if loop.reconciler.open != loop.differences:
             loop.reconciled()
+        else:
+            loop.bound()
         loop.wake.set()
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from compiled.kernel import Kernel
-from compiled.model import SECOND
+from compiled.model import SECOND, Product, Side
 from engine.errors import OperatorError, RetryableError
 from engine.ports import Broker, Clock, Journal
 from engine.trading.board import Board, DifferenceRow
-from engine.trading.differences import POSITIONS, Difference, Kind, Snapshot, compare, held, read
+from engine.trading.differences import POSITIONS, Difference, Kind, Snapshot, compare, held, lacking, read
 from engine.trading.kept import whole
 from engine.trading.shares import ShareRegister
 
@@ -78,6 +78,10 @@ class Reconciler:
             for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (IGNORED + "%",))
         }
 
+    def lacking(self) -> dict[tuple[int, Product, Side], int]:
+        """Return how many of our shares are not in the books as far as is known, by token, product and side."""
+        return lacking(self.kernel, [each.difference for each in self.standing.values()])
+
     @property
     def open(self) -> tuple[str, ...]:
         """Return what keeps the desk from entering, a line each; nothing: it is clean."""
@@ -99,7 +103,8 @@ class Reconciler:
         self.missed, self.unreadable = 0, ""
         for reader in self.readers:
             reader(self.books)
-        found = {each.key: each for each in compare(self.kernel, self.books, before, self.terms.funds_bound)}
+        differing = compare(self.kernel, self.books, before, self.terms.funds_bound, self._ignored)
+        found = {each.key: each for each in differing}
         fresh = self._take(found, before, at_once=at_once)
         self._show()
         return SOON if fresh else 0
@@ -113,6 +118,8 @@ class Reconciler:
         for key, old in self.standing.items():
             if key not in stands and (key in found or self._moving(old.difference, before)):
                 stands[key] = old
+        for key in [key for key, each in stands.items() if key in known and _owners_own(each.difference)]:
+            self._set_apart(key, stands.pop(key).difference)
         unsettled = {
             each.difference.token
             for each in stands.values()
@@ -144,19 +151,33 @@ class Reconciler:
 
     def ignored(self, difference: Difference) -> bool:
         """Tell whether the operator ignores a difference as it stands."""
+        if difference.kind in POSITIONS:
+            return difference.figure == 0
         figure = self._ignored.get(difference.key)
         return figure is not None and self._same(difference, figure)
 
     def ignore(self, difference: Difference) -> None:
-        """Leave a difference as it is from now on, until its figure changes."""
-        self._ignored[difference.key] = difference.figure
-        self.journal.append("meta", {"key": IGNORED + difference.key, "value": str(difference.figure)})
+        """Leave a difference as it is from now on, until its figure changes; shares are the owner's from now on."""
+        self._set_apart(difference.key, difference)
+        if difference.kind in POSITIONS and difference.key in self.standing:
+            stood = self.standing[difference.key]
+            apart = self._ignored[difference.key]
+            self.standing[difference.key] = stood._replace(difference=difference._replace(figure=0, apart=apart))
+            self._seen[difference.key] = (0, stood.since)
         self._show()
+
+    def _set_apart(self, key: str, difference: Difference) -> None:
+        figure = difference.figure + difference.apart
+        self._ignored[key] = figure
+        self.journal.append("meta", {"key": IGNORED + key, "value": str(figure) if figure else None})
 
     def settled(self, difference: Difference) -> None:
         """Take off what has been acted upon; it stands again when two comparisons find it again."""
         self.standing.pop(difference.key, None)
         self._seen.pop(difference.key, None)
+        if difference.kind in POSITIONS and difference.figure:
+            self._show()
+            return  # what is set apart beside it stays so
         if self._ignored.pop(difference.key, None) is not None:
             self.journal.append("meta", {"key": IGNORED + difference.key, "value": None})
         self._show()
@@ -171,3 +192,10 @@ class Reconciler:
         if self.unreadable:
             section.put(UNREADABLE, DifferenceRow(UNREADABLE, UNREADABLE, "", self.unreadable, "", 0, ()))
         section.keep({*self.standing, UNREADABLE} if self.unreadable else set(self.standing))
+
+
+def _owners_own(difference: Difference) -> bool:
+    """Tell whether only the owner's shares have become fewer: none of ours are concerned."""
+    apart, figure = difference.apart, difference.figure
+    fewer = figure * apart < 0 and abs(figure) <= abs(apart)
+    return difference.kind is Kind.UNMANAGED and fewer

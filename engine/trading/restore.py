@@ -201,6 +201,7 @@ def _gtt(kernel: Kernel, row: Row) -> int:
     gtt.order_id = request["order_id"]
     gtt.pending = _legs(request["pending"])
     gtt.made, gtt.proven = _legs(request.get("made", request["legs"])), bool(request.get("proven", True))
+    gtt.fired, gtt.updated = float(request.get("fired", 0.0)), int(request.get("at", gtt.updated))
     unanswered = gtt.status in {GttStatus.INTENT, GttStatus.SENT, GttStatus.UNKNOWN}
     if unanswered:
         gtt.status = GttStatus.UNKNOWN

@@ -452,7 +452,7 @@ class Checks:
         reconciler = process.desk._loop.reconciler
         for each, _ in reconciler.standing.values():
             if each.product and reconciler.ignored(each):
-                ours[each.token, each.product] = ours.get((each.token, each.product), 0) + each.figure
+                ours[each.token, each.product] = ours.get((each.token, each.product), 0) + each.amount
         for where in theirs.keys() | ours.keys():
             if theirs.get(where, 0) != ours.get(where, 0):
                 self._broken(
