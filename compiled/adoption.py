@@ -10,7 +10,7 @@ from mypy_extensions import i64
 
 from compiled.events import Adopt, Lacking, WriteOff
 from compiled.ladder import Ladder, LadderPlan, Rung, RungPlan, RungState, stop_at
-from compiled.model import E4, Gtt, GttStatus, Order, OrderStatus, OrderType, Purpose, Side, nearest, paise
+from compiled.model import E4, Gtt, GttStatus, Order, OrderStatus, OrderType, Product, Purpose, Side, nearest, paise
 from compiled.orders import CORRECTION
 from compiled.outbox import Fill
 from compiled.positions import Market

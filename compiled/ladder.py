@@ -16,6 +16,7 @@ from compiled.model import (
     SECOND,
     Gtt,
     GttLeg,
+    GttStatus,
     Instrument,
     Order,
     OrderStatus,

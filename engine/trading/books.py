@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from compiled.events import Answer, GttUpdate, OrderUpdate, Outcome, Verb
 from compiled.kernel import Kernel
 from compiled.model import SECOND, GttStatus
-from engine.market.calendar import ist_day, midnight
 from engine.errors import OperatorError, RetryableError
+from engine.market.calendar import ist_day, midnight
 from engine.ports import Broker
 from engine.trading.gateway import Gateway
 from engine.trading.lookups import STANDING, asks_for

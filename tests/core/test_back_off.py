@@ -268,6 +268,7 @@ class Night:
         )  # fmt: skip
         self.choices = SimpleNamespace(waiting=())
         self.books = self
+        self.bound = lambda: None
         self.reconciler = SimpleNamespace(look=self._compare, open=())
         self.differences, self.timers = (), 0
 

@@ -542,6 +542,9 @@ class Looked:
     async def look(self, *, gtts):
         self.looks.append(gtts)
 
+    def bound(self):
+        pass
+
 
 def test_hints_that_come_faster_than_the_poll_do_not_put_off_the_reading_of_gtts():
     async def story():

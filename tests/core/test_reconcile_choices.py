@@ -263,8 +263,8 @@ def test_what_we_trade_beside_ignored_shares_leaves_them_ignored(desk):
     desk.look(2)
     desk.decide("CANBK:CNC ignore")
     desk.hold()
-    assert [figure for _, _, figure in desk.look(2)] == [30]
-    assert desk.reconciler.open == ()
+    assert [figure for _, _, figure in desk.look(2)] == [0]
+    assert (desk.only().apart, desk.only().theirs, desk.reconciler.open) == (30, "130 at 97.69, 30 of them ignored", ())
 
 
 def test_an_ignored_difference_stays_ignored_over_a_restart_until_its_figure_changes(stranger):

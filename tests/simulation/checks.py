@@ -148,12 +148,38 @@ class Checks:
             if position.held < 0 and self.world.network.liar is None and not position.forgot:
                 self._broken(f"rung {number} is oversold: {position.held}")
             self._stops(position)
-            if not position.amiss:
+            if not self._amiss(position):
                 position.bare_since = None
                 self._bare.pop(number, None)
             elif position.bare_since is None:
                 position.bare_since = now
                 self._bare[number] = position
+
+    def _amiss(self, position):
+        """Tell whether a rung is not protected as it should be; where the account holds less for the desk, all of it together."""
+        if position.held <= 0 or position.squared:
+            return position.amiss
+        there = self._there(position)
+        beside = [p for p in self.rungs.values() if p.where == position.where and p.sign == position.sign and p.held > 0]
+        if there >= sum(each.held for each in beside):
+            return position.amiss
+        wanted = min(there, sum(each.held for each in beside if not each.bare))
+        return sum(each.covered for each in beside) < wanted or sum(each.offered for each in beside) > there
+
+    def _there(self, position):
+        """Return the shares that the account holds where a rung stands, less those that the operator has set apart as not the desk's."""
+        token, product = position.where
+        portfolio, process = self.world.exchange.portfolio, self.world.process
+        at = portfolio.positions.get(position.where)
+        there = at.quantity if at is not None else 0
+        if product == "CNC" and token in portfolio.holdings:
+            there += portfolio.holdings[token].total
+        apart = 0
+        if process is not None and process.open:
+            key = f"{self.world.exchange.tokens[token].instrument.symbol}:{product}"
+            apart = process.desk._loop.reconciler._ignored.get(key, 0)
+            apart = max(apart, 0) if product == "CNC" else apart
+        return max(0, position.sign * (there - apart))
 
     def _new_triggers(self, exchange):
         if len(exchange.gtts.triggers) == len(self._triggers):
@@ -513,12 +539,14 @@ class Checks:
         held = position.held
         if position.bare or position.squared or (held < 0 and position.forgot):
             return
-        if held > position.covered or (position.offered > held and not any(o.pending for o in position.exits)):
+        lacks = held > 0 and self._there(position) < held
+        short = held > position.covered or (position.offered > held and not any(o.pending for o in position.exits))
+        if self._amiss(position) if lacks else short:
             self._broken(f"rung {number} holds {held}, {position.covered} of it protected at the end")
         if level and any(order.live for order in position.entries):
             self._broken(f"rung {number} still enters although the desk is halted")
         over = self.world.exchange.now >= self.world.exchange.closes
-        if level == FLATTEN and held and not over and not self._ignored(position):
+        if level == FLATTEN and held and not lacks and not over and not self._ignored(position):
             self._broken(f"rung {number} still holds {held} although the desk was flattened")
 
 
