@@ -1,5 +1,7 @@
 """What the broker tells about GTTs, and which of our requests an answer belongs to."""
 
+from typing import Final
+
 from mypy_extensions import i64
 
 from compiled.answers import REFUSALS_BEFORE_LEAVING, Answers, passing
@@ -8,6 +10,9 @@ from compiled.ladder import Rung
 from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Purpose
 from compiled.orders import apply, move
 from compiled.protection import confirm, leave, triggered_by
+
+FIRED_AWAY: Final = "gtt_fired_away"
+"""What the alert is called of a GTT that has fired on an earlier day."""
 
 
 class Triggers(Answers):
@@ -158,7 +163,7 @@ class Triggers(Answers):
             self._gtt_status(gtt, event.status)
             gtt.fired = event.fired
             if event.status is GttStatus.TRIGGERED and event.order_ids and event.past:
-                self._gtt_fired_before(gtt, event)
+                self._gtt_fired_before(gtt, rung, event)
             elif event.status is GttStatus.TRIGGERED and event.order_ids:
                 self._gtt_fired(gtt, rung, event.order_ids[0])
             elif rung is not None and event.status is GttStatus.TRIGGERED and event.reason:
@@ -170,12 +175,17 @@ class Triggers(Answers):
             self.out.changed_gtt(gtt)
         self._tend_rung(gtt.rung)
 
-    def _gtt_fired_before(self, gtt: Gtt, event: GttUpdate) -> None:
-        """Take note of a GTT that has fired on an earlier day: its order is over, and the books tell what it has sold."""
+    def _gtt_fired_before(self, gtt: Gtt, rung: Rung | None, event: GttUpdate) -> None:
+        """Take note of a GTT that has fired on an earlier day: its order is over, and the books tell what it has sold.
+
+        Until they do all of it counts as sold.
+        """
         gtt.order_id = event.order_ids[0]
         gtt.updated = event.ts
+        if rung is not None and rung.gtt is gtt and rung.quantity > 0:
+            rung.absent = rung.quantity
         text = gtt.strategy + ": GTT " + str(gtt.gtt_id) + " triggered on an earlier day, while the desk was away"
-        self.out.alert("warn", "gtt_triggered", text, gtt.token)
+        self.out.alert("warn", FIRED_AWAY, text, gtt.token)
 
     def _gtt_fired(self, gtt: Gtt, rung: Rung | None, order_id: str) -> None:
         """Take over the order a GTT has sent as the exit of its rung."""

@@ -535,12 +535,13 @@ class Desk:
         keep_start_cash(self.ports.journal, day, int(ledger.start_cash))
 
     async def _resolve(self, loop: Loop) -> None:
-        """Look at the books until the outcome of every request of an earlier run is known."""
-        clock = self.ports.clock
+        """Look at the books until the outcome of every request of an earlier run is known, and what has become of it since."""
+        clock, lookups = self.ports.clock, self.gateway.lookups
         while not loop.stopping:
+            sought = lookups.seeking
             if await loop.books.look(gtts=True):
                 loop.turn()
-                if not self.gateway.lookups.seeking:
+                if not lookups.seeking and (not sought or self.ports.pacer is not None):
                     return
             if self.ports.pacer is not None:
                 raise BusyError("an exchange in lockstep cannot be joined in the middle of a request; start it anew")

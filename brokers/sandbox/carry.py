@@ -1,6 +1,7 @@
 """What an account takes from one day into the next: cash, shares, carried positions, GTTs, alerts, evening orders."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -39,11 +40,14 @@ class OpenPosition(msgspec.Struct, frozen=True):
 
 
 class OldTrigger(msgspec.Struct, frozen=True):
-    """A GTT that is still active: its request, id, and when it was made (ns UTC)."""
+    """A GTT that is still listed: its request, id, when it was made and last changed (ns UTC), and what its legs have sent."""
 
     trigger_id: int
     form: dict[str, str]
     created: int
+    status: str = "active"
+    updated: int = 0
+    results: list[dict[str, object] | None] = []
 
 
 class Carried(msgspec.Struct, frozen=True):
@@ -90,7 +94,8 @@ def _find(listings: Mapping[str, Listing | Index], key: str) -> Listing:
 def restore(carried: Carried, exchange: "Exchange") -> None:
     """Put GTTs, alerts and evening orders back; what the new day refuses is gone."""
     for trigger in carried.gtts:
-        exchange.gtts.restore(trigger.trigger_id, trigger.form, trigger.created)
+        with suppress(ApiError):
+            exchange.gtts.restore(trigger)
     exchange.gtts.next_id = max(exchange.gtts.next_id, carried.next_gtt)
     for alert in carried.alerts:
         exchange.alerts.create(alert, exchange.now)
@@ -118,7 +123,10 @@ def collect(exchange: "Exchange") -> Carried:
         cash,
         _holdings(exchange.portfolio, bought, settled=sessions.settles(exchange.config.date)),
         kept,
-        [OldTrigger(t.trigger_id, t.form, t.created) for t in exchange.gtts.triggers.values() if t.status == "active"],
+        [
+            OldTrigger(t.trigger_id, t.form, t.created, t.status, t.updated, t.results)
+            for t in exchange.gtts.listed(exchange.now)
+        ],
         [as_form(order.ask) for order in exchange.varieties.waiting()],
         exchange.alerts.forms(),
         exchange.gtts.next_id,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import NamedTuple, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 import msgspec
 
@@ -12,6 +12,9 @@ from brokers.sandbox.choices import Choices
 from brokers.sandbox.listing import Listing
 from brokers.sandbox.orders import Ask, ClientOrder
 from brokers.sandbox.wire import ApiError, Form, decimal, invalid, not_found, parsed, required
+
+if TYPE_CHECKING:
+    from brokers.sandbox.carry import OldTrigger
 
 PRODUCTS = ("CNC", "NRML", "MTF")
 LISTED_DAYS = 7
@@ -137,13 +140,17 @@ class GttDesk:
 
     def _add(self, trigger: Trigger) -> None:
         self.triggers[trigger.trigger_id] = trigger
-        self._active.setdefault(int(trigger.condition.listing.instrument.token), []).append(trigger)
+        if trigger.status == "active":
+            self._active.setdefault(int(trigger.condition.listing.instrument.token), []).append(trigger)
 
-    def restore(self, trigger_id: int, form: dict[str, str], created: int) -> None:
+    def restore(self, old: "OldTrigger") -> None:
         """Put a GTT of an earlier day back, whatever the price has done since."""
-        condition, legs = self._read(form, fresh=False)
-        self._add(Trigger(trigger_id, self._user_id, condition, legs, form, created))
-        self.next_id = max(self.next_id, trigger_id + 1)
+        condition, legs = self._read(old.form, fresh=False)
+        trigger = Trigger(old.trigger_id, self._user_id, condition, legs, old.form, old.created)
+        trigger.status, trigger.updated = old.status, old.updated or old.created
+        trigger.results = list(old.results) or trigger.results
+        self._add(trigger)
+        self.next_id = max(self.next_id, old.trigger_id + 1)
 
     def expire(self, now: int) -> None:
         """Retire the GTTs whose year, or whose contract, is over."""
@@ -152,10 +159,13 @@ class GttDesk:
                 self._retire(trigger, "expired", now)
 
     def written(self, now: int) -> str:
-        """Return the active GTTs, and what else there was in the last seven days, as JSON."""
+        """Return what is listed as JSON, as Kite shows it."""
+        return f"[{', '.join(trigger.written() for trigger in self.listed(now))}]"
+
+    def listed(self, now: int) -> list[Trigger]:
+        """Return the active GTTs, and what else there was in the last seven days."""
         recent = now - LISTED_DAYS * ist.DAY
-        shown = [t.written() for t in self.triggers.values() if t.status == "active" or t.updated >= recent]
-        return f"[{', '.join(shown)}]"
+        return [t for t in self.triggers.values() if t.status == "active" or t.updated >= recent]
 
     def modify(self, trigger_id: str, form: Form, now: int) -> int:
         """Replace everything an active GTT says; a refused change leaves it as it was."""

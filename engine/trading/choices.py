@@ -129,7 +129,7 @@ class Choices:
         product = Product.MIS if difference.product == COVER else Product[difference.product]
         market = kernel.markets[difference.token]
         if Choice.FLATTEN not in difference.choices:  # the broker has less than we: nothing to take on
-            if any(each.exit is not None for ladder in market.ladders for each in ladder.rungs):
+            if any(each.live and each.exit is not None for ladder in market.ladders for each in ladder.rungs):
                 return f"refused: {difference.symbol} is being left just now; decide when that is done"
             side = Side.BUY if difference.amount < 0 else Side.SELL
             self.post(WriteOff(now, difference.token, product, side, abs(difference.amount)))

@@ -9,6 +9,7 @@ from compiled.events import Act, Alert, Command, FeedStatus, Halt, Lacking, Oper
 from compiled.frames import Decoder
 from compiled.kernel import Kernel
 from compiled.model import SECOND, Bar, Instrument
+from compiled.triggers import FIRED_AWAY
 from engine.errors import ConfigError
 from engine.market.calendar import ist_day
 from engine.market.hours import Hours, Stage
@@ -184,6 +185,7 @@ class Loop:
             if isinstance(command, Alert):
                 self.log.repeat(command.level, command.name, self._named(command), int(command.ts))
                 self.failures.look()
+                self.compare_soon = self.compare_soon or command.name == FIRED_AWAY
             elif isinstance(command, Halt):
                 self.kill.trigger(HALT, command.reason, "limit")
             else:
@@ -319,7 +321,8 @@ class Loop:
         for ladder in kernel.ladders.values():
             found.setdefault((int(ladder.instrument.token), ladder.plan.product, ladder.side), 0)
         for (token, product, side), lacks in found.items():
-            if kernel.lacks(token, product, side) != lacks:
+            noted = kernel.lacks(token, product, side)
+            if noted < lacks or (noted > lacks and (token, product.name) not in self.reconciler.unsure):
                 self.inbox.append(Lacking(now, token, product, side, lacks))
         if kernel.blind:
             self.inbox.append(Operate(now, Act.COMPARED))

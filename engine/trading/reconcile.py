@@ -10,7 +10,7 @@ from compiled.model import SECOND, Product, Side
 from engine.errors import OperatorError, RetryableError
 from engine.ports import Broker, Clock, Journal
 from engine.trading.board import Board, DifferenceRow
-from engine.trading.differences import POSITIONS, Difference, Kind, Snapshot, compare, held, lacking, read
+from engine.trading.differences import POSITIONS, Difference, Kind, Snapshot, compare, held, lacking, read, unsettled
 from engine.trading.kept import whole
 from engine.trading.shares import ShareRegister
 
@@ -73,6 +73,8 @@ class Reconciler:
         self.readers: list[Callable[[Snapshot], None]] = []
         """Called with the books each time they have been read."""
         self.missed = 0
+        self.unsure: set[tuple[int, str]] = set()
+        """Token and product of positions of which the last comparison has not said yet how they stand."""
         self._ignored = {
             str(row["key"]).removeprefix(IGNORED): whole(f"meta, row {row['key']}:", row["value"])
             for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (IGNORED + "%",))
@@ -106,6 +108,8 @@ class Reconciler:
         differing = compare(self.kernel, self.books, before, self.terms.funds_bound, self._ignored)
         found = {each.key: each for each in differing}
         fresh = self._take(found, before, at_once=at_once)
+        once = [each for key, each in found.items() if key not in self.standing and each.kind in POSITIONS]
+        self.unsure = unsettled(self.kernel, self.books, before) | {(each.token, each.product) for each in once}
         self._show()
         return SOON if fresh else 0
 

@@ -30,6 +30,8 @@ from tests.simulation.loop import VirtualClock, VirtualLoop
 from tests.simulation.network import Broker, Feed, Network
 
 DAY = "2026-11-20"
+NEVER_S = float("inf")
+"""A crash after which nobody starts the desk."""
 SYMBOLS = ("SBIN", "WIPRO", "ITC")
 FREEZE = 40
 """Shares that the exchange takes of ITC in one order, so few that orders have to be sliced."""
@@ -172,7 +174,7 @@ class World:
         self.restarts = []
         """Seconds after which an orderly end is followed by another start."""
         self.crash_due = 0.0
-        """Seconds after which a crash that is asked for here is followed by another start."""
+        """Seconds after which a crash that is asked for here is followed by another start; or `NEVER_S`."""
         self.trouble = []
         self.diary = []
         self.attendants = []
@@ -205,7 +207,8 @@ class World:
         if self.crash_due:
             self.crashes += 1
             self.kill_process()
-            self.loop.call_later(self.crash_due, self.start)
+            if self.crash_due != NEVER_S:
+                self.loop.call_later(self.crash_due, self.start)
             self.crash_due = 0.0
         process = self.process
         if process is not None and process.alive and process.task.done():
