@@ -216,8 +216,8 @@ def _fold(folder: Path, span: int) -> None:
     batches = pa.concat_tables([pq.ParquetFile(path).read() for path in paths])
     symbols = texts(batches.column("symbol"))
     columns = decode(batches)
-    for symbol in np.unique(symbols):
-        _put(folder, span, str(symbol), columns.pick(symbols == symbol))
+    for symbol in sorted(set(symbols.tolist())):
+        _put(folder, span, symbol, columns.pick(symbols == symbol))
     for path in paths:
         path.unlink()
     sync(folder / "recent")
