@@ -3,7 +3,8 @@
 PYTHON ?= python3
 PYTHON312 ?= python3.12
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps
+TOOLS := setuptools mypy mypy-extensions typing-extensions pathspec librt ast-serialize
 CORE := $(wildcard compiled/*.py)
 .DEFAULT_GOAL := help
 .PHONY: help setup native demo run test plain lint bench simulate mutants soak peers docs picture clean
@@ -15,11 +16,14 @@ setup: .venv/.ready  ## prepare .venv with everything the project needs
 
 .venv/.tools: constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(PIP) setuptools wheel 'mypy[mypyc]'
+	@sh .ci/pins $(TOOLS) >.venv/tools.txt
+	@$(PIP) --require-hashes --requirement .venv/tools.txt
 	@touch $@
 
 .venv/.ready: pyproject.toml .venv/.tools
-	@PATANG_NATIVE=0 $(PIP) --no-build-isolation --editable '.[dev]'
+	@$(PIP) --require-hashes --requirement constraints.txt
+	@PATANG_NATIVE=0 $(PIP) --no-build-isolation --editable .
+	@$(BIN)/python -m pip --disable-pip-version-check check >/dev/null || { $(BIN)/python -m pip check; exit 1; }
 	@touch $@
 
 native: build/native/.ready  ## compile the core into build/native
@@ -33,7 +37,8 @@ demo: setup native  ## the workstation on the local exchange (without a terminal
 run: setup native  ## the workstation with ./config.toml
 	@$(BIN)/patang run $(ARGS)
 
-lint: setup  ## style, types, import contracts
+lint: setup  ## style, types, import contracts, pins
+	@$(BIN)/python .ci/pinned.py
 	@$(BIN)/ruff format --check --quiet . || { echo 'not formatted: run .venv/bin/ruff format .'; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -64,6 +69,9 @@ bench: setup native .venv-bench/.ready  ## measure against the peers, into docs/
 
 .venv-bench/.ready: tests/bench/peers.txt tests/bench/peers-312.txt
 	@PYTHON312=$(PYTHON312) sh .ci/peers
+
+lock:  ## pin everything that is installed anew, with hashes (ARGS='--upgrade-package NAME')
+	@sh .ci/lock $(ARGS)
 
 docs: setup  ## write the generated pages anew
 	@sh .ci/docs
