@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 TOOLS := setuptools mypy mypy-extensions typing-extensions pathspec librt ast-serialize
 CORE := $(wildcard compiled/*.py)
 .DEFAULT_GOAL := help
-.PHONY: help setup native demo run test plain lint bench simulate mutants soak peers docs picture clean
+.PHONY: help setup native demo run test plain lint bench simulate mutants soak peers lock docs picture clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
