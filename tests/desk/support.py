@@ -36,6 +36,11 @@ class Patang:
         self.home = home
         self.started = []
         (home / "run").mkdir(mode=0o700)
+        keys = key.folder(os.environ)
+        keys.mkdir(mode=0o700, exist_ok=True)
+        (home / "run" / "patang-keys").symlink_to(
+            keys
+        )  # desks and exchanges of this process and of others find each other
         self.environment = {
             **os.environ, "XDG_STATE_HOME": str(home / "state"), "XDG_RUNTIME_DIR": str(home / "run"), "HOME": str(home),
             "PYTHONPATH": search_path(),
