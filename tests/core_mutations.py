@@ -15,8 +15,32 @@ GUARD = "compiled/guard.py"
 BAND = "compiled/band.py"
 LADDER = "compiled/ladder.py"
 EXITS = "compiled/exits.py"
+ADOPTION = "compiled/adoption.py"
 
 CORE = (
+    Mutant(
+        "a stop stands for shares that are not there", PROTECTION,
+        "        legs(ladder, rung, rung.stop, rung.present),\n", "        legs(ladder, rung, rung.stop, rung.quantity),\n",
+    ),
+    Mutant(
+        "an exit sells shares that are not there", PROTECTION,
+        "_close(out, ladder, rung, ladder.out, rung.present, last)", "_close(out, ladder, rung, ladder.out, rung.quantity, last)",
+    ),
+    Mutant(
+        "what could sell somebody else's shares stays", PROTECTION,
+        "    if rung.present == 0 and not ladder.plan.cover:", "    if False:",
+    ),
+    Mutant("things leave before the books are compared", POSITIONS, "if self.blind and not self.flattening:", "if False:"),
+    Mutant("a flatten waits for the books", POSITIONS, "if self.blind and not self.flattening:", "if self.blind:"),
+    Mutant(
+        "a stop that fired while the desk was away has sold nothing", TRIGGERS,
+        "            rung.absent = rung.quantity\n", "            pass\n",
+    ),
+    Mutant(
+        "what a stop has sold is written off at the last price", ADOPTION,
+        "                price = gtt.fired\n", "                pass\n",
+    ),
+    Mutant("a stop for too few shares waits as one that trails", LADDER, "SECOND if resized else ladder.plan", "ladder.plan"),
     Mutant(
         "the id of an order that is known is taken for ours", ANSWERS,
         "return stranger or (known is not None and known is not order and known.parent != order.intent)", "return False",
@@ -26,7 +50,7 @@ CORE = (
         "                self.out.cancel(rung.entry)", "                pass",
     ),
     Mutant("orders on their way do not count as exposure", POSITIONS, "coming = outstanding(entry)", "coming = 0"),
-    Mutant("stops for more than is held count as right", POSITIONS, "standing(rung) > rung.quantity", "False"),
+    Mutant("stops for more than is held count as right", POSITIONS, "standing(rung) > rung.present", "False"),
     Mutant(
         "what comes late stays although all was to be sold", POSITIONS,
         "        if self.flattening:\n            ladder.leaving = True\n",
@@ -135,7 +159,7 @@ CORE = (
     ),
     Mutant(
         "protection keeps its size when more is filled", PROTECTION,
-        "    resized = gtt.legs[0].quantity != rung.quantity", "    resized = False",
+        "    resized = gtt.legs[0].quantity != rung.present", "    resized = False",
     ),
     Mutant(
         "nothing is protected", PROTECTION,
@@ -156,7 +180,7 @@ CORE = (
     ),
     Mutant(
         "an exit offers more than there is", PROTECTION,
-        "    if offered(order) > rung.quantity:\n", "    if False:\n",
+        "    if offered(order) > rung.present:\n", "    if False:\n",
     ),
     Mutant(
         "a stop stays beside the exit it stood for", PROTECTION,
@@ -200,7 +224,7 @@ CORE = (
     ),
     Mutant(
         "what an exit sells is written off, too", "compiled/adoption.py",
-        "part > 0 and rung.exit is None", "part > 0",
+        "if part <= 0 or rung.exit is not None:", "if part <= 0:",
     ),
     Mutant(
         "a GTT that cannot grow with its position is asked for ever", TRIGGERS,

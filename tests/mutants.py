@@ -25,7 +25,8 @@ CONTROL = Mutant("nothing is broken", BOOKS, RESOLVES, RESOLVES)
 CORNERS, LIES = "tests/core/test_order_path_corners.py", "tests/core/test_lying_answers.py"
 BANDS, BACK_OFF = "tests/core/test_price_bands.py", "tests/core/test_back_off.py"
 HOURS, MORNING = "tests/core/test_unconfirmed_hours.py", "tests/test_first_trade.py"
-NUMBERS = "tests/core/test_bounds.py"
+NUMBERS, LACKING = "tests/core/test_bounds.py", "tests/core/test_lacking.py"
+AWAY = "tests/simulation/test_away.py"
 DEPOSITORY = "tests/core/test_depository.py"
 NEAREST = {
     "engine/address.py": ["tests/test_address.py"],
@@ -34,33 +35,35 @@ NEAREST = {
     "tui/station.py": ["tests/test_address.py"],
     "compiled/risk.py": [NUMBERS],
     "brokers/kite/": ["tests/kite/test_outcomes.py", "tests/kite/test_figures.py"],
+    "compiled/adoption.py": [LACKING, "tests/core/test_reconcile_choices.py"],
     "compiled/answers.py": [NUMBERS, LIES, CORNERS],
     "compiled/band.py": [BANDS],
     "compiled/entries.py": [NUMBERS, MORNING, HOURS, "tests/core/test_warming.py", "tests/core/test_limit_only.py"],
     "compiled/exits.py": ["tests/core/test_escalation.py", BANDS],
     "compiled/guard.py": ["tests/core/test_resting_stops.py", BANDS, CORNERS],
     "compiled/kernel.py": [MORNING, HOURS, BANDS, "tests/core/test_warming.py", "tests/core/test_failures.py"],
-    "compiled/ladder.py": [BANDS, DEPOSITORY],
+    "compiled/ladder.py": [BANDS, DEPOSITORY, "tests/core/test_resting_stops.py"],
     "compiled/model.py": [NUMBERS, HOURS],
     "compiled/notes.py": ["tests/test_notes.py", "tests/core/test_order_path_restart.py"],
     "compiled/outbox.py": [BACK_OFF],
-    "compiled/positions.py": [NUMBERS, LIES, CORNERS],
-    "compiled/protection.py": [LIES, BACK_OFF, HOURS, CORNERS],
-    "compiled/triggers.py": [LIES, BACK_OFF, CORNERS],
+    "compiled/positions.py": [NUMBERS, LIES, CORNERS, LACKING],
+    "compiled/protection.py": [LIES, BACK_OFF, HOURS, CORNERS, LACKING],
+    "compiled/triggers.py": [LIES, BACK_OFF, CORNERS, LACKING],
     "engine/desk.py": ["tests/simulation/test_nights.py"],
     "engine/market/hours.py": [HOURS, "tests/market/test_schedules.py"],
     "engine/ops/private.py": ["tests/core/test_killswitch.py", "tests/core/test_private.py"],
     "engine/ops/process.py": ["tests/core/test_register.py"],
     "engine/trading/backoff.py": [BACK_OFF],
     "engine/trading/bands.py": [BANDS],
-    "engine/trading/books.py": [LIES, CORNERS, "tests/core/test_order_path_gateway.py"],
-    "engine/trading/differences.py": ["tests/core/test_reconcile.py"],
+    "engine/trading/books.py": [LIES, CORNERS, "tests/core/test_order_path_gateway.py", AWAY],
+    "engine/trading/differences.py": ["tests/core/test_reconcile.py", LACKING],
     "engine/trading/durable.py": [CORNERS, "tests/simulation/test_bad_disks.py"],
     "engine/trading/failures.py": ["tests/core/test_failures.py"],
     "engine/trading/gateway.py": ["tests/core/test_order_path_gateway.py", CORNERS, LIES, DEPOSITORY],
     "engine/trading/governor.py": ["tests/core/test_governor.py"],
     "engine/trading/killswitch.py": ["tests/core/test_killswitch.py"],
     "engine/trading/lookups.py": [LIES],
+    "engine/trading/loop.py": [AWAY],
     "engine/trading/pacing.py": ["tests/core/test_order_path_gateway.py", CORNERS],
     "engine/trading/reconcile.py": ["tests/core/test_reconcile.py"],
     "engine/trading/restore.py": ["tests/core/test_order_path_restart.py", CORNERS, LIES],

@@ -280,6 +280,26 @@ ENGINE = (
         "return self.host in LOOPBACK", "return self.host.startswith(tuple(LOOPBACK))",
     ),
     Mutant(
+        "a quantity that the broker has changed is not heard", "engine/trading/books.py",
+        "state = (update.status, update.quantity, update.filled,", "state = (update.status, update.filled,",
+    ),
+    Mutant(
+        "the owner's shares count as the desk's", "engine/trading/differences.py",
+        "lacks := min(abs(here), abs(here) - sign * (there - owners))", "lacks := min(abs(here), abs(here) - sign * there)",
+    ),
+    Mutant(
+        "what moves while the books are read counts as there", "engine/trading/loop.py",
+        "(token, product.name) not in self.reconciler.unsure", "True",
+    ),
+    Mutant(
+        "an order of an earlier day is waited for", "engine/trading/books.py",
+        "update.ts < today and listed.isdisjoint(update.order_ids)", "False",
+    ),
+    Mutant(
+        "a GTT whose last move the disk has lost is somebody else's", "engine/trading/lookups.py",
+        "return intent in self._restored and self._moved(update, gtt)", "return False",
+    ),
+    Mutant(
         "a sandbox that is elsewhere is not real", "tui/station.py",
         "bool(broker.rest) and not address.local(broker.rest, broker.ws)", "False",
     ),
