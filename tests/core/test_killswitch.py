@@ -319,11 +319,10 @@ def test_file_log_and_folder_are_synced_before_a_latch_counts_as_kept(kill, monk
     synced = []
 
     def note(descriptor):
-        synced.append(
-            str(Path(f"/proc/self/fd/{descriptor}").readlink())
-            .removeprefix(str(kill.path.parent))
-            .partition(".KILL")[0]
-        )
+        name = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        if not name.startswith(str(kill.path.parent)):
+            return  # another thread's
+        synced.append(name.removeprefix(str(kill.path.parent)).partition(".KILL")[0])
         assert kill.unkept
 
     monkeypatch.setattr(private.os, "fsync", note)
