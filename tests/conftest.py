@@ -33,6 +33,12 @@ def pytest_configure(config):
         raise pytest.UsageError(f"PATANG_EXPECT_NATIVE={expected}, but compiled comes from {compiled.__file__}")
 
 
+@pytest.fixture(autouse=True)
+def own_register(monkeypatch):
+    """Keep the desks of each test on a record of its own: those of earlier tests seem to run as long as this process does."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", tempfile.mkdtemp(dir=RUNTIME.name))
+
+
 LONG = ("tests/desk/", "tests/simulation/", "tests/test_mutants.py")
 """What takes longest goes first, so that no worker is left with it at the end: what waits beside what computes."""
 TOGETHER = (
