@@ -131,11 +131,15 @@ def warn_of_a_stale_core() -> None:
 
 
 def warn_of_a_latch(station: Station) -> None:
-    """Say first that nothing will be bought: the kill switch is latched from before."""
+    """Say first that nothing will be bought: the kill switch is latched from before; or that the start releases it."""
     latch = station.kill.latch
     if latch is not None:
         why = plain(f"{latch.level}: {latch.reason}, {latch.who}")
-        sys.stderr.write(f"patang: the kill switch is latched ({why}): no entries until patang resume --reason TEXT\n")
+        if station.outlived:
+            told = f"was latched ({why}): released, for the exchange it was of is gone"
+        else:
+            told = f"is latched ({why}): no entries until patang resume --reason TEXT"
+        sys.stderr.write(f"patang: the kill switch {told}\n")
 
 
 def show(station: Station, ending: Ending) -> "Desk":

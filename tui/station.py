@@ -15,7 +15,7 @@ from engine.errors import ConfigError, OperatorError
 from engine.ops import private, register
 from engine.ops.hold import FileHold
 from engine.trading.board import Board
-from engine.trading.killswitch import HALT, Entry, KillSwitch
+from engine.trading.killswitch import HALT, Entry, KillSwitch, Latch
 from tui.runs import kept_latches, state_folder
 
 if TYPE_CHECKING:
@@ -168,10 +168,17 @@ class Station:
         if name != "engine" and not early and not name.startswith("textual"):
             self.kill.trigger(HALT, f"{name} died: {error}", name)
 
+    @property
+    def outlived(self) -> Latch | None:
+        """The latch that holds, where an earlier run has left it behind and the exchange it was of is gone with that."""
+        ours = self.embedded and self.run.mode == "sandbox"
+        return self._inherited if ours and self.kill.latch is self._inherited else None
+
     def release(self) -> None:
-        """Let a latch go that an earlier run has left behind, where the exchange it was of is gone with it."""
-        if self.embedded and self.run.mode == "sandbox" and self._inherited and self.kill.latch is self._inherited:
-            self.desk.resume(f"of an exchange that is gone: {self._inherited.reason}", "start")
+        """Let a latch go that has outlived its exchange."""
+        latch = self.outlived
+        if latch is not None:
+            self.desk.resume(f"of an exchange that is gone: {latch.reason}", "start")
 
     def summary(self) -> dict[str, object]:
         """Return the day in figures, money in rupees."""

@@ -99,10 +99,14 @@ def latched(tmp_path, monkeypatch):
     return make
 
 
-def test_the_latch_of_a_demo_does_not_carry_into_the_next(latched):
+def test_the_latch_of_a_demo_does_not_carry_into_the_next(latched, capsys):
     made = latched(Run("sandbox", seed=7))
+    launch.warn_of_a_latch(made)
     made.release()
     assert not made.kill.latched
+    assert capsys.readouterr().err == (
+        "patang: the kill switch was latched (halt: daily loss limit, limit): released, for the exchange it was of is gone\n"
+    )
     assert made.kill.history()[-1][1:] == ("resume", "", "of an exchange that is gone: daily loss limit", "start")
 
 
@@ -113,7 +117,9 @@ def test_a_kill_while_the_desk_opens_is_kept(latched):
     assert made.kill.latch.level == "flatten"
 
 
-def test_the_latch_of_an_account_is_kept(latched):
+def test_the_latch_of_an_account_is_kept(latched, capsys):
     made = latched(Run("paper"))
+    launch.warn_of_a_latch(made)
+    assert "no entries until patang resume" in capsys.readouterr().err
     made.release()
     assert made.kill.latched
