@@ -636,6 +636,9 @@ def test_two_unknown_gtts_that_ask_for_the_same_do_not_find_the_same_one(engine)
         engine.broker.listed = [engine.list_gtt(twins[0], 9, GttStatus.ACTIVE)]
         await engine.look()
         assert [(int(gtt.gtt_id), gtt.status) for gtt in twins] == [(9, GttStatus.ACTIVE), (0, GttStatus.UNKNOWN)]
+        engine.broker.listed.append(engine.list_gtt(twins[1], 11, GttStatus.ACTIVE))
+        await engine.look()
+        assert [int(gtt.gtt_id) for gtt in twins] == [9, 11], "it was looked for no longer"
 
     asyncio.run(story())
 
