@@ -25,7 +25,7 @@ from engine.trading.clock import ScaledClock
 
 @pytest.fixture
 def endpoint():
-    sandbox = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits="off", cash=10**15))
+    sandbox = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits="off", cash=10**13))
     yield sandbox.start()
     sandbox.stop()
 

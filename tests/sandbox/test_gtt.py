@@ -191,7 +191,7 @@ def test_no_id_of_a_gtt_comes_back_on_a_later_day(make_client):
     standing, gone = (today.ok("POST", "/gtt/triggers", gtt(today, [today.at(-2)]))["trigger_id"] for _ in range(2))
     today.ok("DELETE", f"/gtt/triggers/{gone}")
     evening = carry.collect(today.exchange)
-    assert [old.trigger_id for old in evening.gtts] == [standing]
+    assert [(old.trigger_id, old.status) for old in evening.gtts] == [(standing, "active"), (gone, "deleted")]
     tomorrow = Exchange(SandboxConfig(speed=None, date="2026-11-20", symbols=("INFY", "SBIN")), evening)
     assert tomorrow.gtts.place(gtt(today, [today.at(-2)]), tomorrow.now) == gone + 1
 

@@ -161,6 +161,9 @@ class Checks:
         if position.held <= 0 or position.squared:
             return position.amiss
         there = self._there(position)
+        if position.where[1] != "CNC":  # the account nets what is long and what is short
+            there += sum(p.held for p in self.rungs.values() if p.where == position.where and p.sign != position.sign)
+        there = max(0, there)
         beside = [
             p for p in self.rungs.values() if p.where == position.where and p.sign == position.sign and p.held > 0
         ]
@@ -183,7 +186,7 @@ class Checks:
         else:
             apart = sum(int(row["value"] or 0) for row in self.world.disk.rows("meta", "key = ?", (IGNORED + key,)))
         apart = max(apart, 0) if product == "CNC" else apart
-        return max(0, position.sign * (there - apart))
+        return position.sign * (there - apart)
 
     def _new_triggers(self, exchange):
         if len(exchange.gtts.triggers) == len(self._triggers):
@@ -554,7 +557,7 @@ class Checks:
         held = position.held
         if position.bare or position.squared or (held < 0 and position.forgot):
             return
-        lacks = held > 0 and self._there(position) < held
+        lacks = held > 0 and position.where[1] == "CNC" and self._there(position) < held
         short = held > position.covered or (position.offered > held and not any(o.pending for o in position.exits))
         if self._amiss(position) if lacks else short:
             self._broken(f"rung {number} holds {held}, {position.covered} of it protected at the end")
