@@ -80,7 +80,7 @@ class Adoptions(Triggers):
         market = self.markets.get(int(event.token))
         if market is None:
             return
-        for rung in self._lacks_first(market, event.product, event.side):
+        for rung in self._lacks_first(market, event.product, event.side, event.cover):
             part = min(left, rung.quantity)
             if part <= 0 or rung.exit is not None:
                 continue
@@ -92,7 +92,9 @@ class Adoptions(Triggers):
                 price = gtt.fired
             if part == rung.quantity:
                 rung.exit_reason = "written off"
+            absent = rung.absent
             self._correct(ladder, rung, ladder.out, part, Purpose.EXIT, price)
+            rung.absent = absent - part if absent > part else 0  # what is written off lacks no more
             rung.rejections = 0  # what was refused was more than there is; what is left is asked for at once
             rung.retry_at = 0
         for ladder in list(market.ladders):
@@ -104,7 +106,7 @@ class Adoptions(Triggers):
         if market is None:
             return
         left = event.quantity
-        for rung in self._lacks_first(market, event.product, event.side):
+        for rung in self._lacks_first(market, event.product, event.side, False):
             rung.absent = min(left, rung.quantity)
             left -= rung.absent
         for ladder in list(market.ladders):
@@ -121,7 +123,7 @@ class Adoptions(Triggers):
                         found += rung.absent
         return found
 
-    def _lacks_first(self, market: Market, product: Product, side: Side) -> list[Rung]:
+    def _lacks_first(self, market: Market, product: Product, side: Side, cover: bool) -> list[Rung]:
         """Return the rungs that hold shares, in the order in which they are thought to lack them.
 
         First those whose stop has fired while nobody looked, then the newest; what an exit is selling goes last.
@@ -130,7 +132,7 @@ class Adoptions(Triggers):
         others: list[Rung] = []
         leaving: list[Rung] = []
         for ladder in reversed(market.ladders):
-            if ladder.plan.product is not product or ladder.side is not side or ladder.plan.cover:
+            if ladder.plan.product is not product or ladder.side is not side or ladder.plan.cover is not cover:
                 continue
             for rung in reversed(ladder.rungs):
                 if rung.quantity <= 0:

@@ -254,14 +254,17 @@ class Adopt:
 
 @final
 class WriteOff:
-    """Shares of ladders on this side are not at the broker any more."""
+    """Shares of ladders on this side are not at the broker any more; `cover`: those of cover orders."""
 
-    def __init__(self, ts: i64, token: i64, product: Product, side: Side, quantity: i64) -> None:
+    def __init__(
+        self, ts: i64, token: i64, product: Product, side: Side, quantity: i64, cover: bool = False
+    ) -> None:
         self.ts = ts
         self.token = token
         self.product = product
         self.side = side
         self.quantity = quantity
+        self.cover = cover
 
 
 @final

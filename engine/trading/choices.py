@@ -84,7 +84,8 @@ class Choices:
     def _ignore_all(self, decision: Chosen) -> str:
         if decision.choice is not Choice.IGNORE:
             return "refused: all can only be ignored; everything else is decided one by one"
-        able = [s.difference for s in self.reconciler.standing.values() if Choice.IGNORE in s.difference.choices]
+        standing = [each.difference for each in self.reconciler.standing.values()]
+        able = [each for each in standing if Choice.IGNORE in each.choices and not each.cedes]
         for difference in able:
             self.reconciler.ignore(difference)
         return f"done: {len(able)} ignored"
@@ -105,7 +106,8 @@ class Choices:
             return f"refused: it is changing just now; try again: {difference.text}"
         if decision.choice is Choice.IGNORE:
             self.reconciler.ignore(difference)
-            return f"done: ignored until it changes: {difference.text}"
+            ours = f"; {min(-difference.figure, difference.apart)} of the owner's count as gone, and ours as there" if difference.cedes else ""
+            return f"done: ignored until it changes: {difference.text}{ours}"
         done = self._act(difference, decision)
         if done.startswith("done"):
             self.reconciler.settled(difference)
@@ -132,7 +134,8 @@ class Choices:
             if any(each.live and each.exit is not None for ladder in market.ladders for each in ladder.rungs):
                 return f"refused: {difference.symbol} is being left just now; decide when that is done"
             side = Side.BUY if difference.amount < 0 else Side.SELL
-            self.post(WriteOff(now, difference.token, product, side, abs(difference.amount)))
+            cover = difference.product == COVER
+            self.post(WriteOff(now, difference.token, product, side, abs(difference.amount), cover))
             what = f" ({difference.cause})" if difference.cause else ""
             return f"done: {abs(difference.amount)} {difference.symbol} written off{what}"
         if market.ltp <= 0.0:

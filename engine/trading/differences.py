@@ -98,6 +98,11 @@ class Difference(NamedTuple):
         return f"{self.key}: {self.kind}: the broker has {self.theirs}, we have {self.ours}{cause}"
 
     @property
+    def cedes(self) -> bool:
+        """Tell whether ignoring it says that the owner's shares are gone, and ours beside them are still there."""
+        return self.kind is not Kind.UNMANAGED and self.product in DELIVERED and self.figure < 0 < self.apart
+
+    @property
     def amount(self) -> int:
         """Return what a choice is about: the shares that differ, or, where only those set apart do, these."""
         return self.figure or self.apart
@@ -178,7 +183,7 @@ def _positions(
         yield Difference(
             key, kind, token, symbol, product, figure,
             _shares(there, average) + (f", {owners} of them ignored" if owners else ""), _shares(here),
-            _choices(kernel, books, (token, product), figure or owners, here), average, owners,
+            _choices(kernel, books, (token, product), (figure, owners), here), average, owners,
             _cause(kernel, books, token, product) if figure * here < 0 else "",
         )  # fmt: skip
 
@@ -201,7 +206,8 @@ def _set_apart(kernel: Kernel, apart: Mapping[str, int]) -> set[tuple[int, str]]
 def lacking(kernel: Kernel, standing: Iterable[Difference]) -> dict[tuple[int, Product, Side], int]:
     """Return how many of our shares the broker's books do not hold for us, by token, product and side.
 
-    Shares set apart are the owner's. Of delivery nothing can be short: a figure below none says only that ours are missing.
+    Shares set apart are the owner's. Of delivery nothing can be short: a figure below none says that so many of ours are
+    missing, whatever has come since.
     """
     ours, found = held(kernel), {}
     for each in standing:
@@ -211,7 +217,8 @@ def lacking(kernel: Kernel, standing: Iterable[Difference]) -> dict[tuple[int, P
         owners = max(each.apart, 0) if each.product in DELIVERED else each.apart
         sign = 1 if here > 0 else -1
         there = here + each.figure + each.apart
-        if (lacks := min(abs(here), abs(here) - sign * (there - owners))) > 0:
+        missing = -each.apart if owners != each.apart else 0
+        if (lacks := min(abs(here), max(abs(here) - sign * (there - owners), missing))) > 0:
             found[each.token, Product[each.product], Side(sign)] = lacks
     return found
 
@@ -263,16 +270,23 @@ def _theirs(books: Snapshot) -> tuple[Counter[tuple[int, str]], dict[tuple[int, 
 
 
 def _choices(
-    kernel: Kernel, books: Snapshot, at: tuple[int, str], figure: int, here: int
+    kernel: Kernel, books: Snapshot, at: tuple[int, str], figures: tuple[int, int], here: int
 ) -> tuple[Choice, ...]:  # fmt: skip
-    token, product = at
+    (token, product), (figure, owners) = at, figures
     if token not in kernel.markets:
         return (Choice.IGNORE,)
-    if figure * here < 0:  # the broker has less of it: adopting writes ours off
-        return (Choice.IGNORE,) if _elsewhere(kernel, books, product, abs(figure)) else ADOPT_OR_IGNORE
+    amount = figure or owners
+    if amount * here < 0:  # the broker has less of it: adopting writes ours off
+        if _elsewhere(kernel, books, product, abs(amount)):
+            return (Choice.IGNORE,)
+        # an intraday position set apart beyond the owner's would be one of his on the other side: ours would be sold beside it
+        short = product not in DELIVERED and (figure + owners) * here < 0
+        return (Choice.ADOPT,) if short else ADOPT_OR_IGNORE
+    if figure * owners < 0:
+        return (Choice.IGNORE,)  # some of it only takes the place of what was set apart
     if product not in {*DELIVERED, Product.MIS.name}:
         return (Choice.IGNORE,)
-    return FLATTEN_OR_IGNORE if product in DELIVERED and figure < 0 else ALL
+    return FLATTEN_OR_IGNORE if product in DELIVERED and amount < 0 else ALL
 
 
 def _elsewhere(kernel: Kernel, books: Snapshot, product: str, quantity: int) -> bool:

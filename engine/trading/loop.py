@@ -324,7 +324,7 @@ class Loop:
             noted = kernel.lacks(token, product, side)
             if noted < lacks or (noted > lacks and (token, product.name) not in self.reconciler.unsure):
                 self.inbox.append(Lacking(now, token, product, side, lacks))
-        if kernel.blind:
+        if kernel.blind and not self.reconciler.fresh:
             self.inbox.append(Operate(now, Act.COMPARED))
 
     def hold(self, name: str, why: str) -> None:

@@ -26,6 +26,8 @@ async def run_live(loop: Loop, poll: int, compare: int, beat_s: float, rest: int
     its protection.
     """
     watch = Watch(loop, poll, compare)
+    if loop.kernel.blind:  # what was seen once has to be confirmed, and everything waits for it
+        watch.hurry(loop.clock.now() + SECOND)
     ending = 0.0
     next_timer = loop.clock.now() // SECOND * SECOND + SECOND
     beat = asyncio.create_task(_beat(loop, beat_s))
@@ -128,7 +130,7 @@ class Watch:
             self._task = asyncio.create_task(self._reconcile())
 
     def hurry(self, now: int) -> None:
-        """Have everything read and compared now."""
+        """Have everything read and compared at this time."""
         self._next_poll = self._next_compare = now
 
     def cancel(self) -> None:

@@ -10,7 +10,7 @@ from compiled.model import SECOND, Product, Side
 from engine.errors import OperatorError, RetryableError
 from engine.ports import Broker, Clock, Journal
 from engine.trading.board import Board, DifferenceRow
-from engine.trading.differences import POSITIONS, Difference, Kind, Snapshot, compare, held, lacking, read, unsettled
+from engine.trading.differences import DELIVERED, POSITIONS, Difference, Kind, Snapshot, compare, held, lacking, read, unsettled
 from engine.trading.kept import whole
 from engine.trading.shares import ShareRegister
 
@@ -75,6 +75,8 @@ class Reconciler:
         self.missed = 0
         self.unsure: set[tuple[int, str]] = set()
         """Token and product of positions of which the last comparison has not said yet how they stand."""
+        self.fresh = False
+        """Whether the last comparison has seen a position differ for the first time, which the next has to confirm."""
         self._ignored = {
             str(row["key"]).removeprefix(IGNORED): whole(f"meta, row {row['key']}:", row["value"])
             for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (IGNORED + "%",))
@@ -118,6 +120,7 @@ class Reconciler:
         now, seen = self.clock.now(), self._seen
         self._seen = {key: (each.figure, seen.get(key, (0, now))[1]) for key, each in found.items()}
         known = [key for key, each in found.items() if at_once or self._same(each, seen.get(key, (0, 0))[0])]
+        self.fresh = any(each.kind in POSITIONS for key, each in found.items() if key not in known)
         stands = {key: Standing(found[key], self._seen[key][1]) for key in known}
         for key, old in self.standing.items():
             if key not in stands and (key in found or self._moving(old.difference, before)):
@@ -162,12 +165,16 @@ class Reconciler:
 
     def ignore(self, difference: Difference) -> None:
         """Leave a difference as it is from now on, until its figure changes; shares are the owner's from now on."""
+        more, total = difference.kind is Kind.QUANTITY and difference.figure > 0, difference.figure + difference.apart
+        if more and difference.apart < 0 and difference.product in DELIVERED:
+            difference = difference._replace(apart=0)  # what has come is the owner's, and ours are still missing
         self._set_apart(difference.key, difference)
         if difference.kind in POSITIONS and difference.key in self.standing:
             stood = self.standing[difference.key]
             apart = self._ignored[difference.key]
-            self.standing[difference.key] = stood._replace(difference=difference._replace(figure=0, apart=apart))
-            self._seen[difference.key] = (0, stood.since)
+            left = difference._replace(figure=total - apart, apart=apart)
+            self.standing[difference.key] = stood._replace(difference=left)
+            self._seen[difference.key] = (left.figure, stood.since)
         self._show()
 
     def _set_apart(self, key: str, difference: Difference) -> None:

@@ -285,6 +285,8 @@ def _settle(kernel: Kernel, ladder: Ladder) -> None:
             rung.exit = None
         if rung.guard is not None and settled(rung.guard):
             rung.guard = None
+        if rung.fired and rung.gtt is not None and rung.gtt.order_id not in {*kernel.out.by_order_id, "none"}:
+            rung.absent = max(rung.quantity, 0)  # sold, until the books say otherwise
         ours = rung.exit is None or bool(rung.exit.tag)
         rung.leaving = rung.live and (ladder.leaving or (bool(rung.exit_reason) and ours))
     if ladder.closed:

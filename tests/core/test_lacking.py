@@ -1,15 +1,19 @@
 """Nothing is sold or protected beyond what the broker's books hold for the desk, whoever has taken the rest."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from compiled.events import (
     Act,
+    Adopt,
     CancelOrder,
     DeleteGtt,
     GttUpdate,
     Lacking,
     ModifyGtt,
     ModifyOrder,
+    OrderUpdate,
     Outcome,
     PlaceGtt,
     PlaceOrder,
@@ -17,9 +21,13 @@ from compiled.events import (
     WriteOff,
 )
 from compiled.model import GttStatus, OrderStatus, Product, Side
+from compiled.terms import Terms, Variety
+from engine.errors import RetryableError
 from engine.ports import BrokerHolding, BrokerPosition
+from engine.trading.loop import Loop
 from tests.core.books import Desk
 from tests.core.scripted import CANBK, Scene, only, some
+from tests.core.test_order_types import buy
 
 
 @pytest.fixture
@@ -93,6 +101,28 @@ def test_until_the_books_have_been_compared_nothing_leaves_but_by_flatten(scene)
     found = scene.tell(GttUpdate(scene.now, 7, CANBK, GttStatus.DELETED, [], []))
     assert some([*found, *scene.seconds(10)], PlaceGtt) == []
     assert only(scene.operate(Act.COMPARED), PlaceGtt).gtt.legs[0].quantity == 100
+
+
+@pytest.mark.parametrize("second", ["fails", "is another figure"])
+def test_what_was_seen_once_is_not_compared(second):
+    desk = Desk()
+    desk.scene.hold(10)
+    desk.scene.kernel.blind = True
+    loop = SimpleNamespace(kernel=desk.scene.kernel, reconciler=desk.reconciler, clock=desk.clock, inbox=[])
+    desk.look()
+    Loop.bound(loop)
+    if second == "fails":
+        desk.books.error = "positions", RetryableError("busy")
+    else:
+        desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 4, 100.0)]
+    desk.look()
+    Loop.bound(loop)
+    assert loop.inbox == []
+    desk.books.error = None
+    desk.look(1)
+    Loop.bound(loop)
+    lacking, compared = loop.inbox
+    assert (lacking.quantity, compared.act) == (10 if second == "fails" else 6, Act.COMPARED)
 
 
 def test_flatten_does_not_wait_for_books_that_cannot_be_read(scene):
@@ -184,3 +214,94 @@ def test_what_the_owner_sells_of_his_own_asks_for_nothing_and_what_he_buys_does(
     assert [each.difference.figure for each in desk.reconciler.standing.values()] == [3]
     desk.decide("CANBK:CNC adopt")
     assert (desk.scene.account, desk.reconciler._ignored["CANBK:CNC"]) == (3, 6)
+
+
+def test_what_is_written_off_lacks_no_more_and_the_stop_stays_for_the_rest(scene):
+    gtt = scene.hold(100)
+    scene.seconds(2)
+    lack(scene, 40)
+    scene.seconds(2)
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    scene.seconds(6)
+    found = scene.tell(WriteOff(scene.now, CANBK, Product.CNC, Side.BUY, 40))
+    assert (some(found, ModifyGtt), scene.rung.present, scene.kernel.naked()) == ([], 60, 0)
+
+
+def covered_beside_intraday():
+    """Return a desk that holds 10 shares intraday and 100 of a cover order, of which the broker has the 10 alone."""
+    desk = Desk()
+    desk.scene.tell(Adopt(desk.scene.now, CANBK, Product.MIS, 10, 100.0, "adopted", 2.0, False, False, 0, None))
+    desk.scene.fill(buy(desk.scene, product=Product.MIS, terms=Terms(Variety.COVER)), "B2")
+    desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "MIS", 10, 100.0)]
+    desk.look(3)
+    return desk
+
+
+def test_a_cover_order_that_is_gone_is_written_off_and_not_the_intraday_shares_beside_it():
+    desk = covered_beside_intraday()
+    desk.decide("CANBK:CO adopt")
+    assert [sum(rung.quantity for rung in each.rungs) for each in desk.scene.kernel.ladders.values()] == [10]
+
+
+@pytest.mark.parametrize(("side", "there"), [(Side.BUY, 0), (Side.BUY, 4), (Side.SELL, 0), (Side.SELL, -4)])
+def test_intraday_shares_that_are_missing_cannot_be_ignored_for_ours_would_be_sold_beside_them(side, there):
+    desk = Desk()
+    desk.scene.hold_intraday(10, side=side)
+    desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "MIS", there, 100.0)] if there else []
+    desk.look(2)
+    assert desk.decide("CANBK:MIS ignore")[0].endswith("takes adopt")
+    assert desk.decide("all ignore")[0] == "done: 0 ignored"
+    assert desk.reconciler.lacking() == {(CANBK, Product.MIS, side): 10 - abs(there)}
+
+
+def test_an_owner_who_closes_his_own_short_has_brought_nothing_that_could_be_taken_on():
+    desk = Desk()
+    desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "MIS", -12, 100.0)]
+    desk.look(2)
+    desk.decide("CANBK:MIS ignore")
+    stop = desk.scene.hold_intraday(10)
+    waits = OrderStatus.TRIGGER_PENDING
+    desk.books.at["orders"] = [OrderUpdate(desk.scene.now, "G1", stop.tag, CANBK, Side.SELL, waits, 10, 0)]
+    for there in (-2, 10, 15):
+        desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "MIS", there, 100.0)]
+        desk.look(3)
+        assert desk.reconciler.lacking() == {}
+    assert desk.decide("CANBK:MIS adopt")[0] == "refused: quantity takes ignore"
+    desk.decide("CANBK:MIS ignore")
+    assert desk.decide("CANBK:MIS adopt")[0].startswith("done: 5 CANBK to adopted")
+
+
+@pytest.mark.parametrize("came", [2, 4, 10])
+def test_what_the_owner_buys_is_not_what_was_missing(came):
+    desk = Desk()
+    desk.scene.hold(4)
+    desk.look(2)
+    desk.decide("CANBK:CNC ignore")
+    desk.books.at["holdings"] = [BrokerHolding(CANBK, "CANBK", came, 90.0)]
+    lacks = {(CANBK, Product.CNC, Side.BUY): 4}
+    desk.look(3)
+    assert desk.reconciler.lacking() == lacks
+    desk.decide("CANBK:CNC ignore")
+    assert desk.reconciler.lacking() == lacks
+    assert ("CANBK:CNC", "missing", -4) in desk.look(3)
+    assert desk.reconciler.lacking() == lacks
+    desk.decide("CANBK:CNC adopt")
+    desk.look(2)
+    assert (desk.scene.account, desk.reconciler._ignored["CANBK:CNC"], desk.reconciler.lacking()) == (0, came, {})
+
+
+@pytest.mark.parametrize("there", [10, 12])
+def test_only_a_word_about_this_very_share_says_that_it_was_the_owners_that_went(there):
+    desk = Desk()
+    desk.books.at["holdings"] = [BrokerHolding(CANBK, "CANBK", 10, 90.0)]
+    desk.look(2)
+    desk.decide("CANBK:CNC ignore")
+    desk.scene.hold(4)
+    desk.books.at["holdings"] = [BrokerHolding(CANBK, "CANBK", there, 90.0)]
+    desk.look(3)
+    lacks = {(CANBK, Product.CNC, Side.BUY): 14 - there}
+    assert (desk.decide("all ignore")[0], desk.reconciler.lacking()) == ("done: 0 ignored", lacks)
+    told = desk.decide("CANBK:CNC ignore")[0]
+    assert told.endswith(f"; {14 - there} of the owner's count as gone, and ours as there")
+    desk.look(2)
+    assert (desk.reconciler.lacking(), desk.reconciler._ignored["CANBK:CNC"]) == ({}, there - 4)

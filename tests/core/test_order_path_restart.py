@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from compiled.events import Act, CancelOrder, DeleteGtt, Outcome, PlaceGtt, PlaceOrder, Verb, WriteOff
+from compiled.events import Act, CancelOrder, DeleteGtt, Lacking, Outcome, PlaceGtt, PlaceOrder, Verb, WriteOff
 from compiled.model import MINUTE, SECOND, Bar, GttStatus, Instrument, OrderStatus, OrderType, Product, Purpose, Side
 from compiled.risk import Limits
 from compiled.terms import Terms, Variety
@@ -15,6 +15,7 @@ from engine.trading.records import Recorder
 from engine.trading.restore import restore
 from engine.trading.shares import ShareRegister
 from store.sqlite import SqliteJournal
+from tests.core.test_lacking import fires
 from tests.core.scripted import BEL, CANBK, OPEN, Scene, only, some
 
 DAY = 86_400 * SECOND
@@ -116,6 +117,18 @@ def test_nothing_is_sent_for_intraday_shares_of_an_earlier_day_which_the_broker_
     assert scene.kernel.naked() == 1, "it stands as a difference, and is counted until it is written off"
     scene.tell(WriteOff(scene.now, CANBK, Product.MIS, Side.BUY, 100))
     assert (scene.rung.quantity, scene.kernel.naked(), some(scene.asked, PlaceOrder)) == (0, 0, [])
+
+
+def test_a_stop_that_fired_while_the_desk_was_away_counts_as_sold_over_another_restart_even_to_a_flatten(life):
+    life.run(lambda scene: fires(scene, scene.hold(100)))
+    scene, _ = life.again()
+    scene.kernel.blind = True
+    scene.operate(Act.FLATTEN, reason="enough")
+    scene.tick(90.0)
+    scene.seconds(30)
+    assert (scene.exits(), some(scene.asked, PlaceGtt)) == ([], [])
+    scene.tell(Lacking(scene.now, CANBK, Product.CNC, Side.BUY, 0))  # it has sold nothing
+    assert [order.quantity for order in scene.exits()] == [100]
 
 
 def test_a_sale_after_the_restart_makes_the_purchase_before_it_intraday(life):
