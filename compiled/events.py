@@ -256,9 +256,7 @@ class Adopt:
 class WriteOff:
     """Shares of ladders on this side are not at the broker any more; `cover`: those of cover orders."""
 
-    def __init__(
-        self, ts: i64, token: i64, product: Product, side: Side, quantity: i64, cover: bool = False
-    ) -> None:
+    def __init__(self, ts: i64, token: i64, product: Product, side: Side, quantity: i64, cover: bool = False) -> None:
         self.ts = ts
         self.token = token
         self.product = product

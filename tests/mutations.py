@@ -285,7 +285,7 @@ ENGINE = (
     ),
     Mutant(
         "the owner's shares count as the desk's", "engine/trading/differences.py",
-        "lacks := min(abs(here), abs(here) - sign * (there - owners))", "lacks := min(abs(here), abs(here) - sign * there)",
+        "max(abs(here) - sign * (there - owners), missing)", "max(abs(here) - sign * there, missing)",
     ),
     Mutant(
         "what moves while the books are read counts as there", "engine/trading/loop.py",

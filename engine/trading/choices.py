@@ -106,7 +106,11 @@ class Choices:
             return f"refused: it is changing just now; try again: {difference.text}"
         if decision.choice is Choice.IGNORE:
             self.reconciler.ignore(difference)
-            ours = f"; {min(-difference.figure, difference.apart)} of the owner's count as gone, and ours as there" if difference.cedes else ""
+            ours = (
+                f"; {min(-difference.figure, difference.apart)} of the owner's count as gone, and ours as there"
+                if difference.cedes
+                else ""
+            )
             return f"done: ignored until it changes: {difference.text}{ours}"
         done = self._act(difference, decision)
         if done.startswith("done"):

@@ -10,7 +10,18 @@ from compiled.model import SECOND, Product, Side
 from engine.errors import OperatorError, RetryableError
 from engine.ports import Broker, Clock, Journal
 from engine.trading.board import Board, DifferenceRow
-from engine.trading.differences import DELIVERED, POSITIONS, Difference, Kind, Snapshot, compare, held, lacking, read, unsettled
+from engine.trading.differences import (
+    DELIVERED,
+    POSITIONS,
+    Difference,
+    Kind,
+    Snapshot,
+    compare,
+    held,
+    lacking,
+    read,
+    unsettled,
+)
 from engine.trading.kept import whole
 from engine.trading.shares import ShareRegister
 

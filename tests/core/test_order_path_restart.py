@@ -15,8 +15,8 @@ from engine.trading.records import Recorder
 from engine.trading.restore import restore
 from engine.trading.shares import ShareRegister
 from store.sqlite import SqliteJournal
-from tests.core.test_lacking import fires
 from tests.core.scripted import BEL, CANBK, OPEN, Scene, only, some
+from tests.core.test_lacking import fires
 
 DAY = 86_400 * SECOND
 MIDNIGHT = OPEN - (9 * 60 + 15) * MINUTE
