@@ -223,6 +223,14 @@ CORE = (
         "            order.retry_at = 0\n", "            pass\n",
     ),
     Mutant(
+        "a cover order is written off the intraday shares beside it", "compiled/adoption.py",
+        "ladder.plan.cover is not cover:", "ladder.plan.cover:",
+    ),
+    Mutant(
+        "what is written off goes on lacking", "compiled/adoption.py",
+        "rung.absent = absent - part if absent > part else 0", "rung.absent = absent",
+    ),
+    Mutant(
         "what an exit sells is written off, too", "compiled/adoption.py",
         "if part <= 0 or rung.exit is not None:", "if part <= 0:",
     ),

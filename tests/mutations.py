@@ -288,6 +288,22 @@ ENGINE = (
         "max(abs(here) - sign * (there - owners), missing)", "max(abs(here) - sign * there, missing)",
     ),
     Mutant(
+        "what the owner buys is what was missing", "engine/trading/differences.py",
+        "missing = -each.apart if owners != each.apart else 0", "missing = 0",
+    ),
+    Mutant(
+        "missing intraday shares may be ignored", "engine/trading/differences.py",
+        "short = product not in DELIVERED and", "short = False and",
+    ),
+    Mutant(
+        "what was seen once counts as compared", "engine/trading/loop.py",
+        "kernel.blind and not self.reconciler.fresh", "kernel.blind",
+    ),
+    Mutant(
+        "a stop that fired is forgotten in a restart", "engine/trading/restore.py",
+        "rung.absent = max(rung.quantity, 0)", "rung.absent = 0",
+    ),
+    Mutant(
         "what moves while the books are read counts as there", "engine/trading/loop.py",
         "(token, product.name) not in self.reconciler.unsure", "True",
     ),
