@@ -63,7 +63,7 @@ NEAREST = {
     "engine/trading/governor.py": ["tests/core/test_governor.py"],
     "engine/trading/killswitch.py": ["tests/core/test_killswitch.py"],
     "engine/trading/lookups.py": [LIES],
-    "engine/trading/loop.py": [AWAY],
+    "engine/trading/loop.py": [LACKING, AWAY],
     "engine/trading/pacing.py": ["tests/core/test_order_path_gateway.py", CORNERS],
     "engine/trading/reconcile.py": ["tests/core/test_reconcile.py"],
     "engine/trading/restore.py": ["tests/core/test_order_path_restart.py", CORNERS, LIES],
