@@ -16,7 +16,6 @@ from compiled.model import (
     SECOND,
     Gtt,
     GttLeg,
-    GttStatus,
     Instrument,
     Order,
     OrderStatus,
@@ -215,7 +214,7 @@ class Rung:
     def fired(self) -> bool:
         """Tell whether its GTT has fired on an earlier day: what that has sold is for the books to tell."""
         gtt = self.gtt
-        return gtt is not None and gtt.status is GttStatus.TRIGGERED and self.exit is None and gtt.order_id != ""
+        return gtt is not None and gtt.past and self.exit is None
 
     @property
     def average(self) -> float:

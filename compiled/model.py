@@ -465,7 +465,8 @@ class Gtt:
 
     `made` are the legs it was asked for with, `pending` those a modification asks for; `asked` while a modification or
     deletion has no answer yet. Before `retry_at` (ns) the desk asks for neither. `proven` is an id under which the broker
-    has listed these legs. `fired` is the price that has triggered it (rupees, 0.0: not told).
+    has listed these legs. `fired` is the price that has triggered it (rupees, 0.0: not told); `past`: on a day of which no
+    book tells any more.
     """
 
     def __init__(
@@ -500,6 +501,7 @@ class Gtt:
         self.retry_at: i64 = 0
         self.reason = ""
         self.fired = 0.0
+        self.past = False
 
     @property
     def live(self) -> bool:

@@ -182,6 +182,7 @@ class Triggers(Answers):
         """
         gtt.order_id = event.order_ids[0]
         gtt.updated = event.ts
+        gtt.past = True
         if rung is not None and rung.gtt is gtt and rung.quantity > 0:
             rung.absent = rung.quantity
         text = gtt.strategy + ": GTT " + str(gtt.gtt_id) + " triggered on an earlier day, while the desk was away"

@@ -16,6 +16,7 @@ from engine import address, config_text
 from engine.config_checks import contradictions
 from engine.config_text import SECRET, UPPER, Key, Reader, nearest
 from engine.errors import ConfigError
+from engine.modes import Mode
 from engine.ops import private
 
 DAY_SECONDS = 86_400
@@ -51,7 +52,7 @@ class Desk(Struct, frozen=True, kw_only=True):
     """The desk as a whole."""
 
     mode: Annotated[
-        Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"],
+        Mode,
         _is("What the desk trades against; live also needs --live and a typed confirmation."),
     ] = "sandbox"
     state_dir: Annotated[str, _is("Folder of the database, logs and bars; empty: ~/.local/state/patang.")] = ""

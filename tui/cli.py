@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, cast
 from cyclopts import App, CycloptsError, Parameter
 
 from engine.errors import ConfigError, PatangError
+from engine.modes import Mode
 from engine.texts import plain
 from tui.streams import leave_stdout, take_streams
 from tui.strict import strictly
@@ -20,7 +21,6 @@ from tui.strict import strictly
 MOST_RUNS = 1_000
 DONE, FAILED, USAGE, UNREACHABLE, KILLED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
-Mode = Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"]
 Benchmark = Literal["book", "frames", "bars", "charges", "backtest", "sweep", "sandbox", "feed", "memory"]
 ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]

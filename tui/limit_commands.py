@@ -3,11 +3,12 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from engine.errors import ConfigError, ConnectionFailed, OperatorError
+from engine.modes import Mode
 from engine.ops.control import ask, socket_path
 from engine.texts import plain
 from tui.launch import configuration
@@ -15,7 +16,6 @@ from tui.numbers import amount
 from tui.remote import WHO, folders
 
 DONE = 0
-Mode = Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"]
 ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
 Which = Annotated[Mode | None, Parameter(help="Only the desk of this mode.")]

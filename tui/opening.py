@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 class Opening:
     """A `DeskFace` that exists before its desk: `begin` opens the station in a thread of its own.
 
-    The kill switch works from the first moment. Acts before the desk runs are refused. `failed` is called, in that
-    thread, when the station cannot be opened; `error` holds why.
+    The kill switch works from the first moment. Acts before the desk runs are refused. `failed` is called, in a thread
+    of its own, when the station cannot be opened; `error` holds why. It is called as well when the desk ends before it has
+    begun to trade; then the desk's own `error` says why.
     """
 
     def __init__(self, station: Station, failed: Callable[[], None]) -> None:
@@ -50,6 +51,13 @@ class Opening:
         self._desk = desk
         if self._stopping:
             desk.stop()
+        threading.Thread(target=self._watch, args=(desk,), name="opened", daemon=True).start()
+
+    def _watch(self, desk: "Desk") -> None:
+        """Wait for the end of the desk: one that could not open leaves nothing to look at."""
+        desk.done.wait()
+        if desk.error is not None and not desk.opened:
+            self._failed()
 
     def kill(self, flatten: bool, reason: str) -> None:
         """Latch the kill switch at once."""

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from engine.errors import ConfigError
+from engine.modes import Mode
 from tui import ticket
-from tui.cli import AsJson, ConfigFile, Mode
+from tui.cli import AsJson, ConfigFile
 
 
 def order(

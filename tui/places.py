@@ -9,10 +9,11 @@ from typing import NamedTuple
 from engine import config as settings
 from engine.config import Config, own_state, paths
 from engine.errors import PatangError
+from engine.modes import MODES
 from engine.ops import register
 from engine.ops.hold import holder
 from engine.ops.process import Process
-from tui.runs import MODES, state_folder
+from tui.runs import state_folder
 from tui.station import lock_of
 
 STATE_DIR = re.compile(r"""^\s*state_dir\s*=\s*(["'])(.*?)\1""", re.MULTILINE)

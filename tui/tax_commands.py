@@ -25,12 +25,12 @@ from engine.market.lots import Matched, match
 from engine.market.statement import NOTE, Posting, statement
 from engine.market.tax import SLAB, Bucket, Entry, Report, TaxRules, financial_year
 from engine.market.tradebook import read_holdings, read_tradebook
+from engine.modes import Mode
 from engine.ops.files import replacing
 from engine.texts import cell, plain
 from store.schema import connect, refusal
 
 DONE = 0
-Mode = Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"]
 
 FILLS = """
 SELECT f.trade_id, f.order_id, f.ts, f.exchange, f.symbol, f.side, f.quantity, f.price, i.product,

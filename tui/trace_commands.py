@@ -3,11 +3,12 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from engine.errors import ConfigError, NothingFound
+from engine.modes import Mode
 from engine.texts import plain
 from engine.trading.reasons import meaning
 from store.trace import Step, Trace, Verdict, failures
@@ -32,7 +33,7 @@ def trace(
     why: Annotated[str, Parameter(help="Instead: a symbol; tells what its requests were answered today.")] = "",
     strategy: Annotated[str, Parameter(help="Only this strategy's requests.")] = "",
     mode: Annotated[
-        Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"] | None,
+        Mode | None,
         Parameter(help="Whose journal; without it, the configured mode's."),
     ] = None,
     database: Annotated[Path | None, Parameter(help="Database to read instead.")] = None,

@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, final
 
 from brokers.kite import outcome
 from brokers.kite.pace import HISTORY, OTHERS, QUOTES, Pace
@@ -21,8 +21,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Session = tuple[str, str, str, float, str, bool]
-"""REST root, API key, access token, time-out in seconds, local address, whether the environment's proxies count."""
+
+class Session(NamedTuple):
+    """Whom to ask, and as whom: what a `Wire` is made of."""
+
+    rest: str
+    api_key: str
+    access_token: str
+    timeout: float
+    """Seconds."""
+    source: str
+    """Local address that connections are made from; empty: the system chooses."""
+    environment: bool
+    """Whether the proxies and CA files count that the environment names."""
 
 
 @final
@@ -48,8 +59,7 @@ class Calls:
 
     def renew(self, access_token: str) -> None:
         """Go on with another access token; calls under way end with the old one."""
-        rest, api_key, _, timeout, source, environment = self._session
-        self._session = (rest, api_key, access_token, timeout, source, environment)
+        self._session = self._session._replace(access_token=access_token)
         self._dead = False
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
 from brokers.kite import figures, outcome
-from brokers.kite.calls import Calls
+from brokers.kite.calls import Calls, Session
 from brokers.kite.listings import todays
 from brokers.kite.peer import rules_of
 from brokers.kite.readings import Readings, opened
@@ -103,7 +103,7 @@ class KiteBroker:
         self._standing = standing
         self._clock = clock
         self._calls = Calls(
-            (rest, api_key, access_token, timeout, source, environment), clock, workers, pool, limits=limits
+            Session(rest, api_key, access_token, timeout, source, environment), clock, workers, pool, limits=limits
         )
         self._calls.on_token_death = on_token_death
         self._known: dict[int, Instrument] = {}

@@ -1,4 +1,4 @@
-"""Replaces a file whole or not at all, for writers that want a name to write to; what has its bytes takes `private`."""
+"""Replaces a file whole or not at all."""
 
 import contextlib
 import errno

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from engine.errors import OperatorError
+from engine.ops.files import replacing, sync
 
 OTHERS = 0o077
 """What others may not do with anything of ours."""
@@ -96,27 +97,15 @@ def read(path: Path, most: int) -> bytes:
 
 def replace(path: Path, content: bytes) -> None:
     """Put a file of ours in the place of `path`, whole and on disk; raise `OSError`."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    try:
-        _write(fresh, os.O_CREAT | os.O_EXCL, content)
-        fresh.replace(path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
-    sync(path.parent)
+    with replacing(path) as fresh:
+        fresh.write_bytes(content)
 
 
 def append(path: Path, line: bytes) -> None:
     """Put a line at the end of a file of ours, on disk; raise `OSError`, and leave no part of the line behind."""
-    new = not path.exists()
-    _write(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, line + b"\n")
-    if new:
-        sync(path.parent)
-
-
-def _write(path: Path, flags: int, content: bytes) -> None:
-    flags |= 0 if flags & os.O_RDWR else os.O_WRONLY
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    new, content = not path.exists(), line + b"\n"
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
     try:
         length = os.fstat(descriptor).st_size
         if length and os.pread(descriptor, 1, length - 1) != b"\n":  # what a full disk has cut off
@@ -131,12 +120,5 @@ def _write(path: Path, flags: int, content: bytes) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-def sync(folder: Path) -> None:
-    """Return when a folder's list of names is on disk; raise `OSError`."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    if new:
+        sync(path.parent)

@@ -188,7 +188,7 @@ def _positions(
         )  # fmt: skip
 
 
-def unsettled(kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]]) -> set[tuple[int, str]]:
+def moving(kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]]) -> set[tuple[int, str]]:
     """Return token and product of the positions of which these books say nothing yet: they move."""
     ours, behind = held(kernel), _behind(kernel, books)
     return {at for at in ours.keys() | before.keys() if ours[at] != before[at] or at[0] in behind}

@@ -51,7 +51,7 @@ class Record:
         """Have everything so far on disk, or let an exit or protection leave without; raise `OperatorError` for an entry."""
         entry = purpose is Purpose.ENTRY
         try:
-            await self.settle((self._entry_wait_s if entry else None) if self.bounded else ENDLESS)
+            await self.settle(self._entry_wait_s if entry else None)
         except OperatorError:
             if entry:
                 raise
@@ -60,9 +60,10 @@ class Record:
     async def settle(self, seconds: float | None) -> None:
         """Have everything so far on disk within some seconds; raise `OperatorError` where it refuses, or takes longer.
 
-        None: until the disk has let anybody wait for `DISK_S`.
+        None: until the disk has let anybody wait for `DISK_S`. Where nothing is `bounded`, however long it takes.
         """
         clock, commit = asyncio.get_running_loop(), self._commit()
+        seconds = seconds if self.bounded else ENDLESS
         ends = clock.time() + (ENDLESS if seconds is None else seconds)
         while not commit.done():
             left = DISK_S - self._behind() if seconds is None else ends - clock.time()

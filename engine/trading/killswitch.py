@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from engine.errors import OperatorError
 from engine.ops import private
+from engine.ops.files import sync
 from engine.texts import plain, valid
 
 HALT = "halt"
@@ -239,7 +240,7 @@ class KillSwitch:
                     self._record(latch)
                 self._log({"act": "resume", "reason": reason, "who": who, "ts": self._now()})
                 self.path.unlink(missing_ok=True)
-                private.sync(self.path.parent)
+                sync(self.path.parent)
             except OSError as error:
                 self.unkept = "not written yet"  # the record may say that it is released
                 return error

@@ -19,7 +19,7 @@ from engine.trading.bands import BandWatch
 from engine.trading.board import Board, Header
 from engine.trading.books import Books
 from engine.trading.choices import Choices
-from engine.trading.durable import DISK_S, ENDLESS
+from engine.trading.durable import DISK_S
 from engine.trading.eventlog import EventLog
 from engine.trading.failures import Failures
 from engine.trading.gaps import Gaps
@@ -407,4 +407,4 @@ class Loop:
         self.turn()
         self.recorder.mark()
         self.publish(final=True)
-        await self.gateway.record.settle(FINISH_S if self.gateway.record.bounded else ENDLESS)
+        await self.gateway.record.settle(FINISH_S)

@@ -19,8 +19,8 @@ from engine.trading.differences import (
     compare,
     held,
     lacking,
+    moving,
     read,
-    unsettled,
 )
 from engine.trading.kept import whole
 from engine.trading.shares import ShareRegister
@@ -84,10 +84,10 @@ class Reconciler:
         self.readers: list[Callable[[Snapshot], None]] = []
         """Called with the books each time they have been read."""
         self.missed = 0
+        self.fresh: set[tuple[int, str]] = set()
+        """Token and product of the positions that the last comparison has seen differ so for the first time."""
         self.unsure: set[tuple[int, str]] = set()
-        """Token and product of positions of which the last comparison has not said yet how they stand."""
-        self.fresh = False
-        """Whether the last comparison has seen a position differ for the first time, which the next has to confirm."""
+        """These, and those that moved meanwhile: of which it has not said yet how they stand."""
         self._ignored = {
             str(row["key"]).removeprefix(IGNORED): whole(f"meta, row {row['key']}:", row["value"])
             for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (IGNORED + "%",))
@@ -121,8 +121,7 @@ class Reconciler:
         differing = compare(self.kernel, self.books, before, self.terms.funds_bound, self._ignored)
         found = {each.key: each for each in differing}
         fresh = self._take(found, before, at_once=at_once)
-        once = [each for key, each in found.items() if key not in self.standing and each.kind in POSITIONS]
-        self.unsure = unsettled(self.kernel, self.books, before) | {(each.token, each.product) for each in once}
+        self.unsure = self.fresh | moving(self.kernel, self.books, before)
         self._show()
         return SOON if fresh else 0
 
@@ -131,7 +130,9 @@ class Reconciler:
         now, seen = self.clock.now(), self._seen
         self._seen = {key: (each.figure, seen.get(key, (0, now))[1]) for key, each in found.items()}
         known = [key for key, each in found.items() if at_once or self._same(each, seen.get(key, (0, 0))[0])]
-        self.fresh = any(each.kind in POSITIONS for key, each in found.items() if key not in known)
+        self.fresh = {
+            (each.token, each.product) for key, each in found.items() if each.kind in POSITIONS and key not in known
+        }
         stands = {key: Standing(found[key], self._seen[key][1]) for key in known}
         for key, old in self.standing.items():
             if key not in stands and (key in found or self._moving(old.difference, before)):

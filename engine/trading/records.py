@@ -179,7 +179,7 @@ class Recorder:
         instrument, now = self._instrument(gtt.token), self.kernel.out.now
         stop, target = split(self.kernel, gtt, gtt.legs)
         self._gtt_event(gtt, stop, target)
-        fired = {"fired": gtt.fired, "at": gtt.updated} if gtt.fired else {}
+        past = {"fired": gtt.fired, "at": gtt.updated} if gtt.past else {}
         self.journal.append("intents", {
             "intent": gtt.intent, "tag": None, "kind": "gtt", "created": gtt.created, "updated": now,
             "strategy": gtt.strategy, "token": gtt.token, "symbol": instrument.symbol,
@@ -188,7 +188,7 @@ class Recorder:
             "broker_id": str(gtt.gtt_id or ""), "reason": gtt.reason,
             "request": json.dumps({"last_price": gtt.last_price, "legs": leg_fields(gtt.legs),
                                    "pending": leg_fields(gtt.pending), "order_id": gtt.order_id,
-                                   "made": leg_fields(gtt.made), "proven": gtt.proven} | fired),
+                                   "made": leg_fields(gtt.made), "proven": gtt.proven} | past),
         })  # fmt: skip
         self.journal.append("gtts", {
             "intent": gtt.intent, "gtt_id": gtt.gtt_id or None, "strategy": gtt.strategy, "token": gtt.token,

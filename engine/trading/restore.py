@@ -3,7 +3,7 @@
 import json
 from typing import cast
 
-from compiled.bounds import HELD, MONEY, PRICE
+from compiled.bounds import HELD, LAST, MONEY, PRICE
 from compiled.kernel import Kernel
 from compiled.ladder import Entry, Ladder, LadderPlan, Rung, RungPlan, RungState
 from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Purpose, Side, Validity
@@ -201,7 +201,10 @@ def _gtt(kernel: Kernel, row: Row) -> int:
     gtt.order_id = request["order_id"]
     gtt.pending = _legs(request["pending"])
     gtt.made, gtt.proven = _legs(request.get("made", request["legs"])), bool(request.get("proven", True))
-    gtt.fired, gtt.updated = float(request.get("fired", 0.0)), int(request.get("at", gtt.updated))
+    if "fired" in request:
+        check("intents, a GTT: fired", request["fired"], 0.0, PRICE)
+        check("intents, a GTT: at", request["at"], 0, int(LAST))
+        gtt.past, gtt.fired, gtt.updated = True, float(request["fired"]), int(request["at"])
     unanswered = gtt.status in {GttStatus.INTENT, GttStatus.SENT, GttStatus.UNKNOWN}
     if unanswered:
         gtt.status = GttStatus.UNKNOWN
@@ -285,7 +288,7 @@ def _settle(kernel: Kernel, ladder: Ladder) -> None:
             rung.exit = None
         if rung.guard is not None and settled(rung.guard):
             rung.guard = None
-        if rung.fired and rung.gtt is not None and rung.gtt.order_id not in {*kernel.out.by_order_id, "none"}:
+        if rung.fired:
             rung.absent = max(rung.quantity, 0)  # sold, until the books say otherwise
         ours = rung.exit is None or bool(rung.exit.tag)
         rung.leaving = rung.live and (ladder.leaving or (bool(rung.exit_reason) and ours))

@@ -251,7 +251,8 @@ def test_a_full_disk_is_told_is_asked_again_and_takes_no_release(kill, monkeypat
     seconds = itertools.count(1)
     kill._now = lambda: next(seconds) * 2_000_000_000
     with monkeypatch.context() as patch:
-        patch.setattr(private, "_write", full)
+        for name in ("append", "replace"):
+            patch.setattr(private, name, full)
         kill.trigger(HALT, "enough", "me")
         assert (kill.latched, kill.unkept) == (True, "no space left on device")
         assert list(kill.path.parent.iterdir()) == []

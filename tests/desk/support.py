@@ -3,10 +3,12 @@
 import io
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,9 +40,8 @@ class Patang:
         (home / "run").mkdir(mode=0o700)
         keys = key.folder(os.environ)
         keys.mkdir(mode=0o700, exist_ok=True)
-        (home / "run" / "patang-keys").symlink_to(
-            keys
-        )  # desks and exchanges of this process and of others find each other
+        # desks and exchanges of this process and of others find each other
+        (home / "run" / "patang-keys").symlink_to(keys)
         self.environment = {
             **os.environ, "XDG_STATE_HOME": str(home / "state"), "XDG_RUNTIME_DIR": str(home / "run"), "HOME": str(home),
             "PYTHONPATH": search_path(),
@@ -79,6 +80,26 @@ class Patang:
         )
         self.started.append(process)
         return process
+
+    @contextmanager
+    def serving(self, speed, config="", **fields):
+        """Serve an exchange in a process of its own; yield its endpoint, with which a `config` is filled in."""
+        process = self.start("sandbox", "--seed", 11, "--speed", speed, "--json", stdout=-1)
+        endpoint = json.loads(process.stdout.readline())
+        if config:
+            (self.home / "config.toml").write_text(config.format(**fields, **endpoint))
+        yield endpoint
+        process.send_signal(signal.SIGINT)
+        process.wait(PATIENCE_S)
+
+    @contextmanager
+    def running(self):
+        """Run a desk without a screen; yield its process once it runs, and stop it in the end."""
+        process = self.start("run", "--no-ui", stdout=-3, stderr=-3)
+        wait_for(lambda: (told := status(self)) and told["state"] == "running", "the desk runs")
+        yield process
+        process.send_signal(signal.SIGTERM)
+        process.wait(PATIENCE_S)
 
     def end(self):
         """Leave nothing behind, whatever the test did not come to."""

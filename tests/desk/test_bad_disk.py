@@ -1,7 +1,6 @@
 """The desk's own process on a real database, on a disk that slows, hangs, fails and forgets (`bad_disk.c`)."""
 
 import errno
-import json
 import shutil
 import signal
 import sqlite3
@@ -58,12 +57,8 @@ class Disk:
 
 @pytest.fixture
 def exchange(patang):
-    serving = patang.start("sandbox", "--seed", 11, "--speed", 30, "--json", stdout=-1)
-    endpoint = json.loads(serving.stdout.readline())
-    (patang.home / "config.toml").write_text(CONFIG.format(**endpoint))
-    yield endpoint
-    serving.send_signal(signal.SIGINT)
-    serving.wait(PATIENCE_S)
+    with patang.serving(30, CONFIG) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture

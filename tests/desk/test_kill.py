@@ -85,6 +85,8 @@ class Screen:
         self.reading.set()
         self.hung_up = threading.Event()
         self.seen = bytearray()
+        self.code = None
+        """What the program has left with."""
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
@@ -105,6 +107,13 @@ class Screen:
     def hang_up(self):
         self.hung_up.set()
         self.thread.join()
+
+    def left(self):
+        """Tell whether the program has ended, and all that it wrote has been read."""
+        if self.code is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(status) if ended else None
+        return self.code is not None and not self.thread.is_alive()
 
     def close(self):
         self.reading.set()

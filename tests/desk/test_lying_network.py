@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import signal
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
@@ -103,10 +102,8 @@ class Between:
 
 @pytest.fixture
 def exchange(patang):
-    serving = patang.start("sandbox", "--seed", 11, "--speed", 1, "--json", stdout=-1)
-    yield json.loads(serving.stdout.readline())
-    serving.send_signal(signal.SIGINT)
-    serving.wait(PATIENCE_S)
+    with patang.serving(1) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture
@@ -120,11 +117,8 @@ def between(exchange):
 def desk(patang, exchange, between):
     endpoint = exchange | {"rest": between.rest}
     (patang.home / "config.toml").write_text(CONFIG.format(watched=json.dumps(SYMBOLS), **endpoint))
-    running = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
-    wait_for(lambda: (s := status(patang)) and s["state"] == "running", "the desk runs")
-    yield running
-    running.send_signal(signal.SIGTERM)
-    running.wait(PATIENCE_S)
+    with patang.running() as running:
+        yield running
 
 
 class Sight:

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import signal
 import threading
 import time
 
@@ -10,7 +9,7 @@ import pytest
 
 from engine.ops.control import ask, socket_path
 from engine.trading.limits import NAMES
-from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
+from tests.desk.support import get, rows, status, wait_for
 from tests.desk.test_lying_network import CONFIG, SYMBOLS, Between, exchange
 
 __all__ = ["exchange"]
@@ -103,12 +102,9 @@ def desk(patang, exchange, between):
     endpoint = exchange | {"rest": between.rest}
     text = CONFIG.format(watched=json.dumps(SYMBOLS), **endpoint).replace("poll_s = 2.0", "poll_s = 1.0")
     (patang.home / "config.toml").write_text(text.replace("[feed]", "[feed]\nbands_every_s = 1"))
-    running = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
-    wait_for(lambda: (s := status(patang)) and s["state"] == "running", "the desk runs")
-    yield running
-    assert running.poll() is None
-    running.send_signal(signal.SIGTERM)
-    running.wait(PATIENCE_S)
+    with patang.running() as running:
+        yield running
+        assert running.poll() is None
 
 
 def well(patang):

@@ -12,7 +12,9 @@ from brokers.sandbox import Sandbox, SandboxConfig
 from store.trace import trace
 from strategies.moving_average_cross import MovingAverageCross
 from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
+from tests.desk.test_kill import Screen
 from tests.desk.test_restart import CONFIG
+from tui.cli import USAGE
 from tui.station import Run
 
 SETTLED = 5.0
@@ -32,6 +34,14 @@ def test_a_whole_opening_is_never_told_that_it_asks_too_often(patang):
         for process in (desk, serving):
             process.send_signal(signal.SIGINT)
             process.wait(PATIENCE_S)
+
+
+def test_a_desk_that_cannot_open_behind_its_screen_takes_it_down_and_says_why(patang):
+    with patang.serving(20, CONFIG.replace("[feed]", '[feed]\nwatch = ["INFY", "NOSUCH"]')):
+        screen = Screen(patang, "run")
+        wait_for(screen.left, "the program has ended")
+    assert screen.code == USAGE
+    assert b"no such symbol on NSE: NOSUCH" in screen.seen
 
 
 @pytest.mark.parametrize("moment", ["WarmUp", "restore"])

@@ -33,24 +33,17 @@ enabled = false
 @pytest.fixture
 def exchange(patang):
     """Serve an exchange in a process of its own, and point the configuration at it."""
-    serving = patang.start("sandbox", "--seed", 11, "--speed", 3, "--json", stdout=-1)
-    endpoint = json.loads(serving.stdout.readline())
-    (patang.home / "config.toml").write_text(CONFIG.format(watched=json.dumps(WATCHED), **endpoint))
-    yield endpoint
-    serving.send_signal(signal.SIGINT)
-    serving.wait(PATIENCE_S)
+    with patang.serving(3, CONFIG, watched=json.dumps(WATCHED)) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture
 def desk(patang, exchange):
     """Run a desk without strategies; it is stopped at the end."""
-    running = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
-    wait_for(lambda: (s := status(patang)) and s["state"] == "running", "the desk runs")
-    for symbol in WATCHED:  # it runs before every instrument has ticked
-        last_price(patang, symbol)
-    yield running
-    running.send_signal(signal.SIGTERM)
-    running.wait(PATIENCE_S)
+    with patang.running() as running:
+        for symbol in WATCHED:  # it runs before every instrument has ticked
+            last_price(patang, symbol)
+        yield running
 
 
 def hand(patang, *words):

@@ -1,6 +1,5 @@
 """The desk killed at any moment and started again, against an exchange in a process of its own."""
 
-import json
 import random
 import signal
 import time
@@ -31,12 +30,8 @@ max_positions_per_symbol = 4
 @pytest.fixture
 def exchange(patang):
     """Serve an exchange in a process of its own, thirty times as fast as life, and point the configuration at it."""
-    serving = patang.start("sandbox", "--seed", 11, "--speed", 30, "--json", stdout=-1)
-    endpoint = json.loads(serving.stdout.readline())
-    (patang.home / "config.toml").write_text(CONFIG.format(**endpoint))
-    yield endpoint
-    serving.send_signal(signal.SIGINT)
-    serving.wait(PATIENCE_S)
+    with patang.serving(30, CONFIG) as endpoint:
+        yield endpoint
 
 
 def survive(patang, endpoint, deaths, seed):

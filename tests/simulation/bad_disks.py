@@ -2,11 +2,8 @@
 
 import random
 
-from compiled.model import SECOND
-from tests.simulation.day import CALM_S, TRADING_S, limits_of, live, lived
-from tests.simulation.trader import Whim
+from tests.simulation.day import limits_of, live, lived, weathered
 from tests.simulation.weather import STORMS, Weather
-from tests.simulation.world import World
 
 __all__ = ["build", "endure", "live"]
 
@@ -40,17 +37,7 @@ def build(seed):
     """Return a day of bad disks that has not begun, and the second at which its calm begins to end."""
     rng = random.Random(f"{seed}:disks")
     stormy = rng.uniform(30.0, 90.0)
-    processes = []
-
-    def strategies():
-        processes.append(1)
-        return [Whim(f"{seed}:{len(processes)}", rng.choice((0.1, 0.3)), ends)]
-
-    world = World(seed, strategies, limits=limits_of(rng))
-    ends = world.exchange.start + int((stormy + TRADING_S) * SECOND)
-    BadDisks(world, stormy)
-    world.start()
-    return world, stormy + CALM_S
+    return weathered(seed, rng, stormy, limits_of(rng), BadDisks)
 
 
 def endure(seed):

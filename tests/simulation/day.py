@@ -44,7 +44,14 @@ def build(seed):
     """Return a day that has not begun, and the second at which it is to end."""
     rng = random.Random(f"{seed}:day")
     limits = limits_of(rng)
-    stormy = rng.uniform(20.0, 70.0)
+    return weathered(seed, rng, rng.uniform(20.0, 70.0), limits, Weather)
+
+
+def weathered(seed, rng, stormy, limits, weather):
+    """Return a day of such `weather` for its first `stormy` seconds, and the second at which its calm is to end.
+
+    `weather` is called with the world and these seconds.
+    """
     processes = []
 
     def strategies():
@@ -53,7 +60,7 @@ def build(seed):
 
     world = World(seed, strategies, limits=limits)
     ends = world.exchange.start + int((stormy + TRADING_S) * SECOND)
-    Weather(world, stormy)
+    weather(world, stormy)
     world.start()
     return world, stormy + CALM_S
 

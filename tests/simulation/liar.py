@@ -4,12 +4,9 @@ import json
 import random
 from dataclasses import replace
 
-from compiled.model import SECOND
-from tests.simulation.day import CALM_S, TRADING_S, limits_of, lived, settle
+from tests.simulation.day import CALM_S, limits_of, lived, settle, weathered
 from tests.simulation.network import Job
-from tests.simulation.trader import Whim
 from tests.simulation.weather import SETTLES_S, STORMS, Weather
-from tests.simulation.world import World
 
 CHANGES = ("held", "held", "twice", "twice", "named", "garbage", "turned")
 """What is done to a change."""
@@ -174,18 +171,12 @@ def build(seed):
     """Return a day of lies that has not begun, and the second at which its calm is to end."""
     rng = random.Random(f"{seed}:lies")
     stormy = rng.uniform(30.0, 90.0)
-    processes = []
+    return weathered(seed, rng, stormy, limits_of(rng), _lying)
 
-    def strategies():
-        processes.append(1)
-        return [Whim(f"{seed}:{len(processes)}", rng.choice((0.1, 0.3)), ends)]
 
-    world = World(seed, strategies, limits=limits_of(rng))
+def _lying(world, stormy):
     world.network.liar = Liar(world)
-    ends = world.exchange.start + int((stormy + TRADING_S) * SECOND)
     Lies(world, stormy)
-    world.start()
-    return world, stormy + CALM_S
 
 
 def live(world, end):

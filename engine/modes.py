@@ -1,0 +1,6 @@
+"""What a desk can trade against."""
+
+from typing import Final, Literal, get_args
+
+Mode = Literal["sandbox", "replay", "dry-run", "paper", "shadow", "live"]
+MODES: Final[tuple[str, ...]] = get_args(Mode)
