@@ -162,7 +162,7 @@ def test_a_latch_that_no_disk_takes_is_no_success(patang, three, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(private, "_write", full)
+        patch.setattr(private, "replacing", full)
         done = patang.call("kill", "--json")
     assert done.returncode == 1
     assert [(row["by"], row["error"].partition("; ")[0]) for row in answers(done).values()] == [
