@@ -162,7 +162,8 @@ def test_a_latch_that_no_disk_takes_is_no_success(patang, three, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(private, "replacing", full)
+        for way in ("replace", "append"):
+            patch.setattr(private, way, full)
         done = patang.call("kill", "--json")
     assert done.returncode == 1
     assert [(row["by"], row["error"].partition("; ")[0]) for row in answers(done).values()] == [
