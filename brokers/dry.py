@@ -1,15 +1,14 @@
 """A broker to whom nothing is sent: every decision is made, written down and turned away at the door."""
 
-from typing import Final, final
+from typing import final
 
 from brokers.market import MarketOnly
 from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import Gtt, Order
+from compiled.positions import DRY_RUN
 from compiled.terms import Change
 from engine.errors import OrderRefused
 from engine.ports import Broker, BrokerHolding, BrokerPosition, Slices
-
-CODE: Final = "DRY_RUN"
 
 
 @final
@@ -74,4 +73,4 @@ class DryBroker(MarketOnly):
 
 
 def _refused(what: str) -> OrderRefused:
-    return OrderRefused(CODE, f"decided and not sent ({what})")
+    return OrderRefused(DRY_RUN, f"decided and not sent ({what})")

@@ -14,7 +14,7 @@ from compiled.model import MINUTE, SECOND, Order, OrderStatus, OrderType, Produc
 from compiled.notes import DayNotes
 from compiled.orders import accept, apply, asked, change, corrects, join, move, settled
 from compiled.outbox import Fill, Outbox
-from compiled.positions import Market, Positions, Slot
+from compiled.positions import DRY_RUN, Market, Positions, Slot
 from compiled.protection import leave, triggered_by
 from compiled.risk import Limits
 from compiled.table import Table
@@ -187,6 +187,9 @@ class Answers(Positions):
     def _order_refused(self, order: Order, reason: str, wait: i64) -> None:
         """Tell it; an exit or a stop that is refused again and again is tried ever less often, and a stop at last given up."""
         level = "warn"
+        if reason.startswith(DRY_RUN) and order.purpose is Purpose.ENTRY:
+            self.unsent.append(order)
+            level = "info"
         rung = self.rungs.get(int(order.rung))
         if rung is not None and order.purpose is not Purpose.ENTRY:
             tries: i64 = 1
@@ -400,7 +403,8 @@ class Answers(Positions):
         order.traded += quantity
         order.value += value
         order.filled = max(order.filled, order.traded)
-        realised = self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
+        last = self.markets[order.token].last
+        realised = self.ledger.fill(order.strategy, order.token, order.side, quantity, price, last)
         charges = self.notes.fill(
             order.token, self.rates[charged(order.token, order.product)], self.intraday(order.token, order.product),
             trade_id, ts, order.intent, order.side, quantity, value,

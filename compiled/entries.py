@@ -109,6 +109,10 @@ class Entries(Adoptions):
                 if held.strategy == strategy:
                     self._refuse(decision, market, Reason.DUPLICATE)
                     return Reason.DUPLICATE
+            for order in self.unsent:
+                if order.strategy == strategy and order.token == market.token:
+                    self._refuse(decision, market, Reason.DUPLICATE)
+                    return Reason.DUPLICATE
         reason = self._enter(market, ladder, ladder.rungs[0], decision)
         if reason is Reason.OK:
             self.next_number += len(plan.rungs) + 1

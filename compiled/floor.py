@@ -68,8 +68,8 @@ class Rules:
 class Floor:
     """Our orders and GTTs on one instrument, in the order of their arrival, and the last price.
 
-    `at` is the last price, unless `close` (rupees, 0.0: no) has come after it. `room` is what our orders may still take of this bar's or tick's volume (-1: no limit), `prices` and `sizes` the book
-    as `compiled/queue.py` reads it, `visible` how many levels a side it can show. `wire` is what prices on the wire are divided by.
+    `at` is the last price, unless `close` (rupees, 0.0: no) has come after it. `room` is what our orders may still take of this bar's or tick's volume (-1: no limit),
+    `passed` what those that rest may (-1: all of it), `prices` and `sizes` the book as `compiled/queue.py` reads it, `visible` how many levels a side it can show. `wire` is what prices on the wire are divided by.
     """
 
     def __init__(self, instrument: Instrument, rules: Rules, slippage: Slippage, reports: Reports) -> None:
@@ -86,6 +86,7 @@ class Floor:
         self.gap = False
         self.traded: i64 = UNKNOWN
         self.room: i64 = -1
+        self.passed: i64 = UNKNOWN
         self.day: i64 = UNKNOWN
         self.spread = 0.0
         self.visible: i64 = 5

@@ -167,12 +167,13 @@ class Ledger:
             total += value if value >= 0 else -value
         return total
 
-    def fill(self, strategy: str, token: i64, side: Side, quantity: i64, price: float) -> i64:
+    def fill(self, strategy: str, token: i64, side: Side, quantity: i64, price: float, last: float = 0.0) -> i64:
         """Book a fill of `quantity` shares at `price` rupees; return the strategy's realised P&L in paise.
 
-        The fill's price is the position's last price until the first `mark`.
+        Until the first `mark` the position is valued at `last`, the instrument's last price in rupees, or at the fill's own
+        where none is known (0.0).
         """
-        position = self.open(strategy, token, price)
+        position = self.open(strategy, token, last if last > 0.0 else price)
         return self.book(self._held[token][0], position, side, quantity, paise(price, quantity))
 
     def book(self, account: Position, position: Position, side: Side, quantity: i64, value: i64) -> i64:

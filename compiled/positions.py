@@ -1,6 +1,6 @@
 """What the desk holds: ladders and their rungs, who follows them, and what they use of the limits."""
 
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -86,6 +86,10 @@ class Slot:
         return followed is None or followed.step(bar.high, bar.low, bar.close, float(bar.volume))
 
 
+DRY_RUN: Final = "DRY_RUN"
+"""How the reason of an order begins that was decided and, in a dry run, not sent."""
+
+
 class Lane(Columns):
     """Where a replay takes the requests that need no ladder."""
 
@@ -99,7 +103,7 @@ class Positions:
 
     What is ours and should not work (it stands twice, or came when nobody waited for it any more) stands among the strays
     until it is gone. While it is `blind` nothing is sold or protected, unless it flattens: the broker's books have not been
-    compared with ours yet. `still` is a replay's note that the clock calls for nothing on any ladder; every change of one takes
+    compared with ours yet. `unsent` are the entries of a dry run: what they would hold counts for the rest of the day. `still` is a replay's note that the clock calls for nothing on any ladder; every change of one takes
     it back.
     """
 
@@ -115,6 +119,7 @@ class Positions:
         self.owners: Table[Ladder] = Table()
         self.rungs: Table[Rung] = Table()
         self.strays: Table[Order] = Table()
+        self.unsent: list[Order] = []
         self.stray_gtts: Table[Gtt] = Table()
         self.changed_rungs: Table[Rung] = Table()
         self.changed_ladders: Table[Ladder] = Table()
@@ -185,6 +190,17 @@ class Positions:
                     usage.symbol_exposure += value
                 if ladder.strategy == candidate.strategy:
                     usage.strategy_exposure += value
+        for order in self.unsent:
+            market = self.markets[order.token]
+            value = paise(market.last if market.last > 0.0 else market.instrument.close, order.quantity)
+            pending += value
+            usage.positions += 1
+            usage.exposure += value
+            if order.token == candidate.instrument.token:
+                usage.symbol_positions += 1
+                usage.symbol_exposure += value
+            if order.strategy == candidate.strategy:
+                usage.strategy_exposure += value
         usage.recent = self.recent(candidate.strategy)
         usage.trades = self.entries
         usage.funds = self.ledger.cash - pending

@@ -68,7 +68,7 @@ def trade(floor: Floor, ts: i64, price: i64, volume: i64, seen: bool) -> None:
     """Take in a tick: its last price, the day's cumulative volume (-1: unknown), and the book if one was `seen`."""
     before = floor.last()
     traded = _traded(floor, price, volume)
-    floor.traded = traded if volume >= 0 else UNKNOWN
+    floor.traded = floor.passed = traded if volume >= 0 else UNKNOWN
     floor.room = i64(-1) if seen else floor.slippage.share(floor.traded)
     if floor.orders:
         if before == 0:
@@ -133,9 +133,7 @@ def _by_last_price(floor: Floor, order: Resting, ts: i64, traded: i64) -> None:
             floor.take(order, ts)
         order.taking = met
     elif met and traded > 0:
-        quantity = floor.allowed(order)
-        if quantity > 0:
-            floor.fill(order, ts, quantity, order.limit)
+        _fill_resting(floor, order, ts, order.left)
 
 
 def _walk_depth(floor: Floor, order: Resting, ts: i64) -> None:
@@ -181,11 +179,12 @@ def _shown(floor: Floor, order: Resting) -> i64:
 
 
 def _stand_in_line(floor: Floor, order: Resting, ts: i64, traded: i64) -> None:
-    """Trade a resting order: at once where the price went through it, else when the queue ahead of it is gone."""
+    """Trade a resting order: with what traded beyond it, with the other side, or when the queue ahead of it is gone."""
     if traded > 0 and order.crosses(floor.at):
+        order.ahead = 0  # whoever stood before it at its price was met first
         _fill_resting(floor, order, ts, order.left)
-        return
-    _meet_other_side(floor, order, ts)
+    if order.left > 0:
+        _meet_other_side(floor, order, ts)
     if order.left == 0:
         return
     gone: i64 = 0
@@ -212,7 +211,11 @@ def _meet_other_side(floor: Floor, order: Resting, ts: i64) -> None:
 
 
 def _fill_resting(floor: Floor, order: Resting, ts: i64, most: i64) -> None:
+    """Give an order some of what was traded, which no other order of ours has had."""
     quantity = min(most, floor.allowed(order))
+    if floor.passed >= 0:
+        quantity = min(quantity, floor.passed)
+        floor.passed -= quantity
     if quantity > 0:
         floor.fill(order, ts, quantity, order.limit)
 

@@ -58,9 +58,14 @@ KINDS = (
     | dict.fromkeys(TEXTS.split(), Kind.TEXT)
 )
 
+DECIDED = """
+SELECT '' AS order_id, intent, tag, strategy, token, symbol, exchange, side, quantity, 0, 0, price, trigger_price, 0.0,
+       order_type, product, 'DRY_RUN', 'would have been sent', created, updated
+FROM intents WHERE kind = 'order' AND reason LIKE 'DRY_RUN:%'
+"""
 QUERIES = {
-    "trades": "SELECT * FROM trades ORDER BY trade_id",
-    "orders": "SELECT * FROM orders ORDER BY placed, order_id",
+    "trades": "SELECT * FROM trades WHERE exit_reason IS NULL OR exit_reason NOT LIKE 'DRY_RUN:%' ORDER BY trade_id",
+    "orders": f"SELECT * FROM orders UNION ALL {DECIDED} ORDER BY placed, order_id, intent",  # noqa: S608  our own
     "fills": "SELECT * FROM fills ORDER BY ts, trade_id",
 }
 WHAT = ("trades", "orders", "fills", "positions", "bars")

@@ -14,6 +14,9 @@ DAY = 86_400_000_000_000
 IST = 19_800_000_000_000
 """IST minus UTC, ns."""
 
+WITHHELD = "would have been sent"
+"""What became of an order in a dry run."""
+
 _WORDS = {
     "INTENT": "intended", "SENT": "sent", "OPEN": "accepted", "TRIGGER_PENDING": "accepted", "ACTIVE": "accepted",
     "UNKNOWN": "unanswered", "LOST": "lost", "COMPLETE": "filled", "CANCELLED": "cancelled", "REJECTED": "refused",
@@ -35,11 +38,13 @@ WHERE intents.intent = ? AND decisions.verdict = 'OK' AND decisions.kind IN ('en
 
 _EVENTS = """
 SELECT order_events.*, kind, side, quantity, purpose, order_type, symbol, tag FROM order_events
-JOIN intents USING (intent) WHERE {where} ORDER BY seq
+JOIN intents USING (intent)
+WHERE {where} AND NOT (order_events.status = 'SENT' AND intents.reason LIKE 'DRY_RUN:%') ORDER BY seq
 """
 
 _WHY = """
-SELECT strategy, verdict, SUM(times) AS times, MAX(last) AS last, MAX(decision) AS decision FROM decisions
+SELECT strategy, verdict, SUM(times) AS times, MAX(last) AS last, MAX(decision) AS decision,
+    MAX(intent IN (SELECT intent FROM intents WHERE reason LIKE 'DRY_RUN:%')) AS unsent FROM decisions
 WHERE symbol = ?1 AND kind != 'exit' AND ts >= ?2 AND strategy = COALESCE(?3, strategy)
 GROUP BY strategy, verdict ORDER BY last DESC
 """
@@ -112,9 +117,12 @@ def why(database: Path, symbol: str, strategy: str = "") -> list[Verdict]:
         grouped = db.execute(_WHY, (symbol, day, strategy or None)).fetchall()
         details = dict(db.execute("SELECT decision, detail FROM decisions WHERE symbol = ?", (symbol,)).fetchall())
     return [
-        Verdict(row["strategy"], row["verdict"], row["times"], row["last"], details[row["decision"]], row["decision"])
+        Verdict(
+            row["strategy"], row["verdict"], row["times"], row["last"],
+            WITHHELD if row["unsent"] else details[row["decision"]], row["decision"],
+        )
         for row in grouped
-    ]
+    ]  # fmt: skip
 
 
 def _failed(db: sqlite3.Connection, name: str | None) -> list[tuple[str, Step]]:
@@ -225,5 +233,7 @@ def _event(row: sqlite3.Row) -> Step:
     else:
         name = f"#{row['intent']} {row['purpose'].lower()} {row['side']} {row['quantity']} {row['order_type']}"
         name += f", order {row['order_id']}" if row["order_id"] else f", tag {row['tag']}" if row["tag"] else ""
+    if row["reason"].startswith("DRY_RUN:"):
+        return Step(row["ts"], "not sent", f"{name}: {WITHHELD}", row["intent"])
     filled = f", {row['filled']} filled" if row["filled"] else ""
     return Step(row["ts"], what, name + filled + (f": {row['reason']}" if row["reason"] else ""), row["intent"])

@@ -49,6 +49,9 @@ CORE = (
         "a halt leaves working entries alone", POSITIONS,
         "                self.out.cancel(rung.entry)", "                pass",
     ),
+    Mutant("a dry run forgets what it would hold", ANSWERS, "            self.unsent.append(order)\n", "            pass\n"),
+    Mutant("a dry run asks again for what it would hold", ENTRIES, "            for order in self.unsent:", "            for order in self.unsent[:0]:"),
+    Mutant("what a dry run would hold is in no limit", POSITIONS, "        for order in self.unsent:", "        for order in self.unsent[:0]:"),
     Mutant("orders on their way do not count as exposure", POSITIONS, "coming = outstanding(entry)", "coming = 0"),
     Mutant("stops for more than is held count as right", POSITIONS, "standing(rung) > rung.present", "False"),
     Mutant(

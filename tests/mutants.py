@@ -28,6 +28,7 @@ HOURS, MORNING = "tests/core/test_unconfirmed_hours.py", "tests/test_first_trade
 NUMBERS, LACKING = "tests/core/test_bounds.py", "tests/core/test_lacking.py"
 AWAY = "tests/simulation/test_away.py"
 DEPOSITORY = "tests/core/test_depository.py"
+DRY = "tests/core/test_dry_run.py"
 NEAREST = {
     "engine/address.py": ["tests/test_address.py"],
     "engine/trading/kept.py": ["tests/core/test_kept_numbers.py"],
@@ -36,9 +37,16 @@ NEAREST = {
     "compiled/risk.py": [NUMBERS],
     "brokers/kite/": ["tests/kite/test_outcomes.py", "tests/kite/test_figures.py"],
     "compiled/adoption.py": [LACKING, "tests/core/test_reconcile_choices.py"],
-    "compiled/answers.py": [NUMBERS, LIES, CORNERS],
+    "compiled/answers.py": [NUMBERS, LIES, CORNERS, DRY],
     "compiled/band.py": [BANDS],
-    "compiled/entries.py": [NUMBERS, MORNING, HOURS, "tests/core/test_warming.py", "tests/core/test_limit_only.py"],
+    "compiled/entries.py": [
+        NUMBERS,
+        DRY,
+        MORNING,
+        HOURS,
+        "tests/core/test_warming.py",
+        "tests/core/test_limit_only.py",
+    ],
     "compiled/exits.py": ["tests/core/test_escalation.py", BANDS],
     "compiled/guard.py": ["tests/core/test_resting_stops.py", BANDS, CORNERS],
     "compiled/kernel.py": [MORNING, HOURS, BANDS, "tests/core/test_warming.py", "tests/core/test_failures.py"],
@@ -46,7 +54,7 @@ NEAREST = {
     "compiled/model.py": [NUMBERS, HOURS],
     "compiled/notes.py": ["tests/test_notes.py", "tests/core/test_order_path_restart.py"],
     "compiled/outbox.py": [BACK_OFF],
-    "compiled/positions.py": [NUMBERS, LIES, CORNERS, LACKING],
+    "compiled/positions.py": [NUMBERS, DRY, LIES, CORNERS, LACKING],
     "compiled/protection.py": [LIES, BACK_OFF, HOURS, CORNERS, LACKING],
     "compiled/triggers.py": [LIES, BACK_OFF, CORNERS, LACKING],
     "engine/desk.py": ["tests/simulation/test_nights.py"],

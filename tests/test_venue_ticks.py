@@ -52,7 +52,8 @@ def test_17_a_limit_order_takes_no_level_beyond_its_limit_and_rests_with_what_is
     exchange = Exchange()
     exchange.order(Side.BUY, 1_000, OrderType.LIMIT, 100.05)
     assert exchange.tick(100.0, 0, BIDS, ASKS) == [(200, 100.0), (400, 100.05)]
-    assert exchange.tick(100.0, 50, BIDS, ASKS[2:]) == [(400, 100.05)]  # traded through: it is the best bid now
+    # traded through: it is the best bid now, and meets the 50 that were sold
+    assert exchange.tick(100.0, 50, BIDS, ASKS[2:]) == [(50, 100.05)]
 
 
 def test_17_what_the_visible_depth_cannot_fill_takes_again_with_the_next_tick():
@@ -131,9 +132,26 @@ def test_18_an_order_out_of_sight_queues_behind_what_comes_into_sight():
     assert exchange.tick(99.5, 150, [(99.5, 800)], ASKS) == [(50, 99.5)]
 
 
-def test_18_a_price_that_goes_through_the_order_fills_all_of_it():
-    exchange = rest(quantity=5_000)
-    assert exchange.tick(99.85, 1, [(99.85, 700)], ASKS) == [(5_000, 99.9)]
+def test_18_a_price_that_goes_through_the_order_fills_what_was_traded_and_leaves_it_first_in_line():
+    exchange = rest(quantity=992)
+    assert exchange.tick(99.85, 66, [(99.85, 700)], ASKS) == [(66, 99.9)]
+    assert exchange.tick(99.9, 100, [(99.9, 300)], ASKS) == [(100, 99.9)]  # nobody of the 500 is left before it
+    assert exchange.tick(99.85, 2_000, [(99.85, 700)], ASKS) == [(826, 99.9)]
+
+
+def test_18_shares_that_one_order_of_ours_has_had_fill_no_other():
+    exchange = rest(quantity=40)
+    exchange.order(Side.BUY, 992, OrderType.LIMIT, 99.95)
+    exchange.tick(100.0, 10, BIDS, ASKS)
+    assert exchange.tick(99.85, 66, [(99.85, 700)], ASKS) == [(40, 99.9), (26, 99.95)]
+
+
+def test_18_a_price_that_goes_through_the_order_fills_all_of_it_where_no_volume_is_told():
+    exchange = Exchange()
+    exchange.order(Side.BUY, 992, OrderType.LIMIT, 99.9)
+    for step, ltp in enumerate((100.0, 99.85)):
+        exchange.venue.tick(Tick(TOKEN, OPEN + step, ltp, bid=ltp - 0.05, bid_quantity=10, ask=100.1, ask_quantity=10))
+    assert exchange.trades() == [(992, 99.9)]
 
 
 def test_18_an_old_last_price_beyond_the_order_is_no_trade():
@@ -152,7 +170,7 @@ def test_18_the_other_side_coming_to_the_order_fills_it_at_its_own_price():
 def test_18_the_same_holds_for_a_sale():
     exchange = rest(side=Side.SELL, price=100.05)  # 400 ahead of it
     assert exchange.tick(100.05, 450, BIDS, [(100.05, 10)]) == [(50, 100.05)]
-    assert exchange.tick(100.1, 1, BIDS, ASKS[2:]) == [(50, 100.05)]
+    assert exchange.tick(100.1, 20, BIDS, ASKS[2:]) == [(20, 100.05)]
 
 
 def test_19_without_a_book_an_arriving_order_trades_at_the_next_last_price_with_slippage():
@@ -168,7 +186,8 @@ def test_19_without_a_book_a_resting_order_trades_when_the_price_goes_through_it
     exchange.order(Side.BUY, 100, OrderType.LIMIT, 99.9)
     assert exchange.tick(100.0, 10) == []
     assert exchange.tick(99.9, 10) == []
-    assert exchange.tick(99.85, 10) == [(100, 99.9)]
+    assert exchange.tick(99.85, 10) == [(10, 99.9)]
+    assert exchange.tick(99.85, 300) == [(90, 99.9)]
 
 
 def test_19_without_a_book_a_volume_share_waits_for_trades():

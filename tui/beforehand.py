@@ -1,5 +1,6 @@
 """What a start refuses before anything is started; `patang config check` asks the very same."""
 
+import asyncio
 import os
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -11,9 +12,10 @@ import msgspec
 from compiled.model import Instrument
 from compiled.strategy import Strategy
 from engine.config import Config, paths
-from engine.errors import ConfigError, DataError, OperatorError
+from engine.errors import ConfigError, DataError, OperatorError, PatangError
 from engine.market.actions import Actions
 from engine.market.calendar import Calendar
+from engine.trading.clock import ScaledClock
 from strategies import build
 from tui.runs import state_folder
 from tui.station import Run, Station
@@ -22,11 +24,7 @@ from tui.station import Run, Station
 def beforehand(station: Station) -> None:
     """Check all that needs neither an exchange nor a broker; raise `OperatorError` naming the setting and the mend."""
     config = station.config
-    if config.ui.keys:
-        from tui.keymap import check  # noqa: PLC0415  brings the screen's library, which a headless desk does without
-
-        check(config.ui.keys)
-    strategies_of(config)
+    check_settings(config)
     _files(config, station.run)
     if station.embedded:
         _day(config, station.run)
@@ -34,24 +32,67 @@ def beforehand(station: Station) -> None:
         _broker(config)
 
 
+def check_settings(config: Config) -> None:
+    """Check keys, strategies and the bars they want; raise `ConfigError`."""
+    if config.ui.keys:
+        from tui.keymap import check  # noqa: PLC0415  brings the screen's library, which a headless desk does without
+
+        check(config.ui.keys)
+    strategies_of(config)
+
+
 def check_symbols(station: Station) -> str:
-    """Check every symbol that is named against what is listed, as far as that is known here; return what was not.
+    """Check every symbol that is named against what is listed; return what was not, and why.
 
-    The embedded exchange is asked as it would be started, a broker's list is the last one kept. Raises `OperatorError`.
+    The embedded exchange is asked as it would be started; a broker is asked for its list, which needs no session, and
+    where it does not answer the last one kept is looked into. Raises `OperatorError`.
     """
-    from engine.trading.opening import choose  # noqa: PLC0415  the engine, where there is something to check
-
     config = station.config
-    listed, day = (listed_by(station), "") if station.embedded else _kept(config)
-    if not listed:
-        return "symbols were not checked: no instrument list of the broker is kept here yet; the start asks the broker"
-    watch = station.run.symbols or config.feed.watch
-    further = () if station.run.symbols else (*config.feed.quote, *config.feed.ltp)
+    if station.embedded:
+        check_listed(config, listed_by(station), station.run.symbols)
+        return ""
     try:
-        choose(listed, watch, [*further, *(symbol for _, symbols, _ in enabled(config) for symbol in symbols)])
+        listed, day = asyncio.run(_listed_at(config)), ""
+    except PatangError as error:
+        listed, day = _kept(config)
+        if not listed:
+            return f"symbols were not checked: {error}"
+    try:
+        check_listed(config, listed, station.run.symbols)
     except DataError as error:
         raise DataError(f"{error} (by the list of {day}; the start asks the broker)" if day else str(error)) from None
     return ""
+
+
+def check_listed(config: Config, listed: Sequence[Instrument], only: Sequence[str] = ()) -> None:
+    """Check every symbol that is named against a list, or `only` these and the strategies'.
+
+    Raises `DataError` for one that is not in it, and for more than the feed serves.
+    """
+    from brokers.kite.feed import CONNECTIONS, PER_CONNECTION  # noqa: PLC0415
+    from engine.trading.opening import choose  # noqa: PLC0415  the engine, where there is something to check
+
+    further = () if only else (*config.feed.quote, *config.feed.ltp)
+    traded = [symbol for _, symbols, _ in enabled(config) for symbol in symbols]
+    watch = only or config.feed.watch
+    if len(choose(listed, watch, [*further, *traded])) > CONNECTIONS * PER_CONNECTION and watch:
+        raise DataError(f"the feed serves {CONNECTIONS * PER_CONNECTION} instruments; name fewer in feed.watch")
+
+
+async def _listed_at(config: Config) -> list[Instrument]:
+    """Return NSE's instruments as the configured broker lists them."""
+    from brokers.kite.rest import KiteBroker  # noqa: PLC0415  only a broker is asked
+    from tui.login import place_of  # noqa: PLC0415
+
+    place, settings = place_of(config), config.broker
+    broker = KiteBroker(
+        place.rest, place.api_key, "none", ScaledClock.real(), 1, settings.timeout_s, limits=False,
+        source=settings.bind_ip, environment=settings.environment,
+    )  # fmt: skip
+    try:
+        return await broker.instruments("NSE")
+    finally:
+        await broker.close()
 
 
 def listed_by(station: Station) -> list[Instrument]:

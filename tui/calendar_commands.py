@@ -11,10 +11,14 @@ from typing import Annotated, Final, Literal
 
 from cyclopts import Parameter
 
-from compiled.model import SECOND
+from compiled.model import SECOND, Instrument
 from engine.config import Config
 from engine.errors import DataError
 from engine.market.calendar import Calendar, Phase
+from engine.market.hours import Hours
+from engine.market.instruments import INDICES, as_number
+from engine.market.safeguards import Safeguards
+from engine.market.sessions import Keeping
 from engine.texts import plain
 from tui.login import ask_secret, vault_of
 from tui.market_commands import DONE, IST, KINDS, AsJson, Day, a_day, clock, moment
@@ -62,7 +66,11 @@ def calendar(
     if check:
         return _check(settings, a_day(day), as_json=as_json)
     book, on = calendar_of(settings), a_day(day)
-    facts = _facts(book, on, exchange, kind or ("EQ" if exchange in KINDS else "FUT"), cas=cas, expiring=expiring)
+    by = Keeping(exchange, kind or ("EQ" if exchange in KINDS else "FUT"), cas, expiring)
+    early = int(settings.risk.square_off_before_s * SECOND)
+    facts = _facts(book, on, by, early)
+    if by.kind == "EQ" and not cas and (auction := by._replace(cas=True)) and _differ(book, on, by, auction):
+        facts["stocks_with_derivatives"] = _times(book, on, auction, early)
     if not day:
         now = int(datetime.now(IST).timestamp()) * SECOND
         phase = book.phase(now, exchange, str(facts["kind"]), cas, expiring)
@@ -72,27 +80,43 @@ def calendar(
     return DONE
 
 
-def _facts(book: Calendar, on: date, exchange: str, kind: str, *, cas: bool, expiring: bool) -> dict[str, object]:
-    facts: dict[str, object] = {"date": str(on), "weekday": f"{on:%A}", "exchange": exchange, "kind": kind, "cas": cas}
-    facts["expiring"] = expiring
-    session = book.session(on, exchange, kind, cas, expiring)
+def _facts(book: Calendar, on: date, by: Keeping, early: int) -> dict[str, object]:
+    facts: dict[str, object] = {"date": str(on), "weekday": f"{on:%A}", **by._asdict()}
+    session = book.session(on, *by)
     facts["trading_day"] = session is not None
     if session is not None:
-        facts["open"], facts["close"] = clock(session.open), clock(session.close)
-        facts["square_off"] = clock(book.square_off(on, exchange, kind, cas, expiring))
-        window = book.amo(on, exchange, kind)
+        facts |= _times(book, on, by, early)
+        window = book.amo(on, by.exchange, by.kind)
         facts["after_market_orders"] = [moment(at) for at in window] if window else None
         facts["phases"] = [_phase(phase) for phase in session.phases]
         if book.doubts(on):
-            full = Calendar.load().session(on, exchange, kind, cas, expiring)
+            full = Calendar.load().session(on, *by)
             facts["when_confirmed"] = [_phase(phase) for phase in full.phases] if full else []
-    if exchange in KINDS:
-        facts["settlement_day"] = _known(lambda: book.settles(on, exchange))
+    if by.exchange in KINDS:
+        facts["settlement_day"] = _known(lambda: book.settles(on, by.exchange))
         if session is not None:
-            facts["settles_on"] = _known(lambda: str(book.settlement(on, exchange)))
-    facts["previous_trading_day"] = _known(lambda: str(book.previous_trading_day(on, exchange)))
-    facts["next_trading_day"] = _known(lambda: str(book.next_trading_day(on, exchange)))
+            facts["settles_on"] = _known(lambda: str(book.settlement(on, by.exchange)))
+    facts["previous_trading_day"] = _known(lambda: str(book.previous_trading_day(on, by.exchange)))
+    facts["next_trading_day"] = _known(lambda: str(book.next_trading_day(on, by.exchange)))
     return facts
+
+
+def _differ(book: Calendar, on: date, by: Keeping, other: Keeping) -> bool:
+    return book.session(on, *by) != book.session(on, *other)
+
+
+def _times(book: Calendar, on: date, by: Keeping, early: int) -> dict[str, object]:
+    """Return when continuous trading begins and ends, when the broker squares off, and what the desk makes of that."""
+    name = next(iter(INDICES)) if by.expiring else ""
+    one = Instrument(1, by.exchange, "ONE", 0.05, kind=by.kind, name=name, expiry=as_number(on) if by.expiring else 0)
+    own = Hours(book, Safeguards.load(), ["ONE"] if by.cas else []).trading(on, one, early)
+    assert own is not None
+    known, last = book.square_off(on, *by), own.last_entry or own.closes
+    return {
+        "open": clock(own.opens), "close": clock(own.closes), "square_off": clock(known),
+        "desk_last_entry": clock(min(last, own.square_off) if own.clears else last),
+        "desk_leaves_all" if own.clears else "desk_leaves_intraday": "takes none" if known is None else clock(own.square_off),
+    }  # fmt: skip
 
 
 def _phase(phase: Phase) -> dict[str, str | None]:
@@ -113,14 +137,16 @@ def _spoken(facts: dict[str, object]) -> str:
             assert isinstance(value, list)
             lines += [name.replace("_", " ")] if name != "phases" else []
             lines += [f"  {phase['start']}-{phase['end']}  {phase['name']}" for phase in value]
+        elif isinstance(value, dict):
+            lines.append(f"{name:<23} " + ", ".join(f"{each} {at}" for each, at in value.items()))
         elif name == "remarks":
             assert isinstance(value, list)
             lines += ["", *value] if value else []
         elif isinstance(value, list):
-            lines.append(f"{name:<21} {' to '.join(map(str, value))}")
+            lines.append(f"{name:<23} {' to '.join(map(str, value))}")
         else:
             said = "not known" if value is None else ("no", "yes")[value] if isinstance(value, bool) else value
-            lines.append(f"{name:<21} {said}")
+            lines.append(f"{name:<23} {said}")
     return "\n".join(lines) + "\n"
 
 

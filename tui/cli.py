@@ -25,7 +25,10 @@ Benchmark = Literal["book", "frames", "bars", "charges", "backtest", "sweep", "s
 ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
 NoUi = Annotated[bool, Parameter(name="--no-ui", negative="", help="Run without the screen.")]
-Speed = Annotated[str, Parameter(name="--speed", help="Times real time, or max: as fast as possible, in lockstep.")]
+Speed = Annotated[
+    str,
+    Parameter(name="--speed", help="Times real time, or max: as fast as possible, in lockstep, each time the same."),
+]
 
 
 class HelpConsole:
@@ -339,7 +342,7 @@ def export(
     *,
     format: Annotated[Literal["csv", "json", "parquet"], Parameter(help="How to write it.")] = "csv",
     out: Annotated[Path | None, Parameter(help="File to write; without one, stdout.")] = None,
-    mode: Annotated[Mode, Parameter(help="Whose run: the last one of this mode.")] = "sandbox",
+    mode: Annotated[Mode | None, Parameter(help="Whose run, instead of desk.mode: the last one of this mode.")] = None,
     database: Annotated[Path | None, Parameter(help="Database to read instead.")] = None,
     symbol: Annotated[str, Parameter(help="Bars: only this symbol.")] = "",
     actions: Annotated[
@@ -350,7 +353,7 @@ def export(
     """Write a table of the last run to stdout or a file."""
     from tui.remote import export as write
 
-    return write(what, format, out, mode, database, symbol.upper(), actions, config)
+    return write(what, format, out, mode or "", database, symbol.upper(), actions, config)
 
 
 app.command("tui.trace_commands:trace", name="trace", help="Follow one id from tick to fill, or tell why not.")

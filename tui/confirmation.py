@@ -2,39 +2,43 @@
 
 import asyncio
 import os
+import re
 import sys
 from typing import NamedTuple
 
 from brokers.kite.peer import rules_of
 from brokers.kite.rest import KiteBroker
+from compiled.model import Instrument
 from engine.errors import ConfigError, DataError, OperatorError
 from engine.market.calendar import Calendar, ist_day
 from engine.texts import plain
 from engine.trading.reasons import LIMIT_ONLY
 from tui.access import Access
-from tui.beforehand import enabled
+from tui.beforehand import check_listed, enabled
 from tui.numbers import rupees
 from tui.pace import clock_at
 from tui.station import Station
 
 
 class Account(NamedTuple):
-    """Whose account it is, and what can be spent on equity (paise)."""
+    """Whose account it is, what can be spent on equity (paise), and what NSE lists there."""
 
     user: str
     funds: int
+    listed: list[Instrument]
 
 
 def confirm(station: Station, access: Access) -> None:
     """Ask for the account and its daily loss limit by hand, or compare `--confirm`; raise `OperatorError` for a no.
 
-    Raises `DataError` on a day without trading, before anything is asked.
+    Raises `DataError` on a day without trading, and for a symbol that is not listed, before anything is asked.
     """
     clock = clock_at(access.place.rest)
     day = ist_day(clock.now())
     if Calendar.load().session(day) is None:
         raise DataError(f"{day} is no trading day: the exchange is closed")
     account = asyncio.run(_account(station, access))
+    check_listed(station.config, account.listed)
     _say(f"{station.run.mode.upper()} at {access.place.rest}")
     for name, value in _terms(station, account):
         _say(f"  {name:<22}{value}")
@@ -47,7 +51,7 @@ def confirm(station: Station, access: Access) -> None:
         raise OperatorError('real orders need a word: say --confirm "ACCOUNT", or start at a terminal')
     else:
         _agree(_ask("Type the account to trade: "), account.user, "the account")
-        _agree(_ask("Type the most it may lose today, in rupees: ").replace(",", ""), str(loss), "the limit")
+        _agree_rupees(_ask("Type the most it may lose today, in rupees: "), loss)
 
 
 async def _account(station: Station, access: Access) -> Account:
@@ -57,7 +61,7 @@ async def _account(station: Station, access: Access) -> Account:
         source=settings.bind_ip, environment=settings.environment,
     )  # fmt: skip
     try:
-        return Account(await broker.account(), await broker.funds())
+        return Account(await broker.account(), await broker.funds(), await broker.instruments("NSE"))
     finally:
         await broker.close()
 
@@ -80,6 +84,15 @@ def _terms(station: Station, account: Account) -> list[tuple[str, str]]:
 def _agree(word: str, wanted: str, what: str) -> None:
     if word.strip() != wanted:
         raise OperatorError(f"{what} is {wanted}, not {word.strip() or 'nothing'}; nothing was started")
+
+
+def _agree_rupees(word: str, wanted: int) -> None:
+    """Take an amount as it is shown, with or without sign, commas and paise."""
+    typed = re.fullmatch(r"(?:₹|rs\.?)?\s*([0-9][0-9,]*)(?:\.0{1,2})?", word.strip(), re.ASCII | re.IGNORECASE)
+    if typed is None or int(typed[1].replace(",", "")) != wanted:
+        raise OperatorError(
+            f"the limit is {rupees(wanted * 100)}, not {word.strip() or 'nothing'}; nothing was started"
+        )
 
 
 def _say(text: str) -> None:

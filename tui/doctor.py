@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from engine.trading.budget import committed
 from engine.trading.clock import ScaledClock
 from engine.trading.depository import MEND
 from engine.trading.reasons import LIMIT_ONLY
-from tui.beforehand import enabled, totals_of
+from tui.beforehand import check_listed, check_settings, enabled, totals_of
 from tui.login import DONE, FAILED, Place, place_of, vault_of
 from tui.numbers import rupees
 from tui.pace import clock_at
@@ -89,7 +90,12 @@ def _with_token(place: Place, config: Config) -> Place:
 
 def beforehand(config: Config, place: Place, now: int) -> list[ops.Check]:
     """Look at what needs no broker: the mode, the day, where secrets are, the address to leave from."""
-    checks = [_mode(config), *_day(config, now), surroundings(os.environ, counts=config.broker.environment)]
+    checks = [
+        _mode(config),
+        *_settings(config),
+        *_day(config, now),
+        surroundings(os.environ, counts=config.broker.environment),
+    ]
     if config.broker.name == "kite":
         checks.append(_secrets(config, place))
     if config.broker.bind_ip:
@@ -111,6 +117,15 @@ def _mode(config: Config) -> ops.Check:
         protection = "the broker's bands" if broker.market_protection < 0 else f"{broker.market_protection:g} %"
         text += f": real orders, with --live; market protection {protection}, algo id {broker.algo_id or 'none'}"
     return ops.Check("mode", ops.OK, text)
+
+
+def _settings(config: Config) -> list[ops.Check]:
+    """Tell what a start refuses of strategies and keys."""
+    try:
+        check_settings(config)
+    except ConfigError as error:
+        return [ops.Check("settings", ops.FAIL, str(error), "see patang config check")]
+    return []
 
 
 def _day(config: Config, now: int) -> list[ops.Check]:
@@ -216,6 +231,7 @@ async def _examine(config: Config, place: Place, registered: ops.Address | None)
         checks = await ops.examine(ops.Patient(
             broker, feed, clock, state, database, broker.server_time, place.expires,
             bound or outgoing(_host(place.rest)), registered, place.sandbox,
+            partial(check_listed, config),
         ))  # fmt: skip
         if broker.rules.limit_only:
             checks.append(ops.Check("orders", ops.WARN, LIMIT_ONLY))

@@ -298,6 +298,9 @@ def report(station: Station, desk: "Desk", *, interrupted: bool, as_json: bool, 
         return FAILED
     summary = station.summary()
     sys.stderr.write(f"records: {station.database}, {station.state / 'patang.log'}\n")
+    if station.run.fleeting and station.run.speed:
+        told = f"played at {station.run.speed:g} times real time: only --speed max gives the same decisions and fills again"
+        sys.stderr.write(f"patang: {told}\n")
     if as_json:
         sys.stdout.write(json.dumps(summary) + "\n")
     elif not screen:

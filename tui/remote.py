@@ -98,7 +98,7 @@ def export(
     what: str, format: str, out: Path | None, mode: str, database: Path | None, symbol: str, actions: Path | None,
     file: Path | None,
 ) -> int:  # fmt: skip
-    """Write a table of the last run of a mode; raise `NothingFound` where it is empty, which is then what was written."""
+    """Write a table of the last run of a mode ("": the configured one); raise `NothingFound` where it has no row, and was written so."""
     from engine.market.actions import Actions  # noqa: PLC0415
     from store.bars.parquet import ParquetBars  # noqa: PLC0415
     from store.export import BarRange  # noqa: PLC0415
@@ -109,6 +109,7 @@ def export(
     if actions and what != "bars":
         raise ConfigError(f"--actions adjusts bars, not {what}")
     config = configuration(file)
+    mode = mode or config.desk.mode
     source = database or latest_database(config, mode)
     if what != "bars":
         count = write(source, what, out, format)
@@ -122,7 +123,8 @@ def export(
         source = folder
         count = write(source, what, out, format, BarRange(store, symbols, MINUTE_SPAN, 0, END_OF_TIME, actions=book))
     if not count:
-        raise NothingFound(f"no {what} in {source}")
+        dry = "; a dry run sends nothing: orders has what would have been sent" if mode == "dry-run" else ""
+        raise NothingFound(f"no {what} in {source}{dry if what in {'trades', 'fills', 'positions'} else ''}")
     sys.stderr.write(f"{plain(f'{count} {what} of {source}')}{plain(f' in {out}') if out else ''}\n")
     return DONE
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.config import Config, paths
 from engine.errors import NothingFound
+from engine.modes import MODES
 from engine.trading.killswitch import Entry
 from store.schema import connect, refusal
 
@@ -60,13 +61,19 @@ def latest_database(config: Config, mode: str) -> Path:
     if config.store.database:
         return paths(config, os.environ).database
     folder = state_folder(config, mode)
-    there = sorted([*folder.glob("desk.db"), *folder.glob("run-*.db")], key=_written, reverse=True)
+    there = sorted(_databases(folder), key=_written, reverse=True)
     if not there:
-        raise NothingFound(f"nothing has run yet in mode {mode}: no database in {folder}")
+        others = [other for other in MODES if other != mode and _databases(state_folder(config, other))]
+        named = f"; there are runs of {', '.join(others)}: say --mode" if others else ""
+        raise NothingFound(f"nothing has run yet in mode {mode}: no database in {folder}{named}")
     for database in there:
         if began(database):
             return database
     raise NothingFound(f"no run in mode {mode} has begun to trade: {there[0]} holds a start that failed")
+
+
+def _databases(folder: Path) -> list[Path]:
+    return [*folder.glob("desk.db"), *folder.glob("run-*.db")]
 
 
 def began(database: Path) -> bool:

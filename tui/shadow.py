@@ -26,6 +26,7 @@ HEAD = ("time", "symbol", "side", "qty", "live", "at", "twin", "at", "worse by",
 def shadow(file: Path | None, day: str, *, as_json: bool) -> int:
     """Print each pair of a day and what they come to; raise `NothingFound` where there is none."""
     path = latest_database(configuration(file), "shadow")
+    sys.stderr.write(f"{plain(f'by {path}')}\n")
     pairs = _pairs(path, date.fromisoformat(recorded_day(day)) if day else None)
     told = summary(pairs)
     if as_json:

@@ -54,6 +54,8 @@ def trace(
         sys.stdout.write(
             json.dumps(_fields(found)) + "\n" if as_json else "".join(f"{plain(line)}\n" for line in lines(found))
         )
+    if database is None:
+        sys.stderr.write(f"{plain(f'by {file}')}\n")
     return DONE
 
 
@@ -135,7 +137,7 @@ def _why_fields(symbol: str, answers: list[Verdict], failed: list[tuple[str, Ste
 def _why_text(answers: list[Verdict], failed: list[tuple[str, Step]]) -> str:
     text = ""
     for answer in answers:
-        words = ": ".join(filter(None, (meaning(answer.code) or "sent", answer.detail)))
+        words = ": ".join(filter(None, (meaning(answer.code), answer.detail))) or "sent"
         text += (
             f"{plain(answer.strategy)}  {plain(answer.code)}  {answer.times} times, last {instant(answer.last)}"
             f"  (D{answer.decision})\n  {plain(words)}\n"

@@ -18,8 +18,8 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from compiled.model import SECOND
-from engine.errors import ConnectionFailed, OperatorError, PatangError
+from compiled.model import SECOND, Instrument
+from engine.errors import ConnectionFailed, DataError, OperatorError, PatangError
 from engine.ports import Broker, Clock, Feed
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -64,6 +64,8 @@ class Patient:
     outgoing: Address | None = None
     registered: Address | None = None
     sandbox: bool = False
+    check_listed: Callable[[list[Instrument]], None] = lambda _: None
+    """Raises `DataError` where the configuration names what the broker does not list."""
 
 
 async def examine(patient: Patient) -> list[Check]:
@@ -76,7 +78,7 @@ async def examine(patient: Patient) -> list[Check]:
     if token.state == FAIL:
         skipped = "not looked at: the token comes first"
         return [*checks, Check("instruments", WARN, skipped), Check("feed", WARN, skipped)]
-    return [*checks, await check_instruments(patient), await check_feed(patient)]
+    return [*checks, *await check_instruments(patient), await check_feed(patient)]
 
 
 def worst(checks: list[Check]) -> str:
@@ -180,16 +182,21 @@ def check_address(outgoing: Address | None, registered: Address | None) -> Check
     return Check("address", FAIL, text, "name the right one of this machine's addresses in broker.bind_ip, or " + where)
 
 
-async def check_instruments(patient: Patient) -> Check:
-    """Read NSE's instruments."""
+async def check_instruments(patient: Patient) -> list[Check]:
+    """Read NSE's instruments, and look for each symbol that is named."""
     try:
         found = await patient.broker.instruments("NSE")
     except PatangError as error:
-        return Check("instruments", FAIL, str(error), "try again; Kite makes the list anew at about 08:00 IST")
+        return [Check("instruments", FAIL, str(error), "try again; Kite makes the list anew at about 08:00 IST")]
     text = f"{len(found)} on NSE"
+    check = Check("instruments", OK, text)
     if len(found) < FEW_INSTRUMENTS and not patient.sandbox:
-        return Check("instruments", WARN, f"only {text}", "the list is incomplete: try again after 08:30 IST")
-    return Check("instruments", OK, text)
+        check = Check("instruments", WARN, f"only {text}", "the list is incomplete: try again after 08:30 IST")
+    try:
+        patient.check_listed(found)
+    except DataError as error:
+        return [check, Check("symbols", FAIL, str(error), "mend feed.watch, or the symbols of the strategy")]
+    return [check]
 
 
 class _Ear:

@@ -31,7 +31,7 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     ),
     Reason.BOUNDS: Meaning("a number of the request is none that an order may have", "[numbers](security.md#numbers)"),
     Reason.SESSION: Meaning(
-        "the instrument is not in continuous trading (an after-market order: it is)",
+        "the instrument is not in continuous trading, which an entry needs; or it is, and the entry is an after-market order",
         "[its hours](calendar.md#the-desks-day)",
     ),
     Reason.SQUARE_OFF: Meaning("it is intraday (MIS), and those are over for the day", "`risk.square_off_before_s`"),
@@ -49,7 +49,9 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.FREEZE_QUANTITY: Meaning("the quantity is above the exchange's freeze quantity", "the instrument"),
     Reason.ORDER_VALUE: Meaning("the order is too large", "`risk.max_order_value`"),
     Reason.PRICE_RANGE: Meaning("the price is too far from the last one", "`risk.price_range_percent`"),
-    Reason.DUPLICATE: Meaning("the strategy already has a ladder on the instrument", ""),
+    Reason.DUPLICATE: Meaning(
+        "the strategy already has a ladder on the instrument, or would have: a dry run remembers it for the day", ""
+    ),
     Reason.THROTTLE: Meaning("the strategy has entered too often within a minute", "`risk.max_orders_per_minute`"),
     Reason.POSITIONS: Meaning("too many rungs are open", "`risk.max_positions`"),
     Reason.POSITIONS_PER_SYMBOL: Meaning("too many in this instrument", "`risk.max_positions_per_symbol`"),

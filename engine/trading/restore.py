@@ -8,6 +8,7 @@ from compiled.kernel import Kernel
 from compiled.ladder import Entry, Ladder, LadderPlan, Rung, RungPlan, RungState
 from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Purpose, Side, Validity
 from compiled.orders import corrects, join, settled
+from compiled.positions import DRY_RUN
 from compiled.risk import beyond
 from compiled.terms import Terms, Variety
 from engine.errors import DataError
@@ -138,6 +139,9 @@ def _order(kernel: Kernel, row: Row, day_start: int) -> int:
     elif order.live and order.created < day_start and order.terms.variety is not Variety.AMO:
         order.status = OrderStatus.CANCELLED  # a day's order ends with the day
     kernel.out.register(order)
+    decided = order.reason.startswith(DRY_RUN) and order.purpose is Purpose.ENTRY
+    if decided and order.created >= day_start and order.token in kernel.markets:
+        kernel.unsent.append(order)
     if order.parent:
         first = kernel.out.orders[order.parent]
         join(first, order)

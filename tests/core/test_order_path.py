@@ -393,3 +393,11 @@ def test_the_same_ladder_of_a_healthy_strategy_adds_its_second_rung(scene):
     gtt = only(scene.fill(first), PlaceGtt).gtt
     scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
     assert only(scene.tick(101.0), PlaceOrder).order.rung == gtt.rung + 1
+
+
+def test_a_new_position_is_valued_at_the_last_price_shown_and_not_at_its_fill(scene):
+    scene.fill(scene.enter(10), price=100.25)
+    assert scene.kernel.ledger.account(CANBK).last == 100.0
+    assert scene.kernel.ledger.unrealised == -250  # ten times 25 paise
+    scene.tick(100.30)
+    assert scene.kernel.ledger.unrealised == 50

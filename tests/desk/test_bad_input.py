@@ -181,9 +181,10 @@ def test_a_latched_run_says_so_first(patang):
     assert "X.parquet" in second
 
 
-def test_symbols_at_a_broker_are_checked_by_the_last_list_that_was_kept(patang):
+def test_symbols_at_a_broker_that_is_away_are_checked_by_the_last_list_that_was_kept(patang):
     (patang.home / "config.toml").write_text(
-        '[desk]\nmode = "paper"\n[broker]\nname = "kite"\napi_key = "abc"\n[feed]\nwatch = ["infy", "NOSUCH"]\n'
+        '[desk]\nmode = "paper"\n[broker]\nname = "kite"\napi_key = "abc"\nrest = "http://127.0.0.1:1"\n'
+        'ws = "ws://127.0.0.1:1"\n[feed]\nwatch = ["infy", "NOSUCH"]\n'
     )
     unknown = patang.call("config", "check")
     assert (unknown.returncode, "symbols were not checked" in unknown.stderr) == (0, True)

@@ -9,6 +9,8 @@ import pytest
 
 from engine.config import load
 from engine.errors import ConfigError, DataError, OperatorError
+from store.export import export
+from store.trace import trace, why
 from tests.desk.support import get, rows, wait_for
 from tui import launch
 from tui.cli import call
@@ -72,7 +74,17 @@ class Typed(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize(("typed", "why"), [("{user}\n10000\n", ""), ("{user}\n900\n", "limit"), ("{user}\n", "typed")])
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        *((f"{{user}}\n{limit}\n", "") for limit in ("10000", "10,000.00", "₹10,000", "Rs. 10000.0")),
+        *(
+            (f"{{user}}\n{limit}\n", r"the limit is 10,000\.00, not")
+            for limit in ("900", "10,000.50", "1_0000", "-10000", "")
+        ),
+        ("{user}\n", "typed"),
+    ],
+)
 def test_at_a_terminal_the_account_and_the_loss_limit_are_typed(station, kite_like, monkeypatch, typed, why):
     kite = kite_like(speed=None, symbols=NAMES)
     monkeypatch.setattr("sys.stdin", Typed(typed.format(user=kite.endpoint.user_id)))
@@ -81,6 +93,14 @@ def test_at_a_terminal_the_account_and_the_loss_limit_are_typed(station, kite_li
             admitted(station, Run("live", live=True), kite.text)
     else:
         admitted(station, Run("live", live=True), kite.text)
+
+
+def test_a_symbol_the_broker_does_not_list_is_refused_before_anything_is_asked(station, kite_like):
+    kite = kite_like(speed=None, symbols=NAMES)
+    with pytest.raises(DataError, match="no such symbol on NSE: NOSUCH"):
+        admitted(
+            station, Run("live", live=True, confirm="ZZ0001"), f'{kite.text}\n[feed]\nwatch = ["INFY", "NOSUCH"]\n'
+        )
 
 
 def test_a_day_without_trading_is_refused_before_anything_is_asked(station, kite_like, monkeypatch):
@@ -156,11 +176,22 @@ def test_a_dry_run_writes_decisions_down_and_sends_nothing(station, kite_like):
     made, books = run_day(station, kite, Run("dry-run"), EAGER)
     assert books["orders"] == books["gtts"] == []
     decided = rows(made.database, "SELECT * FROM intents")
-    assert len(decided) > 5
+    asked = [(row["strategy"], row["symbol"]) for row in decided]
+    assert len(asked) > 1
+    assert len(asked) == len({*asked}), "what it would hold is not asked for again"
     assert {row["status"] for row in decided} == {"REJECTED"}
     assert all(row["reason"].startswith("DRY_RUN") for row in decided)
     assert all(row["quantity"] > 0 and row["symbol"] in NAMES for row in decided)
     assert rows(made.database, "SELECT * FROM fills") == []
+    export(made.database, "orders", made.state / "orders.json", "json")
+    told = json.loads((made.state / "orders.json").read_text())
+    names = ("tag", "symbol", "side", "quantity", "order_type", "price")
+    assert [[row[name] for name in names] for row in told] == [[row[name] for name in names] for row in decided]
+    assert {(row["status"], row["filled"], row["reason"]) for row in told} == {("DRY_RUN", 0, "would have been sent")}
+    assert [step.what for step in trace(made.database, decided[0]["tag"]).steps][-2:] == ["intended", "not sent"]
+    assert [(each.code, each.detail) for each in why(made.database, decided[0]["symbol"]) if each.code == "OK"] == [
+        ("OK", "would have been sent")
+    ]
     owner = rows(made.database, "SELECT value FROM meta WHERE key = 'account'")[0]["value"]
     assert owner == f"DRY-{kite.endpoint.user_id}", "a real desk would refuse this database"
 

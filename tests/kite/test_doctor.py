@@ -5,6 +5,7 @@ import fcntl
 import json
 import random
 import sqlite3
+from functools import partial
 from ipaddress import ip_address
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from compiled.model import Instrument
 from engine.config import load
 from engine.errors import ConnectionFailed, OperatorError, RetryableError
 from engine.ops import doctor
+from tui.beforehand import check_listed
 from tui.doctor import beforehand, outgoing
 from tui.login import Place
 
@@ -186,9 +188,21 @@ def test_a_database_is_looked_at_without_touching_it(tmp_path):
 async def test_a_short_instrument_list_is_suspicious_except_at_the_sandbox(tmp_path, count, state):
     body = Body()
     body.count = count
-    assert (await doctor.check_instruments(a_patient(body, tmp_path))).state == state
+    (check,) = await doctor.check_instruments(a_patient(body, tmp_path))
+    assert check.state == state
     if count == 20:
-        assert (await doctor.check_instruments(a_patient(body, tmp_path, sandbox=True))).state == "ok"
+        assert [each.state for each in await doctor.check_instruments(a_patient(body, tmp_path, sandbox=True))] == [
+            "ok"
+        ]
+
+
+async def test_a_symbol_that_is_not_listed_is_a_fault(tmp_path):
+    (tmp_path / "config.toml").write_text('[feed]\nwatch = ["S1", "NOSUCH", "INFY"]\n')
+    config = load(tmp_path / "config.toml").values
+    checks = await doctor.check_instruments(a_patient(Body(), tmp_path, check_listed=partial(check_listed, config)))
+    assert [(check.state, check.text) for check in checks] == [
+        ("ok", "2000 on NSE"), ("fail", "no such symbol on NSE: NOSUCH, INFY"),
+    ]  # fmt: skip
 
 
 async def test_a_feed_that_does_not_connect_says_why(tmp_path, monkeypatch):

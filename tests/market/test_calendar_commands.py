@@ -213,6 +213,7 @@ def test_an_address_that_would_show_the_token_is_refused(run, tmp_path):  # noqa
 def test_an_unconfirmed_day_is_told_with_what_it_would_be(answer):  # noqa: F811
     facts = answer("calendar", "--date", "2026-12-07", "--cas")
     assert (facts["open"], facts["close"], facts["square_off"]) == ("09:15", "15:15", "15:12")
+    assert (facts["desk_last_entry"], facts["desk_leaves_intraday"]) == ("15:13", "15:10")
     assert {"name": "unconfirmed", "start": "15:15", "end": "15:45"} in facts["phases"]
     assert {"name": "auction entry", "start": "15:31", "end": "15:36"} in facts["when_confirmed"]
     assert facts["remarks"][0].startswith("new hours from 2026-12-07 on (NSE, BSE, NFO, BFO) are not confirmed")
@@ -227,6 +228,19 @@ def test_a_confirmed_day_is_told_in_full_and_without_a_doubt(answer, tmp_path): 
     assert len(facts["remarks"]) == 1
     later = answer("calendar", "--date", "2026-12-08", "--exchange", "NFO", "--kind", "CE")
     assert later["close"] == "15:45"
+
+
+def test_a_day_tells_what_the_desk_does_in_stocks_that_close_by_auction_and_in_others(answer):  # noqa: F811
+    facts = answer("calendar", "--date", "2026-11-27")
+    times = ("close", "square_off", "desk_last_entry", "desk_leaves_intraday")
+    assert [facts[name] for name in times] == ["15:30", "15:25", "15:30", "15:23"]
+    assert [facts["stocks_with_derivatives"][name] for name in times] == ["15:15", "15:12", "15:15", "15:10"]
+    assert "stocks_with_derivatives" not in answer("calendar", "--date", "2026-07-31")
+
+
+def test_an_index_contract_whose_last_hours_are_not_confirmed_is_left_whatever_its_product(answer):  # noqa: F811
+    facts = answer("calendar", "--date", "2026-12-08", "--exchange", "NFO", "--kind", "CE", "--expiring")
+    assert (facts["desk_last_entry"], facts["desk_leaves_all"]) == ("15:24", "15:24")
 
 
 def test_a_day_that_trades_and_does_not_settle_is_told(answer):  # noqa: F811

@@ -42,7 +42,7 @@ def station(tmp_path):
         state=tmp_path,
         database=tmp_path / "run.db",
         failures=[],
-        run=SimpleNamespace(speed=1.0),
+        run=Run(speed=1.0),
     )
     made.desk = Desk(board)
     made.open = lambda: made.desk
