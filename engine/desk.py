@@ -580,12 +580,19 @@ class Desk:
             "mode": header.mode, "state": header.state, "now": header.now, "phase": header.phase,
             "pnl": header.pnl, "charges": header.charges, "cash": header.cash, "naked": header.naked,
             "kill": latch.level if latch else "", "kill_reason": latch.reason if latch else "",
-            "feed_age_ms": header.feed_age // 1_000_000, "positions": len(self.board.positions.rows),
+            "clock_off_ms": self._clock_off(), "feed_age_ms": header.feed_age // 1_000_000, "positions": len(self.board.positions.rows),
             "orders": len(self.board.orders.rows),
             "governor": governor_fields(self.board.governor), "differences": [*self._loop.differences, *self._loop.holds.values()] if self._loop else [],
             "ex_dates": list(self._loop.flags) if self._loop else [],
             "failed": [row.strategy for row in self.board.failures.rows[:]],
         })  # fmt: skip
+
+
+    def _clock_off(self) -> int | None:
+        """Return by how many ms the desk's clock is ahead of the exchange's by its latest answers, None where nobody knows."""
+        keeper = self._loop.timekeeper if self._loop else None
+        offset = keeper.offset if keeper is not None else None
+        return None if offset is None else offset // 1_000_000
 
 
 def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

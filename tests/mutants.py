@@ -26,7 +26,7 @@ CORNERS, LIES = "tests/core/test_order_path_corners.py", "tests/core/test_lying_
 BANDS, BACK_OFF = "tests/core/test_price_bands.py", "tests/core/test_back_off.py"
 HOURS, MORNING = "tests/core/test_unconfirmed_hours.py", "tests/test_first_trade.py"
 NUMBERS, LACKING = "tests/core/test_bounds.py", "tests/core/test_lacking.py"
-AWAY = "tests/simulation/test_away.py"
+AWAY, CLOCKS = "tests/simulation/test_away.py", "tests/simulation/test_clocks.py"
 DEPOSITORY = "tests/core/test_depository.py"
 DRY = "tests/core/test_dry_run.py"
 NEAREST = {
@@ -71,10 +71,11 @@ NEAREST = {
     "engine/trading/governor.py": ["tests/core/test_governor.py"],
     "engine/trading/killswitch.py": ["tests/core/test_killswitch.py"],
     "engine/trading/lookups.py": [LIES],
-    "engine/trading/loop.py": [LACKING, AWAY],
+    "engine/trading/loop.py": [LACKING, CLOCKS, AWAY],
     "engine/trading/pacing.py": ["tests/core/test_order_path_gateway.py", CORNERS],
     "engine/trading/reconcile.py": ["tests/core/test_reconcile.py"],
     "engine/trading/restore.py": ["tests/core/test_order_path_restart.py", CORNERS, LIES],
+    "engine/trading/timekeeper.py": [CLOCKS],
     "engine/trading/warming.py": ["tests/core/test_warming.py"],
     "store/sqlite.py": ["tests/store/test_sqlite.py"],
 }

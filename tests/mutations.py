@@ -27,12 +27,19 @@ BANDS = "engine/trading/bands.py"
 WARMING = "engine/trading/warming.py"
 HOURS = "engine/market/hours.py"
 FIGURES = "brokers/kite/figures.py"
+TIMEKEEPER = "engine/trading/timekeeper.py"
 
 ENGINE = (
     Mutant(
         "a row that cannot be written ends the writer", "store/sqlite.py", "except _BAD_ROW as error:",
         "except sqlite3.IntegrityError as error:",
     ),
+    Mutant("a clock that is wrong is told and not set", TIMEKEEPER, "self._clock.amend(ahead)", "pass"),
+    Mutant("a clock is set the wrong way", TIMEKEEPER, "self._clock.amend(ahead)", "self._clock.amend(-ahead)"),
+    Mutant("one date that lies sets the clock", TIMEKEEPER, "median_low(each.low for each in answers)", "max(each.low for each in answers)"),
+    Mutant("dates are believed before the exchange's stamps", TIMEKEEPER, "if stamps > high + SLACK:", "if False:"),
+    Mutant("a clock is set by any amount", TIMEKEEPER, "if abs(ahead) > FARTHEST:", "if False:"),
+    Mutant("what has left is forgotten when the clock is set on", "engine/trading/loop.py", "self.gateway.governor.moved(by)", "pass"),
     Mutant("a dead writer ends the engine", "store/sqlite.py", "self._dead = True", "self._closing = True"),
     Mutant(
         "half a character of the broker's is taken as it comes", "brokers/kite/wire.py",

@@ -73,15 +73,16 @@ def connect(
     exchange: Exchange,
     died: Callable[[], None],
     on_gap: Callable[[Sequence[Gap]], None] | None = None,
+    heard: Callable[[int, float], None] | None = None,
 ) -> tuple[KiteBroker, KiteFeed]:
-    """Return the broker and the feed; `died` hears, on the event loop, that the token is refused."""
+    """Return the broker and the feed; `died` hears, on the event loop, that the token is refused, `heard` of the dates of answers."""
     place, clock, lockstep = exchange.access.place, exchange.clock, exchange.pacer is not None
     settings = station.config.broker
     kept = Dumps(paths(station.config, os.environ).state / "instruments") if place.rest == REST else None
     broker = KiteBroker(
         place.rest, place.api_key, place.token, clock, settings.workers, settings.timeout_s, limits=not lockstep,
         on_token_death=died, standing=Account(settings.market_protection, settings.algo_id), source=settings.bind_ip,
-        environment=settings.environment, dumps=kept,
+        environment=settings.environment, dumps=kept, heard=heard,
     )  # fmt: skip
     feed = KiteFeed(
         place.ws, place.api_key, place.token, clock, rng=random.Random(),  # noqa: S311  back-off jitter

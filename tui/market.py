@@ -8,11 +8,13 @@ from brokers.kite.keeper import Keeper
 from compiled.model import Bar
 from engine.ports import Journal
 from engine.trading.budget import Guard
+from engine.trading.clock import ScaledClock
 from engine.trading.gaps import Missing
 from engine.trading.killswitch import HALT
 from engine.trading.loop import Loop
+from engine.trading.timekeeper import Timekeeper
 from tui.exchange import Exchange, connect
-from tui.pace import follow
+from tui.pace import keep
 from tui.station import Station
 
 KeepBars = Callable[[list[Bar]], None]
@@ -40,7 +42,10 @@ class Market:
         self._keeper: Keeper | None = None
         self._filler: Filler | None = None
         self._loop: Loop | None = None
-        self.broker, self.feed = connect(station, exchange, self._died, self._missed)
+        clock = exchange.clock
+        self._timekeeper = Timekeeper(clock, self._moved) if isinstance(clock, ScaledClock) else None
+        heard = self._timekeeper.answered if self._timekeeper is not None else None
+        self.broker, self.feed = connect(station, exchange, self._died, self._missed, heard)
 
     def beside(self, loop: Loop) -> Iterable[Coroutine[None, None, None]]:
         """Return what keeps the session and fills the gaps of an opened day, and of each after it; nothing where the exchange waits for us."""
@@ -61,7 +66,9 @@ class Market:
             lambda level, text: loop.log.tell(level, "gap", text),
             lambda: [int(position.token) for position in loop.kernel.ledger.account_positions() if position.quantity],
         )  # fmt: skip
-        works += [self._filler.run(), follow(clock, access.place.rest)]
+        works.append(self._filler.run())
+        if self._timekeeper is not None and isinstance(clock, ScaledClock):
+            works.append(keep(clock, access.place.rest, self._timekeeper, loop))
         loop.gaps.ended = self._lost
         if self._station.real and not self.broker.rules.limit_only:  # there no strategy buys anything
             works.append(Guard(loop, self.broker.funds, self.broker.margins, self._totals).run())
@@ -72,6 +79,9 @@ class Market:
             self._station.kill.trigger(HALT, "the access token has died; log in again", "broker")
         elif self._keeper is not None:
             self._keeper.died()
+
+    def _moved(self, by: int) -> None:
+        self.broker.moved(by)
 
     def _missed(self, gaps: Sequence[Gap]) -> None:
         """Have the minutes read that the feed was silent for, where some are due: a night is no gap."""

@@ -1,12 +1,16 @@
 """The clock of an exchange: the time of day, or what a sandbox says it is."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from brokers.sandbox import key
 from compiled.bounds import FIRST, LAST
 from engine.errors import ConnectionFailed, DataError
 from engine.trading.clock import ScaledClock, SteppedClock
+
+if TYPE_CHECKING:
+    from engine.trading.loop import Loop
+    from engine.trading.timekeeper import Timekeeper
 
 PATIENCE_S = 5
 SLOWEST, FASTEST = 0.001, 100_000.0
@@ -44,13 +48,14 @@ def clock_at(rest: str) -> ScaledClock | SteppedClock:
     return SteppedClock(now) if speed is None else ScaledClock(now, speed)
 
 
-async def follow(clock: ScaledClock | SteppedClock, rest: str) -> None:
-    """Keep a clock to that of a sandbox, which slows down where the machine cannot keep up; return where there is none.
+async def keep(clock: ScaledClock, rest: str, timekeeper: "Timekeeper", loop: "Loop") -> None:
+    """Keep a clock right: by what a sandbox says it is, elsewhere by what the exchange stamps.
 
-    While the sandbox's clock is held the desk's goes on.
+    A sandbox slows down where the machine cannot keep up; while its clock is held the desk's goes on.
     """
-    if isinstance(clock, SteppedClock) or await asyncio.to_thread(told_by, rest) is None:
-        return
+    if await asyncio.to_thread(told_by, rest) is None:
+        loop.timekeeper = timekeeper
+        await timekeeper.run(loop)
     while True:
         await asyncio.sleep(FOLLOW_S)
         try:

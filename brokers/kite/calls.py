@@ -34,6 +34,8 @@ class Session(NamedTuple):
     """Local address that connections are made from; empty: the system chooses."""
     environment: bool
     """Whether the proxies and CA files count that the environment names."""
+    heard: Callable[[str, float], None] | None = None
+    """Hears, in the thread that asked, the date of each answer that is a success, and how many seconds it took."""
 
 
 @final
@@ -56,6 +58,11 @@ class Calls:
         self._wires: list[Wire] = []
         self._closed = False
         self._dead = False
+
+    def moved(self, by: int) -> None:
+        """Take note that the clock was set on by so many ns: the rates are of real seconds."""
+        for pace in (self.quotes, self.history, self.others):
+            pace.moved(by)
 
     def renew(self, access_token: str) -> None:
         """Go on with another access token; calls under way end with the old one."""

@@ -44,6 +44,10 @@ class Pace:
         """Return when a request may leave, unless another one takes its place."""
         await self._clock.sleep_until(self._due(change=change))
 
+    def moved(self, by: int) -> None:
+        """Take note that the clock was set on by so many ns."""
+        self._left.extend([self._left.popleft() + by for _ in range(len(self._left))])
+
     def _due(self, *, change: bool) -> int:
         most = self._rate.most - (0 if change else self._rate.kept)
         return self._left[-most] + WINDOW if len(self._left) >= most else 0

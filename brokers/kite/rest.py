@@ -4,6 +4,7 @@ A change whose caller is cancelled may still be sent: the caller treats it as un
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from concurrent.futures import Executor, ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
@@ -76,7 +77,8 @@ class KiteBroker:
     rates on `clock`; that of new orders is the governor's. `on_token_death` is called once for each token, on the
     event loop, when Kite first says that it is dead. Every order carries what `standing` says. `source` is the local
     address that requests leave from, for a machine with several ("": the system chooses): Kite takes orders from
-    registered addresses only. Proxies and CA files that the environment names count only with `environment`. With `dumps` the day's instrument list is asked for once and kept there. `pool` makes
+    registered addresses only. Proxies and CA files that the environment names count only with `environment`. With `dumps` the day's instrument list is asked for once and kept there. `heard`
+    hears, in any thread, the date of each answer that is a success (ns UTC), and how many seconds it took. `pool` makes
     the threads: so many, so named.
     """
 
@@ -95,6 +97,7 @@ class KiteBroker:
         source: str = "",
         environment: bool = False,
         dumps: Dumps | None = None,
+        heard: Callable[[int, float], None] | None = None,
         pool: Callable[[int, str], Executor] = ThreadPoolExecutor,
     ) -> None:
         self.rules = rules_of(rest)
@@ -103,7 +106,7 @@ class KiteBroker:
         self._standing = standing
         self._clock = clock
         self._calls = Calls(
-            Session(rest, api_key, access_token, timeout, source, environment), clock, workers, pool, limits=limits
+            Session(rest, api_key, access_token, timeout, source, environment, _dated(heard)), clock, workers, pool, limits=limits
         )
         self._calls.on_token_death = on_token_death
         self._known: dict[int, Instrument] = {}
@@ -137,6 +140,10 @@ class KiteBroker:
             return nanoseconds(parsedate_to_datetime(self._calls.wire().date))
 
         return await self._calls.read(ask)
+
+    def moved(self, by: int) -> None:
+        """Take note that the clock was set on by so many ns."""
+        self._calls.moved(by)
 
     def renew(self, access_token: str) -> None:
         """Go on with another access token; calls under way end with the old one."""
@@ -330,6 +337,18 @@ class KiteBroker:
 
     def _token(self, exchange: str, symbol: str) -> int:
         return self._tokens[exchange, symbol]
+
+
+def _dated(heard: Callable[[int, float], None] | None) -> Callable[[str, float], None] | None:
+    """Return what hears a Date header and passes on what it says, where it says anything."""
+    if heard is None:
+        return None
+
+    def hear(date: str, took: float) -> None:
+        with suppress(ValueError, TypeError, OverflowError):
+            heard(nanoseconds(parsedate_to_datetime(date)), took)
+
+    return hear
 
 
 def _profile(kite: Any) -> Row:

@@ -95,7 +95,8 @@ class Wire:
     so a response hook keeps the raw answer and the wire decides by that. The hook also reads the body: the client's
     `timeout` bounds each wait for a byte, the hook bounds the whole (four times `timeout`, 64 MiB). `source` is the
     local address connections are made from ("": the system chooses). Proxies and CA files that the environment names
-    count only with `environment`, and never on this machine's own addresses.
+    count only with `environment`, and never on this machine's own addresses. `heard` hears what `date` an answer has that
+    is a success, and how many seconds it took.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Wire:
         timeout: float,
         source: str = "",
         environment: bool = False,
+        heard: Callable[[str, float], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         place = address.read(rest)
@@ -123,6 +125,7 @@ class Wire:
             for scheme in ("https://", "http://"):
                 self._client.reqsession.mount(scheme, _From(source))
         self._timeout = timeout
+        self._heard = heard
         self._monotonic = monotonic
         self._answer: Response | None = None
         self._body = b""
@@ -152,6 +155,8 @@ class Wire:
 
     def _keep(self, answer: Response, *_: object, **__: object) -> None:
         self._answer = answer
+        if self._heard is not None and answer.ok:
+            self._heard(self.date, answer.elapsed.total_seconds())
         until, size, chunks = self._monotonic() + 4 * self._timeout, 0, []
         while chunk := answer.raw.read1(65_536, decode_content=True):
             chunks.append(chunk)

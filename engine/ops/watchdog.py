@@ -156,8 +156,8 @@ class Watchdog:
         crept = (offset - self._began) / SECOND
         if self._bounds.clock_s and abs(crept) > self._bounds.clock_s:
             yield Finding("crept", f"the machine's clock has moved by more than {self._bounds.clock_s:g} s in small steps "
-                          "since the desk began, which keeps its own time: check its time service (patang doctor), start "
-                          "the desk anew", halts=False)  # fmt: skip
+                          "since the desk began, which keeps its own time and compares it with the exchange's: check its "
+                          "time service (patang doctor)", halts=False)  # fmt: skip
         if self._bounds.clock_s and abs(jumped) > self._bounds.clock_s:
             yield Finding("clock", f"the machine's clock jumped by {jumped:+.1f} s: check its time service (patang "
                           "doctor), start the desk anew, then resume", halts=True)  # fmt: skip

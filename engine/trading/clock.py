@@ -2,21 +2,32 @@
 
 import asyncio
 import time
+from typing import NamedTuple
 
 SECOND = 1_000_000_000
+SLOWLY = 0.5
+"""The part of its speed at which a clock that was ahead waits for the right time."""
+
+
+class Course(NamedTuple):
+    """How a clock goes: from `start` at full speed since `origin`, but it shows no less than `least`, growing by `pace` of that."""
+
+    start: int
+    least: int
+    origin: int
+    pace: float
 
 
 class ScaledClock:
     """A clock that stood at `start` (ns UTC) when it was made and runs `speed` times as fast as the machine's.
 
     `follow` sets it to an exchange that has not kept that speed; where it was ahead, it stands still until then.
+    `amend` sets it by a difference; where it was ahead, it runs at half its speed until then. It never goes back.
     """
 
     def __init__(self, start: int, speed: float = 1.0) -> None:
-        self._start = start
         self.speed = speed
-        self._origin = time.monotonic_ns()
-        self._least = start
+        self._course = Course(start, start, time.monotonic_ns(), 0.0)
 
     @classmethod
     def real(cls) -> "ScaledClock":
@@ -25,21 +36,29 @@ class ScaledClock:
 
     def now(self) -> int:
         """Return nanoseconds since the epoch, UTC."""
-        return max(self._least, self._reckoned())
+        course = self._course
+        gone = (time.monotonic_ns() - course.origin) * self.speed
+        return max(course.least + int(gone * course.pace), course.start + int(gone))
+
+    def aim(self) -> int:
+        """Return what it would show were it not ahead, ns UTC."""
+        course = self._course
+        return course.start + int((time.monotonic_ns() - course.origin) * self.speed)
 
     def follow(self, ts: int) -> None:
         """Go on from `ts`, what the exchange's clock shows, unless that is within a tenth of the machine's second."""
-        if abs(ts - self._reckoned()) > self.speed * SECOND / 10:
-            self._least = self.now()
-            self._start, self._origin = ts, time.monotonic_ns()
+        if abs(ts - self.aim()) > self.speed * SECOND / 10:
+            self._course = Course(ts, self.now(), time.monotonic_ns(), 0.0)
 
-    def _reckoned(self) -> int:
-        return self._start + int((time.monotonic_ns() - self._origin) * self.speed)
+    def amend(self, by: int) -> None:
+        """Be `by` ns later, or earlier, from now on."""
+        self._course = Course(self.aim() + by, self.now(), time.monotonic_ns(), SLOWLY)
 
     async def sleep_until(self, ts: int) -> None:
         """Return when `now()` has reached `ts`."""
-        while self.now() < ts:  # noqa: ASYNC110  the loop may wake early by rounding, and the clock may be set back
-            await asyncio.sleep(max(0, ts - self._reckoned()) / self.speed / SECOND)
+        while (left := ts - self.now()) > 0:  # the loop may wake early by rounding, and the clock may be set meanwhile
+            pace, straight = self._course.pace, max(0, ts - self.aim())
+            await asyncio.sleep((min(straight, left / pace) if pace else straight) / self.speed / SECOND)
 
 
 class SteppedClock:

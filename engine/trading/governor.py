@@ -70,6 +70,11 @@ class Governor:
         for other in _LESS[purpose]:
             self._paused[other] = until
 
+    def moved(self, by: int) -> None:
+        """Take note that the clock was set on by so many ns: what has left did not leave that much earlier."""
+        for sent in (self._second, self._minute, self._calls):
+            sent.extend([sent.popleft() + by for _ in range(len(sent))])
+
     def held(self, purpose: Purpose, now: int) -> int:
         """Return how long a class is held back still after a 429, ns."""
         return max(0, self._paused.get(purpose, 0) - now)

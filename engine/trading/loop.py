@@ -32,6 +32,7 @@ from engine.trading.reconcile import Reconciler
 from engine.trading.records import Recorder
 from engine.trading.remarks import ChargeRemarks
 from engine.trading.tickets import Counter
+from engine.trading.timekeeper import Timekeeper
 from engine.trading.warming import WarmUp
 
 FRAME = SECOND // 10
@@ -81,6 +82,8 @@ class Loop:
         """Follows the price bands, where that has been handed in."""
         self.warming: WarmUp | None = None
         """Reads the history of what is cold, where that has been handed in."""
+        self.timekeeper: Timekeeper | None = None
+        """Compares our clock with the exchange's, where that has been handed in."""
         self.doubts = 0
         """How many changes of today's hours nobody has confirmed."""
         self.gaps = Gaps(hours, self._watched(), clock.now(), log.tell)
@@ -173,6 +176,13 @@ class Loop:
             ticks = self._decoder.decode(payload, self._frame_at)
             if ticks:
                 self.inbox.append(Ticks(self._frame_at, ticks))
+                if self.timekeeper is not None:
+                    self.timekeeper.stamped(tick.ts for tick in ticks)
+
+    def moved(self, by: int) -> None:
+        """Take note that the clock was set on by so many ns: nothing has been silent, and nothing left, that long."""
+        self.gateway.governor.moved(by)
+        self._frame_at += by if self._frame_at >= 0 else 0
 
     def _do(self, commands: list[Command]) -> None:
         """Write down what changed, then queue the requests that follow from it."""

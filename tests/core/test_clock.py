@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+from brokers.kite.pace import Pace, Rate
 from engine.trading.clock import ScaledClock
 
 SECOND = 1_000_000_000
@@ -41,3 +42,29 @@ def test_what_is_within_a_tenth_of_a_second_of_the_wall_moves_nothing():
     before = clock.now()
     time.sleep(0.01)
     assert clock.now() > before
+
+
+def test_a_clock_that_is_amended_goes_on_at_once_and_comes_back_at_half_its_speed():
+    clock = ScaledClock(1_000 * SECOND, 10.0)
+    clock.amend(60 * SECOND)
+    shown = clock.now()
+    assert 1_060 * SECOND <= shown < 1_070 * SECOND
+    clock.amend(-8 * SECOND)
+    first, began = clock.now(), time.monotonic()
+    assert shown <= first < shown + 10 * SECOND
+    asyncio.run(clock.sleep_until(first + 2 * SECOND))
+    # two seconds of a clock ten times as fast, at half of that: four tenths
+    assert 0.38 < time.monotonic() - began < 3.0
+    asyncio.run(clock.sleep_until(first + 8 * SECOND))
+    # eight seconds behind, it is right after sixteen of its own: it has shown eight by then
+    assert time.monotonic() - began > 1.5
+    assert clock.now() - clock.aim() < SECOND // 2
+
+
+def test_a_rate_is_of_real_seconds_though_the_clock_is_set_on():
+    clock = ScaledClock(1_000 * SECOND)
+    pace = Pace(clock, Rate(3))
+    assert [pace.take() for _ in range(4)] == [True, True, True, False]
+    clock.amend(36 * SECOND)
+    pace.moved(36 * SECOND)
+    assert not pace.take()

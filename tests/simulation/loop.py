@@ -83,20 +83,41 @@ class _Running:
 
 
 class VirtualClock:
-    """The desk's clock over a virtual loop: `start` (ns UTC) at second 0; `skew` (ns) is how far it is off."""
+    """The desk's clock over a virtual loop: `start` (ns UTC) at second 0; `skew` (ns) is how far the machine's is off.
+
+    A desk may `amend` it for itself; `restart` forgets that.
+    """
 
     def __init__(self, loop, start):
         self._loop = loop
         self.start = start
         self.skew = 0
+        self.restart()
+
+    def restart(self):
+        """Go by the machine's clock, as a new process does."""
+        self.amended = 0
+        self._least = None
 
     def true(self):
         """Return the right time in ns UTC."""
         return self.start + round(self._loop.seconds * 1e9)
 
+    def aim(self):
+        """Return the time it shows, or will when it has waited for it."""
+        return self.true() + self.skew + self.amended
+
+    def amend(self, by):
+        """Be so many ns later, or earlier; at half speed where it was ahead."""
+        self._least = self.now(), self.true()
+        self.amended += by
+
     def now(self):
         """Return the time this clock shows."""
-        return self.true() + self.skew
+        if self._least is None:
+            return self.aim()
+        shown, since = self._least
+        return max(self.aim(), shown + (self.true() - since) // 2)
 
     async def sleep_until(self, ts):
         """Return when `now()` has reached `ts`."""

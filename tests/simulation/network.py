@@ -28,6 +28,7 @@ from brokers.kite.feed import _tell
 from brokers.kite.outcome import SessionExpired
 from brokers.kite.rest import KiteBroker
 from brokers.kite.wire import Wire
+from brokers.sandbox import ist
 from brokers.sandbox.wire import Request
 
 kiteconnect.connect.dateutil = SimpleNamespace(parser=SimpleNamespace(parse=functools.lru_cache(20_000)(parse)))
@@ -180,7 +181,8 @@ class Session:
     def _response(self, answer):
         response = Response()
         response.status_code = answer.status
-        response.headers = CaseInsensitiveDict({"content-type": answer.content_type})
+        date = ist.http_date(self._world.exchange.stamp)
+        response.headers = CaseInsensitiveDict({"content-type": answer.content_type, "date": date})
         response.raw = _Raw(answer.content)
         for hook in self.hooks["response"]:
             hook(response)
@@ -209,12 +211,12 @@ def _many(value):
 class Broker(KiteBroker):
     """The real adapter over the simulated network; tells the pool what each request is for."""
 
-    def __init__(self, process, clock, endpoint, workers, on_token_death):
+    def __init__(self, process, clock, endpoint, workers, on_token_death, heard):
         self._process = process
         key, token = endpoint
         super().__init__(
             ORIGIN, key, token, clock, workers, TIMEOUT_S, on_token_death=on_token_death,
-            pool=lambda size, _: Pool(process, size),
+            pool=lambda size, _: Pool(process, size), heard=heard,
         )  # fmt: skip
         self._made = None
         self._calls.wire = self._wire

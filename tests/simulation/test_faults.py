@@ -62,7 +62,7 @@ CASES = (
     Case("slow seconds=5", "waits for its fill"),
     Case("partial share=0.5 seconds=5", "protects what is filled at once, and the rest with it"),
     Case("trade-first seconds=4", "books a trade whose order does not know of it yet"),
-    Case("skew seconds=20", "goes by its own clock"),
+    Case("skew seconds=20", "sets its clock by the exchange's, and says so", told=("clock",)),
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from engine.trading.board import Board
 from engine.trading.killswitch import HALT, KillSwitch
 from engine.trading.limits import current
 from engine.trading.lookups import Patience
+from engine.trading.timekeeper import Timekeeper
 from tests.simulation.checks import Broken, Checks
 from tests.simulation.disk import Disk, Journal
 from tests.simulation.loop import VirtualClock, VirtualLoop
@@ -81,7 +82,9 @@ class Process:
         self.kill = Kill(world.folder / "KILL", world.clock.now)
         self.journal = Journal(world.disk, self._fail)
         endpoint = world.exchange.session.api_key, world.exchange.session.access_token
-        self.broker = Broker(self, world.clock, endpoint, world.workers, self._token_died)
+        world.clock.restart()
+        self.timekeeper = Timekeeper(world.clock, lambda by: self.broker.moved(by))
+        self.broker = Broker(self, world.clock, endpoint, world.workers, self._token_died, self.timekeeper.answered)
         self.feed = Feed(self, endpoint, self._token_died)
         self.board = Board("SANDBOX")
         ports = Ports(
@@ -93,7 +96,7 @@ class Process:
             world.calendar,
             table(),
             margins=self.broker.margins,
-            **world.ports,
+            **world.ports | {"beside": self._beside},
         )
         settings = replace(world.settings, limits=Limits(**world.limits))
         self.desk = Desk(settings, ports, strategies, self._fail, self.board)
@@ -124,6 +127,11 @@ class Process:
         self.alive = self.kill.alive = False
         for task in asyncio.all_tasks(self.world.loop):
             task.cancel()
+
+    def _beside(self, loop):
+        """Return what keeps the clock, and what the world has run besides."""
+        loop.timekeeper = self.timekeeper
+        return [self.timekeeper.run(loop), *self.world.ports.get("beside", lambda _: ())(loop)]
 
     def _fail(self, name, error):
         if name != "engine":
