@@ -587,7 +587,6 @@ class Desk:
             "failed": [row.strategy for row in self.board.failures.rows[:]],
         })  # fmt: skip
 
-
     def _clock_off(self) -> int | None:
         """Return by how many ms the desk's clock is ahead of the exchange's by its latest answers, None where nobody knows."""
         keeper = self._loop.timekeeper if self._loop else None

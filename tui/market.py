@@ -43,9 +43,11 @@ class Market:
         self._filler: Filler | None = None
         self._loop: Loop | None = None
         clock = exchange.clock
-        self._timekeeper = Timekeeper(clock, self._moved) if isinstance(clock, ScaledClock) else None
+        self._timekeeper = Timekeeper(clock) if isinstance(clock, ScaledClock) else None
         heard = self._timekeeper.answered if self._timekeeper is not None else None
         self.broker, self.feed = connect(station, exchange, self._died, self._missed, heard)
+        if self._timekeeper is not None:
+            self._timekeeper.moved = self.broker.moved
 
     def beside(self, loop: Loop) -> Iterable[Coroutine[None, None, None]]:
         """Return what keeps the session and fills the gaps of an opened day, and of each after it; nothing where the exchange waits for us."""
@@ -79,9 +81,6 @@ class Market:
             self._station.kill.trigger(HALT, "the access token has died; log in again", "broker")
         elif self._keeper is not None:
             self._keeper.died()
-
-    def _moved(self, by: int) -> None:
-        self.broker.moved(by)
 
     def _missed(self, gaps: Sequence[Gap]) -> None:
         """Have the minutes read that the feed was silent for, where some are due: a night is no gap."""

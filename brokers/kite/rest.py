@@ -4,8 +4,8 @@ A change whose caller is cancelled may still be sent: the caller treats it as un
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
@@ -106,7 +106,11 @@ class KiteBroker:
         self._standing = standing
         self._clock = clock
         self._calls = Calls(
-            Session(rest, api_key, access_token, timeout, source, environment, _dated(heard)), clock, workers, pool, limits=limits
+            Session(rest, api_key, access_token, timeout, source, environment, _dated(heard)),
+            clock,
+            workers,
+            pool,
+            limits=limits,
         )
         self._calls.on_token_death = on_token_death
         self._known: dict[int, Instrument] = {}

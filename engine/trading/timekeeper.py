@@ -53,14 +53,12 @@ class Bounds(NamedTuple):
 
 
 class Timekeeper:
-    """Takes stamps from any thread; `run` judges them, and tells and sets by a desk's loop.
+    """Takes stamps from any thread; `run` judges them, and tells and sets by a desk's loop."""
 
-    `moved` hears besides by how many ns the clock was set on.
-    """
-
-    def __init__(self, clock: SetClock, moved: Callable[[int], None]) -> None:
+    def __init__(self, clock: SetClock) -> None:
+        self.moved: Callable[[int], None] = lambda _: None
+        """Hears, besides the loop, by how many ns the clock was set on."""
         self._clock = clock
-        self._moved = moved
         self._answers: deque[Bounds] = deque(maxlen=KEPT)
         self._stamps: deque[int] = deque(maxlen=KEPT)
         self._stamped = 0
@@ -125,7 +123,7 @@ class Timekeeper:
         self._clock.amend(ahead)
         if ahead > 0:
             loop.moved(ahead)
-            self._moved(ahead)
+            self.moved(ahead)
         loop.hold(NAME, "")
 
 

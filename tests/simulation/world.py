@@ -83,8 +83,9 @@ class Process:
         self.journal = Journal(world.disk, self._fail)
         endpoint = world.exchange.session.api_key, world.exchange.session.access_token
         world.clock.restart()
-        self.timekeeper = Timekeeper(world.clock, lambda by: self.broker.moved(by))
+        self.timekeeper = Timekeeper(world.clock)
         self.broker = Broker(self, world.clock, endpoint, world.workers, self._token_died, self.timekeeper.answered)
+        self.timekeeper.moved = self.broker.moved
         self.feed = Feed(self, endpoint, self._token_died)
         self.board = Board("SANDBOX")
         ports = Ports(
