@@ -259,6 +259,7 @@ class Desk:
                     if not loop.stopping:
                         _cancel(session)
                         loop.state = "closed"
+                        loop.reconciler.rest()
                         await run_night(loop, opens, settings.beat_s)
             finally:
                 loop.state = "stopping"

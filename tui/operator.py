@@ -10,7 +10,7 @@ from engine.errors import PatangError
 from engine.texts import plain
 from engine.trading.board import OrderRow, PositionRow
 from tui.face import DeskFace
-from tui.numbers import count, gain, price
+from tui.numbers import count, gain, price, rupees
 from tui.panes.orders import ENDED, EXTERNAL, state
 from tui.panes.positions import naked
 from tui.screens.dialogs import DialogSet
@@ -160,6 +160,7 @@ def exit_text(rungs: list[PositionRow], symbol: str) -> str:
     lines = [
         f"{_side(rungs)} {plain(symbol)} at about {price(last)}",
         f"worth {price(abs(quantity) * last)} · P&L {gain(sum(row.pnl for row in rungs)).strip()}",
+        f"charges of the exit about {rupees(sum(row.leaving for row in rungs))}, not in that P&L yet",
     ]
     for name in dict.fromkeys(row.strategy for row in rungs):
         own = [row for row in rungs if row.strategy == name]

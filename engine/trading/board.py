@@ -71,6 +71,8 @@ class PositionRow(NamedTuple):
     protected: int
     """Shares under protection that could fill."""
     since: int
+    leaving: int = 0
+    """What an exit at the last price would be charged, in paise, as far as is known before the day's note."""
 
 
 class LadderRow(NamedTuple):

@@ -316,7 +316,8 @@ class Loop:
         found = self.reconciler.open
         for text in found:
             if text not in self.differences:
-                self.log.tell("alarm", "difference", text)
+                again = self.log.repeat if text == self.reconciler.unreadable else self.log.tell
+                again("warn" if self.reconciler.rested else "alarm", "difference", text)
         if self.differences and not found:
             self.log.tell("info", "difference", "the books agree again")
         self.differences = found

@@ -2,9 +2,11 @@
 
 from collections import deque
 
+from compiled.charges import LIMIT as TURNOVER
+from compiled.charges import charged, order_charges
 from compiled.kernel import Kernel
 from compiled.ladder import Ladder, Rung, RungState, protected
-from compiled.model import Bar, Order
+from compiled.model import Bar, Order, paise
 from compiled.outbox import Fill
 from compiled.positions import Market
 from engine.trading.board import (
@@ -134,8 +136,17 @@ class Publisher:
             for rung in ladder.rungs:
                 if rung.quantity:
                     keys.add(rung.rung_id)
-                    self.board.positions.put(rung.rung_id, position_row(ladder, rung, last))
+                    row = position_row(ladder, rung, last)._replace(leaving=self._leaving(ladder, rung, last))
+                    self.board.positions.put(rung.rung_id, row)
         self.board.positions.keep(keys)
+
+    def _leaving(self, ladder: Ladder, rung: Rung, last: float) -> int:
+        """Return what an exit would be charged (paise): of a delivery bought today as the day's note will, intraday."""
+        token, product, kernel = ladder.instrument.token, ladder.plan.product, self.kernel
+        today = kernel.intraday(token, product) if rung.opened >= kernel.open else None
+        rates, quantity = today or kernel.rates.get(charged(token, product)), abs(int(rung.quantity))
+        value = int(paise(last, quantity))
+        return 0 if rates is None or value > TURNOVER else int(order_charges(rates, ladder.out, quantity, value))
 
     def _ladders(self) -> None:
         keys: set[object] = set()

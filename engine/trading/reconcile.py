@@ -33,6 +33,7 @@ IGNORED = "ignored:"
 """How the key of an ignored difference begins in the journal's `meta`; the value is its figure."""
 
 UNREADABLE = "unreadable"
+RESTED = "the day is over, and nothing waits for this; looked at every two minutes"
 """Key and kind of the row that says that the books cannot be read."""
 
 
@@ -84,6 +85,7 @@ class Reconciler:
         self.readers: list[Callable[[Snapshot], None]] = []
         """Called with the books each time they have been read."""
         self.missed = 0
+        self.rested = False
         self.fresh: set[tuple[int, str]] = set()
         """Token and product of the positions that the last comparison has seen differ so for the first time."""
         self.unsure: set[tuple[int, str]] = set()
@@ -92,6 +94,11 @@ class Reconciler:
             str(row["key"]).removeprefix(IGNORED): whole(f"meta, row {row['key']}:", row["value"])
             for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (IGNORED + "%",))
         }
+
+    def rest(self) -> None:
+        """Let books that cannot be read rest with the day: nothing waits for them before the next one opens."""
+        self.rested = True
+        self._show()
 
     def lacking(self) -> dict[tuple[int, Product, Side], int]:
         """Return how many of our shares are not in the books as far as is known, by token, product and side."""
@@ -213,7 +220,8 @@ class Reconciler:
                 key, each.kind.value, each.symbol, each.theirs, each.ours, since, choices, self.ignored(each),
             ))  # fmt: skip
         if self.unreadable:
-            section.put(UNREADABLE, DifferenceRow(UNREADABLE, UNREADABLE, "", self.unreadable, "", 0, ()))
+            text = f"{RESTED}: {self.unreadable}" if self.rested else self.unreadable
+            section.put(UNREADABLE, DifferenceRow(UNREADABLE, UNREADABLE, "", text, "", 0, (), self.rested))
         section.keep({*self.standing, UNREADABLE} if self.unreadable else set(self.standing))
 
 

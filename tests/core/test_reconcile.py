@@ -382,3 +382,19 @@ def test_books_that_cannot_be_read_twice_hold_the_desk_and_change_nothing_else(d
     desk.books.at["holdings"].pop()
     assert desk.look() == stood
     assert len(desk.reconciler.open) == 1
+
+
+def test_books_that_cannot_be_read_when_the_day_is_over_rest_with_it_and_say_so(desk):
+    desk.hold()
+    desk.books.error = "positions", RetryableError("gone")
+    desk.look(2)
+    rows = desk.board.differences.rows
+    assert [(row.kind, row.choices, row.ignored) for row in rows] == [("unreadable", (), False)]
+    desk.reconciler.rest()
+    desk.look()
+    [row] = desk.board.differences.rows
+    assert (row.kind, row.choices, row.ignored) == ("unreadable", (), True)
+    assert row.theirs.startswith("the day is over, and nothing waits for this")
+    desk.books.error = None
+    desk.look()
+    assert list(desk.board.differences.rows) == []

@@ -581,11 +581,12 @@ async def test_the_question_about_an_exit_follows_the_price_and_names_every_stra
         assert "momentum_ladder: 2 rungs, 100" in text
         assert "moving_average_cross: 1 rung, 50" in text
         for row in face.board.positions.rows[:3]:
-            face.board.positions.put(row.key, row._replace(ltp=1500.0, pnl=1_000_00))
+            face.board.positions.put(row.key, row._replace(ltp=1500.0, pnl=1_000_00, leaving=12_34))
         await settle(app, pilot)
         text = "\n".join(screen_text(app))
         assert "SELL 150 RELIANCE at about 1,500.00" in text
         assert "P&L ▲ 3,000.00" in text
+        assert "charges of the exit about 37.02, not in that P&L yet" in text
         face.board.positions.keep({row.key for row in face.board.positions.rows if row.symbol != "RELIANCE"})
         await settle(app, pilot)
         assert "It is flat already" in "\n".join(screen_text(app))

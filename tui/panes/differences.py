@@ -51,7 +51,7 @@ class Differences(View[DifferenceRow]):
         ink = "dim" if row.ignored else ""
         return (
             Cell(row.key, ink or "strong"),
-            Cell("ignored" if row.ignored else row.kind, ink or "danger"),
+            Cell("ignored" if row.ignored and row.choices else row.kind, ink or "danger"),
             Cell(_grouped(row.theirs), ink),
             Cell(_grouped(row.ours), ink),
             Cell(clock(row.since) if row.since else "", "faint"),
@@ -61,9 +61,13 @@ class Differences(View[DifferenceRow]):
     def summary(self, board: Board) -> list[Cell]:
         """Count what stands and what is ignored."""
         rows = board.differences.rows[:]
-        ignored = sum(row.ignored for row in rows)
-        stands = len(rows) - ignored
-        parts = [Cell(f"{stands} to decide: read-only", "danger") if stands else Cell("clean", "dim")]
+        ignored = sum(row.ignored for row in rows if row.choices)
+        stands = sum(not row.ignored for row in rows if row.choices)
+        parts = [Cell(f"{stands} to decide: read-only", "danger")] if stands else []
+        if unread := [row for row in rows if not row.choices]:
+            rests = unread[0].ignored
+            parts.append(Cell("books not read", "dim") if rests else Cell("books not read: read-only", "danger"))
+        parts = parts or [Cell("clean", "dim")]
         return [*parts, Cell(f"{ignored} ignored", "dim")] if ignored else parts
 
 
