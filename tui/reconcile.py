@@ -53,8 +53,9 @@ def _text(answer: dict[str, Any]) -> str:
     ]
     table: list[tuple[str, ...]] = [("key", "kind", "broker", "here", "since", "choices")]
     for row in rows:
-        since = (datetime.fromtimestamp(row["since"] / 1e9, UTC) + IST).strftime("%H:%M:%S")
-        choices = "ignored; " if row["ignored"] else ""
+        at = datetime.fromtimestamp(row["since"] / 1e9, UTC) + IST
+        since = at.strftime("%H:%M:%S") if row["since"] else ""
+        choices = "ignored; " if row["ignored"] and row["choices"] else ""
         texts = (row["key"], row["kind"], row["theirs"], row["ours"], since, choices + " ".join(row["choices"]))
         table.append(tuple(map(plain, texts)))
     if rows:

@@ -37,7 +37,7 @@ def test_a_day_that_went_wrong_says_everything():
         "            entry 8 still works: BUY 30 BHARTIARTL",
         "went wrong  ■ TITAN: protection refused: busy  ×3",
         "            ■ moving_average_cross stopped: ValueError: boom",
-        "^q ends the desk · patang export trades keeps it",
+        "^q ends the desk · patang export trades --mode sandbox keeps it",
     ]
 
 
@@ -50,7 +50,7 @@ def test_a_quiet_day_says_that_it_was_one():
         "trades      0 over  0 orders",
         "stays open  nothing: flat",
         "went wrong  nothing",
-        "esc goes back · patang export trades keeps it",
+        "esc goes back · patang export trades --mode sandbox keeps it",
     ]
 
 

@@ -42,7 +42,9 @@ def card(board: Board, tones: Tones, *, low: bool = False) -> Group:
         if not low:
             table.add_row()
     ends = "^q ends the desk" if board.header.day_over else "esc goes back"
-    return Group(*([] if low else [Text()]), table, Text(f"{ends} · patang export trades keeps it", tones.ink("faint")))
+    what = "orders" if board.header.mode == "DRY-RUN" else "trades"
+    keeps = f"patang export {what} --mode {board.header.mode.lower()} keeps it"
+    return Group(*([] if low else [Text()]), table, Text(f"{ends} · {keeps}", tones.ink("faint")))
 
 
 def _signed(paise: int, tones: Tones) -> Text:
