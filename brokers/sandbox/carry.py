@@ -14,6 +14,7 @@ from brokers.sandbox.listing import Index, Listing
 from brokers.sandbox.orders import Ask
 from brokers.sandbox.portfolio import Holding, Portfolio, elsewhere, isin
 from brokers.sandbox.position import Position
+from brokers.sandbox.settlement import final_price
 from brokers.sandbox.wire import ApiError
 from engine.errors import ConfigError
 
@@ -115,7 +116,7 @@ def collect(exchange: "Exchange") -> Carried:
     cash = exchange.funds.cash - exchange.estimates.of_day(exchange.orders.trades)
     kept = []
     for one in positions:
-        value, stays = _overnight(one, exchange.config.date)
+        value, stays = _overnight(one, exchange)
         cash += value // 100
         if stays:
             kept.append(OpenPosition(one.listing.key, one.product, one.quantity, one.cost))
@@ -133,13 +134,19 @@ def collect(exchange: "Exchange") -> Carried:
     )
 
 
-def _overnight(one: Position, day: str) -> tuple[int, bool]:
-    """Return what a position adds to cash (e4) and whether it is carried; intraday leftovers settle at the last price."""
+def _overnight(one: Position, exchange: "Exchange") -> tuple[int, bool]:
+    """Return what a position adds to cash (e4) and whether it is carried.
+
+    Intraday leftovers settle at the last price, contracts that have expired at their final settlement price.
+    """
     if one.product == "CNC":
         return one.sell_value - one.buy_value, False
     contract = one.listing.contract
-    ended = contract is not None and contract.expiry.isoformat() <= day
-    if one.product in {"MIS", "CO"} or ended:
+    if contract is not None and contract.expiry.isoformat() <= exchange.config.date:
+        day, new = sessions.ist_date(exchange.config.date), exchange.config.choices.new_hours
+        price = final_price(one.listing, day, exchange.listings, new=new)
+        return one.realised + one.worth(price) - one.cost, False
+    if one.product in {"MIS", "CO"}:
         return one.realised + one.unrealised, False
     return one.realised, bool(one.quantity)
 

@@ -310,6 +310,12 @@ class Index:
         """Return today's minutes so far, without a volume."""
         return ((start, m[0], m[1], m[2], m[3], 0) for start, m in zip(self.starts, self.minutes, strict=True))
 
+    def value(self, moves: list[float]) -> float:
+        """Return where it stands, to two decimals, when its members stand at so many times their previous closes."""
+        moved = sum(moves) / len(moves)
+        value = self.instrument.close * (moved if self._gain == 1.0 else 1.0 + self._gain * (moved - 1.0))
+        return round(max(0.05, value), 2)
+
     def update(self, now: int) -> None:
         """Compute the index from its members' last prices, to two decimals."""
         self._set([member.last for member in self.members], now)
@@ -326,9 +332,7 @@ class Index:
     def _set(self, prices: list[int], now: int) -> None:
         """Print the value at its members' prices, grid indices."""
         pairs = zip(self.members, prices, strict=True)
-        moved = sum([of.instrument.price(ticks) / of.instrument.close for of, ticks in pairs]) / len(prices)
-        value = self.instrument.close * (moved if self._gain == 1.0 else 1.0 + self._gain * (moved - 1.0))
-        value = round(max(0.05, value), 2)
+        value = self.value([of.instrument.price(ticks) / of.instrument.close for of, ticks in pairs])
         start = now - now % MINUTE
         if not self.starts or self.starts[-1] != start:
             self.starts.append(start)

@@ -81,6 +81,10 @@ class Position:
         """Return the open quantity's gain at the last price."""
         return self.quantity * self.listing.last * self._unit - self.cost
 
+    def worth(self, price: float) -> int:
+        """Return what the open quantity is worth at a price in rupees."""
+        return round(self.quantity * self.listing.multiplier * price * 10_000)
+
     @property
     def average(self) -> float:
         """Return the average price of the open quantity in rupees, 0.0 where there is none."""

@@ -137,6 +137,13 @@ def auction_begins(day: date, *, new: bool) -> int | None:
     return next((phase.start for phase in session.phases if phase.name == REFERENCE), None) if session else None
 
 
+def continuous_end(day: date) -> int:
+    """Return when continuous trading of shares with derivatives ends on a trading day (ns UTC), by the new hours where there are some."""
+    session = _calendar().session(day, "NSE", "EQ", cas=True)
+    assert session is not None
+    return session.close
+
+
 def next_amo(day: date, exchange: str, kind: str) -> tuple[int, int] | None:
     """Return when after-market orders for the next trading day are taken."""
     calendar = _calendar()
