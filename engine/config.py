@@ -116,7 +116,7 @@ class Broker(Struct, frozen=True, kw_only=True):
     demat: Annotated[
         Literal["auto", "standing", "daily"],
         _is(
-            "Whether a DDPI or POA lets holdings be sold, or each day's sale is authorised (CDSL TPIN); auto: as the profile says."
+            "What the account's holdings need to be sold. standing: nothing, there is a DDPI or POA; daily: the day's authorisation (CDSL TPIN), and what lacks it counts as naked; auto: what the profile says, standing where it says nothing."
         ),
     ] = "auto"
     algo_id: Annotated[
