@@ -350,6 +350,9 @@ class Store(Struct, frozen=True, kw_only=True):
     database: Annotated[str, _is("SQLite file; empty: in the mode's folder below state_dir.")] = ""
     bars_dir: Annotated[str, _is("Folder of the bars; empty: in the mode's folder below state_dir.")] = ""
     bars: Annotated[bool, _is("Whether bars are stored.")] = True
+    history_dir: Annotated[
+        str, _is("Folder of imported and downloaded bars, of every mode; empty: below state_dir.")
+    ] = ""
 
 
 class Ui(Struct, frozen=True, kw_only=True):
@@ -471,6 +474,7 @@ class Paths(NamedTuple):
     state: Path
     database: Path
     bars: Path
+    history: Path
 
 
 def paths(config: Config, environ: Mapping[str, str]) -> Paths:
@@ -481,6 +485,7 @@ def paths(config: Config, environ: Mapping[str, str]) -> Paths:
         state,
         _path(config.store.database, state / "desk.db", home),
         _path(config.store.bars_dir, state / "bars", home),
+        _path(config.store.history_dir, state / "history", home),
     )
 
 

@@ -362,7 +362,9 @@ def test_the_desk_keeps_its_things_in_the_state_folder_unless_told_otherwise():
     assert plain.bars == plain.state / "bars"
     assert configuration.paths(Config(), {"HOME": "/h", "XDG_STATE_HOME": "/s"}).state == Path("/s/patang")
     config = values("[desk]\nstate_dir = '/d'\n[store]\ndatabase = '/x/y.db'")
-    assert configuration.paths(config, {"HOME": "/h"}) == (Path("/d"), Path("/x/y.db"), Path("/d/bars"))
+    assert configuration.paths(config, {"HOME": "/h"}) == (
+        Path("/d"), Path("/x/y.db"), Path("/d/bars"), Path("/d/history"),
+    )  # fmt: skip
     assert configuration.paths(values("[desk]\nstate_dir = '~/d'"), {"HOME": "/h"}).state == Path("/h/d")
 
 

@@ -364,6 +364,11 @@ app.command("tui.tax_commands:tax", name="tax", help="State gains, turnover and 
 app.command("tui.order_commands:order", name="order", help="Enter a position by hand, shown before it is sent.")
 app.command("tui.order_commands:modify", name="modify", help="Change a working order of the running desk.")
 app.command("tui.order_commands:cancel", name="cancel", help="Cancel a working order of the running desk.")
+app.command(
+    "tui.bars_commands:bars",
+    name="bars",
+    help="Bring bars in, and see what there is, what is missing and what is wrong.",
+)
 app.command("tui.instrument_commands:instruments", name="instruments", help="Keep and look into instrument dumps.")
 
 

@@ -51,7 +51,7 @@ def doctor(file: Path | None, static_ip: str, *, as_json: bool) -> int:
 
     config = configuration(file)
     registered = _address(static_ip or config.broker.static_ip)
-    with _endpoint(config) as place:
+    with endpoint(config) as place:
         checks = [
             *beforehand(config, place, clock_at(place.rest).now()),
             *asyncio.run(_examine(config, place, registered)),
@@ -65,7 +65,7 @@ def doctor(file: Path | None, static_ip: str, *, as_json: bool) -> int:
 
 
 @contextmanager
-def _endpoint(config: Config) -> Iterator[Place]:
+def endpoint(config: Config) -> Iterator[Place]:
     """Yield the configured broker with its token, or an embedded sandbox started for the purpose."""
     if config.broker.rest or config.broker.name == "kite":
         yield _with_token(place_of(config), config)

@@ -22,9 +22,10 @@ import pyarrow.parquet as pq
 
 from compiled.model import Bar
 from engine.errors import DataError, OperatorError
-from engine.market.arrow import of_texts, texts
+from engine.history.series import BarSeries, Ints, StoredSeries, from_bars, merge, to_bars
+from engine.market.arrow import of_texts, packed, texts
 from engine.ops.files import replacing, sync
-from store.bars.columns import ENCODINGS, Columns, decode, encode, from_bars, merge, to_bars
+from store.bars.encoding import ENCODINGS, decode, encode
 
 ROW_GROUP = 8_192
 """About a month of minutes: what a question about a month has to read."""
@@ -93,14 +94,41 @@ class ParquetBars:
             found.update(batch.column("symbol").unique().to_pylist())
         return sorted(found)
 
-    def write_columns(self, symbol: str, span: int, version: str, columns: Columns) -> None:
+    def contents(self) -> list[StoredSeries]:
+        """Return what there is, by version, span and symbol; what waits in batches counts without its size."""
+        found: list[StoredSeries] = []
+        with _speaking(self._root):
+            for folder in sorted(self._root.glob("version=*/span=*")):
+                version, span = (
+                    unquote(folder.parent.name.removeprefix("version=")),
+                    int(folder.name.removeprefix("span=")),
+                )
+                for symbol in self.symbols(span, version):
+                    size = sum(path.stat().st_size for path in _parquet(_home(folder, symbol)))
+                    found.append(StoredSeries(version, span, symbol, size))
+        return sorted(found)
+
+    def starts(self, symbol: str, span: int, version: str) -> Ints:
+        """Return when the bars of a symbol start (ns UTC), each time once: a fraction of what reading them costs."""
+        folder = self._folder(version, span)
+        with _speaking(folder):
+            recent = [_of_symbol(batch, symbol).start for batch in _batches(folder)]
+            parts = [
+                pq.ParquetFile(path).read(columns=["start"], use_threads=False)
+                for path in _parquet(_home(folder, symbol))
+            ]
+            stored = [packed(part.column("start").cast(pa.int64()), np.int64) for part in parts if len(part)]
+            there: Ints = np.unique(np.concatenate([np.zeros(0, np.int64), *stored, *recent]))
+        return there
+
+    def write_columns(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
         """Store many bars of one symbol, straight into its files."""
         with self._writing():
             folder = self._folder(version, span)
             _fold(folder, span)
             _put(folder, span, symbol, columns)
 
-    def columns(self, symbol: str, span: int, start: int, end: int, version: str) -> Columns:
+    def columns(self, symbol: str, span: int, start: int, end: int, version: str) -> BarSeries:
         """Return what `read` returns, as arrays."""
         folder = self._folder(version, span)
         start, end = max(start, -LAST), min(end, LAST)
@@ -177,7 +205,7 @@ def _batches(folder: Path) -> Iterator[pa.Table]:
             yield pq.ParquetFile(path).read(use_threads=False)
 
 
-def _recent(folder: Path) -> dict[str, Columns]:
+def _recent(folder: Path) -> dict[str, BarSeries]:
     """Return what waits in the batches, by symbol."""
     batches = list(_batches(folder))
     if not batches:
@@ -190,15 +218,15 @@ def _recent(folder: Path) -> dict[str, Columns]:
     return {str(name): columns.pick(order[first:last]) for name, (first, last) in zip(found, bounds, strict=True)}
 
 
-def _of_symbol(batch: pa.Table, symbol: str) -> Columns:
+def _of_symbol(batch: pa.Table, symbol: str) -> BarSeries:
     return decode(batch).pick(texts(batch.column("symbol")) == symbol)
 
 
-def _empty() -> Columns:
+def _empty() -> BarSeries:
     return from_bars([])
 
 
-def _between(path: Path, start: int, end: int) -> Columns:
+def _between(path: Path, start: int, end: int) -> BarSeries:
     """Return the bars of the row groups that may hold some of [start, end)."""
     file = pq.ParquetFile(path)
     groups = []
@@ -223,7 +251,7 @@ def _fold(folder: Path, span: int) -> None:
     sync(folder / "recent")
 
 
-def _put(folder: Path, span: int, symbol: str, columns: Columns) -> None:
+def _put(folder: Path, span: int, symbol: str, columns: BarSeries) -> None:
     """Merge bars into the files of a symbol."""
     columns = merge([columns])
     if not len(columns.start):
@@ -259,4 +287,4 @@ def _replace(path: Path, table: pa.Table) -> None:
         )
 
 
-__all__ = ["Columns", "ParquetBars"]
+__all__ = ["BarSeries", "ParquetBars"]

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from compiled.model import Bar
 from engine.errors import DataError, OperatorError
+from engine.history.series import BarSeries, from_bars, merge, to_bars
 from engine.ports import BarStore
 from store.bars import parquet
-from store.bars.columns import Columns, decode, encode, from_bars, merge, to_bars
+from store.bars.encoding import decode, encode
 from store.bars.parquet import ParquetBars
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -294,7 +295,7 @@ def test_a_random_walk_of_minutes_takes_at_most_six_bytes_a_row(store, tmp_path)
     volume = random.lognormal(8, 1.2, rows).astype(np.int64)
     ones = np.ones(rows, np.int64)
     prices = [part * 500 / 10_000.0 for part in (open_, high, low, close)]
-    store.write_columns("WALK", 60, "golden", Columns(start, *prices, volume, ones, ones))
+    store.write_columns("WALK", 60, "golden", BarSeries(start, *prices, volume, ones, ones))
     size = sum(path.stat().st_size for path in (tmp_path / "bars").rglob("*.parquet"))
     found = store.columns("WALK", 60, 0, FOREVER, "golden")
     assert all(np.array_equal(kept, given) for kept, given in zip(found[1:5], prices, strict=True))
@@ -309,7 +310,7 @@ def test_a_year_of_real_minutes_takes_at_most_six_bytes_a_row_and_comes_back_exa
     prices = [table.column(name).to_numpy()[first] for name in ("open", "high", "low", "close")]
     volume = table.column("volume").to_numpy()[first]
     ones = np.ones(len(start), np.int64)
-    store.write_columns("ICICIBANK", 60, "vendor", Columns(start, *prices, volume, ones, ones))
+    store.write_columns("ICICIBANK", 60, "vendor", BarSeries(start, *prices, volume, ones, ones))
     found = store.columns("ICICIBANK", 60, 0, FOREVER, "vendor")
     assert all(np.array_equal(kept, given) for kept, given in zip(found[1:6], [*prices, volume], strict=True))
     size = sum(path.stat().st_size for path in (tmp_path / "bars").rglob("*.parquet"))

@@ -1,0 +1,135 @@
+"""What in stored bars cannot be true, or is likely wrong: each finding has a code, the bars it stands on, and its reason."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from compiled.model import SECOND
+from engine.history.expected import DAY_S, Expected
+from engine.history.series import BarSeries, Floats, Ints
+from engine.history.stamps import IST_NS
+
+SPIKE = 0.05
+"""A close this far (of the price) from both neighbours, which lie near each other, is a spike."""
+RETURNED = 0.2
+"""They lie near each other: the price takes back all but so much of the jump."""
+RATIOS = (2.0, 3.0, 4.0, 5.0, 10.0, 1.5, 1.25, 6.0, 8.0, 20.0)
+"""Shares after per share before, of splits and bonuses as they are common; and their inverses."""
+RATIO_NEAR = 0.03
+"""A market moves this much over a night as well."""
+LEAST_JUMP = 0.19
+"""Below it no ratio is looked for: 5:4 takes a fifth."""
+DRY = 0.02
+"""A day with less than this share of the usual volume is told."""
+DRY_DAYS = 20
+"""Days from which on a usual volume is known."""
+
+Bools = npt.NDArray[np.bool_]
+
+
+class Finding(NamedTuple):
+    """A rule that bars break: how many, the starts of the first (ns UTC), and what it means."""
+
+    code: str
+    total: int
+    starts: tuple[int, ...]
+    why: str
+
+
+NAMED = 5
+
+
+def check(series: BarSeries, span: int, expected: Expected) -> list[Finding]:
+    """Return what is wrong with the bars of one symbol, rule by rule."""
+    if not len(series.start):
+        return []
+    return [found for rule in RULES for found in rule(series, span, expected)]
+
+
+def _finding(code: str, wrong: Bools, starts: Ints, why: str) -> Iterator[Finding]:
+    if wrong.any():
+        where = starts[wrong]
+        yield Finding(code, len(where), tuple(where[:NAMED].tolist()), why)
+
+
+def _ohlc(series: BarSeries, _span: int, _expected: Expected) -> Iterator[Finding]:
+    body = np.maximum(series.open, series.close), np.minimum(series.open, series.close)
+    yield from _finding(
+        "OHLC",
+        (series.high < body[0]) | (series.low > body[1]),
+        series.start,
+        "high below, or low above, open or close",
+    )
+    yield from _finding("PRICE", series.low <= 0, series.start, "a price of zero or less")
+    yield from _finding("VOLUME", series.volume < 0, series.start, "a volume below zero")
+
+
+def _times(series: BarSeries, _span: int, expected: Expected) -> Iterator[Finding]:
+    doubled = np.zeros(len(series.start), np.bool_)
+    doubled[1:] = series.start[1:] == series.start[:-1]
+    yield from _finding("DOUBLE", doubled, series.start, "a second bar of the same time (another token)")
+    unknown = np.isin(_days(series.start), [day.toordinal() - 719_163 for day in expected.unknown])
+    outside = ~np.isin(series.start, expected.starts) & ~unknown
+    yield from _finding("SESSION", outside, series.start, "starts outside the session, or off its grid")
+    if unknown.any():
+        yield from _finding("HOURS", unknown, series.start, "on a day whose hours are not known: not checked")
+
+
+def _nothing(series: BarSeries, span: int, _expected: Expected) -> Iterator[Finding]:
+    if not series.volume.any():
+        return  # an index has none
+    flat = (series.high == series.low) & (series.volume == 0)
+    yield from _finding("ZERO", flat, series.start, "no volume and one price: filled in, not traded")
+    if span < DAY_S:
+        days, place = np.unique(_days(series.start), return_inverse=True)
+        volumes = np.bincount(place, series.volume)
+        if len(days) >= DRY_DAYS:
+            bars = np.bincount(place)
+            dry = (volumes < DRY * np.median(volumes)) & (bars > np.median(bars) / 2)
+            firsts = np.searchsorted(_days(series.start), days[dry])
+            marks = np.zeros(len(series.start), np.bool_)
+            marks[firsts] = True
+            yield from _finding("DRY", marks, series.start, f"a day with less than {DRY:.0%} of the usual volume")
+
+
+def _spikes(series: BarSeries, _span: int, _expected: Expected) -> Iterator[Finding]:
+    close = series.close
+    if len(close) < 3:
+        return
+    with np.errstate(divide="ignore", invalid="ignore"):
+        there, back = close[1:-1] / close[:-2] - 1.0, close[2:] / close[:-2] - 1.0
+    spike = np.zeros(len(close), np.bool_)
+    spike[1:-1] = (np.abs(there) > SPIKE) & (np.abs(back) < RETURNED * np.abs(there))
+    yield from _finding("SPIKE", spike, series.start, f"a close {SPIKE:.0%} away that the next bar takes back")
+
+
+def _splits(series: BarSeries, _span: int, _expected: Expected) -> Iterator[Finding]:
+    """Tell of nights that divide the price by a usual ratio: bars that are not adjusted for a split or a bonus."""
+    days = _days(series.start)
+    first = np.flatnonzero(np.diff(days) != 0) + 1
+    if not len(first):
+        return
+    before, after = series.close[first - 1], series.open[first]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = before / after
+    near = np.zeros(len(first), np.bool_)
+    for known in (*RATIOS, *(1.0 / each for each in RATIOS)):
+        near |= np.abs(ratio / known - 1.0) < RATIO_NEAR
+    moved = np.abs(after / before - 1.0) > LEAST_JUMP
+    marks = np.zeros(len(series.start), np.bool_)
+    marks[first[near & moved]] = True
+    shown: Floats = ratio[near & moved]
+    why = f"a night that divides the price by {', '.join(f'{each:.2f}' for each in shown[:NAMED].tolist())}: a split or bonus not adjusted for"
+    yield from _finding("SPLIT", marks, series.start, why)
+
+
+def _days(starts: Ints) -> Ints:
+    """Return the number of the IST day of each time, counted from 1970-01-01."""
+    days: Ints = (starts + IST_NS) // (DAY_S * SECOND)
+    return days
+
+
+RULES: tuple[Callable[[BarSeries, int, Expected], Iterator[Finding]], ...] = (_ohlc, _times, _nothing, _spikes, _splits)
+CODES = ("OHLC", "PRICE", "VOLUME", "DOUBLE", "SESSION", "HOURS", "ZERO", "DRY", "SPIKE", "SPLIT")

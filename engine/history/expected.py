@@ -1,0 +1,133 @@
+"""The bars that continuous trading makes, as arrays; and the runs of them that are not there.
+
+Since 2026-08-03 a share with derivatives stops trading at 15:15. Which share had them on which day, files of bars do not
+say: a day without a bar between the two closes counts as one that closed at the earlier.
+"""
+
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import NamedTuple, final
+
+import numpy as np
+
+from compiled.model import SECOND
+from engine.errors import DataError
+from engine.history.series import Ints
+from engine.market.calendar import Calendar
+
+DAY_S = 86_400
+
+
+class Expected(NamedTuple):
+    """The starts of all bars of some days (ns UTC), in order; `optional` are those after the close of others.
+
+    `unknown` are the days whose hours, or whose year's holidays, are not known: nothing is expected on them.
+    """
+
+    starts: Ints
+    optional: Ints
+    unknown: tuple[date, ...]
+
+
+class MissingRun(NamedTuple):
+    """Bars that are expected one after the other and not there: `bars` of them, starting in [start, end) ns UTC.
+
+    A run lies within one day, or is of whole `days` that follow each other.
+    """
+
+    symbol: str
+    start: int
+    end: int
+    bars: int
+    days: int
+
+
+@final
+class ExpectedBars:
+    """What the calendar expects of one exchange's instruments of a kind; asked day by day, kept for the next symbol."""
+
+    def __init__(self, calendar: Calendar, exchange: str = "NSE", kind: str = "EQ") -> None:
+        self._calendar, self._exchange, self._kind = calendar, exchange, kind
+        self._days: dict[tuple[date, int], tuple[list[int], list[int]] | None] = {}
+
+    def on(self, day: date, span: int) -> tuple[list[int], list[int]] | None:
+        """Return the day's starts, and those only some instruments have; None where the hours are not known."""
+        key = day, span
+        if key not in self._days:
+            try:
+                starts = self._starts(day, span, cas=False)
+                shared = set(self._starts(day, span, cas=True)) if self._kind == "EQ" else set(starts)
+                self._days[key] = starts, [start for start in starts if start not in shared]
+            except DataError:
+                self._days[key] = None
+        return self._days[key]
+
+    def between(self, first: date, last: date, span: int) -> Expected:
+        """Return what is expected from one day to another, both included."""
+        starts: list[int] = []
+        optional: list[int] = []
+        unknown = []
+        for number in range((last - first).days + 1):
+            day = first + timedelta(days=number)
+            of_day = self.on(day, span)
+            if of_day is None:
+                if day.weekday() < 5 or self._is_listed(day):
+                    unknown.append(day)
+                continue
+            starts += of_day[0]
+            optional += of_day[1]
+        return Expected(np.array(starts, np.int64), np.array(optional, np.int64), tuple(unknown))
+
+    def _starts(self, day: date, span: int, *, cas: bool) -> list[int]:
+        return self._calendar.expected_bars(day, span, self._exchange, self._kind, cas)
+
+    def _is_listed(self, day: date) -> bool:
+        try:
+            return self._calendar.is_trading_day(day, self._exchange)
+        except DataError:
+            return False
+
+
+def missing_starts(starts: Ints, expected: Expected) -> Ints:
+    """Return what of `expected` is not among `starts`; both are sorted."""
+    absent = expected.starts[~_among(expected.starts, starts)]
+    if len(absent) and len(expected.optional):
+        there = np.unique(_days(starts))
+        late = np.unique(_days(expected.optional[_among(expected.optional, starts)]))
+        days = _days(absent)
+        closed = _among(absent, expected.optional) & _among(days, there) & ~_among(days, late)
+        absent = absent[~closed]
+    return absent
+
+
+def missing_runs(symbol: str, absent: Ints, expected: Expected, span: int) -> list[MissingRun]:
+    """Return the absent bars run by run."""
+    if not len(absent):
+        return []
+    days = _days(absent)
+    of_day = dict(zip(*(each.tolist() for each in np.unique(_days(expected.starts), return_counts=True)), strict=True))
+    numbers, firsts, counts = np.unique(days, return_index=True, return_counts=True)
+    whole = np.array([of_day[number] == count for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)])
+    breaks = np.diff(np.searchsorted(expected.starts, absent)) != 1
+    edges = firsts[1:] - 1
+    breaks[edges] |= ~(whole[1:] & whole[:-1])
+    bounds = pairwise([0, *(np.flatnonzero(breaks) + 1).tolist(), len(absent)])
+    return [
+        MissingRun(
+            symbol, int(absent[low]), int(absent[high - 1]) + span * SECOND, high - low, len(np.unique(days[low:high]))
+        )
+        if whole[np.searchsorted(numbers, days[low])]
+        else MissingRun(symbol, int(absent[low]), int(absent[high - 1]) + span * SECOND, high - low, 0)
+        for low, high in bounds
+    ]
+
+
+def _among(values: Ints, ordered: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return ordered[place] == values if len(ordered) else np.zeros(len(values), np.bool_)
+
+
+def _days(starts: Ints) -> Ints:
+    """Return the number of the IST day of each time."""
+    days: Ints = (starts + 19_800 * SECOND) // (DAY_S * SECOND)
+    return days

@@ -1,0 +1,254 @@
+"""From the rows of a file to bars of a store: zone, end of the stamps, span, session, duplicates; everything counted.
+
+What a file does not say is detected and told: whether naive times are IST or UTC, by which of the two lies within
+trading hours, and whether a stamp is a bar's start or its end, by which of the session's edges carries one. A row that
+is no bar (an empty price, a high below the close) or lies outside the session is left out, and named.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from compiled.model import E4, SECOND
+from engine.errors import DataError
+from engine.history.expected import DAY_S, ExpectedBars
+from engine.history.files import RawTable
+from engine.history.layouts import TRADED, symbol_of
+from engine.history.series import BarSeries, Floats, Ints
+from engine.history.stamps import IST_NS, NONE, Side, Zone
+from engine.market.calendar import ist_day, midnight
+
+SPANS = (1, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, DAY_S)
+OPEN_S, CLOSE_S = 33_300, 55_800
+"""09:15 and 15:30 IST, in seconds of the day: the hours of a day whose own are not known."""
+NAMED = 5
+"""Rows of each kind that a report names."""
+LARGEST = 9e12
+"""Rupees or shares; beyond it a number is a mistake."""
+
+Bools = npt.NDArray[np.bool_]
+
+
+class Options(NamedTuple):
+    """What the operator declares; None or empty: detected."""
+
+    symbol: str = ""
+    span: int = 0
+    zone: Zone | None = None
+    side: Side | None = None
+    outside: bool = False
+
+
+class LeftOut(NamedTuple):
+    """Rows that did not become bars, and why; `rows` are the first of them, counted from 1 below the header."""
+
+    why: Literal["empty", "impossible", "outside the session", "repeated", "conflicting", "another series"]
+    total: int
+    rows: tuple[int, ...]
+
+
+class ImportReport(NamedTuple):
+    """What became of a file's rows of one symbol."""
+
+    symbol: str
+    span: int
+    zone: str
+    side: Side
+    rows: int
+    bars: int
+    first: int
+    last: int
+    rounded: int
+    left_out: tuple[LeftOut, ...]
+    unknown: tuple[date, ...]
+
+
+class Imported(NamedTuple):
+    """The bars of one symbol in a file, and the report on them."""
+
+    symbol: str
+    series: BarSeries
+    report: ImportReport
+
+
+def imported(table: RawTable, options: Options, expected: ExpectedBars) -> Iterator[Imported]:
+    """Yield the bars of each symbol in a file; raise `DataError` where a symbol or the span cannot be told."""
+    if options.symbol and table.symbols is not None and len(np.unique(table.symbols)) > 1:
+        raise DataError(f"{table.file} holds several symbols: leave --symbol out")
+    for symbol, rows in _symbols(table, options):
+        yield _one(symbol, rows, table, options, expected)
+
+
+def _symbols(table: RawTable, options: Options) -> Iterator[tuple[str, Ints]]:
+    everything = np.arange(table.rows, dtype=np.int64)
+    if options.symbol or table.symbols is None:
+        name = options.symbol or symbol_of(table.file)
+        if not name:
+            raise DataError(f"{table.file}: no column and no file name says whose bars these are: --symbol NAME")
+        yield name, everything
+        return
+    order = np.argsort(table.symbols, kind="stable")
+    names, firsts = np.unique(table.symbols[order], return_index=True)
+    ends = [*firsts.tolist()[1:], table.rows]
+    for name, low, high in zip(names.tolist(), firsts.tolist(), ends, strict=True):
+        if name:
+            yield re.sub(r"\.(NS|BO|NSE|BSE|NFO|BFO)$", "", name), order[low:high]
+
+
+def _one(symbol: str, rows: Ints, table: RawTable, options: Options, expected: ExpectedBars) -> Imported:
+    taken = rows
+    left: list[LeftOut] = []
+
+    def leave(why: str, wrong: Bools) -> None:
+        nonlocal taken
+        if wrong.any():
+            first = tuple((np.sort(taken[wrong])[:NAMED] + 1).tolist())
+            left.append(LeftOut(why, int(wrong.sum()), first))  # type: ignore[arg-type]
+            taken = taken[~wrong]
+
+    if table.series is not None:
+        leave("another series", ~np.isin(table.series[taken], [*TRADED, ""]))
+    prices = table.prices
+    empty = table.stamps.ns[taken] == NONE
+    for column in prices:
+        empty |= np.isnan(column[taken])
+    leave("empty", empty)
+    leave("impossible", _impossible(table, taken))
+    zone, utc = _zoned(table, taken, options)
+    span = options.span or _span(symbol, table, utc)
+    side, start = _starts(utc, span, options, expected)
+    known, inside, unknown = _in_session(start, span, expected)
+    if not options.outside:
+        outside = known & ~inside
+        leave("outside the session", outside)
+        start = start[~outside]
+    order = np.lexsort((taken, start))  # of equal starts the last row of the file comes last
+    start, taken = start[order], taken[order]
+    again = np.zeros(len(start), np.bool_)
+    again[:-1] = start[1:] == start[:-1]
+    series, rounded = _series(table, taken, start)
+    other = np.zeros(len(start), np.bool_)
+    for price in (series.open, series.high, series.low, series.close):
+        other[:-1] |= price[1:] != price[:-1]
+    other[:-1] |= series.volume[1:] != series.volume[:-1]
+    leave("repeated", again & ~other)
+    kept = ~(again & ~other)
+    series, again = series.pick(kept), again[kept]
+    leave("conflicting", again)
+    series = series.pick(~again)
+    ends = (int(series.start[0]), int(series.start[-1])) if len(series.start) else (0, 0)
+    report = ImportReport(symbol, span, zone, side, len(rows), len(series.start), *ends, rounded, tuple(left), unknown)
+    return Imported(symbol, series, report)
+
+
+def _impossible(table: RawTable, rows: Ints) -> Bools:
+    opened, high, low, close = (column[rows] for column in table.prices)
+    volume = table.volume[rows]
+    wrong: Bools = (
+        (low <= 0) | (high > LARGEST) | (high < np.maximum(opened, close)) | (low > np.minimum(opened, close))
+    )
+    return wrong | ((volume < 0) | (volume > LARGEST))
+
+
+def _zoned(table: RawTable, rows: Ints, options: Options) -> tuple[str, Ints]:
+    """Return the zone in words, and times in ns UTC."""
+    ns = table.stamps.ns[rows]
+    if table.stamps.zoned and options.zone is None:
+        return "as written", ns
+    if table.stamps.zoned:
+        raise DataError(f"{table.file}: its times say their zone ({table.stamps.written}): leave --zone out")
+    zone = options.zone
+    if zone is None:
+        of_day = ns // SECOND % DAY_S
+        as_ist = int(((of_day >= OPEN_S) & (of_day <= CLOSE_S)).sum())
+        as_utc = int(((of_day >= OPEN_S - 19_800) & (of_day <= CLOSE_S - 19_800)).sum())
+        zone = "UTC" if as_utc > as_ist else "IST"
+    return zone, ns if zone == "UTC" else ns - IST_NS
+
+
+def _span(symbol: str, table: RawTable, utc: Ints) -> int:
+    steps = np.diff(np.unique(utc))
+    steps = steps[steps > 0]
+    if not len(steps):
+        of_day = (utc + IST_NS) // SECOND % DAY_S
+        if len(utc) and not of_day.any():
+            return DAY_S
+        raise DataError(f"{table.file}: one bar of {symbol} does not tell its length: --span SECONDS")
+    values, counts = np.unique(steps, return_counts=True)
+    usual = int(values[np.argmax(counts)]) // SECOND
+    if usual >= DAY_S:
+        return DAY_S
+    if usual not in SPANS:
+        raise DataError(
+            f"{table.file}: bars of {symbol} are mostly {usual} s apart, which is no usual length: --span SECONDS"
+        )
+    return usual
+
+
+def _starts(utc: Ints, span: int, options: Options, expected: ExpectedBars) -> tuple[Side, Ints]:
+    """Return which end of the bar the stamps name, and when each bar starts."""
+    if span == DAY_S:
+        return "start", day_starts(utc, expected)
+    step = span * SECOND
+    late = (utc % step) // SECOND == span - 1  # 09:15:59: the last second of a bar, which begins on its grid
+    if len(utc) and late.mean() > 0.5 and options.side != "start" and span > 1:
+        return "end", utc - (span - 1) * SECOND
+    side = options.side
+    if side is None:
+        of_day = (utc + IST_NS) // SECOND % DAY_S
+        side = "end" if int((of_day == CLOSE_S).sum()) > int((of_day == OPEN_S).sum()) else "start"
+    return side, utc if side == "start" else utc - step
+
+
+def day_starts(utc: Ints, expected: ExpectedBars) -> Ints:
+    """Return when the session of each bar's day opens: at 09:15 where its hours are not known, or it has none."""
+    days, place = np.unique((utc + IST_NS) // (DAY_S * SECOND), return_inverse=True)
+    opens = []
+    for number in days.tolist():
+        day = ist_day(number * DAY_S * SECOND)
+        found = expected.on(day, DAY_S)
+        opens.append(found[0][0] if found and found[0] else midnight(day) + OPEN_S * SECOND)
+    starts: Ints = np.array(opens, np.int64)[place] if opens else utc
+    return starts
+
+
+def _in_session(start: Ints, span: int, expected: ExpectedBars) -> tuple[Bools, Bools, tuple[date, ...]]:
+    """Return whether the hours of each bar's day are known, whether it lies within them, and the days they are not."""
+    if not len(start):
+        return np.zeros(0, np.bool_), np.zeros(0, np.bool_), ()
+    days = (start + IST_NS) // (DAY_S * SECOND)
+    known, inside = np.ones(len(start), np.bool_), np.zeros(len(start), np.bool_)
+    unknown = []
+    order = np.argsort(days, kind="stable")
+    numbers, firsts = np.unique(days[order], return_index=True)
+    for number, low, high in zip(numbers.tolist(), firsts.tolist(), [*firsts.tolist()[1:], len(start)], strict=True):
+        rows = order[low:high]
+        day = ist_day(number * DAY_S * SECOND)
+        found = expected.on(day, span)
+        if found is None:
+            unknown.append(day)
+            known[rows] = False
+        else:
+            inside[rows] = np.isin(start[rows], found[0])
+    return known, inside, tuple(unknown)
+
+
+def _series(table: RawTable, rows: Ints, start: Ints) -> tuple[BarSeries, int]:
+    """Return bars with prices to a ten-thousandth of a rupee, and how many had more digits."""
+    finer = np.zeros(len(rows), np.bool_)
+
+    def rounded(column: Floats) -> Floats:
+        exact = column[rows] * E4
+        whole = np.rint(exact)
+        np.logical_or(finer, np.abs(exact - whole) > 1e-3, out=finer)
+        to_grid: Floats = whole / E4
+        return to_grid
+
+    opened, high, low, close = (rounded(column) for column in table.prices)
+    volume = np.rint(np.nan_to_num(table.volume[rows])).astype(np.int64)
+    nothing = np.zeros(len(rows), np.int64)
+    return BarSeries(start, opened, high, low, close, volume, nothing, nothing), int(finer.sum())

@@ -1,0 +1,75 @@
+"""Bars of one symbol and span as arrays: what stores, files and backtests hand to each other."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from compiled.model import Bar
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class BarSeries(NamedTuple):
+    """Bars of one symbol and span, one array per field: `start` in ns UTC, prices in rupees, `volume` in shares."""
+
+    start: Ints
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Ints
+    ticks: Ints
+    token: Ints
+
+    def pick(self, rows: slice | npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "BarSeries":
+        """Return some of the rows."""
+        start, open_, high, low, close, volume, ticks, token = self
+        prices = open_[rows], high[rows], low[rows], close[rows]
+        return BarSeries(start[rows], *prices, volume[rows], ticks[rows], token[rows])
+
+
+class StoredSeries(NamedTuple):
+    """The bars of one symbol and span that a store holds under a version; `size` in bytes on disk."""
+
+    version: str
+    span: int
+    symbol: str
+    size: int
+
+
+def from_bars(bars: Sequence[Bar]) -> BarSeries:
+    """Return bars as arrays."""
+    return BarSeries(
+        start=np.array([bar.start for bar in bars], np.int64),
+        open=np.array([bar.open for bar in bars], np.float64),
+        high=np.array([bar.high for bar in bars], np.float64),
+        low=np.array([bar.low for bar in bars], np.float64),
+        close=np.array([bar.close for bar in bars], np.float64),
+        volume=np.array([bar.volume for bar in bars], np.int64),
+        ticks=np.array([bar.ticks for bar in bars], np.int64),
+        token=np.array([bar.token for bar in bars], np.int64),
+    )
+
+
+def to_bars(series: BarSeries, span: int) -> list[Bar]:
+    """Return arrays as bars of `span` seconds."""
+    start, open_, high, low, close, volume, ticks, token = (column.tolist() for column in series)
+    return [
+        Bar(*fields)
+        for fields in zip(token, start, [span] * len(start), open_, high, low, close, volume, ticks, strict=True)
+    ]
+
+
+def merge(parts: Sequence[BarSeries]) -> BarSeries:
+    """Return all rows by time, one for each token and start: the one of the latest part."""
+    whole = parts[0] if len(parts) == 1 else BarSeries(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
+    if bool((np.diff(whole.start) > 0).all()):
+        return whole
+    order = np.lexsort((whole.token, whole.start))  # stable: of equal keys the latest part comes last
+    start, token = whole.start[order], whole.token[order]
+    last = np.ones(len(order), np.bool_)
+    last[:-1] = (start[1:] != start[:-1]) | (token[1:] != token[:-1])
+    return whole.pick(order[last])

@@ -1,0 +1,136 @@
+"""Times as files of others write them: ISO, Indian dates, epochs, whole numbers; in which zone, at which end of the bar."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from compiled.model import SECOND
+from engine.errors import DataError
+from engine.history.series import Ints
+from engine.market.arrow import packed
+
+IST_NS = 19_800 * SECOND
+DAY_NS = 86_400 * SECOND
+Zone = Literal["IST", "UTC"]
+Side = Literal["start", "end"]
+
+DATES = ("%d-%m-%Y", "%d/%m/%Y", "%d-%b-%Y", "%d %b %Y", "%d.%m.%Y", "%Y/%m/%d", "%Y%m%d", "%m/%d/%Y", "%m-%d-%Y")
+"""Day first, as India writes it, before month first: what both can be is read as the first."""
+TIMES = ("", " %H:%M:%S", " %H:%M", " %H%M%S", " %H%M", "T%H:%M:%S", " %I:%M:%S %p", " %I:%M %p")
+EPOCHS = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, SECOND))
+"""From which size on a number counts ns, µs, ms or seconds."""
+
+
+class Stamps(NamedTuple):
+    """Times in ns: since the epoch in UTC where `zoned`, else of the clock on some wall; -2**63 where there is none."""
+
+    ns: Ints
+    zoned: bool
+    written: str
+
+
+NONE = np.iinfo(np.int64).min
+
+
+def read_stamps(column: pa.ChunkedArray, where: str) -> Stamps:
+    """Return the times of a column; `where` names it in an error. Raises `DataError` in one line."""
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        return Stamps(_ns(column.cast(pa.timestamp("ns", kind.tz))), kind.tz is not None, str(kind))
+    if pa.types.is_date(kind):
+        return Stamps(_ns(column.cast(pa.timestamp("ns"))), zoned=False, written="dates")
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return _counted(column, where)
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise DataError(f"{where}: expected times, got {kind}")
+    text = pc.utf8_trim_whitespace(column)
+    for to, zoned, written in (
+        (pa.timestamp("ns"), False, "ISO"),
+        (pa.timestamp("ns", "UTC"), True, "ISO with a zone"),
+    ):
+        try:
+            return Stamps(_ns(text.cast(to)), zoned, written)
+        except pa.ArrowInvalid:
+            continue
+    first = next((value.as_py() for value in text if value.is_valid and value.as_py()), None)
+    if first is not None and first.isascii() and first.isdigit() and len(first) != 8:
+        try:
+            return _counted(text.cast(pa.int64()), where)
+        except pa.ArrowInvalid:
+            raise DataError(f"{where}: not all of it are whole numbers, as {first!r} is") from None
+    if first is not None and _is_iso(first):
+        row, wrong = next(
+            (n, value.as_py()) for n, value in enumerate(text) if value.is_valid and not _is_iso(value.as_py())
+        )
+        raise DataError(f"{where}: row {row + 1}: {wrong!r} is no time as {first!r} is")
+    return _formatted(text, first, where)
+
+
+def join_date_and_time(dates: pa.ChunkedArray, times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return one column of text from a column of dates and one of times of day."""
+    clock = times.cast(pa.string())
+    if not pc.any(pc.match_substring(clock, ":")).as_py():
+        width = 6 if (pc.max(pc.utf8_length(clock)).as_py() or 0) > 4 else 4
+        clock = pc.utf8_lpad(clock, width, "0")
+    return pc.binary_join_element_wise(dates.cast(pa.string()), clock, " ")
+
+
+def _is_iso(text: str) -> bool:
+    for kind in (pa.timestamp("ns"), pa.timestamp("ns", "UTC")):
+        try:
+            pa.scalar(text).cast(kind)
+        except pa.ArrowInvalid:
+            continue
+        return True
+    return False
+
+
+def _counted(column: pa.ChunkedArray, where: str) -> Stamps:
+    numbers = column.cast(pa.float64(), safe=False)
+    largest = pc.max(numbers).as_py()
+    if largest is None:
+        return Stamps(np.full(len(column), NONE, np.int64), zoned=True, written="nothing")
+    if 19_000_101 <= largest <= 29_991_231:
+        return _formatted(column.cast(pa.int64()).cast(pa.string()), str(int(largest)), where)
+    unit = next(unit for least, unit in EPOCHS if largest >= least)
+    known = column.is_valid().to_numpy()
+    whole = pc.fill_null(column.cast(pa.int64(), safe=False), 0)
+    ns = np.where(known, packed(whole, np.int64) * unit, NONE)
+    return Stamps(
+        ns,
+        zoned=True,
+        written={1: "epoch in ns", 1_000: "epoch in µs", 1_000_000: "epoch in ms"}.get(unit, "epoch in s"),
+    )
+
+
+def _formatted(text: pa.ChunkedArray, first: str | None, where: str) -> Stamps:
+    if first is None:
+        return Stamps(np.full(len(text), NONE, np.int64), zoned=False, written="nothing")
+    known = text.is_valid().to_numpy() & pc.greater(pc.utf8_length(pc.fill_null(text, "")), 0).to_numpy()
+    best: tuple[int, str] | None = None
+    for form in (date + time for date in DATES for time in TIMES):
+        if _parsed(pa.chunked_array([[first]]), form).null_count:
+            continue
+        parsed = _parsed(text, form)
+        wrong = known & parsed.is_null().to_numpy()
+        if not wrong.any():
+            return Stamps(_ns(parsed.cast(pa.timestamp("ns"))), zoned=False, written=form)
+        row = int(np.argmax(wrong))
+        best = max(best or (row, form), (row, form))
+    if best is None:
+        raise DataError(f"{where}: {first!r} is no time")
+    raise DataError(
+        f"{where}: row {best[0] + 1}: {text[best[0]].as_py()!r} is no time as {best[1]!r}, which the rows before are"
+    )
+
+
+def _parsed(text: pa.ChunkedArray, form: str) -> pa.ChunkedArray:
+    return pc.strptime(text, format=form, unit="s", error_is_null=True)
+
+
+def _ns(column: pa.ChunkedArray) -> Ints:
+    known = column.is_valid().to_numpy()
+    counts = packed(pc.fill_null(column.cast(pa.int64()), 0), np.int64)
+    return counts if known.all() else np.where(known, counts, NONE)

@@ -1,0 +1,204 @@
+"""SQL over everything that is stored, read-only: bars and instruments as they lie on disk, the records of a run beside them.
+
+bars          symbol, span, version, start (IST), open, high, low, close (rupees), volume, ticks, token
+instruments   the last kept dump, with Kite's columns
+trades, orders, fills, and the other tables of a run: as docs/store.md has them
+"""
+
+import contextlib
+import csv
+import json
+import sqlite3
+import sys
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import duckdb
+import pyarrow as pa
+
+from engine.errors import ConfigError, DataError, OperatorError
+from engine.ops.files import replacing
+from engine.texts import cell, plain
+from store.schema import connect, refusal
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+IST = timezone(timedelta(hours=5, minutes=30), "IST")
+SHOWN = 40
+READING = frozenset({"SELECT", "EXPLAIN"})
+E4 = "1e4"
+
+FIELDS = f"""token, CAST(start AS TIMESTAMPTZ) AS start, open * unit / {E4} AS open,
+    (greatest(open, close) + upper_wick) * unit / {E4} AS high, (least(open, close) - lower_wick) * unit / {E4} AS low,
+    close * unit / {E4} AS close, volume, ticks"""
+STORED = "SELECT version, CAST(span AS BIGINT) AS span, symbol, {fields} FROM read_parquet([{paths}], hive_partitioning = true, hive_types_autocast = false)"
+WAITING = """SELECT version, CAST(span AS BIGINT) AS span, symbol, {fields} FROM (
+    SELECT *, row_number() OVER (PARTITION BY version, span, symbol, token, start ORDER BY filename DESC) AS age
+    FROM read_parquet([{paths}], hive_partitioning = true, hive_types_autocast = false, filename = true)) WHERE age = 1"""
+NONE = """SELECT '' AS version, 0::BIGINT AS span, '' AS symbol, 0::BIGINT AS token, now() AS start, 0.0 AS open, 0.0 AS high,
+    0.0 AS low, 0.0 AS close, 0::BIGINT AS volume, 0::BIGINT AS ticks WHERE false"""
+"""No bars, with the columns of some."""
+
+
+def run(query: str, bars: Path, database: Path | None, dumps: Path, format: str, out: Path | None) -> int:
+    """Answer one SELECT as a table, CSV, JSON or Parquet, in a file or on standard output; return the number of rows.
+
+    Raises `ConfigError` for what is no query, `DataError` for what cannot be read, `OperatorError` for a full disk.
+    """
+    if out is None and format == "parquet" and sys.stdout.isatty():
+        raise ConfigError("parquet is no text for a terminal; name a file")
+    with contextlib.closing(duckdb.connect(":memory:")) as connection:
+        _open(connection, bars, database, dumps)
+        try:
+            _refuse_changes(connection, query)
+            answer: pa.Table = connection.sql(query).to_arrow_table()
+        except duckdb.Error as error:
+            raise ConfigError(f"the query: {_line(error)}") from None
+    if out is None:
+        sys.stdout.flush()
+        _write(sys.stdout.buffer, answer, format)
+        sys.stdout.buffer.flush()
+        return len(answer)
+    try:
+        with replacing(out) as fresh, fresh.open("wb") as file:
+            _write(file, answer, format)
+    except OSError as error:
+        raise OperatorError(f"cannot write {out}: {error.strerror or error}") from error
+    return len(answer)
+
+
+def _open(connection: "DuckDBPyConnection", bars: Path, database: Path | None, dumps: Path) -> None:
+    """Make the tables; afterwards nothing but the files of the bars can be read, and nothing written."""
+    connection.execute("SET TimeZone = 'Asia/Kolkata'")
+    stored = sorted(path for path in bars.glob("version=*/span=*/symbol=*/*.parquet") if path.name[0] != ".")
+    waiting = sorted(path for path in bars.glob("version=*/span=*/recent/*.parquet") if path.name[0] != ".")
+    try:
+        connection.execute(f"CREATE VIEW bars AS {_bars(stored, waiting)}")
+    except duckdb.Error as error:
+        raise DataError(f"bars under {bars} cannot be read: {_line(error)}") from None
+    kept = max(dumps.glob("**/*.csv*"), default=None, key=lambda path: path.name)
+    if kept is not None:
+        connection.execute(f"CREATE TABLE instruments AS FROM read_csv({_quoted(kept)}, all_varchar = false)")
+    if database is not None:
+        for name, table in _records(database):
+            connection.register(f"arrow_{name}", table)
+            connection.execute(f'CREATE TABLE "{name}" AS FROM "arrow_{name}"')
+            connection.unregister(f"arrow_{name}")
+    connection.execute(f"SET allowed_paths = [{', '.join(map(_quoted, [*stored, *waiting]))}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _bars(stored: list[Path], waiting: list[Path]) -> str:
+    """Return the query of all bars; one that waits in a batch replaces the one that stands in its symbol's file."""
+    parts = [
+        form.format(fields=FIELDS, paths=", ".join(map(_quoted, paths)))
+        for form, paths in ((STORED, stored), (WAITING, waiting))
+        if paths
+    ]
+    if not stored or not waiting:
+        return parts[0] if parts else NONE
+    keys = "version, span, symbol, token, start"
+    return f"WITH fresh AS ({parts[1]}) SELECT * FROM ({parts[0]}) WHERE ({keys}) NOT IN (SELECT ({keys}) FROM fresh) UNION ALL FROM fresh"  # noqa: S608 - the paths are quoted
+
+
+def _records(database: Path) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the tables of a run's database; money is in paise and times in ns UTC, as they stand there."""
+    try:
+        with contextlib.closing(connect(database, write=False)) as connection:
+            names = [
+                row[0]
+                for row in connection.execute(
+                    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+                )
+            ]
+            for name in names:
+                cursor = connection.execute(f'SELECT * FROM "{name}"')  # noqa: S608 - a name out of the schema
+                columns = [column[0] for column in cursor.description]
+                rows = cursor.fetchall()
+                yield name, pa.table({column: _array([row[n] for row in rows]) for n, column in enumerate(columns)})
+    except sqlite3.Error as error:
+        raise refusal(database, error) from error
+
+
+def _array(values: list[Any]) -> pa.Array:
+    """Return a column of SQLite, whose cells are free to differ in type: as text where they do."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int} or kinds <= {int, float}:
+        return pa.array(values, pa.int64() if kinds <= {int} else pa.float64())
+    return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _refuse_changes(connection: "DuckDBPyConnection", query: str) -> None:
+    statements = connection.extract_statements(query)
+    if len(statements) != 1:
+        raise ConfigError(f"the query: expected one statement, got {len(statements)}")
+    kind = statements[0].type.name
+    if kind not in READING:
+        raise ConfigError(f"the query: {kind} changes something, and nothing is changed here; ask with SELECT")
+
+
+def _write(file: BinaryIO, answer: pa.Table, format: str) -> None:
+    if format == "parquet":
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        pq.write_table(answer, file, compression="zstd")
+        return
+    names = answer.column_names
+    rows = ([_said(value) for value in row.values()] for row in answer.to_pylist())
+    if format == "json":
+        lines = [dict(zip(names, row, strict=True)) for row in rows]
+        file.write(json.dumps(lines, default=str).encode() + b"\n")
+    elif format == "csv":
+        with _text(file) as text:
+            table = csv.writer(text, lineterminator="\n")
+            table.writerow(names)
+            table.writerows([cell(value) if isinstance(value, str) else value for value in row] for row in rows)
+    else:
+        file.write(_aligned(names, list(rows)).encode())
+
+
+@contextlib.contextmanager
+def _text(file: BinaryIO) -> Iterator[Any]:
+    import io  # noqa: PLC0415
+
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    try:
+        yield text
+    finally:
+        text.detach()
+
+
+def _aligned(names: list[str], rows: list[list[object]]) -> str:
+    shown = [[plain("" if value is None else str(value)) for value in row] for row in rows[:SHOWN]]
+    lines = [names, *shown]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(names))]
+    right = [bool(rows) and isinstance(rows[0][n], int | float | Decimal) for n in range(len(names))]
+    text = "".join(
+        "  ".join(
+            each.rjust(width) if to_right else each.ljust(width)
+            for each, width, to_right in zip(line, widths, right, strict=True)
+        ).rstrip()
+        + "\n"
+        for line in lines
+    )
+    return text + (f"… {len(rows) - SHOWN:,} more rows: --format csv\n" if len(rows) > SHOWN else "")
+
+
+def _said(value: object) -> object:
+    if isinstance(value, datetime):
+        moment = value.astimezone(IST) if value.tzinfo else value
+        return moment.isoformat(sep=" ", timespec="seconds" if not moment.microsecond else "microseconds")
+    return str(value) if isinstance(value, date | timedelta | list | dict | bytes) else value
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path.absolute()).replace("'", "''") + "'"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,488 @@
+"""The history from the command line: bring bars in, see what there is, what is missing and what is wrong."""
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from cyclopts import App, Parameter
+
+from engine.config import paths
+from engine.errors import ConfigError, DataError, NothingFound, in_words
+from engine.modes import Mode
+from engine.texts import plain
+
+if TYPE_CHECKING:
+    from engine.history.expected import ExpectedBars, MissingRun
+    from engine.history.importing import ImportReport
+    from store.bars.parquet import ParquetBars
+
+DONE, FAILED = 0, 1
+SHOWN = 40
+"""Lines on a terminal; --json tells all."""
+END_OF_TIME = 2**62
+
+Folder = Annotated[Path | None, Parameter(help="Folder of bars instead of the history.")]
+ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
+Symbols = Annotated[str, Parameter(help="Only these, with commas between.")]
+Version = Annotated[str, Parameter(help="Which version of the bars; empty: all, or the one there is.")]
+Span = Annotated[int, Parameter(help="Length of the bars in seconds; 0: all, or the one there is.")]
+From = Annotated[str, Parameter(name="--from", help="First day, YYYY-MM-DD; empty: the first bar's.")]
+To = Annotated[str, Parameter(name="--to", help="Last day, YYYY-MM-DD; empty: the last bar's.")]
+Exchange = Annotated[Literal["NSE", "BSE", "NFO", "BFO"], Parameter(help="Whose hours count.")]
+Kind = Annotated[Literal["EQ", "INDEX", "FUT", "OPT"], Parameter(help="What the hours are those of.")]
+
+bars = App(
+    name="bars",
+    help="Bring bars in, and see what there is, what is missing and what is wrong.",
+    help_format="plaintext",
+)
+
+
+class Chosen(NamedTuple):
+    """The bars a command is about: one version and span of some symbols."""
+
+    store: "ParquetBars"
+    version: str
+    span: int
+    symbols: tuple[str, ...]
+
+
+@bars.command(name="import")
+def import_(
+    path: Annotated[Path, Parameter(help="A CSV or Parquet file, or a folder of them.")],
+    *,
+    symbol: Annotated[str, Parameter(help="Whose bars; empty: by a column, or by the file's name.")] = "",
+    column: Annotated[
+        tuple[str, ...], Parameter(name="--map", help="ROLE=COLUMN where the guess is wrong; may be repeated.")
+    ] = (),
+    zone: Annotated[
+        Literal["", "IST", "UTC"], Parameter(help="Of times without a zone; empty: whichever lies within the session.")
+    ] = "",
+    stamp: Annotated[
+        Literal["", "start", "end"], Parameter(help="What a bar's time names; empty: by the first and last of a day.")
+    ] = "",
+    span: Annotated[int, Parameter(help="Length of the bars in seconds; 0: by their distance.")] = 0,
+    exchange: Exchange = "NSE",
+    kind: Kind = "EQ",
+    outside: Annotated[bool, Parameter(negative="", help="Keep bars outside the session, too.")] = False,
+    version: Annotated[str, Parameter(help="Version to store them under.")] = "imported",
+    dry_run: Annotated[bool, Parameter(negative="", help="Only tell what would be stored.")] = False,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Bring files of bars in; what is there already stays, the same bar again replaces itself."""
+    from engine.history.files import files_in, read_table  # noqa: PLC0415
+    from engine.history.importing import Options, imported  # noqa: PLC0415
+
+    if not 0 <= span <= 86_400:
+        raise ConfigError(f"span {span}: expected 1 to 86400 seconds, or 0")
+    options = Options(symbol.upper(), span, zone or None, stamp or None, outside)
+    store, expected = _store(folder, config), _expected(exchange, kind)
+    rows: list[dict[str, object]] = []
+    refused = 0
+    for file in files_in(path):
+        try:
+            table = read_table(file, _mapping(column))
+            found = list(imported(table, options, expected))
+        except DataError as error:
+            if path.is_file():
+                raise
+            refused += 1
+            sys.stderr.write(f"patang: {plain(str(error))}\n")
+            continue
+        for one in found:
+            if not dry_run and len(one.series.start):
+                store.write_columns(one.symbol, one.report.span, version, one.series)
+            rows.append(
+                {
+                    "file": str(file),
+                    "format": table.layout.format,
+                    "columns": table.layout.column,
+                    **_report(one.report),
+                }
+            )
+            if not as_json:
+                _tell(file, str(table.layout), one.report)
+    total = sum(int(str(row["bars"])) for row in rows)
+    if as_json:
+        sys.stdout.write(json.dumps({"version": version, "bars": total, "stored": not dry_run, "series": rows}) + "\n")
+    else:
+        what = "would be stored" if dry_run else f"stored as version {version}"
+        sys.stderr.write(plain(f"{total:,} bars of {len(rows)} series {what}\n"))
+    if not total:
+        raise NothingFound(f"no bars in {path}")
+    return FAILED if refused else DONE
+
+
+@bars.command
+def download(
+    *,
+    symbols: Annotated[str, Parameter(help="Whose bars, with commas between; @FILE: a line each.")],
+    first: Annotated[str, Parameter(name="--from", help="First day, YYYY-MM-DD.")],
+    last: Annotated[str, Parameter(name="--to", help="Last day, YYYY-MM-DD; empty: today.")] = "",
+    span: Annotated[int, Parameter(help="Length of the bars in seconds, as the broker has them.")] = 60,
+    exchange: Exchange = "NSE",
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Store the broker's history as version vendor, within its rates; what is there already is not asked for again."""
+    from tui.bars_download import fetch  # noqa: PLC0415
+    from tui.launch import configuration  # noqa: PLC0415
+    from tui.market_commands import a_day  # noqa: PLC0415
+
+    names, days = _listed(symbols), (a_day(first), a_day(last))
+    if days[0] > days[1]:
+        raise ConfigError(f"--from {first} is after --to {last or 'today'}")
+    values = configuration(config)
+    where = folder or paths(values, os.environ).history
+    return fetch(values, where, names, *days, span, exchange, as_json=as_json)
+
+
+@bars.command(name="list")
+def list_(
+    *,
+    symbols: Symbols = "",
+    version: Version = "",
+    span: Span = 0,
+    exchange: Exchange = "NSE",
+    kind: Kind = "EQ",
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """List what there is: from when to when, how many bars, how many are missing in between, bytes on disk."""
+    from engine.history.expected import missing_starts  # noqa: PLC0415
+    from engine.market.calendar import ist_day  # noqa: PLC0415
+
+    store, expected, wanted = _store(folder, config), _expected(exchange, kind), _names(symbols)
+    rows: list[dict[str, object]] = []
+    for each in store.contents():
+        if (
+            each.version == (version or each.version)
+            and each.span == (span or each.span)
+            and each.symbol in (wanted or {each.symbol})
+        ):
+            starts = store.starts(each.symbol, each.span, each.version)
+            first, last = ist_day(int(starts[0])), ist_day(int(starts[-1]))
+            gaps = missing_starts(starts, expected.between(first, last, each.span))
+            rows.append(
+                {
+                    "symbol": each.symbol, "span": each.span, "version": each.version, "from": str(first), "to": str(last),
+                    "bars": len(starts), "missing": len(gaps), "bytes": each.size,
+                }
+            )  # fmt: skip
+    if not rows:
+        raise NothingFound(f"no such bars in {_folder(folder, config)}: see patang bars import")
+    _table(rows, as_json=as_json, summary=f"{len(rows)} series, {sum(int(str(row['bars'])) for row in rows):,} bars")
+    return DONE
+
+
+@bars.command
+def gaps(
+    *,
+    symbols: Symbols = "",
+    first: From = "",
+    last: To = "",
+    version: Version = "",
+    span: Span = 0,
+    least: Annotated[int, Parameter(help="Only runs of at least so many bars.")] = 1,
+    exchange: Exchange = "NSE",
+    kind: Kind = "EQ",
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Tell which bars the calendar expects and nobody has, by symbol and day; first those that every symbol lacks."""
+    import numpy as np  # noqa: PLC0415
+
+    from engine.history.expected import missing_runs, missing_starts  # noqa: PLC0415
+
+    chosen, expected = _chosen(folder, config, symbols, version, span), _expected(exchange, kind)
+    lacking, ranges = {}, []
+    for symbol in chosen.symbols:
+        starts = chosen.store.starts(symbol, chosen.span, chosen.version)
+        ranges.append(_days(starts, first, last))
+        lacking[symbol] = missing_starts(starts, expected.between(*ranges[-1], chosen.span))
+    whole = expected.between(min(low for low, _ in ranges), max(high for _, high in ranges), chosen.span)
+    shared = reduce(np.intersect1d, lacking.values())
+    named = {f"all {len(lacking)}": shared} | lacking if len(lacking) > 1 else lacking
+    runs = [run for name, absent in named.items() for run in missing_runs(name, absent, whole, chosen.span)]
+    rows = [_run(run) for run in runs if run.bars >= least]
+    missing = sum(map(len, lacking.values()))
+    summary = f"{missing:,} bars are missing of {len(lacking)} symbols, {len(shared):,} of them of every one"
+    if whole.unknown:
+        summary += f"; hours not known: {', '.join(map(str, whole.unknown))}"
+    _table(rows, as_json=as_json, summary=summary)
+    return DONE
+
+
+@bars.command
+def check(
+    *,
+    symbols: Symbols = "",
+    first: From = "",
+    last: To = "",
+    version: Version = "",
+    span: Span = 0,
+    exchange: Exchange = "NSE",
+    kind: Kind = "EQ",
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Look for bars that cannot be true or are likely wrong; each kind has a code. Exits with 1 where there are some."""
+    from engine.history.checks import check as findings  # noqa: PLC0415
+    from store.export import ist  # noqa: PLC0415
+
+    chosen, expected = _chosen(folder, config, symbols, version, span), _expected(exchange, kind)
+    rows: list[dict[str, object]] = []
+    for symbol in chosen.symbols:
+        series = chosen.store.columns(symbol, chosen.span, *_range(first, last), chosen.version)
+        if len(series.start):
+            wanted = expected.between(*_days(series.start, first, last), chosen.span)
+            rows += [
+                {"symbol": symbol, "code": each.code, "bars": each.total, "first": ist(each.starts[0]), "why": each.why}
+                for each in findings(series, chosen.span, wanted)
+            ]
+    counts = Counter(str(row["code"]) for row in rows)
+    text = ", ".join(f"{code} {count}" for code, count in sorted(counts.items())) or "nothing found"
+    _table(rows, as_json=as_json, summary=f"{len(chosen.symbols)} symbols of version {chosen.version}: {text}")
+    return FAILED if rows else DONE
+
+
+@bars.command
+def export(
+    *,
+    symbols: Symbols = "",
+    first: From = "",
+    last: To = "",
+    version: Version = "",
+    span: Span = 0,
+    format: Annotated[Literal["csv", "json", "parquet"], Parameter(help="How to write it.")] = "csv",
+    out: Annotated[Path | None, Parameter(help="File to write; without one, stdout.")] = None,
+    actions: Annotated[
+        Path | None, Parameter(help="Adjusted by these corporate actions (Parquet) to the last bar's day.")
+    ] = None,
+    folder: Folder = None,
+    config: ConfigFile = None,
+) -> int:
+    """Write bars for other programs."""
+    from engine.market.actions import Actions  # noqa: PLC0415
+    from store.export import BarRange  # noqa: PLC0415
+    from store.export import export as write  # noqa: PLC0415
+
+    chosen = _chosen(folder, config, symbols, version, span)
+    book = Actions.load(actions) if actions else None
+    source, (start, end) = _folder(folder, config), _range(first, last)
+    count = write(
+        source,
+        "bars",
+        out,
+        format,
+        BarRange(chosen.store, chosen.symbols, chosen.span, start, end, chosen.version, book),
+    )
+    if not count:
+        raise NothingFound(f"no such bars in {source}")
+    sys.stderr.write(plain(f"{count:,} bars of {len(chosen.symbols)} symbols{f' in {out}' if out else ''}\n"))
+    return DONE
+
+
+@bars.command
+def compact(*, folder: Folder = None, config: ConfigFile = None) -> int:
+    """Move what waits in small files into the files of its symbols."""
+    _store(folder, config).fold()
+    return DONE
+
+
+@bars.command
+def sql(
+    query: Annotated[str, Parameter(help="One SELECT, in DuckDB's SQL.")],
+    *,
+    mode: Annotated[
+        Mode | None, Parameter(help="Whose last run the tables trades, orders and fills are of; empty: as configured.")
+    ] = None,
+    database: Annotated[Path | None, Parameter(help="Database to read instead.")] = None,
+    format: Annotated[Literal["table", "csv", "json", "parquet"], Parameter(help="How to write it.")] = "table",
+    out: Annotated[Path | None, Parameter(help="File to write; without one, stdout.")] = None,
+    folder: Folder = None,
+    config: ConfigFile = None,
+) -> int:
+    """Ask bars, trades, orders, fills and instruments in SQL; nothing can be changed by it."""
+    from store.queries import run  # noqa: PLC0415
+    from tui.launch import configuration  # noqa: PLC0415
+    from tui.runs import latest_database  # noqa: PLC0415
+
+    values = configuration(config)
+    source = database
+    if source is None:
+        with suppress(NothingFound):
+            source = latest_database(values, mode or values.desk.mode)
+    dumps = paths(values, os.environ).state / "instruments"
+    count = run(query, folder or paths(values, os.environ).history, source, dumps, format, out)
+    sys.stderr.write(f"{count:,} rows{plain(f' in {out}') if out else ''}\n")
+    return DONE
+
+
+# what the commands share
+
+
+def _folder(folder: Path | None, config: Path | None) -> Path:
+    if folder is not None:
+        return folder
+    from tui.launch import configuration  # noqa: PLC0415
+
+    return paths(configuration(config), os.environ).history
+
+
+def _store(folder: Path | None, config: Path | None) -> "ParquetBars":
+    from store.bars.parquet import ParquetBars  # noqa: PLC0415
+
+    return ParquetBars(_folder(folder, config))
+
+
+def _expected(exchange: str, kind: str) -> "ExpectedBars":
+    from engine.history.expected import ExpectedBars  # noqa: PLC0415
+    from engine.market.calendar import Calendar  # noqa: PLC0415
+
+    return ExpectedBars(Calendar.load(), exchange, kind)
+
+
+def _chosen(folder: Path | None, config: Path | None, symbols: str, version: str, span: int) -> Chosen:
+    """Return the one version and span that is meant; raise `ConfigError` where there are several to choose from."""
+    store = _store(folder, config)
+    there = [
+        each for each in store.contents()
+        if each.version == (version or each.version) and each.span == (span or each.span)
+    ]  # fmt: skip
+    kinds = sorted({(each.version, each.span) for each in there})
+    if not kinds:
+        raise NothingFound(f"no such bars in {_folder(folder, config)}: see patang bars import")
+    if len(kinds) > 1:
+        each = "; ".join(f"--version {name} --span {seconds}" for name, seconds in kinds)
+        raise ConfigError(f"there are several kinds of bars, choose one: {each}")
+    known = [each.symbol for each in there]
+    wanted = _names(symbols)
+    if strange := sorted(wanted - {*known}):
+        raise DataError(
+            f"no bars of {', '.join(strange)}; there are {', '.join(known[:SHOWN])}{' …' if len(known) > SHOWN else ''}"
+        )
+    return Chosen(store, *kinds[0], tuple(name for name in known if not wanted or name in wanted))
+
+
+def _names(symbols: str) -> set[str]:
+    return {*_listed(symbols)}
+
+
+def _listed(symbols: str) -> list[str]:
+    """Return the names, in their order; `@FILE` stands for the lines of a file."""
+    if symbols.startswith("@"):
+        try:
+            symbols = ",".join(Path(symbols[1:]).read_text(encoding="utf-8").split())
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{symbols[1:]}: {in_words(error)}") from None
+    return list(dict.fromkeys(name.strip().upper() for name in symbols.split(",") if name.strip()))
+
+
+def _mapping(columns: Sequence[str]) -> dict[str, str]:
+    for text in columns:
+        if "=" not in text:
+            raise ConfigError(f"--map {text}: expected ROLE=COLUMN")
+    return dict(text.split("=", 1) for text in columns)
+
+
+def _range(first: str, last: str) -> tuple[int, int]:
+    """Return [start, end) in ns UTC of the days from `first` to `last`."""
+    from datetime import timedelta  # noqa: PLC0415
+
+    from engine.market.calendar import midnight  # noqa: PLC0415
+    from tui.market_commands import a_day  # noqa: PLC0415
+
+    start = midnight(a_day(first)) if first else 0
+    end = midnight(a_day(last) + timedelta(days=1)) if last else END_OF_TIME
+    if start >= end:
+        raise ConfigError(f"--from {first} is after --to {last}")
+    return start, end
+
+
+def _days(starts: Any, first: str, last: str) -> tuple[date, date]:
+    from engine.market.calendar import ist_day  # noqa: PLC0415
+    from tui.market_commands import a_day  # noqa: PLC0415
+
+    return a_day(first) if first else ist_day(int(starts[0])), a_day(last) if last else ist_day(int(starts[-1]))
+
+
+def _report(report: "ImportReport") -> dict[str, object]:
+    from store.export import ist  # noqa: PLC0415
+
+    return {
+        "symbol": report.symbol, "span": report.span, "zone": report.zone, "stamp": report.side, "rows": report.rows,
+        "bars": report.bars, "first": ist(report.first) if report.bars else None,
+        "last": ist(report.last) if report.bars else None, "rounded": report.rounded,
+        "left_out": [{"why": left.why, "rows": left.total, "first": list(left.rows)} for left in report.left_out],
+        "hours_not_known": [str(day) for day in report.unknown],
+    }  # fmt: skip
+
+
+def _tell(file: Path, columns: str, report: "ImportReport") -> None:
+    fields = _report(report)
+    lines = [
+        f"{report.symbol}  {report.bars:,} bars of {report.span} s  {fields['first']} to {fields['last']}",
+        f"  {file.name}: {columns}; times {report.zone}, of the {report.side} of each bar",
+    ]
+    lines += [
+        f"  {left.total:,} rows left out, {left.why}: row {', '.join(map(str, left.rows))}{' …' if left.total > len(left.rows) else ''}"
+        for left in report.left_out
+    ]
+    if report.rounded:
+        lines.append(f"  {report.rounded:,} bars had prices finer than 0.0001: rounded")
+    if report.unknown:
+        lines.append(f"  hours not known, so not checked: {', '.join(map(str, report.unknown))}")
+    sys.stdout.write("".join(f"{plain(line)}\n" for line in lines))
+
+
+def _run(run: "MissingRun") -> dict[str, object]:
+    from store.export import ist  # noqa: PLC0415
+
+    return {
+        "symbol": run.symbol, "from": ist(run.start)[:16].replace("T", " "), "to": ist(run.end)[:16].replace("T", " "),
+        "bars": run.bars, "whole_days": run.days,
+    }  # fmt: skip
+
+
+def _table(rows: Sequence[Mapping[str, object]], *, as_json: bool, summary: str) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(list(rows)) + "\n")
+        return
+    if rows:
+        lines = [list(rows[0]), *([*map(_cell, row.values())] for row in rows[:SHOWN])]
+        widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
+        sys.stdout.writelines(_aligned(lines, widths, rows[0]))
+    if len(rows) > SHOWN:
+        sys.stderr.write(f"and {len(rows) - SHOWN:,} more: see --json\n")
+    sys.stderr.write(plain(summary) + "\n")
+
+
+def _aligned(lines: Sequence[Sequence[str]], widths: Sequence[int], first: Mapping[str, object]) -> Iterator[str]:
+    right = [isinstance(value, int) and not isinstance(value, bool) for value in first.values()]
+    for line in lines:
+        cells = [
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(line, widths, right, strict=True)
+        ]
+        yield "  ".join(cells).rstrip() + "\n"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return f"{value:,}" if isinstance(value, int) else plain(str(value))

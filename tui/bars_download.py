@@ -1,0 +1,142 @@
+"""The broker's history into the store: resumable, at the broker's pace, with progress on stderr."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import NamedTuple, final
+
+from brokers.kite.history import Progress, Result, Wanted, download, windows
+from brokers.kite.rest import KiteBroker
+from compiled.model import Bar, Instrument
+from engine.config import Config
+from engine.errors import DataError, OperatorError
+from engine.history.expected import DAY_S, ExpectedBars, missing_starts
+from engine.history.importing import day_starts
+from engine.history.series import from_bars, to_bars
+from engine.market.calendar import ist_day, midnight
+from engine.texts import plain
+from store.bars.parquet import ParquetBars
+from tui.doctor import endpoint
+from tui.login import Place
+from tui.pace import clock_at
+from tui.wiring import calendar_of
+
+DONE, FAILED = 0, 1
+VENDOR = "vendor"
+TOLD_S = 1.0
+NAMED = 5
+
+
+class State(NamedTuple):
+    """What the store has of what was asked for: bars, expected ones that are missing, parts the broker did not give."""
+
+    symbol: str
+    span: int
+    version: str
+    bars: int
+    missing: int
+    not_had: int
+
+
+@final
+class ProgressLine:
+    """Says how far a download is: windows, bars, bars a second, time left; on a terminal over itself."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._bars = total, 0, 0
+        self._began = self._told = time.monotonic()
+        self._over = sys.stderr.isatty()
+
+    def add(self, bars: int) -> None:
+        """Count one window; tell at most once a second, and the last."""
+        self._done, self._bars = self._done + 1, self._bars + bars
+        now = time.monotonic()
+        if now - self._told < TOLD_S and self._done < self._total:
+            return
+        self._told, took = now, now - self._began
+        left = took / self._done * (self._total - self._done)
+        text = f"{self._done} of {self._total} windows, {self._bars:,} bars, {self._bars / max(took, 1e-9):,.0f} a second, {left:.0f} s left"
+        sys.stderr.write(f"\r{text}\x1b[K" if self._over else f"{text}\n")
+        if self._over and self._done >= self._total:
+            sys.stderr.write("\n")
+        sys.stderr.flush()
+
+
+def fetch(
+    config: Config, folder: Path, names: Sequence[str], first: date, last: date, span: int, exchange: str, *, as_json: bool
+) -> int:  # fmt: skip
+    """Store the broker's bars of the days from `first` to `last`; return 1 where a part was not to be had."""
+    with endpoint(config) as place:
+        results = asyncio.run(_fetch(config, place, folder, names, first, last, span, exchange))
+    if as_json:
+        sys.stdout.write(json.dumps([state._asdict() for state in results]) + "\n")
+    else:
+        for state in results:
+            left = f", {state.not_had} parts were not to be had: ask again" if state.not_had else ""
+            line = f"{state.symbol}  {state.bars:,} bars, {state.missing:,} expected are missing{left}"
+            sys.stdout.write(plain(line) + "\n")
+    return FAILED if any(state.not_had for state in results) else DONE
+
+
+async def _fetch(
+    config: Config, place: Place, folder: Path, names: Sequence[str], first: date, last: date, span: int, exchange: str
+) -> list[State]:  # fmt: skip
+    clock, calendar = clock_at(place.rest), calendar_of(config)
+    broker = KiteBroker(
+        place.rest, place.api_key, place.token or "none", clock, 4, config.broker.timeout_s, source=config.broker.bind_ip,
+        environment=config.broker.environment,
+    )  # fmt: skip
+    store, expected = ParquetBars(folder), ExpectedBars(calendar, exchange)
+    try:
+        wanted = [
+            Wanted(instrument, span, midnight(first), midnight(last + timedelta(days=1)))
+            for instrument in _named(await broker.instruments(exchange), names, exchange)
+        ]
+        progress = Progress(folder / f"download-{exchange}.jsonl")
+        todo = sum(1 for each in wanted for _ in windows(each, progress.missing(each)))
+        line = ProgressLine(todo)
+
+        def keep(each: Wanted, bars: list[Bar]) -> None:
+            if bars:
+                store.write(_placed(bars, span, expected), {int(each.instrument.token): each.instrument.symbol}, VENDOR)
+            line.add(len(bars))
+
+        results = await download(broker, wanted, keep, progress, calendar, clock)
+        store.fold()
+    finally:
+        await broker.close()
+    today = ist_day(clock.now())
+    return [_state(store, result, expected, today) for result in results]
+
+
+def _state(store: ParquetBars, result: Result, expected: ExpectedBars, today: date) -> State:
+    """Return how far one instrument is; what has not been traded yet is not missing."""
+    wanted, symbol = result.wanted, result.wanted.instrument.symbol
+    starts = store.starts(symbol, wanted.span, VENDOR)
+    starts = starts[(starts >= wanted.start) & (starts < wanted.end)]
+    last = min(ist_day(wanted.end - 1), today - timedelta(days=1))
+    lacking = missing_starts(starts, expected.between(ist_day(wanted.start), last, wanted.span))
+    unread = sum(1 for since, _ in result.unread if since < midnight(today))
+    return State(symbol, wanted.span, VENDOR, len(starts), len(lacking), unread)
+
+
+def _placed(bars: list[Bar], span: int, expected: ExpectedBars) -> list[Bar]:
+    """Return bars as the store has them: a day's bar starts with its session."""
+    if span < DAY_S:
+        return bars
+    series = from_bars(bars)
+    return to_bars(series._replace(start=day_starts(series.start, expected)), span)
+
+
+def _named(listed: Sequence[Instrument], names: Sequence[str], exchange: str) -> list[Instrument]:
+    by_symbol = {each.symbol: each for each in listed}
+    if strange := [name for name in names if name not in by_symbol]:
+        more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
+        raise DataError(f"{exchange} lists no {', '.join(strange[:NAMED])}{more}: see patang instruments find")
+    if not names:
+        raise OperatorError("whose bars? name them: --symbols INFY,SBIN or --symbols @FILE")
+    return [by_symbol[name] for name in names]
