@@ -21,6 +21,7 @@ HINTS = {
     sqlite3.SQLITE_READONLY: "it is read-only: give this user the right to write",
     sqlite3.SQLITE_BUSY: "another program holds it locked: close that program",
     sqlite3.SQLITE_LOCKED: "another program holds it locked: close that program",
+    sqlite3.SQLITE_PROTOCOL: "another program holds it locked: close that program",
     sqlite3.SQLITE_IOERR: "the disk refuses to write: check its space, quota and health",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: name a folder that exists and is writable",
     sqlite3.SQLITE_CORRUPT: "it is damaged: restore a copy, or save what can be read with sqlite3 and its .recover",

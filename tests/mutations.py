@@ -205,7 +205,7 @@ ENGINE = (
         "a comparison takes what is still looked for for a difference", PACING,
         " and not loop.gateway.lookups.seeking", "",
     ),
-    Mutant("a GTT that has fired counts as missing shares", DIFFERENCES, " or token in behind", ""),
+    Mutant("a GTT that has fired counts as missing shares", DIFFERENCES, " or token in fired", ""),
     Mutant(
         "financed shares are no delivery", DIFFERENCES,
         "frozenset({Product.CNC.name, Product.MTF.name})", "frozenset({Product.CNC.name})",

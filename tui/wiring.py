@@ -41,9 +41,10 @@ NOBODYS_CASH = 2**62
 def wire(station: Station) -> Desk:
     """Start everything a desk needs, and the desk; what has to be undone goes to `station.closers`."""
     try:
-        logs.open_log(station.state / "patang.log")
+        log = logs.open_log(station.state / "patang.log")
     except OSError as error:
         raise OperatorError(f"cannot write in {station.state}: {error.strerror}") from None
+    station.closers.append(log.settle)
     config = station.config
     strategies = hearing(station.strategies, station.spans) or strategies_of(config)
     if station.embedded and station.run.tape is None:

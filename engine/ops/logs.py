@@ -1,27 +1,69 @@
 """Structured logs of a process, and the hooks that let nothing die quietly."""
 
+import contextlib
 import faulthandler
+import io
 import logging
+import queue
 import sys
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Final, final
 
 from engine.ports import Failure
 
-_kept: list[TextIO] = []
+WAITING: Final = 1_000
+"""How many lines may wait for the disk; further ones are lost."""
+DISK_S: Final = 1.0
+"""How long the end of a run waits for its last lines."""
 
 
-def open_log(path: Path) -> None:
-    """Send structlog's events to `path` as JSON lines, beside them the exchange's errors and the interpreter's last words."""
+@final
+class Log(io.TextIOBase):
+    """A log file as its writers see it: nobody waits for the disk, and nobody fails for it; what it does not take is lost."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.file = path.open("ab", buffering=0)
+        self._lines: queue.Queue[str | threading.Event] = queue.Queue(WAITING)
+        self._thread = threading.Thread(target=self._main, name="log", daemon=True)
+        self._thread.start()
+
+    def write(self, text: str) -> int:
+        """Have a text written soon."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(text)
+        return len(text)
+
+    def settle(self) -> None:
+        """Wait a moment for everything so far to be in the file."""
+        done = threading.Event()
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(done)
+            done.wait(DISK_S)
+
+    def _main(self) -> None:
+        while True:
+            line = self._lines.get()
+            if isinstance(line, threading.Event):
+                line.set()
+                continue
+            with contextlib.suppress(OSError):
+                self.file.write(line.encode(errors="backslashreplace"))
+
+
+def open_log(path: Path) -> Log:
+    """Send structlog's events to `path` as JSON lines, beside them the exchange's errors and the interpreter's last words.
+
+    Raises `OSError`.
+    """
     structlog = _structlog()
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a", encoding="utf-8", buffering=1)
-    _kept.append(file)
+    log = Log(path)
     ours = logging.getLogger("patang")
-    ours.handlers, ours.propagate = [logging.StreamHandler(file)], False
-    faulthandler.enable(file)
+    ours.handlers, ours.propagate = [logging.StreamHandler(log)], False
+    faulthandler.enable(log.file)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -29,9 +71,10 @@ def open_log(path: Path) -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(file),
+        logger_factory=structlog.WriteLoggerFactory(log),
         cache_logger_on_first_use=True,
     )
+    return log
 
 
 def _structlog() -> Any:

@@ -169,13 +169,13 @@ def _positions(
 ) -> Iterator[Difference]:
     theirs, costs, names = _theirs(books)
     ours = held(kernel)
-    behind = _behind(kernel, books)
+    fired = behind(kernel, books)
     for token, product in sorted(theirs.keys() | ours.keys() | _set_apart(kernel, apart)):
         there, here = theirs[token, product], ours[token, product]
         symbol = symbol_of(kernel, token, names.get(token, str(token)))
         key = f"{symbol}:{product}" if token in kernel.markets else f"{symbol}@{token}:{product}"
         owners = apart.get(key, 0)
-        if (there == here and not owners) or here != before[token, product] or token in behind:
+        if (there == here and not owners) or here != before[token, product] or token in fired:
             continue
         figure = there - here - owners
         kind = Kind.UNMANAGED if not here else Kind.QUANTITY if there != owners else Kind.MISSING
@@ -190,8 +190,8 @@ def _positions(
 
 def moving(kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]]) -> set[tuple[int, str]]:
     """Return token and product of the positions of which these books say nothing yet: they move."""
-    ours, behind = held(kernel), _behind(kernel, books)
-    return {at for at in ours.keys() | before.keys() if ours[at] != before[at] or at[0] in behind}
+    ours, fired = held(kernel), behind(kernel, books)
+    return {at for at in ours.keys() | before.keys() if ours[at] != before[at] or at[0] in fired}
 
 
 def _set_apart(kernel: Kernel, apart: Mapping[str, int]) -> set[tuple[int, str]]:
@@ -242,7 +242,7 @@ def _cause(kernel: Kernel, books: Snapshot, token: int, product: str) -> str:
     return "; ".join(said)
 
 
-def _behind(kernel: Kernel, books: Snapshot) -> set[int]:
+def behind(kernel: Kernel, books: Snapshot) -> set[int]:
     """Return the tokens of GTTs of ours that have fired, which we have not taken in: their orders move what is held."""
     found = set()
     for update in books.gtts:

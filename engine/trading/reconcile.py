@@ -16,6 +16,7 @@ from engine.trading.differences import (
     Difference,
     Kind,
     Snapshot,
+    behind,
     compare,
     held,
     lacking,
@@ -130,7 +131,7 @@ class Reconciler:
         fresh = self._take(found, before, at_once=at_once)
         self.unsure = self.fresh | moving(self.kernel, self.books, before)
         self._show()
-        return SOON if fresh else 0
+        return SOON if fresh or behind(self.kernel, self.books) else 0
 
     def _take(self, found: dict[str, Difference], before: Counter[tuple[int, str]], *, at_once: bool) -> bool:
         """Bring what stands up to date; return whether something was seen for the first time."""

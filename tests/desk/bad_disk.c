@@ -66,15 +66,17 @@ static int obey(const char *call) {
 
 static void keep(const char *path) {
     const char *folder = getenv("DISK_SYNCED");
-    char to[PATH_MAX], part[65536];
+    char to[PATH_MAX], fresh[PATH_MAX], part[65536];
     if (folder == NULL) return;
     const char *name = strrchr(path, '/');
     snprintf(to, sizeof to, "%s%s", folder, name ? name : path);
-    int from = open(path, O_RDONLY | O_CLOEXEC), copy = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    snprintf(fresh, sizeof fresh, "%s.%d", to, gettid());
+    int from = open(path, O_RDONLY | O_CLOEXEC), copy = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     for (ssize_t got; from >= 0 && copy >= 0 && (got = read(from, part, sizeof part)) > 0;)
         if (real_write(copy, part, (size_t)got) != got) break;
     if (from >= 0) close(from);
     if (copy >= 0) close(copy);
+    rename(fresh, to);
 }
 
 static int synced(int fd, int (*real)(int)) {

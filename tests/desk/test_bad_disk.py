@@ -1,19 +1,28 @@
 """The desk's own process on a real database, on a disk that slows, hangs, fails and forgets (`bad_disk.c`)."""
 
 import errno
+import fcntl
+import random
 import shutil
 import signal
 import sqlite3
 import subprocess
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from engine.trading.durable import CAUGHT_UP, SLOW
 from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
 from tests.desk.test_restart import CONFIG, agree
+from tui.ending import FORCED
 
 SOURCE = Path(__file__).with_name("bad_disk.c")
 HANG_MS = 600_000
+SECTOR = 512
+FIRST_LOCK, LOCKS = 120, 8
+"""Where the locks of a log's index are in its file, and how many (sqlite.org/walformat.html, 2.2.1)."""
 
 
 @pytest.fixture(scope="session")
@@ -45,14 +54,53 @@ class Disk:
         fresh.write_text("\n".join(lines))
         fresh.replace(self.orders)
 
-    def cut_the_power(self):
-        """Leave of the database what was synced."""
+    @contextmanager
+    def being(self, bad):
+        """Have the disk be bad meanwhile: by orders, or by another program's lock."""
+        if callable(bad):
+            with bad(self.patang.state() / "desk.db"):
+                yield
+            return
+        self.order(*bad)
+        yield
+        self.order()
+
+    def cut_the_power(self, rng, kept):
+        """Leave of the database what was synced; of each sector written since, what it was before but for a share `kept`."""
+        self.desk.kill()
+        self.desk.wait(PATIENCE_S)
         for name in ("desk.db", "desk.db-wal"):
-            there = self.patang.state() / name
-            there.unlink(missing_ok=True)
-            if (self.synced / name).exists():
-                shutil.copy(self.synced / name, there)
+            there, synced = self.patang.state() / name, self.synced / name
+            before, after = synced.read_bytes() if synced.exists() else b"", there.read_bytes()
+            length = max(len(before), len(after)) if kept else len(before)
+            sectors = [
+                (after if rng.random() < kept else before)[at : at + SECTOR].ljust(min(SECTOR, length - at), b"\0")
+                for at in range(0, length, SECTOR)
+            ]
+            there.write_bytes(b"".join(sectors))
         (self.patang.state() / "desk.db-shm").unlink(missing_ok=True)
+
+
+@contextmanager
+def a_transaction(database):
+    """Hold the database as another program's transaction does."""
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    yield
+    other.close()
+
+
+@contextmanager
+def every_lock(database):
+    """Hold every lock of the log's index, so that nobody can begin to read or to write."""
+    with database.with_name(f"{database.name}-shm").open("r+b") as index:
+        while True:
+            try:
+                fcntl.lockf(index, fcntl.LOCK_EX | fcntl.LOCK_NB, LOCKS, FIRST_LOCK)
+                break
+            except OSError:
+                time.sleep(0.001)
+        yield
 
 
 @pytest.fixture
@@ -80,8 +128,15 @@ def disk(patang, library, exchange):
 BAD = {
     "hangs": [f"fsync 0 {HANG_MS}"], "is slow": ["fsync 0 2000"], "fails to sync": [f"fsync {errno.EIO} 0"],
     "is full": [f"write {errno.ENOSPC} 0"], "hangs at every write": [f"write 0 {HANG_MS}"],
+    "is locked": a_transaction, "is locked against readers": every_lock,
 }  # fmt: skip
 QUICK = ("hangs",)
+REFUSING = ("fails to sync", "is full")
+"""Disks that answer, and are not waited for."""
+
+
+def soaking(cases, quick):
+    return [case if case in quick else pytest.param(case, marks=pytest.mark.soak) for case in cases]
 
 
 def held(endpoint):
@@ -92,15 +147,31 @@ def books(endpoint):
     return get(endpoint["rest"] + "/sandbox/books")
 
 
+def tags(endpoint):
+    return [order["tag"] for order in books(endpoint)["orders"] if order["tag"]]
+
+
+def kept(patang):
+    """Return the purpose of every order on record, by tag."""
+    found = rows(patang.state() / "desk.db", "SELECT tag, purpose FROM intents WHERE tag IS NOT NULL")
+    return {row["tag"]: row["purpose"] for row in found}
+
+
 def recorded(patang, endpoint):
     """Tell whether every order and every trade of ours at the exchange is on record, each order once."""
-    database, theirs = patang.state() / "desk.db", books(endpoint)
-    tags = [order["tag"] for order in theirs["orders"] if order["tag"]]
-    kept = {row["tag"] for row in rows(database, "SELECT tag FROM intents")}
-    fills = sorted(row["trade_id"] for row in rows(database, "SELECT trade_id FROM fills"))
+    theirs, ours = books(endpoint)["trades"], tags(endpoint)
+    fills = sorted(row["trade_id"] for row in rows(patang.state() / "desk.db", "SELECT trade_id FROM fills"))
     return (
-        len(set(tags)) == len(tags) and set(tags) <= kept and fills == sorted(t["trade_id"] for t in theirs["trades"])
+        len(set(ours)) == len(ours)
+        and set(ours) <= kept(patang).keys()
+        and fills == sorted(trade["trade_id"] for trade in theirs)
     )
+
+
+def told(patang):
+    """Return what the log of events says of the disk, oldest first."""
+    found = rows(patang.state() / "desk.db", "SELECT text FROM events WHERE name = 'disk' ORDER BY seq")
+    return [row["text"] for row in found]
 
 
 def flatten(patang, exchange):
@@ -108,32 +179,40 @@ def flatten(patang, exchange):
     wait_for(lambda: held(exchange) == 0, "flat, by the exchange's books")
 
 
-@pytest.mark.parametrize("bad", [bad if bad in QUICK else pytest.param(bad, marks=pytest.mark.soak) for bad in BAD])
-def test_flatten_finishes_on_a_disk_that(bad, patang, exchange, disk):
+@pytest.mark.parametrize("bad", soaking(BAD, QUICK))
+def test_flatten_finishes_and_no_entry_leaves_on_a_disk_that(bad, patang, exchange, disk):
     assert held(exchange) > 0
-    disk.order(*BAD[bad])
-    flatten(patang, exchange)
-    assert status(patang)["governor"]["disk"]["ahead"] > 0
-    disk.order()
+    with disk.being(BAD[bad]):
+        before = kept(patang) if bad != "is locked against readers" else {}
+        flatten(patang, exchange)
+        state = status(patang)["governor"]["disk"]
+        ahead = set(tags(exchange)) - before.keys()
+    assert state["ahead"] > 0
+    assert bad in REFUSING or state["worst_ms"] >= 1000
     wait_for(lambda: recorded(patang, exchange), "all that has left is on record")
+    assert before == {} or "ENTRY" not in {kept(patang)[tag] for tag in ahead}
+    wait_for(lambda: told(patang)[-1:] == [CAUGHT_UP], "it is told that the disk has caught up")
+    assert told(patang)[0] == SLOW
 
 
 @pytest.mark.soak
-def test_flatten_finishes_while_another_program_holds_the_lock(patang, exchange, disk):
-    other = sqlite3.connect(patang.state() / "desk.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    flatten(patang, exchange)
-    other.execute("ROLLBACK")
-    wait_for(lambda: recorded(patang, exchange), "all that has left is on record")
+def test_a_desk_told_to_end_on_a_disk_that_hangs_ends_within_its_bound_and_says_what_stays_open(patang, exchange, disk):
+    disk.order(*BAD["hangs at every write"])
+    disk.desk.send_signal(signal.SIGTERM)
+    assert disk.desk.wait(PATIENCE_S) == FORCED
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("turn", range(5))
-def test_a_power_cut_that_forgets_what_was_not_synced_changes_nothing(turn, patang, exchange, disk):
-    del turn
-    disk.desk.kill()
-    disk.desk.wait(PATIENCE_S)
-    disk.cut_the_power()
+@pytest.mark.parametrize("wait_ms", [0, 300])
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("turn", range(3))
+def test_a_power_cut_that_forgets_or_tears_what_was_not_synced_changes_nothing(
+    wait_ms, share, turn, patang, exchange, disk
+):
+    rng = random.Random(turn)
+    disk.order(f"fsync 0 {wait_ms}")
+    time.sleep(rng.uniform(0.0, 2.0))
+    disk.cut_the_power(rng, share)
     disk.desk = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
     wait_for(lambda: (s := status(patang)) and s["state"] == "running", "the desk runs again")
     patang.run("kill", "--reason", "compare")

@@ -57,7 +57,7 @@ def test_an_engine_that_hangs_is_halted_while_it_hangs(station):
     strategy.free.set()
     wait_for(lambda: any("stood still" in text for text in alarms(made)), "the operator is told when it is back")
     assert made.board.header.kill == "halt"
-    assert "stood still" in (made.state / "patang.log").read_text()
+    wait_for(lambda: "stood still" in (made.state / "patang.log").read_text(), "it is in the log")
 
 
 def test_a_silent_feed_is_told_and_does_not_halt(station):

@@ -309,6 +309,9 @@ class Checks:
                 position.stop = stop  # an old change has come late: what the desk asked for is undone
             if self.forgotten:
                 position.stop = stop  # a crash on a full disk may have lost where it stood
+            process = self.world.process
+            if process is not None and process.alive and process.journal.excused:
+                position.ahead = self.world.disk.commits
             if position.stop and sign * (stop - position.stop) < -1e-9:
                 last = self.world.exchange.tokens[position.where[0]].ltp
                 if sign * (last - position.stop) > last * NEAREST_PERCENT / 100.0 + SLACK:
@@ -539,6 +542,8 @@ class Checks:
             tags = {order.ask.tag for order in position.exits} & self.departed.keys()
             position.lost |= {t.trigger_id for t in position.triggers if self._made.get(t.trigger_id) in self.forgotten}
             position.forgot = position.forgot or any(int(self.departed[tag].intent) in lost for tag in tags)
+            if position.ahead >= self.world.disk.commits - 1:  # the commit under way may have begun before
+                position.stop, position.ahead = 0.0, -2
         self._lose_corrections()
 
     def _lose_corrections(self):
@@ -548,10 +553,12 @@ class Checks:
             _, quantity, _, number = self._corrected.pop(intent)
             position = self.rungs[number]
             position.given -= position.sign * quantity
-            if not (position.given or position.entries or position.exits):
+            if not (position.given or position.entries):
                 self.strange |= {t.trigger_id for t in position.triggers}
                 del self.rungs[number]
                 self._bare.pop(number, None)
+                if position.exits:  # the desk may use its number again
+                    self.rungs[f"{number}, forgotten with {intent}"] = position
 
     def _final_rung(self, number, position, level):
         held = position.held

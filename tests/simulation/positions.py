@@ -17,6 +17,8 @@ class Position:
         self.stop = 0.0
         self.stood = {}
         """Where each stop stood when it was last looked at; one that nobody remembers stays where it is."""
+        self.ahead = -2
+        """How many commits there had been when a stop last moved ahead of its record."""
         self.bare_since = None
         self.shut_until = 0.0
         """When the exchange last took no order that could protect it."""
