@@ -4,7 +4,6 @@ import contextlib
 import csv
 import difflib
 import io
-import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -18,13 +17,13 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from compiled.model import Bar
-from engine.errors import ConfigError, DataError, OperatorError
+from engine.errors import ConfigError, OperatorError
 from engine.market.actions import Actions, adjusted
 from engine.market.calendar import ist_day
 from engine.ops.files import replacing
 from engine.ports import BarStore
 from engine.texts import cell, plain
-from store.schema import connect, refusal
+from store.whole import reading
 
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
 
@@ -139,18 +138,9 @@ def _source(database: Path, what: str, bars: BarRange | None) -> Iterator[tuple[
         )
         yield [(name, KINDS.get(name, Kind.INT)) for name in BAR_COLUMNS], lines
         return
-    if not database.is_file():
-        raise DataError(f"there is no database {database}; start the desk once, or name another")
-    try:
-        with contextlib.closing(connect(database, write=False)) as connection:
-            cursor = connection.execute(_query(what))
-            yield [(name, _kind(what, name)) for name, *_ in cursor.description], cursor
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error):
-            raise DataError(f"{database} is no patang database: {error}") from error
-        raise refusal(database, error) from error
-    except sqlite3.DatabaseError as error:
-        raise refusal(database, error) from error
+    with reading(database) as connection:
+        cursor = connection.execute(_query(what))
+        yield [(name, _kind(what, name)) for name, *_ in cursor.description], cursor
 
 
 def _query(what: str) -> str:

@@ -7,7 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.errors import OperatorError
+from engine.errors import DataError, OperatorError
+from engine.texts import plain
 
 BUSY_MS = 2_000
 """How long a statement waits for another program's lock before the database counts as locked."""
@@ -25,6 +26,7 @@ HINTS = {
     sqlite3.SQLITE_IOERR: "the disk refuses to write: check its space, quota and health",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: name a folder that exists and is writable",
     sqlite3.SQLITE_CORRUPT: "it is damaged: restore a copy, or save what can be read with sqlite3 and its .recover",
+    sqlite3.SQLITE_ERROR: "it is not as this patang has written it: restore a copy, or name another file",
     sqlite3.SQLITE_NOTADB: "it is no SQLite database: name another file",
 }
 
@@ -46,6 +48,8 @@ class Table(NamedTuple):
 
 def refusal(path: Path, error: sqlite3.Error) -> OperatorError:
     """Return what the operator reads when the database says no: the file, what happened, the mend."""
+    if path.is_dir():
+        return OperatorError(f"database {path} is a folder: name a file")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     hint = HINTS.get(code)
     return OperatorError(f"database {path}: {hint} ({error})" if hint else f"database {path}: {error}")
@@ -90,24 +94,39 @@ def shipped_migrations() -> list[Migration]:
     return sorted(found)
 
 
-def schema_version(connection: sqlite3.Connection) -> int:
-    """Return the number of the last migration applied, 0 for an empty database."""
-    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone():
+def schema_version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the number of the last migration applied, 0 for an empty database; raise `DataError` for one of another program."""
+    names = [str(row[0]) for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    if not names:
         return 0
-    row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
-    return int(row[0]) if row else 0
+    try:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    except sqlite3.OperationalError:
+        row = None
+    if row is None:
+        shown = ", ".join(plain(name) for name in sorted(names)[:3])
+        raise DataError(f"database {path} belongs to another program (its tables: {shown}): name another file")
+    if not str(row[0]).isdecimal():
+        raise DataError(f"database {path} has schema version {plain(str(row[0]))}, which is none: restore a copy")
+    return int(row[0])
+
+
+def known_version(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> int:
+    """Return the schema's version; raise `OperatorError` besides for a database that a newer version has written."""
+    have, known = schema_version(connection, path), migrations[-1].number
+    if have > known:
+        raise OperatorError(
+            f"database {path} has schema version {have}, this patang knows {known}: install the newer version"
+        )
+    return have
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:
     """Apply what is missing, each migration whole or not at all.
 
-    Raises `OperatorError` for a database that a newer version has written.
+    Raises `OperatorError` as `known_version`.
     """
-    have, want = schema_version(connection), migrations[-1].number
-    if have > want:
-        raise OperatorError(
-            f"database {path} has schema version {have}, this patang knows {want}: install the newer version"
-        )
+    have = known_version(connection, path, migrations)
     for migration in migrations:
         if migration.number > have:
             _apply(connection, migration)

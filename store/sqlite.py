@@ -12,6 +12,7 @@ from engine.errors import OperatorError
 from engine.ops.hold import FileHold
 from engine.ports import Failure
 from engine.texts import valid
+from store import whole
 from store.schema import Table, connect, migrate, refusal, shipped_migrations, tables
 
 LINGER = 0.05
@@ -52,7 +53,8 @@ class SqliteJournal:
     waiting rows, and once the writer has died, further ones are lost, which `failure` hears and every later `commit`
     raises. A row that cannot be written whatever the disk does is set aside; `failure` hears of it and the commit raises.
 
-    Raises `BusyError` when another desk holds the database, `OperatorError` when it cannot be opened or is newer.
+    Raises `BusyError` when another desk holds the database, `OperatorError` when it cannot be opened, is newer, of another
+    program, cut short, or gone though a desk has written it.
     """
 
     def __init__(self, path: Path, failure: Failure, capacity: int = 100_000) -> None:
@@ -61,11 +63,15 @@ class SqliteJournal:
         self._capacity = capacity
         lock = path.with_name(path.name + ".lock")
         self._lock = FileHold(lock, f"the database {path}", "stop it, or name another database")
+        self.remark = whole.shortened(path)
+        """What is to be told of how the database was found."""
         try:
+            whole.check(path, new=True)
             self._connection, self._reader, self._tables = _open(path)
         except BaseException:
             self._lock.release()
             raise
+        self._mark = whole.Mark(path)
         self._statements: dict[tuple[str, ...], str] = {}
         self._reading = threading.Lock()
         self._changed = threading.Condition()
@@ -144,6 +150,7 @@ class SqliteJournal:
             self._reader.close()
         with contextlib.suppress(sqlite3.Error):  # everything committed is safe in the log, folded or not
             self._connection.close()
+        self._mark.close()
         self._lock.release()
         if self._kept or self._lost:
             raise self._loss()
@@ -197,7 +204,9 @@ class SqliteJournal:
         if idle:
             self._fold()
         else:
-            self._settle(self._served, self._write(rows))
+            refused = self._write(rows)
+            self._mark.note()
+            self._settle(self._served, refused)
         return not closing
 
     def _has_work(self) -> bool:

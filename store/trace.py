@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import DataError
-from store.schema import connect, refusal
+from store.whole import reading
 
 DAY = 86_400_000_000_000
 IST = 19_800_000_000_000
@@ -131,19 +131,12 @@ def _failed(db: sqlite3.Connection, name: str | None) -> list[tuple[str, Step]]:
 
 @contextmanager
 def _reading(database: Path) -> Iterator[sqlite3.Connection]:
-    try:
-        db = connect(database, write=False)
-    except sqlite3.Error as error:
-        raise refusal(database, error) from None
-    db.row_factory = sqlite3.Row
-    try:
-        yield db
-    except UnicodeEncodeError:
-        raise DataError("half a character: no name holds one") from None
-    except sqlite3.Error as error:
-        raise refusal(database, error) from None
-    finally:
-        db.close()
+    with reading(database) as db:
+        db.row_factory = sqlite3.Row
+        try:
+            yield db
+        except UnicodeEncodeError:
+            raise DataError("half a character: no name holds one") from None
 
 
 def _find(db: sqlite3.Connection, name: str) -> tuple[Row, int]:

@@ -77,6 +77,8 @@ NEAREST = {
     "engine/trading/restore.py": ["tests/core/test_order_path_restart.py", CORNERS, LIES],
     "engine/trading/timekeeper.py": [CLOCKS],
     "engine/trading/warming.py": ["tests/core/test_warming.py"],
+    "store/schema.py": ["tests/store/test_whole.py"],
+    "store/whole.py": ["tests/store/test_whole.py"],
     "store/sqlite.py": ["tests/store/test_sqlite.py"],
 }
 """Which tests go first, by how the path of a broken file begins."""

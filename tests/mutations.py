@@ -40,6 +40,12 @@ ENGINE = (
     Mutant("dates are believed before the exchange's stamps", TIMEKEEPER, "if stamps > high + SLACK:", "if False:"),
     Mutant("a clock is set by any amount", TIMEKEEPER, "if abs(ahead) > FARTHEST:", "if False:"),
     Mutant("what has left is forgotten when the clock is set on", "engine/trading/loop.py", "self.gateway.governor.moved(by)", "pass"),
+    Mutant("a database that is lost is opened as new", "store/whole.py", "if gone := lost(path):", "if False and (gone := ''):"),
+    Mutant(
+        "a database cut short is opened", "store/whole.py", "if len(head) < HEAD or (_size(path) < wanted and",
+        "if len(head) < HEAD or (False and",
+    ),
+    Mutant("another program's database is written into", "store/schema.py", "    if row is None:", "    if row is None and False:"),
     Mutant("a dead writer ends the engine", "store/sqlite.py", "self._dead = True", "self._closing = True"),
     Mutant(
         "half a character of the broker's is taken as it comes", "brokers/kite/wire.py",

@@ -212,6 +212,7 @@ async def _demat(config: Config, broker: "KiteBroker") -> list[ops.Check]:
 async def _examine(config: Config, place: Place, registered: ops.Address | None) -> list[ops.Check]:
     from brokers.kite.feed import KiteFeed  # noqa: PLC0415  Twisted comes with the client below it
     from brokers.kite.rest import KiteBroker  # noqa: PLC0415
+    from store.whole import check  # noqa: PLC0415
     from tui.runs import latest_database, state_folder  # noqa: PLC0415
 
     clock = ScaledClock.real()
@@ -224,12 +225,12 @@ async def _examine(config: Config, place: Place, registered: ops.Address | None)
     state = state_folder(config, config.desk.mode)
     try:
         database = latest_database(config, config.desk.mode)
-    except NothingFound:
+    except (NothingFound, DataError):  # one that is lost is looked at like any other
         database = state / "desk.db"
     try:
         bound = _address(config.broker.bind_ip)
         checks = await ops.examine(ops.Patient(
-            broker, feed, clock, state, database, broker.server_time, place.expires,
+            broker, feed, clock, state, database, broker.server_time, partial(check, new=True), place.expires,
             bound or outgoing(_host(place.rest)), registered, place.sandbox,
             partial(check_listed, config),
         ))  # fmt: skip

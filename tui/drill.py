@@ -27,7 +27,7 @@ from engine.errors import OperatorError
 from engine.ops.control import ask, socket_path
 from engine.trading.killswitch import Latch
 from engine.trading.limits import Change
-from store.schema import connect
+from store.whole import reading
 from tui.ending import Ending
 from tui.launch import heeding, signals
 from tui.station import Run, Station
@@ -234,11 +234,8 @@ def _late(database: Path, latched: int) -> int:
         SELECT COUNT(*) FROM intents JOIN order_events USING (intent)
         WHERE purpose = 'ENTRY' AND kind = 'order' AND order_events.status = 'SENT' AND ts > ?
     """
-    db = connect(database, write=False)
-    try:
+    with reading(database) as db:
         return int(db.execute(query, (latched,)).fetchone()[0]) if latched else 0
-    finally:
-        db.close()
 
 
 def _broken(exercise: Exercise, result: Result) -> list[str]:

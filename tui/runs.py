@@ -8,10 +8,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from engine.config import Config, paths
-from engine.errors import NothingFound
+from engine.errors import DataError, NothingFound
 from engine.modes import MODES
 from engine.trading.killswitch import Entry
 from store.schema import connect, refusal
+from store.whole import lost
 
 IST = timezone(timedelta(hours=5, minutes=30))
 KEPT = 20
@@ -57,11 +58,13 @@ def bars_folder(config: Config, mode: str, database: Path) -> Path:
 
 
 def latest_database(config: Config, mode: str) -> Path:
-    """Return the database to read: the configured one, or that of the last run which began to trade; raise `NothingFound`."""
+    """Return the database to read: the configured one, or that of the last run which began to trade; raise `NothingFound`, `DataError` for one that is lost."""
     if config.store.database:
         return paths(config, os.environ).database
     folder = state_folder(config, mode)
     there = sorted(_databases(folder), key=_written, reverse=True)
+    if gone := lost(folder / "desk.db"):
+        raise DataError(gone)
     if not there:
         others = [other for other in MODES if other != mode and _databases(state_folder(config, other))]
         named = f"; there are runs of {', '.join(others)}: say --mode" if others else ""

@@ -4,7 +4,6 @@ import json
 import sqlite3
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from compiled.model import SECOND
 from engine.errors import NothingFound
 from engine.market.calendar import DAY, ist_day, midnight
 from engine.texts import plain
-from store.schema import connect, refusal
+from store.whole import reading
 from tui.launch import configuration, recorded_day
 from tui.numbers import aligned
 from tui.runs import latest_database
@@ -44,19 +43,16 @@ def shadow(file: Path | None, day: str, *, as_json: bool) -> int:
 
 
 def _pairs(path: Path, day: date | None) -> list[Pair]:
-    try:
-        with closing(connect(path, write=False)) as database:
-            database.row_factory = sqlite3.Row
-            last = database.execute("SELECT max(sent) FROM shadow").fetchone()[0]
-            if last is None:
-                raise NothingFound(f"no order has been sent in shadow yet: nothing in {path}")
-            start = midnight(day or ist_day(last))
-            rows = database.execute(
-                "SELECT * FROM shadow WHERE sent >= ? AND sent < ? ORDER BY sent, intent", (start, start + DAY)
-            )
-            found = [pair_of(row) for row in rows]
-    except sqlite3.Error as error:
-        raise refusal(path, error) from None
+    with reading(path) as database:
+        database.row_factory = sqlite3.Row
+        last = database.execute("SELECT max(sent) FROM shadow").fetchone()[0]
+        if last is None:
+            raise NothingFound(f"no order has been sent in shadow yet: nothing in {path}")
+        start = midnight(day or ist_day(last))
+        rows = database.execute(
+            "SELECT * FROM shadow WHERE sent >= ? AND sent < ? ORDER BY sent, intent", (start, start + DAY)
+        )
+        found = [pair_of(row) for row in rows]
     if not found:
         raise NothingFound(f"no order was sent in shadow on {day}: nothing in {path}")
     return found

@@ -112,7 +112,7 @@ class Station:
         try:
             for folder in (database.parent, *database.resolve().parents):
                 private.check_writers(folder)
-            for ending in ("", "-wal", "-shm", ".lock"):
+            for ending in ("", "-wal", "-shm", ".lock", ".mark"):
                 private.tighten(database.with_name(database.name + ending))
         except OSError as error:
             raise OperatorError(f"cannot write in {database.parent}: {(error.strerror or '').lower()}") from None

@@ -4,18 +4,16 @@ import csv
 import importlib
 import io
 import json
-import sqlite3
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from cyclopts import Parameter
 
-from engine.errors import ConfigError, DataError, OperatorError
+from engine.errors import ConfigError, OperatorError
 from engine.market import charges as rate_tables
 from engine.market.actions import Actions
 from engine.market.assets import Asset
@@ -28,7 +26,7 @@ from engine.market.tradebook import read_holdings, read_tradebook
 from engine.modes import Mode
 from engine.ops.files import replacing
 from engine.texts import cell, plain
-from store.schema import connect, refusal
+from store.whole import reading
 
 DONE = 0
 
@@ -265,15 +263,10 @@ def _put(out: Path | None, text: str) -> None:
 
 
 def _fills(database: Path) -> list[Deal]:
-    if not database.is_file():
-        raise DataError(f"there is no database {database}; start the desk once, or name another")
-    try:
-        with closing(connect(database, write=False)) as connection:
-            cursor = connection.execute(FILLS)
-            names = [name for name, *_ in cursor.description]
-            return deals_of(dict(zip(names, row, strict=True)) for row in cursor)
-    except sqlite3.DatabaseError as error:
-        raise refusal(database, error) from error
+    with reading(database) as connection:
+        cursor = connection.execute(FILLS)
+        names = [name for name, *_ in cursor.description]
+        return deals_of(dict(zip(names, row, strict=True)) for row in cursor)
 
 
 def _latest(mode: str | None, config: Path | None) -> Path:

@@ -76,6 +76,8 @@ def wire(station: Station) -> Desk:
         logs.log_alarm(text)
         desk.alarm(text)
 
+    if journal.remark:
+        tell(journal.remark)
     watchdog = Watchdog(
         config.watchdog, station.board, station.kill, station.state, tell, station.fail, paced=lockstep, engine=desk
     )  # fmt: skip

@@ -50,6 +50,7 @@ class Check(NamedTuple):
 class Patient:
     """What is examined. `expires` (ns UTC, 0: never) ends the session, `server_time` asks the broker for its clock (ns).
 
+    `whole` raises `PatangError` for a database that is lost, cut short or none of ours.
     `outgoing` is the local address requests leave from, `registered` the one Kite takes orders from (None: not known).
     `sandbox`: an exchange of our own, with few instruments, a clock of its own, and no registered address.
     """
@@ -60,6 +61,7 @@ class Patient:
     state: Path
     database: Path
     server_time: Callable[[], Awaitable[int]]
+    whole: Callable[[Path], None]
     expires: int = 0
     outgoing: Address | None = None
     registered: Address | None = None
@@ -70,7 +72,7 @@ class Patient:
 
 async def examine(patient: Patient) -> list[Check]:
     """Look at everything; one thing that is ill keeps no other from being looked at."""
-    checks = [check_disk(patient.state), check_database(patient.database)]
+    checks = [check_disk(patient.state), check_database(patient.database, patient.whole)]
     token = await check_token(patient)
     checks.append(token)
     if not patient.sandbox:
@@ -105,13 +107,16 @@ def check_disk(folder: Path) -> Check:
     return Check("disk", WARN, text, mend) if free < SOME_SPACE else Check("disk", OK, text)
 
 
-def check_database(path: Path) -> Check:
-    """Look whether the database is whole, and whether a desk holds it. None yet is well: the first run makes one."""
-    if not path.exists():
-        return Check("database", OK, f"none yet at {path}")
+def check_database(path: Path, whole: Callable[[Path], None]) -> Check:
+    """Look whether the database is ours and whole, and whether a desk holds it. None yet is well: the first run makes one."""
     try:
+        whole(path)
+        if not path.exists():
+            return Check("database", OK, f"none yet at {path}")
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2.0)) as db:
             verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except PatangError as error:
+        return Check("database", FAIL, str(error).removeprefix("database "))
     except sqlite3.Error as error:
         return Check("database", FAIL, f"{path}: {error}", "move it away and restore it from a backup")
     if verdict != "ok":

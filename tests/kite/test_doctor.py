@@ -56,10 +56,14 @@ def give(value):
     return value
 
 
+def well(path):
+    """Say nothing against a database."""
+
+
 def a_patient(body, folder, **changes):
     values = {
         "broker": body, "feed": body, "clock": SimpleNamespace(now=lambda: NOON + SECOND // 2), "state": folder,
-        "database": folder / "desk.db", "server_time": body.server_time, "outgoing": ip_address("203.0.113.7"),
+        "database": folder / "desk.db", "server_time": body.server_time, "whole": well, "outgoing": ip_address("203.0.113.7"),
         "registered": ip_address("203.0.113.7"),
     }  # fmt: skip
     return doctor.Patient(**(values | changes))
@@ -162,26 +166,26 @@ def test_a_state_folder_that_cannot_be_written_is_told(tmp_path):
 
 def test_a_database_is_looked_at_without_touching_it(tmp_path):
     path = tmp_path / "desk.db"
-    assert doctor.check_database(path).state == "ok"
+    assert doctor.check_database(path, well).state == "ok"
     assert not path.exists()
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE t (x)")
         db.executemany("INSERT INTO t VALUES (?)", [("x" * 500,)] * 200)
     db.close()
-    assert doctor.check_database(path).text.endswith("is whole")
+    assert doctor.check_database(path, well).text.endswith("is whole")
     lock = path.with_name("desk.db.lock")
     with lock.open("w") as held:
         held.write("4711\n")
         held.flush()
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert "process 4711" in doctor.check_database(path).text
-    assert "4711" not in doctor.check_database(path).text
+        assert "process 4711" in doctor.check_database(path, well).text
+    assert "4711" not in doctor.check_database(path, well).text
     raw = bytearray(path.read_bytes())
     raw[4096 * 3 : 4096 * 4] = bytes(4096)
     path.write_bytes(raw)
-    assert doctor.check_database(path).state == "fail"
+    assert doctor.check_database(path, well).state == "fail"
     path.write_bytes(b"no database at all" * 100)
-    assert doctor.check_database(path).state == "fail"
+    assert doctor.check_database(path, well).state == "fail"
 
 
 @pytest.mark.parametrize(("count", "state"), [(2_000, "ok"), (20, "warn"), (RetryableError("empty"), "fail")])

@@ -156,7 +156,7 @@ def test_a_folder_nobody_may_write_to_is_named_in_one_line(ear):
 
 def test_a_folder_where_the_database_should_be_is_an_operator_error(tmp_path, ear):
     (tmp_path / "desk.db").mkdir()
-    with pytest.raises(OperatorError, match="cannot be opened"):
+    with pytest.raises(OperatorError, match="is a folder: name a file"):
         SqliteJournal(tmp_path / "desk.db", ear)
 
 
@@ -209,7 +209,7 @@ def test_a_later_migration_keeps_the_rows(database):
     connection.execute("INSERT INTO notes VALUES (5)")
     migrate(connection, database, STEPS)
     assert connection.execute("SELECT n, text FROM notes").fetchall() == [(5, None)]
-    assert schema_version(connection) == 2
+    assert schema_version(connection, database) == 2
 
 
 def test_a_migration_that_fails_in_the_middle_leaves_the_old_schema(database):
@@ -217,10 +217,10 @@ def test_a_migration_that_fails_in_the_middle_leaves_the_old_schema(database):
     broken = Migration(2, "broken", "CREATE TABLE half (n INTEGER); CREATE TABLE notes (n INTEGER);")
     with pytest.raises(sqlite3.OperationalError, match="notes already exists"):
         migrate(connection, database, [STEPS[0], broken])
-    assert schema_version(connection) == 1
+    assert schema_version(connection, database) == 1
     assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'half'").fetchall() == []
     migrate(connection, database, STEPS)
-    assert schema_version(connection) == 2
+    assert schema_version(connection, database) == 2
 
 
 def test_a_crash_in_the_middle_of_a_migration_leaves_the_old_schema(database):
@@ -243,7 +243,7 @@ def test_a_crash_in_the_middle_of_a_migration_leaves_the_old_schema(database):
     process.communicate(timeout=60)
     assert process.returncode == 9
     connection = connect(database, write=True)
-    assert schema_version(connection) == 1
+    assert schema_version(connection, database) == 1
     assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'half'").fetchall() == []
     migrate(connection, database, STEPS)
-    assert schema_version(connection) == 2
+    assert schema_version(connection, database) == 2

@@ -234,7 +234,7 @@ def test_a_missing_or_foreign_database_is_named_and_no_file_is_left(tmp_path):
     with pytest.raises(OperatorError, match="no SQLite database"):
         export(tmp_path / "text.db", "trades", out, "csv")
     (tmp_path / "empty.db").touch()
-    with pytest.raises(DataError, match="is no patang database"):
+    with pytest.raises(DataError, match="has never been written"):
         export(tmp_path / "empty.db", "trades", out, "csv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.db", "text.db"]
 

@@ -306,8 +306,9 @@ def cut(database):
     database.write_bytes(whole[: len(whole) // 2])
 
 
-@pytest.mark.parametrize("spoil", [overwrite, cut])
-def test_a_damaged_database_and_one_cut_short_are_one_line_with_the_mend(database, ear, spoil):
+@pytest.mark.parametrize(("spoil", "is_it"), [(overwrite, "it is damaged"), (cut, "is cut short, ")])
+def test_a_damaged_database_and_one_cut_short_are_one_line_with_the_mend(database, ear, spoil, is_it):
     told = damaged(database, ear, spoil)
     assert str(database) in told
-    assert "it is damaged: restore a copy" in told
+    assert is_it in told
+    assert ": restore a copy" in told

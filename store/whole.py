@@ -1,0 +1,145 @@
+"""Whether a database is one of ours and whole, and whether one that should be there has been lost.
+
+Beside a database stands its mark, a line that says that a desk has written it, whether that desk still has it open, and how long
+the log was after its last commit. What is gone, empty or shorter than it was is told by it.
+"""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import final
+
+from engine.errors import DataError, OperatorError, in_words
+from engine.ops import private
+from store.schema import connect, known_version, refusal, shipped_migrations
+
+MAGIC = b"SQLite format 3\0"
+HEAD = 100
+RECOVER = "restore a copy, or save what can be read with sqlite3 and its .recover"
+LONGEST = 64
+
+
+def mark_of(path: Path) -> Path:
+    """Return the mark of a database."""
+    return path.with_name(path.name + ".mark")
+
+
+def log_of(path: Path) -> Path:
+    """Return SQLite's write-ahead log of a database."""
+    return path.with_name(path.name + "-wal")
+
+
+@final
+class Mark:
+    """The mark of a database that this process has opened: `note` its log after each commit, `close` it at the end."""
+
+    def __init__(self, path: Path) -> None:
+        self._log = log_of(path)
+        self._file = -1
+        with contextlib.suppress(OSError):  # a disk that takes no mark takes no rows, which is told
+            flags = os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._file = os.open(mark_of(path), flags, 0o600)
+        self._write("open", sync=True)
+
+    def note(self) -> None:
+        """Take note of how long the log is now; this waits for no disk."""
+        self._write("open", sync=False)
+
+    def close(self) -> None:
+        """Say that the log is folded in."""
+        self._write("closed", sync=True)
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _write(self, state: str, *, sync: bool) -> None:
+        if self._file < 0:
+            return
+        with contextlib.suppress(OSError):
+            os.pwrite(self._file, f"patang {state:6} {_size(self._log):020}\n".encode(), 0)
+            if sync:
+                os.fsync(self._file)
+
+
+def lost(path: Path) -> str:
+    """Return what shows that a database which is gone or empty has been written, empty where nothing does."""
+    return "" if _size(path) else _missed(path, "is empty" if path.exists() else "is gone")
+
+
+def _missed(path: Path, state: str) -> str:
+    evidence = next((each for each in (mark_of(path), log_of(path)) if _size(each)), None)
+    if evidence is None:
+        return ""
+    return f"database {path} {state}, and a desk has written it: restore a copy, or remove {evidence} to begin anew"
+
+
+def shortened(path: Path) -> str:
+    """Return what is to be told of a log that is shorter than its desk left it, empty where it is not."""
+    try:
+        _, state, size = private.read(mark_of(path), LONGEST).split()
+        there, was = _size(log_of(path)), int(size)
+    except (OSError, ValueError):
+        return ""
+    if state != b"open" or there >= was:
+        return ""
+    return (
+        f"the log {log_of(path)} has {there} of {was} bytes: unless another program has folded it in, the last rows of the "
+        "database are lost; the broker's books are compared"
+    )
+
+
+def check(path: Path, *, new: bool = False) -> None:
+    """Raise `OperatorError` unless a file is a whole database of ours; `new`: or one that no desk has written yet."""
+    if gone := lost(path):
+        raise DataError(gone)
+    if not _size(path):
+        if new:
+            return
+        state = f"database {path} has never been written" if path.exists() else f"there is no database {path}"
+        raise DataError(f"{state}; start the desk once, or name another")
+    _check_length(path)
+    try:
+        with contextlib.closing(connect(path, write=False)) as connection:
+            written = known_version(connection, path, shipped_migrations())
+    except sqlite3.Error as error:
+        raise refusal(path, error) from None
+    if not written and (gone := _missed(path, "holds nothing")):
+        raise DataError(gone)
+    if not (written or new):
+        raise DataError(f"database {path} has never been written; start the desk once, or name another")
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open one of our databases to read it; raise `OperatorError` for any other, and for one that cannot be read."""
+    check(path)
+    try:
+        with contextlib.closing(connect(path, write=False)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise refusal(path, error) from None
+
+
+def _check_length(path: Path) -> None:
+    """Raise `DataError` for a file that is shorter than it says, where no log has the rest."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError as error:
+        state = "is a folder: name a file" if path.is_dir() else f"cannot be read: {in_words(error)}"
+        raise OperatorError(f"database {path} {state}") from None
+    if head[: len(MAGIC)] != MAGIC[: len(head)] or len(head) < len(MAGIC):
+        raise DataError(f"database {path} is no SQLite database: name another file, or restore a copy")
+    page = int.from_bytes(head[16:18], "big")
+    wanted = int.from_bytes(head[28:32], "big") * (65_536 if page == 1 else page)
+    if len(head) < HEAD or (_size(path) < wanted and not _size(log_of(path))):
+        raise DataError(f"database {path} is cut short, {_size(path)} of {max(wanted, HEAD)} bytes: {RECOVER}")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
