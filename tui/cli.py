@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnknownOptionError, UnusedCliTokensError
 
 from engine.errors import ConfigError, PatangError
 from engine.modes import Mode
 from engine.texts import plain
 from tui.streams import leave_stdout, take_streams
-from tui.strict import strictly
+from tui.strict import number_of, of_any_length, strictly
 
 MOST_RUNS = 1_000
+LONGEST = 1_000
+"""Characters of a complaint about a command line."""
 DONE, FAILED, USAGE, UNREACHABLE, KILLED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 Benchmark = Literal["book", "frames", "bars", "charges", "backtest", "sweep", "sandbox", "feed", "memory"]
@@ -59,7 +61,7 @@ def speed_of(text: str) -> float:
     if text == "max":
         return 0.0
     try:
-        factor = float(text) if text.isascii() and "_" not in text else -1.0
+        factor = number_of(text)
     except ValueError:
         factor = -1.0
     if not 0 < factor <= 10_000:
@@ -209,7 +211,9 @@ def status(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
 def kill(
     *,
     flatten: Annotated[bool, Parameter(negative="", help="Also square off every position.")] = False,
-    reason: str = "patang kill",
+    reason: Annotated[
+        str, Parameter(help="Why; what is longer than 500 characters is cut.", converter=of_any_length)
+    ] = "patang kill",
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
@@ -435,13 +439,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(call(arguments))
 
 
+def _misread(error: CycloptsError) -> str:
+    """Return what is wrong with a command line, with the nearest option or command there is."""
+    from difflib import get_close_matches
+
+    text = " ".join(str(error).split())
+    if isinstance(error, UnknownOptionError):
+        given = error.token.keyword or error.token.value
+        there = [name for argument in error.argument_collection for name in argument.names]
+        text, known = text.partition(" Did you mean")[0], [*there, "--version", "--help"]
+    elif isinstance(error, UnusedCliTokensError) and error.unused_tokens and not error.command_chain:
+        given, known = error.unused_tokens[0], [name for name in app if not name.startswith("-")]
+        text = f"There is no command {given}."
+    else:
+        return text
+    near = get_close_matches(given, known, 1)
+    return f"{text} Did you mean {near[0]}?" if near else text
+
+
 def call(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; an error is one line on stderr."""
     try:
         result = app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
-        return _complain(f"{' '.join(str(error).split())} See patang --help.", USAGE)
+        return _complain(f"{_misread(error)[:LONGEST]} See patang --help.", USAGE)
     except PatangError as error:
         return _complain(str(error), error.exit_code)
     except KeyboardInterrupt:

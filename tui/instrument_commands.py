@@ -67,7 +67,7 @@ def find(
     if kind or expiry or strike is not None:
         found = book.derivatives(text.upper(), kind, a_day(expiry) if expiry else None, strike, market)
     else:
-        token = book.by_token(int(text)) if text.isdigit() else None
+        token = book.by_token(int(text)) if text.isascii() and text.isdecimal() else None
         found = [each for each in ([token] if token else book.search(text)) if market in {"", each.exchange}]
     if not found:
         asked = " ".join(str(each) for each in (text, market, kind, expiry, strike) if each not in {"", None})

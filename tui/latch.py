@@ -10,7 +10,7 @@ from typing import NamedTuple
 from engine.errors import ConnectionFailed, NothingFound, OperatorError
 from engine.ops.control import ask, socket_path
 from engine.texts import plain
-from engine.trading.killswitch import FLATTEN, HALT, KillSwitch
+from engine.trading.killswitch import FLATTEN, HALT, LONGEST_TEXT, KillSwitch
 from tui import places
 from tui.places import Place
 from tui.remote import DONE, WHO, show
@@ -27,7 +27,7 @@ def kill(file: Path | None, reason: str, *, flatten: bool, as_json: bool) -> int
     Those on record come first, and without a configuration. Nothing is printed before all are latched. Returns 1 where one
     was not reached, or its latch is not on disk.
     """
-    level = FLATTEN if flatten else HALT
+    level, reason = FLATTEN if flatten else HALT, reason[:LONGEST_TEXT]
     known = places.known()
     told = _latch_all(known, level, reason)
     told += _latch_all(places.further(places.scene(file), known), level, reason)
@@ -68,6 +68,8 @@ def _latch(place: Place, level: str, reason: str) -> dict[str, object]:
     try:
         answer = ask(socket_path(place.folder), request, ANSWER_S)
     except ConnectionFailed:
+        return _latch_from_outside(place, level, reason)
+    if "kill" not in answer:  # it has not understood
         return _latch_from_outside(place, level, reason)
     unkept = answer.pop("unkept", "")
     answer = _named(place) | answer | {"by": ["socket"]}

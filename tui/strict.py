@@ -1,4 +1,4 @@
-"""What stands on the command line: numbers are read strictly, for 1_0, ١٢ and 0x10 are no quantity; texts are made valid."""
+"""What stands on the command line: numbers are read strictly, for +1, 1_0, ١٢ and 0x10 are no quantity; texts are made valid, and bounded."""
 
 import re
 from collections.abc import Sequence
@@ -9,8 +9,18 @@ from cyclopts import Token
 
 from engine.texts import valid
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(nan|inf)", re.ASCII | re.IGNORECASE)
-WHOLE = re.compile(r"[+-]?\d{1,30}", re.ASCII)
+NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|-?(nan|inf)", re.ASCII | re.IGNORECASE)
+WHOLE = re.compile(r"-?\d{1,30}", re.ASCII)
+LONGEST = {"--reason": 500, "--symbols": 1_000_000}
+"""Characters of a text, by its option; `LONGEST_TEXT` of any other."""
+LONGEST_TEXT = 4_000
+
+
+def number_of(text: str) -> float:
+    """Return a number; raise `ValueError` for an odd way to write one."""
+    if not NUMBER.fullmatch(text):
+        raise ValueError(f"expected a number, got {text[:60]}.")
+    return float(text)
 
 
 def strictly(kind: Any, tokens: Sequence[Token]) -> Any:
@@ -21,5 +31,13 @@ def strictly(kind: Any, tokens: Sequence[Token]) -> Any:
             if not (WHOLE if whole else NUMBER).fullmatch(token.value):
                 raise ValueError(f"expected a {'whole ' if whole else ''}number, got {token.value[:60]}.")
     if str in {kind, *get_args(kind)}:
+        for token in tokens:
+            if len(token.value) > (most := LONGEST.get(token.keyword or "", LONGEST_TEXT)):
+                raise ValueError(f"{len(token.value):,} characters are too many, {most:,} are enough.")
         tokens = [token.evolve(value=valid(token.value)) for token in tokens]
     return cyclopts.convert(kind, tokens)
+
+
+def of_any_length(kind: Any, tokens: Sequence[Token]) -> Any:
+    """Return a text, however long: for what must work whatever it is told."""
+    return cyclopts.convert(kind, [token.evolve(value=valid(token.value)) for token in tokens])

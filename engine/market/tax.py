@@ -169,7 +169,7 @@ class TaxRules:
 def financial_year(text: str) -> Year:
     """Return the year a name such as "2025-26" stands for; raise `ConfigError`."""
     head, _, tail = text.partition("-")
-    if not (head.isdigit() and len(head) == 4 and tail.isdigit() and len(tail) == 2):
+    if not (text.isascii() and head.isdecimal() and len(head) == 4 and tail.isdecimal() and len(tail) == 2):
         raise ConfigError(f'financial year {text!r}: expected two years as in "2025-26"')
     first = int(head)
     if (first + 1) % 100 != int(tail):

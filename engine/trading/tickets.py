@@ -121,7 +121,7 @@ class Counter:
     def find(self, name: str) -> Order:
         """Return an order of ours by our number or the broker's; raise `ValueError`."""
         out = self._kernel.out
-        number = int(name) if name.isdecimal() and len(name) <= DIGITS else 0
+        number = int(name) if name.isascii() and name.isdecimal() and len(name) <= DIGITS else 0
         order = out.by_order_id.get(name) or out.orders.get(number)
         if order is None:
             raise ValueError(f"no order of ours is called {name}")

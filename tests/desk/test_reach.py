@@ -100,6 +100,37 @@ def test_a_desk_is_reached_from_anywhere_whatever_the_configuration_there(patang
     assert (mine["state"], mine["by"]) == ("not running", ["file"]), "what ran once is known"
 
 
+def test_a_reason_of_any_length_latches(patang, desk):
+    process, folder = desk("answers")
+    for reason in ("x" * 100_000, "\u20b9" * 30_000):
+        done = patang.call("kill", "--reason", reason, "--json")
+        mine = answers(done)[str(folder)]
+        assert (done.returncode, mine["by"], mine["kill_reason"]) == (0, ["socket"], reason[:500])
+        assert process.stdout.readline() == "halt\n"
+        told = one_line(patang.call("resume", "--reason", reason), 2)
+        assert f"{len(reason):,} characters are too many, 500 are enough" in told
+        assert patang.call("resume", "--reason", "seen", "--mode", "paper").returncode == 0
+        assert process.stdout.readline() == "released\n"
+
+
+def test_a_desk_that_does_not_understand_is_latched_by_its_file(patang, desk, monkeypatch):
+    process, folder = desk("hangs")
+    monkeypatch.setattr("tui.latch.ask", lambda *_: {"error": "not a request"})
+    mine = answers(patang.call("kill", "--json"))[str(folder)]
+    assert (mine["by"], KillSwitch(folder / "KILL").latch.level) == (["file", "signal"], "halt")
+    assert process.stdout.readline() == "halt\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["cancel"], ["modify"], ["trace"], ["limits", "set"], ["tax", "--fy"], ["export", "bars", "--symbol"]],
+)
+def test_no_text_on_the_command_line_is_longer_than_any_use_of_it(patang, command):
+    assert "characters are too many" in one_line(
+        patang.call(*command, "x" * 5_000, *(["3"] * (command[-1] == "set"))), 2
+    )
+
+
 def test_a_desk_that_does_not_answer_is_reached_by_file_and_signal(patang, desk):
     process, folder = desk("hangs")
     done = patang.call("kill", "--flatten", "--json")

@@ -29,11 +29,12 @@ def test_a_closed_a_full_and_a_broken_output_are_told_in_a_line_or_not_at_all(pa
 
 
 @pytest.mark.parametrize(
-    "number", ["1_0", "\u0661\u0660", "\uff11\uff10", "0x10", "", "ten", "7.5", "1e3", "inf", "1" + "0" * 40]
+    "number",
+    ["1_0", "\u0661\u0660", "\uff11\uff10", "0x10", "", "+1", " 1", "1 ", "ten", "7.5", "1e3", "inf", "1" + "0" * 40],
 )
 def test_a_number_is_read_strictly(patang, number):
     line = one_line(patang.call("order", "buy", "INFY", number, "--bare"), 2)
-    assert f"expected a whole number, got {number}." in line
+    assert f"expected a whole number, got {' '.join(f'{number}.'.split())}" in line
     if number in {"7.5", "1e3", "inf", "1" + "0" * 40}:
         return  # a price may be written like that
     assert "expected a number" in one_line(patang.call("modify", "1", "--price", number), 2)
@@ -49,3 +50,11 @@ def test_every_shell_gets_a_completion_that_knows_the_commands(patang, shell_nam
 
 def test_the_version_is_an_option_too(patang):
     assert patang.call("--version").stdout == patang.call("version").stdout != ""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [("--versoin", "--version"), ("--hlep", "--help"), ("stauts", "status"), ("status --jsn", "--json")],
+)
+def test_a_misspelt_option_or_command_is_told_the_nearest(patang, wrong, meant):
+    assert one_line(patang.call(*wrong.split()), 2).endswith(f"Did you mean {meant}? See patang --help.")
