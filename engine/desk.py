@@ -7,6 +7,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from compiled.kernel import Kernel, Setup, words
 from compiled.model import MINUTE, NEVER, SECOND, Bar, Instrument
 from compiled.positions import Slot
 from compiled.strategy import Strategy
-from engine.errors import BusyError, DataError, PatangError, RetryableError
+from engine.errors import BusyError, DataError, OperatorError, PatangError, RetryableError
 from engine.market.actions import Actions
 from engine.market.calendar import ist_day, midnight
 from engine.market.hours import Hours
@@ -45,7 +46,9 @@ from engine.trading.opening import (
     freezes,
     history,
     keep_start_cash,
-    moved_early,
+    kept_fills,
+    moved,
+    no_such,
     rates,
     start_cash,
     unlisted,
@@ -350,7 +353,6 @@ class Desk:
         own = hours.of_day(day, watched, int(self.settings.square_off_before_s * SECOND))
         first = watched if ports.pacer is not None else watched[:PART]
         fill_in(first, await self._patiently(lambda: broker.bands(first)))
-        asked = ports.clock.now()
         cash, known = await self._patiently(lambda: start_cash(journal, broker, day))
         slots = self.slots = [slot for strategy in self.strategies if (slot := self._slot(strategy, chosen))]
         setup = Setup(
@@ -376,7 +378,7 @@ class Desk:
         self._loop = loop
         loop.stopping = self._stopping  # whoever asked for it so far had no loop to tell
         loop.gaps.tell_lacking()
-        await self._reconcile(loop, day, 0 if known else asked)
+        await self._reconcile(loop, None if known else day)
         loop.flags = ex_dates(actions, today, self.kernel, self._log.tell)
         if self.settings.limit_only:
             self._log.tell("alarm", "broker", LIMIT_ONLY)
@@ -417,16 +419,21 @@ class Desk:
     async def _choose(self) -> tuple[list[Instrument], list[Instrument]]:
         """Return what the strategies may trade, and what is watched: whatever is held, then that.
 
-        Raises `DataError` where more is named than the feed serves; of all shares the last ones are left out.
+        What the broker does not list today is left out, and told: a name may have changed overnight. Raises `DataError`
+        where nothing is left, or more is named than the feed serves; of all shares the last ones are left out.
         """
         broker, journal = self.ports.broker, self.ports.journal
         named = [symbol for symbols in self.settings.subscriptions.values() for symbol in symbols]
         named += self.settings.modes
         listed = await self._patiently(lambda: broker.instruments("NSE"))
-        chosen = choose(listed, self.settings.watch, named)
+        chosen, missing = choose(listed, self.settings.watch, named)
         self._shares = ShareRegister(journal, listed)
         held = await also_held(broker, journal, self._shares, self._log.tell) - {int(i.token) for i in chosen}
         urgent = [i for i in listed if int(i.token) in held] + unlisted(journal, listed)
+        if missing and not chosen and not urgent:
+            raise DataError(no_such(missing))
+        if missing:
+            self._log.tell("alarm", "left_out", f"{no_such(missing)}: left out; mend the configuration")
         most, wanted = self.settings.most_watched - len(urgent), len(chosen)
         if wanted > most and self.settings.watch:
             raise DataError(f"the feed serves {self.settings.most_watched} instruments; name fewer in feed.watch")
@@ -444,6 +451,7 @@ class Desk:
         for order in orders:
             if order.live and order.order_id and not order.proven:
                 self.gateway.lookups.prove(int(order.intent), restored=True)
+        loop.early = kept_fills(self.kernel, self.ports.journal, start)
         for gtt in self.kernel.out.gtts.values():
             if gtt.live and gtt.gtt_id and not gtt.proven:
                 self.gateway.lookups.prove(int(gtt.intent), restored=True)
@@ -506,16 +514,16 @@ class Desk:
         """Tell whether a strategy that names nothing trades an instrument: no index, and nothing that is only watched."""
         return instrument.kind != "INDEX" and instrument.symbol not in self.settings.modes
 
-    async def _reconcile(self, loop: Loop, day: date, asked: int) -> None:
+    async def _reconcile(self, loop: Loop, begins: date | None) -> None:
         """Read the books until nothing is unknown, compare them, and open the desk, or open it read-only.
 
-        `asked` is when the broker was asked for the day's first cash (ns), 0 where that was known.
+        `begins` is the day whose first cash is still to be found, None where it is known.
         """
         await self._resolve(loop)
         if loop.stopping:
             return
-        if asked:
-            self._begin_cash(day, asked)
+        if begins is not None:
+            await self._begin_cash(loop, begins)
         clock = self.ports.clock
         lockstep = self.ports.pacer is not None
         if await loop.reconciler.look(at_once=lockstep) and not lockstep:
@@ -529,10 +537,22 @@ class Desk:
         self.ports.journal.append("meta", {"key": "opened", "value": str(clock.now())})
         loop.turn()
 
-    def _begin_cash(self, day: date, asked: int) -> None:
-        """Let the day begin with what the broker had before it: stops may have fired since, and their sales are booked by now."""
-        ledger = self.kernel.ledger
-        ledger.deposit(-moved_early(self.kernel.out.fills, midnight(day), asked))
+    async def _begin_cash(self, loop: Loop, day: date) -> None:
+        """Let the day begin with what the broker had before it: stops may have fired since, and their sales are booked by now.
+
+        What he has is asked for between two looks that find the same trades.
+        """
+        ledger, booked = self.kernel.ledger, -1
+        cash = int(ledger.start_cash)
+        for _ in range(OPENING_TRIES):
+            if len(loop.early) in {0, booked}:
+                break
+            booked = len(loop.early)
+            with suppress(RetryableError, OperatorError):
+                cash = await self.ports.broker.funds()
+            await loop.books.look()
+            loop.turn()
+        ledger.deposit(cash - moved(loop.early) - int(ledger.start_cash))
         keep_start_cash(self.ports.journal, day, int(ledger.start_cash))
 
     async def _resolve(self, loop: Loop) -> None:

@@ -69,14 +69,22 @@ def check_listed(config: Config, listed: Sequence[Instrument], only: Sequence[st
 
     Raises `DataError` for one that is not in it, and for more than the feed serves.
     """
+    if missing := not_listed(config, listed, only):
+        raise DataError(missing)
+
+
+def not_listed(config: Config, listed: Sequence[Instrument], only: Sequence[str] = ()) -> str:
+    """Say which symbols that are named are not in a list, empty where all are; raise `DataError` for more than the feed serves."""
     from brokers.kite.feed import CONNECTIONS, PER_CONNECTION  # noqa: PLC0415
-    from engine.trading.opening import choose  # noqa: PLC0415  the engine, where there is something to check
+    from engine.trading.opening import choose, no_such  # noqa: PLC0415  the engine, where there is something to check
 
     further = () if only else (*config.feed.quote, *config.feed.ltp)
     traded = [symbol for _, symbols, _ in enabled(config) for symbol in symbols]
     watch = only or config.feed.watch
-    if len(choose(listed, watch, [*further, *traded])) > CONNECTIONS * PER_CONNECTION and watch:
+    chosen, missing = choose(listed, watch, [*further, *traded])
+    if len(chosen) > CONNECTIONS * PER_CONNECTION and watch:
         raise DataError(f"the feed serves {CONNECTIONS * PER_CONNECTION} instruments; name fewer in feed.watch")
+    return no_such(missing) if missing else ""
 
 
 async def _listed_at(config: Config) -> list[Instrument]:

@@ -14,7 +14,7 @@ from engine.market.calendar import Calendar, ist_day
 from engine.texts import plain
 from engine.trading.reasons import LIMIT_ONLY
 from tui.access import Access
-from tui.beforehand import check_listed, enabled
+from tui.beforehand import enabled, not_listed
 from tui.numbers import rupees
 from tui.pace import clock_at
 from tui.station import Station
@@ -31,17 +31,19 @@ class Account(NamedTuple):
 def confirm(station: Station, access: Access) -> None:
     """Ask for the account and its daily loss limit by hand, or compare `--confirm`; raise `OperatorError` for a no.
 
-    Raises `DataError` on a day without trading, and for a symbol that is not listed, before anything is asked.
+    A symbol that is not listed is told first: the desk leaves it out. Raises `DataError` on a day without trading.
     """
     clock = clock_at(access.place.rest)
     day = ist_day(clock.now())
     if Calendar.load().session(day) is None:
         raise DataError(f"{day} is no trading day: the exchange is closed")
     account = asyncio.run(_account(station, access))
-    check_listed(station.config, account.listed)
+    missing = not_listed(station.config, account.listed)
     _say(f"{station.run.mode.upper()} at {access.place.rest}")
     for name, value in _terms(station, account):
         _say(f"  {name:<22}{value}")
+    if missing:
+        _say(f"  {missing}: left out; mend the configuration")
     if rules_of(access.place.rest).limit_only:
         _say(f"  {LIMIT_ONLY}")
     loss = station.config.risk.max_daily_loss

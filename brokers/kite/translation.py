@@ -207,22 +207,21 @@ def position(row: Row) -> BrokerPosition:
 def holdings(row: Row) -> list[BrokerHolding]:
     """Read a holding with what was sold of it today added back: Kite takes that off at once, and lists it as a position.
 
-    T1 shares, bought the day before, count: they are there and can be sold. Shares bought on margin (MTF) stand in the
-    same row with a quantity and an average of their own, and come as a holding of their own.
+    T1 shares, bought the day before, count: they are there and can be sold, whether the opening quantity has them or not.
+    Shares bought on margin (MTF) stand in the same row with a quantity and an average of their own, and come as a holding
+    of their own.
     """
-    opening = row.get("opening_quantity")
-    if opening is None:
-        parts = row["quantity"], row["t1_quantity"], row.get("used_quantity") or 0
-        opening = sum(figures.count(part) for part in parts)
+    parts = row["quantity"], row["t1_quantity"], row.get("used_quantity") or 0
+    opening = max(figures.count(row.get("opening_quantity", 0)), sum(figures.count(part) for part in parts))
     token, symbol = figures.number_of(row["instrument_token"]), str(row["tradingsymbol"])
     exchange, isin = str(row.get("exchange") or "NSE"), str(row.get("isin") or "")
     average = figures.price(row["average_price"])
     unauthorised = 0
     if (authorised := row.get("authorised_quantity")) is not None:
-        left = figures.count(opening) - figures.count(row.get("used_quantity") or 0)
+        left = opening - figures.count(row.get("used_quantity") or 0)
         unauthorised = max(0, left - figures.count(authorised))
-    figures.worth(average, figures.count(opening))
-    own = BrokerHolding(token, symbol, figures.count(opening), average, "CNC", exchange, isin, unauthorised)
+    figures.worth(average, opening)
+    own = BrokerHolding(token, symbol, opening, average, "CNC", exchange, isin, unauthorised)
     margin = row.get("mtf") or {}
     financed = sum(figures.count(margin.get(part) or 0) for part in ("quantity", "used_quantity"))
     if not financed:

@@ -170,10 +170,11 @@ def _positions(
     theirs, costs, names = _theirs(books)
     ours = held(kernel)
     fired = behind(kernel, books)
+    known = {market.instrument.symbol: token for token, market in kernel.markets.items()}
     for token, product in sorted(theirs.keys() | ours.keys() | _set_apart(kernel, apart)):
         there, here = theirs[token, product], ours[token, product]
         symbol = symbol_of(kernel, token, names.get(token, str(token)))
-        key = f"{symbol}:{product}" if token in kernel.markets else f"{symbol}@{token}:{product}"
+        key = f"{symbol}:{product}" if known.get(symbol) == token else f"{symbol}@{token}:{product}"
         owners = apart.get(key, 0)
         if (there == here and not owners) or here != before[token, product] or token in fired:
             continue

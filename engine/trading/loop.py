@@ -9,6 +9,7 @@ from compiled.events import Act, Alert, Command, FeedStatus, Halt, Lacking, Oper
 from compiled.frames import Decoder
 from compiled.kernel import Kernel
 from compiled.model import SECOND, Bar, Instrument
+from compiled.outbox import Fill
 from compiled.triggers import FIRED_AWAY
 from engine.errors import ConfigError
 from engine.market.calendar import ist_day
@@ -105,6 +106,8 @@ class Loop:
         self.state = "reconciling"
         self.reconciler = reconciler
         self.choices = Choices(reconciler, gateway, inbox.append, self._decided)
+        self.early: list[Fill] = []
+        """The trades of today that were booked before the desk opened."""
         self.differences: tuple[str, ...] = ()
         self.holds: dict[str, str] = {}
         """Why entries are held back besides, by name."""
@@ -191,6 +194,8 @@ class Loop:
             self._remarks.look(int(order.token))
         for fill in self.recorder.flush():
             self.publisher.fill(fill)
+            if self.state == "reconciling":
+                self.early.append(fill)
         for command in commands:
             if isinstance(command, Alert):
                 self.log.repeat(command.level, command.name, self._named(command), int(command.ts))

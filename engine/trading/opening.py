@@ -7,6 +7,7 @@ from datetime import date
 from compiled.charges import Rates, RateTable
 from compiled.kernel import Kernel
 from compiled.model import SECOND, Bar, Instrument, Product, paise
+from compiled.orders import corrects
 from compiled.outbox import Fill
 from engine.errors import BusyError, DataError, OperatorError, RetryableError
 from engine.market.actions import Actions
@@ -16,7 +17,7 @@ from engine.market.ex_dates import flagged
 from engine.market.hours import Hours
 from engine.market.rules import Rules
 from engine.market.safeguards import Safeguards
-from engine.ports import Broker, Clock, Journal
+from engine.ports import Broker, BrokerHolding, Clock, Journal
 from engine.trading.kept import whole
 from engine.trading.shares import ShareRegister
 
@@ -35,18 +36,25 @@ def check_account(journal: Journal, account: str) -> None:
         raise BusyError(f"this database belongs to account {owner}, the broker says {account}; name another one")
 
 
-def choose(instruments: Iterable[Instrument], watch: Sequence[str], wanted: Iterable[str]) -> list[Instrument]:
+def choose(
+    instruments: Iterable[Instrument], watch: Sequence[str], wanted: Iterable[str]
+) -> tuple[list[Instrument], list[str]]:
     """Return what to watch: `watch` and what the strategies name, indices too, or besides all shares where `watch` is empty.
 
-    What is named comes first. Raises `DataError` for a symbol the broker does not have.
+    What is named comes first. Second come the symbols that the broker does not have.
     """
     by_symbol = {i.symbol: i for i in instruments if i.kind in {"EQ", "INDEX"}}
     named = dict.fromkeys([*watch, *wanted])
-    missing = [symbol for symbol in named if symbol not in by_symbol]
-    if missing:
-        raise DataError(f"no such symbol on NSE: {', '.join(missing)}")
     shares = () if watch else (symbol for symbol, each in by_symbol.items() if each.kind == "EQ")
-    return [by_symbol[symbol] for symbol in dict.fromkeys([*named, *shares])]
+    chosen = [by_symbol[symbol] for symbol in dict.fromkeys([*named, *shares]) if symbol in by_symbol]
+    return chosen, [symbol for symbol in named if symbol not in by_symbol]
+
+
+def no_such(symbols: Iterable[str]) -> str:
+    """Say that the broker does not have these symbols, and what he calls them now."""
+    known = Actions(())
+    told = (f"{each} ({name} now)" if (name := known.name(each)) != each else each for each in symbols)
+    return f"no such symbol on NSE: {', '.join(told)}"
 
 
 def freezes(instruments: Iterable[Instrument], rules: Rules, day: date) -> None:
@@ -62,7 +70,7 @@ def freezes(instruments: Iterable[Instrument], rules: Rules, day: date) -> None:
 async def start_cash(journal: Journal, broker: Broker, day: date) -> tuple[int, bool]:
     """Return the day's first cash in paise, and whether it is known from an earlier opening of the day.
 
-    If not it is what the broker has now: `moved_early` tells what has moved it since the day began.
+    If not it is what the broker has now: what has `moved` it since the day began is for the books to tell.
     """
     known = _meta(journal).get(f"start_cash:{day}")
     return (await broker.funds(), False) if known is None else (whole(f"meta, row start_cash:{day}:", known), True)
@@ -73,12 +81,23 @@ def keep_start_cash(journal: Journal, day: date, cash: int) -> None:
     journal.append("meta", {"key": f"start_cash:{day}", "value": str(cash)})
 
 
-def moved_early(fills: Iterable[Fill], since: int, until: int) -> int:
-    """Return what deliveries that traded in [since, until) (ns) have brought in, in paise; charges leave over night."""
+def kept_fills(kernel: Kernel, journal: Journal, since: int) -> list[Fill]:
+    """Return what the journal has of the trades since `since` (ns): an earlier start of the day has booked them."""
+    return [
+        Fill(
+            int(str(row["ts"])), str(row["trade_id"]), kernel.out.orders[int(str(row["intent"]))],
+            int(str(row["quantity"])), float(str(row["price"])), 0, 0,
+        )
+        for row in journal.load("fills", "ts >= ?", (since,))
+    ]  # fmt: skip
+
+
+def moved(fills: Iterable[Fill]) -> int:
+    """Return what deliveries have brought in, in paise: cash of the broker's that has moved; charges leave over night."""
     return sum(
         -int(fill.order.side) * int(paise(fill.price, fill.quantity))
         for fill in fills
-        if since <= fill.ts < until and fill.order.product is Product.CNC
+        if fill.order.product is Product.CNC and not corrects(fill.order)
     )
 
 
@@ -199,14 +218,12 @@ async def also_held(
 
     A broker that cannot be read adds nothing: the comparison that follows says so.
     """
-    tokens = set()
+    tokens, holdings = set(), list[BrokerHolding]()
     with suppress(RetryableError, OperatorError):
         tokens |= {each.token for each in await broker.positions() if each.quantity}
         holdings = await broker.holdings()
-        await shares.follow(holdings, tell)
-        tokens |= {
-            shares.token(each.exchange, each.symbol, each.token, each.isin) for each in holdings if each.quantity
-        }
+    await shares.follow(holdings, tell)
+    tokens |= {shares.token(each.exchange, each.symbol, each.token, each.isin) for each in holdings if each.quantity}
     return tokens | {int(str(row["token"])) for row in journal.load("ladders", "closed = 0")}
 
 

@@ -53,19 +53,30 @@ class ShareRegister:
         self._journal.append("meta", {"key": NOTED + holding.isin, "value": str(holding.token)})
 
     async def follow(self, holdings: Sequence[BrokerHolding], tell: Callable[[str, str, str], None]) -> None:
-        """Let what the journal holds go on under the token it is listed under today: a new name, another series.
+        """Let what the journal holds go on under the token it is listed under today: a new name, another series or token.
 
-        Only where its old token is listed no more, and the ISIN says what it has become.
+        Only where its old token is listed no more; the ISIN says what it has become, else its symbol.
         """
-        for each in holdings:
-            old = self._isins.get(each.isin, 0) if each.isin else 0
-            if not old or old in self._tokens or each.token not in self._tokens:
+        now = {
+            self._isins[each.isin]: each for each in holdings if each.isin in self._isins and each.token in self._tokens
+        }
+        moved = False
+        for row in self._journal.load("ladders", "closed = 0"):
+            old, symbol = int(str(row["token"])), str(row["symbol"])
+            seen = now.get(old)
+            token = seen.token if seen is not None else self._symbols.get(symbol, 0)
+            if old in self._tokens or not token:
                 continue
-            for row in self._journal.load("ladders", "token = ? AND closed = 0", (old,)):
-                self._move(row, each.token)
-                text = f"{row['symbol']} is listed as {self._tokens[each.token]} now; its position goes on under it"
-                tell("warn", "renamed", text)
-            self._note(each)
+            self._move(row, token)
+            named = self._tokens[token]
+            what = f"listed as {named} now" if named != symbol else f"listed under token {token} now, {old} before"
+            tell("warn", "renamed", f"{symbol} is {what}; its position goes on under it")
+            moved = True
+        for old, each in now.items():
+            if old not in self._tokens:
+                self._note(each)
+                moved = True
+        if moved:
             await self._journal.commit()
         self.learn(holdings)
 

@@ -89,6 +89,24 @@ def test_a_share_that_is_listed_anew_keeps_its_position_by_its_isin(life):
     assert scene.kernel.ledger.cash == 10**10, "it was paid for on an earlier day"
 
 
+def test_a_share_under_another_token_keeps_its_position_by_its_symbol_whatever_the_broker_holds(life):
+    life.run(lambda scene: scene.hold(100))
+    told = []
+
+    async def morning():
+        await ShareRegister(journal, [Instrument(BEL, "NSE", "CANBK", 0.05)]).follow([], lambda *line: told.append(line))
+
+    journal = life.open()
+    asyncio.run(morning())
+    assert unlisted(journal, [Instrument(BEL, "NSE", "CANBK", 0.05)]) == []
+    journal.close()
+    text = f"CANBK is listed under token {BEL} now, {CANBK} before; its position goes on under it"
+    assert told == [("warn", "renamed", text)]
+    scene, _ = life.again(day=1)
+    [ladder] = scene.kernel.ladders.values()
+    assert (ladder.instrument.token, ladder.rungs[0].quantity, ladder.rungs[0].gtt.token) == (BEL, 100, BEL)
+
+
 def trade_and_finish(scene):
     scene.hold()
     scene.fill(scene.leave(), "S1", 101.0)

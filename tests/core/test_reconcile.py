@@ -147,6 +147,17 @@ def test_a_gtt_that_has_fired_and_is_not_taken_in_yet_says_nothing_about_the_pos
     assert [kind for _, kind, _ in desk.look(2)] == ["missing"]
 
 
+def test_a_share_under_two_tokens_hides_neither_row(desk):
+    desk.hold()
+    desk.scene.kernel.markets[BEL].instrument.symbol = "CANBK"
+    desk.books.at["positions"] = []
+    desk.books.at["holdings"] = [BrokerHolding(BEL, "CANBK", 100, 100.0)]
+    desk.look(2)
+    found = {(each.difference.token, each.difference.figure): key for key, each in desk.reconciler.standing.items()}
+    assert sorted(found) == sorted([(CANBK, -100), (BEL, 100)])
+    assert len(set(found.values())) == 2
+
+
 @pytest.mark.parametrize(
     ("theirs", "figure", "choices"),
     [(140, 40, tuple(Choice)), (60, -40, (Choice.ADOPT, Choice.IGNORE)), (-5, -105, (Choice.ADOPT, Choice.IGNORE))],

@@ -17,7 +17,7 @@ from engine.market.calendar import Calendar, midnight
 from engine.market.hours import Hours
 from engine.market.safeguards import Safeguards
 from engine.ports import PriceBand
-from engine.trading.opening import choose
+from engine.trading.opening import choose, no_such
 from engine.trading.warming import WarmUp
 from tests.core.scripted import BEL, CANBK, OPEN, Scene, instruments, no_charges, only, some
 
@@ -174,9 +174,14 @@ def listed():
     ],
 )
 def test_an_index_is_watched_where_it_is_named(watch, named, found):
-    assert [each.symbol for each in choose(listed(), watch, named)] == found
-    with pytest.raises(DataError, match="NIFTY 51"):
-        choose(listed(), ("NIFTY 51",), ())
+    chosen, missing = choose(listed(), watch, named)
+    assert ([each.symbol for each in chosen], missing) == (found, [])
+
+
+def test_what_the_broker_does_not_list_is_left_out_and_called_by_its_new_name():
+    chosen, missing = choose(listed(), ("NIFTY 51", "BEL"), ("TATAMOTORS",))
+    assert ([each.symbol for each in chosen], missing) == (["BEL"], ["NIFTY 51", "TATAMOTORS"])
+    assert no_such(missing) == "no such symbol on NSE: NIFTY 51, TATAMOTORS (TMPV now)"
 
 
 def test_an_index_is_never_ordered():

@@ -37,7 +37,7 @@ def test_a_whole_opening_is_never_told_that_it_asks_too_often(patang):
 
 
 def test_a_desk_that_cannot_open_behind_its_screen_takes_it_down_and_says_why(patang):
-    with patang.serving(20, CONFIG.replace("[feed]", '[feed]\nwatch = ["INFY", "NOSUCH"]')):
+    with patang.serving(20, CONFIG.replace("[feed]", '[feed]\nwatch = ["NOSUCH"]')):
         screen = Screen(patang, "run")
         wait_for(screen.left, "the program has ended")
     assert screen.code == USAGE

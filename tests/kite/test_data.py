@@ -45,6 +45,7 @@ async def test_holdings_count_what_came_from_earlier_days(stub, broker, script):
         row("SETTLED", quantity=10, t1_quantity=0, used_quantity=0, opening_quantity=10),
         row("YESTERDAY", quantity=0, t1_quantity=7, used_quantity=0, opening_quantity=7),
         row("SOLD", quantity=6, t1_quantity=0, used_quantity=4, opening_quantity=10),
+        row("UNSETTLED", quantity=0, t1_quantity=7, used_quantity=3, opening_quantity=0),
         row("BRIEF", quantity=6, t1_quantity=2, used_quantity=4),
     ]
     stub.on("GET /portfolio/holdings", script.ok(rows))
@@ -52,6 +53,7 @@ async def test_holdings_count_what_came_from_earlier_days(stub, broker, script):
         BrokerHolding(1, "SETTLED", 10, 100.5),
         BrokerHolding(1, "YESTERDAY", 7, 100.5),
         BrokerHolding(1, "SOLD", 10, 100.5),
+        BrokerHolding(1, "UNSETTLED", 10, 100.5),
         BrokerHolding(1, "BRIEF", 12, 100.5),
     ]
 

@@ -132,6 +132,29 @@ def test_a_desk_left_on_rests_over_the_weekend_and_opens_monday_with_what_it_car
     assert world.process.desk.error is None
 
 
+def test_a_stop_that_fires_before_the_desk_starts_is_booked_once(weekend):
+    world = weekend()
+    world.until(FRIDAY, "15:40")
+    standing(world.process.kernel)
+    del world.ports["tomorrow"]
+    world.starts_again(MONDAY, "09:31")
+    world.until(MONDAY, "09:16")
+    first = world.exchange.funds.cash
+    (fair,) = [each._fair for each in world.exchange.market._traders if each.listing.instrument.symbol == "SBIN"]
+    for step in range(60):  # slowly, so that the stop's limit is met
+        world.loop.call_later(step, fair.jump, -0.001)
+    world.until(MONDAY, "09:17:30")
+    (sale,) = world.exchange.orders.trades
+    world.until(MONDAY, "09:33")
+    kernel = world.process.kernel
+    assert (not kernel.ladders, world.header.state, world.process.desk._loop.differences) == (True, "running", ())
+    assert kernel.ledger.start_cash == first
+    assert kernel.ledger.cash + kernel.ledger.charges == first + 10 * sale.ticks * 5
+    world.starts_again(MONDAY, "09:40")
+    world.until(MONDAY, "09:42")
+    assert world.process.kernel.ledger.start_cash == first
+
+
 def test_without_a_login_the_day_opens_as_soon_as_there_is_one(weekend):
     world = weekend(logs_in="09:47")
     world.until(MONDAY, "09:46")
