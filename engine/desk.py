@@ -49,8 +49,10 @@ from engine.trading.opening import (
     kept_fills,
     moved,
     no_such,
+    past,
     rates,
     start_cash,
+    taken,
     unlisted,
 )
 from engine.trading.pacing import Lockstep, run_live, run_night
@@ -98,6 +100,8 @@ class Desk:
         self._numbers = itertools.count(1)
         self._asks: deque[Ask] = deque()
         self._stopping = False
+        self._past = (0, 0)
+        """Orders and fills of earlier days."""
         self._opened = False
         self._loop: Loop | None = None
         self._events: asyncio.AbstractEventLoop | None = None
@@ -452,6 +456,7 @@ class Desk:
             if order.live and order.order_id and not order.proven:
                 self.gateway.lookups.prove(int(order.intent), restored=True)
         loop.early = kept_fills(self.kernel, self.ports.journal, start)
+        self._past = past(self.kernel, start, loop.early)
         for gtt in self.kernel.out.gtts.values():
             if gtt.live and gtt.gtt_id and not gtt.proven:
                 self.gateway.lookups.prove(int(gtt.intent), restored=True)
@@ -573,12 +578,13 @@ class Desk:
     # figures
 
     def facts(self) -> dict[str, object]:
-        """Return the day so far in figures; money in paise."""
+        """Return the day so far in figures; money in paise. Orders are those that the exchange has taken."""
         kernel, ledger = self.kernel, self.kernel.ledger
+        orders, fills = taken(kernel)
         return {
             "digest": kernel.digest(),
-            "orders": len(kernel.out.orders),
-            "fills": len(kernel.applied),
+            "orders": orders - self._past[0],
+            "fills": fills - self._past[1],
             "round_trips": int(kernel.round_trips),
             "gross": int(ledger.net - kernel.before + ledger.charges),
             "charges": int(ledger.charges),

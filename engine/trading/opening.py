@@ -7,7 +7,7 @@ from datetime import date
 from compiled.charges import Rates, RateTable
 from compiled.kernel import Kernel
 from compiled.model import SECOND, Bar, Instrument, Product, paise
-from compiled.orders import corrects
+from compiled.orders import CORRECTION, corrects
 from compiled.outbox import Fill
 from engine.errors import BusyError, DataError, OperatorError, RetryableError
 from engine.market.actions import Actions
@@ -90,6 +90,23 @@ def kept_fills(kernel: Kernel, journal: Journal, since: int) -> list[Fill]:
         )
         for row in journal.load("fills", "ts >= ?", (since,))
     ]  # fmt: skip
+
+
+def taken(kernel: Kernel) -> tuple[int, int]:
+    """Return how many orders the exchange has taken, and their trades: corrections are neither."""
+    orders = sum(1 for order in kernel.out.orders.values() if order.order_id and not corrects(order))
+    return orders, sum(1 for key in kernel.applied if not key.startswith(CORRECTION))
+
+
+def past(kernel: Kernel, since: int, early: Iterable[Fill]) -> tuple[int, int]:
+    """Return how many of a restored kernel's orders were done, and trades made, before `since` (ns); `early` came later."""
+    orders, fills = taken(kernel)
+    today = sum(
+        1
+        for order in kernel.out.orders.values()
+        if order.order_id and not corrects(order) and (order.created >= since or order.live)
+    )
+    return orders - today, fills - sum(1 for fill in early if not corrects(fill.order))
 
 
 def moved(fills: Iterable[Fill]) -> int:

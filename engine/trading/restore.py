@@ -1,17 +1,19 @@
 """Build the kernel's orders, GTTs, ladders and ledger again from the journal after a restart."""
 
 import json
+from itertools import groupby
 from typing import cast
 
 from compiled.bounds import HELD, LAST, MONEY, PRICE
 from compiled.kernel import Kernel
 from compiled.ladder import Entry, Ladder, LadderPlan, Rung, RungPlan, RungState
-from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Purpose, Side, Validity
+from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Purpose, Side, Validity, paise
 from compiled.orders import corrects, join, settled
 from compiled.positions import DRY_RUN
 from compiled.risk import beyond
 from compiled.terms import Terms, Variety
 from engine.errors import DataError
+from engine.market.calendar import ist_day
 from engine.ports import Journal
 from engine.trading.kept import MEND, Row, check, readable, rows
 from engine.trading.records import KIND, PEAKS
@@ -41,10 +43,10 @@ def _restore(kernel: Kernel, journal: Journal, day_start: int) -> list[int]:
         _rung(kernel, plans[number(row, "ladder")], row)
     unknown = [intent for row in rows(journal, "intents") if (intent := _intent(kernel, row, day_start))]
     fills = sorted(rows(journal, "fills"), key=lambda row: (number(row, "ts"), text(row, "trade_id")))
-    for row in fills:
-        if number(row, "ts") < day_start:
-            _fill(kernel, row, today=False)
-    _carry(kernel)
+    earlier = [row for row in fills if number(row, "ts") < day_start]
+    for row in earlier:
+        _fill(kernel, row, today=False)
+    _carry(kernel, _costs(earlier))
     for row in rows(journal, "decisions", "decision = (SELECT max(decision) FROM decisions)"):
         kernel.decisions.next_number = number(row, "decision") + 1
     for row in fills:
@@ -243,20 +245,46 @@ def _legs(kept: list[list[float]]) -> list[GttLeg]:
     return [GttLeg(trigger, price, Side(int(side)), int(quantity)) for trigger, price, side, quantity in kept]
 
 
-def _carry(kernel: Kernel) -> None:
+def _costs(fills: list[Row]) -> dict[tuple[str, int], tuple[int, int]]:
+    """Return what the strategies held in the evening and what it had cost (signed paise), by strategy and token.
+
+    What is still paid for is all that was, less what was sold, and what that has realised: whatever the order within a day.
+    """
+    held: dict[tuple[str, int], tuple[int, int]] = {}
+    for _, day in groupby(fills, key=lambda row: ist_day(number(row, "ts"))):
+        for row in day:
+            at = text(row, "strategy"), number(row, "token")
+            quantity, cost = held.get(at, (0, 0))
+            sign = int(Side[text(row, "side")])
+            value = sign * int(paise(real(row, "price"), number(row, "quantity")))
+            held[at] = quantity + sign * number(row, "quantity"), cost + value + number(row, "realised")
+        held = {at: found for at, found in held.items() if found[0]}
+    return held
+
+
+def _carry(kernel: Kernel, costs: dict[tuple[str, int], tuple[int, int]]) -> None:
     """Give the ledger what earlier days have left open; the day's P&L counts from the previous close.
 
-    Intraday shares of an earlier day are gone: the broker has closed or converted them. No stop and no exit is sent for
-    them, which would open a position; they stand as a difference until the operator has written them off.
+    It goes on with the average it had, over all rungs of a strategy. Intraday shares of an earlier day are gone: the broker
+    has closed or converted them. No stop and no exit is sent for them, which would open a position; they stand as a
+    difference until the operator has written them off.
     """
+    held: dict[tuple[str, int], tuple[int, float]] = {}
     for ladder in kernel.ladders.values():
         for rung in ladder.rungs:
             if rung.quantity:
                 if ladder.plan.product is Product.MIS:
                     rung.protect_at = rung.retry_at = NEVER
-                token = ladder.instrument.token
-                kernel.ledger.carry(ladder.strategy, token, ladder.sign * rung.quantity, rung.average)
-                kernel.ledger.mark(token, ladder.instrument.close or rung.average)
+                at, shares = (ladder.strategy, int(ladder.instrument.token)), int(ladder.sign * rung.quantity)
+                quantity, cost = held.get(at, (0, 0.0))
+                held[at] = quantity + shares, cost + shares * rung.average * 100.0
+    for (strategy, token), (quantity, rungs) in held.items():
+        if not quantity:
+            continue
+        known, cost = costs.get((strategy, token), (0, 0))
+        kernel.ledger.carry(strategy, token, quantity, (cost if known == quantity else rungs) / quantity / 100.0)
+        instrument = kernel.markets[token].instrument
+        kernel.ledger.mark(token, instrument.close or rungs / quantity / 100.0)
     kernel.before = kernel.ledger.net
     for slot in kernel.slots:
         slot.before = kernel.ledger.strategy_net(slot.name)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from compiled.events import Act, CancelOrder, DeleteGtt, Lacking, Outcome, PlaceGtt, PlaceOrder, Verb, WriteOff
+from compiled.ladder import LadderPlan, RungPlan
 from compiled.model import MINUTE, SECOND, Bar, GttStatus, Instrument, OrderStatus, OrderType, Product, Purpose, Side
 from compiled.risk import Limits
 from compiled.terms import Terms, Variety
@@ -105,6 +106,38 @@ def test_a_share_under_another_token_keeps_its_position_by_its_symbol_whatever_t
     scene, _ = life.again(day=1)
     [ladder] = scene.kernel.ladders.values()
     assert (ladder.instrument.token, ladder.rungs[0].quantity, ladder.rungs[0].gtt.token) == (BEL, 100, BEL)
+
+
+def two_rungs(scene):
+    """Buy 100 at ₹100.00 and 100 at ₹102.00 in one ladder, and lose the second to its stop at ₹101.50."""
+    plan = LadderPlan([RungPlan(0.0, 2.0), RungPlan(1.0, 2.0)], 0, Product.CNC, quantity=100)
+    first = only(scene.act(lambda ctx: ctx.ladder(CANBK, Side.BUY, plan)), PlaceOrder).order
+    scene.answer(only(scene.fill(first), PlaceGtt).gtt.intent, Outcome.ACCEPTED, "7")
+    second = only(scene.tick(102.0), PlaceOrder).order
+    gtt = only(scene.fill(second, "B2", 102.0), PlaceGtt).gtt
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "8")
+    scene.gtt(gtt, GttStatus.TRIGGERED, ["S1"])
+    scene.book("S1", OrderStatus.COMPLETE, 100, "", 100, side=Side.SELL)
+    scene.trade("tS1", "S1", 100, 101.5, Side.SELL)
+
+
+def sells_the_rest(scene):
+    scene.fill(scene.leave(), "S2", 103.0)
+    return int(scene.kernel.out.fills[-1].realised), scene.kernel.ledger.position("script", CANBK).realised
+
+
+def test_the_average_over_several_rungs_goes_on_over_a_night_as_if_the_desk_had_never_ended(life):
+    unbroken = Scene()
+    two_rungs(unbroken)
+    # 200 shares at 101.00 on average; 100 leave at 101.50
+    assert (unbroken.kernel.ledger.realised, unbroken.kernel.ledger.account(CANBK).average) == (50_00, 101.0)
+    life.run(two_rungs)
+    scene, _ = life.again(day=1)
+    assert scene.rung.average == 100.0
+    assert scene.kernel.ledger.position("script", CANBK).average == 101.0
+    tomorrow(scene)
+    assert sells_the_rest(scene) == (200_00, 200_00)
+    assert sells_the_rest(unbroken) == (200_00, 250_00)
 
 
 def trade_and_finish(scene):
