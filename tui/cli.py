@@ -97,15 +97,23 @@ def demo(
     no_ui: NoUi = False,
     seed: Annotated[int, Parameter(help="Number from which the whole market follows.")] = 7,
     speed: Speed = "",
+    days: Annotated[
+        int, Parameter(help="How many trading days one account lives through; several without a screen.")
+    ] = 1,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Open the workstation on a simulated market; without a terminal, run its whole day headless."""
-    from tui.launch import configuration, has_screen, launch
+    from tui.launch import configuration, has_screen, launch, launch_days, simulated_days
     from tui.station import Run
 
-    headless = no_ui or not has_screen()
+    headless = no_ui or days > 1 or not has_screen()
     pace = speed_of(speed or ("max" if headless else "10"))
+    if days > 1:
+        settings = configuration(config)
+        return launch_days(
+            settings, Run(seed=seed, speed=pace, fleeting=True), simulated_days(settings, days), as_json=as_json
+        )
     return launch(configuration(config), Run(seed=seed, speed=pace, fleeting=True), no_ui=headless, as_json=as_json)
 
 
@@ -113,18 +121,29 @@ def demo(
 def replay(
     path: Annotated[Path, Parameter(help="Folder of SYMBOL.parquet files with 1-minute bars.")],
     *,
-    date: Annotated[str, Parameter(help="The recorded day, YYYY-MM-DD.")],
+    date: Annotated[str, Parameter(help="The recorded day, YYYY-MM-DD.")] = "",
+    since: Annotated[
+        str,
+        Parameter(
+            name="--from", help="The first of several days, which one account lives on through; without a screen."
+        ),
+    ] = "",
+    until: Annotated[str, Parameter(name="--to", help="The last of them.")] = "",
     symbols: Annotated[str, Parameter(help="Only these, with commas between.")] = "",
     speed: Speed = "1",
     no_ui: NoUi = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Run a recorded day through the whole desk."""
-    from tui.launch import configuration, launch, recorded_day
+    """Run a recorded day, or several, through the whole desk."""
+    from tui.launch import configuration, launch, launch_days, recorded_day, recorded_days
     from tui.station import Run
 
     names = tuple(name.strip().upper() for name in symbols.split(",") if name.strip())
+    if since or until:
+        days = recorded_days(path, names, date, since, until)
+        plan = Run("replay", path, "", names, speed_of(speed), fleeting=True)
+        return launch_days(configuration(config), plan, days, as_json=as_json)
     plan = Run("replay", path, recorded_day(date), names, speed_of(speed), fleeting=True)
     return launch(configuration(config), plan, no_ui=no_ui, as_json=as_json)
 
@@ -150,7 +169,12 @@ def sandbox(
     choice: Annotated[
         tuple[str, ...], Parameter(help="name=value of an open question, as docs/sandbox.md has it; may be repeated.")
     ] = (),
-    state: Annotated[Path | None, Parameter(help="SQLite file that keeps the account over restarts.")] = None,
+    state: Annotated[
+        Path | None, Parameter(help="SQLite file that keeps the account over restarts, and into later days.")
+    ] = None,
+    actions: Annotated[
+        Path | None, Parameter(help="NSE's list of corporate actions: what of it falls between two days is done.")
+    ] = None,
     postback: Annotated[str, Parameter(help="Where order updates are posted as well.")] = "",
     symbols: Annotated[
         str, Parameter(help="What is listed, with commas between; empty: as docs/sandbox.md says.")
@@ -190,7 +214,7 @@ def sandbox(
     fields = {
         "seed": seed, "port": port, "speed": speed_of(speed) or None, "date": exchange_day(date), "start": start,
         "tape": tape, "instruments": instruments, "exchanges": tuple(filter(None, exchanges.split(","))), "size": size, "wide": True, "faults_file": faults,
-        "state": state, "postback": postback, "limits": limits or ("off" if speed == "max" else "kite"),
+        "state": state, "actions": actions, "postback": postback, "limits": limits or ("off" if speed == "max" else "kite"),
         "symbols": tuple(filter(None, symbols.upper().split(","))), "cash": cash * 100,
         "holdings": carried_shares(holding, "--holding"), "unsettled": carried_shares(unsettled, "--unsettled"),
         "positions": carried_positions(position), "consent": consent, "square_off": square_off,

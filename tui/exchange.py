@@ -3,7 +3,8 @@
 import os
 import random
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import NamedTuple
 
 from brokers.kite.feed import KiteFeed
@@ -13,6 +14,7 @@ from brokers.kite.session import REST
 from brokers.kite.translation import Account
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.lockstep import LockstepPacer
+from brokers.sandbox.nights import over_night
 from brokers.sandbox.server import Sandbox
 from engine.config import paths
 from engine.errors import DataError
@@ -57,11 +59,15 @@ def embedded(station: Station) -> SandboxConfig:
         port=config.port,
         cash=config.cash * 100,
         limits="kite" if speed else "off",
+        user_id=run.evening.user if run.evening is not None else "",
+        actions=Path(actions).expanduser() if (actions := station.config.desk.corporate_actions) else None,
     )  # fmt: skip
 
 
 def _embedded(station: Station) -> Access:
-    sandbox = Sandbox(embedded(station))
+    config, evening = embedded(station), station.run.evening
+    carried = over_night(config, evening.carried) if evening is not None else None
+    sandbox = station.sandbox = Sandbox(config, carried=carried)
     sandbox.on_failure = station.fail
     endpoint = station.endpoint = sandbox.start()
     station.closers.append(sandbox.stop)
@@ -103,3 +109,13 @@ def latest_day() -> str:
                 return str(day)
         except DataError:  # a special session whose clock time nobody knows, or a year without a list
             day -= timedelta(days=1)
+
+
+def last_days(count: int, last: str) -> list[str]:
+    """Return so many trading days up to one, oldest first; raise `DataError` where the calendar ends."""
+    calendar, days, day = Calendar.load(), list[str](), date.fromisoformat(last or latest_day())
+    while len(days) < count:
+        if calendar.session(day) is not None:
+            days.append(day.isoformat())
+        day -= timedelta(days=1)
+    return days[::-1]

@@ -8,7 +8,8 @@ import signal
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from types import FrameType
@@ -69,6 +70,22 @@ def recorded_day(text: str) -> str:
         raise ConfigError(f"date {text}: expected YYYY-MM-DD, a day that exists") from None
 
 
+def recorded_days(folder: Path, names: tuple[str, ...], day: str, first: str, last: str) -> list[str]:
+    """Return the recorded days from the first to the last that were asked for; raise `ConfigError` or `DataError`."""
+    from brokers.sandbox.tape import days  # noqa: PLC0415  a replay of several days
+
+    if day or not first or not last:
+        raise ConfigError("a replay takes --date DAY, or --from DAY and --to DAY")
+    return days(folder, names, recorded_day(first), recorded_day(last))
+
+
+def simulated_days(config: Config, count: int) -> list[str]:
+    """Return so many trading days of the simulated market, the last of them the configured or the latest one."""
+    from tui.exchange import last_days  # noqa: PLC0415  a demo of several days
+
+    return last_days(count, config.sandbox.date)
+
+
 def has_screen() -> bool:
     """Tell whether there is a terminal: Textual reads keys from stdin and draws on stderr."""
     streams = (sys.stdin, sys.stdout, sys.stderr)
@@ -77,13 +94,31 @@ def has_screen() -> bool:
 
 def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
     """Run a desk to its end and return the exit code."""
-    from tui.beforehand import beforehand  # noqa: PLC0415  see `check`
-
     if run.tape is not None and not run.tape.is_dir():
         raise DataError(f"{run.tape}: no such folder")
     warn_of_a_stale_core()
-    screen = not no_ui and has_screen()
-    station = Station(config, run)
+    return live(Station(config, run), screen=not no_ui and has_screen(), as_json=as_json)
+
+
+def launch_days(config: Config, run: Run, days: Sequence[str], *, as_json: bool) -> int:
+    """Run one desk after the other through recorded or simulated days, without a screen, in one database.
+
+    What the account has in the evening it brings into the next morning. Return the exit code of the last day.
+    """
+    code = DONE
+    for day in days:
+        station = Station(config, replace(run, day=day))
+        code = live(station, screen=False, as_json=as_json)
+        if code not in {DONE, KILLED}:
+            break
+        run = replace(run, evening=station.evening())
+    return code
+
+
+def live(station: Station, *, screen: bool, as_json: bool) -> int:
+    """Run the desk of a station to its end and return the exit code."""
+    from tui.beforehand import beforehand  # noqa: PLC0415  see `check`
+
     interrupted, ending = False, Ending(station)
     with heeding(station):
         try:
@@ -334,9 +369,12 @@ def serve_sandbox(fields: dict[str, Any], faults: tuple[str, ...], choices: tupl
         else:
             sys.stdout.write("".join(f"{name:<12}  {value}\n" for name, value in told.items()))
         sys.stdout.flush()
+        for what in sandbox.exchange.dropped if sandbox.exchange is not None else ():
+            sys.stderr.write(f"patang: left behind in the night: {what}\n")
 
     config = SandboxConfig(faults=tuple(map(from_text, faults)), choices=from_texts(choices), **fields)
-    Sandbox(config, progress_line()).serve_forever(started)
+    sandbox = Sandbox(config, progress_line())
+    sandbox.serve_forever(started)
     return INTERRUPTED
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine import address
 from engine.config import Config, own_state, paths
@@ -19,6 +19,8 @@ from engine.trading.killswitch import HALT, Entry, KillSwitch, Latch
 from tui.runs import kept_latches, state_folder
 
 if TYPE_CHECKING:
+    from brokers.sandbox.carry import Carried
+    from brokers.sandbox.server import Sandbox
     from compiled.strategy import Strategy
     from engine.desk import Desk
     from tui.access import Access
@@ -29,6 +31,14 @@ SENDING = ("shadow", "live")
 """Modes in which orders leave for the configured broker."""
 JOIN_S = 30.0
 STOP_IT = "patang status shows it, patang stop ends it"
+
+
+class Evening(NamedTuple):
+    """What a day on an exchange of our own leaves for the next: the account, whose it is, and the desk's database."""
+
+    carried: "Carried"
+    user: str
+    database: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,8 @@ class Run:
     """Whether real orders were asked for in so many words."""
     fleeting: bool = False
     """Whether it ends with its terminal, whatever the policy for a lost one is: nobody's money is at stake."""
+    evening: Evening | None = None
+    """What the day before has left, where this is not the first."""
     confirm: str = ""
     """The account that may be traded, said beforehand; empty: it is asked for."""
 
@@ -73,6 +85,8 @@ class Station:
         self.strategies: list[Strategy] = []
         """Strategies to run instead of the configured ones."""
         self.desk: Desk
+        self.sandbox: Sandbox
+        """The exchange of our own, where it is one."""
         self.endpoint: Any
         self.database: Path
         self._began = time.monotonic()
@@ -168,10 +182,14 @@ class Station:
         if name != "engine" and not early and not name.startswith("textual"):
             self.kill.trigger(HALT, f"{name} died: {error}", name)
 
+    def evening(self) -> Evening:
+        """Return what a finished day on an exchange of our own leaves."""
+        return Evening(self.sandbox.evening(), self.endpoint.user_id, self.database)
+
     @property
     def outlived(self) -> Latch | None:
         """The latch that holds, where an earlier run has left it behind and the exchange it was of is gone with that."""
-        ours = self.embedded and self.run.mode == "sandbox"
+        ours = self.embedded and self.run.mode == "sandbox" and self.run.evening is None
         return self._inherited if ours and self.kill.latch is self._inherited else None
 
     def release(self) -> None:

@@ -51,7 +51,10 @@ def wire(station: Station) -> Desk:
         check_symbols(station)
     exchange = exchange_of(station)
     station.board.header = station.board.header._replace(speed=exchange.clock.speed)
-    station.database = own_database(config, station.run.mode, embedded=station.embedded)
+    evening = station.run.evening
+    station.database = (
+        evening.database if evening is not None else own_database(config, station.run.mode, embedded=station.embedded)
+    )
     journal = SqliteJournal(station.database, station.fail)
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None

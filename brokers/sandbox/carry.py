@@ -1,7 +1,6 @@
 """What an account takes from one day into the next: cash, shares, carried positions, GTTs, alerts, evening orders."""
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -52,7 +51,10 @@ class OldTrigger(msgspec.Struct, frozen=True):
 
 
 class Carried(msgspec.Struct, frozen=True):
-    """An account in the morning; `cash` in paise, `next_gtt` the id of the next GTT: none ever comes back."""
+    """An account in the morning; `cash` in paise, `next_gtt` the id of the next GTT: none ever comes back.
+
+    `day` is the one it comes from, with the `closes` of its shares (rupees, by key).
+    """
 
     cash: int
     holdings: list[HeldShares] = []
@@ -61,6 +63,13 @@ class Carried(msgspec.Struct, frozen=True):
     after_market: list[dict[str, str]] = []
     alerts: list[dict[str, str]] = []
     next_gtt: int = FIRST_ID
+    day: str = ""
+    closes: dict[str, float] = {}
+
+    @property
+    def held(self) -> set[str]:
+        """Return the keys of what it holds."""
+        return {one.key for one in self.holdings} | {one.key for one in self.positions}
 
 
 def configured(config: SandboxConfig, listings: Mapping[str, Listing | Index]) -> Carried:
@@ -77,10 +86,30 @@ def configured(config: SandboxConfig, listings: Mapping[str, Listing | Index]) -
     return Carried(config.cash, list(settled.values()), positions)
 
 
-def portfolio(carried: Carried, listings: Mapping[str, Listing | Index], config: SandboxConfig) -> Portfolio:
-    """Return the account's portfolio in the morning; raise `ConfigError` for what is not listed."""
-    holdings = [Holding(_find(listings, one.key), one.quantity, one.average, one.unsettled) for one in carried.holdings]
-    positions = [Position(_find(listings, one.key), one.product, one.quantity, one.cost) for one in carried.positions]
+def portfolio(
+    carried: Carried, listings: Mapping[str, Listing | Index], config: SandboxConfig, dropped: list[str]
+) -> Portfolio:
+    """Return the account's portfolio in the morning.
+
+    What came over a night and is listed no more is `dropped`; what was asked for and is not listed raises `ConfigError`.
+    """
+
+    def there(one: HeldShares | OpenPosition) -> bool:
+        if not carried.day or isinstance(listings.get(one.key), Listing):
+            return True
+        dropped.append(f"{one.key} is listed no more: {one.quantity + getattr(one, 'unsettled', 0)} held")
+        return False
+
+    holdings = [
+        Holding(_find(listings, one.key), one.quantity, one.average, one.unsettled)
+        for one in carried.holdings
+        if there(one)
+    ]
+    positions = [
+        Position(_find(listings, one.key), one.product, one.quantity, one.cost)
+        for one in carried.positions
+        if there(one)
+    ]
     others = partial(elsewhere, listings) if config.choices.holdings == "other" else None
     return Portfolio(config.date, holdings, positions, consent=config.consent, elsewhere=others)
 
@@ -93,20 +122,26 @@ def _find(listings: Mapping[str, Listing | Index], key: str) -> Listing:
 
 
 def restore(carried: Carried, exchange: "Exchange") -> None:
-    """Put GTTs, alerts and evening orders back; what the new day refuses is gone."""
+    """Put GTTs, alerts and evening orders back; what the new day refuses is dropped."""
+
+    def put(what: str, back: Callable[[], object]) -> None:
+        try:
+            back()
+        except ApiError as error:
+            exchange.dropped.append(f"{what}: {error.message}")
+
     for trigger in carried.gtts:
-        with suppress(ApiError):
-            exchange.gtts.restore(trigger)
+        put(f"GTT {trigger.trigger_id}", partial(exchange.gtts.restore, trigger))
     exchange.gtts.next_id = max(exchange.gtts.next_id, carried.next_gtt)
     for alert in carried.alerts:
-        exchange.alerts.create(alert, exchange.now)
-    asks = []
+        put(f"alert {alert['name']}", partial(exchange.alerts.create, alert, exchange.now))
     for form in carried.after_market:
-        try:
-            asks.append(checks.read(exchange.listings, form, "amo"))
-        except ApiError:
-            continue
-    exchange.varieties.carry_in(asks, exchange.now)
+        what = f"after-market order {form['transaction_type']} {form['quantity']} {form['tradingsymbol']}"
+        put(what, partial(_send, exchange, form))
+
+
+def _send(exchange: "Exchange", form: dict[str, str]) -> None:
+    exchange.varieties.carry_in([checks.read(exchange.listings, form, "amo")], exchange.now)
 
 
 def collect(exchange: "Exchange") -> Carried:
@@ -131,6 +166,8 @@ def collect(exchange: "Exchange") -> Carried:
         [as_form(order.ask) for order in exchange.varieties.waiting()],
         exchange.alerts.forms(),
         exchange.gtts.next_id,
+        exchange.config.date,
+        {one.key: one.ltp for one in exchange.market.listings if one.contract is None},
     )
 
 

@@ -70,6 +70,8 @@ class SandboxConfig:
     """Where order updates are posted as well, http://… on this machine."""
     state: Path | None = None
     """SQLite file that keeps the account, so that a restart goes on where it was and a later date carries it over."""
+    actions: Path | None = None
+    """NSE's list of corporate actions (Parquet): what of it falls between two days of the account is done to it."""
     user_id: str = ""
     """Empty: derived from seed, date, tape and symbols; with `state` those of the first day."""
     redirect: str = ""

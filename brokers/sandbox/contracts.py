@@ -82,12 +82,16 @@ def contract_symbol(name: str, expiry: date, strike: float = 0.0, kind: str = "F
 
 @final
 class Maker:
-    """Makes rows with tokens of their exchange; `closes` collects previous closes in rupees, by symbol or underlying."""
+    """Makes rows with tokens of their exchange; `closes` collects previous closes in rupees, by symbol or underlying.
 
-    def __init__(self, day: date, rules: DayRules, seed: int) -> None:
+    Strikes stand around the known prices, wherever a share has `moved` to (rupees, by symbol).
+    """
+
+    def __init__(self, day: date, rules: DayRules, seed: int, moved: Mapping[str, float] | None = None) -> None:
         self._day = day
         self._rules = rules
         self._seed = seed
+        self._moved = moved or {}
         self._numbers = count(100_001)
         self.closes: dict[str, float] = {}
 
@@ -97,7 +101,7 @@ class Maker:
     def share(self, symbol: str) -> Row:
         """Return a known NSE share."""
         known = universe.KNOWN[symbol]
-        tick = self._rules.tick(known.price)
+        tick = self._rules.tick(self._moved.get(symbol, known.price))
         self.closes[symbol] = known.price
         return Row(known.token, "NSE", symbol, known.title, "EQ", tick, 1)
 

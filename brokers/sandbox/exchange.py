@@ -58,7 +58,7 @@ class Exchange:
     ) -> None:
         config.check()
         self.config = config
-        day = listed(config, watched)
+        day = listed(config, watched, carried)
         self.market, self.past, self.index = day.market, day.past, day.basket
         self.dump = day.dump
         self._text = day.text
@@ -87,7 +87,9 @@ class Exchange:
             self.circuits.watch(share)
         carried = carried or carry.configured(config, self.listings)
         self._auctioneer = Auctioneer(self.market.leave, self._drop_from_auction)
-        self.portfolio = carry.portfolio(carried, self.listings, config)
+        self.dropped: list[str] = []
+        """What the day before has left, and this one refuses."""
+        self.portfolio = carry.portfolio(carried, self.listings, config, self.dropped)
         self.funds = Funds(carried.cash, self.portfolio)
         self.orders = OrderDesk(
             self.session.user_id, config.date, self.portfolio, self.funds, self._notify, self.faults, self.agenda,

@@ -1,9 +1,9 @@
 """What trades today, and when: the market of a configuration with its instruments, hours and past."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from brokers.sandbox import ist, sessions, tape, universe
 from brokers.sandbox.config import SandboxConfig
@@ -19,6 +19,9 @@ from engine.errors import ConfigError, DataError
 from engine.market.calendar import Calendar, Phase
 from engine.market.instruments import Listing as Row
 from engine.market.sessions import Keeping
+
+if TYPE_CHECKING:
+    from brokers.sandbox.carry import Carried
 
 RUN_CHANCE = 0.02
 """Of a share, each day, to run into its circuit limit."""
@@ -38,24 +41,26 @@ class Listed(NamedTuple):
     """The dump as it was given."""
 
 
-def listed(config: SandboxConfig, watched: Collection[str] | None = None) -> Listed:
+def listed(config: SandboxConfig, watched: Collection[str] | None = None, carried: "Carried | None" = None) -> Listed:
     """Return what a configuration lists; raise `ConfigError` or `DataError`.
 
-    `watched`: which of the twenty names shall move from the open; None: all of them.
+    `watched`: which of the twenty names shall move from the open; None: all of them. Prices go on from what was `carried`.
     """
+    closes = carried.closes if carried is not None else {}
     rows, text = universe.read_dump(config.instruments)
     rules = DayRules(config.date)
     if config.tape is not None:
-        return _tape(config, rules, universe.titles(rows))
+        return _tape(config, rules, universe.titles(rows), carried)
+    symbols = {key.removeprefix("NSE:"): close for key, close in closes.items()}
     if rows:
-        return _dumped(config, rules, rows, text)
-    return _crowd(config, rules, watched)
+        return _dumped(config, rules, rows, text, symbols)
+    return _crowd(config, rules, watched, symbols)
 
 
-def _dumped(config: SandboxConfig, rules: DayRules, rows: list[Row], text: str) -> Listed:
+def _dumped(config: SandboxConfig, rules: DayRules, rows: list[Row], text: str, closes: Mapping[str, float]) -> Listed:
     """Return everything a dump lists: the named shares trade in books, the rest is made when it is asked for."""
     day, new = sessions.ist_date(config.date), config.choices.new_hours
-    dump = DumpUniverse(rows, day, rules, config.seed, new_hours=new)
+    dump = DumpUniverse(rows, day, rules, config.seed, closes, new_hours=new)
     named = config.symbols or tuple(name for name in universe.NAMES if f"NSE:{name}" in dump.rows)
     for name in named:
         if f"NSE:{name}" not in dump.rows:
@@ -87,19 +92,19 @@ def _busy(main: Group) -> tuple[int, int]:
     return main.opens, max(phase.end for phase in main.phases if phase.name == CONTINUOUS)
 
 
-def _crowd(config: SandboxConfig, rules: DayRules, watched: Collection[str] | None) -> Listed:
+def _crowd(config: SandboxConfig, rules: DayRules, watched: Collection[str] | None, closes: dict[str, float]) -> Listed:
     """Return the named shares, which trade from the open, and all that is made when it is asked for."""
     names = config.symbols or tuple(universe.NAMES)
     if config.size:
         names = names[: config.size]
     awake = names if watched is None else [name for name in names if name in watched] or names[:1]
-    shares = [Listing(universe.default_share(name, rules), rules, prints=True) for name in awake]
+    shares = [Listing(universe.default_share(name, rules, closes.get(name)), rules, prints=True) for name in awake]
     day = sessions.ist_date(config.date)
-    maker = Maker(day, rules, config.seed)
+    maker = Maker(day, rules, config.seed, closes)
     rows = generated(maker, day, names, config)
     optioned = {*names, *universe.KNOWN} if config.wide else names
     new = config.choices.new_hours
-    dump = DumpUniverse(rows, day, rules, config.seed, maker.closes, optioned, new_hours=new)
+    dump = DumpUniverse(rows, day, rules, config.seed, maker.closes | closes, optioned, new_hours=new)
     for share in shares:
         if share.key not in dump.rows:
             raise DataError(f"{config.date} is no trading day of NSE")
@@ -122,11 +127,16 @@ def _traders(share: Listing, seed: int) -> Traders:
     return Traders(share, drift, random)
 
 
-def _tape(config: SandboxConfig, rules: DayRules, dump: universe.Dump) -> Listed:
+def _tape(config: SandboxConfig, rules: DayRules, dump: universe.Dump, carried: "Carried | None") -> Listed:
     assert config.tape is not None
-    records = tape.recorded(config.tape, config.symbols, config.date)
-    shares = [tape.listed(symbol, config.date, record, rules, dump) for symbol, record in records.items()]
-    days = [record.day(config.date) for record in records.values()]
+    held = {key.partition(":")[2] for key in carried.held} if carried is not None else ()
+    closes = carried.closes if carried is not None else {}
+    records = tape.recorded(config.tape, config.symbols, config.date, held)
+    shares = [
+        tape.listed(symbol, config.date, record, rules, dump, closes.get(f"NSE:{symbol}", 0.0))
+        for symbol, record in records.items()
+    ]
+    days = [record.of(config.date) for record in records.values()]
     past = {int(share.token): record for share, record in zip(shares, records.values(), strict=True)}
     market = tape.Tape([Listing(share, rules, prints=False) for share in shares], days)
     group = Group(market.listings, (Phase(CONTINUOUS, market.opens, market.closes),))

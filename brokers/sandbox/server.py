@@ -18,6 +18,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from brokers.sandbox import ist, key, visitors
 from brokers.sandbox.admin import ADVANCE, PACE, is_admin
+from brokers.sandbox.carry import Carried, collect
 from brokers.sandbox.config import LOOPBACK, Endpoint, SandboxConfig
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.faults import SOCKET
@@ -407,10 +408,18 @@ async def _torn(http: web.Request, response: Response, cut: int) -> web.StreamRe
 
 @final
 class Sandbox:
-    """A sandbox in a thread of its own, or in the foreground; `progress` hears of a day that is played again first."""
+    """A sandbox in a thread of its own, or in the foreground; `progress` hears of a day that is played again first.
 
-    def __init__(self, config: SandboxConfig | None = None, progress: Progress | None = None) -> None:
+    `carried` is what its account brings from the day before, where no `state` file of the configuration tells.
+    """
+
+    def __init__(
+        self, config: SandboxConfig | None = None, progress: Progress | None = None, carried: Carried | None = None
+    ) -> None:
         self.config = config or SandboxConfig()
+        self._carried = carried
+        self.exchange: Exchange | None = None
+        """What it serves, once it is started."""
         self._progress = progress
         self.endpoint: Endpoint | None = None
         self.on_failure: Failure | None = None
@@ -445,6 +454,12 @@ class Sandbox:
         if self._thread is not None:
             self._thread.join(STOP_SECONDS)
             self._thread = None
+
+    def evening(self) -> Carried:
+        """Return what the account takes into the next day, once it is stopped; what is left of the day is played."""
+        assert self.exchange is not None
+        self.exchange.run(self.exchange.closes)
+        return collect(self.exchange)
 
     def serve_forever(self, started: Callable[[Endpoint], None] | None = None) -> None:
         """Serve in the calling thread until it is interrupted; `started` hears where."""
@@ -484,10 +499,11 @@ class Sandbox:
 
     def _service(self, stack: contextlib.ExitStack) -> Service:
         if self.config.state is None:
-            return Service(Exchange(self.config), self._failed)
+            self.exchange = Exchange(self.config, self._carried)
+            return Service(self.exchange, self._failed)
         state = stack.enter_context(State(self.config.state, self._progress))
-        exchange, api = state.open(self.config)
-        return Service(exchange, self._failed, api, state)
+        self.exchange, api = state.open(self.config)
+        return Service(self.exchange, self._failed, api, state)
 
 
 async def _first(*waits: Awaitable[object]) -> None:

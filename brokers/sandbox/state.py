@@ -22,6 +22,7 @@ from brokers.sandbox.carry import Carried
 from brokers.sandbox.choices import Choices
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import Exchange
+from brokers.sandbox.nights import over_night
 from brokers.sandbox.routes import Api
 from brokers.sandbox.wire import Request
 from compiled.model import MINUTE
@@ -80,7 +81,7 @@ class State:
         last = self._row("select date, config, carried, now from day order by date desc limit 1")
         config = replace(config if last is None else _of_account(config, last), salt=config.salt or self._salt())
         if last is None or last[0] < config.date:
-            carried = None if last is None else self._finished(config, last)
+            carried = None if last is None else over_night(config, self._finished(config, last))
             packed = None if carried is None else msgspec.json.encode(carried).decode()
             self._db.execute("insert into day (date, config, carried) values (?, ?, ?)",
                              (config.date, _packed(config), packed))  # fmt: skip

@@ -6,6 +6,7 @@ print the replay agent withdraws its quotes, sweeps our resting orders that the 
 print's volume), and quotes five levels on each side of the new price.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple, final
 
@@ -64,15 +65,22 @@ class Record:
         columns = (column[first:last].tolist() for column in (self._stamps, *self._columns))
         return [Candle(*row) for row in zip(*columns, strict=True)]
 
-    def day(self, date: str) -> list[Candle]:
-        """Return the bars of a day; raise `DataError` naming the days there are."""
+    def of(self, date: str) -> list[Candle]:
+        """Return the bars of a day, perhaps none."""
         midnight = ist.midnight(date)
-        found = self.between(midnight, midnight + ist.DAY)
-        if not found:
-            days = [ist.day_of(int(stamp)) for stamp in self._stamps[[0, -1]]] if len(self._stamps) else []
-            there = f"its days run from {days[0]} to {days[1]}" if days else "it is empty"
-            raise DataError(f"{self.name} has no bars on {date}; {there}")
-        return found
+        return self.between(midnight, midnight + ist.DAY)
+
+    def days(self, first: str, last: str) -> set[str]:
+        """Return the days of a span that have bars."""
+        start, end = np.searchsorted(self._stamps, [ist.midnight(first), ist.midnight(last) + ist.DAY])
+        days = np.unique((self._stamps[start:end] + ist.OFFSET) // ist.DAY)
+        return {ist.day_of(int(day) * ist.DAY - ist.OFFSET) for day in days}
+
+    def none(self, date: str) -> DataError:
+        """Return that it has no bars on a day, naming the days there are."""
+        days = [ist.day_of(int(stamp)) for stamp in self._stamps[[0, -1]]] if len(self._stamps) else []
+        there = f"its days run from {days[0]} to {days[1]}" if days else "it is empty"
+        return DataError(f"{self.name} has no bars on {date}; {there}")
 
     def close_before(self, date: str) -> float:
         """Return the last close before a day, 0.0 where there is none."""
@@ -88,31 +96,49 @@ def symbols(folder: Path) -> list[str]:
     return found
 
 
-def recorded(folder: Path, wanted: tuple[str, ...], date: str) -> dict[str, Record]:
-    """Return the records of the wanted symbols; where none are named, of every symbol that traded on `date`."""
+def _spelt(folder: Path, wanted: tuple[str, ...]) -> list[str]:
+    """Return the wanted symbols as the folder spells them, all where none are named; raise `DataError` for one it has not."""
     there = symbols(folder)
     spelt = {name.upper(): name for name in there}
-    wanted = tuple(name if name in there else spelt.get(name.upper(), name) for name in wanted)
-    for name in wanted:
+    found = [name if name in there else spelt.get(name.upper(), name) for name in wanted or there]
+    for name in found:
         if name not in there:
             raise DataError(f"tape {folder}: no symbol {name}; there are {', '.join(there)}")
-    records = {name: Record(folder / f"{name}.parquet") for name in wanted or there}
-    if wanted:
-        return records
-    midnight = ist.midnight(date)
-    traded = {name: record for name, record in records.items() if record.between(midnight, midnight + ist.DAY)}
-    return traded or records
+    return found
 
 
-def listed(symbol: str, date: str, record: Record, rules: DayRules, dump: Dump) -> Instrument:
+def days(folder: Path, wanted: tuple[str, ...], first: str, last: str) -> list[str]:
+    """Return the days of a span on which any of the wanted symbols, of all where none are named, traded; raise `DataError`."""
+    found: set[str] = set()
+    for name in _spelt(folder, wanted):
+        found.update(Record(folder / f"{name}.parquet").days(first, last))
+    if not found:
+        raise DataError(f"tape {folder}: no bars from {first} to {last}")
+    return sorted(found)
+
+
+def recorded(folder: Path, wanted: tuple[str, ...], date: str, held: Collection[str] = ()) -> dict[str, Record]:
+    """Return the records of the wanted symbols, of all where none are named, that traded on `date`, and of what is `held`.
+
+    Raises `DataError` where none did.
+    """
+    further = (name for name in symbols(folder) if name in held)
+    records = {name: Record(folder / f"{name}.parquet") for name in dict.fromkeys([*_spelt(folder, wanted), *further])}
+    traded = {name for name, record in records.items() if record.of(date)}
+    if not traded:
+        raise next(iter(records.values())).none(date)
+    return {name: record for name, record in records.items() if name in traded or name in held}
+
+
+def listed(symbol: str, date: str, record: Record, rules: DayRules, dump: Dump, close: float = 0.0) -> Instrument:
     """Return the share of a recorded day.
 
-    Its previous close is the last recorded one (the day's open where there is none); its tick comes from the date's
+    Its previous close is the last recorded one (the day's open where there is none), if no other is given; its tick comes from the date's
     rule, or is a paisa where the record (adjusted for a split, say) does not stand on that grid; its band is ±10 % of
     the previous close, widened to what was traded.
     """
-    today = record.day(date)
-    close = record.close_before(date) or today[0].open
+    today = record.of(date)
+    close = close or record.close_before(date) or today[0].open
     tick = rules.tick(close)
     rule = Instrument(0, "NSE", symbol, tick)
     if not all(rule.on_grid(price) for candle in today for price in candle[1:5]) or not rule.on_grid(close):
@@ -134,8 +160,8 @@ class Tape:
 
     def __init__(self, listings: list[Listing], bars: list[list[Candle]]) -> None:
         self.listings = listings
-        self.opens = min(candles[0].start for candles in bars)
-        self.closes = max(candles[-1].start for candles in bars) + MINUTE
+        self.opens = min(candles[0].start for candles in bars if candles)
+        self.closes = max(candles[-1].start for candles in bars if candles) + MINUTE
         self.shift = 0.0
         self.skips_to = 0
         self._prints: dict[int, list[Print]] = {}

@@ -138,12 +138,13 @@ def nifty() -> Instrument:
     return Instrument(of.token, "NSE", NIFTY_50, 0.05, kind="INDEX", name=NIFTY_50, close=of.level)
 
 
-def default_share(symbol: str, rules: DayRules) -> Instrument:
-    """Return one of the crowd's names; raise `ConfigError` for one that has no price here."""
+def default_share(symbol: str, rules: DayRules, close: float | None = None) -> Instrument:
+    """Return one of the crowd's names, which closed at `close` before; raise `ConfigError` for one that has no price here."""
     name = KNOWN.get(symbol)
     if name is None:
         raise ConfigError(f"symbol {symbol!r}: the sandbox's crowd trades {', '.join(KNOWN)}")
-    tick = rules.tick(name.price)
+    price = close or name.price
+    tick = rules.tick(price)
     bare = Instrument(0, "NSE", symbol, tick)
-    close = bare.snap(name.price)
+    close = bare.snap(price)
     return share(symbol, close, tick, (close * 0.9, close * 1.1), rules, {symbol: (name.token, name.title)})

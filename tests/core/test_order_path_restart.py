@@ -95,7 +95,9 @@ def test_a_share_under_another_token_keeps_its_position_by_its_symbol_whatever_t
     told = []
 
     async def morning():
-        await ShareRegister(journal, [Instrument(BEL, "NSE", "CANBK", 0.05)]).follow([], lambda *line: told.append(line))
+        await ShareRegister(journal, [Instrument(BEL, "NSE", "CANBK", 0.05)]).follow(
+            [], lambda *line: told.append(line)
+        )
 
     journal = life.open()
     asyncio.run(morning())

@@ -12,7 +12,7 @@ from compiled.model import MINUTE, Bar, Instrument, Product, Side, Tick
 from compiled.positions import Slot
 from compiled.risk import Limits, Reason
 from compiled.strategy import Request, Strategy, Wish
-from engine.errors import DataError, RetryableError
+from engine.errors import RetryableError
 from engine.market.calendar import Calendar, midnight
 from engine.market.hours import Hours
 from engine.market.safeguards import Safeguards

@@ -1,8 +1,11 @@
 """State that survives a restart, and goes on into the next day."""
 
 import json
+from datetime import datetime
 from hashlib import sha256
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from kiteconnect import KiteConnect
 
@@ -109,7 +112,7 @@ def test_the_next_day_brings_shares_in_t1_cash_less_charges_and_what_was_left_op
         first.order(quantity=10)
         first.order("SELL", 3, tradingsymbol="SBIN")
         first.order(quantity=4, product="MTF")
-        trigger = first.gtt(1450.0)
+        trigger = first.gtt(1150.0)
         first.run(10)
         price = first.call("GET", "/trades")
     with State(file) as state:
@@ -119,6 +122,8 @@ def test_the_next_day_brings_shares_in_t1_cash_less_charges_and_what_was_left_op
         assert rows["INFY"]["average_price"] == price[0]["average_price"]
         assert (rows["SBIN"]["quantity"], rows["SBIN"]["t1_quantity"]) == (5, 0)
         assert second.call("GET", "/portfolio/positions")["net"] == []
+        infy = second.exchange.listings["NSE:INFY"].instrument
+        assert infy.close != 1538.7, "prices go on where they were"
         assert (rows["INFY"]["mtf"]["quantity"], rows["INFY"]["mtf"]["average_price"]) == (4, price[2]["average_price"])
         assert [(row["id"], row["status"]) for row in second.call("GET", "/gtt/triggers")] == [(trigger, "active")]
         assert second.call("GET", "/orders") == []
@@ -151,8 +156,9 @@ def test_an_evening_order_is_sent_the_next_morning(tmp_path):
         first = Account(state, config(file, date="2026-11-19", start="15:34", post_close=True))
         first.exchange.run(first.exchange.closes)
         assert first.exchange.over
+        last = first.exchange.listings["NSE:INFY"].ltp
         form = {"exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY", "quantity": "2", "tag": "eve",
-                "product": "CNC", "order_type": "LIMIT", "price": "1400"}  # fmt: skip
+                "product": "CNC", "order_type": "LIMIT", "price": f"{last * 0.95:.0f}"}  # fmt: skip
         first.call("POST", "/orders/amo", form)
     with State(file) as state:
         second = Account(state, config(file, start="08:50", post_close=True))
@@ -174,3 +180,110 @@ def test_a_state_that_does_not_fit_is_refused_in_one_line(tmp_path):
     other.write_text("no database " * 100)
     with pytest.raises(DataError, match="other"):
         State(other)
+
+
+def over(file, day, **more):
+    """Open the file on its next day; return (account, what was dropped)."""
+    with State(file) as state:
+        account = Account(state, config(file, date=day, **more))
+        return account, account.exchange.dropped
+
+
+def test_what_a_new_tick_size_refuses_is_dropped_and_told(tmp_path):
+    file = tmp_path / "sandbox.db"
+    old = {
+        "date": "2025-04-11",
+        "symbols": ("WIPRO", "MARUTI", "SBIN"),
+        "post_close": True,
+    }  # a Friday; the 14th is a holiday
+    maruti = {
+        "exchange": "NSE",
+        "tradingsymbol": "MARUTI",
+        "transaction_type": "BUY",
+        "quantity": 1,
+        "product": "CNC",
+        "order_type": "LIMIT",
+    }
+    with State(file) as state:
+        first = Account(state, config(file, **old, holdings=(("MARUTI", 3, 15_000.0),)))
+        ltp = first.exchange.listings["NSE:MARUTI"].ltp
+        leg = maruti | {"transaction_type": "SELL", "price": 15_000.05}
+        condition = {"exchange": "NSE", "tradingsymbol": "MARUTI", "trigger_values": [15_000.05], "last_price": ltp}
+        gtt = first.call(
+            "POST", "/gtt/triggers", {"type": "single", "condition": json.dumps(condition), "orders": json.dumps([leg])}
+        )
+        basket = {
+            "name": "b",
+            "items": [
+                {
+                    "exchange": "NSE",
+                    "tradingsymbol": "MARUTI",
+                    "weight": 1,
+                    "params": maruti | {"price": 15_000.05, "variety": "regular"},
+                }
+            ],
+        }
+        first.call("POST", "/alerts", {
+            "name": "late", "type": "ato", "lhs_exchange": "NSE", "lhs_tradingsymbol": "MARUTI",
+            "lhs_attribute": "LastTradedPrice", "operator": "<=", "rhs_type": "constant", "rhs_constant": "1",
+            "basket": json.dumps(basket),
+        })  # fmt: skip
+        first.exchange.run(first.exchange.closes)
+        first.call("POST", "/orders/amo", {key: str(value) for key, value in (maruti | {"price": 15_000.05}).items()})
+    account, dropped = over(file, "2025-04-15", symbols=old["symbols"], post_close=True)
+    assert account.exchange.listings["NSE:MARUTI"].instrument.tick == 1.0
+    tick = "Tick size for this script is 1.00"
+    assert [line.partition(":")[0] for line in dropped] == [
+        f"GTT {gtt['trigger_id']}", "alert late", "after-market order BUY 1 MARUTI",
+    ]  # fmt: skip
+    assert all(tick in line for line in dropped), dropped
+    assert account.call("GET", "/gtt/triggers") == account.call("GET", "/orders") == []
+    assert [row["opening_quantity"] for row in account.call("GET", "/portfolio/holdings")] == [3]
+
+
+def test_what_is_listed_no_more_is_dropped_and_told(tmp_path):
+    file = tmp_path / "sandbox.db"
+    dump = tmp_path / "dump.csv"
+    header = "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,instrument_type,segment,exchange\n"
+    lines = [
+        f"{token * 256 + 1},{token},{name},{name},0,,0,0.05,1,EQ,NSE,NSE\n"
+        for token, name in ((1594, "INFY"), (3045, "SBIN"))
+    ]
+    dump.write_text(header + "".join(lines))
+    day = {"instruments": dump, "symbols": ("INFY",), "date": "2026-11-19"}
+    with State(file) as state:
+        Account(state, config(file, **day, holdings=(("SBIN", 8, 900.0), ("INFY", 2, 1500.0))))
+    later = tmp_path / "later.csv"
+    later.write_text(header + lines[0])
+    account, dropped = over(file, "2026-11-20", instruments=later, symbols=("INFY",))
+    assert dropped == ["NSE:SBIN is listed no more: 8 held"]
+    assert [row["tradingsymbol"] for row in account.call("GET", "/portfolio/holdings")] == ["INFY"]
+
+
+def test_a_split_over_night_makes_five_of_one_at_a_fifth_of_the_price_and_disables_the_gtt(tmp_path):
+    file, actions = tmp_path / "sandbox.db", tmp_path / "actions.parquet"
+    line = "Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share"
+    rows = [
+        {"symbol": "INFY", "series": "EQ", "exDate": datetime(2026, 11, day), "subject": text}
+        for day, text in ((19, "Bonus 1:1"), (20, line))  # that of the first day is in the account already
+    ]
+    pq.write_table(pa.Table.from_pylist([*rows, {**rows[1], "symbol": "SBIN", "subject": "Bonus 1:2"}]), actions)
+    held = {"holdings": (("INFY", 3, 1500.0),), "unsettled": (("INFY", 1, 1500.0), ("SBIN", 7, 900.0))}
+    with State(file) as state:
+        first = Account(state, config(file, date="2026-11-19", start="15:20", **held))
+        trigger = first.gtt(1150.0)
+        first.exchange.run(first.exchange.closes)
+        closes = [first.exchange.listings[key].ltp for key in ("NSE:INFY", "NSE:SBIN")]
+        state.tick("2026-11-19", first.exchange.now)
+    second, dropped = over(file, "2026-11-20", actions=actions)
+    assert dropped == []
+    names = {row["tradingsymbol"]: row for row in second.call("GET", "/portfolio/holdings")}
+    there = {name: (row["quantity"], row["t1_quantity"], row["average_price"]) for name, row in names.items()}
+    # both were bought the day before the first one, and have been settled since; half of the eleventh share is paid out
+    assert there == {"INFY": (20, 0, 300.0), "SBIN": (10, 0, 630.0)}
+    after = [second.exchange.listings[key].instrument for key in ("NSE:INFY", "NSE:SBIN")]
+    assert [each.close for each in after] == [after[0].snap(closes[0] / 5), after[1].snap(closes[1] / 1.5)]
+    assert [(row["id"], row["status"]) for row in second.call("GET", "/gtt/triggers")] == [(trigger, "disabled")]
+    with State(file) as state:  # a restart of the day finds it done
+        again = Account(state, config(file, actions=actions))
+        assert [row["opening_quantity"] for row in again.call("GET", "/portfolio/holdings")] == [20, 10]

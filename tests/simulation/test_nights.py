@@ -208,7 +208,7 @@ def test_an_after_market_order_given_to_a_desk_that_rests_leaves_at_once_and_tra
     world.until(FRIDAY, "18:30")
     assert world.header.state == "closed"
     wipro = world.exchange.listings["NSE:WIPRO"]
-    told = by_hand(world, wipro.instrument.snap(wipro.ltp * 1.015))
+    told = by_hand(world, wipro.instrument.snap(wipro.ltp * 1.06))
     assert told.startswith("done: order")
     (order,) = world.exchange.varieties.waiting()
     kept = world.process.kernel.out.by_tag[order.ask.tag]

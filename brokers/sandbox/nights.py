@@ -1,0 +1,96 @@
+"""What corporate actions do to an account between two of its days."""
+
+import json
+from datetime import date
+from fractions import Fraction
+from math import floor, log
+
+import msgspec
+
+from brokers.sandbox import ist, tape
+from brokers.sandbox.carry import Carried, HeldShares, OldTrigger, OpenPosition
+from brokers.sandbox.config import SandboxConfig
+from engine.market.action_text import Kind
+from engine.market.actions import SHARES, Action, Actions
+
+FINEST = 1_000
+"""The largest denominator of a ratio: shares after for shares before."""
+
+
+def over_night(config: SandboxConfig, carried: Carried) -> Carried:
+    """Return what is carried into the day of a configuration, after the actions with an ex-date since; raise `DataError`.
+
+    Shares become more or fewer, their GTTs are disabled, as are those that an extraordinary dividend or a rights issue
+    cancels. A record whose prices are adjusted for a split already has not seen it. Dividends go to the bank.
+    """
+    if config.actions is None or not carried.day:
+        return carried
+    actions, opening = Actions.load(config.actions), ist.midnight(config.date)
+    for key in sorted({*carried.closes, *carried.held}):
+        exchange, _, symbol = key.partition(":")
+        for action in actions.of(symbol, date.fromisoformat(carried.day), date.fromisoformat(config.date)):
+            if action.ex.isoformat() == carried.day or exchange != "NSE":
+                continue
+            if action.kind in SHARES and action.ratio > 0 and _seen(config, action, symbol):
+                carried = split(carried, symbol, Fraction(action.ratio).limit_denominator(FINEST), opening)
+            elif action.kind is Kind.RIGHTS or (
+                action.kind is Kind.DIVIDEND
+                and key in carried.closes
+                and actions.is_extraordinary(action, carried.closes[key])
+            ):
+                carried = _without_gtts(carried, symbol, "cancelled", opening)
+    return carried
+
+
+def split(carried: Carried, symbol: str, ratio: Fraction, opening: int) -> Carried:
+    """Return an account of which `ratio` shares stand where one did, at the price that follows; `opening` in ns UTC.
+
+    Fractions of a share are paid out to the bank.
+    """
+
+    def mine(key: str) -> bool:
+        return key.partition(":")[2] == symbol
+
+    carried = _without_gtts(carried, symbol, "disabled", opening)
+    return msgspec.structs.replace(
+        carried,
+        holdings=[new for one in carried.holdings if (new := _held(one, ratio) if mine(one.key) else one) is not None],
+        positions=[_position(one, ratio) if mine(one.key) else one for one in carried.positions],
+        after_market=[form for form in carried.after_market if form["tradingsymbol"] != symbol],
+        closes={key: close / float(ratio) if mine(key) else close for key, close in carried.closes.items()},
+    )
+
+
+def _seen(config: SandboxConfig, action: Action, symbol: str) -> bool:
+    """Tell whether the prices of a day know of a split: those of a crowd do, those of a record may be adjusted for it."""
+    if config.tape is None:
+        return True
+    record = tape.Record(config.tape / f"{symbol}.parquet")
+    before, today = record.close_before(config.date), record.of(config.date)
+    if not before or not today:
+        return True
+    step = log(today[0].open / before)
+    return abs(step + log(action.ratio)) < abs(step)
+
+
+def _held(one: HeldShares, ratio: Fraction) -> HeldShares | None:
+    before, after = one.quantity + one.unsettled, floor((one.quantity + one.unsettled) * ratio)
+    if not after:
+        return None
+    waits = floor(one.unsettled * ratio)
+    return HeldShares(one.key, after - waits, one.average * before / after, waits)
+
+
+def _position(one: OpenPosition, ratio: Fraction) -> OpenPosition:
+    """Return a financed position after a split; contracts are adjusted by their exchange, in ways of its own."""
+    if one.product != "MTF":
+        return one
+    return msgspec.structs.replace(one, quantity=floor(one.quantity * ratio))
+
+
+def _without_gtts(carried: Carried, symbol: str, status: str, opening: int) -> Carried:
+    def off(one: OldTrigger) -> OldTrigger:
+        named = json.loads(one.form["condition"])["tradingsymbol"] == symbol
+        return msgspec.structs.replace(one, status=status, updated=opening) if named and one.status == "active" else one
+
+    return msgspec.structs.replace(carried, gtts=[off(one) for one in carried.gtts])
