@@ -208,12 +208,15 @@ def test_an_after_market_order_given_to_a_desk_that_rests_leaves_at_once_and_tra
     world.until(FRIDAY, "18:30")
     assert world.header.state == "closed"
     wipro = world.exchange.listings["NSE:WIPRO"]
-    told = by_hand(world, wipro.instrument.snap(wipro.ltp * 1.06))
+    told = by_hand(world, wipro.instrument.snap(wipro.ltp * 1.015))
     assert told.startswith("done: order")
     (order,) = world.exchange.varieties.waiting()
     kept = world.process.kernel.out.by_tag[order.ask.tag]
     assert (kept.order_id, kept.status) == (order.order_id, OrderStatus.OPEN)
-    world.until(MONDAY, "09:20")
+    world.until(MONDAY, "09:16")
+    (fair,) = [each._fair for each in world.exchange.market._traders if each.listing.instrument.symbol == "WIPRO"]
+    fair._level = 0.0  # where it closed, below the order's limit
+    world.until(MONDAY, "09:17")
     assert wipro.instrument.token in world.process.kernel.markets
     (ladder,) = [each for each in world.process.kernel.ladders.values() if each.instrument.symbol == "WIPRO"]
     assert (ladder.strategy, int(ladder.rungs[0].quantity), int(protected(ladder, ladder.rungs[0], 0.0))) == (
