@@ -13,7 +13,7 @@ from textual.strip import Strip
 from engine.texts import plain
 
 PIECE: Final = 4_096
-"""Bytes after which a frame is broken off: what it has not sent stays due, and the kill band never waits for more."""
+"""Bytes after which a frame is broken off where nobody says how many: what it has not sent stays due."""
 
 FIRST: Final = 8
 """Rows from the top that always go first: mode, kill switch, header."""
@@ -122,8 +122,13 @@ class Painter:
 
     # what it takes
 
-    def piece(self) -> str:
-        """Return the sequences for what is due, in whole rows, until they are `PIECE` bytes or more."""
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return len(self._wanted[0]) if self._wanted else 0
+
+    def piece(self, limit: int = PIECE) -> str:
+        """Return the sequences for what is due, in whole rows, until they are so many bytes or more."""
         parts: list[str] = []
         size, pen = 0, self._pens[0]
         for y in self._order():
@@ -131,7 +136,7 @@ class Painter:
             line, pen = self._row(y, pen)
             parts.append(line)
             size += len(line.encode())
-            if size >= PIECE:
+            if size >= limit:
                 self._next = y + 1
                 break
         if size and pen != self._pens[0]:

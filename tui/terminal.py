@@ -18,6 +18,7 @@ from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
+from tui.echo import Echo
 from tui.painter import Painter
 
 BELL: Final = "\a"
@@ -41,13 +42,13 @@ class Output:
     def __init__(self, file: IO[str]) -> None:
         self.fileno = file.fileno
         self._file = file
-        self._lost = False
+        self.gone = False
 
     def write(self, text: str) -> None:
         """Write all of it, or drop what nobody can see."""
         rest = memoryview(text.encode("utf-8", errors="replace"))
         with self._errors():
-            while rest and not self._lost:
+            while rest and not self.gone:
                 rest = rest[self._some(rest) :]
 
     def _some(self, rest: memoryview) -> int:
@@ -71,8 +72,8 @@ class Output:
 
     def lost(self) -> None:
         """Tell the process that the terminal is gone."""
-        if not self._lost:
-            self._lost = True
+        if not self.gone:
+            self.gone = True
             os.kill(os.getpid(), signal.SIGHUP)
 
 
@@ -186,6 +187,8 @@ class Terminal(LinuxDriver):
         self._file: Any = self._output
         self._line: LineWriter | None = None
         self._painter = Painter(self._app.console._color_system)  # noqa: SLF001 - its name alone is public
+        self._echo = Echo()
+        self._leaving = False
 
     # output
 
@@ -194,6 +197,7 @@ class Terminal(LinuxDriver):
         self._line = LineWriter(self._output, self._emptied)
         self._line.start()
         self._painter.forget()
+        self._echo, self._leaving = Echo(), False
         super().start_application_mode()  # type: ignore[no-untyped-call]
         if self._writer_thread is not None:
             self._writer_thread.stop()
@@ -215,15 +219,16 @@ class Terminal(LinuxDriver):
         self.send()
 
     def send(self) -> None:
-        """Send what is due, if the line is free."""
-        if self._line is None or not self._line.idle or not self._painter.due:
+        """Send what is due, if the line is free and the terminal has shown what went before."""
+        if self._line is None or not self._line.idle or not self._painter.due or not self._echo.free or self._leaving:
             return
-        text = self._painter.piece()
+        text = self._painter.piece(self._echo.limit)
         if not text:
             return
+        question = self._echo.question(len(text.encode()), self._painter.width)
         if self._app._sync_available:  # noqa: SLF001 - there is no public way to ask
             text = f"{SYNC_BEGIN}{text}{SYNC_END}"
-        self._line.write(text)
+        self._line.write(text + question)
 
     def redraw(self) -> None:
         """Draw everything anew, whatever the terminal shows."""
@@ -238,6 +243,13 @@ class Terminal(LinuxDriver):
         """Ask for nothing: the kernel tells of a new size, and a size among the keys could be anything."""
 
     # input
+
+    def disable_input(self) -> None:
+        """Hear the last answer, and nothing more."""
+        self._leaving = True
+        if not self._output.gone:
+            self._echo.leave(LEAVE_S)
+        super().disable_input()
 
     def run_input_thread(self) -> None:
         """Read the keys until the terminal is gone."""
@@ -259,7 +271,15 @@ class Terminal(LinuxDriver):
                         return
                     found = keys.feed(data)
                 for message in [*found, *keys.tick()]:
-                    self.process_message(message)
+                    if isinstance(message, events.CursorPosition):
+                        self._hear(message)
+                    else:
+                        self.process_message(message)
+
+    def _hear(self, answer: events.CursorPosition) -> None:
+        """Go on where the terminal has shown what it was asked about."""
+        if answer.y == 0 and self._echo.heard(answer.x + 1):
+            self._emptied()
 
     def _sigcont_application(self, *_: object) -> None:
         """Take the terminal again after a stop.

@@ -1,13 +1,17 @@
 """The driver at a terminal that is slow, stalls and sends rubbish: nobody waits for it, nothing it sends ends anything."""
 
+import contextlib
 import fcntl
 import os
 import pty
+import re
 import select
+import signal
 import struct
 import sys
 import termios
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ from tui.terminal import PASTE_S, KeyReader, LineWriter, Output
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
+QUESTION = re.compile(rb"\x1b\[(\d+);(\d+)H\x1b\[6n")
 BROKEN = [
     b"\xff", b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98", b"\xed\xa0\x80", b"\xc0\xaf", b"\xfe\xff",
     b"\x1b[", b"\x1b[\xff", b"\x1b]", b"\x1bP", b"\x1b[<0;99999;99999M", b"\x1b[<0;-5;-5m", b"\x1b[M\xff\xff\xff",
@@ -144,6 +149,35 @@ class Terminal:
             seen += os.read(self.file, 1_024)
         return len(seen)
 
+    def relay(self):
+        """Take everything at once, as a bare sshd does; return what has not been shown yet."""
+        behind = bytearray()
+
+        def pump():
+            with contextlib.suppress(OSError):
+                while data := os.read(self.file, 65_536):
+                    behind.extend(data)
+
+        threading.Thread(target=pump, daemon=True).start()
+        return behind
+
+    def show(self, behind, bound=1_000_000):
+        """Show what is behind until nothing is for a moment, or the kill; answer what is asked; return how many bytes that took."""
+        shown = bytearray()
+        while b"KILL SWITCH" not in shown:
+            assert len(shown) <= bound, f"it did not come within {bound} bytes"
+            size = min(len(behind), 512)
+            shown += behind[:size]
+            del behind[:size]
+            for at in QUESTION.finditer(shown, max(0, len(shown) - size - 20)):
+                if at.end() > len(shown) - size:
+                    self.type(b"\x1b[%s;%sR" % (at[1], at[2]))
+            if not size:
+                if bound == 1_000_000:
+                    break
+                time.sleep(0.01)
+        return len(shown)
+
     def read_away(self):
         def drain():
             try:
@@ -155,6 +189,25 @@ class Terminal:
         thread = threading.Thread(target=drain, daemon=True)
         thread.start()
         return thread
+
+
+def test_what_others_hold_back_for_a_slow_terminal_is_bounded_and_the_kill_is_near():
+    terminal = Terminal()
+    behind = terminal.relay()
+    terminal.until("frames")
+    for _ in range(20):
+        terminal.show(behind)
+        time.sleep(0.01)
+    for _ in range(4):
+        terminal.until("frames")  # thirty frames that nobody sees: some 100,000 bytes, if they were sent
+    assert len(behind) < 24_000
+    terminal.type(b"\x0b")
+    terminal.until("killed")
+    assert terminal.show(behind, 40_000) > 0
+    os.kill(terminal.pid, signal.SIGKILL)
+    os.waitpid(terminal.pid, 0)
+    os.close(terminal.file)
+    terminal.told.close()
 
 
 def test_a_stalled_terminal_is_killed_from_shows_it_first_when_it_goes_on_and_no_byte_ends_it():
