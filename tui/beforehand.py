@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from compiled.indicators_price import Indicator
 from compiled.model import Instrument
 from compiled.strategy import Strategy
 from engine.config import Config, paths
@@ -146,6 +147,30 @@ def totals_of(config: Config) -> dict[str, int]:
 def strategies_of(config: Config) -> list[Strategy]:
     """Build every strategy that runs; raise `ConfigError` for a parameter it cannot use, or for bars nobody builds."""
     return hearing([build(name, table) for name, _, table in enabled(config)], config.feed.spans_s)
+
+
+class Unmade(Strategy):
+    """Stands for a strategy that could not be made again: it fails as that did; what it holds stays protected."""
+
+    def __init__(self, name: str, span: int, error: BaseException) -> None:
+        super().__init__(name, span)
+        self._error, self._trace = error, error.__traceback__
+
+    def follow(self, token: int) -> list[Indicator]:
+        """Fail."""
+        del token
+        raise self._error.with_traceback(self._trace)
+
+
+def strategies_again(config: Config) -> list[Strategy]:
+    """Build every strategy that runs for a later day; one that fails keeps no other, and not the day, from coming."""
+    made: list[Strategy] = []
+    for name, _, table in enabled(config):
+        try:
+            made += hearing([build(name, table)], config.feed.spans_s)
+        except BaseException as error:  # noqa: BLE001  a strategy's fault stops that strategy, never the desk
+            made.append(Unmade(name, config.feed.spans_s[0], error.__cause__ or error))
+    return made
 
 
 def hearing(strategies: Sequence[Strategy], spans: Iterable[int]) -> list[Strategy]:

@@ -25,7 +25,7 @@ from engine.trading.warming import Stored
 from store.bars.parquet import ParquetBars
 from store.bars.writer import BarWriter
 from store.sqlite import SqliteJournal
-from tui.beforehand import check_symbols, enabled, hearing, strategies_of, totals_of
+from tui.beforehand import check_symbols, enabled, hearing, strategies_again, strategies_of, totals_of
 from tui.exchange import exchange_of
 from tui.market import Market
 from tui.modes import in_mode
@@ -65,7 +65,7 @@ def wire(station: Station) -> Desk:
     ports = Ports(
         trading.broker, trading.feed, journal, world.clock, station.kill, world.calendar, world.charges,
         exchange.pacer, market.keep_bars, trading.beside,
-        None if exchange.access.place.sandbox else lambda: strategies_of(config), market.broker.margins,
+        None if exchange.access.place.sandbox else lambda: strategies_again(config), market.broker.margins,
         stored_in(store) if store is not None else None, _consents(config, station.run.mode, market),
     )  # fmt: skip
     limit_only = station.run.mode in SENDING and market.broker.rules.limit_only

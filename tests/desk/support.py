@@ -82,9 +82,9 @@ class Patang:
         return process
 
     @contextmanager
-    def serving(self, speed, config="", **fields):
+    def serving(self, speed, config="", options=(), **fields):
         """Serve an exchange in a process of its own; yield its endpoint, with which a `config` is filled in."""
-        process = self.start("sandbox", "--seed", 11, "--speed", speed, "--json", stdout=-1)
+        process = self.start("sandbox", "--seed", 11, "--speed", speed, "--json", *options, stdout=-1)
         endpoint = json.loads(process.stdout.readline())
         if config:
             (self.home / "config.toml").write_text(config.format(**fields, **endpoint))
@@ -93,10 +93,10 @@ class Patang:
         process.wait(PATIENCE_S)
 
     @contextmanager
-    def running(self):
-        """Run a desk without a screen; yield its process once it runs, and stop it in the end."""
+    def running(self, *states):
+        """Run a desk without a screen; yield its process once it runs, or is in one of some states, and stop it in the end."""
         process = self.start("run", "--no-ui", stdout=-3, stderr=-3)
-        wait_for(lambda: (told := status(self)) and told["state"] == "running", "the desk runs")
+        wait_for(lambda: (told := status(self)) and told["state"] in {"running", *states}, "the desk runs")
         yield process
         process.send_signal(signal.SIGTERM)
         process.wait(PATIENCE_S)

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,9 +13,12 @@ import pytest
 from brokers.sandbox.choices import Choices
 from compiled.ladder import protected
 from compiled.model import MINUTE, SECOND, OrderStatus
+from engine.config import read
+from engine.errors import ConfigError
 from tests.market.test_hours import at
 from tests.simulation.trader import Want
 from tests.simulation.world import World
+from tui.beforehand import strategies_again
 
 FRIDAY, MONDAY = "2026-11-20", "2026-11-23"  # the Tuesday after is a holiday
 
@@ -285,3 +289,33 @@ def test_what_an_ex_date_does_to_what_stands_is_in_the_status_and_on_screen(week
     assert f"stand at {rung.stop / 2:.2f}" in found[1]
     assert [row["text"] for row in world.process.journal.load("events") if row["name"] == "ex_date"] == found
     assert {row.name: (row[1], row.bad) for row in world.process.board.risk.rows}["Ex-date flags"] == ("2", True)
+
+
+def test_a_strategy_that_cannot_be_made_again_is_told_once_and_the_rest_of_the_desk_opens(weekend, monkeypatch):
+    made = []
+
+    def build(name, table):
+        made.append(name)
+        if name == "moving_average_cross":
+            raise ConfigError(f"strategy {name} cannot be made") from OSError("its file of levels is gone")
+        return Want(
+            int(world.exchange.listings["NSE:SBIN"].instrument.token), 10, at(MONDAY, "09:16"), at(MONDAY, "09:30")
+        )
+
+    world = weekend()
+    monkeypatch.setattr("tui.beforehand.build", build)
+    config = read("", Path("config.toml")).values
+    world.ports["tomorrow"] = lambda: strategies_again(config)
+    world.process.desk.ports = world.process.desk.ports._replace(tomorrow=world.ports["tomorrow"])
+    world.until(MONDAY, "08:42")
+    world.network.down = True
+    world.until(MONDAY, "08:49")
+    world.network.down = False
+    world.until(MONDAY, "09:20")
+    assert len(made) >= 4, "tried again while the exchange is away"
+    assert world.header.state == "running"
+    stopped = [row["text"] for row in world.process.journal.load("events") if row["name"] == "strategy_stopped"]
+    assert stopped == ["moving_average_cross stopped: OSError: its file of levels is gone"]
+    assert [row.strategy for row in world.process.board.failures.rows] == ["moving_average_cross"]
+    assert {ladder.strategy for ladder in world.process.kernel.ladders.values()} == {"want"}
+    assert world.process.kill.latch is None
