@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from tui.painter import PIECE
+
 LEAST: Final = 512
 MOST: Final = 16_384
 """Bytes of a piece: what the line has taken in `SHARE_S`, within these."""
@@ -57,7 +59,7 @@ class Echo:
             return ""
         if self._asked:
             self._misses += 1
-            self.limit = MOST if self._mute else LEAST
+            self.limit = PIECE if self._mute else LEAST
             self._patience = min(2 * self._patience, LONGEST_S)
         columns = min(width, _RIGHT) - _LEFT
         if columns < 2:

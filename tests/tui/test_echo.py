@@ -3,6 +3,7 @@
 import re
 
 from tui.echo import FIRST_S, LEAST, LONGEST_S, MOST, PATIENCE_S, Echo
+from tui.painter import PIECE
 
 WIDE = 120
 
@@ -60,7 +61,7 @@ def test_a_terminal_that_never_answers_is_soon_not_waited_for():
         assert echo.free
         assert echo.question(100, WIDE)
     assert [echo.free and echo.question(100, WIDE) for _ in range(3)] == [""] * 3
-    assert echo.limit == MOST
+    assert echo.limit == PIECE
     clock.now += PATIENCE_S
     last = asked(echo.question(100, WIDE))
     assert not echo.heard(first)
