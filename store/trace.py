@@ -176,6 +176,7 @@ def _steps(db: sqlite3.Connection, decision: Row, intent: int) -> list[Step]:
 
 def _judged(row: Row) -> list[Step]:
     ts, capital = int(str(row["ts"])), int(str(row["capital"]))
+    source = "the operator," if row["cause"] == "operator" else f"a {row['cause']} of"
     asked = f"{row['strategy']}: {row['kind']} {row['side']} {row['symbol']}" + (
         f", {row['reason']}" if row["reason"] else ""
     )
@@ -183,7 +184,7 @@ def _judged(row: Row) -> list[Step]:
         Step(
             int(str(row["cause_ts"])),
             "caused",
-            f"by a {row['cause']} of {row['cause_symbol']} at {row['cause_price']:.2f}",
+            f"by {source} {row['cause_symbol']} at {row['cause_price']:.2f}",
         ),
         Step(ts, "asked", asked),
     ]
