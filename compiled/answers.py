@@ -10,7 +10,7 @@ from compiled.events import Answer, OrderUpdate, Outcome, Trade, Verb
 from compiled.guard import confirm
 from compiled.ladder import Rung, RungState
 from compiled.ledger import Ledger
-from compiled.model import MINUTE, SECOND, Order, OrderStatus, OrderType, Product, Purpose, Side, paise
+from compiled.model import MINUTE, SECOND, Order, OrderStatus, OrderType, Product, Purpose, Side, day_start, paise
 from compiled.notes import DayNotes
 from compiled.orders import accept, apply, asked, change, corrects, join, move, settled
 from compiled.outbox import Fill, Outbox
@@ -416,8 +416,10 @@ class Answers(Positions):
         self._book_rung(order, ts, quantity, value, charges)
 
     def _move(self, order: Order, quantity: i64, price: float) -> None:
-        """Book the shares of a fill, and their cash unless a correction says that it moved elsewhere."""
-        if corrects(order) and order.product is not Product.MIS:
+        """Book the shares of a fill, and their cash unless a correction says that it moved elsewhere, or on an earlier day."""
+        rung = self.rungs.get(int(order.rung))
+        carried = rung is not None and 0 < rung.opened < day_start(order.created)
+        if corrects(order) and (carried or order.product is not Product.MIS):
             self.ledger.carry(order.strategy, order.token, quantity if order.side is Side.BUY else -quantity, price)
         else:
             self.ledger.fill(order.strategy, order.token, order.side, quantity, price)

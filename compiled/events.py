@@ -93,7 +93,7 @@ class Answer:
 class OrderUpdate:
     """How an order stands in the broker's book; ours by `tag`, else by `order_id`, else somebody else's.
 
-    `parent` is the id of the cover order's first leg whose second it is.
+    `parent` is the id of the cover order's first leg whose second it is, `product` whose shares it moves (empty: not told).
     """
 
     def __init__(
@@ -111,6 +111,7 @@ class OrderUpdate:
         average: float = 0.0,
         reason: str = "",
         parent: str = "",
+        product: str = "",
     ) -> None:
         self.ts = ts
         self.order_id = order_id
@@ -125,6 +126,7 @@ class OrderUpdate:
         self.average = average
         self.reason = reason
         self.parent = parent
+        self.product = product
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)

@@ -268,7 +268,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
         int, _in(10, 600, "How long after it was sent a request without a trace may still arrive and be carried out.")
     ] = 60
     poll_s: Annotated[float, _in(1, 300, "Time between readings of the order and GTT books.")] = 7.0
-    positions_every_s: Annotated[float, _in(5, 3_600, "Time between comparisons of all books with the broker.")] = 45.0
+    positions_every_s: Annotated[float, _in(5, 3_600, "Time between comparisons of all books with the broker.")] = 15.0
 
 
 class Reconcile(Struct, frozen=True, kw_only=True):

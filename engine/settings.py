@@ -42,7 +42,7 @@ class Settings:
     """Modifications of one order."""
     exits: Exits = PRESSED
     poll_s: float = 7.0
-    positions_every_s: float = 45.0
+    positions_every_s: float = 15.0
     reconcile: Terms = field(default_factory=Terms)
     lanes: int = 2
     """Requests that may change something at the same time: as many as the broker has threads for them."""

@@ -298,15 +298,15 @@ ENGINE = (
     ),
     Mutant(
         "the owner's shares count as the desk's", "engine/trading/differences.py",
-        "max(abs(here) - sign * (there - owners), missing)", "max(abs(here) - sign * there, missing)",
+        "more = each.figure + (min(each.apart, 0) if delivered else 0)", "more = each.figure + each.apart",
     ),
     Mutant(
         "what the owner buys is what was missing", "engine/trading/differences.py",
-        "missing = -each.apart if owners != each.apart else 0", "missing = 0",
+        "more = min(more, each.apart) if delivered else more", "more = more",
     ),
     Mutant(
         "missing intraday shares may be ignored", "engine/trading/differences.py",
-        "short = product not in DELIVERED and", "short = False and",
+        "(Choice.ADOPT,) if _closes(figure + owners, long, short) else ADOPT_OR_IGNORE", "ADOPT_OR_IGNORE",
     ),
     Mutant(
         "what was seen once counts as compared", "engine/trading/loop.py",

@@ -135,6 +135,7 @@ def order_update(row: Row, now: int) -> OrderUpdate:
         figures.price(row.get("average_price")),
         str(row.get("status_message") or row.get("status_message_raw") or ""),
         str(row.get("parent_order_id") or ""),
+        str(row.get("product") or ""),
     )
 
 

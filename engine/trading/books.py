@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterable
 
 from compiled.events import Answer, GttUpdate, OrderUpdate, Outcome, Verb
 from compiled.kernel import Kernel
-from compiled.model import SECOND, GttStatus
+from compiled.model import GttStatus
 from engine.errors import OperatorError, RetryableError
 from engine.market.calendar import ist_day, midnight
 from engine.ports import Broker
+from engine.trading.differences import SKEW
 from engine.trading.gateway import Gateway
 from engine.trading.lookups import STANDING, asks_for
 
-SKEW = 10 * SECOND
-"""How far the clocks of the broker and of the desk may differ."""
 UNDER_WAY = frozenset({GttStatus.INTENT, GttStatus.SENT, GttStatus.UNKNOWN})
 
 
@@ -33,6 +32,8 @@ class Books:
         self.failures = 0
         self.behind = False
         """Whether a look has failed since all books were read last."""
+        self.beside = 0
+        """Shares that orders of somebody else have traded today in what we hold, or in what may be another listing of it."""
         self._gone: dict[int, int] = {}
         self._left_out = False
         self._orders: dict[str, tuple[object, ...]] = {}
@@ -59,6 +60,7 @@ class Books:
         self._post_orders(update for update in orders if self._forgotten(update))
         self._post_gtts(triggers, began, {update.order_id for update in orders})
         self._post_orders(orders)
+        self.beside = sum(int(update.filled) for update in orders if self._concerns(update))
         for trade in trades:
             if (trade.order_id, trade.trade_id) not in self._trades:
                 self._trades.add((trade.order_id, trade.trade_id))
@@ -84,15 +86,21 @@ class Books:
         """Tell whether an order says it has traded more than the trades seen so far."""
         return any(update.filled > self._traded.get(update.order_id, 0) for update in orders)
 
-    def _strangers(self, orders: list[OrderUpdate]) -> bool:
-        """Tell whether there are orders that are not ours by id or tag: a GTT may have sent them."""
+    def _strange(self, update: OrderUpdate) -> bool:
+        """Tell whether an order is not ours by id or tag."""
         out = self.kernel.out
-        return any(
-            update.order_id not in out.by_order_id
-            and update.tag not in out.by_tag
-            and update.order_id not in self.kernel.externals
-            for update in orders
-        )
+        return update.order_id not in out.by_order_id and update.tag not in out.by_tag
+
+    def _strangers(self, orders: list[OrderUpdate]) -> bool:
+        """Tell whether there are orders that are not ours and were not seen before: a GTT may have sent them."""
+        return any(self._strange(update) and update.order_id not in self.kernel.externals for update in orders)
+
+    def _concerns(self, update: OrderUpdate) -> bool:
+        """Tell whether an order of somebody else has traded what we hold, or what may be the same share elsewhere."""
+        if not update.filled or not self._strange(update):
+            return False
+        market = self.kernel.markets.get(int(update.token))
+        return market is None or bool(market.ladders)
 
     def _post_gtts(self, updates: list[GttUpdate] | None, began: int, listed: set[str]) -> None:
         if updates is None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from compiled.events import GttUpdate, OrderUpdate, Trade
@@ -18,6 +19,12 @@ COVER: Final = "CO"
 """What Kite calls the product of a cover order; ours is intraday with a plan that says so."""
 FRESH: Final = 5 * SECOND
 """An order or GTT of ours must be this old before the broker's list can lack it."""
+LATE: Final = 15 * SECOND
+"""How far apart the broker's books may be: a trade that one of them shows comes to the others within this time."""
+SKEW: Final = 10 * SECOND
+"""How far the clocks of the broker and of the desk may differ."""
+At = tuple[int, str]
+"""Token and product."""
 
 
 class Kind(StrEnum):
@@ -67,6 +74,8 @@ class Snapshot(NamedTuple):
     orders: list[OrderUpdate]
     trades: list[Trade]
     twins: Mapping[int, int]
+    gaps: Mapping[At, int] = MappingProxyType({})
+    """By how many shares the positions are not what the day's orders come to, where that differs."""
 
 
 class Difference(NamedTuple):
@@ -90,6 +99,8 @@ class Difference(NamedTuple):
     apart: int = 0
     cause: str = ""
     """What has probably led to it."""
+    witnessed: bool = False
+    """The order book shows who has just taken these shares: what was seen once is so."""
 
     @property
     def text(self) -> str:
@@ -121,11 +132,28 @@ async def read(broker: Broker, shares: ShareRegister) -> Snapshot:
     named += [(each.exchange, each.symbol, int(each.token)) for each in gtts]
     for exchange, symbol, token in named:
         twins.setdefault(token, shares.token(exchange, symbol, token))
+    orders = await broker.orders()
     return Snapshot(
         [each._replace(token=twins[each.token]) if _of_holding(each) else each for each in positions],
         [each._replace(token=twins[each.token]) for each in holdings],
-        funds, gtts, await broker.orders(), trades, twins,
+        funds, gtts, orders, trades, twins, _gaps(positions, orders, twins),
     )  # fmt: skip
+
+
+def _gaps(positions: list[BrokerPosition], orders: list[OrderUpdate], twins: Mapping[int, int]) -> dict[At, int]:
+    """Return by how many shares positions and the day's orders are apart: what was converted, or what one book lacks still."""
+    found: Counter[At] = Counter()
+    for each in positions:
+        found[each.token, each.product] += each.quantity
+    sold = {at for at, quantity in found.items() if quantity < 0}
+    for update in orders:
+        if update.product:
+            found[int(update.token), update.product] -= int(update.side) * int(update.filled)
+    gaps: Counter[At] = Counter()
+    for (token, product), apart in found.items():
+        ours = twins.get(token, token) if product in DELIVERED and (token, product) in sold else token
+        gaps[ours, product] += apart
+    return {at: apart for at, apart in gaps.items() if apart}
 
 
 def _of_holding(position: BrokerPosition) -> bool:
@@ -133,29 +161,43 @@ def _of_holding(position: BrokerPosition) -> bool:
     return position.quantity < 0 and position.product in DELIVERED
 
 
-def held(kernel: Kernel) -> Counter[tuple[int, str]]:
+def held(kernel: Kernel) -> Counter[At]:
     """Return the signed shares of our ladders by token and product."""
-    found: Counter[tuple[int, str]] = Counter()
+    found: Counter[At] = Counter()
+    for (token, product, side), quantity in sides(kernel).items():
+        found[token, product] += int(side) * quantity
+    return found
+
+
+def sides(kernel: Kernel) -> Counter[tuple[int, str, Side]]:
+    """Return the shares of our ladders by token, product and side: the broker nets what is long with what is short."""
+    found: Counter[tuple[int, str, Side]] = Counter()
     for ladder in kernel.ladders.values():
         for rung in ladder.rungs:
             if rung.quantity:
                 product = COVER if ladder.plan.cover else ladder.plan.product.name
-                found[int(ladder.instrument.token), product] += int(ladder.sign * rung.quantity)
+                found[int(ladder.instrument.token), product, ladder.side] += int(rung.quantity)
     return found
 
 
 def compare(
-    kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]], bound: int, apart: Mapping[str, int]
+    kernel: Kernel,
+    books: Snapshot,
+    before: Counter[At],
+    bound: int,
+    apart: Mapping[str, int],
+    late: Mapping[At, int] = MappingProxyType({}),
 ) -> list[Difference]:
     """Return every difference, trades and orders first; `before` is what we held when the reading began.
 
     A position that moved meanwhile is left for the next comparison. `bound` (paise) is how far the funds may differ,
-    `apart` the shares that are not ours by the operator's word, by the key of their difference.
+    `apart` the shares that are not ours by the operator's word, by the key of their difference, `late` by how many shares
+    the positions are still apart from the day's orders, which count.
     """
     return [
         *_trades(kernel, books),
         *_orders(kernel, books),
-        *_positions(kernel, books, before, apart),
+        *_positions(kernel, books, before, apart, late),
         *_gtts(kernel, books),
         *_funds(kernel, books, bound),
     ]
@@ -165,37 +207,48 @@ def compare(
 
 
 def _positions(
-    kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]], apart: Mapping[str, int]
+    kernel: Kernel, books: Snapshot, before: Counter[At], apart: Mapping[str, int], late: Mapping[At, int]
 ) -> Iterator[Difference]:
     theirs, costs, names = _theirs(books)
-    ours = held(kernel)
-    fired = behind(kernel, books)
+    ours, parts = held(kernel), sides(kernel)
+    fired, unbooked = behind(kernel, books), {each.token for each in _trades(kernel, books)}
     known = {market.instrument.symbol: token for token, market in kernel.markets.items()}
-    for token, product in sorted(theirs.keys() | ours.keys() | _set_apart(kernel, apart)):
-        there, here = theirs[token, product], ours[token, product]
+    for token, product in sorted(theirs.keys() | ours.keys() | late.keys() | _set_apart(kernel, apart)):
+        there, here = theirs[token, product] - late.get((token, product), 0), ours[token, product]
+        long, short = (parts[token, product, side] for side in (Side.BUY, Side.SELL))
         symbol = symbol_of(kernel, token, names.get(token, str(token)))
         key = f"{symbol}:{product}" if known.get(symbol) == token else f"{symbol}@{token}:{product}"
         owners = apart.get(key, 0)
         if (there == here and not owners) or here != before[token, product] or token in fired:
             continue
         figure = there - here - owners
-        kind = Kind.UNMANAGED if not here else Kind.QUANTITY if there != owners else Kind.MISSING
-        average = costs[token, product] / there if there else 0.0
+        kind = Kind.MISSING if there == owners and here else Kind.QUANTITY if long or short else Kind.UNMANAGED
+        average = costs.get((token, product), 0.0) / there if there else 0.0
+        ours_gone = _closes(figure, long, short)
+        taken = _taken(kernel, books, (token, product), -1 if figure < 0 else 1) if ours_gone else []
+        fresh = sum(int(each.filled) for each in taken if kernel.out.now - each.ts < LATE + SKEW)
         yield Difference(
             key, kind, token, symbol, product, figure,
-            _shares(there, average) + (f", {owners} of them ignored" if owners else ""), _shares(here),
-            _choices(kernel, books, (token, product), (figure, owners), here), average, owners,
-            _cause(kernel, books, token, product) if figure * here < 0 else "",
+            _shares(there, average) + (f", {owners} of them ignored" if owners else ""),
+            f"{long} long and {short} short" if long and short else _shares(here),
+            _choices(kernel, books, (token, product), (figure, owners), (long, short)), average, owners,
+            _cause(kernel, token, product, taken) if ours_gone else "",
+            ours_gone and fresh >= abs(figure) and token not in unbooked,
         )  # fmt: skip
 
 
-def moving(kernel: Kernel, books: Snapshot, before: Counter[tuple[int, str]]) -> set[tuple[int, str]]:
+def _closes(figure: int, long: int, short: int) -> bool:
+    """Tell whether shares that went (came, of what is short) may be ours."""
+    return bool((figure < 0 and long) or (figure > 0 and short))
+
+
+def moving(kernel: Kernel, books: Snapshot, before: Counter[At]) -> set[At]:
     """Return token and product of the positions of which these books say nothing yet: they move."""
     ours, fired = held(kernel), behind(kernel, books)
     return {at for at in ours.keys() | before.keys() if ours[at] != before[at] or at[0] in fired}
 
 
-def _set_apart(kernel: Kernel, apart: Mapping[str, int]) -> set[tuple[int, str]]:
+def _set_apart(kernel: Kernel, apart: Mapping[str, int]) -> set[At]:
     """Return token and product of the shares that are set apart, of what is watched."""
     if not any(apart.values()):
         return set()
@@ -210,24 +263,40 @@ def lacking(kernel: Kernel, standing: Iterable[Difference]) -> dict[tuple[int, P
     Shares set apart are the owner's. Of delivery nothing can be short: a figure below none says that so many of ours are
     missing, whatever has come since.
     """
-    ours, found = held(kernel), {}
+    parts, found = sides(kernel), {}
     for each in standing:
-        here = ours[each.token, each.product]
-        if each.kind not in POSITIONS or each.product == COVER or not here:
+        if each.kind not in POSITIONS or each.product == COVER:
             continue
-        owners = max(each.apart, 0) if each.product in DELIVERED else each.apart
-        sign = 1 if here > 0 else -1
-        there = here + each.figure + each.apart
-        missing = -each.apart if owners != each.apart else 0
-        if (lacks := min(abs(here), max(abs(here) - sign * (there - owners), missing))) > 0:
-            found[each.token, Product[each.product], Side(sign)] = lacks
+        delivered = each.product in DELIVERED
+        more = each.figure + (min(each.apart, 0) if delivered else 0)
+        more = min(more, each.apart) if delivered else more
+        for side in (Side.BUY, Side.SELL):
+            lacks = min(parts[each.token, each.product, side], -int(side) * more)
+            if lacks > 0:
+                found[each.token, Product[each.product], side] = lacks
     return found
 
 
-def _cause(kernel: Kernel, books: Snapshot, token: int, product: str) -> str:
+def _taken(kernel: Kernel, books: Snapshot, at: At, side: int) -> list[OrderUpdate]:
+    """Return the orders that are not ours and have traded on this side, where their product is that of the shares."""
+    out = kernel.out
+    return [
+        update
+        for update in books.orders
+        if update.filled
+        and int(update.side) == side
+        and books.twins.get(int(update.token), int(update.token)) == at[0]
+        and update.product in {at[1], ""}
+        and not {update.order_id, update.parent} & out.by_order_id.keys()
+        and not update.tag.startswith(out.tag_prefix)
+    ]
+
+
+def _cause(kernel: Kernel, token: int, product: str, taken: list[OrderUpdate]) -> str:
     """Say what has probably taken shares of ours: a stop that fired while nobody looked, or somebody's order."""
     said = []
-    for ladder in kernel.markets[token].ladders:
+    market = kernel.markets.get(token)
+    for ladder in market.ladders if market is not None else ():
         for rung in ladder.rungs:
             gtt = rung.gtt
             if ladder.plan.product.name == product and rung.quantity and rung.fired and gtt is not None:
@@ -235,11 +304,7 @@ def _cause(kernel: Kernel, books: Snapshot, token: int, product: str) -> str:
                 said.append(
                     f"its stop fired on {clock(int(gtt.updated))}, while the desk was away: {rung.quantity}{price}"
                 )
-    out = kernel.out
-    for update in books.orders:
-        known = update.order_id in out.by_order_id or update.tag in out.by_tag
-        if update.token == token and update.filled and not known:
-            said.append(f"order {update.order_id}, not ours: {update.side.name} {update.filled}")
+    said += [f"order {each.order_id}, not ours: {each.side.name} {each.filled}" for each in taken]
     return "; ".join(said)
 
 
@@ -253,10 +318,10 @@ def behind(kernel: Kernel, books: Snapshot) -> set[int]:
     return found
 
 
-def _theirs(books: Snapshot) -> tuple[Counter[tuple[int, str]], dict[tuple[int, str], float], dict[int, str]]:
+def _theirs(books: Snapshot) -> tuple[Counter[At], dict[At, float], dict[int, str]]:
     """Return the broker's shares and their cost in rupees by token and product, and the symbols by token."""
-    shares: Counter[tuple[int, str]] = Counter()
-    costs: dict[tuple[int, str], float] = {}
+    shares: Counter[At] = Counter()
+    costs: dict[At, float] = {}
     names: dict[int, str] = {}
     rows = [(each.token, each.product, each.symbol, each.quantity, each.average) for each in books.holdings]
     rows += [(each.token, each.product, each.symbol, each.quantity, each.average) for each in books.positions]
@@ -271,18 +336,22 @@ def _theirs(books: Snapshot) -> tuple[Counter[tuple[int, str]], dict[tuple[int, 
 
 
 def _choices(
-    kernel: Kernel, books: Snapshot, at: tuple[int, str], figures: tuple[int, int], here: int
+    kernel: Kernel, books: Snapshot, at: At, figures: tuple[int, int], ours: tuple[int, int]
 ) -> tuple[Choice, ...]:  # fmt: skip
-    (token, product), (figure, owners) = at, figures
+    (token, product), (figure, owners), (long, short) = at, figures, ours
     if token not in kernel.markets:
         return (Choice.IGNORE,)
     amount = figure or owners
-    if amount * here < 0:  # the broker has less of it: adopting writes ours off
+    if _closes(amount, long, short):  # the broker has less of it: adopting writes ours off
         if _elsewhere(kernel, books, product, abs(amount)):
             return (Choice.IGNORE,)
-        # an intraday position set apart beyond the owner's would be one of his on the other side: ours would be sold beside it
-        short = product not in DELIVERED and (figure + owners) * here < 0
-        return (Choice.ADOPT,) if short else ADOPT_OR_IGNORE
+        if product in DELIVERED:
+            return ADOPT_OR_IGNORE
+        # what is set apart of an intraday position on the other side is the owner's: none of ours are missing for it, and
+        # more of it would be one of his that ours are sold beside
+        if not figure:
+            return (Choice.IGNORE,)
+        return (Choice.ADOPT,) if _closes(figure + owners, long, short) else ADOPT_OR_IGNORE
     if figure * owners < 0:
         return (Choice.IGNORE,)  # some of it only takes the place of what was set apart
     if product not in {*DELIVERED, Product.MIS.name}:
@@ -385,11 +454,12 @@ def _other(
 
 
 def _funds(kernel: Kernel, books: Snapshot, bound: int) -> Iterator[Difference]:
-    """Compare cash while no order blocks any; intraday and financed positions block a part of their value, nobody knows which.
+    """Compare cash while no order blocks any and none has just traded; intraday and financed positions block a part of their value, nobody knows which.
 
     What is sold of financed shares pays the broker's loan first. Charges leave the broker's cash over night, ours at once.
     """
-    if any(update.status in LIVE for update in books.orders):
+    now = kernel.out.now
+    if any(update.status in LIVE or (update.filled and now - update.ts < LATE) for update in books.orders):
         return
     ledger = kernel.ledger
     least = most = int(ledger.cash + ledger.charges)

@@ -134,7 +134,7 @@ class Loop:
 
     def hint(self, order_id: str) -> None:
         """Look at the books soon: something happened to this order."""
-        del order_id
+        self.reconciler.heard(order_id)
         self.hinted = True
         self.wake.set()
 

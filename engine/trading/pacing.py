@@ -8,6 +8,7 @@ from compiled.model import MINUTE, NEVER, SECOND
 from engine.ports import Feed, Pacer
 from engine.trading.clock import SteppedClock
 from engine.trading.loop import Loop
+from engine.trading.reconcile import SOON
 
 START_PATIENCE_S = 20.0
 STOP_PATIENCE_S = 15.0
@@ -105,6 +106,8 @@ class Watch:
         self._patience = min(compare, LOOK_AGAIN)
         self._next_poll = loop.clock.now() + poll
         self._next_compare = loop.clock.now() + compare
+        self._soonest = 0
+        self._beside = 0
         self._task: asyncio.Task[None] | None = None
 
     def start_if_due(self, now: int) -> None:
@@ -117,6 +120,8 @@ class Watch:
             self._task = None
         unknown = loop.gateway.look_due()
         polled = now >= self._next_poll
+        if loop.books.beside != self._beside:  # somebody else has traded what we hold
+            self._beside, loop.compare_soon = loop.books.beside, True
         if loop.choices.waiting:
             self._task = asyncio.create_task(self._decide())
         elif loop.hinted or polled or (unknown is not None and now >= unknown):
@@ -124,10 +129,15 @@ class Watch:
             if polled:  # GTTs are read then only: hints may not put that off
                 self._next_poll = now + self._poll
             self._task = asyncio.create_task(self._look(gtts=polled))
-        elif (now >= self._next_compare or loop.compare_soon) and not loop.gateway.lookups.seeking:
+        elif self._compares(now):
             loop.compare_soon = False
-            self._next_compare = now + self._compare
+            self._soonest, self._next_compare = now + SOON, now + self._compare
             self._task = asyncio.create_task(self._reconcile())
+
+    def _compares(self, now: int) -> bool:
+        """Tell whether the books are to be compared now: the turn has come, or there is reason to, once a second."""
+        soon = self._loop.compare_soon and now >= self._soonest
+        return (soon or now >= self._next_compare) and not self._loop.gateway.lookups.seeking
 
     def hurry(self, now: int) -> None:
         """Have everything read and compared at this time."""
@@ -148,8 +158,15 @@ class Watch:
         loop.reconciled()
 
     async def _reconcile(self) -> None:
-        """Compare the books; what is seen for the first time is looked at again, after another look at the orders."""
+        """Compare the books; what is seen for the first time is looked at again, after another look at the orders.
+
+        After books that could not be read, what has happened meanwhile is taken in before.
+        """
         loop = self._loop
+        if loop.books.behind and await loop.books.look(gtts=True):
+            self._next_compare = loop.clock.now()
+            loop.wake.set()
+            return
         soon = await loop.reconciler.look()
         if soon:
             self._next_compare = loop.clock.now() + min(soon, self._patience)

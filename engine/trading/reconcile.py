@@ -12,7 +12,10 @@ from engine.ports import Broker, Clock, Journal
 from engine.trading.board import Board, DifferenceRow
 from engine.trading.differences import (
     DELIVERED,
+    LATE,
     POSITIONS,
+    SKEW,
+    At,
     Difference,
     Kind,
     Snapshot,
@@ -34,8 +37,9 @@ IGNORED = "ignored:"
 """How the key of an ignored difference begins in the journal's `meta`; the value is its figure."""
 
 UNREADABLE = "unreadable"
-RESTED = "the day is over, and nothing waits for this; looked at every two minutes"
 """Key and kind of the row that says that the books cannot be read."""
+RESTED = "the day is over, and nothing waits for this; looked at every two minutes"
+AGAIN = "the broker's books can be read again; what they say is confirmed first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +61,11 @@ class Standing(NamedTuple):
 class Reconciler:
     """Holds what stands between the broker and us; the desk may enter only while nothing is `open`.
 
-    What differs once may be on its way: it counts when the next comparison finds the same figures. What agrees again is
-    gone at once. Books that cannot be read twice running count as a difference: they are never taken for flat. An ignored
-    difference is ignored until its figure changes, over restarts, too.
+    What differs once may be on its way: it counts when the next comparison finds the same figures, or the order book shows
+    who has just taken the shares. What agrees again is gone at once. Where the broker's positions are not yet, or no longer,
+    what the day's orders come to, the orders count until the positions follow, for `LATE` at most. Books that cannot be read
+    twice running count as a difference: they are never taken for flat. An ignored difference is ignored until its figure
+    changes, over restarts, too.
     """
 
     def __init__(
@@ -80,6 +86,16 @@ class Reconciler:
         self.board = board
         self.terms = terms
         self.standing: dict[str, Standing] = {}
+        self._covered: list[Difference] = []
+        """Of positions, what waits until it is decided about an order or its trades."""
+        self.late: dict[At, int] = {}
+        """By how many shares the positions are still apart from the day's orders, which count meanwhile."""
+        self._lasting: dict[At, int] = {}
+        """By how many shares they are, and stay: those were converted."""
+        self._gaps: dict[At, tuple[int, int]] = {}
+        """How far they were apart in the last comparison, and since when (ns)."""
+        self._heard: dict[str, int] = {}
+        """When the stream spoke of an order last."""
         self.unreadable = ""
         self.books: Snapshot | None = None
         self._seen: dict[str, tuple[int, int]] = {}
@@ -87,9 +103,9 @@ class Reconciler:
         """Called with the books each time they have been read."""
         self.missed = 0
         self.rested = False
-        self.fresh: set[tuple[int, str]] = set()
+        self.fresh: set[At] = set()
         """Token and product of the positions that the last comparison has seen differ so for the first time."""
-        self.unsure: set[tuple[int, str]] = set()
+        self.unsure: set[At] = set()
         """These, and those that moved meanwhile: of which it has not said yet how they stand."""
         self._ignored = {
             str(row["key"]).removeprefix(IGNORED): whole(f"meta, row {row['key']}:", row["value"])
@@ -103,7 +119,11 @@ class Reconciler:
 
     def lacking(self) -> dict[tuple[int, Product, Side], int]:
         """Return how many of our shares are not in the books as far as is known, by token, product and side."""
-        return lacking(self.kernel, [each.difference for each in self.standing.values()])
+        return lacking(self.kernel, [*(each.difference for each in self.standing.values()), *self._covered])
+
+    def heard(self, order_id: str) -> None:
+        """Take note that something has happened to an order: a book may show it before the other."""
+        self._heard[order_id] = self.clock.now()
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -122,22 +142,57 @@ class Reconciler:
                 self.unreadable = f"the broker's books cannot be read: {error}"
                 self._show()
             return RETRY << min(self.missed, 8) if self.unreadable else SOON
-        at_once = at_once or bool(self.unreadable)  # the desk was held: nothing may let it go between two looks
-        self.missed, self.unreadable = 0, ""
+        self.missed = 0
         for reader in self.readers:
             reader(self.books)
-        differing = compare(self.kernel, self.books, before, self.terms.funds_bound, self._ignored)
+        self.late = self._apart(self.books)
+        differing = compare(self.kernel, self.books, before, self.terms.funds_bound, self._ignored, self.late)
         found = {each.key: each for each in differing}
         fresh = self._take(found, before, at_once=at_once)
         self.unsure = self.fresh | moving(self.kernel, self.books, before)
+        # a desk that was held stays so: nothing may let it go between two looks
+        self.unreadable = AGAIN if self.unreadable and fresh else ""
         self._show()
-        return SOON if fresh or behind(self.kernel, self.books) else 0
+        return SOON if fresh or self.late or behind(self.kernel, self.books) else 0
 
-    def _take(self, found: dict[str, Difference], before: Counter[tuple[int, str]], *, at_once: bool) -> bool:
+    def _apart(self, books: Snapshot) -> dict[At, int]:
+        """Return by how many shares the positions are apart from the day's orders for the time being.
+
+        Something must have happened to an order there lately; what lasts longer than `LATE` is no matter of time.
+        """
+        now, before = self.clock.now(), self._gaps
+        self._heard = {order_id: at for order_id, at in self._heard.items() if now - at < LATE}
+        stirred = self._stirred(books, now)
+        self._gaps, late = {}, {}
+        for at in books.gaps.keys() | self._lasting.keys():
+            gap = books.gaps.get(at, 0)
+            was, since = before.get(at, (gap, now))
+            since = since if gap == was else now
+            self._gaps[at] = gap, since
+            if gap and gap != self._lasting.get(at, 0) and at in stirred and now - since < LATE:
+                late[at] = gap - self._lasting.get(at, 0)
+            else:
+                self._lasting[at] = gap
+        self._lasting = {at: gap for at, gap in self._lasting.items() if gap}
+        return late
+
+    def _stirred(self, books: Snapshot, now: int) -> set[At]:
+        """Return token and product of what an order has traded lately, or of ours the stream has spoken of."""
+        out = self.kernel.out
+        recent = [each for each in books.orders if each.filled and now - each.ts < LATE + SKEW]
+        found = {(books.twins.get(int(each.token), int(each.token)), each.product) for each in recent}
+        ours = [order for order_id in self._heard if (order := out.by_order_id.get(order_id)) is not None]
+        return found | {(int(order.token), order.product.name) for order in ours}
+
+    def _take(self, found: dict[str, Difference], before: Counter[At], *, at_once: bool) -> bool:
         """Bring what stands up to date; return whether something was seen for the first time."""
         now, seen = self.clock.now(), self._seen
         self._seen = {key: (each.figure, seen.get(key, (0, now))[1]) for key, each in found.items()}
-        known = [key for key, each in found.items() if at_once or self._same(each, seen.get(key, (0, 0))[0])]
+        known = [
+            key
+            for key, each in found.items()
+            if at_once or each.witnessed or self._same(each, seen.get(key, (0, 0))[0])
+        ]
         self.fresh = {
             (each.token, each.product) for key, each in found.items() if each.kind in POSITIONS and key not in known
         }
@@ -152,11 +207,12 @@ class Reconciler:
             for each in stands.values()
             if each.difference.kind in {Kind.TRADE, Kind.ORDER} and not self.ignored(each.difference)
         }
-        self.standing = {
-            key: each
-            for key, each in stands.items()
-            if each.difference.kind not in POSITIONS or each.difference.token not in unsettled
-        }
+        self.standing, self._covered = {}, []
+        for key, each in stands.items():
+            if each.difference.kind in POSITIONS and each.difference.token in unsettled:
+                self._covered.append(each.difference)
+            else:
+                self.standing[key] = each
         return len(known) < len(found)
 
     def _same(self, difference: Difference, figure: int) -> bool:
@@ -165,7 +221,7 @@ class Reconciler:
             return figure != 0 and abs(difference.figure - figure) <= self.terms.funds_bound
         return difference.figure == figure
 
-    def _moving(self, difference: Difference, before: Counter[tuple[int, str]]) -> bool:
+    def _moving(self, difference: Difference, before: Counter[At]) -> bool:
         """Tell whether our position moved during the comparison, so that nothing could be said of it."""
         at = difference.token, difference.product
         return difference.kind in POSITIONS and held(self.kernel)[at] != before[at]

@@ -267,7 +267,7 @@ class Night:
             moves=0, in_flight=0, look_due=lambda: None, lookups=SimpleNamespace(seeking=False)
         )  # fmt: skip
         self.choices = SimpleNamespace(waiting=())
-        self.books = self
+        self.books, self.behind, self.beside = self, False, 0
         self.bound = lambda: None
         self.reconciler = SimpleNamespace(look=self._compare, open=())
         self.differences, self.timers = (), 0

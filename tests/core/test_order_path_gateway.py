@@ -536,7 +536,7 @@ class Looked:
         self.gateway = SimpleNamespace(look_due=lambda: None, unresolved=())
         self.choices = SimpleNamespace(waiting=())
         self.wake = asyncio.Event()
-        self.books = self
+        self.books, self.behind, self.beside = self, False, 0
         self.looks = []
 
     async def look(self, *, gtts):
