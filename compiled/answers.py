@@ -20,8 +20,20 @@ from compiled.risk import Limits
 from compiled.table import Table
 from compiled.terms import Variety
 
+LATE_SECONDS: Final = 15
+"""How long a book may still show a stop as it stood before our last change."""
 REFUSALS_BEFORE_LEAVING: Final = 3
 """After so many refusals of its stop a rung leaves at the market."""
+
+
+def waits(order: Order) -> str:
+    """Return what a stop order does, at which trigger, in rupees."""
+    return order.side.name + " " + str(order.quantity) + " at " + f"{order.trigger:.2f}"
+
+
+def outdated(now: i64, moved: i64, seen: i64) -> bool:
+    """Tell whether a book may show a stop as it was `seen` before we have `moved` it (ns)."""
+    return seen <= moved and now - moved < LATE_SECONDS * SECOND
 
 
 def passing(reason: str) -> bool:
@@ -145,6 +157,35 @@ class Answers(Positions):
         if rung is not None and confirm(rung, order):
             self.changed_rungs[rung.rung_id] = rung
 
+    def _resting(self, order: Order) -> Rung | None:
+        """Return the rung whose stop waits as this order, where nothing of ours is under way with it."""
+        if order.purpose is not Purpose.PROTECT or order.status is not OrderStatus.TRIGGER_PENDING or order.parent:
+            return None
+        if order.pending is not None or order.cancelling or not order.proven:
+            return None
+        rung = self.rungs.get(int(order.rung))
+        return rung if rung is not None and rung.guard is order else None
+
+    def _edited_guard(self, rung: Rung, order: Order, trigger: float, stood: str) -> None:
+        """Take note that somebody else has changed a stop order, and tell it: the stop nearer to the price stands."""
+        sign = float(self.owners[int(rung.ladder_id)].sign)
+        stands = self.out.yields and sign * (order.trigger - trigger) >= 0.0
+        rung.refit = True
+        if stands:
+            self._confirm_guard(order)
+        what = "this stands, for the shares held" if stands else "ours is put back"
+        text = (
+            "stop order " + order.order_id + " was changed by somebody else: " + waits(order) + " instead of " + stood
+        )
+        self.out.alert("warn", "stop_edited", text + "; " + what, order.token)
+
+    def _guard_gone(self, rung: Rung, order: Order, stood: str) -> None:
+        """Tell that somebody else has taken a stop order away while the exchange takes another."""
+        hours = self.owners[int(rung.ladder_id)].instrument.hours
+        if hours.takes_exits(self.out.now):
+            text = "stop order " + order.order_id + ", " + stood + ", is CANCELLED at the broker"
+            self.out.alert("alarm", "stop_gone", text, order.token)
+
     def _follow_up(self, order: Order) -> None:
         """Give an order that lives its place: the rung's stop or exit, a stray to cancel, or the reason to open the rung again."""
         if order.proven or not order.tag:
@@ -234,12 +275,26 @@ class Answers(Positions):
             self.externals[event.order_id] = event
             return
         before = order.status
+        rung = self._resting(order)
+        stood = waits(order) if rung is not None else ""
+        trigger = order.trigger
+        if rung is not None and event.ts <= order.stamp and outdated(self.out.now, rung.moved, order.seen):
+            event.trigger = event.price = 0.0  # the book shows it as it stood before our last change
+            event.quantity = 0
+        else:
+            order.stamp = event.ts
+            order.seen = self.out.now
         if apply(order, event):
             self.out.changed(order)
             if order.status is OrderStatus.REJECTED and before is not OrderStatus.REJECTED:
                 self._order_refused(order, order.reason, 0)
             self._name_exit(order, event.price)
-            self._confirm_guard(order)
+            if rung is None or waits(order) == stood or not order.live:
+                self._confirm_guard(order)
+            else:
+                self._edited_guard(rung, order, trigger, stood)
+            if rung is not None and order.status is OrderStatus.CANCELLED:
+                self._guard_gone(rung, order, stood)
             if order.order_id in self.externals:
                 del self.externals[order.order_id]
             self._follow_up(order)

@@ -65,10 +65,10 @@ def follow(out: Outbox, ladder: Ladder, rung: Rung, order: Order) -> None:
     limit = stop_limit(ladder, stop) if order.order_type is OrderType.SL else 0.0
     refit = rung.refit and limit > 0.0 and limit != order.price
     rung.refit = False
-    if stop == rung.stop and quantity == 0 and not refit:
+    if stop == order.trigger and quantity == 0 and not refit:
         return
     rung.moved = out.now
-    moved = stop if stop != rung.stop else 0.0
+    moved = stop if stop != order.trigger else 0.0
     limit = limit if moved > 0.0 or refit else 0.0
     if out.modify(order, Change(quantity, limit, moved)) or ladder.plan.cover:
         return
@@ -83,7 +83,14 @@ def still(ladder: Ladder, rung: Rung, extreme: float) -> bool:
         return False
     if order.pending is not None or order.cancelling or order.quantity != rung.present or rung.refit:
         return False
+    if order.trigger != rung.stop:
+        return False
     return rung.target <= 0.0 or float(ladder.sign) * (extreme - rung.target) < 0.0
+
+
+def lowered(ladder: Ladder, rung: Rung, order: Order) -> bool:
+    """Tell whether a stop order waits farther from the price than its rung's stop: somebody else has put it there."""
+    return float(ladder.sign) * (rung.stop - order.trigger) > 0.0
 
 
 def gone(out: Outbox, rung: Rung) -> bool:

@@ -342,6 +342,15 @@ def stop_leg(ladder: Ladder, gtt: Gtt) -> GttLeg:
     return gtt.legs[0 if ladder.sign > 0 else len(gtt.legs) - 1]
 
 
+def asunder(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
+    """Tell whether a GTT waits for other prices than this stop and the rung's target."""
+    if stop_leg(ladder, gtt).trigger != stop:
+        return True
+    if len(gtt.legs) != (2 if rung.target > 0.0 else 1):
+        return True
+    return rung.target > 0.0 and gtt.legs[1 if ladder.sign > 0 else 0].trigger != rung.target
+
+
 def protected(ladder: Ladder, rung: Rung, last: float) -> i64:
     """Return the shares that a live stop at the broker, or the exit at work, would sell at the last price (rupees).
 

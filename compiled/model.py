@@ -364,7 +364,8 @@ class Order:
     broker's, empty until known, and `listed` the one it was last listed under. `rung` names the rung it serves (0: none).
     `cancelling` while a cancellation has no answer, `unwanted` when it was to be cancelled before its id was known.
     `pending` is the modification that has no answer yet, `wanted` the one to be asked for then; `moved` (ns) is when the
-    last one was asked for. Before `retry_at` (ns) the desk asks for no change or cancellation of it.
+    last one was asked for. Before `retry_at` (ns) the desk asks for no change or cancellation of it. The book has shown it
+    as it was at `stamp` (the broker's clock), `seen` (the desk's).
 
     `proven` is an id under which the broker's book has listed the tag: an answer alone may name somebody else's order.
 
@@ -428,6 +429,8 @@ class Order:
         self.modifies: i64 = 0
         self.moved: i64 = created
         self.retry_at: i64 = 0
+        self.stamp: i64 = 0
+        self.seen: i64 = 0
 
     @property
     def average(self) -> float:
@@ -465,8 +468,8 @@ class Gtt:
 
     `made` are the legs it was asked for with, `pending` those a modification asks for; `asked` while a modification or
     deletion has no answer yet. Before `retry_at` (ns) the desk asks for neither. `proven` is an id under which the broker
-    has listed these legs. `fired` is the price that has triggered it (rupees, 0.0: not told); `past`: on a day of which no
-    book tells any more.
+    has listed these legs: those of `stamp` (the broker's clock), `seen` (the desk's). `fired` is the price that has triggered it (rupees,
+    0.0: not told); `past`: on a day of which no book tells any more.
     """
 
     def __init__(
@@ -502,6 +505,8 @@ class Gtt:
         self.reason = ""
         self.fired = 0.0
         self.past = False
+        self.stamp: i64 = 0
+        self.seen: i64 = 0
 
     @property
     def live(self) -> bool:

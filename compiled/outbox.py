@@ -53,6 +53,8 @@ class Outbox:
         self.exits = exits
         self.limit_only = False
         """Whether the broker takes nothing but LIMIT orders: no stop and no GTT, so nothing can be protected there."""
+        self.yields = True
+        """Whether a stop that somebody else has moved nearer to the price stands; else ours is put back, as where it is farther."""
         self.now: i64 = 0
         self.commands: list[Command] = []
         self.orders: Table[Order] = Table()

@@ -11,7 +11,19 @@ from mypy_extensions import i64
 from compiled import guard
 from compiled.band import HAIR, fills
 from compiled.exits import exit_done, pressed
-from compiled.ladder import Ladder, Rung, RungState, legs, rest, stop_at, stop_leg, stop_limit, target_at, trailed_stop
+from compiled.ladder import (
+    Ladder,
+    Rung,
+    RungState,
+    asunder,
+    legs,
+    rest,
+    stop_at,
+    stop_leg,
+    stop_limit,
+    target_at,
+    trailed_stop,
+)
 from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Purpose, Side, Validity
 from compiled.orders import offered, settled
 from compiled.outbox import Outbox
@@ -74,8 +86,9 @@ def _tend_guard(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     if order is None:
         _protect(out, ladder, rung, last)
     elif order.status is OrderStatus.TRIGGER_PENDING and not order.cancelling:
-        if guard.reached(ladder, rung, last) == "target":
-            leave(rung, "target")
+        reached = guard.reached(ladder, rung, last)
+        if reached == "target" or (reached == "stop" and guard.lowered(ladder, rung, order)):
+            leave(rung, reached)
             _leave_now(out, ladder, rung, last)
         elif order.pending is None:
             guard.follow(out, ladder, rung, order)
@@ -119,7 +132,7 @@ def _idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
     if ladder.plan.resting:
         if not guard.still(ladder, rung, extreme):
             return False
-    elif not _still(rung):
+    elif not _still(ladder, rung):
         return False
     if not ladder.plan.trail:
         return True
@@ -127,12 +140,12 @@ def _idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
     return trailed_stop(ladder, rung, best) == rung.stop
 
 
-def _still(rung: Rung) -> bool:
+def _still(ladder: Ladder, rung: Rung) -> bool:
     """Tell whether the GTT of a rung stands as it should."""
     gtt = rung.gtt
     if gtt is None or gtt.status is not GttStatus.ACTIVE or gtt.asked or gtt.pending or gtt.deleting:
         return False
-    return gtt.legs[0].quantity == rung.present and not rung.refit
+    return gtt.legs[0].quantity == rung.present and not rung.refit and not asunder(ladder, rung, gtt, rung.stop)
 
 
 def _tend_entry(out: Outbox, ladder: Ladder, rung: Rung) -> None:
@@ -410,14 +423,16 @@ def _follow(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> N
     leg = stop_leg(ladder, gtt)
     vain = not fills(ladder.instrument, ladder.out, leg.trigger, leg.price)
     rung.refit = rung.refit and (vain or _narrow(ladder, leg))
-    if stop == rung.stop and not resized and not rung.refit:
+    if not resized and not rung.refit and not asunder(ladder, rung, gtt, stop):
         return
     near = last * NEAREST_PERCENT / 100.0
     sign = float(ladder.sign)
     if last <= 0.0:
         return
     if sign * (last - stop) <= near or (rung.target > 0.0 and sign * (rung.target - last) <= near):
-        if resized or (vain and ladder.instrument.hours.takes_exits(out.now)):
+        # the price is at the stop, and what stands is farther away: somebody else has put it there
+        farther = sign * (rung.stop - leg.trigger) > 0.0 and sign * (last - rung.stop) <= near
+        if resized or ((vain or farther) and ladder.instrument.hours.takes_exits(out.now)):
             leave(rung, "stop")
             _leave_now(out, ladder, rung, last)
         return

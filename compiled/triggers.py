@@ -4,9 +4,9 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from compiled.answers import REFUSALS_BEFORE_LEAVING, Answers, passing
+from compiled.answers import REFUSALS_BEFORE_LEAVING, Answers, outdated, passing
 from compiled.events import Answer, GttUpdate, Outcome, Verb
-from compiled.ladder import Rung
+from compiled.ladder import Rung, stop_leg
 from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Purpose
 from compiled.orders import apply, move
 from compiled.protection import confirm, leave, triggered_by
@@ -145,16 +145,25 @@ class Triggers(Answers):
             self.out.alert("warn", "gtt_unread", "a GTT has a status nobody knows", gtt.token)
             return
         rung = self.rungs.get(int(gtt.rung))
-        stood = gtt.proven and not gtt.deleting and not gtt.pending
+        quiet = gtt.proven and not gtt.deleting and not gtt.pending
+        stood = quiet
         gtt.proven = True
         if event.status is GttStatus.ACTIVE:
             if gtt.asked:
                 return
             stood = stood and same_legs(gtt.legs, event.legs)
+            if quiet and not stood and self._outdated(gtt, rung, event):
+                return
             gtt.deleting = False
             gtt.pending = []
+            before = gtt.legs
             gtt.legs = event.legs
-            self._confirm(gtt, rung)
+            gtt.stamp = event.ts
+            gtt.seen = self.out.now
+            if quiet and not stood:
+                self._edited(gtt, rung, before)
+            else:
+                self._confirm(gtt, rung)
         else:
             stood = False
             gtt.deleting = False
@@ -169,11 +178,45 @@ class Triggers(Answers):
             elif rung is not None and event.status is GttStatus.TRIGGERED and event.reason:
                 gtt.order_id = "none"
                 leave(rung, "trigger failed: " + event.reason)
-            if rung is not None and event.status is not GttStatus.TRIGGERED:
-                self.out.alert("alarm", "gtt_gone", "a GTT is " + event.status.name + " at the broker", gtt.token)
+            if rung is not None and quiet and event.status is not GttStatus.TRIGGERED:
+                text = (
+                    "GTT "
+                    + str(gtt.gtt_id)
+                    + ", "
+                    + waits_for(gtt.legs)
+                    + ", is "
+                    + event.status.name
+                    + " at the broker"
+                )
+                self.out.alert("alarm", "gtt_gone", text, gtt.token)
         if not stood:
             self.out.changed_gtt(gtt)
         self._tend_rung(gtt.rung)
+
+    def _outdated(self, gtt: Gtt, rung: Rung | None, event: GttUpdate) -> bool:
+        """Tell whether a list shows a GTT as it stood before our last change of it."""
+        return rung is not None and event.ts <= gtt.stamp and outdated(self.out.now, rung.moved, gtt.seen)
+
+    def _edited(self, gtt: Gtt, rung: Rung | None, before: list[GttLeg]) -> None:
+        """Take note that somebody else has changed a GTT of ours, and tell it: the stop nearer to the price stands.
+
+        A target goes with the stop it stands beside. The quantity is the rung's, whoever has set another.
+        """
+        ladder = self.ladders.get(int(rung.ladder_id)) if rung is not None else None
+        if rung is None or ladder is None or rung.gtt is not gtt or not before or not gtt.legs:
+            self._confirm(gtt, rung)
+            return
+        last = len(before) - 1
+        ours = before[0 if ladder.sign > 0 else last].trigger
+        theirs = stop_leg(ladder, gtt).trigger
+        stands = self.out.yields and float(ladder.sign) * (theirs - ours) >= 0.0
+        rung.refit = True
+        if stands:
+            rung.target = gtt.legs[1 if ladder.sign > 0 else 0].trigger if len(gtt.legs) > 1 else 0.0
+            self._confirm(gtt, rung)
+        what = "this stands, for the shares held" if stands else "ours is put back"
+        text = "GTT " + str(gtt.gtt_id) + " was changed by somebody else: " + waits_for(gtt.legs) + " instead of "
+        self.out.alert("warn", "gtt_edited", text + waits_for(before) + "; " + what, gtt.token)
 
     def _gtt_fired_before(self, gtt: Gtt, rung: Rung | None, event: GttUpdate) -> None:
         """Take note of a GTT that has fired on an earlier day: its order is over, and the books tell what it has sold.
@@ -219,6 +262,14 @@ class Triggers(Answers):
             self._stray(order)  # nothing is left for it to sell
         self.out.alert("info", "gtt_triggered", gtt.strategy + ": GTT " + str(gtt.gtt_id) + " triggered", gtt.token)
         self._link_orphans(order)
+
+
+def waits_for(legs: list[GttLeg]) -> str:
+    """Return what the legs of a GTT do, at which triggers, in rupees."""
+    said = ""
+    for leg in legs:
+        said += (" / " if said else "") + leg.side.name + " " + str(leg.quantity) + " at " + f"{leg.trigger:.2f}"
+    return said
 
 
 def same_legs(one: list[GttLeg], other: list[GttLeg]) -> bool:

@@ -281,6 +281,10 @@ class Reconcile(Struct, frozen=True, kw_only=True):
         float, _in(0.25, 50, "Stop of shares that are adopted, below their last price at that moment.")
     ] = 5.0
     trail: Annotated[bool, _is("Whether that stop follows the price.")] = False
+    edited_stop: Annotated[
+        Literal["tighter", "desk"],
+        _is("Which stop stands where somebody else has changed one of ours: the nearer to the price, or always ours."),
+    ] = "tighter"
 
 
 class Exits(Struct, frozen=True, kw_only=True):

@@ -368,6 +368,7 @@ class Desk:
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
         self.kernel.simulated = self.settings.simulated
         self.kernel.out.limit_only = self.settings.limit_only
+        self.kernel.out.yields = self.settings.reconcile.yields
         self.kernel.begin(now)
         self.kernel.blind = True
         loop = self._build(hours)

@@ -209,7 +209,7 @@ ENGINE = (
     ),
     Mutant(
         "a comparison takes what is still looked for for a difference", PACING,
-        " and not loop.gateway.lookups.seeking", "",
+        " and not self._loop.gateway.lookups.seeking", "",
     ),
     Mutant("a GTT that has fired counts as missing shares", DIFFERENCES, " or token in fired", ""),
     Mutant(
@@ -246,7 +246,7 @@ ENGINE = (
     ),
     Mutant(
         "between two looks at unreadable books the desk enters", RECONCILE,
-        "at_once = at_once or bool(self.unreadable)  #", "#",
+        "AGAIN if self.unreadable and fresh else", "AGAIN if False else",
     ),
     Mutant("books that cannot be read hold nothing back", RECONCILE, "if at_once or self.missed > 1:", "if at_once:"),
     Mutant("bands that could not be read are not asked for soon", BANDS, "            self._next = now + SOON\n", ""),

@@ -174,6 +174,7 @@ def _settings(station: Station, salt: str, *, limit_only: bool) -> Settings:
             NOBODYS_CASH if station.run.mode == "dry-run" else config.reconcile.funds_bound * 100,
             config.reconcile.stop_percent,
             config.reconcile.trail,
+            config.reconcile.edited_stop == "tighter",
         ),
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,

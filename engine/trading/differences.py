@@ -41,7 +41,7 @@ class Kind(StrEnum):
     TRADE = "trade"
     """The trades of an order of ours are not those we have booked."""
     GTT = "gtt"
-    """Somebody else's GTT could sell what we hold, or one of ours is not listed."""
+    """Somebody else's GTT on what is watched, or one of ours that is not listed."""
     FUNDS = "funds"
     """The broker's cash is further from ours than the bound."""
 
@@ -417,12 +417,9 @@ def _trades(kernel: Kernel, books: Snapshot) -> Iterator[Difference]:
 
 def _gtts(kernel: Kernel, books: Snapshot) -> Iterator[Difference]:
     out = kernel.out
-    # what was left today counts, too: a forgotten stop would sell what is no longer held
-    followed = {int(ladder.instrument.token) for ladder in kernel.ladders.values()}
-    followed |= {int(order.token) for order in out.orders.values() if order.created >= kernel.open}
     for update in books.gtts:
         token = books.twins.get(int(update.token), int(update.token))
-        if update.status is GttStatus.ACTIVE and update.gtt_id not in out.by_gtt_id and token in followed:
+        if update.status is GttStatus.ACTIVE and update.gtt_id not in out.by_gtt_id and token in kernel.markets:
             leg = update.legs[0]
             text = " / ".join(f"{Side(leg.side).name} {leg.quantity} at {leg.trigger:.2f}" for leg in update.legs)
             text += f" on {update.exchange}" if token != update.token else ""

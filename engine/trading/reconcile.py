@@ -44,11 +44,15 @@ AGAIN = "the broker's books can be read again; what they say is confirmed first"
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How much cash may differ (paise), and the stop of adopted shares: percent below the last price, trailing or not."""
+    """How much cash may differ (paise), and the stop of adopted shares: percent below the last price, trailing or not.
+
+    `yields`: a stop of ours that somebody else has moved nearer to the price stands.
+    """
 
     funds_bound: int = 500_000
     stop_percent: float = 5.0
     trail: bool = False
+    yields: bool = True
 
 
 class Standing(NamedTuple):
@@ -158,22 +162,27 @@ class Reconciler:
     def _apart(self, books: Snapshot) -> dict[At, int]:
         """Return by how many shares the positions are apart from the day's orders for the time being.
 
-        Something must have happened to an order there lately; what lasts longer than `LATE` is no matter of time.
+        Something must have happened to an order there lately; what lasts longer than `LATE` is no matter of time, nor are
+        shares of one product that are there as another: they were converted.
         """
-        now, before = self.clock.now(), self._gaps
+        now, before, lasting = self.clock.now(), self._gaps, self._lasting
         self._heard = {order_id: at for order_id, at in self._heard.items() if now - at < LATE}
         stirred = self._stirred(books, now)
-        self._gaps, late = {}, {}
-        for at in books.gaps.keys() | self._lasting.keys():
-            gap = books.gaps.get(at, 0)
-            was, since = before.get(at, (gap, now))
-            since = since if gap == was else now
-            self._gaps[at] = gap, since
-            if gap and gap != self._lasting.get(at, 0) and at in stirred and now - since < LATE:
-                late[at] = gap - self._lasting.get(at, 0)
-            else:
-                self._lasting[at] = gap
-        self._lasting = {at: gap for at, gap in self._lasting.items() if gap}
+        new = {at: books.gaps.get(at, 0) - lasting.get(at, 0) for at in books.gaps.keys() | lasting.keys()}
+        moved: Counter[int] = Counter()
+        for (token, _), gap in new.items():
+            moved[token] += gap
+        self._gaps, self._lasting, late = {}, {}, {}
+        for at, gap in new.items():
+            whole = books.gaps.get(at, 0)
+            was, since = before.get(at, (whole, now))
+            since = since if whole == was else now
+            self._gaps[at] = whole, since
+            if whole and gap and moved[at[0]] and at in stirred and now - since < LATE:
+                late[at] = gap
+                whole -= gap
+            if whole:
+                self._lasting[at] = whole
         return late
 
     def _stirred(self, books: Snapshot, now: int) -> set[At]:
@@ -237,6 +246,8 @@ class Reconciler:
         if difference.kind in POSITIONS:
             return difference.figure == 0
         figure = self._ignored.get(difference.key)
+        if figure is not None and difference.kind is Kind.GTT:
+            return figure * difference.figure > 0  # the owner's, however he changes it
         return figure is not None and self._same(difference, figure)
 
     def ignore(self, difference: Difference) -> None:

@@ -330,6 +330,7 @@ def test_a_gtt_of_which_one_figure_has_changed_is_written(scene, field):
     read = reader(scene)
     [leg] = [[leg.trigger, leg.price, leg.side, leg.quantity] for leg in scene.rung.gtt.legs]
     read((tuple(leg),))
+    scene.seconds(1)
     leg[field] = (leg[0] - 0.5, leg[1] - 0.5, Side.BUY, 90)[field]
     assert read((tuple(leg),)) == [scene.rung.gtt.intent]
     [stands] = scene.rung.gtt.legs

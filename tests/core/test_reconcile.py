@@ -275,8 +275,8 @@ def test_a_gtt_that_stands_on_what_was_sold_today_is_a_difference(desk):
     assert desk.look(2) == [("gtt:55", Kind.GTT, 100)]
 
 
-@pytest.mark.parametrize(("token", "status"), [(BEL, GttStatus.ACTIVE), (CANBK, GttStatus.DELETED)])
-def test_a_gtt_that_cannot_touch_our_shares_is_none(desk, token, status):
+@pytest.mark.parametrize(("token", "status"), [(STRANGER, GttStatus.ACTIVE), (CANBK, GttStatus.DELETED)])
+def test_a_gtt_on_what_is_not_watched_and_one_that_is_over_are_none(desk, token, status):
     desk.hold()
     legs = [GttLeg(90.0, 89.5, Side.SELL, 100)]
     desk.books.at["gtts"].append(GttUpdate(desk.scene.now, 55, token, status, legs, []))

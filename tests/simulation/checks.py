@@ -146,7 +146,8 @@ class Checks:
         self._changed(self.world.network.job)
         now = self.world.loop.time()
         for number, position in self.rungs.items():
-            if position.held < 0 and self.world.network.liar is None and not position.forgot:
+            excused = position.forgot or position.meddled
+            if position.held < 0 and self.world.network.liar is None and not excused:
                 self._broken(f"rung {number} is oversold: {position.held}")
             self._stops(position)
             if not self._amiss(position):
@@ -305,8 +306,10 @@ class Checks:
             if position.stood.get(name) == stop:
                 continue
             position.stood[name] = stop
-            if job is not None and job.astray:
-                position.stop = stop  # an old change has come late: what the desk asked for is undone
+            if self.by_hand or (job is not None and job.astray):
+                position.stop = (
+                    stop  # an old change has come late, or somebody's own: what the desk asked for is undone
+                )
             if self.forgotten:
                 position.stop = stop  # a crash on a full disk may have lost where it stood
             process = self.world.process

@@ -30,6 +30,8 @@ class Position:
         """The broker has squared off what is intraday there."""
         self.lost = set()
         """GTTs that a crash on a full disk has made the desk forget, or where they stand: differences to be decided on."""
+        self.meddled = False
+        """Somebody has changed an order or a GTT of it by hand: it may have sold more than it holds."""
         self.forgot = False
         """A crash on a full disk has lost an exit of it: what it sold is written off as well."""
 

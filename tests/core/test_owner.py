@@ -1,0 +1,329 @@
+"""The owner acts beside the desk: what he has just taken counts at once, what he has changed is told, what is his stays so."""
+
+import pytest
+
+from compiled.events import (
+    Adopt,
+    Alert,
+    DeleteGtt,
+    GttUpdate,
+    ModifyGtt,
+    ModifyOrder,
+    OrderUpdate,
+    Outcome,
+    PlaceGtt,
+    PlaceOrder,
+    Trade,
+    Verb,
+    WriteOff,
+)
+from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, Product, Side
+from engine.ports import BrokerPosition
+from engine.trading.differences import LATE, Kind, sides
+from tests.core.books import CASH, Desk
+from tests.core.scripted import CANBK, Scene, only, some
+
+LACKS = (CANBK, Product.CNC, Side.BUY)
+
+
+@pytest.fixture
+def scene():
+    return Scene()
+
+
+@pytest.fixture
+def desk():
+    return Desk()
+
+
+def row(desk, order_id, side, filled, product="CNC", tag="", ts=None):
+    now = desk.scene.now if ts is None else ts
+    return OrderUpdate(now, order_id, tag, CANBK, side, OrderStatus.COMPLETE, filled, filled, product=product)
+
+
+def holds(desk, quantity=100):
+    """Hold shares that the broker's orders, with their product, and his positions show."""
+    desk.hold(quantity)
+    desk.books.at["orders"] = [row(desk, "B1", Side.BUY, quantity, tag="T1")]
+
+
+def positions(desk, quantity, product="CNC"):
+    desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", product, quantity, 100.0)] if quantity else []
+
+
+# what somebody has just taken
+
+
+def test_shares_that_an_order_of_somebody_else_has_just_sold_are_gone_at_the_first_look(desk):
+    holds(desk)
+    desk.books.at["orders"].append(row(desk, "X1", Side.SELL, 40))
+    positions(desk, 60)
+    assert ("CANBK:CNC", Kind.QUANTITY, -40) in desk.look()
+    assert desk.reconciler.lacking() == {LACKS: 40}
+    assert "order X1, not ours: SELL 40" in desk.only().cause
+
+
+def test_shares_that_nobody_is_known_to_have_sold_are_looked_at_twice(desk):
+    holds(desk)
+    old = desk.scene.now - 60 * SECOND
+    desk.books.at["orders"] = [row(desk, "B1", Side.BUY, 100, tag="T1", ts=old), row(desk, "X1", Side.SELL, 40, ts=old)]
+    positions(desk, 60)
+    assert desk.look() == []
+    assert desk.look()[0][2] == -40
+
+
+def test_positions_that_lag_behind_an_order_of_somebody_else_hide_nothing(desk):
+    holds(desk)
+    desk.books.at["orders"].append(row(desk, "X1", Side.SELL, 100))
+    assert desk.look()[0] == ("CANBK:CNC", Kind.MISSING, -100)
+    assert desk.soon == SECOND
+    positions(desk, 0)
+    assert desk.look()[0] == ("CANBK:CNC", Kind.MISSING, -100)
+
+
+# books that are apart
+
+
+@pytest.mark.parametrize("seconds", [1, 12])
+def test_positions_that_lag_behind_our_own_fill_are_no_difference(desk, seconds):
+    holds(desk)
+    desk.look()
+    positions(desk, 0)
+    assert desk.look(seconds) == []
+    assert desk.reconciler.lacking() == {}
+    positions(desk, 100)
+    assert desk.look(2) == []
+
+
+def test_positions_that_never_follow_are_a_difference_in_the_end(desk):
+    holds(desk)
+    desk.look()
+    positions(desk, 0)
+    assert desk.look(LATE // SECOND + 3)[0] == ("CANBK:CNC", Kind.MISSING, -100)
+
+
+def test_orders_that_lag_behind_the_positions_and_the_stream_are_no_difference(desk):
+    holds(desk)
+    order = desk.scene.leave()
+    desk.scene.accept(order, "S1")
+    desk.books.at["orders"] = [
+        row(desk, "B1", Side.BUY, 100, tag="T1", ts=desk.scene.now - 60 * SECOND),
+        OrderUpdate(desk.scene.now, "S1", order.tag, CANBK, Side.SELL, OrderStatus.OPEN, 100, 0, product="CNC"),
+    ]
+    positions(desk, 0)
+    desk.reconciler.heard("S1")
+    assert desk.look(8) == []
+    assert desk.look(9)[0] == ("CANBK:CNC", Kind.MISSING, -100)
+
+
+def test_what_the_owner_converts_counts_although_no_order_tells_of_it(desk):
+    desk.scene.hold_intraday(100)
+    desk.books.at["orders"] = [row(desk, "B1", Side.BUY, 100, "MIS", "T1")]
+    desk.books.at["trades"] = [Trade(desk.scene.now, "tB1", "B1", CANBK, Side.BUY, 100, 100.0)]
+    positions(desk, 100)
+    found = {key: figure for key, _, figure in desk.look(2)}
+    assert (found["CANBK:MIS"], found["CANBK:CNC"]) == (-100, 100)
+    assert desk.reconciler.lacking() == {(CANBK, Product.MIS, Side.BUY): 100}
+
+
+def test_cash_says_nothing_while_a_trade_is_fresh(desk):
+    desk.hold()
+    desk.books.cash = CASH
+    assert desk.look(10) == []
+    assert desk.look(10) == [("funds", Kind.FUNDS, 100 * 10_000)]
+
+
+# whose shares they are
+
+
+def test_a_short_of_the_owners_beside_our_long_cannot_be_adopted(desk):
+    desk.scene.hold_intraday(10)
+    positions(desk, -2, "MIS")
+    desk.reconciler._ignored = {"CANBK:MIS": -12}
+    desk.look(2)
+    assert desk.decide("CANBK:MIS adopt")[0] == "refused: quantity takes ignore"
+    assert desk.scene.account == 10
+
+
+def test_what_is_gone_is_not_sold_while_a_trade_of_the_same_share_is_undecided(desk):
+    holds(desk)
+    old = desk.scene.now - 60 * SECOND
+    desk.books.at["orders"] = [row(desk, "B1", Side.BUY, 100, tag="T1", ts=old)]
+    desk.books.at["trades"].append(Trade(old, "tB2", "B1", CANBK, Side.BUY, 5, 100.0))
+    positions(desk, 60)
+    assert [kind for _, kind, _ in desk.look(3)] == [Kind.TRADE]
+    assert desk.reconciler.lacking() == {LACKS: 40}
+
+
+@pytest.mark.parametrize(("there", "side", "lacks"), [(-10, Side.BUY, 10), (4, Side.SELL, 4), (-30, Side.BUY, 10)])
+def test_where_ours_are_long_and_short_what_comes_or_goes_is_missing_on_its_side(desk, there, side, lacks):
+    for ours in (10, -10):
+        desk.scene.tell(Adopt(desk.scene.now, CANBK, Product.MIS, ours, 100.0, "adopted", 2.0, False, False, 0, None))
+    positions(desk, there, "MIS")
+    desk.look(2)
+    assert desk.reconciler.lacking() == {(CANBK, Product.MIS, side): lacks}
+    assert desk.only().ours == "10 long and 10 short"
+    desk.decide("CANBK:MIS adopt")
+    left = sides(desk.scene.kernel)
+    assert sorted((left[CANBK, "MIS", Side.BUY], left[CANBK, "MIS", Side.SELL])) == [10 - lacks, 10]
+    assert left[CANBK, "MIS", side] == 10 - lacks
+
+
+@pytest.mark.parametrize(
+    ("product", "days", "cash"), [(Product.MIS, 0, 0), (Product.MIS, 1, -1_000_000), (Product.CNC, 0, -1_000_000)]
+)
+def test_the_cash_of_an_intraday_position_of_an_earlier_day_has_moved_on_that_day(scene, product, days, cash):
+    if product is Product.MIS:
+        scene.hold_intraday()
+    else:
+        scene.hold()
+    before = scene.kernel.ledger.cash
+    scene.rung.opened -= days * 86_400 * SECOND
+    scene.tell(WriteOff(scene.now, CANBK, product, Side.BUY, 100))
+    assert (scene.account, scene.kernel.ledger.cash - before) == (0, cash + 1_000_000)
+
+
+# stops that somebody changes
+
+
+def changed(scene, trigger, quantity=100, limit=-0.5, target=0.0):
+    """Have the broker list GTT 7 as somebody has made it; return what the desk asks for in the seconds after."""
+    scene.seconds(60)
+    legs = [GttLeg(trigger, trigger + limit, Side.SELL, quantity)]
+    legs += [GttLeg(target, target, Side.SELL, quantity)] if target else []
+    return [*scene.tell(GttUpdate(scene.now, 7, CANBK, GttStatus.ACTIVE, legs, [])), *scene.seconds(6)]
+
+
+def told(commands, name):
+    return [each.text for each in commands if isinstance(each, Alert) and each.name == name]
+
+
+def listed(scene, gtt):
+    """Have the broker list a GTT as it was asked for."""
+    scene.gtt(gtt, GttStatus.ACTIVE)
+    return gtt
+
+
+@pytest.mark.parametrize(
+    ("trigger", "quantity", "yields", "asked"),
+    [
+        (99.0, 100, True, None),  # nearer to the price: it stands
+        (99.0, 60, True, (99.0, 100)),  # for the shares held
+        (97.0, 100, True, (98.0, 100)),  # farther: ours is put back
+        (99.0, 100, False, (98.0, 100)),
+        (98.0, 60, True, (98.0, 100)),
+    ],
+)
+def test_of_two_stops_the_tighter_stands_and_is_told(scene, trigger, quantity, yields, asked):
+    scene.kernel.out.yields = yields
+    listed(scene, scene.hold())
+    found = changed(scene, trigger, quantity)
+    legs = [each.gtt.pending[0] for each in some(found, ModifyGtt)]
+    assert [(leg.trigger, leg.quantity) for leg in legs] == ([asked] if asked else [])
+    [text] = told(found, "gtt_edited")
+    assert text.startswith(
+        f"GTT 7 was changed by somebody else: SELL {quantity} at {trigger:.2f} instead of SELL 100 at 98.00; "
+    )
+    assert ("this stands" in text) is (yields and trigger >= 98.0)
+
+
+def test_a_target_that_the_owner_sets_beside_the_stop_stands(scene):
+    listed(scene, scene.hold(target=4.0))
+    assert some(changed(scene, 98.0, target=103.0), ModifyGtt) == []
+    assert scene.rung.target == 103.0
+    assert some(changed(scene, 98.0), ModifyGtt) == []
+    assert scene.rung.target == 0.0
+
+
+def test_a_limit_that_gives_the_stop_less_way_is_put_back(scene):
+    listed(scene, scene.hold())
+    [asked] = some(changed(scene, 98.0, limit=-0.05), ModifyGtt)
+    assert asked.gtt.pending[0].price == 97.5
+
+
+def test_a_price_between_the_owners_stop_and_ours_means_that_ours_is_reached(scene):
+    gtt = listed(scene, scene.hold())
+    scene.seconds(60)
+    scene.tick(97.9)
+    assert some(scene.asked, DeleteGtt) == [], "at the broker's stop: he fires it"
+    legs = [GttLeg(90.0, 89.5, Side.SELL, 100)]
+    found = scene.tell(GttUpdate(scene.now, 7, CANBK, GttStatus.ACTIVE, legs, []))
+    assert only(found, DeleteGtt).gtt is gtt
+    assert scene.rung.exit_reason == "stop"
+
+
+def test_a_list_that_shows_a_gtt_as_it_was_before_our_last_change_changes_nothing(scene):
+    gtt = listed(scene, scene.hold())
+    old, stamp = list(gtt.legs), scene.now
+    scene.seconds(10)
+    scene.tick(103.0)
+    only([*scene.asked], ModifyGtt)
+    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    moved = scene.rung.stop
+    found = scene.tell(GttUpdate(stamp, 7, CANBK, GttStatus.ACTIVE, old, []))
+    assert (moved > 98.0, scene.rung.stop, told(found, "gtt_edited")) == (True, moved, [])
+
+
+def test_a_gtt_that_somebody_deletes_is_named_with_what_it_stood_for(scene):
+    listed(scene, scene.hold())
+    found = scene.tell(GttUpdate(scene.now, 7, CANBK, GttStatus.DELETED, [], []))
+    assert told(found, "gtt_gone") == ["GTT 7, SELL 100 at 98.00, is DELETED at the broker"]
+    assert only(found, PlaceGtt).gtt.legs[0].quantity == 100
+
+
+def waiting(scene, trigger, quantity=100, status=OrderStatus.TRIGGER_PENDING, side=Side.SELL):
+    scene.seconds(60)
+    return [*scene.book("G1", status, quantity=quantity, side=side, trigger=trigger), *scene.seconds(6)]
+
+
+@pytest.mark.parametrize(
+    ("side", "trigger", "quantity", "asked"),
+    [
+        (Side.BUY, 99.0, 100, None),
+        (Side.BUY, 97.0, 100, (98.0, 0)),
+        (Side.BUY, 98.0, 60, (0.0, 100)),
+        (Side.SELL, 101.0, 100, None),
+        (Side.SELL, 103.0, 100, (102.0, 0)),
+    ],
+)
+def test_of_two_intraday_stops_the_tighter_stands_and_is_told(scene, side, trigger, quantity, asked):
+    stop = scene.hold_intraday(side=side)
+    ours = stop.trigger
+    waiting(scene, ours, side=stop.side)
+    found = waiting(scene, trigger, quantity, side=stop.side)
+    changes = [each.change for each in some(found, ModifyOrder)]
+    assert [(each.trigger, each.quantity) for each in changes] == ([asked] if asked else [])
+    name = stop.side.name
+    [text] = told(found, "stop_edited")
+    assert text.startswith(
+        f"stop order G1 was changed by somebody else: {name} {quantity} at {trigger:.2f} instead of {name} 100 at {ours:.2f}; "
+    )
+
+
+def test_an_intraday_stop_that_somebody_cancels_is_told_and_placed_again(scene):
+    waiting(scene, scene.hold_intraday().trigger)
+    found = waiting(scene, 98.0, status=OrderStatus.CANCELLED)
+    assert told(found, "stop_gone") == ["stop order G1, SELL 100 at 98.00, is CANCELLED at the broker"]
+    assert only(found, PlaceOrder).order.trigger == 98.0
+
+
+# what is the owner's
+
+
+def theirs(desk, gtt_id, token=CANBK, side=Side.BUY, quantity=5):
+    return GttUpdate(desk.scene.now, gtt_id, token, GttStatus.ACTIVE, [GttLeg(90.0, 91.0, side, quantity)], [])
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_gtts_of_the_owner_are_listed_before_we_hold_anything_ignored_once_and_stay_so(desk, side):
+    desk.books.at["gtts"] = [theirs(desk, 55, side=side)]
+    assert desk.look(2) == [("gtt:55", Kind.GTT, 5)]
+    assert desk.decide("all ignore")[0] == "done: 1 ignored"
+    desk.scene.hold()
+    desk.books.at["gtts"][0] = theirs(desk, 55, side=side, quantity=8)
+    desk.look(2)
+    assert not [text for text in desk.reconciler.open if "gtt" in text]
+    again = Desk(desk.journal)
+    again.books.at["gtts"] = [theirs(again, 55, side=side)]
+    again.look(2)
+    assert again.reconciler.open == ()
