@@ -257,9 +257,11 @@ class Checks:
     def _fired(self, order):
         """Tell whether a GTT has sent an order, and whose it is."""
         for position in self.rungs.values():
-            if any(_sent_by(trigger, order) for trigger in position.triggers):
-                position.exits.append(order)
-                return True
+            for trigger in position.triggers:
+                if _sent_by(trigger, order):
+                    position.exits.append(order)
+                    position.forgot = position.forgot or trigger.trigger_id in position.lost
+                    return True
         if any(_sent_by(self._triggers[number], order) for number in self.strange):
             self.manual.add(order.order_id)
             return True
@@ -547,6 +549,8 @@ class Checks:
             position.forgot = position.forgot or any(int(self.departed[tag].intent) in lost for tag in tags)
             if position.ahead >= self.world.disk.commits - 1:  # the commit under way may have begun before
                 position.stop, position.ahead = 0.0, -2
+            fired = [t for t in position.triggers if t.trigger_id in position.lost]
+            position.forgot = position.forgot or any(_sent_by(t, order) for t in fired for order in position.exits)
         self._lose_corrections()
 
     def _lose_corrections(self):

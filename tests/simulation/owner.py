@@ -44,6 +44,8 @@ class Owner:
         self.deeds = 0
         self.races = 0
         """Trades of the desk's within those moments that sold what was not there."""
+        self.owed = {}
+        """What he has taken of the desk's, signed as his orders were, and nobody has written off yet."""
         self._ours = set()
         """Orders of his that sell what is the desk's."""
         self._read = len(world.exchange.orders.trades)
@@ -75,13 +77,25 @@ class Owner:
             at, order_id = (int(ask.listing.instrument.token), ask.product), trade.order.order_id
             if order_id in self._world.checks.manual:
                 self._acts(at, SEEN_WITHIN_S)
-                if order_id not in self._ours:
-                    his = self.his.get(at, 0)
-                    own = min(trade.quantity, max(his, 0)) if ask.side < 0 and ask.product == "CNC" else trade.quantity
-                    self.his[at] = his + ask.side * own
+                self._trades(at, ask.side, trade.quantity, ours=order_id in self._ours)
             elif any(trade.order in p.exits for p in self._world.checks.rungs.values()):
                 self._keeps(at, ask.side)
         self._read = len(trades)
+
+    def _trades(self, at, side, quantity, *, ours):
+        """Book what he has done: what he buys while he owes takes the place of what he has taken."""
+        his, owed = self.his.get(at, 0), self.owed.get(at, 0)
+        own = 0 if ours else quantity
+        if not ours and side < 0 and at[1] == "CNC":
+            own = min(quantity, max(his, 0))
+        back = min(own, abs(owed)) if side * owed < 0 else 0
+        self.his[at] = his + side * (own - back)
+        self.owed[at] = owed + side * (quantity - own + back)
+
+    def written_off(self, at, quantity):
+        """Take note that the desk counts on so many shares no more."""
+        owed = self.owed.get(at, 0)
+        self.owed[at] = max(0, owed - quantity) if owed > 0 else min(0, owed + quantity)
 
     def _acts(self, at, seconds):
         self.acted[at] = max(self.acted.get(at, 0.0), self._world.loop.seconds + seconds)
@@ -320,6 +334,8 @@ class Knowing(Operator):
     def _told(self, at, told):
         if taken := re.match(r"done: (?:leaving )?(-?\d+) \S+ (?:to |at the market)", told):
             self._owner.his[at] = self._owner.his.get(at, 0) - int(taken[1])
+        elif gone := re.match(r"done: (\d+) \S+ written off", told):
+            self._owner.written_off(at, int(gone[1]))
 
 
 class Beside(Weather):
