@@ -145,22 +145,23 @@ class Triggers(Answers):
             self.out.alert("warn", "gtt_unread", "a GTT has a status nobody knows", gtt.token)
             return
         rung = self.rungs.get(int(gtt.rung))
-        quiet = gtt.proven and not gtt.deleting and not gtt.pending
-        stood = quiet
+        quiet = not gtt.deleting and not gtt.pending
+        stood = quiet and gtt.proven
         gtt.proven = True
         if event.status is GttStatus.ACTIVE:
             if gtt.asked:
                 return
-            stood = stood and same_legs(gtt.legs, event.legs)
-            if quiet and not stood and self._outdated(gtt, rung, event):
+            edited = quiet and not same_legs(gtt.legs, event.legs)
+            if edited and self._outdated(gtt, rung, event):
                 return
+            stood = stood and not edited
             gtt.deleting = False
             gtt.pending = []
             before = gtt.legs
             gtt.legs = event.legs
             gtt.stamp = event.ts
             gtt.seen = self.out.now
-            if quiet and not stood:
+            if edited:
                 self._edited(gtt, rung, before)
             else:
                 self._confirm(gtt, rung)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from compiled.bounds import HELD, MONEY, PRICE
 from compiled.events import Adopt, CancelOrder, DeleteGtt, Deposit, GttUpdate, OrderUpdate, WriteOff
 from compiled.kernel import Kernel
-from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Product, Purpose, Side, paise
+from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Product, Purpose, Side, paise
 from compiled.protection import NEAREST_PERCENT
 from engine.market.calendar import ist_day
 from engine.trading.differences import COVER, POSITIONS, Choice, Difference, Kind
@@ -17,6 +17,8 @@ from engine.trading.reconcile import Reconciler
 OWN = "adopted"
 """The strategy that holds what no strategy of the operator's does."""
 EVERYTHING = "all"
+AGAIN = 10 * SECOND
+"""How long after a decision about shares the same one is a repetition of it, and not about those that are ignored."""
 LEAST_STOP, MOST_STOP = 0.25, 50.0
 
 
@@ -65,6 +67,7 @@ class Choices:
         self.post = post
         self.answer = answer
         self.waiting: deque[Chosen] = deque()
+        self._decided: dict[str, int] = {}
 
     def ask(self, number: int, text: str) -> str:
         """Take a decision in; return why it cannot be meant, empty if it is going to be carried out."""
@@ -102,6 +105,8 @@ class Choices:
         difference = standing.difference
         if decision.choice not in difference.choices:
             return f"refused: {difference.kind} takes {', '.join(difference.choices)}"
+        if not difference.figure and self.kernel.out.now < self._decided.get(difference.key, 0):
+            return f"refused: {difference.key} was decided just now; what is left of it is ignored: {difference.text}"
         if not self.reconciler.confirmed(difference):
             return f"refused: it is changing just now; try again: {difference.text}"
         if decision.choice is Choice.IGNORE:
@@ -114,6 +119,7 @@ class Choices:
             return f"done: ignored until it changes: {difference.text}{ours}"
         done = self._act(difference, decision)
         if done.startswith("done"):
+            self._decided[difference.key] = self.kernel.out.now + AGAIN
             self.reconciler.settled(difference)
         return done
 

@@ -13,6 +13,7 @@ from compiled.kernel import Kernel
 from compiled.model import SECOND, Gtt, GttStatus, Order, Purpose
 from compiled.triggers import same_legs
 from engine.ports import Clock
+from engine.trading.differences import SKEW
 
 STANDING: Final = frozenset({GttStatus.ACTIVE, GttStatus.TRIGGERED})
 NOT_ITS_OWN: Final = "the broker's books do not have it under the id of its answer"
@@ -180,7 +181,7 @@ class Lookups:
             return False
         if any(legs and same_legs(update.legs, legs) for legs in (gtt.legs, gtt.pending, gtt.made)):
             return True
-        return intent in self._restored and self._moved(update, gtt)
+        return self._moved(update, gtt) if intent in self._restored else self._remade(update, gtt, listed)
 
     def _moved(self, update: GttUpdate, gtt: Gtt) -> bool:
         """Tell whether a GTT is one of ours after a change that never reached the disk: nobody else's, of the same sides."""
@@ -188,6 +189,17 @@ class Lookups:
         others = (other for other in self.kernel.out.gtts.values() if other is not gtt)
         return [(leg.side, leg.quantity) for leg in update.legs] == sides and not any(
             asks_for(update, other) for other in others
+        )
+
+    def _remade(self, update: GttUpdate, gtt: Gtt, listed: dict[int, GttUpdate]) -> bool:
+        """Tell whether somebody has changed a GTT of ours before it was listed: nobody else's, and none is as it was asked for."""
+        sides = {leg.side for leg in gtt.made}
+        late = update.ts + SKEW >= gtt.created and {leg.side for leg in update.legs} == sides
+        others = (other for other in self.kernel.out.gtts.values() if other is not gtt)
+        return (
+            late
+            and not any(asks_for(each, gtt) for each in listed.values() if each.status in STANDING)
+            and not any(asks_for(update, other) for other in others)
         )
 
     # what became of it

@@ -18,7 +18,7 @@ from compiled.events import (
     WriteOff,
 )
 from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, Product, Side
-from engine.ports import BrokerPosition
+from engine.ports import BrokerHolding, BrokerPosition
 from engine.trading.differences import LATE, Kind, sides
 from tests.core.books import CASH, Desk
 from tests.core.scripted import CANBK, Scene, only, some
@@ -181,6 +181,22 @@ def test_the_cash_of_an_intraday_position_of_an_earlier_day_has_moved_on_that_da
     scene.rung.opened -= days * 86_400 * SECOND
     scene.tell(WriteOff(scene.now, CANBK, product, Side.BUY, 100))
     assert (scene.account, scene.kernel.ledger.cash - before) == (0, cash + 1_000_000)
+
+
+def test_the_same_decision_twice_does_not_go_on_to_what_is_ignored(desk):
+    desk.books.at["holdings"] = [BrokerHolding(CANBK, "CANBK", 10, 90.0)]
+    desk.look(2)
+    desk.decide("CANBK:CNC ignore")
+    desk.scene.hold(4)
+    desk.look(2)
+    desk.look(1)
+    desk.books.at["positions"] = []
+    desk.look(3)
+    assert desk.decide("CANBK:CNC adopt")[0].startswith("done: 4 CANBK written off")
+    desk.look(3)
+    assert desk.decide("CANBK:CNC adopt")[0].startswith("refused: CANBK:CNC was decided just now")
+    desk.look(10)
+    assert desk.decide("CANBK:CNC adopt")[0].startswith("done: 10 CANBK to adopted")
 
 
 # stops that somebody changes

@@ -308,10 +308,11 @@ class Checks:
             if position.stood.get(name) == stop:
                 continue
             position.stood[name] = stop
-            if self.by_hand or (job is not None and job.astray):
-                position.stop = (
-                    stop  # an old change has come late, or somebody's own: what the desk asked for is undone
-                )
+            if job is not None and job.astray:
+                position.stop = stop  # an old change has come late: what the desk asked for is undone
+            if self.by_hand:  # somebody has moved it; one that is nearer to the price the desk may never have seen
+                position.stop = min(position.stop, stop) if sign > 0 else max(position.stop, stop)
+                continue
             if self.forgotten:
                 position.stop = stop  # a crash on a full disk may have lost where it stood
             process = self.world.process
@@ -567,6 +568,14 @@ class Checks:
                 if position.exits:  # the desk may use its number again
                     self.rungs[f"{number}, forgotten with {intent}"] = position
 
+    def _blocked(self, position):
+        """Tell whether somebody else's order offers the shares of a rung, so that the exchange takes no other."""
+        return any(
+            order.order_id in self.manual
+            and (int(order.ask.listing.instrument.token), order.ask.product) == position.where
+            for order in self.world.exchange.orders.live()
+        )
+
     def _final_rung(self, number, position, level):
         held = position.held
         if position.bare or position.squared or (held < 0 and position.forgot):
@@ -577,7 +586,7 @@ class Checks:
             self._broken(f"rung {number} holds {held}, {position.covered} of it protected at the end")
         if level and any(order.live for order in position.entries):
             self._broken(f"rung {number} still enters although the desk is halted")
-        over = self.world.exchange.now >= self.world.exchange.closes
+        over = self.world.exchange.now >= self.world.exchange.closes or self._blocked(position)
         if level == FLATTEN and held and not lacks and not over and not self._ignored(position):
             self._broken(f"rung {number} still holds {held} although the desk was flattened")
 

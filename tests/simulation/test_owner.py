@@ -1,0 +1,22 @@
+"""Simulated days with the owner beside the desk: what is his is never sold, nothing stays bare, the desk never ends."""
+
+import pytest
+
+from tests.simulation.owner import beside
+
+DAYS = (10, 22, 26, 49, 60, 90)
+"""They saw: a GTT changed before it was listed, a stop that was lowered and stayed so, shares taken for the desk's by the same decision twice."""
+SOAK = 500
+
+
+@pytest.mark.parametrize("seed", DAYS)
+def test_whatever_the_owner_does_beside_the_desk_every_promise_holds(seed):
+    beside(seed)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("first", range(10_000, 10_000 + SOAK, 50))
+def test_many_more_days_beside_the_owner_hold(first):
+    for seed in range(first, first + 50):
+        beside(seed)
