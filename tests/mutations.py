@@ -326,7 +326,7 @@ ENGINE = (
     ),
     Mutant(
         "a GTT whose last move the disk has lost is somebody else's", "engine/trading/lookups.py",
-        "return intent in self._restored and self._moved(update, gtt)", "return False",
+        "return self._moved(update, gtt) if intent in self._restored else", "return False if intent in self._restored else",
     ),
     Mutant(
         "a sandbox that is elsewhere is not real", "tui/station.py",

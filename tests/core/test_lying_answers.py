@@ -524,22 +524,37 @@ def test_a_gtt_that_was_changed_before_any_list_was_read_stays_ours_whatever_its
 
 
 @pytest.mark.parametrize(
-    ("restored", "legs", "ours"),
+    ("legs", "ours"),
     [
-        (True, [GttLeg(99.0, 98.5, Side.SELL, 100)], True),
-        (False, [GttLeg(99.0, 98.5, Side.SELL, 100)], False),
-        (True, [GttLeg(99.0, 98.5, Side.SELL, 7)], False),
-        (True, [GttLeg(99.0, 98.5, Side.BUY, 100)], False),
-        (True, [GttLeg(99.0, 98.5, Side.SELL, 100), GttLeg(105.0, 105.0, Side.SELL, 100)], False),
+        ([GttLeg(99.0, 98.5, Side.SELL, 100)], True),
+        ([GttLeg(99.0, 98.5, Side.SELL, 7)], False),
+        ([GttLeg(99.0, 98.5, Side.BUY, 100)], False),
+        ([GttLeg(99.0, 98.5, Side.SELL, 100), GttLeg(105.0, 105.0, Side.SELL, 100)], False),
     ],
 )
-def test_a_gtt_of_an_earlier_run_whose_last_move_the_disk_has_lost_is_ours(engine, restored, legs, ours):
+def test_a_gtt_of_an_earlier_run_whose_last_move_the_disk_has_lost_is_ours(engine, legs, ours):
     async def story():
         gtt = await gtt_sent(engine, named(9))
-        engine.gateway.lookups.prove(int(gtt.intent), restored=restored)
+        engine.gateway.lookups.prove(int(gtt.intent), restored=True)
         engine.broker.listed = [GttUpdate(engine.scene.now, 9, CANBK, GttStatus.ACTIVE, legs, [])]
         await engine.look(4)
         assert (gtt.gtt_id == 9, gtt.proven) == (ours, ours)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("ago", "also", "ours"), [(0, False, True), (60, False, False), (0, True, False)])
+def test_a_gtt_that_somebody_changes_before_it_is_listed_is_ours_unless_it_is_older_or_ours_is_listed_beside_it(
+    engine, ago, also, ours
+):
+    async def story():
+        gtt = await gtt_sent(engine, named(9))
+        edited, stamp = [GttLeg(99.0, 98.5, Side.SELL, 7)], engine.scene.now - ago * SECOND
+        engine.broker.listed = [GttUpdate(stamp, 9, CANBK, GttStatus.ACTIVE, edited, [])]
+        if also:
+            engine.broker.listed.append(GttUpdate(stamp, 10, CANBK, GttStatus.ACTIVE, list(gtt.made), []))
+        await engine.look(4)
+        assert (gtt.gtt_id == 9, gtt.proven) == (ours, ours or also)
 
     asyncio.run(story())
 
