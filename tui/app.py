@@ -91,6 +91,7 @@ class PatangApp(App[None]):
         self._alarm_seq = -1
         self._day_over = False
         self._notices = NoticeList()
+        self._level = ""
         self.dialogs = DialogSet(self, lambda: self.face.board.header.mode, self.frame)
         self._operator = Operator(self, face, self.dialogs)
         self._chart: Any = None
@@ -145,6 +146,7 @@ class PatangApp(App[None]):
         for text in self._commands.hear(self.face.board.answers, self._clock()):
             self.notify(text, severity="error")
         self._notices.expire(self._clock())
+        self._hear_release()
         self._end_day()
         frame = self._now()
         for screen in reversed(self.screen_stack):
@@ -191,6 +193,13 @@ class PatangApp(App[None]):
             self.bell()
         for row in reversed(alarms[:MOST]):
             self.notify(row.text, severity="error")
+
+    def _hear_release(self) -> None:
+        """Take the notice of a halt away when it is released."""
+        level = self.face.board.header.kill
+        if self._level and not level:
+            self._notices.drop(*(f"{each}: " for each in _STRENGTH if each))
+        self._level = level
 
     def _say(self, text: str, *, done: bool) -> None:
         self._commands.say(text, self._clock(), done=done)

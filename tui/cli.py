@@ -501,13 +501,24 @@ def call(arguments: Sequence[str] | None = None) -> int:
             and "cannot allocate memory" not in str(error).lower()
             and "map segment" not in str(error)
         ):
-            raise
+            return _unforeseen(error)
         return _complain("there is not enough memory for it: see ulimit -v", FAILED)
     except OSError as error:
         leave_stdout()
         what = f"{error.filename}: " if error.filename else "the output: "
         return _complain(f"{what}{(error.strerror or str(error)).lower()}", FAILED)
+    except Exception as error:  # noqa: BLE001  raised again where it is not to be mended by its user
+        return _unforeseen(error)
     return int(result) if isinstance(result, int) else DONE
+
+
+def _unforeseen(error: Exception) -> int:
+    """Say in a line what comes of a native core that does not fit; raise what does not."""
+    from tui.core import blamed
+
+    if told := blamed(error):
+        return _complain(told, USAGE)
+    raise error
 
 
 def _complain(text: str, code: int) -> int:

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-import compiled
 from engine import config as settings
 from engine.config import Config, Configuration
 from engine.errors import ConfigError, DataError, PatangError
 from engine.texts import plain
 from engine.trading.killswitch import FLATTEN, HALT
+from tui import core
 from tui.ending import Ending
 from tui.numbers import aligned
 from tui.station import SENDING, Run, Station
@@ -96,7 +96,7 @@ def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
     """Run a desk to its end and return the exit code."""
     if run.tape is not None and not run.tape.is_dir():
         raise DataError(f"{run.tape}: no such folder")
-    warn_of_a_stale_core()
+    warn_of_an_old_core()
     return live(Station(config, run), screen=not no_ui and has_screen(), as_json=as_json)
 
 
@@ -154,15 +154,10 @@ def admit(station: Station) -> None:
         confirm(station, station.access)
 
 
-def warn_of_a_stale_core() -> None:
+def warn_of_an_old_core() -> None:
     """Say so when the native core that runs is older than the sources beside it."""
-    checkout = Path(__file__).resolve().parent.parent / "compiled"
-    running = Path(compiled.__file__ or "").resolve()
-    if not compiled.NATIVE or not checkout.is_dir() or running.parent == checkout:
-        return
-    built = running.stat().st_mtime
-    if any(source.stat().st_mtime > built for source in checkout.glob("*.py")):
-        sys.stderr.write("patang: the native core is older than compiled/: run make native\n")
+    if core.is_old():
+        sys.stderr.write(f"patang: the native core is older than compiled/: {core.MEND}\n")
 
 
 def warn_of_a_latch(station: Station) -> None:

@@ -33,6 +33,8 @@ class Choices:
     """`order_result.status` of a leg whose order was accepted."""
     quote_excess: Literal["refuse", "cut"] = "refuse"
     """More instruments than a quote request may have: refused, or the rest left out."""
+    tags: Literal["alphanumeric", "any"] = "alphanumeric"
+    """What an order's tag may hold: what is documented, or anything, as the live API has been seen to take."""
     one_session: bool = True
     """A login ends the token of the one before."""
     registered_ip: bool = True

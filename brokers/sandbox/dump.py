@@ -14,7 +14,7 @@ from brokers.sandbox import sessions, universe
 from brokers.sandbox.contracts import COMMODITIES
 from brokers.sandbox.day_rules import DayRules
 from brokers.sandbox.fair import Drift, Fair, Follow, Option
-from brokers.sandbox.indices import FEWEST, INDEX_NAMES
+from brokers.sandbox.indices import FEWEST, FINE, INDEX_NAMES
 from brokers.sandbox.listing import Contract, Index, Listing
 from brokers.sandbox.sessions import Group
 from compiled.model import Instrument
@@ -161,9 +161,9 @@ class DumpUniverse:
 
     def index(self, row: Row, members: list[Listing]) -> Index:
         """Return an index, which moves with those of the named shares that are in it, or with all of them."""
-        close = round(self.close(row), 2)
-        made = Instrument(row.token, row.exchange, row.symbol, 0.05, kind="INDEX", name=row.name, close=close)
-        of = INDEX_NAMES.get(row.symbol)
+        of, close = INDEX_NAMES.get(row.symbol), round(self.close(row), 2)
+        step = FINE if row.exchange != "NSE" or (of is not None and of.gain != 1.0) else 0.05
+        made = Instrument(row.token, row.exchange, row.symbol, step, kind="INDEX", name=row.name, close=close)
         if of is None:
             return Index(made, members)
         inside = [share for share in members if share.instrument.symbol in of.members]

@@ -31,5 +31,7 @@ INDEX_NAMES: Mapping[str, IndexName] = {
     "SENSEX": IndexName("BSE", 265, 85_200.0),
     "BANKEX": IndexName("BSE", 274441, 66_100.0, BANKS),
 }
+FINE = 0.01
+"""The grid of BSE's indices, and of the volatility's; NSE's others step by 0.05 (ticks and minutes of NIFTY 50, 2021 to 2025)."""
 FEWEST = 2
 """An index of which fewer members than that move goes with everything that does."""

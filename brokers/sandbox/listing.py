@@ -311,13 +311,13 @@ class Index:
         return ((start, m[0], m[1], m[2], m[3], 0) for start, m in zip(self.starts, self.minutes, strict=True))
 
     def value(self, moves: list[float]) -> float:
-        """Return where it stands, to two decimals, when its members stand at so many times their previous closes."""
+        """Return where it stands, on its grid, when its members stand at so many times their previous closes."""
         moved = sum(moves) / len(moves)
         value = self.instrument.close * (moved if self._gain == 1.0 else 1.0 + self._gain * (moved - 1.0))
-        return round(max(0.05, value), 2)
+        return self.instrument.snap(max(0.05, value))
 
     def update(self, now: int) -> None:
-        """Compute the index from its members' last prices, to two decimals."""
+        """Compute the index from its members' last prices."""
         self._set([member.last for member in self.members], now)
 
     def recall(self) -> None:

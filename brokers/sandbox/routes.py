@@ -1,5 +1,6 @@
 """The routing table: which request means what."""
 
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import final
@@ -31,6 +32,7 @@ from brokers.sandbox.wire import (
 )
 
 SEGMENTS = ("equity", "commodity")
+TAG = re.compile("[A-Za-z0-9]*")
 UNREGISTERED = "Orders are accepted from a registered static IP address only."
 
 
@@ -181,6 +183,8 @@ class Api:
             self._opened()
         slices = request.form.get("autoslice", "").lower() == "true"
         ask = checks.read(exchange.listings, request.form, parts["variety"], frozen=not slices)
+        if exchange.config.choices.tags == "alphanumeric" and not TAG.fullmatch(ask.tag or ""):
+            raise invalid("Invalid `tag`. Only letters and digits are allowed.")
         placed = exchange.place(ask, slices=slices)
         if slices:
             return sliced_answer(placed, flat=exchange.config.choices.autoslice == "list")

@@ -139,7 +139,7 @@ class Recorder:
             "entry_time": rung.opened or None, "exit_price": rung.exit_average if rung.sold else None,
             "exit_time": rung.closed or None, "stop_loss": rung.stop, "target": rung.target, "high_water": rung.high,
             "gtt_id": gtt.gtt_id if gtt else None, "pnl": pnl,
-            "pnl_pct": int(pnl) / int(rung.bought_value) * 100.0 if rung.bought_value else 0.0, "charges": rung.charges,
+            "pnl_pct": round(int(pnl) / int(rung.bought_value) * 100.0, 4) if rung.bought_value else 0.0, "charges": rung.charges,
             "status": status, "exit_reason": rung.exit_reason,
         })  # fmt: skip
 

@@ -60,6 +60,8 @@ def test_a_big_market_order_rests_at_its_protection_price(client):
         ({"order_type": "MARKET", "market_protection": 101}, "InputException", "Invalid `market_protection`."),
         ({"order_type": "SL-M", "trigger_price": 1600}, "InputException", "Market orders without market protection"),
         ({"tag": "x" * 21, "price": 1500}, "InputException", "Invalid `tag`."),
+        ({"tag": "two words", "price": 1500}, "InputException", "Invalid `tag`. Only letters and digits"),
+        ({"tag": "caf\u00e9", "price": 1500}, "InputException", "Invalid `tag`. Only letters and digits"),
         ({"price": 1500.07}, "InputException", "Tick size for this script is 0.10."),
         ({"price": 1500, "quantity": 0}, "InputException", "Invalid `quantity`."),
         ({"price": 1500, "quantity": "ten"}, "InputException", "Invalid `quantity`."),

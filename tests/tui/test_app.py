@@ -415,6 +415,20 @@ async def test_an_alarm_rings_the_bell_once_and_stands_in_a_line_of_its_own():
         assert "■" not in screen_text(app)[-2][:3]
 
 
+async def test_the_notice_of_a_halt_goes_with_it_and_no_other_does():
+    async with running() as (app, pilot):
+        await pilot.press("ctrl+k")
+        app.face.event("alarm", "halt: operator (screen)")
+        app.face.event("alarm", "INFY naked")
+        await settle(app, pilot)
+        await settle(app, pilot)
+        assert [line.strip() for line in screen_text(app)[-3:-1]] == ["■ halt: operator (screen)", "■ INFY naked"]
+        app.face.board.header = app.face.board.header._replace(kill="", kill_reason="")
+        await settle(app, pilot)
+        assert "halt: operator" not in screen_text(app)[-3]
+        assert screen_text(app)[-2].strip() == "■ INFY naked"
+
+
 async def test_an_alarm_that_is_told_again_is_counted():
     async with running() as (app, pilot):
         for _ in range(3):

@@ -44,6 +44,10 @@ class NoticeList:
         """Take away what was shown long enough."""
         self.shown = [notice for notice in self.shown if notice.until > now]
 
+    def drop(self, *beginnings: str) -> None:
+        """Take away those that begin so: what they say is over."""
+        self.shown = [notice for notice in self.shown if not notice.text.startswith(beginnings)]
+
     def clear(self) -> bool:
         """Take all of them away; tell whether there was one."""
         there = bool(self.shown)

@@ -1,0 +1,26 @@
+"""The native core beside the sources it was built from: whether it still fits them."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent / "compiled"
+MEND = "run make native"
+
+
+def is_old() -> bool:
+    """Tell whether the native core that runs is older than the sources beside it."""
+    found = find_spec("compiled")
+    running = Path(found.origin or "").resolve() if found is not None else CHECKOUT
+    if running.suffix == ".py" or running.parent == CHECKOUT or not CHECKOUT.is_dir() or not running.is_file():
+        return False
+    built = running.stat().st_mtime
+    return any(source.stat().st_mtime > built for source in CHECKOUT.glob("*.py"))
+
+
+def blamed(error: Exception) -> str:
+    """Return what is to be mended where an error nobody foresaw comes of a native core that does not fit, empty where not."""
+    words = " ".join(f"{type(error).__name__}: {error}".split())
+    if is_old():
+        return f"the native core is older than compiled/: {MEND} ({words})"
+    broken = isinstance(error, ImportError) and ("__mypyc" in words or (error.name or "").startswith("compiled"))
+    return f"the native core cannot be loaded: {MEND} ({words})" if broken else ""
