@@ -354,6 +354,13 @@ class Store(Struct, frozen=True, kw_only=True):
     database: Annotated[str, _is("SQLite file; empty: in the mode's folder below state_dir.")] = ""
     bars_dir: Annotated[str, _is("Folder of the bars; empty: in the mode's folder below state_dir.")] = ""
     bars: Annotated[bool, _is("Whether bars are stored.")] = True
+    backend: Annotated[
+        Literal["parquet", "postgres"], _is("Where bars are kept: in files, or in a server that others read as well.")
+    ] = "parquet"
+    dsn: Annotated[
+        str, _is('Which Postgres, as "host=db dbname=patang user=desk"; a password stands in ~/.pgpass, never here.')
+    ] = ""
+    dsn_env: Annotated[str, _is("Environment variable with the whole of it instead, password included.")] = ""
     history_dir: Annotated[
         str, _is("Folder of imported and downloaded bars, of every mode; empty: below state_dir.")
     ] = ""

@@ -4,12 +4,15 @@ Everything a port returns is in the core's units: shares, paise, rupees on the g
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import Bar, Gtt, Instrument, Order
 from compiled.terms import Change
 from engine.errors import OrderRefused, OrderUnknown
+
+if TYPE_CHECKING:
+    from engine.history.series import BarSeries, Ints, StoredSeries
 
 
 class Clock(Protocol):
@@ -240,14 +243,46 @@ class Journal(Protocol):
 
 
 class BarStore(Protocol):
-    """Where bars live."""
+    """Where bars live, apart by version ("live", "imported", "vendor", …), span (seconds) and symbol.
+
+    A bar is known by its token and start: the same again replaces it. Raises `DataError` for what cannot be stored or
+    read, `OperatorError` where disk or server refuse; what was stored before then stands unchanged.
+    """
 
     def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
-        """Store bars under a version ("live", "vendor", "golden"); the same bar again replaces it."""
+        """Store bars of any spans and tokens; `symbols` names the tokens. Durable when it returns."""
+        ...
+
+    def write_columns(self, symbol: str, span: int, version: str, columns: "BarSeries") -> None:
+        """Store many bars of one symbol."""
         ...
 
     def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
-        """Return the bars of a symbol that start in [start, end), oldest first."""
+        """Return the bars of a symbol that start in [start, end) ns UTC, oldest first."""
+        ...
+
+    def read_many(self, symbols: Sequence[str], span: int, start: int, end: int, version: str) -> dict[str, list[Bar]]:
+        """Return what `read` returns of each symbol."""
+        ...
+
+    def columns(self, symbol: str, span: int, start: int, end: int, version: str) -> "BarSeries":
+        """Return what `read` returns, as arrays."""
+        ...
+
+    def starts(self, symbol: str, span: int, version: str) -> "Ints":
+        """Return when the bars of a symbol start, each time once."""
+        ...
+
+    def symbols(self, span: int, version: str) -> list[str]:
+        """Return the symbols that have bars, in order."""
+        ...
+
+    def contents(self) -> "list[StoredSeries]":
+        """Return what there is, by version, span and symbol."""
+        ...
+
+    def fold(self) -> None:
+        """Tidy up what many small writes have left; no answer changes."""
         ...
 
 

@@ -20,7 +20,9 @@ import duckdb
 import pyarrow as pa
 
 from engine.errors import ConfigError, DataError, OperatorError
+from engine.market.arrow import of_numbers
 from engine.ops.files import replacing
+from engine.ports import BarStore
 from engine.texts import cell, plain
 from store.schema import connect, refusal
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
 SHOWN = 40
+END_OF_TIME = 2**62
+MOST_ROWS = 50_000_000
+"""About 5 GB in memory."""
 READING = frozenset({"SELECT", "EXPLAIN"})
 E4 = "1e4"
 
@@ -44,7 +49,7 @@ NONE = """SELECT '' AS version, 0::BIGINT AS span, '' AS symbol, 0::BIGINT AS to
 """No bars, with the columns of some."""
 
 
-def run(query: str, bars: Path, database: Path | None, dumps: Path, format: str, out: Path | None) -> int:
+def run(query: str, bars: Path | BarStore, database: Path | None, dumps: Path, format: str, out: Path | None) -> int:
     """Answer one SELECT as a table, CSV, JSON or Parquet, in a file or on standard output; return the number of rows.
 
     Raises `ConfigError` for what is no query, `DataError` for what cannot be read, `OperatorError` for a full disk.
@@ -71,15 +76,10 @@ def run(query: str, bars: Path, database: Path | None, dumps: Path, format: str,
     return len(answer)
 
 
-def _open(connection: "DuckDBPyConnection", bars: Path, database: Path | None, dumps: Path) -> None:
+def _open(connection: "DuckDBPyConnection", bars: Path | BarStore, database: Path | None, dumps: Path) -> None:
     """Make the tables; afterwards nothing but the files of the bars can be read, and nothing written."""
     connection.execute("SET TimeZone = 'Asia/Kolkata'")
-    stored = sorted(path for path in bars.glob("version=*/span=*/symbol=*/*.parquet") if path.name[0] != ".")
-    waiting = sorted(path for path in bars.glob("version=*/span=*/recent/*.parquet") if path.name[0] != ".")
-    try:
-        connection.execute(f"CREATE VIEW bars AS {_bars(stored, waiting)}")
-    except duckdb.Error as error:
-        raise DataError(f"bars under {bars} cannot be read: {_line(error)}") from None
+    files = _view(connection, bars) if isinstance(bars, Path) else _table(connection, bars)
     kept = max(dumps.glob("**/*.csv*"), default=None, key=lambda path: path.name)
     if kept is not None:
         connection.execute(f"CREATE TABLE instruments AS FROM read_csv({_quoted(kept)}, all_varchar = false)")
@@ -88,9 +88,42 @@ def _open(connection: "DuckDBPyConnection", bars: Path, database: Path | None, d
             connection.register(f"arrow_{name}", table)
             connection.execute(f'CREATE TABLE "{name}" AS FROM "arrow_{name}"')
             connection.unregister(f"arrow_{name}")
-    connection.execute(f"SET allowed_paths = [{', '.join(map(_quoted, [*stored, *waiting]))}]")
+    connection.execute(f"SET allowed_paths = [{', '.join(map(_quoted, files))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+
+
+def _view(connection: "DuckDBPyConnection", folder: Path) -> list[Path]:
+    """Make the bars of a folder's files, to be read where they lie; return the files."""
+    stored = sorted(path for path in folder.glob("version=*/span=*/symbol=*/*.parquet") if path.name[0] != ".")
+    waiting = sorted(path for path in folder.glob("version=*/span=*/recent/*.parquet") if path.name[0] != ".")
+    try:
+        connection.execute(f"CREATE VIEW bars AS {_bars(stored, waiting)}")
+    except duckdb.Error as error:
+        raise DataError(f"bars under {folder} cannot be read: {_line(error)}") from None
+    return [*stored, *waiting]
+
+
+def _table(connection: "DuckDBPyConnection", store: BarStore) -> list[Path]:
+    """Copy all bars of a server, whose own scanner DuckDB has not; raise `ConfigError` where they are too many."""
+    connection.execute(f"CREATE TABLE bars AS {NONE}")
+    count = 0
+    for version, span, symbol, _ in store.contents():
+        series = store.columns(symbol, span, -END_OF_TIME, END_OF_TIME, version)
+        count += len(series.start)
+        if count > MOST_ROWS:
+            raise ConfigError(
+                f"more than {MOST_ROWS:,} bars are there: ask the server itself (market_data.bars_in_rupees)"
+            )
+        names = pa.table(dict(zip(series._fields, map(of_numbers, series), strict=True)))
+        connection.register("fresh", names)
+        connection.execute(
+            "INSERT INTO bars SELECT ?, ?, ?, token, CAST(make_timestamp_ns(start) AS TIMESTAMP) AT TIME ZONE 'UTC', open, high, low,"
+            " close, volume, ticks FROM fresh",
+            (version, span, symbol),
+        )
+        connection.unregister("fresh")
+    return []
 
 
 def _bars(stored: list[Path], waiting: list[Path]) -> str:

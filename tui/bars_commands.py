@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from cyclopts import App, Parameter
 
-from engine.config import paths
+from engine.config import Config, paths
 from engine.errors import ConfigError, DataError, NothingFound, in_words
 from engine.modes import Mode
 from engine.texts import plain
@@ -21,7 +21,7 @@ from engine.texts import plain
 if TYPE_CHECKING:
     from engine.history.expected import ExpectedBars, MissingRun
     from engine.history.importing import ImportReport
-    from store.bars.parquet import ParquetBars
+    from engine.ports import BarStore
 
 DONE, FAILED = 0, 1
 SHOWN = 40
@@ -49,7 +49,7 @@ bars = App(
 class Chosen(NamedTuple):
     """The bars a command is about: one version and span of some symbols."""
 
-    store: "ParquetBars"
+    store: "BarStore"
     version: str
     span: int
     symbols: tuple[str, ...]
@@ -139,13 +139,14 @@ def download(
     from tui.bars_download import fetch  # noqa: PLC0415
     from tui.launch import configuration  # noqa: PLC0415
     from tui.market_commands import a_day  # noqa: PLC0415
+    from tui.shelves import history  # noqa: PLC0415
 
     names, days = _listed(symbols), (a_day(first), a_day(last))
     if days[0] > days[1]:
         raise ConfigError(f"--from {first} is after --to {last or 'today'}")
     values = configuration(config)
     where = folder or paths(values, os.environ).history
-    return fetch(values, where, names, *days, span, exchange, as_json=as_json)
+    return fetch(values, history(values, folder), where, names, *days, span, exchange, as_json=as_json)
 
 
 @bars.command(name="list")
@@ -174,11 +175,12 @@ def list_(
         ):
             starts = store.starts(each.symbol, each.span, each.version)
             first, last = ist_day(int(starts[0])), ist_day(int(starts[-1]))
-            gaps = missing_starts(starts, expected.between(first, last, each.span))
+            lacking = missing_starts(starts, expected.between(first, last, each.span))
+            between = int(((lacking > starts[0]) & (lacking < starts[-1])).sum())
             rows.append(
                 {
                     "symbol": each.symbol, "span": each.span, "version": each.version, "from": str(first), "to": str(last),
-                    "bars": len(starts), "missing": len(gaps), "bytes": each.size,
+                    "bars": len(starts), "missing": between, "bytes": each.size,
                 }
             )  # fmt: skip
     if not rows:
@@ -321,6 +323,7 @@ def sql(
     from store.queries import run  # noqa: PLC0415
     from tui.launch import configuration  # noqa: PLC0415
     from tui.runs import latest_database  # noqa: PLC0415
+    from tui.shelves import history  # noqa: PLC0415
 
     values = configuration(config)
     source = database
@@ -328,7 +331,10 @@ def sql(
         with suppress(NothingFound):
             source = latest_database(values, mode or values.desk.mode)
     dumps = paths(values, os.environ).state / "instruments"
-    count = run(query, folder or paths(values, os.environ).history, source, dumps, format, out)
+    bars: Path | BarStore = folder or paths(values, os.environ).history
+    if folder is None and values.store.backend == "postgres":
+        bars = history(values, None)
+    count = run(query, bars, source, dumps, format, out)
     sys.stderr.write(f"{count:,} rows{plain(f' in {out}') if out else ''}\n")
     return DONE
 
@@ -344,10 +350,11 @@ def _folder(folder: Path | None, config: Path | None) -> Path:
     return paths(configuration(config), os.environ).history
 
 
-def _store(folder: Path | None, config: Path | None) -> "ParquetBars":
-    from store.bars.parquet import ParquetBars  # noqa: PLC0415
+def _store(folder: Path | None, config: Path | None) -> "BarStore":
+    from tui.launch import configuration  # noqa: PLC0415
+    from tui.shelves import history  # noqa: PLC0415
 
-    return ParquetBars(_folder(folder, config))
+    return history(Config() if folder is not None else configuration(config), folder)
 
 
 def _expected(exchange: str, kind: str) -> "ExpectedBars":

@@ -18,8 +18,8 @@ from engine.history.expected import DAY_S, ExpectedBars, missing_starts
 from engine.history.importing import day_starts
 from engine.history.series import from_bars, to_bars
 from engine.market.calendar import ist_day, midnight
+from engine.ports import BarStore
 from engine.texts import plain
-from store.bars.parquet import ParquetBars
 from tui.doctor import endpoint
 from tui.login import Place
 from tui.pace import clock_at
@@ -67,11 +67,11 @@ class ProgressLine:
 
 
 def fetch(
-    config: Config, folder: Path, names: Sequence[str], first: date, last: date, span: int, exchange: str, *, as_json: bool
+    config: Config, store: BarStore, folder: Path, names: Sequence[str], first: date, last: date, span: int, exchange: str, *, as_json: bool
 ) -> int:  # fmt: skip
     """Store the broker's bars of the days from `first` to `last`; return 1 where a part was not to be had."""
     with endpoint(config) as place:
-        results = asyncio.run(_fetch(config, place, folder, names, first, last, span, exchange))
+        results = asyncio.run(_fetch(config, place, store, folder, names, first, last, span, exchange))
     if as_json:
         sys.stdout.write(json.dumps([state._asdict() for state in results]) + "\n")
     else:
@@ -83,14 +83,14 @@ def fetch(
 
 
 async def _fetch(
-    config: Config, place: Place, folder: Path, names: Sequence[str], first: date, last: date, span: int, exchange: str
+    config: Config, place: Place, store: BarStore, folder: Path, names: Sequence[str], first: date, last: date, span: int, exchange: str
 ) -> list[State]:  # fmt: skip
     clock, calendar = clock_at(place.rest), calendar_of(config)
     broker = KiteBroker(
         place.rest, place.api_key, place.token or "none", clock, 4, config.broker.timeout_s, source=config.broker.bind_ip,
         environment=config.broker.environment,
     )  # fmt: skip
-    store, expected = ParquetBars(folder), ExpectedBars(calendar, exchange)
+    expected = ExpectedBars(calendar, exchange)
     try:
         wanted = [
             Wanted(instrument, span, midnight(first), midnight(last + timedelta(days=1)))
@@ -113,7 +113,7 @@ async def _fetch(
     return [_state(store, result, expected, today) for result in results]
 
 
-def _state(store: ParquetBars, result: Result, expected: ExpectedBars, today: date) -> State:
+def _state(store: BarStore, result: Result, expected: ExpectedBars, today: date) -> State:
     """Return how far one instrument is; what has not been traded yet is not missing."""
     wanted, symbol = result.wanted, result.wanted.instrument.symbol
     starts = store.starts(symbol, wanted.span, VENDOR)

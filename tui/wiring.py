@@ -18,6 +18,7 @@ from engine.market.calendar import Calendar
 from engine.ops import logs
 from engine.ops.control import Door, socket_path
 from engine.ops.watchdog import Watchdog
+from engine.ports import BarStore
 from engine.trading.governor import Rates
 from engine.trading.lookups import Patience
 from engine.trading.reconcile import Terms
@@ -26,14 +27,16 @@ from store.bars.parquet import ParquetBars
 from store.bars.writer import BarWriter
 from store.sqlite import SqliteJournal
 from tui.beforehand import check_symbols, enabled, hearing, strategies_again, strategies_of, totals_of
-from tui.exchange import exchange_of
+from tui.exchange import Exchange, exchange_of
 from tui.market import Market
 from tui.modes import in_mode
-from tui.runs import bars_folder, own_database
+from tui.runs import own_database
+from tui.shelves import live
 from tui.station import SENDING, Station
 
 MINUTE_SPAN = 60
 LOCKSTEP_SALT = "0000"
+LIVE = "live"
 NOBODYS_CASH = 2**62
 """Paise by which an account's cash may differ from that of a run which never touches it."""
 
@@ -58,15 +61,15 @@ def wire(station: Station) -> Desk:
     journal = SqliteJournal(station.database, station.fail)
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None
-    store = ParquetBars(bars_folder(config, station.run.mode, station.database)) if config.store.bars else None
-    market = Market(station, exchange, journal, _keep_bars(station, store), totals_of(config))
+    store, version = _bars(station, exchange)
+    market = Market(station, exchange, journal, _keep_bars(station, store, version), totals_of(config))
     world = World(exchange.clock, calendar_of(config), charges.load(), journal)
     trading = in_mode(station, market, world, lockstep=lockstep)
     ports = Ports(
         trading.broker, trading.feed, journal, world.clock, station.kill, world.calendar, world.charges,
         exchange.pacer, market.keep_bars, trading.beside,
         None if exchange.access.place.sandbox else lambda: strategies_again(config), market.broker.margins,
-        stored_in(store) if store is not None else None, _consents(config, station.run.mode, market),
+        stored_in(store, version) if store is not None else None, _consents(config, station.run.mode, market),
     )  # fmt: skip
     limit_only = station.run.mode in SENDING and market.broker.rules.limit_only
     settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal), limit_only=limit_only)
@@ -113,24 +116,39 @@ def _consents(config: Config, mode: str, market: Market) -> Callable[[], bool | 
     return market.broker.consents
 
 
-def stored_in(store: ParquetBars) -> Stored:
+def _bars(station: Station, exchange: Exchange) -> tuple[BarStore | None, str]:
+    """Return where the desk's bars are kept, None where they are not, and under which version."""
+    config = station.config
+    if not config.store.bars:
+        return None, LIVE
+
+    def tell(text: str) -> None:
+        logs.log_alarm(text)
+        station.desk.alarm(text)
+
+    store = live(config, station.run.mode, station.database, tell, embedded=station.embedded)
+    shared = isinstance(store, ParquetBars) or not exchange.access.place.sandbox
+    return store, LIVE if shared else "sandbox"
+
+
+def stored_in(store: BarStore, version: str) -> Stored:
     """Return what looks up kept minutes; a store that cannot be read has none."""
 
     def stored(symbols: Sequence[str], start: int, end: int) -> dict[str, list[Bar]]:
         try:
-            return store.read_many(symbols, MINUTE_SPAN, start, end, "live")
+            return store.read_many(symbols, MINUTE_SPAN, start, end, version)
         except (DataError, OperatorError):
             return {}
 
     return stored
 
 
-def _keep_bars(station: Station, store: ParquetBars | None) -> Callable[[list[Bar]], None] | None:
+def _keep_bars(station: Station, store: BarStore | None, version: str) -> Callable[[list[Bar]], None] | None:
     """Return what stores the closed one-minute bars, None where bars are not kept."""
     if store is None:
         return None
     names: dict[int, str] = {}
-    writer = BarWriter(store, names, station.fail)
+    writer = BarWriter(store, names, station.fail, version)
     station.closers += [store.fold, writer.close]
 
     def keep(bars: list[Bar]) -> None:

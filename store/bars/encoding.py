@@ -37,7 +37,7 @@ ENCODINGS = dict.fromkeys(("start", "token", "unit", "open", "close"), "DELTA_BI
 
 def encode(series: BarSeries) -> pa.Table:
     """Return the form of bars on disk; raise `DataError` for a price finer than 0.0001 rupees."""
-    open_, high, low, close = (_e4(series, prices) for prices in series[1:5])
+    open_, high, low, close = (to_e4(series, prices) for prices in series[1:5])
     body = np.maximum(open_, close), np.minimum(open_, close)
     parts = open_, high - body[0], body[1] - low, close
     unit = next(grid for grid in GRIDS if not any((part % grid).any() for part in parts))
@@ -60,7 +60,8 @@ def decode(table: pa.Table) -> BarSeries:
     return BarSeries(start, open_ / E4, high / E4, low / E4, close / E4, volume, ticks, token)
 
 
-def _e4(series: BarSeries, prices: Floats) -> Ints:
+def to_e4(series: BarSeries, prices: Floats) -> Ints:
+    """Return prices in ten-thousandths of a rupee; raise `DataError` for a finer one, naming its bar."""
     exact = prices * E4
     whole = np.rint(exact)
     with np.errstate(invalid="ignore"):  # infinity less itself is no number, and as wrong as any

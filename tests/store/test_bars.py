@@ -12,30 +12,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from compiled.model import Bar
 from engine.errors import DataError, OperatorError
 from engine.history.series import BarSeries, from_bars, merge, to_bars
-from engine.ports import BarStore
 from store.bars import parquet
 from store.bars.encoding import decode, encode
 from store.bars.parquet import ParquetBars
+from tests.conformance.bar_store import FOREVER, MINUTE, OPEN, BarStoreSuite, bar, fields
 
 ROOT = Path(__file__).resolve().parents[2]
-MINUTE = 60_000_000_000
-OPEN = 1_717_472_700_000_000_000  # 2024-06-04 09:15:00 IST
-FOREVER = 2**63 - 1
-FIELDS = ("token", "start", "span", "open", "high", "low", "close", "volume", "ticks")
-
-
-def fields(bars):
-    return [tuple(getattr(bar, field) for field in FIELDS) for bar in bars]
-
-
-def bar(minute=0, close=100.5, token=1, span=60, volume=1_000):
-    return Bar(token, OPEN + minute * MINUTE, span, 100.05, 101.0, 99.95, close, volume, 7)
 
 
 @pytest.fixture
@@ -43,55 +31,8 @@ def store(tmp_path):
     return ParquetBars(tmp_path / "bars")
 
 
-def test_bars_come_back_oldest_first_with_every_field(store):
-    store.write([bar(2), bar(0), bar(1)], {1: "RELIANCE"}, "live")
-    assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields([bar(0), bar(1), bar(2)])
-
-
-def test_many_symbols_are_read_as_each_would_be_by_itself(store):
-    names = {1: "RELIANCE", 2: "SBIN", 3: "TCS"}
-    store.write([bar(minute, token=token) for minute in range(3) for token in (1, 2)], names, "live")
-    store.fold()
-    store.write([bar(2, close=99.0), bar(3), bar(1, token=3)], names, "live")
-    store.write([bar(3, close=98.0), bar(9)], names, "live")
-    wanted, start, end = ["RELIANCE", "SBIN", "TCS", "NONE"], OPEN + MINUTE, OPEN + 5 * MINUTE
-    found = store.read_many(wanted, 60, start, end, "live")
-    assert {name: fields(bars) for name, bars in found.items()} == {
-        name: fields(store.read(name, 60, start, end, "live")) for name in wanted
-    }
-    assert [(b.start, b.close) for b in found["RELIANCE"]] == [
-        (OPEN + MINUTE, 100.5), (OPEN + 2 * MINUTE, 99.0), (OPEN + 3 * MINUTE, 98.0),
-    ]  # fmt: skip
-
-
-def test_the_range_includes_its_start_and_excludes_its_end(store):
-    store.write([bar(minute) for minute in range(5)], {1: "RELIANCE"}, "live")
-    found = store.read("RELIANCE", 60, OPEN + MINUTE, OPEN + 3 * MINUTE, "live")
-    assert [b.start for b in found] == [OPEN + MINUTE, OPEN + 2 * MINUTE]
-
-
-def test_symbols_spans_and_versions_are_kept_apart(store):
-    store.write([bar(0), bar(0, token=2), bar(0, span=300)], {1: "RELIANCE", 2: "SBIN"}, "live")
-    store.write([bar(0, close=99.0)], {1: "RELIANCE"}, "golden")
-    assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields([bar(0)])
-    assert fields(store.read("RELIANCE", 300, 0, FOREVER, "live")) == fields([bar(0, span=300)])
-    assert fields(store.read("SBIN", 60, 0, FOREVER, "live")) == fields([bar(0, token=2)])
-    assert store.read("RELIANCE", 60, 0, FOREVER, "golden")[0].close == 99.0
-    assert store.read("RELIANCE", 60, 0, FOREVER, "vendor") == []
-
-
-@pytest.mark.parametrize("folds", [(), (0,), (1,), (0, 1)])
-def test_the_same_bar_again_replaces_the_first_folded_or_not(store, folds):
-    for turn, close in enumerate((100.5, 100.9)):
-        store.write([bar(0, close=close)], {1: "RELIANCE"}, "live")
-        if turn in folds:
-            store.fold()
-    assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields([bar(0, close=100.9)])
-
-
-def test_of_one_bar_twice_in_a_batch_the_later_one_stays(store):
-    store.write([bar(0, close=100.1), bar(1), bar(0, close=100.2)], {1: "RELIANCE"}, "live")
-    assert [b.close for b in store.read("RELIANCE", 60, 0, FOREVER, "live")] == [100.2, 100.5]
+class TestParquet(BarStoreSuite):
+    """Files do what every store does."""
 
 
 def test_folding_moves_every_batch_and_changes_no_answer(store, tmp_path):
@@ -135,18 +76,6 @@ def test_any_symbol_can_be_stored(store, tmp_path, symbol):
     assert len(store.read(symbol, 60, 0, FOREVER, "live")) == 1
     (path,) = (tmp_path / "bars").rglob("2024.parquet")
     assert path.resolve().parent.parent == tmp_path / "bars" / "version=live" / "span=60"
-
-
-@pytest.mark.parametrize("price", [100.00005, float("nan"), float("inf")])
-def test_a_price_off_every_grid_is_refused_and_nothing_is_stored(store, price):
-    with pytest.raises(DataError, match=r"a bar of token 1 at 2024-06-04T03:46:00"):
-        store.write([bar(0), bar(1, close=price)], {1: "RELIANCE"}, "live")
-    assert store.read("RELIANCE", 60, 0, FOREVER, "live") == []
-
-
-def test_a_token_without_a_symbol_is_named(store):
-    with pytest.raises(DataError, match=r"tokens \[9\]"):
-        store.write([bar(0, token=9)], {1: "RELIANCE"}, "live")
 
 
 def test_a_damaged_file_is_named_in_one_line(store, tmp_path):
@@ -261,25 +190,6 @@ def test_encoding_gives_every_bar_back_exactly(bars):
     assert fields(to_bars(decode(encode(from_bars(bars))), 60)) == fields(bars)
 
 
-@settings(max_examples=25)
-@given(st.lists(st.tuples(st.booleans(), st.lists(st.tuples(st.integers(0, 6), st.integers(1, 9)), min_size=1))))
-def test_the_store_agrees_with_a_dictionary(tmp_path_factory, batches):
-    store, expected = ParquetBars(tmp_path_factory.mktemp("bars")), {}
-    for fold, pairs in batches:
-        store.write([bar(minute, close=float(close)) for minute, close in pairs], {1: "SBIN"}, "live")
-        expected |= dict(pairs)
-        if fold:
-            store.fold()
-    found = {(b.start - OPEN) // MINUTE: int(b.close) for b in store.read("SBIN", 60, 0, FOREVER, "live")}
-    assert found == expected
-
-
-def test_columns_are_stored_straight_and_replace_what_was_there(store):
-    store.write([bar(0, close=100.1), bar(5)], {1: "SBIN"}, "vendor")
-    store.write_columns("SBIN", 60, "vendor", from_bars([bar(1), bar(0, close=100.2)]))
-    assert fields(store.read("SBIN", 60, 0, FOREVER, "vendor")) == fields([bar(0, close=100.2), bar(1), bar(5)])
-
-
 def test_merging_nothing_gives_nothing():
     assert len(merge([from_bars([]), from_bars([])]).start) == 0
 
@@ -315,8 +225,3 @@ def test_a_year_of_real_minutes_takes_at_most_six_bytes_a_row_and_comes_back_exa
     assert all(np.array_equal(kept, given) for kept, given in zip(found[1:6], [*prices, volume], strict=True))
     size = sum(path.stat().st_size for path in (tmp_path / "bars").rglob("*.parquet"))
     assert size / len(start) <= 6.0
-
-
-def test_the_store_is_the_engines_port(store):
-    port: BarStore = store
-    assert port.read("NONE", 60, 0, FOREVER, "live") == []

@@ -1,0 +1,316 @@
+"""Bars in Postgres, for a desk that shares them with other machines: binary COPY in and out, partitions by month.
+
+Needs the extra `postgres` (psycopg 3). A password comes from `.pgpass`, a service file or the environment, as libpq
+finds it; none stands in the configuration.
+"""
+
+import struct
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar, final
+
+import numpy as np
+import numpy.typing as npt
+
+from compiled.model import E4, SECOND, Bar
+from engine.errors import DataError, OperatorError
+from engine.history.series import BarSeries, Ints, StoredSeries, from_bars, merge, to_bars
+from store.bars.encoding import GRIDS, to_e4
+from store.bars.postgres_schema import LOCK, Extension, migrate
+
+Answer = TypeVar("Answer")
+
+EPOCH = 946_684_800 * SECOND
+"""2000-01-01 UTC, from which Postgres counts microseconds."""
+HEAD = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
+TAIL = struct.pack(">h", -1)
+FIELDS: tuple[tuple[str, str], ...] = (
+    ("series", ">i4"), ("start", ">i8"), ("token", ">i8"), ("unit", ">i4"), ("open", ">i4"), ("high", ">i4"), ("low", ">i4"),
+    ("close", ">i4"), ("volume", ">i8"), ("ticks", ">i4"),
+)  # fmt: skip
+"""A row of the table, and of what COPY sends in binary: each field after its length."""
+NAMES = ", ".join(name for name, _ in FIELDS)
+LARGEST = 2**31 - 1
+CHUNK = 1 << 20
+MONTH = """CREATE TABLE IF NOT EXISTS market_data.bars_{name} PARTITION OF market_data.bars
+    FOR VALUES FROM ('{first}-01 00:00:00+00') TO ('{after}-01 00:00:00+00')"""
+UPSERT = f"""INSERT INTO market_data.bars ({NAMES}) SELECT {NAMES} FROM fresh ON CONFLICT (series, start, token) DO UPDATE SET
+    unit = excluded.unit, open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
+    volume = excluded.volume, ticks = excluded.ticks"""  # noqa: S608 - names of our own
+
+
+def _row_type() -> np.dtype[np.void]:
+    parts: list[tuple[str, str]] = [("fields", ">i2")]
+    for name, kind in FIELDS:
+        parts += [(f"{name}_length", ">i4"), (name, kind)]
+    return np.dtype(parts)
+
+
+ROW = _row_type()
+
+
+@final
+class PostgresBars:
+    """Implements `engine.ports.BarStore` in the database of a connection string.
+
+    One connection at a time and one at most, made anew where it broke; safe for several threads. Raises
+    `OperatorError` where the server is away or refuses, `DataError` for a bar that cannot be stored; what was stored
+    before then stands unchanged.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._lock = threading.Lock()
+        self._connection: Any = None
+        self._series: dict[tuple[str, int, str], int] = {}
+        self._months: set[str] = set()
+        self.extension = Extension("", compresses=False)
+
+    def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
+        """Store bars of any spans; the same bar (token, span, start) again replaces it. Durable when it returns."""
+        unnamed = {bar.token for bar in bars} - symbols.keys()
+        if unnamed:
+            raise DataError(f"no symbol is known for the tokens {sorted(unnamed)} of {len(bars)} bars")
+        parts: defaultdict[tuple[str, int, str], list[Bar]] = defaultdict(list)
+        for bar in bars:
+            parts[version, int(bar.span), symbols[bar.token]].append(bar)
+        self._store({key: from_bars(rows) for key, rows in parts.items()})
+
+    def write_columns(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
+        """Store many bars of one symbol."""
+        self._store({(version, span, symbol): columns})
+
+    def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
+        """Return the bars of a symbol that start in [start, end), oldest first."""
+        return to_bars(self.columns(symbol, span, start, end, version), span)
+
+    def read_many(self, symbols: Sequence[str], span: int, start: int, end: int, version: str) -> dict[str, list[Bar]]:
+        """Return what `read` returns of each symbol."""
+        return {symbol: self.read(symbol, span, start, end, version) for symbol in symbols}
+
+    def columns(self, symbol: str, span: int, start: int, end: int, version: str) -> BarSeries:
+        """Return what `read` returns, as arrays."""
+
+        def rows(connection: Any) -> npt.NDArray[np.void]:
+            series = self._find(connection, (version, span, symbol))
+            if series is None:
+                return np.zeros(0, ROW)
+            low, high = _micros(start), _micros(end)
+            where = f"series = {series} AND start >= {_moment(low)} AND start < {_moment(high)} ORDER BY start, token"
+            return _copied(connection, f"SELECT {NAMES} FROM market_data.bars WHERE {where}")  # noqa: S608 - numbers of our own
+
+        return _decoded(self._do(rows))
+
+    def starts(self, symbol: str, span: int, version: str) -> Ints:
+        """Return when the bars of a symbol start (ns UTC), each time once."""
+        return np.unique(self.columns(symbol, span, -(2**62), 2**62, version).start)
+
+    def symbols(self, span: int, version: str) -> list[str]:
+        """Return the symbols that have bars, in order."""
+        query = "SELECT symbol FROM market_data.series s WHERE span = %s AND version = %s AND EXISTS (SELECT FROM market_data.bars WHERE series = s.id)"
+        return sorted(self._do(lambda connection: [row[0] for row in connection.execute(query, (span, version))]))
+
+    def contents(self) -> list[StoredSeries]:
+        """Return what there is, by version, span and symbol; the size is a share of the table's, by rows."""
+
+        def there(connection: Any) -> list[StoredSeries]:
+            query = "SELECT version, span, symbol, count(*) FROM market_data.bars JOIN market_data.series ON id = series GROUP BY version, span, symbol"
+            rows = connection.execute(query).fetchall()
+            sizes = "SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM pg_partition_tree('market_data.bars')"
+            if self.extension.version:
+                sizes = "SELECT hypertable_size('market_data.bars')"
+            size, total = connection.execute(sizes).fetchone()[0], sum(count for *_, count in rows)
+            return [
+                StoredSeries(version, span, symbol, int(size * count / total)) for version, span, symbol, count in rows
+            ]
+
+        return sorted(self._do(there))
+
+    def fold(self) -> None:
+        """Do nothing: there are no batches here."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with self._lock:
+            self._drop()
+
+    def _store(self, parts: dict[tuple[str, int, str], BarSeries]) -> None:
+        merged = {key: merge([series]) for key, series in parts.items() if len(series.start)}
+
+        def store(connection: Any) -> None:
+            numbers = {key: self._known(connection, key) for key in merged}
+            encoded = [_encoded(numbers[key], series) for key, series in sorted(merged.items())]
+            rows = np.concatenate(encoded, dtype=ROW)
+            self._partitions(connection, rows["start"])
+            with connection.transaction():
+                for number in sorted(numbers.values()):
+                    connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK, number))
+                if any(_overlaps(connection, part) for part in encoded):
+                    connection.execute("CREATE TEMP TABLE fresh (LIKE market_data.bars) ON COMMIT DROP")
+                    _copy(connection, "fresh", rows)
+                    connection.execute(UPSERT)
+                else:
+                    _copy(connection, "market_data.bars", rows)
+
+        if merged:
+            self._do(store)
+
+    def _known(self, connection: Any, key: tuple[str, int, str]) -> int:
+        """Return the number of a series, which is made where there is none."""
+        found = self._find(connection, key)
+        if found is None:
+            connection.execute(
+                "INSERT INTO market_data.series (version, span, symbol) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", key
+            )
+            found = self._find(connection, key)
+        assert found is not None
+        return found
+
+    def _find(self, connection: Any, key: tuple[str, int, str]) -> int | None:
+        if key not in self._series:
+            query = "SELECT id FROM market_data.series WHERE version = %s AND span = %s AND symbol = %s"
+            row = connection.execute(query, key).fetchone()
+            if row is None:
+                return None
+            self._series[key] = row[0]
+        return self._series[key]
+
+    def _partitions(self, connection: Any, micros: Ints) -> None:
+        """Make the tables of the months that bars fall into."""
+        if self.extension.version:
+            return
+        stamps = micros.astype(np.int64).astype("datetime64[us]") + np.timedelta64(EPOCH // 1_000, "us")
+        for month in sorted({str(each) for each in np.unique(stamps.astype("datetime64[M]"))} - self._months):
+            with connection.transaction():
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+                connection.execute(
+                    MONTH.format(name=month.replace("-", "_"), first=month, after=np.datetime64(month) + 1)
+                )
+            self._months.add(month)
+
+    def _do(self, work: Callable[[Any], Answer]) -> Answer:
+        with self._lock, self._speaking():
+            for again in (True, False):
+                there = self._connection is not None and not self._connection.closed
+                try:
+                    return work(self._connected())
+                except _psycopg().OperationalError:
+                    self._drop()
+                    if not (there and again):
+                        raise  # else it broke since it was last used, and what was under way was undone
+            raise AssertionError
+
+    def _connected(self) -> Any:
+        if self._connection is None or self._connection.closed:
+            psycopg = _psycopg()
+            self._connection = psycopg.connect(
+                self._target, autocommit=True, connect_timeout=5, application_name="patang"
+            )
+            self._connection.execute("SET TimeZone = 'UTC'")
+            self.extension = migrate(self._connection)
+            self._series.clear()
+            self._months.clear()
+        return self._connection
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        psycopg = _psycopg()
+        try:
+            yield
+        except psycopg.OperationalError as error:
+            self._drop()
+            raise OperatorError(f"bars in Postgres: {_line(error)}") from None
+        except psycopg.Error as error:
+            self._drop()
+            raise OperatorError(f"bars in Postgres: {_line(error)}; see docs/history.md") from None
+        except BaseException:
+            self._drop()  # whatever was under way on it
+            raise
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _psycopg() -> Any:
+    try:
+        import psycopg  # noqa: PLC0415  only where Postgres is chosen
+    except ImportError:
+        raise OperatorError('bars in Postgres need psycopg: pip install "patang[postgres]"') from None
+    return psycopg
+
+
+def _overlaps(connection: Any, rows: npt.NDArray[np.void]) -> bool:
+    """Tell whether there are bars of this series already between the first and the last of the new ones."""
+    first, last = int(rows["start"][0]), int(rows["start"][-1])
+    query = f"SELECT EXISTS (SELECT FROM market_data.bars WHERE series = {int(rows['series'][0])} AND start BETWEEN {_moment(first)} AND {_moment(last)})"  # noqa: S608 - numbers of our own
+    return bool(connection.execute(query).fetchone()[0])
+
+
+def _copy(connection: Any, table: str, rows: npt.NDArray[np.void]) -> None:
+    view = memoryview(rows.tobytes())
+    with connection.cursor().copy(f"COPY {table} ({NAMES}) FROM STDIN (FORMAT BINARY)") as copy:
+        copy.write(HEAD)
+        for low in range(0, len(view), CHUNK):
+            copy.write(view[low : low + CHUNK])
+        copy.write(TAIL)
+
+
+def _copied(connection: Any, query: str) -> npt.NDArray[np.void]:
+    with connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy:
+        content = b"".join(copy)
+    return np.frombuffer(content, ROW, (len(content) - len(HEAD) - len(TAIL)) // ROW.itemsize, len(HEAD))
+
+
+def _encoded(number: int, series: BarSeries) -> npt.NDArray[np.void]:
+    prices = [to_e4(series, each) for each in series[1:5]]
+    unit = next(grid for grid in GRIDS if not any((each % grid).any() for each in prices))
+    rows = np.zeros(len(series.start), ROW)
+    rows["fields"] = len(FIELDS)
+    for name, kind in FIELDS:
+        rows[f"{name}_length"] = int(kind[-1])
+    scaled = [each // unit for each in prices]
+    for name, values in (("volume", series.volume), *zip(("open", "high", "low", "close"), scaled, strict=True)):
+        if name != "volume" and len(values) and int(values.max()) > LARGEST:
+            raise DataError(
+                f"a bar of token {series.token[int(np.argmax(values))]}: {int(values.max()) * unit / E4:g} rupees are too many here"
+            )
+        rows[name] = values
+    rows["series"], rows["start"], rows["token"], rows["unit"] = number, _micros_of(series.start), series.token, unit
+    rows["ticks"] = np.minimum(series.ticks, LARGEST)
+    return rows
+
+
+def _decoded(rows: npt.NDArray[np.void]) -> BarSeries:
+    unit = rows["unit"].astype(np.int64)
+    opened, high, low, close = (rows[name].astype(np.int64) * unit / E4 for name in ("open", "high", "low", "close"))
+    start = rows["start"].astype(np.int64) * 1_000 + EPOCH
+    return BarSeries(
+        start, opened, high, low, close, rows["volume"].astype(np.int64), rows["ticks"].astype(np.int64), rows["token"].astype(np.int64)
+    )  # fmt: skip
+
+
+def _micros_of(starts: Ints) -> Ints:
+    micros: Ints = (starts - EPOCH) // 1_000
+    return micros
+
+
+def _micros(ts: int) -> int:
+    """Return the first microsecond at or after a time in ns."""
+    return -((EPOCH - int(ts)) // 1_000)
+
+
+def _moment(micros: int) -> str:
+    """Return a time as SQL that needs no parsing of dates; beyond what Postgres knows it is the first or the last."""
+    if micros < -(2**47):
+        return "'-infinity'::timestamptz"
+    if micros > 2**52:
+        return "'infinity'::timestamptz"
+    return f"('2000-01-01 00:00:00+00'::timestamptz + {micros} * interval '1 microsecond')"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,106 @@
+"""Bars for a server that may be away: meanwhile they wait in files on the local disk, and follow when it is back."""
+
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from compiled.model import Bar
+from engine.errors import OperatorError
+from engine.history.series import BarSeries, Ints, StoredSeries, merge, to_bars
+from engine.ports import BarStore
+from store.bars.parquet import ParquetBars
+
+END_OF_TIME = 2**62
+
+
+@final
+class WaitingBars:
+    """A `BarStore` in front of another: what that one refuses is kept in `folder`, and handed on with the next write.
+
+    `tell` hears once that the server is away and that bars wait, and once that they have followed. What waits answers
+    questions, too. Raises `OperatorError` only where the local disk refuses as well.
+    """
+
+    def __init__(self, server: BarStore, folder: Path, tell: Callable[[str], None]) -> None:
+        self._server, self._folder, self._tell = server, folder, tell
+        self._kept = ParquetBars(folder)
+        self._lock = threading.RLock()
+        self._away = False
+
+    def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
+        """Store bars, there or here; what waits goes first, so that the newest of two stays."""
+        with self._lock:
+            if not self._try(lambda: self._server.write(bars, symbols, version)):
+                self._kept.write(bars, symbols, version)
+
+    def write_columns(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
+        """Store many bars of one symbol, there or here."""
+        with self._lock:
+            if not self._try(lambda: self._server.write_columns(symbol, span, version, columns)):
+                self._kept.write_columns(symbol, span, version, columns)
+
+    def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
+        """Return the bars of a symbol that start in [start, end), oldest first; raise `OperatorError` without a server."""
+        return to_bars(self.columns(symbol, span, start, end, version), span)
+
+    def read_many(self, symbols: Sequence[str], span: int, start: int, end: int, version: str) -> dict[str, list[Bar]]:
+        """Return what `read` returns of each symbol."""
+        return {symbol: self.read(symbol, span, start, end, version) for symbol in symbols}
+
+    def columns(self, symbol: str, span: int, start: int, end: int, version: str) -> BarSeries:
+        """Return what `read` returns, as arrays."""
+        with self._lock:
+            stores = (self._server, self._kept)
+            return merge([store.columns(symbol, span, start, end, version) for store in stores])
+
+    def starts(self, symbol: str, span: int, version: str) -> Ints:
+        """Return when the bars of a symbol start, each time once."""
+        with self._lock:
+            stores = (self._server, self._kept)
+            return np.unique(np.concatenate([store.starts(symbol, span, version) for store in stores]))
+
+    def symbols(self, span: int, version: str) -> list[str]:
+        """Return the symbols that have bars, in order."""
+        with self._lock:
+            return sorted({*self._server.symbols(span, version), *self._kept.symbols(span, version)})
+
+    def contents(self) -> list[StoredSeries]:
+        """Return what the server has, and what waits for it."""
+        with self._lock:
+            there = {each[:3]: each for each in (*self._kept.contents(), *self._server.contents())}
+            return sorted(there.values())
+
+    def fold(self) -> None:
+        """Hand on what waits, if the server is there."""
+        with self._lock:
+            self._try(self._server.fold)
+
+    def _try(self, work: Callable[[], None]) -> bool:
+        """Hand on what waits and do some work; return False while the server is away."""
+        try:
+            handed = self._hand_on()
+            work()
+        except OperatorError as error:
+            if not self._away:
+                self._tell(f"{error}: bars wait in {self._folder} until it is back")
+            self._away = True
+            return False
+        if self._away or handed:
+            self._tell(f"the store of bars is back: {handed:,} bars that waited have followed")
+        self._away = False
+        return True
+
+    def _hand_on(self) -> int:
+        """Store what waits and forget it; a crash in between stores it once more, which changes nothing."""
+        count = 0
+        for version, span, symbol, _ in self._kept.contents() if self._folder.is_dir() else ():
+            series = self._kept.columns(symbol, span, -END_OF_TIME, END_OF_TIME, version)
+            self._server.write_columns(symbol, span, version, series)
+            count += len(series.start)
+        if count:
+            shutil.rmtree(self._folder)
+        return count

@@ -1,0 +1,196 @@
+"""Bars in a real Postgres: the store's conformance suite, crashes, a server that is away, and the views people ask."""
+
+import json
+import threading
+import time
+
+import numpy as np
+import psycopg
+import pytest
+
+from compiled.model import Bar
+from engine.errors import DataError, OperatorError
+from engine.history.series import BarSeries, from_bars
+from store.bars.postgres import PostgresBars
+from store.bars.waiting import WaitingBars
+from tests.conformance.bar_store import FOREVER, MINUTE, OPEN, BarStoreSuite, bar, fields
+from tests.peers.servers import server
+from tui.cli import call
+
+__all__ = ["server"]
+pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def database(server):
+    """Return the connection string of a database of this test's own."""
+    name = f"test_{time.monotonic_ns()}"
+    with psycopg.connect(server.target, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield server.target.replace("dbname=postgres", f"dbname={name}")
+    with psycopg.connect(server.target, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def store(database):
+    made = PostgresBars(database)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def asked(database):
+    def ask(query, *values):
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("SET TimeZone = 'Asia/Kolkata'")
+            return connection.execute(query, values).fetchall()
+
+    return ask
+
+
+class TestPostgres(BarStoreSuite):
+    """A server does what every store does."""
+
+
+def test_bars_lie_in_the_partition_of_their_month_under_one_key(store, asked):
+    store.write([bar(0), bar(60 * 24 * 40)], {1: "INFY"}, "live")
+    assert asked("SELECT tableoid::regclass::text FROM market_data.bars ORDER BY start") == [
+        ("market_data.bars_2024_06",), ("market_data.bars_2024_07",),
+    ]  # fmt: skip
+    keys = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'p' AND conrelid = 'market_data.bars'::regclass"
+    assert asked(keys) == [("PRIMARY KEY (series, start, token)",)]
+
+
+def test_two_stores_that_begin_together_make_the_tables_once(database):
+    stores = [PostgresBars(database) for _ in range(4)]
+    threads = [
+        threading.Thread(target=each.write, args=([bar(n)], {1: "INFY"}, "live")) for n, each in enumerate(stores)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [b.start for b in stores[0].read("INFY", 60, 0, FOREVER, "live")] == [OPEN + n * MINUTE for n in range(4)]
+    for each in stores:
+        each.close()
+
+
+def test_the_views_have_rupees_and_prefer_the_reconciled_bar(store, asked):
+    names = {1: "INFY"}
+    store.write(
+        [Bar(1, OPEN + n * MINUTE, 60, 100.0 + n, 101.0 + n, 99.0 + n, 100.5 + n, 10, 1) for n in range(4)],
+        names,
+        "live",
+    )
+    store.write([Bar(1, OPEN + MINUTE, 60, 101.05, 103.0, 98.0, 101.55, 20, 0)], names, "vendor")
+    golden = asked(
+        "SELECT version, to_char(start, 'HH24:MI'), open, high, low, close, volume FROM market_data.bars_1m_golden ORDER BY start"
+    )
+    assert golden == [
+        ("live", "09:15", 100.0, 101.0, 99.0, 100.5, 10), ("vendor", "09:16", 101.05, 103.0, 98.0, 101.55, 20),
+        ("live", "09:17", 102.0, 103.0, 101.0, 102.5, 10), ("live", "09:18", 103.0, 104.0, 102.0, 103.5, 10),
+    ]  # fmt: skip
+    candles = asked(
+        "SELECT minutes, to_char(start, 'HH24:MI'), open, high, low, close, volume, minutes_there FROM market_data.candle_aggregation"
+        " WHERE minutes < 15 ORDER BY minutes, start"
+    )
+    assert candles == [
+        (3, "09:15", 100.0, 103.0, 98.0, 102.5, 40, 3), (3, "09:18", 103.0, 104.0, 102.0, 103.5, 10, 1),
+        (5, "09:15", 100.0, 104.0, 98.0, 103.5, 50, 4),
+    ]  # fmt: skip
+    assert asked("SELECT count(*) FROM market_data.bars_1m") == [(4,)]
+    assert asked("SELECT count(*) FROM market_data.bars_1m_recon") == [(1,)]
+
+
+def test_a_server_that_is_away_is_one_line_and_the_next_write_finds_it_again(server, store):
+    store.write([bar(0)], {1: "INFY"}, "live")
+    server.stop("immediate")
+    with pytest.raises(OperatorError, match="bars in Postgres: ") as raised:
+        store.write([bar(1)], {1: "INFY"}, "live")
+    assert "\n" not in str(raised.value)
+    server.start()
+    store.write([bar(1)], {1: "INFY"}, "live")
+    assert [b.start for b in store.read("INFY", 60, 0, FOREVER, "live")] == [OPEN, OPEN + MINUTE]
+
+
+def test_what_was_stored_before_a_crash_of_the_server_is_there_after_it(server, store):
+    bars = [bar(minute) for minute in range(200)]
+    store.write(bars[:100], {1: "INFY"}, "live")
+    store.write(bars[50:], {1: "INFY"}, "live")
+    server.stop("immediate")
+    server.start()
+    assert fields(store.read("INFY", 60, 0, FOREVER, "live")) == fields(bars)
+
+
+def test_a_write_that_fails_half_way_leaves_nothing_of_it(store, database):
+    store.write([bar(0)], {1: "INFY"}, "live")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER TABLE market_data.bars ADD CONSTRAINT calm CHECK (volume < 5000)")
+    with pytest.raises(OperatorError, match="calm"):
+        store.write([bar(0, close=100.9), bar(1), bar(2, volume=9_000)], {1: "INFY"}, "live")
+    assert fields(store.read("INFY", 60, 0, FOREVER, "live")) == fields([bar(0)])
+
+
+def test_tables_of_a_later_version_are_left_alone(store, database):
+    store.write([bar(0)], {1: "INFY"}, "live")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO public.patang_steps VALUES (99, 'later', now())")
+    with pytest.raises(OperatorError, match=r"made by a later version \(step 99"):
+        PostgresBars(database).read("INFY", 60, 0, FOREVER, "live")
+
+
+def test_a_price_too_large_for_the_table_is_named(store):
+    with pytest.raises(DataError, match="rupees are too many here"):
+        store.write_columns(
+            "BIG", 60, "live", from_bars([Bar(7, OPEN, 60, 300_000.0001, 300_000.0001, 300_000.0001, 300_000.0001, 1)])
+        )
+
+
+def test_a_million_rows_go_in_and_come_out(store):
+    rows = 1_000_000
+    start = OPEN + np.arange(rows) // 375 * 1_440 * MINUTE + np.arange(rows) % 375 * MINUTE
+    price = np.full(rows, 100.05)
+    series = BarSeries(start, price, price, price, price, np.arange(rows), np.full(rows, 4), np.full(rows, 7))
+    began = time.perf_counter()
+    store.write_columns("MANY", 60, "imported", series)
+    wrote = time.perf_counter()
+    found = store.columns("MANY", 60, 0, FOREVER, "imported")
+    read = time.perf_counter()
+    assert np.array_equal(found.volume, series.volume)
+    print(f"in {rows / (wrote - began):,.0f} rows/s, out {rows / (read - wrote):,.0f} rows/s")
+
+
+def test_the_history_is_in_the_server_by_one_line_of_configuration(database, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("PATANG_BARS", database)
+    (tmp_path / "config.toml").write_text('[store]\nbackend = "postgres"\ndsn_env = "PATANG_BARS"\n')
+    (tmp_path / "config.toml").chmod(0o600)
+    (tmp_path / "M&M.csv").write_text(
+        "timestamp,open,high,low,close\n2024-06-04 09:15,1,2,1,2\n2024-06-04 09:16,1,2,1,2\n2024-06-04 09:18,1,2,1,2\n"
+    )
+    assert call(["bars", "import", "M&M.csv"]) == 0
+    capfd.readouterr()
+    assert call(["bars", "list", "--json"]) == 0
+    (row,) = json.loads(capfd.readouterr().out)
+    assert (row["symbol"], row["bars"], row["missing"]) == ("M&M", 3, 1)
+    query = "SELECT version, span, symbol, start, close FROM bars ORDER BY start"
+    assert call(["bars", "sql", query, "--format", "csv"]) == 0
+    assert capfd.readouterr().out.splitlines()[1:] == [
+        f"imported,60,M&M,2024-06-04 09:{minute}:00+05:30,2.0" for minute in (15, 16, 18)
+    ]  # fmt: skip
+    assert not (tmp_path / "state" / "patang" / "history").exists()
+
+
+def test_a_server_that_goes_away_and_comes_back_gets_what_waited(server, store, tmp_path):
+    told = []
+    waiting = WaitingBars(store, tmp_path / "waiting", told.append)
+    waiting.write([bar(0)], {1: "INFY"}, "live")
+    server.stop("immediate")
+    for minute in (1, 2):
+        waiting.write([bar(minute)], {1: "INFY"}, "live")
+    server.start()
+    waiting.write([bar(3)], {1: "INFY"}, "live")
+    assert fields(store.read("INFY", 60, 0, FOREVER, "live")) == fields([bar(minute) for minute in range(4)])
+    assert [text.partition(":")[0] for text in told] == ["bars in Postgres", "the store of bars is back"]
