@@ -12,11 +12,13 @@ from compiled.model import Instrument
 from engine.errors import ConfigError, DataError, OperatorError
 from engine.market.calendar import Calendar, ist_day
 from engine.texts import plain
+from engine.trading.opening import check_owner
 from engine.trading.reasons import LIMIT_ONLY
 from tui.access import Access
 from tui.beforehand import enabled, not_listed
 from tui.numbers import rupees
 from tui.pace import clock_at
+from tui.runs import own_database, owner_of
 from tui.station import Station
 
 
@@ -31,13 +33,15 @@ class Account(NamedTuple):
 def confirm(station: Station, access: Access) -> None:
     """Ask for the account and its daily loss limit by hand, or compare `--confirm`; raise `OperatorError` for a no.
 
-    A symbol that is not listed is told first: the desk leaves it out. Raises `DataError` on a day without trading.
+    A symbol that is not listed is told first: the desk leaves it out. Raises `DataError` on a day without trading, `BusyError` for
+    the database of another account.
     """
     clock = clock_at(access.place.rest)
     day = ist_day(clock.now())
     if Calendar.load().session(day) is None:
         raise DataError(f"{day} is no trading day: the exchange is closed")
     account = asyncio.run(_account(station, access))
+    check_owner(owner_of(own_database(station.config, station.run.mode, embedded=False)), account.user)
     missing = not_listed(station.config, account.listed)
     _say(f"{station.run.mode.upper()} at {access.place.rest}")
     for name, value in _terms(station, account):

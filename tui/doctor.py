@@ -18,18 +18,20 @@ from brokers.kite import session as kite
 from compiled.model import SECOND
 from engine import address
 from engine.config import Config
-from engine.errors import ConfigError, DataError, NothingFound, PatangError
+from engine.errors import BusyError, ConfigError, DataError, NothingFound, PatangError
 from engine.market.calendar import ist_day
 from engine.ops import doctor as ops
 from engine.texts import plain
 from engine.trading.budget import committed
 from engine.trading.clock import ScaledClock
 from engine.trading.depository import MEND
+from engine.trading.opening import check_owner
 from engine.trading.reasons import LIMIT_ONLY
 from tui.beforehand import check_listed, check_settings, enabled, totals_of
 from tui.login import DONE, FAILED, Place, place_of, vault_of
 from tui.numbers import rupees
 from tui.pace import clock_at
+from tui.runs import owner_of
 from tui.station import OWN_EXCHANGE, Run, check_mode, sends_real
 from tui.wiring import calendar_of, limits_of
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from brokers.sandbox.config import Endpoint
 
 KEYLOG = "SSLKEYLOGFILE"
+SIMULATED = {"dry-run": "DRY-", "paper": "PAPER-"}
+"""What stands before the account's name in the database of a mode that sends nothing."""
 SURROUNDINGS = (
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", KEYLOG,
 )  # fmt: skip
@@ -237,9 +241,21 @@ async def _examine(config: Config, place: Place, registered: ops.Address | None)
         if broker.rules.limit_only:
             checks.append(ops.Check("orders", ops.WARN, LIMIT_ONLY))
         known = any(check.name == "token" and check.state == ops.OK for check in checks)
-        return [*checks, await _budget(config, broker), *await _demat(config, broker)] if known else checks
+        if not known:
+            return checks
+        owner = _owner(config.desk.mode, database, broker.user)
+        return [*checks, *owner, await _budget(config, broker), *await _demat(config, broker)]
     finally:
         await broker.close()
+
+
+def _owner(mode: str, database: Path, account: str) -> list[ops.Check]:
+    """Tell that the database is about another account than the token."""
+    try:
+        check_owner(owner_of(database), f"{SIMULATED.get(mode, '')}{account}")
+    except BusyError as error:
+        return [ops.Check("account", ops.FAIL, str(error), "log in as that account, or set desk.state_dir")]
+    return []
 
 
 def _host(rest: str) -> str:

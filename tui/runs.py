@@ -88,6 +88,18 @@ def began(database: Path) -> bool:
         return True
 
 
+def owner_of(database: Path) -> str | None:
+    """Return whose account a database is about, None for one that is nobody's yet, or is for its reader to refuse."""
+    if not database.exists():
+        return None
+    try:
+        with closing(connect(database, write=False)) as connection:
+            found = connection.execute("SELECT value FROM meta WHERE key = 'account'").fetchone()
+    except sqlite3.Error:
+        return None
+    return str(found[0]) if found else None
+
+
 def kept_latches(database: Path) -> list[Entry]:
     """Return what a database has of the kill switch, oldest first; raise `OperatorError` where it cannot be read."""
     if not database.exists():

@@ -103,6 +103,8 @@ class KiteBroker:
         self.rules = rules_of(rest)
         self._dumps = dumps
         self._demat: object = None
+        self.user = ""
+        """Whose account it is, once `account` has told."""
         self._standing = standing
         self._clock = clock
         self._calls = Calls(
@@ -130,7 +132,8 @@ class KiteBroker:
         """Return the account's user id; raise `ConnectionFailed` where there is nobody, `OperatorError` on a dead token."""
         profile = await self._calls.read(_profile, failure=outcome.of_greeting)
         self._demat = (profile.get("meta") or {}).get("demat_consent")
-        return _name(profile["user_id"])
+        self.user = _name(profile["user_id"])
+        return self.user
 
     def consents(self) -> bool | None:
         """Tell whether sales of holdings need no authorisation by the day, by the profile; None where `account` has not told."""

@@ -30,9 +30,14 @@ DAYS_BACK = 400
 def check_account(journal: Journal, account: str) -> None:
     """Bind the database to the account on first use; raise `BusyError` where it belongs to another."""
     owner = _meta(journal).get("account")
+    check_owner(owner, account)
     if owner is None:
         journal.append("meta", {"key": "account", "value": account})
-    elif owner != account:
+
+
+def check_owner(owner: str | None, account: str) -> None:
+    """Raise `BusyError` where a database belongs to another account; None: to nobody yet."""
+    if owner not in {None, account}:
         raise BusyError(f"this database belongs to account {owner}, the broker says {account}; name another one")
 
 

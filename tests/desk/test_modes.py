@@ -8,8 +8,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from engine.config import load
-from engine.errors import ConfigError, DataError, OperatorError
+from engine.errors import BusyError, ConfigError, DataError, OperatorError
 from store.export import export
+from store.sqlite import SqliteJournal
 from store.trace import trace, why
 from tests.desk.support import get, rows, wait_for
 from tui import launch
@@ -95,12 +96,24 @@ def test_at_a_terminal_the_account_and_the_loss_limit_are_typed(station, kite_li
         admitted(station, Run("live", live=True), kite.text)
 
 
-def test_a_symbol_the_broker_does_not_list_is_refused_before_anything_is_asked(station, kite_like):
+def test_a_symbol_the_broker_does_not_list_is_told_before_anything_is_asked(station, kite_like, capsys):
     kite = kite_like(speed=None, symbols=NAMES)
-    with pytest.raises(DataError, match="no such symbol on NSE: NOSUCH"):
+    with pytest.raises(OperatorError, match="not ZZ0001"):
         admitted(
             station, Run("live", live=True, confirm="ZZ0001"), f'{kite.text}\n[feed]\nwatch = ["INFY", "NOSUCH"]\n'
         )
+    assert "no such symbol on NSE: NOSUCH: left out" in capsys.readouterr().err
+
+
+def test_the_database_of_another_account_is_refused_before_anything_is_asked(station, kite_like):
+    kite = kite_like(speed=None, symbols=NAMES)
+    made = station(Run("live", live=True, confirm="nobody"), kite.text)
+    made.state.mkdir(parents=True, exist_ok=True)
+    journal = SqliteJournal(made.state / "desk.db", print)
+    journal.append("meta", {"key": "account", "value": "ZZ0001"})
+    journal.close()
+    with pytest.raises(BusyError, match=f"belongs to account ZZ0001, the broker says {kite.endpoint.user_id}"):
+        launch.admit(made)
 
 
 def test_a_day_without_trading_is_refused_before_anything_is_asked(station, kite_like, monkeypatch):
