@@ -45,6 +45,8 @@ bars = App(
     help_format="plaintext",
 )
 
+bars.command("tui.golden_commands:golden", name="golden", help="Make, compare and verify golden bars.")
+
 
 class Chosen(NamedTuple):
     """The bars a command is about: one version and span of some symbols."""
@@ -86,7 +88,7 @@ def import_(
     if not 0 <= span <= 86_400:
         raise ConfigError(f"span {span}: expected 1 to 86400 seconds, or 0")
     options = Options(symbol.upper(), span, zone or None, stamp or None, outside)
-    store, expected = _store(folder, config), _expected(exchange, kind)
+    store, expected = store_of(folder, config), _expected(exchange, kind)
     rows: list[dict[str, object]] = []
     refused = 0
     for file in files_in(path):
@@ -165,7 +167,7 @@ def list_(
     from engine.history.expected import missing_starts  # noqa: PLC0415
     from engine.market.calendar import ist_day  # noqa: PLC0415
 
-    store, expected, wanted = _store(folder, config), _expected(exchange, kind), _names(symbols)
+    store, expected, wanted = store_of(folder, config), _expected(exchange, kind), names_of(symbols)
     rows: list[dict[str, object]] = []
     for each in store.contents():
         if (
@@ -185,7 +187,7 @@ def list_(
             )  # fmt: skip
     if not rows:
         raise NothingFound(f"no such bars in {_folder(folder, config)}: see patang bars import")
-    _table(rows, as_json=as_json, summary=f"{len(rows)} series, {sum(int(str(row['bars'])) for row in rows):,} bars")
+    table(rows, as_json=as_json, summary=f"{len(rows)} series, {sum(int(str(row['bars'])) for row in rows):,} bars")
     return DONE
 
 
@@ -224,7 +226,7 @@ def gaps(
     summary = f"{missing:,} bars are missing of {len(lacking)} symbols, {len(shared):,} of them of every one"
     if whole.unknown:
         summary += f"; hours not known: {', '.join(map(str, whole.unknown))}"
-    _table(rows, as_json=as_json, summary=summary)
+    table(rows, as_json=as_json, summary=summary)
     return DONE
 
 
@@ -258,7 +260,7 @@ def check(
             ]
     counts = Counter(str(row["code"]) for row in rows)
     text = ", ".join(f"{code} {count}" for code, count in sorted(counts.items())) or "nothing found"
-    _table(rows, as_json=as_json, summary=f"{len(chosen.symbols)} symbols of version {chosen.version}: {text}")
+    table(rows, as_json=as_json, summary=f"{len(chosen.symbols)} symbols of version {chosen.version}: {text}")
     return FAILED if rows else DONE
 
 
@@ -302,7 +304,7 @@ def export(
 @bars.command
 def compact(*, folder: Folder = None, config: ConfigFile = None) -> int:
     """Move what waits in small files into the files of its symbols."""
-    _store(folder, config).fold()
+    store_of(folder, config).fold()
     return DONE
 
 
@@ -350,7 +352,8 @@ def _folder(folder: Path | None, config: Path | None) -> Path:
     return paths(configuration(config), os.environ).history
 
 
-def _store(folder: Path | None, config: Path | None) -> "BarStore":
+def store_of(folder: Path | None, config: Path | None) -> "BarStore":
+    """Return the history, or the bars of a folder."""
     from tui.launch import configuration  # noqa: PLC0415
     from tui.shelves import history  # noqa: PLC0415
 
@@ -366,7 +369,7 @@ def _expected(exchange: str, kind: str) -> "ExpectedBars":
 
 def _chosen(folder: Path | None, config: Path | None, symbols: str, version: str, span: int) -> Chosen:
     """Return the one version and span that is meant; raise `ConfigError` where there are several to choose from."""
-    store = _store(folder, config)
+    store = store_of(folder, config)
     there = [
         each for each in store.contents()
         if each.version == (version or each.version) and each.span == (span or each.span)
@@ -378,7 +381,7 @@ def _chosen(folder: Path | None, config: Path | None, symbols: str, version: str
         each = "; ".join(f"--version {name} --span {seconds}" for name, seconds in kinds)
         raise ConfigError(f"there are several kinds of bars, choose one: {each}")
     known = [each.symbol for each in there]
-    wanted = _names(symbols)
+    wanted = names_of(symbols)
     if strange := sorted(wanted - {*known}):
         raise DataError(
             f"no bars of {', '.join(strange)}; there are {', '.join(known[:SHOWN])}{' …' if len(known) > SHOWN else ''}"
@@ -386,7 +389,8 @@ def _chosen(folder: Path | None, config: Path | None, symbols: str, version: str
     return Chosen(store, *kinds[0], tuple(name for name in known if not wanted or name in wanted))
 
 
-def _names(symbols: str) -> set[str]:
+def names_of(symbols: str) -> set[str]:
+    """Return symbols as they are typed, with commas between."""
     return {*_listed(symbols)}
 
 
@@ -466,7 +470,8 @@ def _run(run: "MissingRun") -> dict[str, object]:
     }  # fmt: skip
 
 
-def _table(rows: Sequence[Mapping[str, object]], *, as_json: bool, summary: str) -> None:
+def table(rows: Sequence[Mapping[str, object]], *, as_json: bool, summary: str) -> None:
+    """Print rows of one shape as a table on stdout, the first of many, and what they come to on stderr."""
     if as_json:
         sys.stdout.write(json.dumps(list(rows)) + "\n")
         return

@@ -1,0 +1,206 @@
+"""Golden bars: the broker's where there are any, the desk's or imported ones where there are none, each difference named.
+
+A golden version is made once and never changed. Its manifest says what it was made of, what was healed and why, and the
+hash of every series, by which it can be verified and by which later results name their data.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from compiled.model import E4
+from engine.errors import DataError, in_words
+from engine.history.series import BarSeries, Ints, merge
+from engine.history.stamps import DAY_NS, IST_NS
+from engine.market.calendar import ist_day
+from engine.ops.files import replacing
+
+PREFIX: Final = "golden-"
+RAW: Final = ("imported", "live")
+"""What is taken where the broker has nothing; the later of two counts."""
+VENDOR: Final = "vendor"
+
+GAP, EXTRA, THIN, EDGE, WIDER, VOLUME = (
+    "gap", "no vendor bar", "missed ticks", "opening or closing print", "vendor correction", "volume only",
+)  # fmt: skip
+MEANINGS: Final = {
+    GAP: "raw has no such bar: the feed was away, or the desk was",
+    EXTRA: "the vendor has no such bar: raw is kept",
+    THIN: "raw lies within the vendor's range: ticks came late, conflated or not at all",
+    EDGE: "only the first or last price of the session differs: the auction's print",
+    WIDER: "raw reaches beyond the vendor's range: the vendor has left prints out, or corrected them",
+    VOLUME: "the prices are equal",
+}
+"""Causes of a difference, as docs/history.md has them."""
+
+Bools = npt.NDArray[np.bool_]
+
+
+class Difference(NamedTuple):
+    """What differs between raw and vendor of a symbol on a day: bars, by cause."""
+
+    symbol: str
+    day: date
+    cause: str
+    bars: int
+
+
+class SeriesManifest(msgspec.Struct, frozen=True):
+    """What one symbol of a version holds: bars, first and last start (ns UTC), how many are whose, healed by cause."""
+
+    bars: int
+    first: int
+    last: int
+    sources: dict[str, int]
+    healed: dict[str, int]
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """A golden version."""
+
+    version: str
+    span: int
+    made: str
+    by: str
+    symbols: dict[str, SeriesManifest]
+
+    @property
+    def sha256(self) -> str:
+        """Return one hash of all series."""
+        lines = "".join(f"{name} {each.sha256}\n" for name, each in sorted(self.symbols.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+
+class Golden(NamedTuple):
+    """The golden bars of a symbol, what differed day by day, and its part of the manifest."""
+
+    series: BarSeries
+    differences: list[Difference]
+    manifest: SeriesManifest
+
+
+def golden(symbol: str, raw: Sequence[tuple[str, BarSeries]], vendor: BarSeries) -> Golden:
+    """Return the vendor's bars and, where there are none, those of `raw`, by name; of two raw ones the later counts."""
+    vendor = _once(vendor)
+    whole = _once(merge([_nameless(series) for _, series in raw])) if raw else vendor.pick(slice(0, 0))
+    there = np.isin(whole.start, vendor.start)
+    kept = whole.pick(~there)
+    series = merge([vendor, kept])
+    found, healed = _differences(symbol, whole, vendor, series.start[_edges(series.start)])
+    sources = {VENDOR: len(vendor.start)}
+    left = kept.start
+    for name, own in reversed(raw):
+        mine = np.isin(left, own.start)
+        sources[name], left = int(mine.sum()), left[~mine]
+    counted = {name: count for name, count in sources.items() if count}
+    first, last = (int(series.start[0]), int(series.start[-1])) if len(series.start) else (0, 0)
+    part = SeriesManifest(len(series.start), first, last, counted, healed, digest(series))
+    return Golden(series, found, part)
+
+
+def digest(series: BarSeries) -> str:
+    """Return a hash of what bars say, whatever store they lie in: starts, prices in ten-thousandths of a rupee, volumes."""
+    sha = hashlib.sha256()
+    for column in (series.start, *(np.rint(price * E4) for price in series[1:5]), series.volume):
+        sha.update(np.ascontiguousarray(column, dtype="<i8").tobytes())
+    return sha.hexdigest()
+
+
+def changed(before: BarSeries, after: BarSeries) -> tuple[int, int, int]:
+    """Return how many bars are new, gone, and have other prices or another volume."""
+    common, left, right = np.intersect1d(before.start, after.start, return_indices=True)
+    other = np.zeros(len(common), np.bool_)
+    for one, two in zip(before[1:6], after[1:6], strict=True):
+        other |= one[left] != two[right]
+    return len(after.start) - len(common), len(before.start) - len(common), int(other.sum())
+
+
+def read_manifest(folder: Path, version: str) -> Manifest:
+    """Return the manifest of a version; raise `DataError` where there is none, or none that can be read."""
+    file = folder / f"{version}.json"
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Manifest)
+    except FileNotFoundError:
+        raise DataError(f"there is no {version}: there are {', '.join(versions(folder)) or 'none'}") from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise DataError(f"{file}: {in_words(error)}") from None
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Put a manifest on disk: from now on the version exists."""
+    with replacing(folder / f"{manifest.version}.json") as fresh:
+        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+
+
+def versions(folder: Path) -> list[str]:
+    """Return the golden versions that exist, oldest first."""
+    found = [path.stem for path in folder.glob(f"{PREFIX}*.json") if path.stem.removeprefix(PREFIX).isdigit()]
+    return sorted(found, key=lambda name: int(name.removeprefix(PREFIX)))
+
+
+def next_version(folder: Path, stored: Sequence[str]) -> str:
+    """Return the name of the version to come, after every one that exists or that was begun."""
+    numbers = [name.removeprefix(PREFIX) for name in (*versions(folder), *stored) if name.startswith(PREFIX)]
+    return f"{PREFIX}{max((int(number) for number in numbers if number.isdigit()), default=0) + 1}"
+
+
+def _differences(
+    symbol: str, raw: BarSeries, vendor: BarSeries, edges: Ints
+) -> tuple[list[Difference], dict[str, int]]:
+    starts: list[Ints] = []
+    causes: list[str] = []
+
+    def add(cause: str, which: Ints) -> None:
+        if len(which):
+            starts.append(which)
+            causes.extend([cause] * len(which))
+
+    common, left, right = np.intersect1d(raw.start, vendor.start, return_indices=True)
+    ours, theirs = raw.pick(left), vendor.pick(right)
+    span = len(raw.start) > 0
+    add(GAP, vendor.start[~np.isin(vendor.start, raw.start)] if span else vendor.start[:0])
+    add(EXTRA, raw.start[~np.isin(raw.start, vendor.start)] if len(vendor.start) else raw.start[:0])
+    prices = np.zeros(len(common), np.bool_)
+    for one, two in zip(ours[1:5], theirs[1:5], strict=True):
+        prices |= one != two
+    beyond = prices & ((ours.high > theirs.high) | (ours.low < theirs.low))
+    edge = prices & ~beyond & np.isin(common, edges) & (ours.high == theirs.high) & (ours.low == theirs.low)
+    add(WIDER, common[beyond])
+    add(EDGE, common[edge])
+    add(THIN, common[prices & ~beyond & ~edge])
+    add(VOLUME, common[~prices & (ours.volume != theirs.volume)])
+    if not starts:
+        return [], {}
+    days = (np.concatenate(starts) + IST_NS) // DAY_NS
+    counts: dict[tuple[int, str], int] = {}
+    for day, cause in zip(days.tolist(), causes, strict=True):
+        counts[day, cause] = counts.get((day, cause), 0) + 1
+    found = [Difference(symbol, ist_day(day * DAY_NS), cause, bars) for (day, cause), bars in sorted(counts.items())]
+    healed: dict[str, int] = {}
+    for each in found:
+        healed[each.cause] = healed.get(each.cause, 0) + each.bars
+    return found, healed
+
+
+def _edges(starts: Ints) -> Bools:
+    """Tell which of some bars are the first or the last of their day."""
+    days = (starts + IST_NS) // DAY_NS
+    edge = np.ones(len(starts), np.bool_)
+    edge[1:-1] = (days[1:-1] != days[:-2]) | (days[1:-1] != days[2:])
+    return edge
+
+
+def _nameless(series: BarSeries) -> BarSeries:
+    """Return bars without their tokens, so that of one time there is one."""
+    return series._replace(token=np.zeros(len(series.start), np.int64))
+
+
+def _once(series: BarSeries) -> BarSeries:
+    return merge([_nameless(series)])

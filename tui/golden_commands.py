@@ -1,0 +1,159 @@
+"""`patang bars golden`: make a golden version, compare two, verify one."""
+
+import os
+from datetime import UTC, datetime
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from engine.config import paths
+from engine.errors import DataError, NothingFound
+from tui.bars_commands import DONE, END_OF_TIME, FAILED, AsJson, ConfigFile, Folder, Symbols, names_of, store_of, table
+
+if TYPE_CHECKING:
+    from engine.history.series import BarSeries
+
+golden = App(name="golden", help="Make, compare and verify golden bars.", help_format="plaintext")
+
+Version = Annotated[str, Parameter(help="A golden version, as golden-3; empty: the newest.")]
+
+
+@golden.command
+def build(
+    *,
+    symbols: Symbols = "",
+    span: Annotated[int, Parameter(help="Length of the bars in seconds.")] = 60,
+    dry_run: Annotated[bool, Parameter(negative="", help="Only tell what differs.")] = False,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Make the next version from the broker's bars and, where it has none, the raw ones; tell what differed, and why."""
+    from engine.history import golden as made  # noqa: PLC0415
+
+    store, place = store_of(folder, config), place_of(folder, config)
+    there = [each for each in store.contents() if each.span == span and each.version in {*made.RAW, made.VENDOR}]
+    wanted = names_of(symbols)
+    known = sorted({each.symbol for each in there if not wanted or each.symbol in wanted})
+    if strange := sorted(wanted - {*known}):
+        raise DataError(f"no raw bars and none of the broker's of {', '.join(strange)}")
+    if not known:
+        raise NothingFound(f"no bars of {span} s to make golden ones of: see patang bars import and download")
+    name = made.next_version(place, [each.version for each in store.contents()])
+    parts, rows = {}, []
+    for symbol in known:
+        raw = [(version, store.columns(symbol, span, -END_OF_TIME, END_OF_TIME, version)) for version in made.RAW]
+        vendor = store.columns(symbol, span, -END_OF_TIME, END_OF_TIME, made.VENDOR)
+        result = made.golden(symbol, [(version, series) for version, series in raw if len(series.start)], vendor)
+        if not dry_run:
+            store.write_columns(symbol, span, name, result.series)
+        parts[symbol] = result.manifest
+        rows += [each._asdict() | {"day": str(each.day)} for each in result.differences]
+    manifest = made.Manifest(
+        version=name, span=span, made=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", by=f"patang {version_of('patang')}", symbols=parts
+    )  # fmt: skip
+    if not dry_run:
+        store.fold()
+        made.write_manifest(place, manifest)
+    total = sum(part.bars for part in parts.values())
+    what = "would hold" if dry_run else "holds"
+    table(
+        rows,
+        as_json=as_json,
+        summary=f"{name} {what} {total:,} bars of {len(parts)} symbols, sha256 {manifest.sha256[:16]}",
+    )
+    return DONE
+
+
+@golden.command(name="list")
+def list_(*, folder: Folder = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
+    """List the golden versions: what they were made of, and what was healed."""
+    from engine.history.golden import read_manifest, versions  # noqa: PLC0415
+
+    place = place_of(folder, config)
+    rows: list[dict[str, object]] = []
+    for name in versions(place):
+        manifest = read_manifest(place, name)
+        healed = sum(sum(part.healed.values()) for part in manifest.symbols.values())
+        rows.append(
+            {
+                "version": name, "made": manifest.made, "span": manifest.span, "symbols": len(manifest.symbols),
+                "bars": sum(part.bars for part in manifest.symbols.values()), "differed": healed, "sha256": manifest.sha256[:16],
+            }
+        )  # fmt: skip
+    if not rows:
+        raise NothingFound(f"no golden version in {place}: see patang bars golden build")
+    table(rows, as_json=as_json, summary=f"{len(rows)} versions")
+    return DONE
+
+
+@golden.command
+def verify(version: Version = "", *, folder: Folder = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
+    """Hold the stored bars of a version against the hashes of its manifest; exits with 1 where one differs."""
+    from engine.history.golden import digest, read_manifest  # noqa: PLC0415
+
+    store, place = store_of(folder, config), place_of(folder, config)
+    manifest = read_manifest(place, version or newest(place))
+    rows: list[dict[str, object]] = []
+    for symbol, part in manifest.symbols.items():
+        series = store.columns(symbol, manifest.span, -END_OF_TIME, END_OF_TIME, manifest.version)
+        if digest(series) != part.sha256:
+            rows.append({"symbol": symbol, "bars": len(series.start), "expected": part.bars})
+    text = (
+        f"{len(rows)} of {len(manifest.symbols)} symbols differ"
+        if rows
+        else f"{len(manifest.symbols)} symbols are as they were made"
+    )
+    table(rows, as_json=as_json, summary=f"{manifest.version}: {text}")
+    return FAILED if rows else DONE
+
+
+@golden.command
+def diff(
+    before: Annotated[str, Parameter(help="A version, as golden-3, or live, vendor, imported.")],
+    after: Annotated[str, Parameter(help="Another one.")],
+    *,
+    span: Annotated[int, Parameter(help="Length of the bars in seconds.")] = 60,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Tell which symbols have other bars in the second of two versions; exits with 1 where there are some."""
+    from engine.history.golden import changed  # noqa: PLC0415
+
+    store = store_of(folder, config)
+    there = {each.version for each in store.contents() if each.span == span}
+    if strange := [version for version in (before, after) if version not in there]:
+        raise DataError(f"no bars of version {', '.join(strange)}; there are {', '.join(sorted(there)) or 'none'}")
+
+    def read(version: str, symbol: str) -> "BarSeries":
+        return store.columns(symbol, span, -END_OF_TIME, END_OF_TIME, version)
+
+    rows: list[dict[str, object]] = []
+    for symbol in sorted({*store.symbols(span, before), *store.symbols(span, after)}):
+        new, gone, other = changed(read(before, symbol), read(after, symbol))
+        if new or gone or other:
+            rows.append({"symbol": symbol, "new": new, "gone": gone, "changed": other})
+    table(rows, as_json=as_json, summary=f"{len(rows)} symbols differ" if rows else "the same bars")
+    return FAILED if rows else DONE
+
+
+def newest(place: Path) -> str:
+    """Return the newest golden version; raise `NothingFound` where there is none."""
+    from engine.history.golden import versions  # noqa: PLC0415
+
+    there = versions(place)
+    if not there:
+        raise NothingFound(f"no golden version in {place}: see patang bars golden build")
+    return there[-1]
+
+
+def place_of(folder: Path | None, config: Path | None) -> Path:
+    """Return where the manifests lie."""
+    if folder is not None:
+        return folder
+    from tui.launch import configuration  # noqa: PLC0415
+
+    return paths(configuration(config), os.environ).history
