@@ -18,8 +18,9 @@ import msgspec
 
 from compiled.model import Bar
 from engine.errors import ConfigError, OperatorError
-from engine.market.actions import Actions, adjusted
-from engine.market.calendar import ist_day
+from engine.history.adjusting import adjusted, steps_of
+from engine.history.series import to_bars
+from engine.market.actions import Actions
 from engine.ops.files import replacing
 from engine.ports import BarStore
 from engine.texts import cell, plain
@@ -88,11 +89,10 @@ class BarRange(NamedTuple):
 
     def read(self, symbol: str) -> list[Bar]:
         """Return the bars of one symbol; raise `DataError` for a corporate action whose effect is not known."""
-        raw = self.store.read(symbol, self.span, self.start, self.end, self.version)
-        if self.actions is None or not raw:
-            return raw
-        closes = {ist_day(int(bar.start)): float(bar.close) for bar in raw}
-        return adjusted(raw, self.actions.steps(symbol, min(closes), max(closes), closes))
+        series = self.store.columns(symbol, self.span, self.start, self.end, self.version)
+        if self.actions is not None:
+            series = adjusted(series, steps_of(series, self.actions, symbol))
+        return to_bars(series, self.span)
 
 
 def export(database: Path, what: str, out: Path | None, format: str, bars: BarRange | None = None) -> int:

@@ -302,6 +302,36 @@ def export(
 
 
 @bars.command
+def adjust(
+    actions: Annotated[Path, Parameter(help="NSE's corporate actions (Parquet).")],
+    *,
+    symbols: Symbols = "",
+    version: Version = "",
+    span: Span = 0,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Store bars as if every split, bonus and demerger had always held, as VERSION-adjusted; the raw ones stay."""
+    from engine.history.adjusting import adjusted, steps_of  # noqa: PLC0415
+    from engine.market.actions import Actions  # noqa: PLC0415
+    from engine.market.calendar import ist_day  # noqa: PLC0415
+
+    chosen, book = _chosen(folder, config, symbols, version, span), Actions.load(actions)
+    rows: list[dict[str, object]] = []
+    for symbol in chosen.symbols:
+        series = chosen.store.columns(symbol, chosen.span, 0, END_OF_TIME, chosen.version)
+        steps = steps_of(series, book, symbol)
+        chosen.store.write_columns(symbol, chosen.span, f"{chosen.version}-adjusted", adjusted(series, steps))
+        rows += [{"symbol": symbol, "ex": str(step.ex), "price": step.price, "shares": step.shares} for step in steps]
+        first, last = ist_day(int(series.start[0])), ist_day(int(series.start[-1]))
+        for left in book.not_adjusted(symbol, first, last):
+            sys.stderr.write(plain(f"{symbol} {left.ex}: {left.text}: its effect stays in the prices") + "\n")
+    table(rows, as_json=as_json, summary=f"{len(chosen.symbols)} symbols stored as version {chosen.version}-adjusted")
+    return DONE
+
+
+@bars.command
 def compact(*, folder: Folder = None, config: ConfigFile = None) -> int:
     """Move what waits in small files into the files of its symbols."""
     store_of(folder, config).fold()

@@ -11,8 +11,8 @@ from engine.history.expected import DAY_S, Expected
 from engine.history.series import BarSeries, Floats, Ints
 from engine.history.stamps import IST_NS
 
-SPIKE = 0.05
-"""A close this far (of the price) from both neighbours, which lie near each other, is a spike."""
+SPIKE, DAY_SPIKE = 0.05, 0.2
+"""A close this far (of the price) from both neighbours, which lie near each other, is a spike; among days markets do more."""
 RETURNED = 0.2
 """They lie near each other: the price takes back all but so much of the jump."""
 RATIOS = (2.0, 3.0, 4.0, 5.0, 10.0, 1.5, 1.25, 6.0, 8.0, 20.0)
@@ -94,15 +94,15 @@ def _nothing(series: BarSeries, span: int, _expected: Expected) -> Iterator[Find
             yield from _finding("DRY", marks, series.start, f"a day with less than {DRY:.0%} of the usual volume")
 
 
-def _spikes(series: BarSeries, _span: int, _expected: Expected) -> Iterator[Finding]:
-    close = series.close
+def _spikes(series: BarSeries, span: int, _expected: Expected) -> Iterator[Finding]:
+    close, far = series.close, SPIKE if span < DAY_S else DAY_SPIKE
     if len(close) < 3:
         return
     with np.errstate(divide="ignore", invalid="ignore"):
         there, back = close[1:-1] / close[:-2] - 1.0, close[2:] / close[:-2] - 1.0
     spike = np.zeros(len(close), np.bool_)
-    spike[1:-1] = (np.abs(there) > SPIKE) & (np.abs(back) < RETURNED * np.abs(there))
-    yield from _finding("SPIKE", spike, series.start, f"a close {SPIKE:.0%} away that the next bar takes back")
+    spike[1:-1] = (np.abs(there) > far) & (np.abs(back) < RETURNED * np.abs(there))
+    yield from _finding("SPIKE", spike, series.start, f"a close {far:.0%} away that the next bar takes back")
 
 
 def _splits(series: BarSeries, _span: int, _expected: Expected) -> Iterator[Finding]:

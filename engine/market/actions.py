@@ -5,9 +5,8 @@ is extraordinary) stands in `corporate_actions.json`. An action whose effect is 
 passing for none. Rights issues and other schemes are not adjusted for: `not_adjusted` lists them.
 """
 
-from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date
 from math import prod
 from pathlib import Path
@@ -15,10 +14,8 @@ from typing import Literal, NamedTuple, Self
 
 import msgspec
 
-from compiled.model import Bar
 from engine.errors import DataError
 from engine.market.action_text import Kind, effects
-from engine.market.calendar import midnight
 from engine.market.dated import Row, on, read
 
 FILE = Path(__file__).with_name("corporate_actions.json")
@@ -244,22 +241,3 @@ def parsed(symbol: str, ex: date, subject: str) -> list[Action]:
     """Return the actions that one line of NSE's list announces."""
     text = " ".join(subject.split())
     return [Action(symbol, ex, effect.kind, effect.ratio, effect.amount, text) for effect in effects(text)]
-
-
-def adjusted(bars: Sequence[Bar], steps: Sequence[Step]) -> list[Bar]:
-    """Return the bars as if every step had always held: prices to a ten-thousandth, volumes to the share.
-
-    The raw bars are left as they are; `steps` are ordered by day, as `Actions.steps` gives them.
-    """
-    starts = [midnight(step.ex) for step in steps]
-    prices = [prod(step.price for step in steps[n:]) for n in range(len(steps) + 1)]
-    shares = [prod(step.shares for step in steps[n:]) for n in range(len(steps) + 1)]
-    found = []
-    for bar in bars:
-        at = bisect_right(starts, bar.start)
-        price, volume = prices[at], int(bar.volume)
-        opening, high, low, close = (round(each / price, 4) for each in (bar.open, bar.high, bar.low, bar.close))
-        if shares[at] != 1.0:
-            volume = int(volume * shares[at] + 0.5)
-        found.append(Bar(bar.token, bar.start, bar.span, opening, high, low, close, volume, bar.ticks))
-    return found

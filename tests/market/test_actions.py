@@ -1,17 +1,21 @@
 """Corporate actions: what the exchange's words mean, and what they do to prices, bars and waiting orders."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from compiled.model import Bar
 from engine.errors import DataError
+from engine.history.adjusting import adjusted, factor_at, steps_of
+from engine.history.series import from_bars, to_bars
 from engine.market.action_text import Effect, Kind, effects
-from engine.market.actions import FILE, Actions, Standing, Step, adjusted, parsed
+from engine.market.actions import FILE, Actions, Standing, Step, parsed
 
 IST = ZoneInfo("Asia/Kolkata")
 EX = date(2025, 8, 26)
@@ -120,7 +124,7 @@ def test_rights_are_listed_as_not_adjusted():
 def test_bars_before_the_ex_date_are_adjusted_and_the_raw_ones_stay():
     raw = [bar("2025-06-13", 9000.0, 100), bar("2025-06-16", 900.0, 1100), bar("2025-08-25", 1000.0, 50)]
     steps = [Step(date(2025, 6, 16), 10.0, 10.0), Step(EX, 2.0, 2.0)]
-    view = adjusted(raw, steps)
+    view = to_bars(adjusted(from_bars(raw), steps), 60)
     assert [(each.open, each.high, each.low, each.close, each.volume) for each in view] == [
         (450.0, 450.1, 449.9, 450.05, 2000),
         (450.0, 451.0, 449.0, 450.5, 2200),
@@ -138,19 +142,46 @@ def test_the_day_bar_of_the_ex_date_which_begins_at_midnight_is_not_adjusted():
         Bar(1, midnight - 86_400_000_000_000, 86_400, 9.0, 9.0, 9.0, 9.0, 5),
         Bar(1, midnight, 86_400, 9.0, 9.0, 9.0, 9.0, 5),
     ]
-    view = adjusted(days, [Step(EX, 2.0, 2.0)])
+    view = to_bars(adjusted(from_bars(days), [Step(EX, 2.0, 2.0)]), 86_400)
     assert [(each.close, each.volume) for each in view] == [(4.5, 10), (9.0, 5)]
 
 
 def test_a_demerger_moves_prices_and_leaves_volumes():
-    (view,) = adjusted([bar("2025-01-03", 1000.0, 10)], [Step(date(2025, 1, 6), 1 / 0.8649, 1.0)])
+    (view,) = to_bars(
+        adjusted(from_bars([bar("2025-01-03", 1000.0, 10)]), [Step(date(2025, 1, 6), 1 / 0.8649, 1.0)]), 60
+    )
     assert (view.open, view.volume) == (864.9, 10)
 
 
 def test_a_volume_beyond_exact_floats_is_kept_where_no_share_changes():
     huge = 2**62 + 1
-    (view,) = adjusted([bar("2025-01-03", 1000.0, huge)], [Step(date(2025, 1, 6), 2.0, 1.0)])
+    (view,) = to_bars(adjusted(from_bars([bar("2025-01-03", 1000.0, huge)]), [Step(date(2025, 1, 6), 2.0, 1.0)]), 60)
     assert view.volume == huge
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400), st.integers(1, 200_000)), min_size=1, max_size=30),
+    st.lists(
+        st.tuples(st.integers(1, 400), st.sampled_from([(10.0, 10.0), (2.0, 2.0), (0.2, 0.2), (1.25, 1.0)])), max_size=4
+    ),
+)
+def test_an_adjusted_price_times_its_factor_is_the_raw_one(rows, acts):
+    first = date(2024, 1, 1)
+    raw = from_bars(
+        [bar(str(first + timedelta(days=day)), ticks / 20 + 1, 10) for day, ticks in sorted(dict(rows).items())]
+    )
+    steps = [Step(first + timedelta(days=day), *step) for day, step in sorted(dict(acts).items())]
+    view = adjusted(raw, steps)
+    for start, before, after in zip(raw.start.tolist(), raw.close.tolist(), view.close.tolist(), strict=True):
+        factor = factor_at(steps, start)
+        assert abs(after * factor - before) <= 0.00005 * factor + 1e-9, "no more than the grid of 0.0001 takes"
+
+
+def test_the_steps_of_bars_reach_to_the_day_of_the_last():
+    book = actions(("X", "2025-08-26", "Bonus 1:1"), ("X", "2025-09-26", "Bonus 1:1"))
+    days = from_bars([bar("2025-08-25", 900.0, 1), bar("2025-08-26", 450.0, 1), bar("2025-09-25", 500.0, 1)])
+    assert steps_of(days, book, "X") == [Step(EX, 2.0, 2.0)]
+    assert steps_of(days.pick(slice(0, 0)), book, "X") == []
 
 
 def test_what_waits_on_an_ex_date_is_flagged_with_its_new_prices():

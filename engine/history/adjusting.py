@@ -1,0 +1,50 @@
+"""Bars as if every split, bonus and demerger had always held; the raw ones stay as they are."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from compiled.model import E4
+from engine.history.series import BarSeries, Floats
+from engine.history.stamps import DAY_NS, IST_NS
+from engine.market.actions import Actions, Step
+from engine.market.calendar import ist_day, midnight
+
+
+def adjusted(series: BarSeries, steps: Sequence[Step]) -> BarSeries:
+    """Return the bars adjusted: prices to a ten-thousandth of a rupee, volumes to the share.
+
+    `steps` are ordered by day, as `Actions.steps` gives them; a bar of the ex-date is none before it.
+    """
+    prices = np.array([prod(step.price for step in steps[n:]) for n in range(len(steps) + 1)])
+    shares = np.array([prod(step.shares for step in steps[n:]) for n in range(len(steps) + 1)])
+    at = np.searchsorted([midnight(step.ex) for step in steps], series.start, side="right")
+    factor, many = prices[at], shares[at]
+
+    def divided(column: Floats) -> Floats:
+        to_grid: Floats = np.rint(column / factor * E4) / E4
+        return to_grid
+
+    opened, high, low, close = (divided(column) for column in series[1:5])
+    whole = many == 1.0  # a float would not hold every volume
+    volume = np.where(whole, series.volume, np.floor(np.where(whole, 0, series.volume) * many + 0.5).astype(np.int64))
+    return series._replace(open=opened, high=high, low=low, close=close, volume=volume)
+
+
+def steps_of(series: BarSeries, actions: Actions, symbol: str) -> list[Step]:
+    """Return what the bars of a share are to be adjusted by, to the day of the last; raise `DataError` as `Actions.steps`."""
+    if not len(series.start):
+        return []
+    days = (series.start + IST_NS) // DAY_NS
+    last = np.append(np.flatnonzero(np.diff(days)), len(days) - 1)
+    closes = {
+        ist_day(int(day) * DAY_NS): float(close) for day, close in zip(days[last], series.close[last], strict=True)
+    }
+    return actions.steps(symbol, min(closes), max(closes), closes)
+
+
+def factor_at(steps: Sequence[Step], start: int) -> float:
+    """Return what a price of a time was divided by: times it, the adjusted price is the raw one again."""
+    return prod(step.price for step in steps[bisect_right([midnight(step.ex) for step in steps], start) :])
