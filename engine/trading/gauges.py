@@ -9,6 +9,7 @@ from engine.trading.board import Board, DayTrades, GovernorState, KillRow, Limit
 from engine.trading.gateway import Gateway
 from engine.trading.killswitch import KillSwitch
 from engine.trading.limits import BUDGET, Change, current
+from engine.trading.publish import would_be
 from engine.trading.requests import PURPOSES
 
 KILLS_SHOWN = 50
@@ -117,10 +118,16 @@ class Gauges:
                     by_symbol[symbol] = by_symbol.get(symbol, 0.0) + worth
                     rungs[symbol] = rungs.get(symbol, 0) + 1
                     by_strategy[ladder.strategy] = by_strategy.get(ladder.strategy, 0.0) + worth
+        for order in kernel.unsent:
+            symbol, worth = kernel.markets[order.token].instrument.symbol, would_be(kernel, order) / 100
+            by_symbol[symbol] = by_symbol.get(symbol, 0.0) + worth
+            rungs[symbol] = rungs.get(symbol, 0) + 1
+            by_strategy[order.strategy] = by_strategy.get(order.strategy, 0.0) + worth
+        unsent = sum(would_be(kernel, order) for order in kernel.unsent)
         nets = [(kernel.ledger.strategy_net(slot.name) - slot.before, slot) for slot in kernel.slots]
         recent = kernel.out.now - 60 * SECOND
         used: dict[str, float] = {
-            "max_exposure": ledger.exposure / 100,
+            "max_exposure": (ledger.exposure + unsent) / 100,
             "max_symbol_exposure": max(by_symbol.values(), default=0.0),
             "max_positions": sum(rungs.values()),
             "max_positions_per_symbol": max(rungs.values(), default=0),

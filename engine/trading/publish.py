@@ -8,7 +8,7 @@ from compiled.kernel import Kernel
 from compiled.ladder import Ladder, Rung, RungState, protected
 from compiled.model import Bar, Order, paise
 from compiled.outbox import Fill
-from compiled.positions import Market
+from compiled.positions import DRY_RUN, Market
 from engine.trading.board import (
     BarRow,
     Board,
@@ -53,6 +53,8 @@ class Publisher:
         """Show one order as it stands."""
         symbol = self.kernel.markets[order.token].instrument.symbol
         status = "CANCELLING" if order.cancelling else order.status.name.replace("_", " ")
+        if order.reason.startswith(DRY_RUN):
+            status = "NOT SENT"
         row = OrderRow(
             str(order.intent), order.created, symbol, order.side.name, order.quantity, order.filled, order.price,
             order.average, KIND[order.order_type], order.purpose.name, status, order.strategy, order.order_id,
@@ -181,8 +183,9 @@ class Publisher:
         net = ledger.net - kernel.before
         self._limit("Daily loss", max(0, -net), limits.max_daily_loss)
         self._limit("Drawdown", max(0, kernel.peak - net), limits.max_drawdown)
-        self._limit("Exposure", ledger.exposure, limits.max_exposure)
-        self._count("Positions", kernel.open_positions(), limits.max_positions)
+        unsent = sum(would_be(kernel, order) for order in kernel.unsent)
+        self._limit("Exposure", ledger.exposure + unsent, limits.max_exposure)
+        self._count("Positions", kernel.open_positions() + len(kernel.unsent), limits.max_positions)
         self._count("Entries today", kernel.entries, limits.max_trades_per_day)
         self._count("Orders/s", governor.orders_last_second(now), governor.rates.per_second)
         self._count("Orders today", governor.orders_today, governor.rates.per_day)
@@ -206,6 +209,11 @@ class Publisher:
 
     def _bare(self, name: str, text: str, *, bad: bool) -> None:
         self.board.risk.put(name, RiskRow(name, text, "", -1.0, bad))
+
+
+def would_be(kernel: Kernel, order: Order) -> int:
+    """Return what an order would be worth that a dry run has kept back, in paise."""
+    return int(paise(kernel.markets[order.token].last, order.quantity))
 
 
 def position_row(ladder: Ladder, rung: Rung, last: float) -> PositionRow:

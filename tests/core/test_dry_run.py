@@ -2,6 +2,9 @@
 
 from compiled.events import Outcome, PlaceOrder
 from compiled.risk import Limits, Reason
+from engine.trading.board import Board
+from engine.trading.gauges import Gauges
+from engine.trading.publish import Publisher
 from tests.core.scripted import BEL, Scene, only
 from tests.core.test_limits import ask
 from tests.core.test_order_path_restart import life, tomorrow  # noqa: F401  a fixture
@@ -49,3 +52,15 @@ def test_it_is_remembered_over_a_restart_until_the_day_is_over(life):  # noqa: F
     scene, _ = life.again(day=1)
     tomorrow(scene)
     assert ask(scene) is Reason.OK
+
+
+def test_the_screen_says_what_was_not_sent_and_what_it_would_use_of_the_limits():
+    scene, board = Scene(limits=Limits(max_exposure=1_000_000)), Board("DRY-RUN")
+    ask(scene)
+    withhold(scene)
+    [order] = scene.kernel.unsent
+    Publisher(board, scene.kernel, None, 0).order(order)
+    [row] = board.orders.rows
+    assert (row.status, row.filled, row.quantity) == ("NOT SENT", 0, 10)
+    used = Gauges(board, scene.kernel, None, None)._used()
+    assert [used[name] for name in ("max_exposure", "max_symbol_exposure", "max_positions")] == [1_000.0, 1_000.0, 1]

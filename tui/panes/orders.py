@@ -14,7 +14,7 @@ from tui.widgets.view import Cell, Column, View
 EXTERNAL = "external"
 """The strategy of an order that is not the desk's."""
 
-ENDED = frozenset({"complete", "cancelled", "rejected", "lost"})
+ENDED = frozenset({"complete", "cancelled", "rejected", "lost", "not sent"})
 """States an order does not leave."""
 
 _TONES = {
