@@ -52,6 +52,8 @@ def refusal(path: Path, error: sqlite3.Error) -> OperatorError:
         return OperatorError(f"database {path} is a folder: name a file")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     hint = HINTS.get(code)
+    if code == sqlite3.SQLITE_CANTOPEN and path.exists():
+        hint = "this user may not read it: give him the right to"
     return OperatorError(f"database {path}: {hint} ({error})" if hint else f"database {path}: {error}")
 
 

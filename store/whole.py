@@ -13,7 +13,7 @@ from typing import final
 
 from engine.errors import DataError, OperatorError, in_words
 from engine.ops import private
-from store.schema import connect, known_version, refusal, shipped_migrations
+from store.schema import HINTS, connect, known_version, refusal, shipped_migrations
 
 MAGIC = b"SQLite format 3\0"
 HEAD = 100
@@ -91,7 +91,7 @@ def shortened(path: Path) -> str:
 
 
 def check(path: Path, *, new: bool = False) -> None:
-    """Raise `OperatorError` unless a file is a whole database of ours; `new`: or one that no desk has written yet."""
+    """Raise `OperatorError` unless a file is a whole database of ours; `new`: or one that no desk has written yet, to be written."""
     if gone := lost(path):
         raise DataError(gone)
     if not _size(path):
@@ -100,6 +100,8 @@ def check(path: Path, *, new: bool = False) -> None:
         state = f"database {path} has never been written" if path.exists() else f"there is no database {path}"
         raise DataError(f"{state}; start the desk once, or name another")
     _check_length(path)
+    if new and not os.access(path, os.W_OK):
+        raise OperatorError(f"database {path}: {HINTS[sqlite3.SQLITE_READONLY]}")
     try:
         with contextlib.closing(connect(path, write=False)) as connection:
             written = known_version(connection, path, shipped_migrations())

@@ -40,7 +40,7 @@ def enter(folder: Path, environ: Mapping[str, str]) -> None:
         try:
             private.settle(place, "remove it")
             for file in place.iterdir():
-                if (known := _read(file)) is None or not known.folder.is_dir():
+                if (known := _read(file)) is None or not _there(known.folder):
                     file.unlink(missing_ok=True)
             private.replace(place / name, text.encode())
             entered = True
@@ -57,7 +57,7 @@ def entries(environ: Mapping[str, str]) -> list[Entry]:
         with contextlib.suppress(OSError):
             for entry in filter(None, map(_read, sorted(place.iterdir()))):
                 known = found.get(entry.folder)
-                if entry.folder.is_dir() and (known is None or not known.process.alive):
+                if _there(entry.folder) and (known is None or not known.process.alive):
                     found[entry.folder] = entry
     return list(found.values())
 
@@ -68,6 +68,14 @@ def _read(file: Path) -> Entry | None:
         return Entry(Path(str(row["folder"])), Process(int(row["pid"]), str(row["start"])))
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+
+
+def _there(folder: Path) -> bool:
+    """Tell whether a folder is there; one that this user may not look at is not."""
+    try:
+        return folder.is_dir()
+    except OSError:
+        return False
 
 
 def registers(environ: Mapping[str, str]) -> list[Path]:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -139,3 +140,21 @@ def test_a_desk_that_cannot_be_put_on_record_is_refused(tmp_path, environ, monke
     monkeypatch.setattr(private, "replace", full)
     with pytest.raises(OperatorError, match=r"cannot be registered for patang kill: .*No space left"):
         register.enter(tmp_path / "desk", environ)
+
+
+def test_an_entry_of_a_folder_that_may_not_be_looked_at_hides_no_other_desk(tmp_path, monkeypatch):
+    environ = {"XDG_STATE_HOME": str(tmp_path / "state"), "HOME": str(tmp_path)}
+    closed, seen = tmp_path / "closed", tmp_path / "seen"
+    for folder in (closed, seen):
+        folder.mkdir()
+        register.enter(folder, environ)
+    look = Path.is_dir
+
+    def refused(self):
+        if self == closed:
+            raise PermissionError(13, "Permission denied", str(self))
+        return look(self)
+
+    monkeypatch.setattr(Path, "is_dir", refused)
+    assert [entry.folder for entry in register.entries(environ)] == [seen]
+    register.enter(seen, environ)  # and keeps no desk from being registered

@@ -136,6 +136,13 @@ def test_a_command_says_it_in_one_line_with_code_two(copy, capfd, tmp_path):
         shutil.rmtree(copy.parent / "desk.db", ignore_errors=True)
 
 
+def test_one_that_may_not_be_written_is_read_and_not_opened_by_a_desk(copy, ear, monkeypatch):
+    allowed = os.access
+    monkeypatch.setattr("store.whole.os.access", lambda path, mode: mode != os.W_OK and allowed(path, mode))
+    assert "it is read-only: give this user the right to write" in refused(lambda: SqliteJournal(copy, ear))
+    assert export(copy, "trades", copy.with_name("out.csv"), "csv") == 0
+
+
 def test_one_that_was_never_written_is_opened_as_new(tmp_path, ear):
     path = tmp_path / "desk.db"
     path.touch()
