@@ -69,7 +69,7 @@ def _latch(place: Place, level: str, reason: str) -> dict[str, object]:
         answer = ask(socket_path(place.folder), request, ANSWER_S)
     except ConnectionFailed:
         return _latch_from_outside(place, level, reason)
-    if "kill" not in answer:  # it has not understood
+    if "error" in answer:  # it has not understood
         return _latch_from_outside(place, level, reason)
     unkept = answer.pop("unkept", "")
     answer = _named(place) | answer | {"by": ["socket"]}
