@@ -211,6 +211,10 @@ ENGINE = (
         "a comparison takes what is still looked for for a difference", PACING,
         " and not self._loop.gateway.lookups.seeking", "",
     ),
+    Mutant(
+        "shares whose GTT has just fired are compared as late as ever", RECONCILE,
+        " or behind(self.kernel, self.books) else 0", " else 0",
+    ),
     Mutant("a GTT that has fired counts as missing shares", DIFFERENCES, " or token in fired", ""),
     Mutant(
         "financed shares are no delivery", DIFFERENCES,

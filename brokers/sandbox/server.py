@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import errno
 import logging
+import resource
 import secrets
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -49,7 +51,9 @@ GRACE_SECONDS = 2.0
 LONGEST_LINE = 128 * 1024
 """Bytes; a thousand instruments are asked for in one request line."""
 MOST_VISITORS = 100
-"""Connections at a time; beyond them the oldest that has not said who it is makes room."""
+"""Connections at a time, or half as many as files may be open; beyond them the oldest that has not said who it is makes room."""
+ACCEPTED = 10
+"""Connections taken in one turn of the loop."""
 IDLE_SECONDS = 60.0
 """How long a connection may be silent between two requests, or within the first line of one."""
 BODY_SECONDS = 10.0
@@ -147,7 +151,9 @@ class Service:
         )
         await self._runner.setup()
         try:
-            self._listener = await asyncio.get_running_loop().create_server(self._visitor, config.host, config.port)
+            self._listener = await asyncio.get_running_loop().create_server(
+                self._visitor, config.host, config.port, backlog=ACCEPTED
+            )
         except OSError as error:
             await self._runner.cleanup()
             if error.errno == errno.EADDRINUSE:
@@ -176,7 +182,7 @@ class Service:
         assert self._runner.server is not None
         crowd = self._runner.server.connections
         self._known.intersection_update(crowd)
-        if len(crowd) >= MOST_VISITORS:
+        if len(crowd) >= min(MOST_VISITORS, _files() // 2):
             strangers = (each for each in crowd if each not in self._known)
             for oldest in islice(strangers, 1):
                 oldest.force_close()
@@ -354,6 +360,12 @@ class Service:
         if connection.broken and http.transport is not None:
             http.transport.abort()
         await socket.close(code=WSCloseCode.GOING_AWAY)
+
+
+def _files() -> int:
+    """Return how many files this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 async def _readers_first() -> None:

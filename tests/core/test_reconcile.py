@@ -7,7 +7,7 @@ from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, Product, Side
 from engine.errors import OperatorError, RetryableError
 from engine.ports import BrokerHolding, BrokerPosition
 from engine.trading.differences import Choice, Kind
-from engine.trading.reconcile import AGAIN
+from engine.trading.reconcile import AGAIN, SOON
 from tests.core.books import BOUND, CASH, Desk
 from tests.core.scripted import BEL, CANBK, STRANGER, no_charges, only
 
@@ -144,6 +144,7 @@ def test_a_gtt_that_has_fired_and_is_not_taken_in_yet_says_nothing_about_the_pos
     desk.books.at["positions"] = []
     desk.books.at["gtts"] = [GttUpdate(desk.scene.now, 7, CANBK, GttStatus.TRIGGERED, list(gtt.legs), ["B2"])]
     assert [kind for _, kind, _ in desk.look(3)] == []
+    assert desk.soon == SOON, "it is looked again as soon as it can be told"
     desk.books.at["gtts"] = [GttUpdate(desk.scene.now, 7, CANBK, GttStatus.ACTIVE, list(gtt.legs), [])]
     assert [kind for _, kind, _ in desk.look(2)] == ["missing"]
 

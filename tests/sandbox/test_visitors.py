@@ -265,8 +265,10 @@ def test_frames_that_are_no_messages_end_at_most_their_own_socket(place):
     ours(place)
 
 
-def test_silent_visitors_make_room_and_those_who_said_who_they_are_stay(start, monkeypatch):
-    monkeypatch.setattr(server, "MOST_VISITORS", 8)
+@pytest.mark.parametrize(("most", "files"), [(8, 1024), (100, 16)])
+def test_silent_visitors_make_room_and_those_who_said_who_they_are_stay(most, files, start, monkeypatch):
+    monkeypatch.setattr(server, "MOST_VISITORS", most)
+    monkeypatch.setattr(server, "_files", lambda: files)
     _, end = start(symbols=("INFY",), limits="off")
     host, port = end.rest.removeprefix("http://").split(":")
     line = http.client.HTTPConnection(host, int(port), timeout=60)
