@@ -12,13 +12,21 @@ PatangError
 └── OrderUnknown           it may have happened: look it up, never send it again blindly
 """
 
-from typing import ClassVar
+import errno
+from typing import ClassVar, Final
+
+MENDS: Final = {
+    errno.ENOSPC: "free some space", errno.EDQUOT: "free some space", errno.EROFS: "mount it for writing",
+    errno.EMFILE: "raise ulimit -n", errno.ENFILE: "close other programs", errno.ENOMEM: "raise ulimit -v",
+}  # fmt: skip
+"""What the operator can do about a machine that is short of something."""
 
 
 def in_words(error: Exception) -> str:
-    """Return why a file could not be read, in one line without the inner words of the library that tried."""
+    """Return why a file could not be read or written, in one line without the inner words of the library that tried."""
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
+        mend = MENDS.get(error.errno or 0)
+        return error.strerror.lower() + (f": {mend}" if mend else "")
     return "not a UTF-8 text" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())
 
 

@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from compiled.model import Bar
-from engine.errors import ConfigError, OperatorError
+from engine.errors import ConfigError, OperatorError, in_words
 from engine.history.adjusting import adjusted, steps_of
 from engine.history.series import to_bars
 from engine.market.actions import Actions
@@ -118,7 +118,7 @@ def export(database: Path, what: str, out: Path | None, format: str, bars: BarRa
             with replacing(out) as fresh, fresh.open("wb") as file:
                 return _write(file, format, columns, rows)
         except OSError as error:
-            raise OperatorError(f"cannot write {out}: {error.strerror or error}") from error
+            raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
 
 
 def _check(name: str, given: str, known: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import duckdb
 import pyarrow as pa
 
-from engine.errors import ConfigError, DataError, OperatorError
+from engine.errors import ConfigError, DataError, OperatorError, in_words
 from engine.market.arrow import of_numbers
 from engine.ops.files import replacing
 from engine.ports import BarStore
@@ -72,7 +72,7 @@ def run(query: str, bars: Path | BarStore, database: Path | None, dumps: Path, f
         with replacing(out) as fresh, fresh.open("wb") as file:
             _write(file, answer, format)
     except OSError as error:
-        raise OperatorError(f"cannot write {out}: {error.strerror or error}") from error
+        raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
     return len(answer)
 
 

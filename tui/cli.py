@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal, cast
 
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError, UnusedCliTokensError
 
-from engine.errors import ConfigError, PatangError
+from engine.errors import ConfigError, PatangError, in_words
 from engine.modes import Mode
 from engine.texts import plain
+from tui import memory
 from tui.streams import leave_stdout, take_streams
 from tui.strict import number_of, of_any_length, strictly
 
@@ -484,6 +485,7 @@ def _misread(error: CycloptsError) -> str:
 def call(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; an error is one line on stderr."""
     try:
+        memory.check(sys.argv[1:] if arguments is None else arguments)
         result = app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
@@ -495,20 +497,12 @@ def call(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         leave_stdout()
         return DONE
-    except (MemoryError, ImportError) as error:
-        if (
-            isinstance(error, ImportError)
-            and "cannot allocate memory" not in str(error).lower()
-            and "map segment" not in str(error)
-        ):
-            return _unforeseen(error)
-        return _complain("there is not enough memory for it: see ulimit -v", FAILED)
     except OSError as error:
         leave_stdout()
         what = f"{error.filename}: " if error.filename else "the output: "
-        return _complain(f"{what}{(error.strerror or str(error)).lower()}", FAILED)
+        return _complain(f"{what}{in_words(error)}", FAILED)
     except Exception as error:  # noqa: BLE001  raised again where it is not to be mended by its user
-        return _unforeseen(error)
+        return _complain(memory.WANTED, FAILED) if memory.wanted(error) else _unforeseen(error)
     return int(result) if isinstance(result, int) else DONE
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import config as settings
 from engine.config import Config, Configuration
-from engine.errors import ConfigError, DataError, PatangError
+from engine.errors import ConfigError, DataError, PatangError, in_words
 from engine.texts import plain
 from engine.trading.killswitch import FLATTEN, HALT
 from tui import core
@@ -324,7 +324,8 @@ def report(station: Station, desk: "Desk", *, interrupted: bool, as_json: bool, 
     if desk.error is not None:
         if isinstance(desk.error, PatangError):
             raise desk.error
-        sys.stderr.write(f"patang: the engine died: {plain(str(desk.error))}; see {station.state / 'patang.log'}\n")
+        why = in_words(desk.error) if isinstance(desk.error, OSError) else str(desk.error)
+        sys.stderr.write(f"patang: the engine died: {plain(why)}; see {station.state / 'patang.log'}\n")
         return FAILED
     summary = station.summary()
     sys.stderr.write(f"records: {station.database}, {station.state / 'patang.log'}\n")
@@ -368,6 +369,7 @@ def serve_sandbox(fields: dict[str, Any], faults: tuple[str, ...], choices: tupl
             sys.stderr.write(f"patang: left behind in the night: {what}\n")
 
     config = SandboxConfig(faults=tuple(map(from_text, faults)), choices=from_texts(choices), **fields)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sandbox = Sandbox(config, progress_line())
     sandbox.serve_forever(started)
     return INTERRUPTED

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine import address
 from engine.config import Config, own_state, paths
-from engine.errors import ConfigError, OperatorError
+from engine.errors import ConfigError, OperatorError, in_words
 from engine.ops import private, register
 from engine.ops.hold import FileHold
 from engine.trading.board import Board
@@ -129,7 +129,7 @@ class Station:
             for ending in ("", "-wal", "-shm", ".lock", ".mark"):
                 private.tighten(database.with_name(database.name + ending))
         except OSError as error:
-            raise OperatorError(f"cannot write in {database.parent}: {(error.strerror or '').lower()}") from None
+            raise OperatorError(f"cannot write in {database.parent}: {in_words(error)}") from None
 
     def _kept_latches(self) -> list[Entry]:
         """Return what the database has of the kill switch; that of an exchange of our own has gone with it."""

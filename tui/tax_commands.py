@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from cyclopts import Parameter
 
-from engine.errors import ConfigError, OperatorError
+from engine.errors import ConfigError, OperatorError, in_words
 from engine.market import charges as rate_tables
 from engine.market.actions import Actions
 from engine.market.assets import Asset
@@ -198,7 +198,7 @@ def write_workbook(out: Path, sheets: Sequence[Sheet]) -> None:
         with replacing(out) as fresh:
             book.save(fresh)
     except OSError as error:
-        raise OperatorError(f"cannot write {out}: {error.strerror or error}") from error
+        raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
 
 
 def _text(openpyxl: Any, page: Any, text: str) -> Any:
@@ -259,7 +259,7 @@ def _put(out: Path | None, text: str) -> None:
         with replacing(out) as fresh:
             fresh.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise OperatorError(f"cannot write {out}: {error.strerror or error}") from error
+        raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
 
 
 def _fills(database: Path) -> list[Deal]:

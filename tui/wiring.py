@@ -12,7 +12,7 @@ from compiled.risk import Limits
 from compiled.terms import Exits
 from engine.config import Config
 from engine.desk import Desk, Ports, Settings
-from engine.errors import DataError, OperatorError
+from engine.errors import DataError, OperatorError, in_words
 from engine.market import charges
 from engine.market.calendar import Calendar
 from engine.ops import logs
@@ -46,7 +46,7 @@ def wire(station: Station) -> Desk:
     try:
         log = logs.open_log(station.state / "patang.log")
     except OSError as error:
-        raise OperatorError(f"cannot write in {station.state}: {error.strerror}") from None
+        raise OperatorError(f"cannot write in {station.state}: {in_words(error)}") from None
     station.closers.append(log.settle)
     config = station.config
     strategies = hearing(station.strategies, station.spans) or strategies_of(config)

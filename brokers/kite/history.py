@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Protocol, final
 
 from brokers.kite.rest import INTERVALS
 from compiled.model import SECOND, Bar, Instrument
-from engine.errors import DataError, OperatorError, RetryableError
+from engine.errors import DataError, OperatorError, RetryableError, in_words
 from engine.market.calendar import DAY, Calendar, Gap, ist_day, midnight
 from engine.ports import Clock
 
@@ -103,7 +103,7 @@ class Progress:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise OperatorError(f"cannot write {self._file}: {error.strerror}") from None
+            raise OperatorError(f"cannot write {self._file}: {in_words(error)}") from None
         self._done.setdefault((token, span), []).append(_Done(window.start, window.end, bars, tuple(gaps)))
 
     def missing(self, wanted: Wanted) -> list[tuple[int, int]]:

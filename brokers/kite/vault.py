@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from engine.errors import OperatorError
+from engine.errors import OperatorError, in_words
 from engine.ops import private
 
 SERVICE: Final = "patang"
@@ -155,7 +155,7 @@ class FileVault:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             private.replace(self._file, head + nonce + sealed)
         except OSError as error:
-            raise OperatorError(f"cannot write {self._file}: {error.strerror}") from None
+            raise OperatorError(f"cannot write {self._file}: {in_words(error)}") from None
 
     def _mend(self) -> str:
         if not self._file.exists():

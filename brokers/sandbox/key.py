@@ -17,7 +17,7 @@ from typing import IO, Any
 from brokers.sandbox.visitors import bearer
 from engine import address
 from engine.config import own_state
-from engine.errors import ConnectionFailed, OperatorError
+from engine.errors import ConnectionFailed, OperatorError, in_words
 from engine.ops import private, register
 
 LONGEST = 100
@@ -36,7 +36,7 @@ def keep(port: int, key: str) -> Path:
     try:
         private.replace(path, key.encode())
     except OSError as error:
-        raise OperatorError(f"cannot write {path}: {error.strerror}") from None
+        raise OperatorError(f"cannot write {path}: {in_words(error)}") from None
     return path
 
 

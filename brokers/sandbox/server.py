@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import math
 import resource
 import secrets
 import sys
@@ -13,7 +14,7 @@ from functools import partial
 from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 from urllib.parse import parse_qsl
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -32,7 +33,7 @@ from brokers.sandbox.stream import HEARTBEAT, Connection
 from brokers.sandbox.table import NO_ROUTE
 from brokers.sandbox.wire import ApiError, Request, Response, invalid, parsed
 from compiled.model import SECOND
-from engine.errors import BusyError, ConnectionFailed
+from engine.errors import BusyError, ConnectionFailed, in_words
 from engine.ports import Failure
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ LONGEST_LINE = 128 * 1024
 """Bytes; a thousand instruments are asked for in one request line."""
 MOST_VISITORS = 100
 """Connections at a time, or half as many as files may be open; beyond them the oldest that has not said who it is makes room."""
+QUIET_SECONDS = 60.0
 ACCEPTED = 10
 """Connections taken in one turn of the loop."""
 IDLE_SECONDS = 60.0
@@ -362,6 +364,22 @@ class Service:
         await socket.close(code=WSCloseCode.GOING_AWAY)
 
 
+def _teller() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    """Return what takes note of what nobody has caught; visitors who cannot be let in are told of in a line a minute."""
+    quiet_until = -math.inf
+
+    def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal quiet_until
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in {errno.EMFILE, errno.ENFILE}:
+            loop.default_exception_handler(context)
+        elif loop.time() >= quiet_until:
+            quiet_until = loop.time() + QUIET_SECONDS
+            LOG.warning("visitors wait: %s", in_words(error))
+
+    return tell
+
+
 def _files() -> int:
     """Return how many files this process may have open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -498,6 +516,7 @@ class Sandbox:
     async def _serve(self, started: Callable[[Endpoint], None] | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
+        self._loop.set_exception_handler(_teller())
         with contextlib.ExitStack() as stack:
             service = self._service(stack)
             self.endpoint = await service.start()

@@ -125,7 +125,7 @@ class Dumps:
             path.parent.mkdir(parents=True, exist_ok=True)
             private.replace(path, gzip.compress(text.encode(), mtime=0))
         except OSError as error:
-            raise OperatorError(f"cannot write {path}: {error.strerror}") from error
+            raise OperatorError(f"cannot write {path}: {in_words(error)}") from error
         return Version(day, number, path)
 
     def _restrictions(self, day: date) -> dict[str, tuple[str, ...]]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from engine.errors import BusyError, ConfigError, ConnectionFailed, OperatorError
+from engine.errors import BusyError, ConfigError, ConnectionFailed, OperatorError, in_words
 from engine.ops.private import TRUSTED
 from engine.ops.reserve import Reserve
 from engine.texts import valid
@@ -138,8 +138,7 @@ class Door:
             raise OperatorError(f"cannot listen at {self._path}: it is a folder; remove it") from None
         except OSError as error:
             listener.close()
-            told = (error.strerror or str(error)).lower()
-            raise OperatorError(f"cannot listen at {self._path}: {told}") from None
+            raise OperatorError(f"cannot listen at {self._path}: {in_words(error)}") from None
         listener.listen(8)
         listener.settimeout(WATCH_S)
         return listener

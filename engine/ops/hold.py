@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import final
 
-from engine.errors import BusyError, OperatorError
+from engine.errors import BusyError, OperatorError, in_words
 from engine.ops.process import Process, this
 
 TRIES, PAUSE_S = 3, 0.02
@@ -37,7 +37,7 @@ class FileHold:
             os.pwrite(self._file, f"{me.pid} {me.start}\n".encode(), 0)
         except OSError as error:
             os.close(self._file)
-            raise OperatorError(f"cannot hold {what}: {(error.strerror or str(error)).lower()}") from error
+            raise OperatorError(f"cannot hold {what}: {in_words(error)}") from error
 
     def _take(self) -> bool:
         """Lock the file; somebody who only looks (`holder`) is out of the way in a moment."""

@@ -8,7 +8,7 @@ import shlex
 import stat
 from pathlib import Path
 
-from engine.errors import OperatorError
+from engine.errors import OperatorError, in_words
 from engine.ops.files import replacing, sync
 
 OTHERS = 0o077
@@ -37,7 +37,7 @@ def settle(folder: Path, mend: str = ELSEWHERE) -> None:
         if loose:
             folder.chmod(0o700)
     except OSError as error:
-        raise OperatorError(f"cannot write in {folder}: {(error.strerror or str(error)).lower()}") from None
+        raise OperatorError(f"cannot write in {folder}: {in_words(error)}") from None
 
 
 def check_writers(folder: Path) -> None:

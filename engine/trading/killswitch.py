@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.errors import OperatorError
+from engine.errors import OperatorError, in_words
 from engine.ops import private
 from engine.ops.files import sync
 from engine.texts import plain, valid
@@ -127,8 +127,7 @@ class KillSwitch:
         if not done:
             raise OperatorError(f"not released: the disk of {self.path.parent} does not answer")
         if isinstance(done[0], OSError):
-            told = (done[0].strerror or str(done[0])).lower()
-            raise OperatorError(f"not released: {done[0].filename or self.path}: {told}")
+            raise OperatorError(f"not released: {done[0].filename or self.path}: {in_words(done[0])}")
         return done[0]
 
     def history(self) -> list[Entry]:
@@ -290,7 +289,7 @@ def _tried(act: Callable[[], None]) -> str:
     try:
         act()
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return in_words(error)
     return ""
 
 

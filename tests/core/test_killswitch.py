@@ -254,9 +254,9 @@ def test_a_full_disk_is_told_is_asked_again_and_takes_no_release(kill, monkeypat
         for name in ("append", "replace"):
             patch.setattr(private, name, full)
         kill.trigger(HALT, "enough", "me")
-        assert (kill.latched, kill.unkept) == (True, "no space left on device")
+        assert (kill.latched, kill.unkept) == (True, "no space left on device: free some space")
         assert list(kill.path.parent.iterdir()) == []
-        with pytest.raises(OperatorError, match=r"^not released: KILL\.log: no space left on device$"):
+        with pytest.raises(OperatorError, match=r"^not released: KILL\.log: no space left on device: free some space$"):
             kill.resume("seen", "me")
         assert kill.latched
     kill.check_file()

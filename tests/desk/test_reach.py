@@ -183,7 +183,7 @@ def test_every_mode_is_latched_before_anything_is_printed(patang, three):
             patang.command("kill"), stdout=full, stderr=subprocess.PIPE, text=True, cwd=patang.home,
             env=patang.environment, check=False,
         )  # fmt: skip
-    assert (done.returncode, done.stderr) == (1, "patang: the output: no space left on device\n")
+    assert (done.returncode, done.stderr) == (1, "patang: the output: no space left on device: free some space\n")
     assert latched(three) == ["live", "paper", "sandbox"]
     assert not (patang.state("live").parent / "instruments" / "KILL").exists(), "no desk's folder"
 

@@ -23,7 +23,7 @@ def test_a_closed_a_full_and_a_broken_output_are_told_in_a_line_or_not_at_all(pa
     assert (closed.returncode, closed.stdout, closed.stderr) == (0, "", "")
     if Path("/dev/full").exists():
         full = shell(patang, "patang config show >/dev/full")
-        assert (full.returncode, full.stderr) == (1, "patang: the output: no space left on device\n")
+        assert (full.returncode, full.stderr) == (1, "patang: the output: no space left on device: free some space\n")
     broken = shell(patang, "set -o pipefail; patang completion bash | true")
     assert (broken.returncode, broken.stderr) == (0, "")
 

@@ -206,7 +206,7 @@ async def test_a_disk_that_refuses_ends_the_download_and_says_where(run, tmp_pat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OperatorError, match=r"progress: No space left"):
+    with pytest.raises(OperatorError, match=r"progress: no space left"):
         await run(Archive(), a_week())
     monkeypatch.undo()
     (tmp_path / "folder").mkdir()

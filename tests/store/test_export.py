@@ -240,7 +240,7 @@ def test_a_missing_or_foreign_database_is_named_and_no_file_is_left(tmp_path):
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(journal, database, tmp_path):
-    with pytest.raises(OperatorError, match=r"cannot write .*No such file"):
+    with pytest.raises(OperatorError, match=r"cannot write .*no such file"):
         export(database, "trades", tmp_path / "missing" / "out.csv", "csv")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(OperatorError, match="cannot write"):

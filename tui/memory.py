@@ -1,0 +1,35 @@
+"""What a command says where the machine has too little memory for it."""
+
+import resource
+from collections.abc import Sequence
+from typing import Final
+
+from engine.errors import OperatorError
+
+MB: Final = 1_000_000
+LEAST: Final = 1_500 * MB
+"""Bytes of address space that a desk and its libraries need; with less, some of these die without a word."""
+SPARING: Final = frozenset({
+    "kill", "stop", "status", "resume", "limits", "order", "modify", "cancel", "reconcile", "config", "completion", "version",
+    "--version", "--help", "-h",
+})  # fmt: skip
+"""Commands that need none of those libraries, above all those that stop a desk."""
+WANTED: Final = "there is not enough memory for it, or no thread: see ulimit -v and -u"
+WORDS: Final = ("cannot allocate memory", "map segment", "can't start new thread")
+
+
+def check(arguments: Sequence[str]) -> None:
+    """Raise `OperatorError` where a command has too small an address space."""
+    command = arguments[0] if arguments else "run"
+    allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if command not in SPARING and allowed != resource.RLIM_INFINITY and allowed < LEAST:
+        raise OperatorError(f"ulimit -v leaves {allowed // MB} MB of address space, {LEAST // MB} are needed: raise it")
+
+
+def wanted(error: BaseException | None) -> bool:
+    """Tell whether something failed for want of memory, or of a thread, whatever was made of that since."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(words in str(error).lower() for words in WORDS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
