@@ -198,7 +198,7 @@ def test_a_latch_that_no_disk_takes_is_no_success(patang, three, monkeypatch):
         done = patang.call("kill", "--json")
     assert done.returncode == 1
     assert [(row["by"], row["error"].partition("; ")[0]) for row in answers(done).values()] == [
-        ([], "the latch is not on disk: no space left on device")
+        ([], "the latch is not on disk: no space left on device: free some space")
     ] * 3
     assert len(done.stderr.splitlines()) == 3
     assert "the live desk of " in done.stderr
