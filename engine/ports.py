@@ -3,7 +3,7 @@
 Everything a port returns is in the core's units: shares, paise, rupees on the grid, nanoseconds UTC.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from compiled.events import GttUpdate, OrderUpdate, Trade
@@ -12,7 +12,7 @@ from compiled.terms import Change
 from engine.errors import OrderRefused, OrderUnknown
 
 if TYPE_CHECKING:
-    from engine.history.series import BarSeries, Ints, StoredSeries
+    from engine.history.series import BarSeries, Floats, Ints, StoredSeries
 
 
 class Clock(Protocol):
@@ -279,6 +279,16 @@ class BarStore(Protocol):
 
     def contents(self) -> "list[StoredSeries]":
         """Return what there is, by version, span and symbol."""
+        ...
+
+    def write_averages(
+        self, symbol: str, span: int, version: str, starts: "Ints", columns: "Mapping[str, Floats]"
+    ) -> None:  # fmt: skip
+        """Store averages of closes by the start of their bar, in place of all there were; NaN is none yet."""
+        ...
+
+    def averages(self, symbol: str, span: int, version: str) -> "tuple[Ints, dict[str, Floats]]":
+        """Return the starts of bars with stored averages, and those by name; nothing where there are none."""
         ...
 
     def fold(self) -> None:

@@ -44,6 +44,9 @@ STORED = "SELECT version, CAST(span AS BIGINT) AS span, symbol, {fields} FROM re
 WAITING = """SELECT version, CAST(span AS BIGINT) AS span, symbol, {fields} FROM (
     SELECT *, row_number() OVER (PARTITION BY version, span, symbol, token, start ORDER BY filename DESC) AS age
     FROM read_parquet([{paths}], hive_partitioning = true, hive_types_autocast = false, filename = true)) WHERE age = 1"""
+AVERAGES = """SELECT version, CAST(span AS BIGINT) AS span, url_decode(parse_filename(filename, true)) AS symbol,
+    CAST(start AS TIMESTAMPTZ) AS start, * EXCLUDE (version, span, start, filename)
+    FROM read_parquet([{paths}], hive_partitioning = true, hive_types_autocast = false, filename = true)"""
 NONE = """SELECT '' AS version, 0::BIGINT AS span, '' AS symbol, 0::BIGINT AS token, now() AS start, 0.0 AS open, 0.0 AS high,
     0.0 AS low, 0.0 AS close, 0::BIGINT AS volume, 0::BIGINT AS ticks WHERE false"""
 """No bars, with the columns of some."""
@@ -101,7 +104,10 @@ def _view(connection: "DuckDBPyConnection", folder: Path) -> list[Path]:
         connection.execute(f"CREATE VIEW bars AS {_bars(stored, waiting)}")
     except duckdb.Error as error:
         raise DataError(f"bars under {folder} cannot be read: {_line(error)}") from None
-    return [*stored, *waiting]
+    made = sorted(folder.glob("averages/version=*/span=*/*.parquet"))
+    if made:
+        connection.execute(f"CREATE VIEW averages AS {AVERAGES.format(paths=', '.join(map(_quoted, made)))}")
+    return [*stored, *waiting, *made]
 
 
 def _table(connection: "DuckDBPyConnection", store: BarStore) -> list[Path]:

@@ -332,6 +332,30 @@ def adjust(
 
 
 @bars.command
+def averages(
+    *,
+    symbols: Symbols = "",
+    version: Version = "",
+    span: Span = 0,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Store the exponential averages (9, 21, 50, 200) of closes beside the bars, as strategies compute them."""
+    from engine.history.averages import averages as made  # noqa: PLC0415
+
+    chosen = _chosen(folder, config, symbols, version, span)
+    rows: list[dict[str, object]] = []
+    for symbol in chosen.symbols:
+        series = chosen.store.columns(symbol, chosen.span, 0, END_OF_TIME, chosen.version)
+        found = made(series.close)
+        chosen.store.write_averages(symbol, chosen.span, chosen.version, series.start, found)
+        rows.append({"symbol": symbol} | {name: round(float(values[-1]), 4) for name, values in found.items()})
+    table(rows, as_json=as_json, summary=f"{len(rows)} symbols of version {chosen.version}, as of the last bar")
+    return DONE
+
+
+@bars.command
 def compact(*, folder: Folder = None, config: ConfigFile = None) -> int:
     """Move what waits in small files into the files of its symbols."""
     store_of(folder, config).fold()

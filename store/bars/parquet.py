@@ -10,7 +10,7 @@ A crash between the two leaves bars in both places, where the same bar replaces 
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import final
@@ -18,12 +18,13 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from compiled.model import Bar
 from engine.errors import DataError, OperatorError
-from engine.history.series import BarSeries, Ints, StoredSeries, from_bars, merge, to_bars
-from engine.market.arrow import of_texts, packed, texts
+from engine.history.series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars
+from engine.market.arrow import of_numbers, of_texts, packed, texts
 from engine.ops.files import replacing, sync
 from store.bars.encoding import ENCODINGS, decode, encode
 
@@ -141,6 +142,28 @@ class ParquetBars:
         low, high = np.searchsorted(found.start, [start, end])
         return found.pick(slice(int(low), int(high)))
 
+    def write_averages(self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]) -> None:
+        """Store averages by the start of their bar, in place of all there were; NaN is none yet."""
+        table = pa.table({"start": of_numbers(starts).cast(pa.timestamp("ns", "UTC"))} | {
+            name: pc.if_else(pc.is_nan(of_numbers(values)), None, of_numbers(values)) for name, values in columns.items()
+        })  # fmt: skip
+        with self._writing():
+            path = self._averages(symbol, span, version)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as fresh:
+                pq.write_table(table, fresh, compression="zstd", use_dictionary=False, write_statistics=["start"])
+
+    def averages(self, symbol: str, span: int, version: str) -> tuple[Ints, dict[str, Floats]]:
+        """Return the starts of bars with stored averages, and those by name; nothing where there are none."""
+        path = self._averages(symbol, span, version)
+        with _speaking(path):
+            if not path.exists():
+                return np.zeros(0, np.int64), {}
+            table = pq.ParquetFile(path).read(use_threads=False)
+        starts = packed(table.column("start").cast(pa.int64()), np.int64)
+        names = table.column_names[1:]
+        return starts, {name: packed(pc.fill_null(table.column(name), np.nan), np.float64) for name in names}
+
     def fold(self) -> None:
         """Move every batch into the files of its symbols: done now and then by itself, and best at the end of a day."""
         with self._writing():
@@ -156,6 +179,15 @@ class ParquetBars:
 
     def _folder(self, version: str, span: int) -> Path:
         return self._root / f"version={quote(version, safe='')}" / f"span={span}"
+
+    def _averages(self, symbol: str, span: int, version: str) -> Path:
+        return (
+            self._root
+            / "averages"
+            / f"version={quote(version, safe='')}"
+            / f"span={span}"
+            / f"{quote(symbol, safe='')}.parquet"
+        )
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

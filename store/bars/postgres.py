@@ -7,8 +7,9 @@ finds it; none stands in the configuration.
 import struct
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import isnan
 from typing import Any, TypeVar, final
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from compiled.model import E4, SECOND, Bar
 from engine.errors import DataError, OperatorError
-from engine.history.series import BarSeries, Ints, StoredSeries, from_bars, merge, to_bars
+from engine.history.series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars
 from store.bars.encoding import GRIDS, to_e4
 from store.bars.postgres_schema import LOCK, Extension, migrate
 
@@ -127,6 +128,42 @@ class PostgresBars:
             ]
 
         return sorted(self._do(there))
+
+    def write_averages(self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]) -> None:
+        """Store the bars of a symbol with their averages in `ohlcv_data`, in place of all there were; NaN is none yet."""
+        series = self.columns(symbol, span, -(2**62), 2**62, version)
+        names = ", ".join(columns)
+        rows = zip(
+            *(each.tolist() for each in (_micros_of(series.start), *series[1:6], *columns.values())), strict=True
+        )
+        if not np.array_equal(series.start, starts):
+            raise DataError(f"the bars of {symbol} have changed since their averages were computed: once more")
+
+        def store(connection: Any) -> None:
+            with connection.transaction():
+                connection.execute("DELETE FROM market_data.ohlcv_data WHERE symbol = %s", (symbol,))
+                into = f'COPY market_data.ohlcv_data (symbol, "timestamp", open, high, low, close, volume, {names}) FROM STDIN'
+                with connection.cursor().copy(into) as copy:
+                    for micros, *values in rows:
+                        stamp = np.datetime64(micros + EPOCH // 1_000, "us")
+                        copy.write_row([symbol, f"{stamp}+00", *(None if isnan(value) else value for value in values)])
+
+        self._do(store)
+
+    def averages(self, symbol: str, span: int, version: str) -> tuple[Ints, dict[str, Floats]]:
+        """Return the starts of bars with stored averages, and those by name; nothing where there are none."""
+        del span, version  # the table holds those of the version they were last made of
+        names = ("ema_9", "ema_21", "ema_50", "ema_200")
+        query = f"""SELECT (extract(epoch FROM "timestamp") * 1000000)::bigint, {", ".join(names)} FROM market_data.ohlcv_data
+            WHERE symbol = %s ORDER BY 1"""  # noqa: S608 - names of our own
+        rows = self._do(lambda connection: connection.execute(query, (symbol,)).fetchall())
+        if not rows:
+            return np.zeros(0, np.int64), {}
+        starts, *columns = zip(*rows, strict=True)
+        return np.array(starts, np.int64) * 1_000, {
+            name: np.array([np.nan if value is None else value for value in column])
+            for name, column in zip(names, columns, strict=True)
+        }
 
     def fold(self) -> None:
         """Do nothing: there are no batches here."""

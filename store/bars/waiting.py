@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import final
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from compiled.model import Bar
 from engine.errors import OperatorError
-from engine.history.series import BarSeries, Ints, StoredSeries, merge, to_bars
+from engine.history.series import BarSeries, Floats, Ints, StoredSeries, merge, to_bars
 from engine.ports import BarStore
 from store.bars.parquet import ParquetBars
 
@@ -73,6 +73,16 @@ class WaitingBars:
         with self._lock:
             there = {each[:3]: each for each in (*self._kept.contents(), *self._server.contents())}
             return sorted(there.values())
+
+    def write_averages(self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]) -> None:
+        """Store averages with the server; they can be made again, and do not wait."""
+        with self._lock:
+            self._server.write_averages(symbol, span, version, starts, columns)
+
+    def averages(self, symbol: str, span: int, version: str) -> tuple[Ints, dict[str, Floats]]:
+        """Return the averages that the server has."""
+        with self._lock:
+            return self._server.averages(symbol, span, version)
 
     def fold(self) -> None:
         """Hand on what waits, if the server is there."""

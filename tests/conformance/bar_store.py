@@ -151,6 +151,20 @@ class BarStoreSuite:
         ]  # fmt: skip
         assert all(isinstance(each, StoredSeries) and each.size > 0 for each in there)
 
+    def test_averages_stand_beside_their_bars_and_replace_what_was_there(self, store):
+        store.write([bar(0), bar(1), bar(2)], {1: "M&M"}, "golden-1")
+        starts = store.starts("M&M", 60, "golden-1")
+        assert store.averages("M&M", 60, "golden-1")[1] == {}
+        for shift in (0.0, 0.25):
+            columns = {f"ema_{period}": np.array([np.nan, 100.05 + shift, 1 / 3]) for period in (9, 21, 50, 200)}
+            store.write_averages("M&M", 60, "golden-1", starts, columns)
+        there, found = store.averages("M&M", 60, "golden-1")
+        assert list(found) == ["ema_9", "ema_21", "ema_50", "ema_200"]
+        assert there.tolist() == starts.tolist()
+        assert np.isnan(found["ema_50"][0])
+        assert found["ema_50"][1:].tolist() == [100.3, 1 / 3]
+        assert store.averages("SBIN", 60, "golden-1")[0].tolist() == []
+
     def test_the_store_agrees_with_a_dictionary(self, store):
         number = iter(range(1_000_000))
 

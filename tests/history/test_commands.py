@@ -171,3 +171,15 @@ def test_a_wrong_question_is_one_line_and_a_code(patang, wrong, tmp_path, histor
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("patang: ")
+
+
+def test_averages_are_stored_and_asked_beside_the_bars(patang, history):
+    ParquetBars(history).write(
+        [Bar(1, OPEN + n * MINUTE, 60, 9.0, 9.0, 9.0, 9.0, 1) for n in range(21)], {1: "M&M"}, "live"
+    )
+    assert patang("averages").returncode == 0
+    query = "SELECT symbol, b.close, ema_9, ema_50 FROM bars b JOIN averages USING (symbol, span, version, start) ORDER BY start DESC LIMIT 1"
+    assert json.loads(patang("sql", query, "--format", "json").stdout) == [
+        {"symbol": "M&M", "close": 9.0, "ema_9": 9.0, "ema_50": None}
+    ]
+    assert [row["symbol"] for row in json.loads(patang("list", "--json").stdout)] == ["M&M"]

@@ -1,0 +1,26 @@
+"""Exponential averages of closes, as strategies compute them, to be stored beside the bars."""
+
+from typing import Final
+
+import numpy as np
+
+from compiled.indicators import EMA
+from engine.history.series import Floats
+
+PERIODS: Final = (9, 21, 50, 200)
+NAMES: Final = tuple(f"ema_{period}" for period in PERIODS)
+
+
+def averages(closes: Floats) -> dict[str, Floats]:
+    """Return the average of each period after each close (₹), NaN before there are enough."""
+    return {name: _average(closes, period) for name, period in zip(NAMES, PERIODS, strict=True)}
+
+
+def _average(closes: Floats, period: int) -> Floats:
+    indicator = EMA(period)
+    found = np.full(len(closes), np.nan)
+    for number, close in enumerate(closes.tolist()):
+        indicator.update(close)
+        if indicator.ready:
+            found[number] = indicator.value
+    return found
