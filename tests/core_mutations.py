@@ -315,6 +315,18 @@ CORE = (
         "what is worth too much is worth little", "compiled/model.py",
         "if not -_MOST < about < _MOST or quantity == 0:", "if quantity == 0:",
     ),
+    Mutant(
+        "a stop that somebody has moved away stands", "compiled/triggers.py",
+        "stands = self.out.yields and float(ladder.sign) * (theirs - ours) >= 0.0", "stands = self.out.yields",
+    ),
+    Mutant(
+        "an intraday stop that somebody has moved away stands", ANSWERS,
+        "stands = self.out.yields and sign * (order.trigger - trigger) >= 0.0", "stands = self.out.yields",
+    ),
+    Mutant(
+        "what was closed on an earlier day is paid once more", ANSWERS,
+        "(carried or order.product is not Product.MIS)", "order.product is not Product.MIS",
+    ),
     Mutant("no freeze quantity, no bound", "compiled/risk.py", "if quantity > ORDER or ", "if "),
     Mutant(
         "a change that nobody has answered does not count", POSITIONS,

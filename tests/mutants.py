@@ -30,7 +30,7 @@ HOURS, MORNING = "tests/core/test_unconfirmed_hours.py", "tests/test_first_trade
 NUMBERS, LACKING = "tests/core/test_bounds.py", "tests/core/test_lacking.py"
 AWAY, CLOCKS = "tests/simulation/test_away.py", "tests/simulation/test_clocks.py"
 DEPOSITORY = "tests/core/test_depository.py"
-DRY = "tests/core/test_dry_run.py"
+DRY, OWNER = "tests/core/test_dry_run.py", "tests/core/test_owner.py"
 NEAREST = {
     "engine/address.py": ["tests/test_address.py"],
     "engine/trading/kept.py": ["tests/core/test_kept_numbers.py"],
@@ -39,7 +39,7 @@ NEAREST = {
     "compiled/risk.py": [NUMBERS],
     "brokers/kite/": ["tests/kite/test_outcomes.py", "tests/kite/test_figures.py"],
     "compiled/adoption.py": [LACKING, "tests/core/test_reconcile_choices.py"],
-    "compiled/answers.py": [NUMBERS, LIES, CORNERS, DRY],
+    "compiled/answers.py": [NUMBERS, LIES, CORNERS, DRY, OWNER],
     "compiled/band.py": [BANDS],
     "compiled/entries.py": [
         NUMBERS,
@@ -58,24 +58,25 @@ NEAREST = {
     "compiled/outbox.py": [BACK_OFF],
     "compiled/positions.py": [NUMBERS, DRY, LIES, CORNERS, LACKING],
     "compiled/protection.py": [LIES, BACK_OFF, HOURS, CORNERS, LACKING],
-    "compiled/triggers.py": [LIES, BACK_OFF, CORNERS, LACKING],
+    "compiled/triggers.py": [LIES, BACK_OFF, CORNERS, LACKING, OWNER],
     "engine/desk.py": ["tests/simulation/test_nights.py"],
     "engine/market/hours.py": [HOURS, "tests/market/test_schedules.py"],
     "engine/ops/private.py": ["tests/core/test_killswitch.py", "tests/core/test_private.py"],
     "engine/ops/process.py": ["tests/core/test_register.py"],
     "engine/trading/backoff.py": [BACK_OFF],
     "engine/trading/bands.py": [BANDS],
-    "engine/trading/books.py": [LIES, CORNERS, "tests/core/test_order_path_gateway.py", AWAY],
-    "engine/trading/differences.py": ["tests/core/test_reconcile.py", LACKING],
+    "engine/trading/books.py": [LIES, CORNERS, "tests/core/test_order_path_gateway.py", AWAY, OWNER],
+    "engine/trading/choices.py": [OWNER],
+    "engine/trading/differences.py": ["tests/core/test_reconcile.py", LACKING, OWNER],
     "engine/trading/durable.py": [CORNERS, "tests/simulation/test_bad_disks.py"],
     "engine/trading/failures.py": ["tests/core/test_failures.py"],
     "engine/trading/gateway.py": ["tests/core/test_order_path_gateway.py", CORNERS, LIES, DEPOSITORY],
     "engine/trading/governor.py": ["tests/core/test_governor.py"],
     "engine/trading/killswitch.py": ["tests/core/test_killswitch.py"],
-    "engine/trading/lookups.py": [LIES],
+    "engine/trading/lookups.py": [LIES, OWNER],
     "engine/trading/loop.py": [LACKING, CLOCKS, AWAY],
-    "engine/trading/pacing.py": ["tests/core/test_order_path_gateway.py", CORNERS],
-    "engine/trading/reconcile.py": ["tests/core/test_reconcile.py"],
+    "engine/trading/pacing.py": ["tests/core/test_order_path_gateway.py", CORNERS, OWNER],
+    "engine/trading/reconcile.py": ["tests/core/test_reconcile.py", OWNER],
     "engine/trading/restore.py": ["tests/core/test_order_path_restart.py", CORNERS, LIES],
     "engine/trading/timekeeper.py": [CLOCKS],
     "engine/trading/warming.py": ["tests/core/test_warming.py"],

@@ -313,6 +313,28 @@ ENGINE = (
         "(Choice.ADOPT,) if _closes(figure + owners, long, short) else ADOPT_OR_IGNORE", "ADOPT_OR_IGNORE",
     ),
     Mutant(
+        "what somebody else trades is compared in its turn", PACING,
+        "self._beside, loop.compare_soon = loop.books.beside, True", "self._beside = loop.books.beside",
+    ),
+    Mutant("what somebody else trades is not counted", BOOKS, "if self._concerns(update))", "if False)"),
+    Mutant(
+        "books that are apart are a difference", DIFFERENCES, "theirs[token, product] - late.get((token, product), 0)",
+        "theirs[token, product]",
+    ),
+    Mutant("shares behind an undecided trade are there", RECONCILE, ", *self._covered]", "]"),
+    Mutant("what the order book shows is looked at twice", RECONCILE, "if at_once or each.witnessed or", "if at_once or"),
+    Mutant(
+        "a GTT of the owner's is ignored until he changes it", RECONCILE, "difference.kind is Kind.GTT:", "False:"
+    ),
+    Mutant(
+        "the same decision twice takes what is ignored", "engine/trading/choices.py",
+        "if not difference.figure and self.kernel.out.now <", "if False and self.kernel.out.now <",
+    ),
+    Mutant(
+        "a GTT that is changed before it is listed is somebody else's", LOOKUPS,
+        "else self._remade(update, gtt, listed)", "else False",
+    ),
+    Mutant(
         "what was seen once counts as compared", "engine/trading/loop.py",
         "kernel.blind and not self.reconciler.fresh", "kernel.blind",
     ),

@@ -458,6 +458,8 @@ def _funds(kernel: Kernel, books: Snapshot, bound: int) -> Iterator[Difference]:
     now = kernel.out.now
     if any(update.status in LIVE or (update.filled and now - update.ts < LATE) for update in books.orders):
         return
+    if any(update.tag in kernel.out.by_tag and _booked(kernel, update) < update.filled for update in books.orders):
+        return  # an order of ours whose id no answer has told: its cash has moved, and its trades are not taken in yet
     ledger = kernel.ledger
     least = most = int(ledger.cash + ledger.charges)
     for ladder in kernel.ladders.values():
@@ -471,6 +473,12 @@ def _funds(kernel: Kernel, books: Snapshot, bound: int) -> Iterator[Difference]:
     if abs(figure) > bound:
         theirs, ours = f"₹{books.funds / 100:.2f}", f"₹{(least if figure < 0 else most) / 100:.2f}"
         yield Difference("funds", Kind.FUNDS, 0, "", "", figure, theirs, ours, ADOPT_OR_IGNORE)
+
+
+def _booked(kernel: Kernel, update: OrderUpdate) -> int:
+    """Return the shares of an order that we have booked, none where it is not known by its id."""
+    order = kernel.out.by_order_id.get(update.order_id)
+    return 0 if order is None else int(order.traded)
 
 
 def symbol_of(kernel: Kernel, token: int, otherwise: str) -> str:

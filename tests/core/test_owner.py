@@ -1,5 +1,8 @@
 """The owner acts beside the desk: what he has just taken counts at once, what he has changed is told, what is his stays so."""
 
+import asyncio
+from types import SimpleNamespace
+
 import pytest
 
 from compiled.events import (
@@ -19,9 +22,12 @@ from compiled.events import (
 )
 from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, Product, Side
 from engine.ports import BrokerHolding, BrokerPosition
+from engine.trading.books import Books
 from engine.trading.differences import LATE, Kind, sides
+from engine.trading.pacing import Watch
 from tests.core.books import CASH, Desk
-from tests.core.scripted import CANBK, Scene, only, some
+from tests.core.scripted import BEL, CANBK, STRANGER, Scene, only, some
+from tests.core.test_order_path_gateway import Looked
 
 LACKS = (CANBK, Product.CNC, Side.BUY)
 
@@ -81,6 +87,44 @@ def test_positions_that_lag_behind_an_order_of_somebody_else_hide_nothing(desk):
     assert desk.look()[0] == ("CANBK:CNC", Kind.MISSING, -100)
 
 
+def test_what_somebody_else_trades_of_what_we_hold_has_the_books_compared_at_once_and_once_a_second():
+    async def story():
+        loop, compared = Looked(0), []
+
+        async def compare():
+            compared.append(loop.clock.now() // (SECOND // 10))
+            return 0
+
+        loop.gateway.lookups = SimpleNamespace(seeking=False)
+        loop.reconciler, loop.differences = SimpleNamespace(look=compare, open=()), ()
+        watch = Watch(loop, 1_000 * SECOND, 1_000 * SECOND)
+        for tenth in range(1, 40):
+            loop.beside += 5 * (tenth in {4, 6, 8, 30})
+            loop.clock.set(tenth * SECOND // 10)
+            watch.start_if_due(loop.clock.now())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert compared == [4, 14, 30]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("token", "tag", "counts"), [(CANBK, "", 7), (BEL, "", 0), (STRANGER, "", 7), (CANBK, "T1", 0)]
+)
+def test_of_what_others_trade_counts_what_we_hold_and_what_may_be_another_listing_of_it(desk, token, tag, counts):
+    desk.hold()
+    known = OrderUpdate(desk.scene.now, "X1", tag or "", token, Side.SELL, OrderStatus.COMPLETE, 7, 7)
+    if tag:
+        known.tag = next(iter(desk.scene.kernel.out.by_tag))
+    desk.books.at["orders"] = [known]
+    lookups = SimpleNamespace(wants_gtts=False, rest=None, resolve=lambda *_: None, proves=lambda _: False)
+    gateway = SimpleNamespace(moves=0, proven=lambda *_: None, lookups=lookups, clock=desk.clock, touched={})
+    books = Books(desk.scene.kernel, desk.books, gateway, lambda _: None)
+    asyncio.run(books.look())
+    assert books.beside == counts
+
+
 # books that are apart
 
 
@@ -131,6 +175,14 @@ def test_cash_says_nothing_while_a_trade_is_fresh(desk):
     desk.books.cash = CASH
     assert desk.look(10) == []
     assert desk.look(10) == [("funds", Kind.FUNDS, 100 * 10_000)]
+
+
+def test_cash_says_nothing_of_an_order_of_ours_whose_id_no_answer_has_told(desk):
+    order = desk.scene.enter(100)
+    old = desk.scene.now - 60 * SECOND
+    desk.books.at["orders"] = [row(desk, "B1", Side.BUY, 100, tag=order.tag, ts=old)]
+    desk.books.cash = CASH - 100 * 10_000
+    assert "funds" not in [key for key, _, _ in desk.look(3)]
 
 
 # whose shares they are

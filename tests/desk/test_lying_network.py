@@ -154,7 +154,7 @@ class Sight:
 
     def at_peace(self):
         now = status(self._patang)
-        return now and now["naked"] == 0 and now["state"] == "running" and not now["differences"]
+        return now and now["naked"] == 0 and now["state"] == "running" and not self.told("difference")
 
 
 def test_what_a_proxy_makes_of_orders_ends_in_the_same_books(patang, exchange, between, desk):
