@@ -366,6 +366,7 @@ def test_of_two_intraday_stops_the_tighter_stands_and_is_told(scene, side, trigg
     assert text.startswith(
         f"stop order G1 was changed by somebody else: {name} {quantity} at {trigger:.2f} instead of {name} 100 at {ours:.2f}; "
     )
+    assert text.endswith("ours is put back") is (asked is not None and asked[0] > 0.0)
 
 
 def test_an_intraday_stop_that_somebody_cancels_is_told_and_placed_again(scene):

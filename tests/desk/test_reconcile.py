@@ -373,3 +373,28 @@ def test_shares_that_lack_their_authorisation_count_as_unprotected_and_are_not_o
     assert answer.status_code == 200
     wait_for(lambda: there.held("INFY") == 0, "they are sold as soon as they may be")
     wait_for(lambda: there.desk.board.header.naked == 0, "nothing is bare")
+
+
+def test_what_the_owner_closes_in_his_app_loses_its_stop_long_before_the_next_comparison_is_due(world):
+    there = world()
+    there.config = there.config.replace("positions_every_s = 5", "positions_every_s = 3600")
+    there.open()
+    ticket = json.dumps({"symbol": "INFY", "side": "BUY", "quantity": 10, "product": "MIS", "stop": 2.0})
+
+    def ordered():
+        number = there.desk.submit("order", 0, ticket)
+        return wait_for(lambda: there.desk.answer(number), "the order is answered").startswith("done")
+
+    def stops():
+        return [each["quantity"] for each in there.kite.orders() if each["status"] == "TRIGGER PENDING"]
+
+    wait_for(ordered, "INFY has a price")
+    wait_for(lambda: stops() == [10], "the stop waits")
+    there.buy("INFY", 10, "MIS", side="SELL")
+    [row] = there.differences("INFY:MIS")
+    assert (row.kind, row.choices) == ("missing", ("adopt",))
+    wait_for(lambda: stops() == [], "the stop is taken back")
+    assert there.desk.board.header.naked == 0
+    assert there.reconcile("INFY:MIS", "adopt") == 0
+    there.clean()
+    assert there.held("INFY") == 0

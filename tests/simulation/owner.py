@@ -92,10 +92,12 @@ class Owner:
         self.his[at] = his + side * (own - back)
         self.owed[at] = owed + side * (quantity - own + back)
 
-    def written_off(self, at, quantity):
-        """Take note that the desk counts on so many shares no more."""
+    def written_off(self, at, side, quantity):
+        """Take note that the desk counts no more on so many shares of this side: what he does not owe of them is his."""
         owed = self.owed.get(at, 0)
-        self.owed[at] = max(0, owed - quantity) if owed > 0 else min(0, owed + quantity)
+        paid = min(quantity, abs(owed)) if side * owed < 0 else 0
+        self.owed[at] = owed + side * paid
+        self.his[at] = self.his.get(at, 0) + side * (quantity - paid)
 
     def _acts(self, at, seconds):
         self.acted[at] = max(self.acted.get(at, 0.0), self._world.loop.seconds + seconds)
@@ -310,11 +312,21 @@ class Knowing(Operator):
             return
         listing = self._world.exchange.listings["NSE:" + row.symbol]
         at = int(listing.instrument.token), row.key.rpartition(":")[2]
-        choice = self._choice(row, at, desk)
+        held = self._held(desk, at)
+        choice = self._choice(row, at, held)
         words = f"{row.key} {choice}" + (" whim" if choice == "assign" else "")
-        self._ask("reconcile", words, lambda told: self._told(at, told))
+        self._ask("reconcile", words, lambda told: self._told(at, 1 if held > 0 else -1, told))
 
-    def _choice(self, row, at, desk):
+    def _held(self, desk, at):
+        """Return the shares that the desk believes it holds."""
+        return sum(
+            int(ladder.sign * rung.quantity)
+            for ladder in desk.kernel.ladders.values()
+            if (int(ladder.instrument.token), ladder.plan.product.name) == at
+            for rung in ladder.rungs
+        )
+
+    def _choice(self, row, at, held):
         """Return what to do about shares: what is the owner's is ignored, what is missing of ours written off."""
         able = [choice for choice in row.choices if choice != "ignore"]
         if "ignore" not in row.choices:
@@ -323,19 +335,13 @@ class Knowing(Operator):
             return self._rng.choice(["ignore", "ignore", *able])
         owner = self._owner
         ours = owner.there(at) - owner.his.get(at, 0)
-        held = sum(
-            int(ladder.sign * rung.quantity)
-            for ladder in desk.kernel.ladders.values()
-            if (int(ladder.instrument.token), ladder.plan.product.name) == at
-            for rung in ladder.rungs
-        )
         return "ignore" if ours == held else "adopt"
 
-    def _told(self, at, told):
+    def _told(self, at, side, told):
         if taken := re.match(r"done: (?:leaving )?(-?\d+) \S+ (?:to |at the market)", told):
             self._owner.his[at] = self._owner.his.get(at, 0) - int(taken[1])
         elif gone := re.match(r"done: (\d+) \S+ written off", told):
-            self._owner.written_off(at, int(gone[1]))
+            self._owner.written_off(at, side, int(gone[1]))
 
 
 class Beside(Weather):
