@@ -115,12 +115,12 @@ def rupees(amount: i64) -> str:
 def explain(
     reason: Reason, instrument: Instrument, decision: Decision, limits: Limits, usage: Usage, silent: i64
 ) -> str:
-    """Return the figure and the limit behind a refusal; `silent` is the ns since the instrument was heard."""
+    """Return the figure and the limit behind a refusal; `silent` is the ns since the instrument was heard, -1 for never."""
     value = paise(decision.price, decision.quantity)
     if reason is Reason.STALE_DATA:
-        if decision.price > 0.0 and silent <= limits.stale_after:  # the feed is lost, or nothing has traded yet
+        if decision.price > 0.0 and 0 <= silent <= limits.stale_after:  # the feed is lost, or nothing has traded yet
             return ""
-        heard = f"last heard {silent // SECOND} s ago" if decision.price > 0.0 else "never heard"
+        heard = f"last heard {silent // SECOND} s ago" if decision.price > 0.0 and silent >= 0 else "never heard"
         return f"{heard}, the limit is {limits.stale_after // SECOND} s"
     if reason is Reason.SIZE_ZERO:
         risked = f", {rupees(decision.risk)} at risk" if decision.risk > 0 else ""

@@ -164,7 +164,7 @@ class Entries(Adoptions):
         return Reason.OK
 
     def _explained(self, market: Market, ladder: Ladder, decision: Decision, reason: Reason) -> str:
-        silent = self.out.now - market.heard
+        silent: i64 = self.out.now - market.heard if market.heard > 0 else -1
         return explain(reason, market.instrument, decision, self.limits, self._usage(ladder), silent)
 
     def figures(self, market: Market, ladder: Ladder, reason: Reason) -> str:

@@ -6,11 +6,11 @@ import pytest
 
 from compiled.events import CancelOrder, LimitChange
 from compiled.ladder import LadderPlan, RungPlan
-from compiled.model import MINUTE, SECOND, Instrument, Side
+from compiled.model import MINUTE, SECOND, Bar, Instrument, Side
 from compiled.risk import Limits, Reason, size_of
 from engine.errors import ConfigError
 from engine.trading import limits
-from tests.core.scripted import BEL, CANBK, Scene, some
+from tests.core.scripted import BEL, CANBK, OPEN, Scene, some
 
 SHARE = Instrument(1, "NSE", "SHARE", 0.05)
 LOTS = Instrument(2, "NFO", "FUTURE", 0.05, 50)
@@ -69,6 +69,16 @@ def test_the_positions_of_one_instrument_have_a_limit_of_their_own():
     assert ask(scene, 15) is Reason.OK
     assert ask(scene, 16, BEL) is Reason.SYMBOL_EXPOSURE
     assert scene.kernel.decisions.fresh[-1].detail == "₹0.00 + ₹1600.00 is above ₹1500.00"
+
+
+def test_an_instrument_that_has_a_history_and_no_tick_yet_was_never_heard():
+    scene = Scene(quoted=False)
+    scene.kernel.warm([Bar(CANBK, OPEN - MINUTE, 60, 99.0, 101.0, 99.0, 100.0, 10)])
+    scene.script.todo.append(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=1))
+    scene.tick(100.0, BEL)
+    decision = scene.kernel.decisions.fresh[-1]
+    assert (decision.verdict, decision.price) == (Reason.STALE_DATA, 100.0)
+    assert decision.detail == f"never heard, the limit is {Limits().stale_after // SECOND} s"
 
 
 # after

@@ -15,6 +15,7 @@ from store.trace import trace, why
 from tests.desk.support import get, rows, wait_for
 from tui import launch
 from tui.cli import call
+from tui.confirmation import _agree_rupees
 from tui.station import Run
 
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -75,16 +76,21 @@ class Typed(io.StringIO):
         return True
 
 
+@pytest.mark.parametrize("typed", ["10000", "10,000.00", "₹10,000", " ₹ 10,000.0 ", "Rs. 10000"])
+def test_the_limit_is_taken_as_it_is_shown(typed):
+    _agree_rupees(typed, 10_000)
+
+
 @pytest.mark.parametrize(
-    ("typed", "why"),
-    [
-        *((f"{{user}}\n{limit}\n", "") for limit in ("10000", "10,000.00", "₹10,000", "Rs. 10000.0")),
-        *(
-            (f"{{user}}\n{limit}\n", r"the limit is 10,000\.00, not")
-            for limit in ("900", "10,000.50", "1_0000", "-10000", "")
-        ),
-        ("{user}\n", "typed"),
-    ],
+    "typed", ["900", "10,000.50", "1_0000", "-10000", "", "₹", "\u0661\u0660\u0660\u0660\u0660", "1e4"]
+)
+def test_any_other_limit_is_refused(typed):
+    with pytest.raises(OperatorError, match=r"the limit is 10,000\.00, not"):
+        _agree_rupees(typed, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"), [("{user}\n₹10,000\n", ""), ("{user}\n900\n", "limit"), ("{user}\n", "typed")]
 )
 def test_at_a_terminal_the_account_and_the_loss_limit_are_typed(station, kite_like, monkeypatch, typed, why):
     kite = kite_like(speed=None, symbols=NAMES)
