@@ -43,7 +43,7 @@ def check_settings(config: Config) -> None:
 
 
 def check_symbols(station: Station) -> str:
-    """Check every symbol that is named against what is listed; return what was not, and why.
+    """Check every symbol that is named against what is listed; return what was not as it ought to be, and why.
 
     The embedded exchange is asked as it would be started; a broker is asked for its list, which needs no session, and
     where it does not answer the last one kept is looked into. Raises `OperatorError`.
@@ -53,16 +53,17 @@ def check_symbols(station: Station) -> str:
         check_listed(config, listed_by(station), station.run.symbols)
         return ""
     try:
-        listed, day = asyncio.run(_listed_at(config)), ""
+        listed, day, left = asyncio.run(_listed_at(config)), "", ""
     except PatangError as error:
         listed, day = _kept(config)
         if not listed:
             return f"symbols were not checked: {error}"
+        left = f"symbols were checked by the list of {day}: {error}"
     try:
         check_listed(config, listed, station.run.symbols)
     except DataError as error:
         raise DataError(f"{error} (by the list of {day}; the start asks the broker)" if day else str(error)) from None
-    return ""
+    return left
 
 
 def check_listed(config: Config, listed: Sequence[Instrument], only: Sequence[str] = ()) -> None:

@@ -197,3 +197,6 @@ def test_symbols_at_a_broker_that_is_away_are_checked_by_the_last_list_that_was_
     assert one_line(patang.call("config", "check"), 2) == (
         "patang: no such symbol on NSE: NOSUCH (by the list of 2026-11-20; the start asks the broker)"
     )  # fmt: skip
+    file = patang.home / "config.toml"
+    file.write_text(file.read_text().replace(', "NOSUCH"', ""))
+    assert "right; symbols were checked by the list of 2026-11-20: " in patang.call("config", "check").stderr
