@@ -17,9 +17,11 @@ from engine.market import charges
 from engine.market.calendar import Calendar
 from engine.ops import logs
 from engine.ops.control import Door, socket_path
+from engine.ops.frozen import Frozen, found
 from engine.ops.watchdog import Watchdog
 from engine.ports import BarStore
 from engine.trading.governor import Rates
+from engine.trading.killswitch import HALT
 from engine.trading.lookups import Patience
 from engine.trading.reconcile import Terms
 from engine.trading.warming import Stored
@@ -84,8 +86,11 @@ def wire(station: Station) -> Desk:
 
     if journal.remark:
         tell(journal.remark)
+    frozen = _unfreezing(station, tell)
+    station.closers.append(frozen.close)
     watchdog = Watchdog(
-        config.watchdog, station.board, station.kill, station.state, tell, station.fail, paced=lockstep, engine=desk
+        config.watchdog, station.board, station.kill, station.state, tell, station.fail, paced=lockstep, engine=desk,
+        wind=frozen.wind,
     )  # fmt: skip
     station.closers.append(watchdog.close)
     station.release()
@@ -95,6 +100,20 @@ def wire(station: Station) -> Desk:
 
 
 # files
+
+
+def _unfreezing(station: Station, tell: Callable[[str], None]) -> Frozen:
+    """Return what ends a process that native code holds for ever; latch and tell where the one before was ended so."""
+    try:
+        record = found(station.state)
+        if record:
+            logs.log_alarm(record)
+            text = "native code of a strategy held the desk before, and it was ended: patang.log tells where"
+            station.kill.trigger(HALT, text, "watchdog")
+            tell(f"{text}; take that strategy out, then resume")
+        return Frozen(station.state)
+    except OSError as error:
+        raise OperatorError(f"cannot write in {station.state}: {in_words(error)}") from None
 
 
 def _salt(journal: SqliteJournal) -> str:

@@ -75,12 +75,13 @@ class Watchdog:
     """Looks four times a second until closed; `tell` takes one line for the operator, `failure` hears if it dies.
 
     `paced`: the exchange waits for the desk, so that neither heartbeat nor silence mean anything. Without an `engine` no
-    strategy is looked at.
+    strategy is looked at. `wind` is called at every turn.
     """
 
     def __init__(
         self, bounds: Bounds, board: Board, kill: KillSwitch, folder: Path, tell: Callable[[str], None],
         failure: Failure, *, paced: bool = False, sources: Sources | None = None, engine: Engine | None = None,
+        wind: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._bounds = bounds
         self._board = board
@@ -92,6 +93,7 @@ class Watchdog:
         self._sources = sources or Sources()
         self._offset = self._began = self._sources.wall() - self._sources.monotonic()
         self._engine = engine
+        self._wind = wind
         self._hung = HungStrategies(bounds.engine_s)
         self._told: set[str] = set()
         self._closing = threading.Event()
@@ -109,6 +111,7 @@ class Watchdog:
     def _main(self) -> None:
         try:
             while not self._closing.wait(EVERY_S):
+                self._wind()
                 self.look()
         except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
             self._failure("watchdog", error)

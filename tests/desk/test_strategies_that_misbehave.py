@@ -1,5 +1,7 @@
 """A whole desk with a strategy that leaves, or never comes back; and an engine that ends unasked."""
 
+import signal
+import subprocess
 import sys
 import time
 
@@ -7,6 +9,7 @@ import pytest
 
 from compiled.model import Side
 from compiled.strategy import Strategy
+from engine.ops import frozen
 from tests.desk.support import wait_for
 from tui.launch import FAILED, report
 from tui.station import Run
@@ -93,3 +96,51 @@ def test_an_engine_that_ends_unasked_latches_tells_and_fails(running, error, cap
     assert [name for name, _ in made.failures] == ["engine"]
     assert report(made, made.desk, interrupted=False, as_json=False, screen=False) == FAILED
     assert "the engine died" in capsys.readouterr().err
+
+
+HELD = """
+import re, sys, threading, time
+from pathlib import Path
+from engine.ops import frozen
+
+frozen.CPU_S = 0.3
+made = frozen.Frozen(Path(sys.argv[1]))
+
+def watch():
+    while True:
+        made.wind()
+        time.sleep(0.01)
+
+threading.Thread(target=watch, daemon=True).start()
+while time.process_time() < 0.6:
+    pass  # Python's own code lets others run
+
+def native():
+    re.match("(a+)+$", "a" * 60 + "b")
+
+{deed}
+"""
+
+
+def held(folder, deed):
+    return subprocess.run([sys.executable, "-c", HELD.format(deed=deed), folder], check=False, timeout=60).returncode
+
+
+def test_a_process_held_by_native_code_is_ended_and_leaves_on_record_where(tmp_path):
+    assert held(tmp_path, "native()") == -signal.SIGPROF
+    assert "in native" in frozen.found(tmp_path)
+
+
+def test_a_process_whose_threads_come_to_their_turns_goes_on(tmp_path):
+    assert held(tmp_path, "made.close()") == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_desk_that_finds_such_a_record_opens_latched_and_says_why(station):
+    made = station(Run(speed=1.0, start="10:00", symbols=("INFY",)))
+    made.state.mkdir(mode=0o700, parents=True)
+    (made.state / frozen.NAME).write_text("in on_tick")
+    made.open()
+    assert "native code" in made.kill.latch.reason
+    wait_for(lambda: "native code" in alarms(made), "it is told")
+    assert frozen.found(made.state) == "", "the record is told once"

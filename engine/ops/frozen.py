@@ -1,0 +1,43 @@
+"""The end of a process whose interpreter is held by native code that never returns.
+
+No thread of Python's runs then, not even the watchdog, and no signal is heard. A timer of the kernel needs no interpreter: it
+counts the processor time since the watchdog last wound it, has every thread's place written down, and ends the process.
+A desk that finds such a record opens latched.
+"""
+
+import contextlib
+import faulthandler
+import signal
+from pathlib import Path
+from typing import Final
+
+NAME: Final = "frozen"
+CPU_S: Final = 30.0
+"""Seconds of processor time without a turn of the watchdog; sleep, SIGSTOP and a suspended machine count for nothing."""
+
+
+def found(folder: Path) -> str:
+    """Return what a process that was ended so has left in its state folder; raise `OSError` where it cannot be read."""
+    with contextlib.suppress(FileNotFoundError):
+        return (folder / NAME).read_text(encoding="utf-8", errors="replace")
+    return ""
+
+
+class Frozen:
+    """Ends the process where the timer runs out; the record lies in a state folder. Raises `OSError`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+        self._file = self._path.open("wb", buffering=0)
+        faulthandler.register(signal.SIGPROF, self._file, chain=True)
+
+    def wind(self) -> None:
+        """Give the process its time anew."""
+        signal.setitimer(signal.ITIMER_PROF, CPU_S)
+
+    def close(self) -> None:
+        """Stop the timer and leave no record."""
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        faulthandler.unregister(signal.SIGPROF)
+        self._file.close()
+        self._path.unlink(missing_ok=True)
