@@ -124,16 +124,27 @@ def test_one_cut_at_any_length_is_refused(copy, ear):
     SqliteJournal(copy, ear).close()
 
 
-def test_a_command_says_it_in_one_line_with_code_two(copy, capfd, tmp_path):
-    (tmp_path / "config.toml").write_text("")
-    for name in ("empty", "another program's"):
-        DAMAGES[name][0](copy)
-        for command in (["export", "trades"], ["trace", "D1"], ["tax", "--fy", "2026-27"]):
-            code = call([*command, "--database", str(copy), "--config", str(tmp_path / "config.toml")])
-            said = capfd.readouterr()
-            assert (code, said.err.count("\n"), said.out) == (2, 1, ""), said
-            assert DAMAGES[name][1] in said.err
-        shutil.rmtree(copy.parent / "desk.db", ignore_errors=True)
+READING = (["export", "trades"], ["export", "positions", "--format", "json"], ["trace", "D1"], ["trace", "--why", "INFY"],
+           ["tax", "--fy", "2026-27"], ["shadow"])  # fmt: skip
+OF_A_DESK = (["status"], ["reconcile"], ["limits"])
+
+
+@pytest.mark.parametrize("name", [name for name, (_, words) in DAMAGES.items() if words])
+def test_every_command_says_it_in_one_line_with_code_two(copy, capfd, tmp_path, monkeypatch, name):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "own"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "")
+    config = tmp_path / "config.toml"
+    config.write_text(f"[store]\ndatabase = '{copy}'\n")
+    DAMAGES[name][0](copy)
+    for command in READING:
+        code = call([*command, "--config", str(config)])
+        said = capfd.readouterr()
+        lines = [line for line in said.err.splitlines() if line.startswith("patang: ")]
+        assert (code, len(lines), said.out) == (2, 1, ""), (command, said)
+        assert DAMAGES[name][1] in lines[0]
+    for command in OF_A_DESK:
+        assert call([*command, "--config", str(config)]) == 3, "they ask the desk, and need no database"
+        assert "no desk is running" in capfd.readouterr().err
 
 
 def test_one_that_may_not_be_written_is_read_and_not_opened_by_a_desk(copy, ear, monkeypatch):
@@ -170,18 +181,37 @@ def test_the_last_run_is_not_looked_for_elsewhere_when_its_database_is_gone(copy
 PROGRAM = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from tests.store.test_whole import written
-written(Path(sys.argv[1]), print, 400)
+from store.sqlite import SqliteJournal
+
+async def write():
+    for seq in range(21, 401):
+        journal.append("events", {"seq": seq, "ts": seq, "level": "info", "name": "x", "text": "x" * 500})
+    await journal.commit()
+
+journal = SqliteJournal(Path(sys.argv[1]), print)
+asyncio.run(write())
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+def crashed(path):
+    """Have a process write rows and be killed."""
+    assert subprocess.run([sys.executable, "-c", PROGRAM, str(path)], check=False).returncode == -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory):
+    """What a desk leaves that was killed on its second day, its last rows in the log."""
+    folder = tmp_path_factory.mktemp("left")
+    written(folder / "desk.db", pytest.fail, 20).close()
+    crashed(folder / "desk.db")
+    return folder
+
+
 @pytest.mark.parametrize("damage", [None, "shm", "gone", "empty", "cut", "half"])
-def test_what_a_crash_left_in_the_log_is_there_and_what_was_taken_of_it_is_told(tmp_path, ear, damage):
-    path = tmp_path / "desk.db"
-    written(path, ear, 20).close()
-    done = subprocess.run([sys.executable, "-c", PROGRAM, str(path)], check=False)
-    assert done.returncode == -signal.SIGKILL
+def test_what_a_crash_left_in_the_log_is_there_and_what_was_taken_of_it_is_told(left, tmp_path, ear, damage):
+    shutil.copytree(left, tmp_path / "state")
+    path = tmp_path / "state" / "desk.db"
     log = whole.log_of(path)
     size = log.stat().st_size
     if damage == "shm":
@@ -205,7 +235,6 @@ def test_what_a_crash_left_in_the_log_is_there_and_what_was_taken_of_it_is_told(
 
 def test_a_database_all_of_whose_rows_were_in_a_log_that_is_gone_is_not_opened_as_new(tmp_path, ear):
     path = tmp_path / "desk.db"
-    done = subprocess.run([sys.executable, "-c", PROGRAM, str(path)], check=False)
-    assert done.returncode == -signal.SIGKILL
+    crashed(path)
     whole.log_of(path).unlink()
     assert "holds nothing, " + LOST in refused(lambda: SqliteJournal(path, ear))
