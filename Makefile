@@ -63,6 +63,7 @@ soak: setup native  ## the long proofs
 peers: setup native  ## the tests against a real Chromium and a real Postgres, which are installed where there is none
 	@sh .ci/browser
 	@sh .ci/postgres
+	@sh .ci/timescale
 	@PYTHONPATH=build/native:. $(BIN)/pytest -m peers tests/peers
 
 bench: setup native .venv-bench/.ready  ## measure against the peers, into docs/benchmarks.md (ARGS=--quick: a minute)
