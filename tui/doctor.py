@@ -60,12 +60,31 @@ def doctor(file: Path | None, static_ip: str, *, as_json: bool) -> int:
             *beforehand(config, place, clock_at(place.rest).now()),
             *asyncio.run(_examine(config, place, registered)),
         ]
+    if config.store.backend == "postgres":
+        checks.append(_bars(config))
     if as_json:
         report = {"state": ops.worst(checks), "checks": [check._asdict() for check in checks]}
         sys.stdout.write(json.dumps(report) + "\n")
     else:
         sys.stdout.write("".join(f"{plain(line)}\n" for line in ops.lines(checks)))
     return FAILED if ops.worst(checks) == ops.FAIL else DONE
+
+
+def _bars(config: Config) -> ops.Check:
+    """Look whether the server of the bars is there; the desk trades without it."""
+    from store.bars.postgres import PostgresBars  # noqa: PLC0415
+    from tui.shelves import target  # noqa: PLC0415
+
+    try:
+        store = PostgresBars(target(config))
+        try:
+            return ops.Check("bars", ops.OK, store.describe())
+        finally:
+            store.close()
+    except PatangError as error:
+        return ops.Check(
+            "bars", ops.WARN, str(error), "start the server, or mend store.dsn: until then bars wait on this disk"
+        )
 
 
 @contextmanager

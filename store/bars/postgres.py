@@ -168,6 +168,13 @@ class PostgresBars:
     def fold(self) -> None:
         """Do nothing: there are no batches here."""
 
+    def describe(self) -> str:
+        """Return which server it is, and what there is of TimescaleDB."""
+        version = self._do(lambda connection: connection.info.parameter_status("server_version"))
+        extension = self.extension
+        timescale = f"TimescaleDB {extension.version}" if extension.version else "no TimescaleDB: tables by month"
+        return f"Postgres {version}, {timescale}{'' if not extension.version or extension.compresses else ', without compression'}"
+
     def close(self) -> None:
         """Let go of the connection."""
         with self._lock:

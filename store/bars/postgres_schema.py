@@ -20,11 +20,6 @@ CREATE TABLE market_data.series (
     UNIQUE (version, span, symbol)
 );
 COMMENT ON COLUMN market_data.series.span IS 'seconds';
-CREATE TABLE market_data.instruments (
-    day date NOT NULL, exchange text NOT NULL, symbol text NOT NULL, token bigint NOT NULL, name text NOT NULL,
-    kind text NOT NULL, expiry date, strike double precision NOT NULL, tick double precision NOT NULL, lot integer NOT NULL,
-    PRIMARY KEY (day, exchange, symbol)
-);
 """
 BARS = """
 CREATE TABLE market_data.bars (

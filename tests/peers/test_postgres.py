@@ -194,3 +194,27 @@ def test_a_server_that_goes_away_and_comes_back_gets_what_waited(server, store, 
     waiting.write([bar(3)], {1: "INFY"}, "live")
     assert fields(store.read("INFY", 60, 0, FOREVER, "live")) == fields([bar(minute) for minute in range(4)])
     assert [text.partition(":")[0] for text in told] == ["bars in Postgres", "the store of bars is back"]
+
+
+def test_the_doctor_says_which_server_it_is_and_warns_where_there_is_none(database, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for target, state, says in (
+        (database, "ok", "no TimescaleDB"),
+        ("host=127.0.0.1 port=1 dbname=x", "warn", "refused"),
+    ):
+        (tmp_path / "config.toml").write_text(f'[store]\nbackend = "postgres"\ndsn = "{target}"\n')
+        (tmp_path / "config.toml").chmod(0o600)
+        call(["doctor", "--json"])
+        (check,) = [each for each in json.loads(capfd.readouterr().out)["checks"] if each["name"] == "bars"]
+        assert check["state"] == state
+        assert says in check["text"]
+
+
+def test_a_password_in_the_configuration_is_refused(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    for target in ("host=db password=x", "postgresql://desk:x@db/patang"):
+        (tmp_path / "config.toml").write_text(f'[store]\nbackend = "postgres"\ndsn = "{target}"\n')
+        (tmp_path / "config.toml").chmod(0o600)
+        assert call(["bars", "list"]) == 2
+        assert "store.dsn holds a password: put it into ~/.pgpass" in capfd.readouterr().err
