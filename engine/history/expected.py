@@ -49,6 +49,7 @@ class ExpectedBars:
     def __init__(self, calendar: Calendar, exchange: str = "NSE", kind: str = "EQ") -> None:
         self._calendar, self._exchange, self._kind = calendar, exchange, kind
         self._days: dict[tuple[date, int], tuple[list[int], list[int]] | None] = {}
+        self._ranges: dict[tuple[date, date, int], Expected] = {}
 
     def on(self, day: date, span: int) -> tuple[list[int], list[int]] | None:
         """Return the day's starts, and those only some instruments have; None where the hours are not known."""
@@ -64,6 +65,12 @@ class ExpectedBars:
 
     def between(self, first: date, last: date, span: int) -> Expected:
         """Return what is expected from one day to another, both included."""
+        asked = first, last, span
+        if asked not in self._ranges:
+            self._ranges[asked] = self._between(first, last, span)
+        return self._ranges[asked]
+
+    def _between(self, first: date, last: date, span: int) -> Expected:
         starts: list[int] = []
         optional: list[int] = []
         unknown = []
@@ -90,12 +97,12 @@ class ExpectedBars:
 
 def missing_starts(starts: Ints, expected: Expected) -> Ints:
     """Return what of `expected` is not among `starts`; both are sorted."""
-    absent = expected.starts[~_among(expected.starts, starts)]
+    absent = expected.starts[~among(expected.starts, starts)]
     if len(absent) and len(expected.optional):
         there = np.unique(_days(starts))
-        late = np.unique(_days(expected.optional[_among(expected.optional, starts)]))
+        late = np.unique(_days(expected.optional[among(expected.optional, starts)]))
         days = _days(absent)
-        closed = _among(absent, expected.optional) & _among(days, there) & ~_among(days, late)
+        closed = among(absent, expected.optional) & among(days, there) & ~among(days, late)
         absent = absent[~closed]
     return absent
 
@@ -122,7 +129,8 @@ def missing_runs(symbol: str, absent: Ints, expected: Expected, span: int) -> li
     ]
 
 
-def _among(values: Ints, ordered: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def among(values: Ints, ordered: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Tell which values are among others that are in order."""
     place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
     return ordered[place] == values if len(ordered) else np.zeros(len(values), np.bool_)
 

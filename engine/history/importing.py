@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from compiled.model import E4, SECOND
 from engine.errors import DataError
-from engine.history.expected import DAY_S, ExpectedBars
+from engine.history.expected import DAY_S, ExpectedBars, among
 from engine.history.files import RawTable
 from engine.history.layouts import TRADED, symbol_of
 from engine.history.series import BarSeries, Floats, Ints
@@ -25,6 +25,8 @@ from engine.market.calendar import ist_day, midnight
 SPANS = (1, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, DAY_S)
 OPEN_S, CLOSE_S = 33_300, 55_800
 """09:15 and 15:30 IST, in seconds of the day: the hours of a day whose own are not known."""
+SAMPLE = 20_000
+"""Rows that tell the distance of bars."""
 NAMED = 5
 """Rows of each kind that a report names."""
 LARGEST = 9e12
@@ -126,8 +128,9 @@ def _one(symbol: str, rows: Ints, table: RawTable, options: Options, expected: E
         outside = known & ~inside
         leave("outside the session", outside)
         start = start[~outside]
-    order = np.lexsort((taken, start))  # of equal starts the last row of the file comes last
-    start, taken = start[order], taken[order]
+    if not bool((np.diff(start) > 0).all()):
+        order = np.lexsort((taken, start))  # of equal starts the last row of the file comes last
+        start, taken = start[order], taken[order]
     again = np.zeros(len(start), np.bool_)
     again[:-1] = start[1:] == start[:-1]
     series, rounded = _series(table, taken, start)
@@ -171,8 +174,7 @@ def _zoned(table: RawTable, rows: Ints, options: Options) -> tuple[str, Ints]:
 
 
 def _span(symbol: str, table: RawTable, utc: Ints) -> int:
-    steps = np.diff(np.unique(utc))
-    steps = steps[steps > 0]
+    steps = np.diff(np.unique(utc[:SAMPLE]))
     if not len(steps):
         of_day = (utc + IST_NS) // SECOND % DAY_S
         if len(utc) and not of_day.any():
@@ -220,21 +222,15 @@ def _in_session(start: Ints, span: int, expected: ExpectedBars) -> tuple[Bools, 
     """Return whether the hours of each bar's day are known, whether it lies within them, and the days they are not."""
     if not len(start):
         return np.zeros(0, np.bool_), np.zeros(0, np.bool_), ()
-    days = (start + IST_NS) // (DAY_S * SECOND)
-    known, inside = np.ones(len(start), np.bool_), np.zeros(len(start), np.bool_)
-    unknown = []
-    order = np.argsort(days, kind="stable")
-    numbers, firsts = np.unique(days[order], return_index=True)
-    for number, low, high in zip(numbers.tolist(), firsts.tolist(), [*firsts.tolist()[1:], len(start)], strict=True):
-        rows = order[low:high]
-        day = ist_day(number * DAY_S * SECOND)
-        found = expected.on(day, span)
-        if found is None:
+    wanted = expected.between(ist_day(int(start.min())), ist_day(int(start.max())), span)
+    known = np.ones(len(start), np.bool_)
+    unknown: list[date] = []
+    for day in wanted.unknown:
+        there = (start >= midnight(day)) & (start < midnight(day) + DAY_S * SECOND)
+        if there.any():
             unknown.append(day)
-            known[rows] = False
-        else:
-            inside[rows] = np.isin(start[rows], found[0])
-    return known, inside, tuple(unknown)
+            known &= ~there
+    return known, among(start, wanted.starts), tuple(unknown)
 
 
 def _series(table: RawTable, rows: Ints, start: Ints) -> tuple[BarSeries, int]:
