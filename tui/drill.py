@@ -169,7 +169,7 @@ def _exercise(exercise: Exercise, seed: int) -> Result:
         desk, ending = station.open(), Ending(station)
         try:
             key.ask(station.endpoint.rest, "POST", FAULTS, [LEFT_OPEN])
-            with heeding(station), signals(station, ending, desk.stop, lambda: None):
+            with heeding(station), signals(station, ending, desk.stop, _leave):
                 result = _measure(exercise, station, watch)
         finally:
             station.close()
@@ -183,6 +183,11 @@ def _exercise(exercise: Exercise, seed: int) -> Result:
         f"flat in {result.time_to_flat_ms:.0f} ms: {words}\n"
     )
     return result
+
+
+def _leave() -> None:
+    """Break the drill off where it is."""
+    raise KeyboardInterrupt
 
 
 def _config(folder: Path) -> Config:

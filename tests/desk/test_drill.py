@@ -1,9 +1,11 @@
 """The drill measures what it says, and says so when a promise is broken."""
 
 import json
+import signal
 
 import pytest
 
+from tests.desk.support import PATIENCE_S, wait_for
 from tui import drill
 from tui.cli import call
 
@@ -47,3 +49,14 @@ def test_a_position_is_naked_where_gtts_and_working_exits_together_sell_less():
 
 def test_runs_below_one_are_refused():
     assert call(["drill", "--runs", "0"]) == 2
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_drill_that_is_told_to_end_breaks_off(number, patang):
+    patang.environment["TMPDIR"] = str(patang.home)
+    told = patang.start("drill", stdout=-3, stderr=-3)
+    wait_for(lambda: list(patang.home.glob("patang-drill-*/sandbox/desk.sock")), "its first desk runs")
+    told.send_signal(number)
+    assert told.wait(PATIENCE_S) == 130
+    assert list(patang.home.glob("patang-drill-*")) == []
