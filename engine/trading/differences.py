@@ -17,10 +17,8 @@ LIVE: Final = frozenset({OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING})
 DELIVERED: Final = frozenset({Product.CNC.name, Product.MTF.name})
 COVER: Final = "CO"
 """What Kite calls the product of a cover order; ours is intraday with a plan that says so."""
-FRESH: Final = 5 * SECOND
-"""An order or GTT of ours must be this old before the broker's list can lack it."""
 LATE: Final = 15 * SECOND
-"""How far apart the broker's books may be: a trade that one of them shows comes to the others within this time."""
+"""How far apart the broker's books may be: what one of them shows comes to the others within this time."""
 SKEW: Final = 10 * SECOND
 """How far the clocks of the broker and of the desk may differ."""
 At = tuple[int, str]
@@ -388,7 +386,7 @@ def _orders(kernel: Kernel, books: Snapshot) -> Iterator[Difference]:
     listed = {update.order_id for update in books.orders}
     for order in out.orders.values():
         gone = order.order_id and order.order_id not in listed and order.status in LIVE
-        if gone and out.now - order.created >= FRESH:
+        if gone and out.now - order.created >= LATE:
             text = f"{order.side.name} {order.quantity}, {order.filled} filled"
             yield _other(
                 kernel, "order", order.order_id, order.token, (-int(order.quantity), "no such order", text),
@@ -426,7 +424,7 @@ def _gtts(kernel: Kernel, books: Snapshot) -> Iterator[Difference]:
             yield _other(kernel, "gtt", str(update.gtt_id), token, (int(leg.quantity), text, "no such GTT"))
     listed = {int(update.gtt_id) for update in books.gtts}
     for gtt_id, gtt in out.by_gtt_id.items():
-        if gtt.status is GttStatus.ACTIVE and gtt_id not in listed and out.now - gtt.updated >= FRESH:
+        if gtt.status is GttStatus.ACTIVE and gtt_id not in listed and out.now - gtt.updated >= LATE:
             leg = gtt.legs[0]
             text = f"{Side(leg.side).name} {leg.quantity} at {leg.trigger:.2f}"
             yield _other(
@@ -458,6 +456,8 @@ def _funds(kernel: Kernel, books: Snapshot, bound: int) -> Iterator[Difference]:
     now = kernel.out.now
     if any(update.status in LIVE or (update.filled and now - update.ts < LATE) for update in books.orders):
         return
+    if any(order.live for order in kernel.out.orders.values()):
+        return  # it may have traded, and the book not list it yet
     if any(update.tag in kernel.out.by_tag and _booked(kernel, update) < update.filled for update in books.orders):
         return  # an order of ours whose id no answer has told: its cash has moved, and its trades are not taken in yet
     ledger = kernel.ledger

@@ -186,12 +186,18 @@ class Reconciler:
         return late
 
     def _stirred(self, books: Snapshot, now: int) -> set[At]:
-        """Return token and product of what an order has traded lately, or of ours the stream has spoken of."""
+        """Return token and product of what an order has traded lately, or of ours the stream has spoken of.
+
+        An order that no book lists yet may be that of a GTT of ours.
+        """
         out = self.kernel.out
         recent = [each for each in books.orders if each.filled and now - each.ts < LATE + SKEW]
         found = {(books.twins.get(int(each.token), int(each.token)), each.product) for each in recent}
         ours = [order for order_id in self._heard if (order := out.by_order_id.get(order_id)) is not None]
-        return found | {(int(order.token), order.product.name) for order in ours}
+        found |= {(int(order.token), order.product.name) for order in ours}
+        if self._heard.keys() - out.by_order_id.keys() - {each.order_id for each in books.orders}:
+            found |= {(int(gtt.token), gtt.product.name) for gtt in out.by_gtt_id.values() if gtt.live}
+        return found
 
     def _take(self, found: dict[str, Difference], before: Counter[At], *, at_once: bool) -> bool:
         """Bring what stands up to date; return whether something was seen for the first time."""

@@ -231,7 +231,7 @@ def test_a_second_order_under_the_same_tag_is_a_difference(desk):
 
 def test_an_order_of_ours_that_the_broker_does_not_list_is_a_difference(desk):
     desk.scene.accept(desk.scene.enter(10), "B1")
-    assert desk.look(8) == [("order:B1", Kind.ORDER, -10)]
+    assert desk.look(18) == [("order:B1", Kind.ORDER, -10)]
     assert desk.only().choices == (Choice.ADOPT, Choice.IGNORE)
 
 
@@ -287,7 +287,7 @@ def test_a_gtt_on_what_is_not_watched_and_one_that_is_over_are_none(desk, token,
 def test_a_gtt_of_ours_that_is_not_listed_is_a_difference(desk):
     desk.hold()
     desk.books.at["gtts"] = []
-    assert desk.look(8) == [("gtt:7", Kind.GTT, -100)]
+    assert desk.look(18) == [("gtt:7", Kind.GTT, -100)]
     assert desk.only().choices == (Choice.ADOPT,)
 
 

@@ -2,13 +2,12 @@
 
 He begins with ten shares of each name, which are ignored. He buys and sells, closes what the app shows, converts products,
 changes and deletes orders and GTTs, the desk's and his own. `Owner` keeps an account of what is his: what was his, what he
-has bought since, less what he has sold of it. After every trade of the desk's the account must hold that, unless he has acted on
+has bought since, less what he has sold of it; what is decided at the desk is so. After every trade of the desk's the account must hold that, unless he has acted on
 the very share within the moments that the desk needs to see it. Whoever sits at the desk knows what the owner has done.
 """
 
 import json
 import random
-import re
 
 from brokers.sandbox.portfolio import Holding
 from tests.simulation.checks import Broken
@@ -92,12 +91,9 @@ class Owner:
         self.his[at] = his + side * (own - back)
         self.owed[at] = owed + side * (quantity - own + back)
 
-    def written_off(self, at, side, quantity):
-        """Take note that the desk counts no more on so many shares of this side: what he does not owe of them is his."""
-        owed = self.owed.get(at, 0)
-        paid = min(quantity, abs(owed)) if side * owed < 0 else 0
-        self.owed[at] = owed + side * paid
-        self.his[at] = self.his.get(at, 0) + side * (quantity - paid)
+    def decided(self, at, apart):
+        """Take note of what was decided at the desk: so many are his, and he owes nothing."""
+        self.his[at], self.owed[at] = apart, 0
 
     def _acts(self, at, seconds):
         self.acted[at] = max(self.acted.get(at, 0.0), self._world.loop.seconds + seconds)
@@ -312,10 +308,9 @@ class Knowing(Operator):
             return
         listing = self._world.exchange.listings["NSE:" + row.symbol]
         at = int(listing.instrument.token), row.key.rpartition(":")[2]
-        held = self._held(desk, at)
-        choice = self._choice(row, at, held)
+        choice = self._choice(row, at, self._held(desk, at))
         words = f"{row.key} {choice}" + (" whim" if choice == "assign" else "")
-        self._ask("reconcile", words, lambda told: self._told(at, 1 if held > 0 else -1, told))
+        self._ask("reconcile", words, lambda told: self._told(at, row.key, desk, told))
 
     def _held(self, desk, at):
         """Return the shares that the desk believes it holds."""
@@ -337,11 +332,9 @@ class Knowing(Operator):
         ours = owner.there(at) - owner.his.get(at, 0)
         return "ignore" if ours == held else "adopt"
 
-    def _told(self, at, side, told):
-        if taken := re.match(r"done: (?:leaving )?(-?\d+) \S+ (?:to |at the market)", told):
-            self._owner.his[at] = self._owner.his.get(at, 0) - int(taken[1])
-        elif gone := re.match(r"done: (\d+) \S+ written off", told):
-            self._owner.written_off(at, side, int(gone[1]))
+    def _told(self, at, key, desk, told):
+        if told.startswith("done"):
+            self._owner.decided(at, desk._loop.reconciler._ignored.get(key, 0))
 
 
 class Beside(Weather):
