@@ -8,12 +8,12 @@ raises `Broken` as a day does, and when the account ever holds fewer shares than
 
 import random
 
-from brokers.sandbox.portfolio import Holding
 from compiled.model import SECOND
 from tests.market.test_hours import at
 from tests.simulation.checks import Broken
 from tests.simulation.day import settle
 from tests.simulation.hand import Operator, Outsider
+from tests.simulation.owner import give
 from tests.simulation.trader import Whim
 from tests.simulation.world import NEVER_S, World
 
@@ -38,7 +38,7 @@ class Away:
         portfolio = world.exchange.portfolio
         for listing in world.exchange.market.listings:
             token = int(listing.instrument.token)
-            portfolio.holdings[token] = Holding(listing, OWNERS, listing.instrument.close)
+            give(portfolio, listing, OWNERS)
             self.owners[token] = OWNERS
         world.attendants.append(self._owner_keeps)
         self.decides_each_day = rng.random() < 0.6

@@ -9,7 +9,7 @@ the very share within the moments that the desk needs to see it. Whoever sits at
 import json
 import random
 
-from brokers.sandbox.portfolio import Holding
+from brokers.sandbox.portfolio import Holding, isin
 from tests.simulation.checks import Broken
 from tests.simulation.day import limits_of, live, lived, weathered
 from tests.simulation.hand import Operator
@@ -28,6 +28,12 @@ DEEDS = (
     *("changes",) * 3, *("cancels",) * 3, *("edits",) * 5, *("deletes",) * 4,
 )  # fmt: skip
 PLACE = "/orders/regular"
+
+
+def give(portfolio, listing, shares):
+    """Let the account have shares from earlier days."""
+    held = Holding(listing, shares, listing.instrument.close)
+    portfolio.holdings[int(listing.instrument.token)] = portfolio._by_isin[isin(listing)] = held
 
 
 class Owner:
@@ -51,7 +57,7 @@ class Owner:
         portfolio = world.exchange.portfolio
         for listing in world.exchange.market.listings:
             token = int(listing.instrument.token)
-            portfolio.holdings[token] = Holding(listing, OWNERS, listing.instrument.close)
+            give(portfolio, listing, OWNERS)
             self.his[token, "CNC"] = OWNERS
         world.attendants.append(self._follow)
 
