@@ -332,7 +332,7 @@ ENGINE = (
     ),
     Mutant(
         "a GTT that is changed before it is listed is somebody else's", LOOKUPS,
-        "else self._remade(update, gtt, listed)", "else False",
+        " or self._remade(update, gtt, listed)", "",
     ),
     Mutant(
         "what was seen once counts as compared", "engine/trading/loop.py",
@@ -352,7 +352,7 @@ ENGINE = (
     ),
     Mutant(
         "a GTT whose last move the disk has lost is somebody else's", "engine/trading/lookups.py",
-        "return self._moved(update, gtt) if intent in self._restored else", "return False if intent in self._restored else",
+        "return (intent in self._restored and self._moved(update, gtt)) or", "return",
     ),
     Mutant(
         "a sandbox that is elsewhere is not real", "tui/station.py",

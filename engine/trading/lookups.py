@@ -181,7 +181,7 @@ class Lookups:
             return False
         if any(legs and same_legs(update.legs, legs) for legs in (gtt.legs, gtt.pending, gtt.made)):
             return True
-        return self._moved(update, gtt) if intent in self._restored else self._remade(update, gtt, listed)
+        return (intent in self._restored and self._moved(update, gtt)) or self._remade(update, gtt, listed)
 
     def _moved(self, update: GttUpdate, gtt: Gtt) -> bool:
         """Tell whether a GTT is one of ours after a change that never reached the disk: nobody else's, of the same sides."""

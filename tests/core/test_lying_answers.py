@@ -536,7 +536,7 @@ def test_a_gtt_of_an_earlier_run_whose_last_move_the_disk_has_lost_is_ours(engin
     async def story():
         gtt = await gtt_sent(engine, named(9))
         engine.gateway.lookups.prove(int(gtt.intent), restored=True)
-        engine.broker.listed = [GttUpdate(engine.scene.now, 9, CANBK, GttStatus.ACTIVE, legs, [])]
+        engine.broker.listed = [GttUpdate(engine.scene.now - 60 * SECOND, 9, CANBK, GttStatus.ACTIVE, legs, [])]
         await engine.look(4)
         assert (gtt.gtt_id == 9, gtt.proven) == (ours, ours)
 

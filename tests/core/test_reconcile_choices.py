@@ -383,7 +383,7 @@ def test_a_stray_order_may_be_ignored_and_is_left_alone(desk):
 def test_an_order_that_the_broker_does_not_list_counts_as_cancelled(desk):
     order = desk.scene.enter(10)
     desk.scene.accept(order, "B1")
-    desk.look(8)
+    desk.look(18)
     assert desk.decide("order:B1 adopt")[0] == "done: B1 counts as cancelled"
     assert order.status is OrderStatus.CANCELLED
     desk.scene.timer()
@@ -403,7 +403,7 @@ def test_a_trade_that_was_not_booked_is_booked_once(desk):
     unbooked(desk).decide("trade:B1 adopt")
     assert desk.scene.account == 105
     desk.books.cash = int(desk.scene.kernel.ledger.cash)
-    assert [key for key, _, _ in desk.look(8)] == []
+    assert [key for key, _, _ in desk.look(18)] == []
 
 
 def test_an_ignored_trade_leaves_its_shares_to_be_decided(desk):
@@ -437,7 +437,7 @@ def test_a_foreign_gtt_may_be_ignored_and_is_left_alone(desk):
 def test_a_gtt_of_ours_that_is_gone_is_replaced(desk):
     desk.hold()
     desk.books.at["gtts"] = []
-    desk.look(8)
+    desk.look(18)
     _, asked = desk.decide("gtt:7 adopt")
     assert only(asked, PlaceGtt).gtt.legs[0].quantity == 100
 

@@ -98,8 +98,10 @@ class Owner:
         self.owed[at] = owed + side * (quantity - own + back)
 
     def decided(self, at, apart):
-        """Take note of what was decided at the desk: so many are his, and he owes nothing."""
-        self.his[at], self.owed[at] = apart, 0
+        """Take note of what was decided at the desk: so many are his, unless he has just acted, and he owes nothing."""
+        self.owed[at] = 0
+        if self._world.loop.seconds > self.acted.get(at, 0.0):
+            self.his[at] = apart
 
     def _acts(self, at, seconds):
         self.acted[at] = max(self.acted.get(at, 0.0), self._world.loop.seconds + seconds)
