@@ -7,9 +7,9 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from compiled.adoption import Adoptions
 from compiled.charges import Rates, charged
 from compiled.decisions import CHANGE, ENTER, EXIT, HAND, RUNG, TICK, Cause, Decision, Decisions, explain
+from compiled.division import Divisions
 from compiled.ladder import AT_MARKET, Entry, Ladder, LadderPlan, Rung, RungState, stop_at
 from compiled.ledger import Ledger
 from compiled.model import SECOND, Instrument, Order, OrderType, Product, Purpose, Side, Validity, paise
@@ -29,7 +29,7 @@ SHOWN_PERCENT: Final = 10
 """The least part of an order that must be disclosed, where not all of it is."""
 
 
-class Entries(Adoptions):
+class Entries(Divisions):
     """Opens ladders, enters rungs and alters orders, where the desk's limits allow it."""
 
     def __init__(

@@ -268,6 +268,18 @@ class WriteOff:
 
 
 @final
+class Divide:
+    """So many `shares` of an instrument stand where `per` did on days before `before` (ns); one for one says that they do not."""
+
+    def __init__(self, ts: i64, token: i64, shares: i64, per: i64, before: i64) -> None:
+        self.ts = ts
+        self.token = token
+        self.shares = shares
+        self.per = per
+        self.before = before
+
+
+@final
 class Lacking:
     """So many of the shares that our ladders on this side hold are not in the broker's books for us."""
 

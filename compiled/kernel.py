@@ -19,6 +19,7 @@ from compiled.events import (
     BandUpdate,
     Command,
     Deposit,
+    Divide,
     FeedStatus,
     GttUpdate,
     Halt,
@@ -258,6 +259,9 @@ class Kernel(Entries):
         elif isinstance(event, Lacking):
             self._at(event.ts)
             self._lacking(event)
+        elif isinstance(event, Divide):
+            self._at(event.ts)
+            self._divide(event)
         elif isinstance(event, Deposit):
             self._at(event.ts)
             self.ledger.deposit(event.amount)

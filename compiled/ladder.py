@@ -402,9 +402,11 @@ def legs(ladder: Ladder, rung: Rung, stop: float, quantity: i64) -> list[GttLeg]
     """Return the GTT legs that protect `quantity`: stop alone, or stop and target with the lower trigger first."""
     sign = ladder.sign
     out = ladder.out
+    stop = ladder.instrument.snap(stop, sign)  # its tick may be another one since; a stop moves in favour only
     found = [GttLeg(stop, stop_limit(ladder, stop), out, quantity)]
     if rung.target > 0.0:
-        target = GttLeg(rung.target, rung.target, out, quantity)
+        aim = ladder.instrument.snap(rung.target, sign)
+        target = GttLeg(aim, aim, out, quantity)
         if sign > 0:
             found.append(target)
         else:

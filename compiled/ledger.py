@@ -88,6 +88,15 @@ class Position:
         self.carried_value += value
         return self._book(quantity, value)
 
+    def restate(self, quantity: i64) -> None:
+        """Let its shares be so many for the same cost, at the last price they are marked at."""
+        self.carried_quantity += quantity - self.quantity
+        self.quantity = quantity
+        sign: i64 = 1 if quantity > 0 else -1
+        self._lots = append(append(vec[i64](), sign * quantity), sign * self.value)
+        self._oldest = 0
+        self.marked = self.unrealised
+
     def _book(self, quantity: i64, cost: i64) -> i64:
         sign: i64 = 1 if self.quantity > 0 else -1
         held = sign * self.quantity
@@ -232,6 +241,14 @@ class Ledger:
         self._held[token][0].carry(quantity, value)
         self.realised += position.carry(quantity, value)
         self.mark(token, position.last)
+
+    def restate(self, position: Position, quantity: i64, last: float) -> None:
+        """Let a position be of so many shares for what it has cost, at a last price: one that was brought over and has been divided."""
+        before = position.marked
+        position.last = last
+        position.restate(quantity)
+        if position.strategy:
+            self.unrealised += position.marked - before
 
     def position(self, strategy: str, token: i64) -> Position | None:
         """Return what a strategy holds, or held, of an instrument."""

@@ -13,6 +13,8 @@ from compiled.protection import confirm, leave, triggered_by
 
 FIRED_AWAY: Final = "gtt_fired_away"
 """What the alert is called of a GTT that has fired on an earlier day."""
+DISABLED: Final = "gtt_disabled"
+"""And of one that the broker has disabled."""
 
 
 class Triggers(Answers):
@@ -128,8 +130,8 @@ class Triggers(Answers):
             rung.refit = False  # it fills as it stands
 
     def _confirm(self, gtt: Gtt, rung: Rung | None) -> None:
-        if rung is None:
-            return
+        if rung is None or rung.gtt is not gtt:
+            return  # a stop that has been given up says nothing of where the next one belongs
         ladder = self.ladders.get(int(rung.ladder_id))
         if ladder is not None and confirm(ladder, rung, gtt):
             self.changed_rungs[rung.rung_id] = rung
@@ -179,6 +181,8 @@ class Triggers(Answers):
             elif rung is not None and event.status is GttStatus.TRIGGERED and event.reason:
                 gtt.order_id = "none"
                 leave(rung, "trigger failed: " + event.reason)
+            elif rung is not None and event.status is GttStatus.DISABLED and rung.gtt is gtt:
+                self._gtt_disabled(rung, gtt)
             if rung is not None and quiet and event.status is not GttStatus.TRIGGERED:
                 text = (
                     "GTT "
@@ -231,6 +235,15 @@ class Triggers(Answers):
             rung.absent = rung.quantity
         text = gtt.strategy + ": GTT " + str(gtt.gtt_id) + " triggered on an earlier day, while the desk was away"
         self.out.alert("warn", FIRED_AWAY, text, gtt.token)
+
+    def _gtt_disabled(self, rung: Rung, gtt: Gtt) -> None:
+        """Hold what a disabled GTT was for: the broker disables one where a share becomes another number of them.
+
+        At the old prices nothing is sold and nothing protected until the division is known, or the operator says that there is none.
+        """
+        rung.absent = max(rung.quantity, 0)
+        text = "GTT " + str(gtt.gtt_id) + " is disabled: nothing is sold at its prices until it is known why"
+        self.out.alert("alarm", DISABLED, text, gtt.token)
 
     def _gtt_fired(self, gtt: Gtt, rung: Rung | None, order_id: str) -> None:
         """Take over the order a GTT has sent as the exit of its rung."""

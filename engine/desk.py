@@ -21,13 +21,14 @@ from engine.market.calendar import ist_day, midnight
 from engine.market.hours import Hours
 from engine.market.rules import Rules
 from engine.market.safeguards import Safeguards
-from engine.ports import Failure
+from engine.ports import BrokerHolding, Failure
 from engine.settings import Ports, Settings
 from engine.trading.bands import BandWatch, fill_in
 from engine.trading.board import Board
 from engine.trading.books import Books
 from engine.trading.clock import SteppedClock
 from engine.trading.depository import NO_STANDING, DepositoryWatch
+from engine.trading.divisions import kept, opened_before, recognise
 from engine.trading.eventlog import EventLog
 from engine.trading.gateway import Gateway
 from engine.trading.gauges import governor_fields
@@ -100,6 +101,8 @@ class Desk:
         self._numbers = itertools.count(1)
         self._asks: deque[Ask] = deque()
         self._stopping = False
+        self._holdings: list[BrokerHolding] = []
+        """What the broker held when the day was opened, by our tokens."""
         self._past = (0, 0)
         """Orders and fills of earlier days."""
         self._opened = False
@@ -383,7 +386,7 @@ class Desk:
         self._loop = loop
         loop.stopping = self._stopping  # whoever asked for it so far had no loop to tell
         loop.gaps.tell_lacking()
-        await self._reconcile(loop, None if known else day)
+        await self._reconcile(loop, None if known else day, actions)
         loop.flags = ex_dates(actions, today, self.kernel, self._log.tell)
         if self.settings.limit_only:
             self._log.tell("alarm", "broker", LIMIT_ONLY)
@@ -433,7 +436,8 @@ class Desk:
         listed = await self._patiently(lambda: broker.instruments("NSE"))
         chosen, missing = choose(listed, self.settings.watch, named)
         self._shares = ShareRegister(journal, listed)
-        held = await also_held(broker, journal, self._shares, self._log.tell) - {int(i.token) for i in chosen}
+        held, self._holdings = await also_held(broker, journal, self._shares, self._log.tell)
+        held -= {int(i.token) for i in chosen}
         urgent = [i for i in listed if int(i.token) in held] + unlisted(journal, listed)
         if missing and not chosen and not urgent:
             raise DataError(no_such(missing))
@@ -450,7 +454,7 @@ class Desk:
 
     def _restore(self, loop: Loop, start: int) -> None:
         """Bring back what the journal knows; the day begins at `start` (ns)."""
-        for intent in restore(self.kernel, self.ports.journal, start):
+        for intent in restore(self.kernel, self.ports.journal, start, kept(self.ports.journal)):
             self.gateway.lookups.look_for(intent)
         orders = self.kernel.out.orders.values()
         for order in orders:
@@ -463,7 +467,8 @@ class Desk:
                 self.gateway.lookups.prove(int(gtt.intent), restored=True)
         self.gateway.governor.orders_today = sum(1 for order in orders if order.tag and order.created >= start)
         for order in orders:
-            loop.publisher.order(order)
+            if int(order.token) in self.kernel.markets:  # what was sold long ago may be listed no more
+                loop.publisher.order(order)
 
     async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
         """Read something without which the day cannot open; ask a busy broker again, a second later."""
@@ -520,7 +525,7 @@ class Desk:
         """Tell whether a strategy that names nothing trades an instrument: no index, and nothing that is only watched."""
         return instrument.kind != "INDEX" and instrument.symbol not in self.settings.modes
 
-    async def _reconcile(self, loop: Loop, begins: date | None) -> None:
+    async def _reconcile(self, loop: Loop, begins: date | None, actions: Actions | None) -> None:
         """Read the books until nothing is unknown, compare them, and open the desk, or open it read-only.
 
         `begins` is the day whose first cash is still to be found, None where it is known.
@@ -528,6 +533,7 @@ class Desk:
         await self._resolve(loop)
         if loop.stopping:
             return
+        self._divide(loop, actions)
         if begins is not None:
             await self._begin_cash(loop, begins)
         clock = self.ports.clock
@@ -541,6 +547,18 @@ class Desk:
         loop.reconciled()
         self._opened = True
         self.ports.journal.append("meta", {"key": "opened", "value": str(clock.now())})
+        loop.turn()
+
+    def _divide(self, loop: Loop, actions: Actions | None) -> None:
+        """Carry what was split or multiplied over night over to its new shares and prices, and hold what may have been."""
+        now, journal = self.ports.clock.now(), self.ports.journal
+        day = ist_day(now)
+        for division, text in recognise(
+            self.kernel, actions, self._holdings, loop.reconciler, opened_before(journal, day), day, now
+        ):
+            symbol = self.kernel.markets[division.token].instrument.symbol
+            loop.inbox.append(loop.reconciler.divided(division, symbol))
+            self._log.tell("alarm", "divided", text)
         loop.turn()
 
     async def _begin_cash(self, loop: Loop, day: date) -> None:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from fractions import Fraction
 from typing import NamedTuple
 
 from compiled.bounds import HELD, MONEY, PRICE
@@ -9,8 +10,9 @@ from compiled.events import Adopt, CancelOrder, DeleteGtt, Deposit, GttUpdate, O
 from compiled.kernel import Kernel
 from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Product, Purpose, Side, paise
 from compiled.protection import NEAREST_PERCENT
-from engine.market.calendar import ist_day
+from engine.market.calendar import ist_day, midnight
 from engine.trading.differences import COVER, POSITIONS, Choice, Difference, Kind
+from engine.trading.divisions import divided, held
 from engine.trading.gateway import Gateway
 from engine.trading.reconcile import Reconciler
 
@@ -23,18 +25,23 @@ LEAST_STOP, MOST_STOP = 0.25, 50.0
 
 
 class Chosen(NamedTuple):
-    """What the operator wants done; `stop` percent below the last price, 0.0 for the configured one."""
+    """What the operator wants done; `stop` percent below the last price, 0.0 for the configured one.
+
+    `ratio` says how many shares stand for one where they were divided, 0 where the broker's books tell.
+    """
 
     number: int
     key: str
     choice: Choice
     strategy: str
     stop: float
+    ratio: Fraction = Fraction(0)
 
 
 def parse(number: int, text: str) -> Chosen | str:
-    """Read "KEY CHOICE [STRATEGY] [stop=PERCENT]", or return why it cannot be meant."""
-    words = [word for word in text.split() if not word.startswith("stop=")]
+    """Read "KEY CHOICE [STRATEGY] [stop=PERCENT] [ratio=AFTER:BEFORE]", or return why it cannot be meant."""
+    words = [word for word in text.split() if not word.startswith(("stop=", "ratio="))]
+    ratios = [word.removeprefix("ratio=") for word in text.split() if word.startswith("ratio=")]
     stops = [word.removeprefix("stop=") for word in text.split() if word.startswith("stop=")]
     choices = [choice.value for choice in Choice]
     if len(words) not in {2, 3} or words[1] not in choices:
@@ -48,7 +55,11 @@ def parse(number: int, text: str) -> Chosen | str:
         return f"refused: stop {stops[0]}: expected percent"
     if stops and not LEAST_STOP <= stop <= MOST_STOP:
         return f"refused: stop {stops[0]}: expected {LEAST_STOP} to {MOST_STOP:g} percent"
-    return Chosen(number, words[0], choice, words[2] if len(words) == 3 else "", stop)
+    after, _, before = (ratios or ["0:1"])[0].partition(":")
+    if not (after.isdecimal() and before.isdecimal() and len(after + before) < 9 and int(before)):
+        return f"refused: ratio {ratios[0]}: expected shares after and before, like 5:1"
+    ratio = Fraction(int(after), int(before))
+    return Chosen(number, words[0], choice, words[2] if len(words) == 3 else "", stop, ratio)
 
 
 class Choices:
@@ -88,7 +99,11 @@ class Choices:
         if decision.choice is not Choice.IGNORE:
             return "refused: all can only be ignored; everything else is decided one by one"
         standing = [each.difference for each in self.reconciler.standing.values()]
-        able = [each for each in standing if Choice.IGNORE in each.choices and not each.cedes]
+        able = [
+            each
+            for each in standing
+            if Choice.IGNORE in each.choices and not each.cedes and each.kind is not Kind.DIVISION
+        ]
         for difference in able:
             self.reconciler.ignore(difference)
         return f"done: {len(able)} ignored"
@@ -109,6 +124,8 @@ class Choices:
             return f"refused: {difference.key} was decided just now; what is left of it is ignored: {difference.text}"
         if not self.reconciler.confirmed(difference):
             return f"refused: it is changing just now; try again: {difference.text}"
+        if difference.kind is Kind.DIVISION:
+            return self._division(difference, decision)
         if decision.choice is Choice.IGNORE:
             self.reconciler.ignore(difference)
             ours = (
@@ -207,6 +224,29 @@ class Choices:
             ):
                 return update
         return None
+
+    def _division(self, difference: Difference, decision: Chosen) -> str:
+        """Carry a position over at the ratio of the broker's shares to ours, or go on with it as it was."""
+        now, symbol = self.reconciler.clock.now(), difference.symbol
+        market = self.kernel.markets[difference.token]
+        if any(each.exit is not None for ladder in market.ladders for each in ladder.rungs):
+            return f"refused: {symbol} is being left just now; decide when that is done"
+        since, ratio, told = now, Fraction(1), "as it was"
+        if decision.choice is Choice.ADOPT:
+            since = midnight(ist_day(now))
+            ours = held(market, since).get(difference.product, 0)
+            if not ours:
+                return f"refused: nothing of {symbol} is of an earlier day"
+            ratio = decision.ratio or Fraction(difference.figure, ours + difference.apart)
+            if ratio <= 0:
+                return f"refused: the broker has none of {symbol}; name the ratio, like ratio=5:1"
+            told = f"{ratio.numerator} for {ratio.denominator}"
+        books = {difference.product: difference.figure}
+        apart = {difference.product: difference.apart}
+        division = divided(market, ratio, since, now, books, apart)
+        self.post(self.reconciler.divided(division, symbol))
+        self.reconciler.settled(difference)
+        return f"done: {symbol} goes on, {told}"
 
     # orders, GTTs, trades, funds
 

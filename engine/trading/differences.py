@@ -40,6 +40,10 @@ class Kind(StrEnum):
     """The trades of an order of ours are not those we have booked."""
     GTT = "gtt"
     """Somebody else's GTT on what is watched, or one of ours that is not listed."""
+    DIVISION = "division"
+    """A share may have been split, or another number of them stands for one: nothing of ours is sold until that is decided."""
+    AWAITED = "awaited"
+    """Shares of a split or bonus that the broker has not credited yet."""
     FUNDS = "funds"
     """The broker's cash is further from ours than the bound."""
 
@@ -53,7 +57,7 @@ class Choice(StrEnum):
     FLATTEN = "flatten"
 
 
-POSITIONS: Final = frozenset({Kind.UNMANAGED, Kind.MISSING, Kind.QUANTITY})
+POSITIONS: Final = frozenset({Kind.UNMANAGED, Kind.MISSING, Kind.QUANTITY, Kind.AWAITED})
 ALL: Final = tuple(Choice)
 ADOPT_OR_IGNORE: Final = (Choice.ADOPT, Choice.IGNORE)
 FLATTEN_OR_IGNORE: Final = (Choice.IGNORE, Choice.FLATTEN)
@@ -178,6 +182,17 @@ def sides(kernel: Kernel) -> Counter[tuple[int, str, Side]]:
     return found
 
 
+class Divided(NamedTuple):
+    """What is known of divisions: of which tokens one is thought possible, and why; how many of our shares are awaited."""
+
+    doubts: Mapping[int, str] = {}
+    awaited: Mapping[tuple[int, str], int] = {}
+    """By token and product."""
+
+
+UNDIVIDED: Final = Divided()
+
+
 def compare(
     kernel: Kernel,
     books: Snapshot,
@@ -185,6 +200,7 @@ def compare(
     bound: int,
     apart: Mapping[str, int],
     late: Mapping[At, int] = MappingProxyType({}),
+    divided: Divided = UNDIVIDED,
 ) -> list[Difference]:
     """Return every difference, trades and orders first; `before` is what we held when the reading began.
 
@@ -195,7 +211,7 @@ def compare(
     return [
         *_trades(kernel, books),
         *_orders(kernel, books),
-        *_positions(kernel, books, before, apart, late),
+        *_positions(kernel, books, before, apart, late, divided),
         *_gtts(kernel, books),
         *_funds(kernel, books, bound),
     ]
@@ -205,7 +221,12 @@ def compare(
 
 
 def _positions(
-    kernel: Kernel, books: Snapshot, before: Counter[At], apart: Mapping[str, int], late: Mapping[At, int]
+    kernel: Kernel,
+    books: Snapshot,
+    before: Counter[At],
+    apart: Mapping[str, int],
+    late: Mapping[At, int],
+    divided: Divided,
 ) -> Iterator[Difference]:
     theirs, costs, names = _theirs(books)
     ours, parts = held(kernel), sides(kernel)
@@ -217,9 +238,25 @@ def _positions(
         symbol = symbol_of(kernel, token, names.get(token, str(token)))
         key = f"{symbol}:{product}" if known.get(symbol) == token else f"{symbol}@{token}:{product}"
         owners = apart.get(key, 0)
-        if (there == here and not owners) or here != before[token, product] or token in fired:
+        even = there == here and not owners and token not in divided.doubts
+        if even or here != before[token, product] or token in fired:
             continue
         figure = there - here - owners
+        if token in divided.doubts and product in DELIVERED and here:
+            average = costs[token, product] / there if there else 0.0
+            yield Difference(
+                f"division:{symbol}:{product}", Kind.DIVISION, token, symbol, product, there, _shares(there, average),
+                _shares(here) + (f" beside {owners} of the owner's" if owners else ""),
+                ADOPT_OR_IGNORE, average, owners,
+                divided.doubts[token],
+            )  # fmt: skip
+            continue
+        if figure and figure == -divided.awaited.get((token, product), 0):
+            yield Difference(
+                key, Kind.AWAITED, token, symbol, product, figure, _shares(there), _shares(here), (), 0.0, owners,
+                f"{-figure} of a split or bonus are not credited yet",
+            )  # fmt: skip
+            continue
         kind = Kind.MISSING if there == owners and here else Kind.QUANTITY if long or short else Kind.UNMANAGED
         average = costs.get((token, product), 0.0) / there if there else 0.0
         ours_gone = _closes(figure, long, short)

@@ -10,7 +10,7 @@ from compiled.frames import Decoder
 from compiled.kernel import Kernel
 from compiled.model import SECOND, Bar, Instrument
 from compiled.outbox import Fill
-from compiled.triggers import FIRED_AWAY
+from compiled.triggers import DISABLED, FIRED_AWAY
 from engine.errors import ConfigError
 from engine.market.calendar import ist_day
 from engine.market.hours import Hours, Stage
@@ -200,7 +200,7 @@ class Loop:
             if isinstance(command, Alert):
                 self.log.repeat(command.level, command.name, self._named(command), int(command.ts))
                 self.failures.look()
-                self.compare_soon = self.compare_soon or command.name == FIRED_AWAY
+                self.compare_soon = self.compare_soon or command.name in {FIRED_AWAY, DISABLED}
             elif isinstance(command, Halt):
                 self.kill.trigger(HALT, command.reason, "limit")
             else:

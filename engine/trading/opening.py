@@ -235,8 +235,10 @@ def ex_dates(
 
 async def also_held(
     broker: Broker, journal: Journal, shares: ShareRegister, tell: Callable[[str, str, str], None]
-) -> set[int]:
-    """Return the tokens of what the journal or the broker holds: the desk watches them, whatever it is told to watch.
+) -> tuple[set[int], list[BrokerHolding]]:
+    """Return the tokens of what the journal or the broker holds, and the broker's holdings under them.
+
+    The desk watches them, whatever it is told to watch.
 
     A broker that cannot be read adds nothing: the comparison that follows says so.
     """
@@ -245,8 +247,11 @@ async def also_held(
         tokens |= {each.token for each in await broker.positions() if each.quantity}
         holdings = await broker.holdings()
     await shares.follow(holdings, tell)
-    tokens |= {shares.token(each.exchange, each.symbol, each.token, each.isin) for each in holdings if each.quantity}
-    return tokens | {int(str(row["token"])) for row in journal.load("ladders", "closed = 0")}
+    holdings = [
+        each._replace(token=shares.token(each.exchange, each.symbol, each.token, each.isin)) for each in holdings
+    ]
+    tokens |= {each.token for each in holdings if each.quantity}
+    return tokens | {int(str(row["token"])) for row in journal.load("ladders", "closed = 0")}, holdings
 
 
 def unlisted(journal: Journal, listed: Iterable[Instrument]) -> list[Instrument]:

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import floor
 from typing import NamedTuple
 
+from compiled.events import Divide
 from compiled.kernel import Kernel
 from compiled.model import SECOND, Product, Side
 from engine.errors import OperatorError, RetryableError
@@ -17,6 +19,7 @@ from engine.trading.differences import (
     SKEW,
     At,
     Difference,
+    Divided,
     Kind,
     Snapshot,
     behind,
@@ -26,6 +29,7 @@ from engine.trading.differences import (
     moving,
     read,
 )
+from engine.trading.divisions import Division, disabled, event, kept
 from engine.trading.kept import whole
 from engine.trading.shares import ShareRegister
 
@@ -111,6 +115,11 @@ class Reconciler:
         """Token and product of the positions that the last comparison has seen differ so for the first time."""
         self.unsure: set[At] = set()
         """These, and those that moved meanwhile: of which it has not said yet how they stand."""
+        self.doubted: dict[int, str] = {}
+        """Tokens that are thought to have been divided over night, and why."""
+        self._awaited = {
+            (each.token, product): (each, *shares) for each in kept(journal) for product, shares in each.awaited.items()
+        }
         self._ignored = {
             str(row["key"]).removeprefix(IGNORED): whole(f"meta, row {row['key']}:", row["value"])
             for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (IGNORED + "%",))
@@ -123,7 +132,55 @@ class Reconciler:
 
     def lacking(self) -> dict[tuple[int, Product, Side], int]:
         """Return how many of our shares are not in the books as far as is known, by token, product and side."""
-        return lacking(self.kernel, [*(each.difference for each in self.standing.values()), *self._covered])
+        found = lacking(self.kernel, [*(each.difference for each in self.standing.values()), *self._covered])
+        doubts = self.doubts()
+        for (token, product), shares in held(self.kernel).items():
+            if token in doubts and product in DELIVERED and shares > 0:
+                found[token, Product[product], Side.BUY] = shares
+        return found
+
+    # what has been divided
+
+    def doubts(self) -> dict[int, str]:
+        """Return the tokens of which it is not certain whether they have been divided, and why."""
+        return self.doubted | disabled(self.kernel)
+
+    def apart(self, symbol: str, product: str) -> int:
+        """Return how many shares are the owner's, by what has been ignored."""
+        return self._ignored.get(f"{symbol}:{product}", 0)
+
+    def divided(self, division: Division, symbol: str) -> Divide:
+        """Write a division down and return what makes the kernel take it in; what the owner has is divided as far as it is credited."""
+        division.note(self.journal)
+        self.doubted.pop(division.token, None)
+        for product, ours in held(self.kernel).items():
+            if product[0] != division.token or product[1] not in DELIVERED:
+                continue
+            key, apart = f"{symbol}:{product[1]}", self.apart(symbol, product[1])
+            awaited = division.awaited.get(product[1])
+            if awaited is not None:
+                self._awaited[product] = (division, *awaited)
+            elif apart:
+                total = floor((ours + apart) * division.ratio) - floor(ours * division.ratio)
+                self._ignored[key] = total
+                self.journal.append("meta", {"key": IGNORED + key, "value": str(total)})
+        return event(division)
+
+    def _credited(self, found: list[Difference], unsure: set[tuple[int, str]]) -> list[Difference]:
+        """Take what the broker has credited of a split or bonus: ours are there, and the owner's are his."""
+        left = []
+        for each in found:
+            division, ours, total = self._awaited.get((each.token, each.product), (None, 0, 0))
+            if division is not None and each.kind in POSITIONS and each.figure == total - ours:
+                self._set_apart(each.key, each)
+            else:
+                left.append(each)
+        unsure = unsure | {(each.token, each.product) for each in left}
+        for at in [at for at in self._awaited if at not in unsure]:
+            division, _, _ = self._awaited.pop(at)
+            division.awaited.pop(at[1], None)
+            division.note(self.journal)
+        return left
 
     def heard(self, order_id: str) -> None:
         """Take note that something has happened to an order: a book may show it before the other."""
@@ -150,7 +207,11 @@ class Reconciler:
         for reader in self.readers:
             reader(self.books)
         self.late = self._apart(self.books)
-        differing = compare(self.kernel, self.books, before, self.terms.funds_bound, self._ignored, self.late)
+        divided = Divided(self.doubts(), {at: ours for at, (_, ours, _) in self._awaited.items()})
+        differing = self._credited(
+            compare(self.kernel, self.books, before, self.terms.funds_bound, self._ignored, self.late, divided),
+            moving(self.kernel, self.books, before),
+        )
         found = {each.key: each for each in differing}
         fresh = self._take(found, before, at_once=at_once)
         self.unsure = self.fresh | moving(self.kernel, self.books, before)
@@ -249,6 +310,8 @@ class Reconciler:
 
     def ignored(self, difference: Difference) -> bool:
         """Tell whether the operator ignores a difference as it stands."""
+        if difference.kind is Kind.AWAITED:
+            return True
         if difference.kind in POSITIONS:
             return difference.figure == 0
         figure = self._ignored.get(difference.key)

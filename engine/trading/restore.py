@@ -1,10 +1,14 @@
 """Build the kernel's orders, GTTs, ladders and ledger again from the journal after a restart."""
 
 import json
+from collections import deque
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import cast
 
 from compiled.bounds import HELD, LAST, MONEY, PRICE
+from compiled.division import divided_price
+from compiled.events import Divide
 from compiled.kernel import Kernel
 from compiled.ladder import Entry, Ladder, LadderPlan, Rung, RungPlan, RungState
 from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Purpose, Side, Validity, paise
@@ -15,6 +19,7 @@ from compiled.terms import Terms, Variety
 from engine.errors import DataError
 from engine.market.calendar import ist_day
 from engine.ports import Journal
+from engine.trading.divisions import Division, event
 from engine.trading.kept import MEND, Row, check, readable, rows
 from engine.trading.records import KIND, PEAKS
 
@@ -23,8 +28,10 @@ NEVER = 1 << 62
 _TYPE = {text: kind for kind, text in KIND.items()}
 
 
-def restore(kernel: Kernel, journal: Journal, day_start: int) -> list[int]:
+def restore(kernel: Kernel, journal: Journal, day_start: int, divisions: Sequence[Division] = ()) -> list[int]:
     """Fill the kernel from the journal; return the intents whose outcome nobody told.
+
+    `divisions` are those that were noted, by day: what was held before one is divided again.
 
     What was held at `day_start` (ns) comes as carried positions: its cash moved on an earlier day.
 
@@ -32,21 +39,28 @@ def restore(kernel: Kernel, journal: Journal, day_start: int) -> list[int]:
     for a database that holds what cannot be.
     """
     with readable("the journal"):
-        return _restore(kernel, journal, day_start)
+        return _restore(kernel, journal, day_start, [each for each in divisions if each.token in kernel.markets])
 
 
-def _restore(kernel: Kernel, journal: Journal, day_start: int) -> list[int]:
+def _restore(kernel: Kernel, journal: Journal, day_start: int, divisions: Sequence[Division]) -> list[int]:
     plans = {number(row, "ladder"): row for row in rows(journal, "ladders")}
     for row in rows(journal, "trades"):
         if number(row, "token") not in kernel.markets and plans[number(row, "ladder")]["closed"]:
             continue
         _rung(kernel, plans[number(row, "ladder")], row)
-    unknown = [intent for row in rows(journal, "intents") if (intent := _intent(kernel, row, day_start))]
+    _lower(kernel, divisions)
+    taken_in = {each.token: each.at for each in divisions}
+    unknown = [intent for row in rows(journal, "intents") if (intent := _intent(kernel, row, day_start, taken_in))]
     fills = sorted(rows(journal, "fills"), key=lambda row: (number(row, "ts"), text(row, "trade_id")))
     earlier = [row for row in fills if number(row, "ts") < day_start]
+    waiting = deque(divisions)
     for row in earlier:
+        while waiting and waiting[0].since <= number(row, "ts"):
+            kernel.divide(event(waiting.popleft()))
         _fill(kernel, row, today=False)
-    _carry(kernel, _costs(earlier))
+    for division in waiting:
+        kernel.divide(event(division))
+    _carry(kernel, _costs(earlier, divisions), [event(each) for each in divisions if each.since == day_start])
     for row in rows(journal, "decisions", "decision = (SELECT max(decision) FROM decisions)"):
         kernel.decisions.next_number = number(row, "decision") + 1
     for row in fills:
@@ -119,10 +133,10 @@ def _rung(kernel: Kernel, plan: Row, row: Row) -> None:
     rung.closed, rung.exit_reason = number(row, "exit_time"), text(row, "exit_reason")
 
 
-def _intent(kernel: Kernel, row: Row, day_start: int) -> int:
-    """Restore one intent; return its number if its outcome is unknown."""
+def _intent(kernel: Kernel, row: Row, day_start: int, divided: Mapping[int, int]) -> int:
+    """Restore one intent; return its number if its outcome is unknown. `divided`: when what a token stands for was, ns."""
     kernel.out.next_intent = max(kernel.out.next_intent, number(row, "intent") + 1)
-    return _gtt(kernel, row) if row["kind"] == "gtt" else _order(kernel, row, day_start)
+    return _gtt(kernel, row, divided) if row["kind"] == "gtt" else _order(kernel, row, day_start)
 
 
 def _order(kernel: Kernel, row: Row, day_start: int) -> int:
@@ -197,7 +211,7 @@ def _stray(kernel: Kernel, order: Order | None) -> None:
         kernel.strays[order.intent] = order
 
 
-def _gtt(kernel: Kernel, row: Row) -> int:
+def _gtt(kernel: Kernel, row: Row, divided: Mapping[int, int]) -> int:
     request = json.loads(text(row, "request"))
     gtt = Gtt(
         number(row, "intent"), text(row, "strategy"), number(row, "token"), Product[text(row, "product")],
@@ -216,8 +230,13 @@ def _gtt(kernel: Kernel, row: Row) -> int:
         gtt.status = GttStatus.UNKNOWN
     kernel.out.register_gtt(gtt)
     rung = kernel.rungs.get(gtt.rung)
-    if rung is not None and (gtt.live or gtt.status is GttStatus.TRIGGERED):
+    old = gtt.created < divided.get(int(gtt.token), 0)
+    if old and gtt.live:
+        kernel.stray_gtts[gtt.intent] = gtt  # of the prices before its share was divided
+    elif rung is not None and (gtt.live or gtt.status is GttStatus.TRIGGERED):
         rung.gtt = _kept(kernel, rung, rung.gtt, gtt)
+    elif rung is not None and gtt.status is GttStatus.DISABLED and not old:
+        rung.gtt = gtt
     return gtt.intent if unanswered else 0
 
 
@@ -245,24 +264,44 @@ def _legs(kept: list[list[float]]) -> list[GttLeg]:
     return [GttLeg(trigger, price, Side(int(side)), int(quantity)) for trigger, price, side, quantity in kept]
 
 
-def _costs(fills: list[Row]) -> dict[tuple[str, int], tuple[int, int]]:
+def _lower(kernel: Kernel, divisions: Sequence[Division]) -> None:
+    """Bring the prices of rungs that were written down before a division to what they are after it."""
+    for division in divisions:
+        for rung_id, levels in division.levels.items():
+            rung = kernel.rungs.get(rung_id)
+            if rung is not None and (rung.stop, rung.target, rung.high) == levels:
+                kernel.lower(event(division), kernel.owners[int(rung.ladder_id)], rung)
+
+
+def _costs(fills: list[Row], divisions: Sequence[Division]) -> dict[tuple[str, int], tuple[int, int]]:
     """Return what the strategies held in the evening and what it had cost (signed paise), by strategy and token.
 
     What is still paid for is all that was, less what was sold, and what that has realised: whatever the order within a day.
     """
     held: dict[tuple[str, int], tuple[int, int]] = {}
+    waiting = deque(divisions)
+
+    def divide(until: int) -> None:
+        while waiting and waiting[0].since <= until:
+            each = waiting.popleft()
+            for at in [at for at in held if at[1] == each.token]:
+                held[at] = held[at][0] * each.shares // each.per, held[at][1]
+
     for _, day in groupby(fills, key=lambda row: ist_day(number(row, "ts"))):
         for row in day:
+            divide(number(row, "ts"))
             at = text(row, "strategy"), number(row, "token")
             quantity, cost = held.get(at, (0, 0))
             sign = int(Side[text(row, "side")])
             value = sign * int(paise(real(row, "price"), number(row, "quantity")))
             held[at] = quantity + sign * number(row, "quantity"), cost + value + number(row, "realised")
-        held = {at: found for at, found in held.items() if found[0]}
+        for at in [at for at, found in held.items() if not found[0]]:
+            del held[at]
+    divide(NEVER)
     return held
 
 
-def _carry(kernel: Kernel, costs: dict[tuple[str, int], tuple[int, int]]) -> None:
+def _carry(kernel: Kernel, costs: dict[tuple[str, int], tuple[int, int]], divided: Sequence[Divide]) -> None:
     """Give the ledger what earlier days have left open; the day's P&L counts from the previous close.
 
     It goes on with the average it had, over all rungs of a strategy. Intraday shares of an earlier day are gone: the broker
@@ -283,8 +322,12 @@ def _carry(kernel: Kernel, costs: dict[tuple[str, int], tuple[int, int]]) -> Non
             continue
         known, cost = costs.get((strategy, token), (0, 0))
         kernel.ledger.carry(strategy, token, quantity, (cost if known == quantity else rungs) / quantity / 100.0)
-        instrument = kernel.markets[token].instrument
-        kernel.ledger.mark(token, instrument.close or rungs / quantity / 100.0)
+        market = kernel.markets[token]
+        close, high = market.instrument.close, max(rung.high for each in market.ladders for rung in each.rungs)
+        for division in divided:
+            if division.token == token:
+                close = divided_price(close, division, high)
+        kernel.ledger.mark(token, close or rungs / quantity / 100.0)
     kernel.before = kernel.ledger.net
     for slot in kernel.slots:
         slot.before = kernel.ledger.strategy_net(slot.name)
@@ -320,8 +363,8 @@ def _settle(kernel: Kernel, ladder: Ladder) -> None:
             rung.exit = None
         if rung.guard is not None and settled(rung.guard):
             rung.guard = None
-        if rung.fired:
-            rung.absent = max(rung.quantity, 0)  # sold, until the books say otherwise
+        if rung.fired or (rung.gtt is not None and rung.gtt.status is GttStatus.DISABLED):
+            rung.absent = max(rung.quantity, 0)  # sold, or divided, until it is known
         ours = rung.exit is None or bool(rung.exit.tag)
         rung.leaving = rung.live and (ladder.leaving or (bool(rung.exit_reason) and ours))
     if ladder.closed:

@@ -90,10 +90,14 @@ class Away:
         world.kill_process()
         self.away += 1
         world.exchange._next = world.exchange.closes
-        world.next_exchange(DAYS[number + 1], "09:00")
+        world.next_exchange(DAYS[number + 1], "09:00", night=self._over_night)
         morning = self._second(DAYS[number + 1]) - 300.0
         world.loop.call_at(morning, lambda: None)
         world.run(morning)
+
+    def _over_night(self, carried):
+        """Return what the account brings into the next day."""
+        return carried
 
     def _second(self, day):
         return (at(day, "09:15") - self.world.clock.start) / SECOND
@@ -150,9 +154,9 @@ class Away:
             self.world.loop.call_later(2.0, self._decide, until)
 
 
-def live_through(seed):
+def live_through(seed, kind=Away):
     """Run the days of a seed and return what was found of them."""
-    away = Away(seed)
+    away = kind(seed)
     try:
         for number in range(len(DAYS)):
             away.day(number)
@@ -163,9 +167,9 @@ def live_through(seed):
         away.world.close()
 
 
-def tell(seed):
+def tell(seed, kind=Away):
     """Run the days of a seed; return the diary and what it came to."""
-    away, told = Away(seed), "every promise kept"
+    away, told = kind(seed), "every promise kept"
     try:
         for number in range(len(DAYS)):
             away.day(number)

@@ -2,11 +2,13 @@
 
 from collections import deque
 from contextlib import contextmanager
+from math import floor
 
 from brokers.sandbox.sessions import CONTINUOUS
 from compiled.model import Purpose
 from compiled.orders import CORRECTION
 from compiled.protection import NEAREST_PERCENT
+from engine.trading.differences import Kind
 from engine.trading.killswitch import FLATTEN
 from engine.trading.reconcile import IGNORED
 from tests.simulation.positions import Position
@@ -69,6 +71,12 @@ class Checks:
         self._sent = deque()
         self._astray = {}
         """When entries arrived that the network had made of a request again, or much later."""
+        self.ratios = {}
+        """By how much shares were divided over night, by token, as long as the desk has not divided its own."""
+        self.added = {}
+        """Shares that divisions have added, by rung."""
+        self._taken = []
+        """What the desk has divided today: (token, ratio, shares added by rung)."""
         self._applied = (None, 0)
         self._latched_at = None
         self.worst_bare = 0.0
@@ -341,6 +349,56 @@ class Checks:
         self._halting(process, kernel)
         self._protection(process, kernel)
 
+    def divide(self, token, ratio):
+        """Take note that shares have been divided over night; the desk has to find out."""
+        self.ratios[token] = self.ratios.get(token, 1) * ratio
+
+    def divides(self, token, ratio):
+        """Judge by which ratio the desk divides what it holds, and follow it."""
+        with self._noting():
+            if ratio != self.ratios.pop(token, 1):
+                self._broken(f"the desk divides {token} by {ratio}")
+        before, added = 0, {}
+        for number in sorted(n for n, p in self.rungs.items() if p.where == (token, "CNC") and isinstance(n, int)):
+            position = self.rungs[number]
+            if position.held > 0 and not position.entries:
+                after = floor((before + position.held) * ratio) - floor(before * ratio)
+                before += position.held
+                added[number] = after - position.held
+                position.stop = 0.0
+        self._add(token, added, 1)
+        self._taken.append((token, ratio, added))
+
+    def _add(self, token, added, sign):
+        for number, shares in added.items():
+            self.base[token] = self.base.get(token, 0) + sign * shares
+            self.added[number] = self.added.get(number, 0) + sign * shares
+            self.rungs[number].given += sign * shares
+
+    def _lose_divisions(self):
+        """Take back what was divided, and never reached the disk: it will be found again."""
+        kept = {str(row["key"]).split(":")[1] for row in self.world.disk.rows("meta", "key LIKE 'division:%'")}
+        for token, ratio, added in self._taken:
+            if str(token) not in kept:
+                self._add(token, added, -1)
+                self.divide(token, ratio)
+        self._taken = [each for each in self._taken if str(each[0]) in kept]
+
+    def renumber(self, old, new):
+        """Follow a share to another token."""
+        for position in self.rungs.values():
+            if position.where and position.where[0] == old:
+                position.where = new, position.where[1]
+        for kept in (self.base, self.ratios):
+            if old in kept:
+                kept[new] = kept.pop(old)
+
+    def _doubted(self, position):
+        """Tell whether the desk holds a rung still until somebody decides whether its share was divided."""
+        process = self.world.process
+        doubts = process.desk._loop.reconciler.doubts() if process is not None and process.open else {}
+        return position.where is not None and position.where[0] in doubts
+
     def _ledger(self, kernel):
         """Every fill of ours is a trade of the exchange's, and with what was corrected they are what the ledger holds."""
         applied = {key for key in kernel.applied if not key.startswith(CORRECTION)} - self.past
@@ -401,6 +459,8 @@ class Checks:
     def _protection(self, process, kernel):
         now = self.world.loop.time()
         for number, position in self._bare.items():
+            if self._doubted(position):
+                continue  # it is told, and stands still
             takes = self._takes_its_stop(position)
             if not takes:
                 position.shut_until = now
@@ -494,7 +554,8 @@ class Checks:
         reconciler = process.desk._loop.reconciler
         for each, _ in reconciler.standing.values():
             if each.product and reconciler.ignored(each):
-                ours[each.token, each.product] = ours.get((each.token, each.product), 0) + each.amount
+                beside = each.figure + each.apart if each.kind is Kind.AWAITED else each.amount
+                ours[each.token, each.product] = ours.get((each.token, each.product), 0) + beside
         for where in theirs.keys() | ours.keys():
             if theirs.get(where, 0) != ours.get(where, 0):
                 self._broken(
@@ -517,14 +578,17 @@ class Checks:
         for number, position in self.rungs.items():
             position.carry(exchange.gtts.triggers)
             if process is None or not process.alive:
-                position.given = position.sign * booked.get(number, 0)
+                position.given = position.sign * booked.get(number, 0) + self.added.get(number, 0)
             if position.given:
                 token = position.where[0]
                 self.base[token] = self.base.get(token, 0) + position.sign * position.given
         self.rungs = {number: position for number, position in self.rungs.items() if position.given}
+        carried = {position.where for position in self.rungs.values() if position.given > 0}
+        self.ratios = {token: ratio for token, ratio in self.ratios.items() if (token, "CNC") in carried}
         self._triggers = dict(exchange.gtts.triggers)
         self.strange &= self._triggers.keys()
         self._orders, self._owners, self._corrected, self._bare = {}, {}, {}, {}
+        self._taken = []
         self._applied = (None, 0)
 
     def closed(self):
@@ -553,6 +617,7 @@ class Checks:
             fired = [t for t in position.triggers if t.trigger_id in position.lost]
             position.forgot = position.forgot or any(_sent_by(t, order) for t in fired for order in position.exits)
         self._lose_corrections()
+        self._lose_divisions()
 
     def _lose_corrections(self):
         """Take back what was taken on or written off, and never reached the disk: the difference will stand again."""

@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 
 from brokers.kite.outcome import CallFailed
-from brokers.sandbox import carry, ist
+import pytest
+
+from brokers.sandbox import carry, ist, universe
 from brokers.sandbox.choices import Choices
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import Exchange
@@ -173,6 +175,8 @@ class World:
             "positions_every_s": 20.0, "lanes": 3, "beat_s": 0.5,
         } | changes)  # fmt: skip
         self._allowed = [(-1e9, current(Limits(**self.limits)))]
+        self.tokens = {}
+        """Exchange tokens that have changed, by symbol."""
         self.ports = {}
         """What a process is handed besides."""
         self.process = None
@@ -302,11 +306,18 @@ class World:
         self.exchange = exchange
         self.api = Api(exchange)
 
-    def next_exchange(self, day, start, token=None):
-        """Close the exchange, and open that of the next day, to which the account brings what it has; `token`: a new one."""
+    def next_exchange(self, day, start, token=None, night=lambda carried: carried):
+        """Close the exchange, and open that of the next day, to which the account brings what it has; `token`: a new one.
+
+        `night` is what happens to it on the way.
+        """
         old = self.exchange
         old.run(old.closes)
-        new = Exchange(replace(old.config, date=day, start=start), carry.collect(old))
+        carried = night(carry.collect(old))
+        with pytest.MonkeyPatch.context() as patch:
+            for symbol, number in self.tokens.items():
+                patch.setitem(universe.KNOWN, symbol, universe.KNOWN[symbol]._replace(exchange_token=number))
+            new = Exchange(replace(old.config, date=day, start=start), carried)
         session = new.session
         session.api_key = old.session.api_key
         session.access_token = old.session.access_token if token is None else token

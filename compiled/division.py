@@ -1,0 +1,87 @@
+"""Divide what is carried: of a split, bonus or consolidation so many shares stand where so many did, at the price that follows."""
+
+from mypy_extensions import i64
+
+from compiled.adoption import Adoptions
+from compiled.events import Divide
+from compiled.ladder import Ladder, Rung
+from compiled.model import Product
+
+
+def divided_price(price: float, event: Divide, high: float) -> float:
+    """Return a price of before or after a division as one of after: that which is nearer to a rung's highest, in rupees."""
+    after = price * float(event.per) / float(event.shares)
+    return after if high > 0.0 and abs(after - high) < abs(price - high) else price
+
+
+class Divisions(Adoptions):
+    """Carries rungs and their positions over a change of what one share is."""
+
+    def _divide(self, event: Divide) -> None:
+        """Divide what came from days before the event's; the day's P&L counts from the previous close, as before."""
+        market = self.markets.get(int(event.token))
+        if market is None:
+            return
+        self.divide(event)
+        high = 0.0
+        for ladder in market.ladders:
+            for rung in ladder.rungs:
+                if self._divides(event, ladder, rung):
+                    self._lower(event, ladder, rung)
+                    high = rung.high
+        for position in list(self.ledger.held(event.token) or []):
+            before = position.unrealised
+            quantity: i64 = 0
+            for ladder in market.ladders:
+                if position.strategy == "" or ladder.strategy == position.strategy:
+                    for rung in ladder.rungs:
+                        quantity += ladder.sign * rung.quantity
+            self.ledger.restate(position, quantity, divided_price(position.last, event, high))
+            for slot in self.slots:
+                if slot.name == position.strategy:
+                    slot.before += position.unrealised - before
+        for ladder in list(market.ladders):
+            self._tend(ladder)
+
+    def divide(self, event: Divide) -> None:
+        """Divide the shares of the rungs; of fractions, what they make together belongs to the later ones."""
+        market = self.markets[int(event.token)]
+        for product in (Product.CNC, Product.MTF):
+            held: i64 = 0
+            for ladder in market.ladders:
+                if ladder.plan.product is not product:
+                    continue
+                for rung in ladder.rungs:
+                    if self._divides(event, ladder, rung):
+                        before = held * event.shares // event.per
+                        held += rung.quantity
+                        quantity = held * event.shares // event.per - before
+                        rung.sold = rung.sold * event.shares // event.per
+                        rung.bought = rung.sold + quantity
+
+    def _divides(self, event: Divide, ladder: Ladder, rung: Rung) -> bool:
+        delivered = ladder.plan.product is Product.CNC or ladder.plan.product is Product.MTF
+        return delivered and rung.quantity > 0 and rung.opened < event.before
+
+    def lower(self, event: Divide, ladder: Ladder, rung: Rung) -> None:
+        """Bring the prices of a rung to what a share is now."""
+        price = float(event.per) / float(event.shares)
+        sign = ladder.sign
+        if event.shares != event.per:
+            rung.stop = ladder.instrument.snap(rung.stop * price, -sign)
+            rung.target = ladder.instrument.snap(rung.target * price, sign)
+            rung.high = rung.high * price
+
+    def _lower(self, event: Divide, ladder: Ladder, rung: Rung) -> None:
+        """Have a rung go on at its new prices, without its old GTT, as soon as the books say how much of it is there."""
+        self.lower(event, ladder, rung)
+        gtt = rung.gtt
+        if gtt is not None and not rung.fired:
+            if gtt.live:
+                self.stray_gtts[gtt.intent] = gtt
+                self.out.delete_gtt(gtt)
+            rung.gtt = None
+        rung.absent = max(rung.quantity, 0)
+        rung.protect_at = rung.retry_at = 0
+        rung.refusals = rung.rejections = 0
+        self.changed_rungs[rung.rung_id] = rung

@@ -1,0 +1,230 @@
+"""Splits, bonuses and consolidations of what is carried: which have happened, what is not certain, and what is written down."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from fractions import Fraction
+from math import floor, prod
+from typing import Final, NamedTuple, Protocol
+
+from compiled.bounds import HELD, LAST, NUMBER, PRICE
+from compiled.events import Divide
+from compiled.kernel import Kernel
+from compiled.ladder import Rung
+from compiled.model import GttStatus, Product
+from compiled.positions import Market
+from engine.market.actions import SHARES, Actions
+from engine.market.calendar import ist_day, midnight
+from engine.ports import BrokerHolding, Journal
+from engine.trading.kept import check
+
+NOTED: Final = "division:"
+"""How the key of a division begins in the journal's `meta`, before its token and the day it counts from."""
+COARSEST: Final = 10
+"""The largest number on one side of a ratio that is believed without a date; on the other ten times as many."""
+BEYOND, DAYS_MOVE, CLOSE = 0.9, 1.25, 0.02
+"""Of a stop, below which a close says that the share was divided; what a price may have moved meanwhile; of two costs, how near."""
+DELIVERED: Final = (Product.CNC, Product.MTF)
+
+Levels = tuple[float, float, float]
+"""A rung's stop, target and most favourable price, rupees."""
+
+
+class Division(NamedTuple):
+    """`shares` of an instrument stand where `per` did from `since` (ns) on; taken in `at` (ns).
+
+    `levels` are those of the rungs before it, `awaited` the shares that were not credited then: (ours, all) by product.
+    One for one: the operator says that there was none.
+    """
+
+    token: int
+    since: int
+    shares: int
+    per: int
+    at: int
+    levels: dict[int, Levels]
+    awaited: dict[str, tuple[int, int]]
+
+    @property
+    def ratio(self) -> Fraction:
+        """Return the shares after for one before."""
+        return Fraction(self.shares, self.per)
+
+    def note(self, journal: Journal) -> None:
+        """Write it down."""
+        told = {"shares": self.shares, "per": self.per, "at": self.at, "levels": self.levels, "awaited": self.awaited}
+        journal.append("meta", {"key": f"{NOTED}{self.token}:{self.since}", "value": json.dumps(told)})
+
+
+def kept(journal: Journal) -> list[Division]:
+    """Return what is written down, by day; raise `DataError` for what cannot be."""
+    found = []
+    for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (NOTED + "%",)):
+        where, told = f"meta, row {row['key']}:", json.loads(str(row["value"]))
+        _, token, since = str(row["key"]).split(":")
+        for value in (told["shares"], told["per"]):
+            check(where, value, 1, int(HELD))
+        check(where, int(token), 1, int(NUMBER))
+        for value in (int(since), told["at"]):
+            check(where, value, 0, int(LAST))
+        levels = {int(rung): (float(a), float(b), float(c)) for rung, (a, b, c) in told["levels"].items()}
+        for each in levels.values():
+            for value in each:
+                check(where, value, 0.0, PRICE)
+        awaited = {product: (int(ours), int(total)) for product, (ours, total) in told["awaited"].items()}
+        found.append(Division(int(token), int(since), told["shares"], told["per"], told["at"], levels, awaited))
+    return sorted(found, key=lambda each: each.since)
+
+
+def carried(market: Market, before: int) -> list[Rung]:
+    """Return the rungs that hold delivered shares of earlier days than `before` (ns)."""
+    return [
+        rung
+        for ladder in market.ladders
+        for rung in ladder.rungs
+        if ladder.plan.product in DELIVERED and rung.quantity > 0 and rung.opened < before
+    ]
+
+
+def held(market: Market, before: int) -> dict[str, int]:
+    """Return how many shares of earlier days than `before` (ns) our rungs hold, by product."""
+    found: dict[str, int] = {}
+    for ladder in market.ladders:
+        mine = sum(int(rung.quantity) for rung in ladder.rungs if rung in carried(market, before))
+        if mine and ladder.plan.product in DELIVERED:
+            found[ladder.plan.product.name] = found.get(ladder.plan.product.name, 0) + mine
+    return found
+
+
+def divided(
+    market: Market, ratio: Fraction, since: int, now: int, books: Mapping[str, int], apart: Mapping[str, int]
+) -> Division:
+    """Return the division of what is carried, to be noted; `books` has the broker's shares, `apart` the owner's, by product.
+
+    Of those that the broker has not credited yet it says how many are ours and how many there are in all.
+    """
+    awaited = {}
+    for product, ours in held(market, since).items():
+        before = ours + apart.get(product, 0)
+        total = floor(before * ratio) - before
+        if total > 0 and books.get(product, 0) == before:
+            awaited[product] = (floor(ours * ratio) - ours, total)
+    levels = {int(rung.rung_id): (rung.stop, rung.target, rung.high) for rung in carried(market, since)}
+    return Division(int(market.token), since, ratio.numerator, ratio.denominator, now, levels, awaited)
+
+
+def event(division: Division) -> Divide:
+    """Return what makes the kernel take it in."""
+    return Divide(division.at, division.token, division.shares, division.per, division.since)
+
+
+def dated(actions: Actions, symbol: str, after: date, until: date) -> tuple[Fraction, str, date]:
+    """Return by which ratio shares are divided by the list with an ex-date in (after, until], as it says, and from which day."""
+    found = [
+        each for each in actions.of(symbol, after + timedelta(days=1), until) if each.kind in SHARES and each.ratio > 0
+    ]
+    ratio = prod((Fraction(each.ratio).limit_denominator(1_000) for each in found), start=Fraction(1))
+    return ratio, ", ".join(f"{each.text} of {each.ex}" for each in found), found[-1].ex if found else until
+
+
+def between(books: int, ours: int) -> Fraction:
+    """Return by which ratio the broker's books have more or fewer shares than ours, 1 where that is no plain one."""
+    if books <= 0 or ours <= 0:
+        return Fraction(1)
+    ratio = Fraction(books, ours)
+    few, many = sorted((ratio.numerator, ratio.denominator))
+    return ratio if few <= COARSEST and many <= 10 * COARSEST else Fraction(1)
+
+
+def jumped(market: Market, rungs: Iterable[Rung]) -> bool:
+    """Tell whether yesterday's close stands so far beyond a stop, or above all prices seen, as hardly any day moves."""
+    close = market.instrument.close
+    return close > 0.0 and any(
+        rung.stop > 0.0 and not rung.stop * BEYOND <= close <= rung.high * DAYS_MOVE for rung in rungs
+    )
+
+
+def explains(ratio: Fraction, market: Market, rungs: Sequence[Rung]) -> bool:
+    """Tell whether yesterday's close stands where a ratio brings the prices that were between stop and high."""
+    close = market.instrument.close * float(ratio)
+    return all(rung.stop * BEYOND <= close <= rung.high * DAYS_MOVE for rung in rungs if rung.stop > 0.0)
+
+
+def costs_the_same(ratio: Fraction, rungs: Sequence[Rung], average: float) -> bool:
+    """Tell whether the broker's average price (rupees) is ours after the ratio."""
+    shares = sum(int(rung.quantity) for rung in rungs)
+    ours = sum(int(rung.quantity) * rung.average for rung in rungs) / shares
+    return abs(average * float(ratio) / ours - 1.0) <= CLOSE
+
+
+def disabled(kernel: Kernel) -> dict[int, str]:
+    """Return the tokens of rungs whose GTT the broker has disabled, and which: he does so for a corporate action."""
+    return {
+        int(ladder.instrument.token): f"the broker has disabled GTT {rung.gtt.gtt_id}"
+        for ladder in kernel.ladders.values()
+        for rung in ladder.rungs
+        if rung.quantity > 0 and rung.gtt is not None and rung.gtt.status is GttStatus.DISABLED
+    }
+
+
+class Apart(Protocol):
+    """Who knows what is the owner's, and takes note of what is not certain."""
+
+    doubted: dict[int, str]
+
+    def apart(self, symbol: str, product: str) -> int:
+        """Return how many shares are the owner's."""
+        ...
+
+
+def recognise(
+    kernel: Kernel, actions: Actions | None, holdings: Iterable[BrokerHolding], reconciler: Apart, last: date,
+    day: date, now: int,
+) -> list[tuple[Division, str]]:  # fmt: skip
+    """Return the divisions since the day `last` of what is carried into `day`, each with what is to be told.
+
+    The list of actions is believed; without it the broker's shares, his average and yesterday's close have to say the
+    same. Where they do not, and a price or a disabled GTT says that something has happened, it is `doubted`.
+    """
+    found, since, off = [], midnight(day), disabled(kernel)
+    for token, market in kernel.markets.items():
+        rungs, symbol = carried(market, since), market.instrument.symbol
+        if not rungs:
+            continue
+        mine = [each for each in holdings if each.token == token]
+        books = {each.product: each.quantity for each in mine}
+        apart = {product: reconciler.apart(symbol, product) for product in books}
+        ratio, text, begins = dated(actions, symbol, last, day) if actions is not None else (Fraction(1), "", day)
+        if ratio == 1:
+            ratio = _by_books(market, rungs, mine, apart)
+            text = f"by the broker's shares and yesterday's close of {market.instrument.close:.2f}"
+        if ratio != 1:
+            division = divided(market, ratio, midnight(begins), now, books, apart)
+            ours = sum(held(market, since).values())
+            shares = f"{ratio.numerator} for {ratio.denominator}, {text}: {ours} shares become {floor(ours * ratio)}"
+            found.append((division, f"{symbol}: {shares}, their stops and averages with them"))
+        elif token in off or jumped(market, rungs):
+            why = off.get(token, f"yesterday's close of {market.instrument.close:.2f} is far beyond its stop")
+            reconciler.doubted[token] = f"{why}: was it split? nothing of it is sold until that is decided"
+    return found
+
+
+def _by_books(
+    market: Market, rungs: Sequence[Rung], mine: Sequence[BrokerHolding], apart: Mapping[str, int]
+) -> Fraction:
+    """Return the ratio that the broker's books and yesterday's close agree on, 1 where they do not."""
+    ours = sum(int(rung.quantity) for rung in rungs) + sum(apart.values())
+    ratio = between(sum(each.quantity for each in mine), ours)
+    if ratio == 1 or not jumped(market, rungs) or not explains(ratio, market, rungs):
+        return Fraction(1)
+    if not any(apart.values()) and not costs_the_same(ratio, rungs, mine[0].average):
+        return Fraction(1)
+    return ratio
+
+
+def opened_before(journal: Journal, day: date) -> date:
+    """Return the day on which the desk was opened last before a day; a week before it where that is not known."""
+    for row in journal.load("meta", "key = ?", ("opened",)):
+        last = ist_day(int(str(row["value"])))
+        return min(last, day)
+    return day - timedelta(days=7)

@@ -1,0 +1,291 @@
+"""Splits and bonuses of what is carried: what happens to rungs, ledger and GTTs, and when a desk believes in one."""
+
+from datetime import date
+
+import pytest
+
+from compiled.events import Act, DeleteGtt, Divide, Lacking, PlaceGtt, PlaceOrder
+from compiled.ladder import LadderPlan, RungPlan
+from compiled.model import MINUTE, GttStatus, Product, Side
+from engine.market.action_text import Kind
+from engine.market.actions import Action, Actions
+from engine.ports import BrokerHolding
+from engine.trading.divisions import Division, kept, recognise
+from engine.trading.reconcile import Reconciler, Terms
+from engine.trading.records import Recorder
+from engine.trading.restore import restore
+from tests.core.books import Desk, Notes
+from tests.core.scripted import CANBK, OPEN, Scene, only, some
+from tests.core.test_order_path_restart import DAY, MIDNIGHT, Life, tomorrow, two_rungs
+
+MORNING = MIDNIGHT + DAY
+TODAY = date(2025, 10, 8)
+YESTERDAY = date(2025, 10, 7)
+SPLIT = Divide(MORNING, CANBK, 5, 1, MORNING)
+
+
+@pytest.fixture
+def life(tmp_path):
+    return Life(tmp_path / "desk.db")
+
+
+def figures(scene):
+    ledger = scene.kernel.ledger
+    position = ledger.position("script", CANBK)
+    return (
+        [(int(rung.quantity), rung.average, rung.stop, rung.target, rung.high) for rung in scene.kernel.rungs.values()],
+        (int(position.quantity), position.average, int(ledger.net - scene.kernel.before)),
+    )
+
+
+def close_at(scene, price):
+    market = scene.kernel.markets[CANBK]
+    market.instrument.close = price
+    scene.kernel.ledger.mark(CANBK, price)
+
+
+def test_five_for_one_divides_shares_prices_and_averages_and_moves_the_stop_to_them(life):
+    life.run(lambda scene: scene.hold(21, target=4.0))
+    scene, _ = life.again(day=1)
+    scene.kernel.blind = True
+    found = scene.tell(SPLIT)
+    assert figures(scene) == ([(105, 20.0, 19.6, 20.8, 20.0)], (105, 20.0, 0))
+    assert only(found, DeleteGtt).gtt.gtt_id == 7
+    assert some(found, PlaceGtt) == some(found, PlaceOrder) == [], "the books have not been compared"
+    scene.gtt(only(found, DeleteGtt).gtt, GttStatus.DISABLED)
+    scene.kernel.session(OPEN + DAY, OPEN + DAY + 375 * MINUTE)
+    scene.now = OPEN + DAY + MINUTE
+    scene.tick(20.0)
+    assert scene.rung.absent == 105, "until the books have said how many are there"
+    scene.tell(Lacking(scene.now, CANBK, Product.CNC, Side.BUY, 0))
+    scene.operate(Act.COMPARED)
+    placed = only([*scene.asked, *scene.seconds(2)], PlaceGtt).gtt
+    assert [(leg.trigger, leg.quantity) for leg in placed.legs] == [(19.6, 105), (20.8, 105)]
+    assert some(scene.asked, PlaceOrder) == []
+
+
+@pytest.mark.parametrize("adjusted", [False, True])
+def test_the_profit_of_a_day_is_not_moved_by_it_whichever_close_the_broker_tells(life, adjusted):
+    life.run(lambda scene: scene.hold(21))
+    scene, _ = life.again(day=1)
+    if adjusted:
+        scene.kernel.ledger.mark(CANBK, 20.0)
+        scene.kernel.before = scene.kernel.ledger.net
+    scene.tell(SPLIT)
+    assert scene.kernel.ledger.net == scene.kernel.before
+    scene.tick(20.5)
+    assert scene.kernel.ledger.net - scene.kernel.before == 105 * 50
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_restart_finds_it_whether_the_rungs_have_been_written_down_since_or_not(life, recorded):
+    life.run(two_rungs)
+    levels = {}
+
+    def morning(scene):
+        rungs = [rung for rung in scene.kernel.rungs.values() if rung.quantity]
+        levels.update({int(rung.rung_id): (rung.stop, rung.target, rung.high) for rung in rungs})
+
+    scene, _ = life.again(day=1)
+    morning(scene)
+    division = Division(CANBK, MORNING, 3, 2, MORNING + 1, levels, {})
+    journal = life.open()
+    division.note(journal)
+    if recorded:
+        scene.after = Recorder(scene.kernel, journal).flush
+    scene.tell(Divide(MORNING + 1, CANBK, 3, 2, MORNING))
+    journal.close()
+    before = figures(scene)
+    # 100 shares of the 200 are left, at ₹101.00 on average, and become 150
+    assert before[1][:2] == (150, pytest.approx(101 / 1.5))
+    journal = life.open()
+    again = Scene()
+    restore(again.kernel, journal, MORNING, kept(journal))
+    journal.close()
+    mine = [rung for rung in again.kernel.rungs.values() if rung.quantity]
+    assert figures(again)[1][:2] == before[1][:2]
+    was = [row for row in before[0] if row[0]]
+    assert [(int(rung.quantity), rung.average, rung.stop, rung.target, rung.high) for rung in mine] == was
+    assert all(rung.gtt is None or rung.gtt.created > MORNING for rung in mine), "no stop of the old prices"
+
+
+def test_fractions_of_a_share_are_lost_once_and_not_by_rung(life):
+    def three(scene):
+        plan = LadderPlan([RungPlan(0.0, 9.0), RungPlan(1.0, 9.0), RungPlan(1.0, 9.0)], 0, Product.CNC, quantity=5)
+        order = only(scene.act(lambda ctx: ctx.ladder(CANBK, Side.BUY, plan)), PlaceOrder).order
+        for number, price in enumerate((100.0, 102.0, 105.0)):
+            scene.fill(order, f"B{number}", price)
+            order = only(scene.tick(price + 3.0), PlaceOrder).order if number < 2 else None
+
+    life.run(three)
+    scene, _ = life.again(day=1)
+    scene.tell(Divide(MORNING, CANBK, 3, 2, MORNING))
+    assert sum(int(rung.quantity) for rung in scene.kernel.rungs.values()) == 22  # 15 x 1.5 = 22.5
+    assert scene.kernel.ledger.account(CANBK).quantity == 22
+
+
+def test_what_was_bought_on_the_day_itself_is_not_divided():
+    scene = Scene()
+    scene.hold(21)
+    scene.tell(Divide(scene.now, CANBK, 5, 1, MIDNIGHT))
+    assert (scene.rung.quantity, scene.rung.stop) == (21, 98.0)
+
+
+def test_a_disabled_gtt_holds_what_it_was_for_until_somebody_says_why(life):
+    life.run(lambda scene: scene.hold(21))
+    scene, _ = life.again(day=1)
+    tomorrow(scene)
+    scene.gtt(scene.rung.gtt, GttStatus.DISABLED)
+    scene.tick(20.0)
+    scene.seconds(10)
+    scene.operate(Act.FLATTEN, reason="enough")
+    scene.seconds(10)
+    assert some(scene.asked, PlaceOrder) == some(scene.asked, PlaceGtt) == []
+    scene.operate(Act.RESUME)
+
+
+# what is believed
+
+
+class Owner:
+    def __init__(self, apart=0):
+        self.doubted = {}
+        self.shares = apart
+
+    def apart(self, symbol, product):
+        assert (symbol, product) == ("CANBK", "CNC")
+        return self.shares
+
+
+def seen(life, *, holding=21, average=100.0, close=20.1, apart=0, actions=None, disable=False, stop=2.0):
+    """Hold 21 bought at ₹100.00 under a stop, and open the next day; return (ratio or None, doubt)."""
+    life.run(lambda scene: scene.hold(21, stop=stop))
+    scene, _ = life.again(day=1)
+    if disable:
+        scene.gtt(scene.rung.gtt, GttStatus.DISABLED)
+    close_at(scene, close)
+    owner = Owner(apart)
+    books = [BrokerHolding(CANBK, "CANBK", holding, average)]
+    listed = None if actions is None else Actions(actions)
+    found = recognise(scene.kernel, listed, books, owner, YESTERDAY, TODAY, scene.now)
+    assert len(found) < 2
+    return found[0][0].ratio if found else None, owner.doubted.get(CANBK)
+
+
+@pytest.mark.parametrize(
+    ("books", "ratio"),
+    [
+        ({"holding": 105, "average": 20.0}, 5),
+        ({"holding": 355, "average": 31.0, "apart": 50}, 5),  # of the owner's fifty nobody knows the price
+        ({"holding": 105, "average": 20.0, "close": 26.0}, None),  # no price that five for one explains
+        ({"holding": 105, "average": 33.0}, None),  # not what ours have cost
+        ({"holding": 21, "average": 100.0}, None),  # not credited, and no list
+        ({"holding": 97, "average": 21.65}, None),  # no plain ratio
+    ],
+)
+def test_without_a_list_shares_cost_and_close_have_to_say_the_same(life, books, ratio):
+    found, doubt = seen(life, **books)
+    assert found == ratio
+    assert (doubt is None) == (ratio is not None)
+    if doubt:
+        assert "far beyond its stop: was it split?" in doubt
+
+
+def test_a_night_like_any_other_divides_nothing_and_doubts_nothing(life):
+    assert seen(life, close=97.0) == (None, None)
+
+
+def test_a_purchase_by_the_owner_is_no_split(life):
+    assert seen(life, holding=42, average=100.0, close=99.5) == (None, None)
+
+
+def test_a_disabled_gtt_alone_is_a_doubt(life):
+    ratio, doubt = seen(life, close=99.0, disable=True)
+    assert (ratio, doubt) == (
+        None,
+        "the broker has disabled GTT 7: was it split? nothing of it is sold until that is decided",
+    )
+
+
+@pytest.mark.parametrize(("ex", "found"), [(TODAY, 2), (YESTERDAY, None)])
+def test_the_list_is_believed_for_the_days_since_the_desk_was_opened(life, ex, found):
+    bonus = Action("CANBK", ex, Kind.BONUS, 2.0, 0.0, "Bonus 1:1")
+    assert seen(life, close=98.5, actions=[bonus]) == (found, None)
+
+
+# beside the broker's books
+
+
+class Night:
+    """A desk that holds 21 of its own beside fifty of the owner's, on the morning of a bonus of four for one."""
+
+    def __init__(self, holding):
+        self.desk = desk = Desk(Notes())
+        desk.hold(21)
+        desk.scene.rung.opened -= DAY
+        desk.scene.gtt(desk.scene.rung.gtt, GttStatus.DISABLED)
+        desk.books.at |= {"positions": [], "orders": [], "trades": [], "gtts": []}
+        desk.journal.meta["ignored:CANBK:CNC"] = "50"
+        desk.reconciler = Reconciler(desk.scene.kernel, desk.books, desk.journal, desk.clock, desk.board, Terms(10**12))
+        desk.choices.reconciler = desk.reconciler
+        self.credit(holding)
+
+    def credit(self, holding, average=100.0):
+        self.desk.books.at["holdings"] = [BrokerHolding(CANBK, "CANBK", holding, average)]
+
+    def divide(self, ratio_of_books):
+        desk = self.desk
+        bonus = Action("CANBK", TODAY, Kind.BONUS, float(ratio_of_books), 0.0, "Bonus 4:1")
+        found = recognise(
+            desk.scene.kernel, Actions([bonus]), desk.books.at["holdings"], desk.reconciler, YESTERDAY, TODAY, MORNING
+        )
+        for division, _ in found:
+            desk.scene.tell(desk.reconciler.divided(division, "CANBK"))
+
+
+SETTLED = [("CANBK:CNC", "quantity", 0)]
+"""The owner's are set apart, and nothing else."""
+
+
+def lacks(desk):
+    return dict(desk.reconciler.lacking())
+
+
+def test_what_is_credited_with_the_ex_date_leaves_no_difference():
+    night = Night(355)
+    night.divide(5)
+    assert night.desk.look(2) == SETTLED
+    assert (night.desk.reconciler.apart("CANBK", "CNC"), lacks(night.desk)) == (250, {})
+
+
+def test_what_is_credited_later_is_awaited_and_then_the_owners_and_ours():
+    night = Night(71)
+    night.divide(5)
+    desk = night.desk
+    assert desk.look(2) == [("CANBK:CNC", "awaited", -84)]
+    assert desk.reconciler.open == (), "it comes by itself"
+    assert list(lacks(desk).values()) == [84], "no more is sold than is there beside the owner's"
+    again = Reconciler(desk.scene.kernel, desk.books, desk.journal, desk.clock, desk.board, Terms(10**12))
+    desk.reconciler = again
+    assert desk.look(2) == [("CANBK:CNC", "awaited", -84)], "a restart knows it, too"
+    night.credit(355, 20.0)
+    assert desk.look(2) == SETTLED
+    assert (again.apart("CANBK", "CNC"), lacks(desk)) == (250, {})
+    assert not kept(desk.journal)[0].awaited
+
+
+@pytest.mark.parametrize(("choice", "quantity", "stop"), [("adopt", 105, 19.6), ("ignore", 21, 98.0)])
+def test_where_it_is_not_certain_nothing_is_sold_until_the_operator_has_chosen(choice, quantity, stop):
+    night = Night(355)
+    desk = night.desk
+    desk.reconciler.doubted[CANBK] = "why not"
+    assert desk.look(2) == [("division:CANBK:CNC", "division", 355)]
+    assert list(lacks(desk).items()) == [((CANBK, Product.CNC, 1), 21)]
+    assert "we have 21 beside 50 of the owner's" in desk.reconciler.open[0]
+    assert desk.decide("all ignore")[0] == "done: 0 ignored"
+    desk.scene.now = desk.clock.now() + DAY  # tomorrow: the rung is of an earlier day
+    desk.clock.set(desk.scene.now)
+    told, _ = desk.decide(f"division:CANBK:CNC {choice}")
+    assert told == f"done: CANBK goes on, {'5 for 1' if choice == 'adopt' else 'as it was'}"
+    assert (desk.scene.rung.quantity, desk.scene.rung.stop) == (quantity, stop)
+    assert desk.reconciler.doubts() == {}
