@@ -230,6 +230,18 @@ CORE = (
         "ladder.plan.cover is not cover:", "ladder.plan.cover:",
     ),
     Mutant(
+        "a division leaves the stop where it was", "compiled/division.py",
+        "rung.stop = ladder.instrument.snap(rung.stop * price, -sign)", "pass",
+    ),
+    Mutant(
+        "what is divided is sold before the books have been read", "compiled/division.py",
+        "rung.absent = max(rung.quantity, 0)", "rung.absent = 0",
+    ),
+    Mutant(
+        "a disabled GTT holds nothing", TRIGGERS,
+        'rung.absent = max(rung.quantity, 0)\n        text = "GTT " + str(gtt.gtt_id) + " is disabled', 'text = "GTT " + str(gtt.gtt_id) + " is disabled',
+    ),
+    Mutant(
         "what is written off goes on lacking", "compiled/adoption.py",
         "rung.absent = absent - part if absent > part else 0", "rung.absent = absent",
     ),

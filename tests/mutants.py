@@ -29,6 +29,7 @@ BANDS, BACK_OFF = "tests/core/test_price_bands.py", "tests/core/test_back_off.py
 HOURS, MORNING = "tests/core/test_unconfirmed_hours.py", "tests/test_first_trade.py"
 NUMBERS, LACKING = "tests/core/test_bounds.py", "tests/core/test_lacking.py"
 AWAY, CLOCKS = "tests/simulation/test_away.py", "tests/simulation/test_clocks.py"
+DIVISIONS = "tests/core/test_divisions.py"
 DEPOSITORY = "tests/core/test_depository.py"
 DRY, OWNER = "tests/core/test_dry_run.py", "tests/core/test_owner.py"
 NEAREST = {
@@ -49,6 +50,7 @@ NEAREST = {
         "tests/core/test_warming.py",
         "tests/core/test_limit_only.py",
     ],
+    "compiled/division.py": [DIVISIONS],
     "compiled/exits.py": ["tests/core/test_escalation.py", BANDS],
     "compiled/guard.py": ["tests/core/test_resting_stops.py", BANDS, CORNERS],
     "compiled/kernel.py": [MORNING, HOURS, BANDS, "tests/core/test_warming.py", "tests/core/test_failures.py"],
@@ -58,7 +60,7 @@ NEAREST = {
     "compiled/outbox.py": [BACK_OFF],
     "compiled/positions.py": [NUMBERS, DRY, LIES, CORNERS, LACKING],
     "compiled/protection.py": [LIES, BACK_OFF, HOURS, CORNERS, LACKING],
-    "compiled/triggers.py": [LIES, BACK_OFF, CORNERS, LACKING, OWNER],
+    "compiled/triggers.py": [LIES, BACK_OFF, CORNERS, LACKING, OWNER, DIVISIONS],
     "engine/desk.py": ["tests/simulation/test_nights.py"],
     "engine/market/hours.py": [HOURS, "tests/market/test_schedules.py"],
     "engine/ops/private.py": ["tests/core/test_killswitch.py", "tests/core/test_private.py"],
@@ -68,6 +70,7 @@ NEAREST = {
     "engine/trading/books.py": [LIES, CORNERS, "tests/core/test_order_path_gateway.py", AWAY, OWNER],
     "engine/trading/choices.py": [OWNER],
     "engine/trading/differences.py": ["tests/core/test_reconcile.py", LACKING, OWNER],
+    "engine/trading/divisions.py": [DIVISIONS],
     "engine/trading/durable.py": [CORNERS, "tests/simulation/test_bad_disks.py"],
     "engine/trading/failures.py": ["tests/core/test_failures.py"],
     "engine/trading/gateway.py": ["tests/core/test_order_path_gateway.py", CORNERS, LIES, DEPOSITORY],
@@ -76,7 +79,7 @@ NEAREST = {
     "engine/trading/lookups.py": [LIES, OWNER],
     "engine/trading/loop.py": [LACKING, CLOCKS, AWAY],
     "engine/trading/pacing.py": ["tests/core/test_order_path_gateway.py", CORNERS, OWNER],
-    "engine/trading/reconcile.py": ["tests/core/test_reconcile.py", OWNER],
+    "engine/trading/reconcile.py": ["tests/core/test_reconcile.py", OWNER, DIVISIONS],
     "engine/trading/restore.py": ["tests/core/test_order_path_restart.py", CORNERS, LIES],
     "engine/trading/timekeeper.py": [CLOCKS],
     "engine/trading/warming.py": ["tests/core/test_warming.py"],

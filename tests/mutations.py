@@ -339,6 +339,18 @@ ENGINE = (
         "kernel.blind and not self.reconciler.fresh", "kernel.blind",
     ),
     Mutant(
+        "what may have been split is sold", "engine/trading/reconcile.py",
+        "found[token, Product[product], Side.BUY] = shares", "pass",
+    ),
+    Mutant(
+        "a plain ratio is believed whatever the price says", "engine/trading/divisions.py",
+        "if ratio == 1 or not jumped(market, rungs) or not explains(ratio, market, rungs):", "if ratio == 1:",
+    ),
+    Mutant(
+        "the trades before the first look are counted twice", "engine/desk.py",
+        "ledger.deposit(cash - moved(loop.early) - int(ledger.start_cash))", "ledger.deposit(cash - int(ledger.start_cash))",
+    ),
+    Mutant(
         "a stop that fired is forgotten in a restart", "engine/trading/restore.py",
         "rung.absent = max(rung.quantity, 0)", "rung.absent = 0",
     ),

@@ -294,6 +294,7 @@ def reconcile(
     strategy: Annotated[str, Parameter(help="assign: the strategy that gets the shares.")] = "",
     *,
     stop: Annotated[float, Parameter(help="adopt, assign: percent below the last price; 0: as configured.")] = 0.0,
+    ratio: Annotated[str, Parameter(help="adopt, of a division: shares after and before, like 5:1.")] = "",
     mode: Annotated[Mode | None, Parameter(help="Which desk, where several run.")] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -305,7 +306,9 @@ def reconcile(
         return listing(config, mode or "", as_json=as_json)
     if not choice:
         raise ConfigError(f"{key}: say what to do: adopt, assign STRATEGY, ignore or flatten")
-    detail = " ".join(filter(None, (key, choice, strategy, f"stop={stop:g}" if stop else "")))
+    detail = " ".join(
+        filter(None, (key, choice, strategy, f"stop={stop:g}" if stop else "", f"ratio={ratio}" if ratio else ""))
+    )
     return decide(config, mode or "", detail, as_json=as_json)
 
 

@@ -23,7 +23,7 @@ def listing(file: Path | None, mode: str, *, as_json: bool) -> int:
 
 
 def decide(file: Path | None, mode: str, detail: str, *, as_json: bool) -> int:
-    """Have the running desk carry out "KEY CHOICE [STRATEGY] [stop=PERCENT]"; raise `OperatorError` if it refuses."""
+    """Have the running desk carry out "KEY CHOICE [STRATEGY] [stop=PERCENT] [ratio=A:B]"; raise `OperatorError` if it refuses."""
     told = submit(the_desk(file, mode), "reconcile", detail)
     sys.stdout.write((json.dumps({"answer": told}) if as_json else plain(told)) + "\n")
     return DONE

@@ -94,14 +94,21 @@ class Mornings(Away):
         if ratio > 1 and there and number == 1 and self.rng.random() < 0.4:
             self.counts["late"] += 1
             world.note("its new shares are credited a night later")
-            after = msgspec.structs.replace(after, holdings=[before if one.key == key else one for one in after.holdings])
+            after = msgspec.structs.replace(
+                after, holdings=[before if one.key == key else one for one in after.holdings]
+            )
             self.late.append((key, total - there))
         self.owners[token] = floor(self.owners[token] * ratio) if not self.late else self.owners[token]
         world.checks.divide(token, ratio)
         if self.list is not None:
             self.counts["listed"] += 1
             file = world.folder / f"actions{number}.parquet"
-            row = {"symbol": symbol, "series": "EQ", "exDate": datetime.fromisoformat(DAYS[number]), "subject": TEXTS[ratio]}
+            row = {
+                "symbol": symbol,
+                "series": "EQ",
+                "exDate": datetime.fromisoformat(DAYS[number]),
+                "subject": TEXTS[ratio],
+            }
             self.list.append(row)
             pq.write_table(pa.Table.from_pylist(self.list), file)
             world.settings = dataclasses.replace(world.settings, actions=file)
@@ -109,6 +116,7 @@ class Mornings(Away):
 
     def _more(self, carried, key, shares):
         """Credit shares of a split of the night before."""
+
         def more(one):
             if one.key != key:
                 return one

@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from brokers.kite.outcome import CallFailed
 import pytest
 
+from brokers.kite.outcome import CallFailed
 from brokers.sandbox import carry, ist, universe
 from brokers.sandbox.choices import Choices
 from brokers.sandbox.config import SandboxConfig
