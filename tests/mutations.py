@@ -343,7 +343,7 @@ ENGINE = (
         "found[token, Product[product], Side.BUY] = shares", "pass",
     ),
     Mutant(
-        "a plain ratio is believed whatever the price says", "engine/trading/divisions.py",
+        "a whole ratio is believed whatever the price says", "engine/trading/divisions.py",
         "if ratio == 1 or not jumped(market, rungs) or not explains(ratio, market, rungs):", "if ratio == 1:",
     ),
     Mutant(

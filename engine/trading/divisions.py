@@ -20,10 +20,12 @@ from engine.trading.kept import check
 
 NOTED: Final = "division:"
 """How the key of a division begins in the journal's `meta`, before its token and the day it counts from."""
-COARSEST: Final = 10
-"""The largest number on one side of a ratio that is believed without a date; on the other ten times as many."""
-BEYOND, DAYS_MOVE, CLOSE = 0.9, 1.25, 0.02
-"""Of a stop, below which a close says that the share was divided; what a price may have moved meanwhile; of two costs, how near."""
+MOST: Final = 100
+"""The most shares for one that are believed without a date."""
+BEYOND, DAYS_MOVE = 0.9, 1.25
+"""Of a stop, and of the highest price, beyond which a close says that the share was divided."""
+BETWEEN, CLOSE = 0.05, 0.02
+"""How far from between stop and highest price a ratio may bring the close, and how near it must bring the costs."""
 DELIVERED: Final = (Product.CNC, Product.MTF)
 
 Levels = tuple[float, float, float]
@@ -128,12 +130,11 @@ def dated(actions: Actions, symbol: str, after: date, until: date) -> tuple[Frac
 
 
 def between(books: int, ours: int) -> Fraction:
-    """Return by which ratio the broker's books have more or fewer shares than ours, 1 where that is no plain one."""
+    """Return how many times ours the broker's books have, 1 where that is no whole number: of fractions nobody knows the rest."""
     if books <= 0 or ours <= 0:
         return Fraction(1)
     ratio = Fraction(books, ours)
-    few, many = sorted((ratio.numerator, ratio.denominator))
-    return ratio if few <= COARSEST and many <= 10 * COARSEST else Fraction(1)
+    return ratio if ratio.denominator == 1 and ratio <= MOST else Fraction(1)
 
 
 def jumped(market: Market, rungs: Iterable[Rung]) -> bool:
@@ -147,7 +148,8 @@ def jumped(market: Market, rungs: Iterable[Rung]) -> bool:
 def explains(ratio: Fraction, market: Market, rungs: Sequence[Rung]) -> bool:
     """Tell whether yesterday's close stands where a ratio brings the prices that were between stop and high."""
     close = market.instrument.close * float(ratio)
-    return all(rung.stop * BEYOND <= close <= rung.high * DAYS_MOVE for rung in rungs if rung.stop > 0.0)
+    least, most = 1.0 - BETWEEN, 1.0 + BETWEEN
+    return all(rung.stop * least <= close <= rung.high * most for rung in rungs if rung.stop > 0.0)
 
 
 def costs_the_same(ratio: Fraction, rungs: Sequence[Rung], average: float) -> bool:

@@ -180,7 +180,8 @@ def seen(life, *, holding=21, average=100.0, close=20.1, apart=0, actions=None, 
         ({"holding": 105, "average": 20.0, "close": 26.0}, None),  # no price that five for one explains
         ({"holding": 105, "average": 33.0}, None),  # not what ours have cost
         ({"holding": 21, "average": 100.0}, None),  # not credited, and no list
-        ({"holding": 97, "average": 21.65}, None),  # no plain ratio
+        ({"holding": 97, "average": 21.65}, None),  # no whole ratio
+        ({"holding": 28, "average": 75.0, "close": 73.0}, None),  # 4:3, or what three for two left of a fraction
     ],
 )
 def test_without_a_list_shares_cost_and_close_have_to_say_the_same(life, books, ratio):
