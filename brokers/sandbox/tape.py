@@ -143,8 +143,8 @@ def listed(symbol: str, date: str, record: Record, rules: DayRules, dump: Dump, 
     rule = Instrument(0, "NSE", symbol, tick)
     if not all(rule.on_grid(price) for candle in today for price in candle[1:5]) or not rule.on_grid(close):
         tick = 0.01
-    low = min(close * 0.9, *(candle.low for candle in today))
-    high = max(close * 1.1, *(candle.high for candle in today))
+    low = min([close * 0.9, *(candle.low for candle in today)])
+    high = max([close * 1.1, *(candle.high for candle in today)])
     return share(symbol, close, tick, (low - tick / 4, high + tick / 4), rules, dump)
 
 

@@ -1,11 +1,14 @@
 import json
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from brokers.sandbox import SandboxConfig, ist
+from brokers.sandbox.carry import Carried, HeldShares
 from brokers.sandbox.exchange import Exchange
+from brokers.sandbox.nights import over_night
 from brokers.sandbox.tape import Candle, prices
 from compiled.frames import Decoder
 from compiled.model import Instrument
@@ -240,3 +243,34 @@ def test_a_dump_gives_the_real_tokens(tmp_path):
     ]
     assert derived[0] == derived[1]
     assert derived[0] & 0xFF == 1
+
+
+def carried(**changes):
+    share = HeldShares("NSE:Y", 4, 99.0)
+    return Carried(
+        **({"cash": 1_000_00, "holdings": [share], "day": "2024-01-09", "closes": {"NSE:Y": 100.0}} | changes)
+    )
+
+
+def test_a_name_without_bars_on_the_day_is_left_out_and_what_is_held_of_it_stands_still(tmp_path):
+    write(tmp_path, "X", [YESTERDAY, (0, 100, 102, 99, 101, 400)])
+    write(tmp_path, "Y", [YESTERDAY])
+    config = SandboxConfig(speed=None, tape=tmp_path, date=DATE, symbols=("X", "Y"))
+    assert [each.key for each in Exchange(config).market.listings] == ["NSE:X"]
+    exchange = Exchange(config, carried())
+    exchange.run(exchange.closes)
+    still = exchange.listings["NSE:Y"]
+    assert (still.ltp, still.volume, exchange.portfolio.holdings[int(still.instrument.token)].total) == (100.0, 0, 4)
+    assert exchange.dropped == []
+
+
+@pytest.mark.parametrize(("opens", "shares", "close"), [(20.4, 20, 20.0), (101.0, 4, 100.0)])
+def test_a_split_counts_where_the_record_shows_it_and_not_where_it_is_adjusted_for_it(tmp_path, opens, shares, close):
+    write(tmp_path, "Y", [YESTERDAY, (0, opens, opens, opens, opens, 400)])
+    line = "Face Value Split From Rs 10/- To Rs 2/-"
+    rows = [{"symbol": "Y", "series": "EQ", "exDate": datetime.fromisoformat(DATE), "subject": line}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path.parent / f"{tmp_path.name}.parquet")
+    config = SandboxConfig(speed=None, tape=tmp_path, date=DATE, actions=tmp_path.parent / f"{tmp_path.name}.parquet")
+    found = over_night(config, carried())
+    assert (found.holdings[0].quantity, found.closes["NSE:Y"]) == (shares, close)
+    assert Exchange(config, found).listings["NSE:Y"].instrument.close == close
