@@ -387,7 +387,6 @@ class Desk:
         loop.stopping = self._stopping  # whoever asked for it so far had no loop to tell
         loop.gaps.tell_lacking()
         await self._reconcile(loop, None if known else day, actions)
-        loop.flags = ex_dates(actions, today, self.kernel, self._log.tell)
         if self.settings.limit_only:
             self._log.tell("alarm", "broker", LIMIT_ONLY)
         loop.doubts = len(ports.calendar.doubts(day))
@@ -553,6 +552,7 @@ class Desk:
         """Carry what was split or multiplied over night over to its new shares and prices, and hold what may have been."""
         now, journal = self.ports.clock.now(), self.ports.journal
         day = ist_day(now)
+        loop.flags = ex_dates(actions, day, self.kernel, self._log.tell)  # of what stood in the evening
         for division, text in recognise(
             self.kernel, actions, self._holdings, loop.reconciler, opened_before(journal, day), day, now
         ):

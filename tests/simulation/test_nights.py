@@ -278,15 +278,16 @@ def test_what_an_ex_date_does_to_what_stands_is_in_the_status_and_on_screen(week
     world.process.desk.settings = replace(world.process.desk.settings, actions=file)
     world.until(FRIDAY, "15:40")
     assert json.loads(world.process.desk.describe())["ex_dates"] == []
+    rung = standing(world.process.kernel)
+    gtt, stop, bought = rung.gtt.gtt_id, rung.stop, rung.average
     world.until(MONDAY, "08:50")
     found = json.loads(world.process.desk.describe())["ex_dates"]
-    (rung,) = [rung for ladder in world.process.kernel.ladders.values() for rung in ladder.rungs]
     assert [line.partition(":")[0] for line in found] == [
         "SBIN, bonus from today (Bonus 1",
         "SBIN, bonus from today (Bonus 1",
     ]
-    assert f"GTT {rung.gtt.gtt_id}" in found[0]
-    assert f"stand at {rung.stop / 2:.2f}" in found[1]
+    assert f"GTT {gtt}" in found[0]
+    assert f"stand at {stop / 2:.2f}" in found[1]
     assert [row["text"] for row in world.process.journal.load("events") if row["name"] == "ex_date"] == found
     assert {row.name: (row[1], row.bad) for row in world.process.board.risk.rows}["Ex-date flags"] == ("2", True)
 
@@ -319,3 +320,6 @@ def test_a_strategy_that_cannot_be_made_again_is_told_once_and_the_rest_of_the_d
     assert [row.strategy for row in world.process.board.failures.rows] == ["moving_average_cross"]
     assert {ladder.strategy for ladder in world.process.kernel.ladders.values()} == {"want"}
     assert world.process.kill.latch is None
+    (rung,) = [rung for ladder in world.process.kernel.ladders.values() for rung in ladder.rungs]
+    assert (rung.quantity, rung.absent, rung.average) == (20, 10, pytest.approx(bought / 2)), "and it is carried over"
+    assert rung.stop < stop * 0.6
