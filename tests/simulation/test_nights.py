@@ -290,6 +290,9 @@ def test_what_an_ex_date_does_to_what_stands_is_in_the_status_and_on_screen(week
     assert f"stand at {stop / 2:.2f}" in found[1]
     assert [row["text"] for row in world.process.journal.load("events") if row["name"] == "ex_date"] == found
     assert {row.name: (row[1], row.bad) for row in world.process.board.risk.rows}["Ex-date flags"] == ("2", True)
+    (rung,) = [rung for ladder in world.process.kernel.ladders.values() for rung in ladder.rungs]
+    assert (rung.quantity, rung.absent, rung.average) == (20, 10, pytest.approx(bought / 2)), "and it is carried over"
+    assert rung.stop < stop * 0.6
 
 
 def test_a_strategy_that_cannot_be_made_again_is_told_once_and_the_rest_of_the_desk_opens(weekend, monkeypatch):
@@ -320,6 +323,3 @@ def test_a_strategy_that_cannot_be_made_again_is_told_once_and_the_rest_of_the_d
     assert [row.strategy for row in world.process.board.failures.rows] == ["moving_average_cross"]
     assert {ladder.strategy for ladder in world.process.kernel.ladders.values()} == {"want"}
     assert world.process.kill.latch is None
-    (rung,) = [rung for ladder in world.process.kernel.ladders.values() for rung in ladder.rungs]
-    assert (rung.quantity, rung.absent, rung.average) == (20, 10, pytest.approx(bought / 2)), "and it is carried over"
-    assert rung.stop < stop * 0.6
