@@ -156,6 +156,7 @@ class Reconciler:
         for product, ours in held(self.kernel).items():
             if product[0] != division.token or product[1] not in DELIVERED:
                 continue
+            self.unsure = self.unsure | {product}  # the next look says how many of them are there
             key, apart = f"{symbol}:{product[1]}", self.apart(symbol, product[1])
             awaited = division.awaited.get(product[1])
             if awaited is not None:

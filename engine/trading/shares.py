@@ -6,6 +6,7 @@ from typing import Final, final
 from compiled.bounds import NUMBER
 from compiled.model import Instrument
 from engine.ports import BrokerHolding, Journal
+from engine.trading.divisions import NOTED as NOTED_DIVISION
 from engine.trading.kept import whole
 
 HOME: Final = "NSE"
@@ -81,7 +82,15 @@ class ShareRegister:
         self.learn(holdings)
 
     def _move(self, ladder: dict[str, object], token: int) -> None:
-        """Give a ladder and everything that belongs to it another token."""
+        """Give a ladder and everything that belongs to it another token, and what is noted of divisions with it."""
+        for row in self._journal.load(
+            "meta", "key LIKE ? AND value IS NOT NULL", (f"{NOTED_DIVISION}{ladder['token']}:%",)
+        ):
+            key = str(row["key"])
+            self._journal.append(
+                "meta", {"key": f"{NOTED_DIVISION}{token}:{key.rpartition(':')[2]}", "value": row["value"]}
+            )
+            self._journal.append("meta", {"key": key, "value": None})
         number, named = ladder["ladder"], {"token": token, "symbol": self._tokens[token]}
         rungs = [row["trade_id"] for row in self._journal.load("trades", "ladder = ?", (number,))]
         marks = ", ".join("?" * len(rungs))

@@ -290,3 +290,4 @@ def test_where_it_is_not_certain_nothing_is_sold_until_the_operator_has_chosen(c
     assert told == f"done: CANBK goes on, {'5 for 1' if choice == 'adopt' else 'as it was'}"
     assert (desk.scene.rung.quantity, desk.scene.rung.stop) == (quantity, stop)
     assert desk.reconciler.doubts() == {}
+    assert (CANBK, "CNC") in desk.reconciler.unsure, "nothing of it leaves before another look"
