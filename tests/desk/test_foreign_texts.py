@@ -8,11 +8,13 @@ from contextlib import closing
 
 import pytest
 
+from compiled.model import Bar
 from engine.ops.control import Door, socket_path
 from engine.ops.doctor import Check
 from engine.trading.killswitch import KillSwitch, Latch
+from store.bars.parquet import ParquetBars
 from store.schema import connect, migrate, shipped_migrations
-from tests.foreign import HOSTILE, VALID, obeyed
+from tests.foreign import HOSTILE, MARKUP, VALID, obeyed
 from tui import doctor
 from tui.cli import app, call
 from tui.streams import take_streams
@@ -20,6 +22,9 @@ from tui.streams import take_streams
 WORD = VALID.replace("\x00", "")
 """What a shell can pass."""
 SYMBOL = WORD.upper()
+ODD = f"\x1b]0;title\x07\x9b2J\u2028FORGED{MARKUP}"
+"""What a file can be called, and a column of text hold."""
+OPEN, MINUTE = 1_717_472_700_000_000_000, 60_000_000_000
 NOON = 1_795_156_200_000_000_000
 CHOSEN = {
     "side": "BUY", "kind": "order", "verdict": "OK", "cause": "bar", "decision": 1, "intent": 7, "rung": 1, "ladder": 1,
@@ -60,6 +65,23 @@ CASES = {
               ["order", "buy", WORD, "1", "--bare", "--yes", "--json"]],
     "modify": [["modify", WORD, "--price", "1"]],
     "cancel": [["cancel", WORD], ["cancel", WORD, "--json"]],
+    "bars import": [["bars", "import", WORD], ["bars", "import", "odd.csv"], ["bars", "import", ".", "--map", WORD],
+                    ["bars", "import", "odd.bars.csv"], ["bars", "import", "odd.bars.csv", "--symbol", WORD, "--version", WORD, "--json"]],
+    "bars download": [["bars", "download", "--symbols", WORD, "--from", "2026-11-20"],
+                      ["bars", "download", "--symbols", "@" + WORD, "--from", "2026-11-20"]],
+    "bars list": [["bars", "list"], ["bars", "list", "--json"], ["bars", "list", "--folder", WORD]],
+    "bars gaps": [["bars", "gaps", "--version", WORD], ["bars", "gaps", "--symbols", WORD, "--span", "60"], ["bars", "gaps", "--from", WORD]],
+    "bars check": [["bars", "check", "--version", WORD, "--span", "60"], ["bars", "check", "--symbols", WORD]],
+    "bars export": [["bars", "export", "--version", WORD], ["bars", "export", "--version", WORD, "--format", "json"]],
+    "bars adjust": [["bars", "adjust", WORD], ["bars", "adjust", WORD, "--version", WORD]],
+    "bars averages": [["bars", "averages", "--version", WORD], ["bars", "averages", "--symbols", WORD]],
+    "bars compact": [["bars", "compact", "--folder", WORD]],
+    "bars sql": [["bars", "sql", WORD], ["bars", "sql", f"SELECT '{WORD.replace(chr(39), '')}' AS x"],
+                 ["bars", "sql", "SELECT * FROM bars"], ["bars", "sql", "SELECT * FROM intents", *ON_DATABASE]],
+    "bars golden build": [["bars", "golden", "build", "--symbols", WORD], ["bars", "golden", "build"]],
+    "bars golden list": [["bars", "golden", "list"], ["bars", "golden", "list", "--json"]],
+    "bars golden verify": [["bars", "golden", "verify", WORD], ["bars", "golden", "verify"]],
+    "bars golden diff": [["bars", "golden", "diff", WORD, WORD]],
     "instruments keep": [["instruments", "keep", WORD], ["instruments", "keep", "odd.csv", "--date", "2026-11-20"]],
     "instruments find": [["instruments", "find", WORD, "--folder", "."], ["instruments", "find", WORD, "--folder", WORD]],
     "instruments chain": [["instruments", "chain", WORD, "--folder", "."]],
@@ -156,6 +178,20 @@ def home(tmp_path_factory):
     fill(folder / "desk.db")
     fill(state / "shadow" / "desk.db")
     (folder / "odd.csv").write_text(VALID)
+    (folder / "odd.bars.csv").write_text(
+        f"symbol,date,open,high,low,close\n{ODD},2024-06-04,1,2,1,2\n{ODD},2024-06-05,1,2,1,2\n"
+    )
+    store = ParquetBars(state / "history")
+    for version in ("live", ODD):
+        store.write(
+            [
+                Bar(1, OPEN + 2 * MINUTE, 60, 1.0, 2.0, 1.0, 2.0, 0),
+                Bar(1, OPEN, 60, 1.0, 2.0, 1.0, 2.0, 0),
+                Bar(1, OPEN - 100 * MINUTE, 60, 1.0, 2.0, 1.0, 2.0, 0),
+            ],
+            {1: ODD},
+            version,
+        )
     (folder / "odd.toml").write_text(f"[feed]\nwatch = [{json.dumps(WORD)}]\n")
     (state / "sandbox" / "KILL").write_text(VALID)
     door = Door(socket_path(state / "sandbox"), Desk(), KillSwitch(state / "sandbox" / "KILL"), lambda *_: None)
@@ -206,6 +242,9 @@ def test_what_the_cases_read_is_foreign(shown):
                       ["trace", "--why", WORD, *ON_DATABASE], ["cancel", WORD], ["kill", "--reason", WORD],
                       ["resume", "--reason", WORD],
                       ["order", "buy", WORD, "1", "--bare"], ["export", "orders", *ON_DATABASE],
+                      ["bars", "list"], ["bars", "gaps", "--version", "live"], ["bars", "check", "--version", "live"],
+                      ["bars", "sql", "SELECT DISTINCT symbol FROM bars"], ["bars", "golden", "build", "--dry-run"],
+                      ["bars", "import", "odd.bars.csv", "--dry-run"],
                       ["limits", "set", "a", "5", "--reason", "b"]):  # fmt: skip
         told, _ = shown(*arguments)
         assert "click=app.quit" in told, arguments
