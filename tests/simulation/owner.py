@@ -8,6 +8,7 @@ the very share within the moments that the desk needs to see it. Whoever sits at
 
 import json
 import random
+import re
 
 from brokers.sandbox.portfolio import Holding, isin
 from tests.simulation.checks import Broken
@@ -97,10 +98,12 @@ class Owner:
         self.his[at] = his + side * (own - back)
         self.owed[at] = owed + side * (quantity - own + back)
 
-    def decided(self, at, apart):
-        """Take note of what was decided at the desk: so many are his, unless he has just acted, and he owes nothing."""
+    def decided(self, at, apart, told):
+        """Take note of what was decided at the desk: what it has taken on, or, unless he has just acted, that so many are his."""
         self.owed[at] = 0
-        if self._world.loop.seconds > self.acted.get(at, 0.0):
+        if taken := re.match(r"done: (?:leaving )?(-?\d+) \S+ (?:to |at the market)", told):
+            self.his[at] = self.his.get(at, 0) - int(taken[1])
+        elif self._world.loop.seconds > self.acted.get(at, 0.0):
             self.his[at] = apart
 
     def _acts(self, at, seconds):
@@ -115,6 +118,7 @@ class Owner:
         if side > 0 and -over <= self.desks(at, 1):
             return
         unknown = process is None or not process.open or process.desk.gateway.unresolved
+        unknown = unknown or process.desk._loop.reconciler.unreadable  # what he did meanwhile nobody could see
         calm = world.storms == 0 and world.loop.seconds > world.calm_since + SEEN_WITHIN_S
         if calm and not unknown and world.loop.seconds > self.acted.get(at, 0.0):
             raise Broken(world, f"the owner has {self.his.get(at, 0)} of {at}, the account holds {self.there(at)}")
@@ -342,7 +346,7 @@ class Knowing(Operator):
 
     def _told(self, at, key, desk, told):
         if told.startswith("done"):
-            self._owner.decided(at, desk._loop.reconciler._ignored.get(key, 0))
+            self._owner.decided(at, desk._loop.reconciler._ignored.get(key, 0), told)
 
 
 class Beside(Weather):
