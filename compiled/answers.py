@@ -260,7 +260,7 @@ class Answers(Positions):
         """Count it, and return how often it was; 0 where the next request is to go at once."""
         if order.purpose is Purpose.PROTECT:
             rung.refusals += 1
-            if rung.refusals >= REFUSALS_BEFORE_LEAVING:
+            if rung.refusals >= REFUSALS_BEFORE_LEAVING and not rung.leaving:
                 leave(rung, "unprotectable")
                 return 0
             return rung.refusals

@@ -164,7 +164,8 @@ class Entries(Divisions):
         return Reason.OK
 
     def _explained(self, market: Market, ladder: Ladder, decision: Decision, reason: Reason) -> str:
-        silent: i64 = self.out.now - market.heard if market.heard > 0 else -1
+        heard = market.stamp if market.late else market.heard
+        silent: i64 = self.out.now - heard if market.heard > 0 else -1
         return explain(reason, market.instrument, decision, self.limits, self._usage(ladder), silent)
 
     def figures(self, market: Market, ladder: Ladder, reason: Reason) -> str:
@@ -237,7 +238,9 @@ class Entries(Divisions):
         if (plan.product is Product.MIS or hours.clears) and hours.squares_off(now):
             return Reason.SQUARE_OFF
         stale = self.limits.stale_after
-        if not market.live or market.untraded or market.ltp <= 0.0 or (stale > 0 and now - market.heard > stale):
+        if not market.live or market.untraded or market.late or market.ltp <= 0.0:
+            return Reason.STALE_DATA
+        if stale > 0 and now - market.heard > stale:
             return Reason.STALE_DATA
         return Reason.OK
 

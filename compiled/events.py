@@ -38,6 +38,7 @@ class Act(IntEnum):
     READY = 6
     HOLD = 7
     COMPARED = 8
+    UNSEEN = 9
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)

@@ -134,6 +134,8 @@ class Kernel(Entries):
         self.before: i64 = 0
         self.ticks: i64 = 0
         self.bar_count: i64 = 0
+        self.late_after: i64 = 0
+        """How old a packet may be by its stamp before it counts as stale, ns; 0: any age."""
         self.timed = any(slot.every > 0 for slot in slots)
         self.overnight: list[OvernightRequest] = []
         for slot in slots:
@@ -332,11 +334,13 @@ class Kernel(Entries):
             self.await_trade(market, tick.ltp, tick.bid, tick.ask, tick.volume)
             return
         self.quote(market, tick.ltp, tick.bid, tick.ask, tick.volume)
+        if self.late_after > 0:
+            self._stamp(market, tick.ts)
         self._build(market, tick.ts, tick.ltp, tick.volume)
         for slot in market.tickers:
             if not slot.stopped:
                 self._call_tick(slot, tick)
-        if market.ladders:
+        if market.ladders and not market.late:
             self._follow(market)
 
     def await_trade(self, market: Market, ltp: float, bid: float, ask: float, volume: i64) -> None:
@@ -363,6 +367,24 @@ class Kernel(Entries):
         market.version += 1
         if market.held is not None or market.ladders:
             self._value(market)
+
+    def _stamp(self, market: Market, ts: i64) -> None:
+        """Take in the exchange's stamp of a packet: what is old by it is no price to enter at, or to move a stop by."""
+        lag = self.out.now - ts
+        market.late = lag > self.late_after
+        if 0 < market.stamp < ts:  # not what was sent of an earlier state when the connection was made
+            market.lag = lag
+        market.stamp = max(market.stamp, ts)
+
+    def lagging(self) -> tuple[int, i64]:
+        """Return how many instruments the feed is late with, and how late it is with the latest of them (ns)."""
+        count = 0
+        worst: i64 = 0
+        for market in self.markets.values():
+            if market.late and market.lag > self.late_after and market.instrument.hours.trading(self.out.now):
+                count += 1
+                worst = max(worst, market.lag)
+        return count, worst
 
     def _value(self, market: Market) -> None:
         """Value what is held of an instrument at its last price."""
@@ -546,6 +568,8 @@ class Kernel(Entries):
         for market in self.markets.values():
             if event.token == 0 or market.instrument.token == event.token:
                 market.live = event.live
+                market.stamp = 0
+                market.lag = 0
 
     def _band_update(self, event: BandUpdate) -> None:
         """Keep prices to the band as it stands now, those of stops that stand already included."""
@@ -658,6 +682,8 @@ class Kernel(Entries):
             self.blind = False
             for ladder in list(self.ladders.values()):
                 self._tend(ladder)
+        elif event.act is Act.UNSEEN:
+            self.blind = True
         elif event.act is Act.RESUME:
             self.halted = False
             self.flattening = False

@@ -101,7 +101,8 @@ class TradingHours:
 
     Its closing auction takes market orders in [auction, auction_ends) and is matched by `ends`, when the last order of
     the day is done (without an auction at the close). From `square_off` on (0: never) the desk holds nothing intraday,
-    and nothing at all where it `clears`. From `last_entry` on (0: the close) it enters nothing, and takes back what rests.
+    and nothing at all where it `clears`; from `squared` on (0: not known) the broker has squared the rest off itself, and takes
+    no intraday order any more. From `last_entry` on (0: the close) it enters nothing, and takes back what rests.
 
     Where nobody knows which of two schedules holds, `closes` is the earlier close, there is no auction, and `ends` is when
     both are over.
@@ -119,6 +120,7 @@ class TradingHours:
         square_off: i64 = 0,
         last_entry: i64 = 0,
         clears: bool = False,
+        squared: i64 = 0,
     ) -> None:
         self.opens = opens
         self.closes = closes
@@ -130,6 +132,7 @@ class TradingHours:
         self.square_off = square_off
         self.last_entry = last_entry
         self.clears = clears
+        self.squared = squared
 
     def trading(self, ts: i64) -> bool:
         """Tell whether continuous trading is on."""
@@ -158,6 +161,10 @@ class TradingHours:
     def squares_off(self, ts: i64) -> bool:
         """Tell whether intraday positions are over for the day."""
         return 0 < self.square_off <= ts
+
+    def squared_off(self, ts: i64) -> bool:
+        """Tell whether the broker has squared intraday positions off: he refuses every order of theirs from then on."""
+        return 0 < self.squared <= ts
 
 
 @final

@@ -23,7 +23,8 @@ class Market(Quote):
 
     `calm` is a replay's note that no price calls for anything here; every change of a ladder takes it back. `line` is where
     a replay keeps its bare position, `place` where its bars are made (-1: before its first tick). While it is `untraded`, its
-    last price is of an earlier day. While it is `cold` its history is not there yet: listeners and tickers are `waiting`,
+    last price is of an earlier day. `stamp` is that of the exchange on its last packet, `lag` how old the last was that brought
+    something new (ns); one that comes too `late` is no price to enter at. While it is `cold` its history is not there yet: listeners and tickers are `waiting`,
     since `cooled` (ns; 0: never).
     """
 
@@ -36,6 +37,9 @@ class Market(Quote):
         self.ask = 0.0
         self.volume: i64 = 0
         self.heard: i64 = 0
+        self.stamp: i64 = 0
+        self.lag: i64 = 0
+        self.late = False
         self.live = True
         self.untraded = False
         self.version: i64 = 0

@@ -24,7 +24,19 @@ from compiled.ladder import (
     target_at,
     trailed_stop,
 )
-from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Purpose, Side, Validity
+from compiled.model import (
+    SECOND,
+    Gtt,
+    GttLeg,
+    GttStatus,
+    Order,
+    OrderStatus,
+    OrderType,
+    Product,
+    Purpose,
+    Side,
+    Validity,
+)
 from compiled.orders import offered, settled
 from compiled.outbox import Outbox
 from compiled.terms import PLAIN, SLICED
@@ -52,6 +64,9 @@ def leave(rung: Rung, reason: str) -> None:
 def tend(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     """Ask for whatever this rung lacks at the last price (rupees, 0.0: unknown)."""
     if not rung.live:
+        return
+    if rung.quantity != 0 and ladder.plan.product is Product.MIS and ladder.instrument.hours.squared_off(out.now):
+        _put_off(out, ladder, rung, "the broker squares off intraday positions now: nothing more is sent for this one")
         return
     _tend_entry(out, ladder, rung)
     if rung.guard is not None:

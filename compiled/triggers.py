@@ -181,6 +181,7 @@ class Triggers(Answers):
             elif rung is not None and event.status is GttStatus.TRIGGERED and event.reason:
                 gtt.order_id = "none"
                 leave(rung, "trigger failed: " + event.reason)
+                self._gtt_failed(gtt, event.reason)
             elif rung is not None and event.status is GttStatus.DISABLED and rung.gtt is gtt:
                 self._gtt_disabled(rung, gtt)
             if rung is not None and quiet and event.status is not GttStatus.TRIGGERED:
@@ -245,6 +246,11 @@ class Triggers(Answers):
         text = "GTT " + str(gtt.gtt_id) + " is disabled: nothing is sold at its prices until it is known why"
         self.out.alert("alarm", DISABLED, text, gtt.token)
 
+    def _gtt_failed(self, gtt: Gtt, reason: str) -> None:
+        """Tell that a GTT has fired and sells nothing: what it protected leaves at the market."""
+        text = "GTT " + str(gtt.gtt_id) + " triggered, and the broker rejects its order: " + reason
+        self.out.alert("alarm", "gtt_failed", text, gtt.token)
+
     def _gtt_fired(self, gtt: Gtt, rung: Rung | None, order_id: str) -> None:
         """Take over the order a GTT has sent as the exit of its rung."""
         gtt.order_id = order_id
@@ -263,6 +269,8 @@ class Triggers(Answers):
         self.out.register(order)
         if seen is not None:
             apply(order, seen)
+            if order.status is OrderStatus.REJECTED:
+                self._gtt_failed(gtt, order.reason)
         self.out.changed(order)
         if rung is not None:
             if rung.exit is not None:

@@ -213,6 +213,14 @@ class Feed(Struct, frozen=True, kw_only=True):
     """Market data."""
 
     stale_after_s: Annotated[float, _in(1, 600, "Silence after which an instrument gets no new entries.")] = 10.0
+    late_after_s: Annotated[
+        float,
+        _in(
+            2,
+            600,
+            "Age by the exchange's stamp (whole seconds) from which a tick is too late to enter at, or to move a stop by.",
+        ),
+    ] = 10.0
     dead_after_s: Annotated[
         float,
         _in(

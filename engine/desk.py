@@ -237,10 +237,16 @@ class Desk:
         self._events, ports = asyncio.get_running_loop(), self.ports
         try:
             lockstep = await self._take_hold()
-            opened: tuple[Loop, list[Instrument]] | None = await self._open()
-            while opened is not None:
-                await self._day(*opened, lockstep)
-                opened = await self._next_day()
+            first = await self._open()
+            opened: tuple[Loop, list[Instrument]] | None = first
+            async with asyncio.TaskGroup() as tasks:
+                throughout = [tasks.create_task(work) for work in ports.throughout(first[0])]
+                try:
+                    while opened is not None:
+                        await self._day(*opened, lockstep)
+                        opened = await self._next_day()
+                finally:
+                    _cancel(throughout)
         finally:
             await ports.broker.close()
 
@@ -373,6 +379,8 @@ class Desk:
         self.kernel.out.limit_only = self.settings.limit_only
         self.kernel.out.yields = self.settings.reconcile.yields
         self.kernel.begin(now)
+        if ports.pacer is None:  # where the clocks stand still together no packet is late
+            self.kernel.late_after = int(self.settings.late_after_s * SECOND)
         self.kernel.blind = True
         loop = self._build(hours)
         loop.changes, loop.configured = changes, self._configured
@@ -588,6 +596,8 @@ class Desk:
                 loop.turn()
                 if not lookups.seeking and (not sought or self.ports.pacer is not None):
                     return
+            if not self._opened and isinstance(loop.books.error, OperatorError):
+                raise loop.books.error
             if self.ports.pacer is not None:
                 raise BusyError("an exchange in lockstep cannot be joined in the middle of a request; start it anew")
             loop.publish(final=True)
@@ -626,7 +636,7 @@ class Desk:
             "mode": header.mode, "state": header.state, "now": header.now, "phase": header.phase,
             "pnl": header.pnl, "charges": header.charges, "cash": header.cash, "naked": header.naked,
             "kill": latch.level if latch else "", "kill_reason": latch.reason if latch else "",
-            "clock_off_ms": self._clock_off(), "feed_age_ms": header.feed_age // 1_000_000, "positions": len(self.board.positions.rows),
+            "clock_off_ms": self._clock_off(), "feed_age_ms": header.feed_age // 1_000_000, "feed_lag_ms": header.feed_lag // 1_000_000, "positions": len(self.board.positions.rows),
             "orders": len(self.board.orders.rows),
             "governor": governor_fields(self.board.governor), "differences": [*self._loop.differences, *self._loop.holds.values()] if self._loop else [],
             "ex_dates": list(self._loop.flags) if self._loop else [],

@@ -47,6 +47,8 @@ class Settings:
     lanes: int = 2
     """Requests that may change something at the same time: as many as the broker has threads for them."""
     stale_after_s: float = 10.0
+    late_after_s: float = 10.0
+    """How old a packet may be by the exchange's stamp."""
     bands_every_s: float = 30.0
     """Between readings of the price bands of what is held or near an edge of its band."""
     square_off_before_s: float = 120.0
@@ -68,7 +70,8 @@ class Settings:
 class Ports(NamedTuple):
     """The outside world, as the desk is handed it; `keep_bars` takes closed bars and must not block.
 
-    `beside` gives what runs beside an opened day, on its loop, until the next one opens. `tomorrow` makes the strategies
+    `beside` gives what runs beside an opened day, on its loop, until the next one opens, `throughout` what goes on from the first
+    opened day to the end, nights and openings included. `tomorrow` makes the strategies
     of the next day: with it the desk goes on from day to day, without it the day it opened is its last.
     `margins` asks the broker what orders would block, `stored` looks up the minutes that this desk has kept,
     `consents` tells whether holdings may be sold without an authorisation by the day (None: not known).
@@ -88,3 +91,4 @@ class Ports(NamedTuple):
     margins: Margins | None = None
     stored: Stored | None = None
     consents: Callable[[], bool | None] = lambda: None
+    throughout: Callable[[Loop], Iterable[Coroutine[None, None, None]]] = lambda _: ()

@@ -54,7 +54,7 @@ ENGINE = (
     Mutant("an unknown order is not looked up", BOOKS, "self.gateway.lookups.resolve(orders, triggers, began)", "pass"),
     Mutant(
         "books that cannot be read count as empty", BOOKS,
-        "            self.gateway.lookups.rest()\n            return False",
+        "            self.gateway.lookups.rest(str(error))\n            return False",
         "            orders, trades, triggers = [], [], []",
     ),
     Mutant("a GTT left out of one look is not read in the next", BOOKS, "gtts or self._left_out or", "gtts or"),

@@ -354,7 +354,7 @@ def serve_sandbox(fields: dict[str, Any], faults: tuple[str, ...], choices: tupl
     """Serve the exchange made of these `SandboxConfig` fields in the foreground until interrupted."""
     from brokers.sandbox.choices import from_texts  # noqa: PLC0415
     from brokers.sandbox.config import Endpoint, SandboxConfig  # noqa: PLC0415
-    from brokers.sandbox.faults import from_text  # noqa: PLC0415
+    from brokers.sandbox.moods import from_text  # noqa: PLC0415
     from brokers.sandbox.server import Sandbox  # noqa: PLC0415
 
     def started(endpoint: Endpoint) -> None:
@@ -368,7 +368,9 @@ def serve_sandbox(fields: dict[str, Any], faults: tuple[str, ...], choices: tupl
         for what in sandbox.exchange.dropped if sandbox.exchange is not None else ():
             sys.stderr.write(f"patang: left behind in the night: {what}\n")
 
-    config = SandboxConfig(faults=tuple(map(from_text, faults)), choices=from_texts(choices), **fields)
+    config = SandboxConfig(
+        faults=tuple(rule for text in faults for rule in from_text(text)), choices=from_texts(choices), **fields
+    )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sandbox = Sandbox(config, progress_line())
     sandbox.serve_forever(started)

@@ -50,31 +50,41 @@ class Market:
             self._timekeeper.moved = self.broker.moved
 
     def beside(self, loop: Loop) -> Iterable[Coroutine[None, None, None]]:
-        """Return what keeps the session and fills the gaps of an opened day, and of each after it; nothing where the exchange waits for us."""
+        """Return what fills the gaps of an opened day, and follows the exchange's clock; nothing where the exchange waits for us."""
         if self._exchange.pacer is not None:
             return []
         self._loop = loop
-        works = []
         access, clock = self._exchange.access, self._exchange.clock
-        if access.session is not None:
-            self._keeper = Keeper(
-                self._keeper.session if self._keeper else access.session, self.broker, self.feed, clock, access.fetch,
-                lambda level, text: loop.log.tell(level, "session", text),
-                lambda lives: _live(loop, lives=lives),
-            )  # fmt: skip
-            works.append(self._keeper.run())
+        if self._keeper is not None and not self._keeper.lives:
+            _live(loop, lives=False)
         self._filler = Filler(
             self.broker.history, clock, self._journal, self._filled,
             lambda level, text: loop.log.tell(level, "gap", text),
             lambda: [int(position.token) for position in loop.kernel.ledger.account_positions() if position.quantity],
         )  # fmt: skip
-        works.append(self._filler.run())
+        works = [self._filler.run()]
         if self._timekeeper is not None and isinstance(clock, ScaledClock):
             works.append(keep(clock, access.place.rest, self._timekeeper, loop))
         loop.gaps.ended = self._lost
         if self._station.real and not self.broker.rules.limit_only:  # there no strategy buys anything
             works.append(Guard(loop, self.broker.funds, self.broker.margins, self._totals).run())
         return works
+
+    def throughout(self, loop: Loop) -> Iterable[Coroutine[None, None, None]]:
+        """Return what keeps the session, where it can be renewed, from the first opened day on, nights and openings included."""
+        access = self._exchange.access
+        if access.session is None or self._exchange.pacer is not None:
+            return []
+        self._loop = loop
+        self._keeper = Keeper(
+            access.session, self.broker, self.feed, self._exchange.clock, access.fetch,
+            lambda level, text: loop.log.tell(level, "session", text), self._living,
+        )  # fmt: skip
+        return [self._keeper.run()]
+
+    def _living(self, lives: bool) -> None:
+        if self._loop is not None:
+            _live(self._loop, lives=lives)
 
     def _died(self) -> None:
         if self._exchange.access.session is None:

@@ -27,24 +27,27 @@ class Trading(NamedTuple):
     broker: Broker
     feed: Feed
     beside: Beside
+    throughout: Beside
 
 
 def in_mode(station: Station, market: Market, world: World, *, lockstep: bool) -> Trading:
     """Return broker and feed of the station's mode."""
     if station.run.mode == "dry-run":
-        return Trading(DryBroker(market.broker), market.feed, market.beside)
+        return Trading(DryBroker(market.broker), market.feed, market.beside, market.throughout)
     if station.run.mode == "paper":
         return _paper(station, market, world, lockstep=lockstep)
     if station.run.mode == "shadow":
         return _shadow(station, market, world, lockstep=lockstep)
-    return Trading(market.broker, market.feed, market.beside)
+    return Trading(market.broker, market.feed, market.beside, market.throughout)
 
 
 def _paper(station: Station, market: Market, world: World, *, lockstep: bool) -> Trading:
     broker = PaperBroker(market.broker, world, terms_of(station, lockstep=lockstep), stamped=not lockstep)
     feed = TappedFeed(market.feed, broker.frame)
     broker.hint = feed.hint
-    return Trading(broker, feed, lambda loop: [*market.beside(loop), *([] if lockstep else broker.beside())])
+    return Trading(
+        broker, feed, lambda loop: [*market.beside(loop), *([] if lockstep else broker.beside())], market.throughout
+    )
 
 
 def _shadow(station: Station, market: Market, world: World, *, lockstep: bool) -> Trading:
@@ -67,7 +70,9 @@ def _shadow(station: Station, market: Market, world: World, *, lockstep: bool) -
 
     broker = ShadowBroker(market.broker, world.clock, world.calendar, world.journal, simulate, show)
     feed = TappedFeed(market.feed, broker.frame)
-    return Trading(broker, feed, lambda loop: [*market.beside(loop), *([] if lockstep else broker.beside())])
+    return Trading(
+        broker, feed, lambda loop: [*market.beside(loop), *([] if lockstep else broker.beside())], market.throughout
+    )
 
 
 def terms_of(station: Station, *, lockstep: bool) -> Terms:

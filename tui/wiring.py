@@ -72,6 +72,7 @@ def wire(station: Station) -> Desk:
         exchange.pacer, market.keep_bars, trading.beside,
         None if exchange.access.place.sandbox else lambda: strategies_again(config), market.broker.margins,
         stored_in(store, version) if store is not None else None, _consents(config, station.run.mode, market),
+        trading.throughout,
     )  # fmt: skip
     limit_only = station.run.mode in SENDING and market.broker.rules.limit_only
     settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal), limit_only=limit_only)
@@ -215,6 +216,7 @@ def _settings(station: Station, salt: str, *, limit_only: bool) -> Settings:
         ),
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
+        late_after_s=config.feed.late_after_s * max(1.0, station.board.header.speed),
         bands_every_s=config.feed.bands_every_s,
         jitter=0 if salt == LOCKSTEP_SALT else secrets.randbits(32),
         actions=Path(config.desk.corporate_actions).expanduser() if config.desk.corporate_actions else None,

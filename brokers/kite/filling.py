@@ -6,11 +6,14 @@ from typing import Final, final
 
 from brokers.kite.gaps import Gap, backfill, merged
 from compiled.model import MINUTE, SECOND, Bar
+from engine.errors import OperatorError
 from engine.ports import Clock, Journal
 
 SETTLED: Final = MINUTE + 5 * SECOND
 """How long after a gap its last minute is left alone: Kite still changes its newest one."""
 TRIES: Final = 5
+DEAD: Final = 10 * SECOND
+"""How long to wait for a session that has ended."""
 
 
 @final
@@ -18,7 +21,7 @@ class Filler:
     """Fills gaps one batch after the other: rows in `gaps`, bars to `keep`, a line each to `tell`.
 
     `history` is `Broker.history`, `held` gives the tokens that go first. A gap that could not be read is tried again a
-    minute later, five times in all. The kernel is not told: it decides on what it heard.
+    minute later, five times in all; while there is no session with the broker all of them wait for the next. The kernel is not told: it decides on what it heard.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class Filler:
 
         left = list(gaps)
         for tried in range(TRIES):
-            left = await backfill(self._history, left, take, self._held())
+            left = await backfill(self._in_session, left, take, self._held())
             if not left:
                 break
             if tried < TRIES - 1:
@@ -85,6 +88,14 @@ class Filler:
         lost = f", {len(left)} could not be read" if left else ""
         text = f"the feed missed {len(stretches)} stretches; {sum(read.values())} minutes were read{lost}"
         self._tell("warn" if left else "info", text)
+
+    async def _in_session(self, token: int, start: int, end: int, span: int) -> list[Bar]:
+        """Ask for the history; where the session has ended, ask again in the next."""
+        while True:
+            try:
+                return await self._history(token, start, end, span)
+            except OperatorError:
+                await self._clock.sleep_until(self._clock.now() + DEAD)
 
     def _write(self, gap: Gap, state: str, bars: int) -> None:
         self._journal.append("gaps", {

@@ -56,6 +56,8 @@ class Keeper:
         self._living = living
         self._dead = asyncio.Event()
         self._told = ""
+        self.lives = True
+        """Whether there is a session."""
 
     def died(self) -> None:
         """Take note that the token is dead; on the event loop."""
@@ -65,10 +67,12 @@ class Keeper:
         """Keep the session until cancelled."""
         while True:
             await self._end()
+            self.lives = False
             self._living(False)
             self._tell("alarm", "the session with Kite has ended: no new entries; run `patang login`")
             while not await self._begin():
                 await self._clock.sleep_until(self._clock.now() + LOOK_EVERY)
+            self.lives = True
             self._living(True)
             self._tell("info", f"logged in again as {self.session.user_id}")
 

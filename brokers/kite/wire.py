@@ -180,6 +180,8 @@ class Wire:
             return CallFailed(text, sent=not _never_sent(error))
         status, kind = self._answer.status_code, _error_type(self._body)
         text = _line(error) if isinstance(error, KiteException) else f"unreadable answer: {type(error).__name__}"
+        if not kind and (page := self._answer.headers.get("Content-Type", "")).startswith("text/html"):
+            text = f"a page ({page.partition(';')[0]}) instead of an answer"  # the client quotes all of it
         return CallFailed(f"{text} (HTTP {status})", sent=True, status=status, error=kind)
 
 

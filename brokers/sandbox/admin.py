@@ -1,6 +1,6 @@
 """The sandbox's own routes: its clock, its books, and its faults; for this machine only, and whoever has the run's key."""
 
-from brokers.sandbox import faults
+from brokers.sandbox import moods
 from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.orders import trade_row
 from brokers.sandbox.table import Parts, Route, bare, route, segments
@@ -74,7 +74,7 @@ def _books(x: Exchange) -> dict[str, object]:
 def _add_faults(x: Exchange, request: Request) -> Response:
     given = request.body if isinstance(request.body, list) else [request.body]
     try:
-        rules = [faults.read(one, "fault") for one in given]
+        rules = [rule for one in given for rule in moods.read(one, "fault")]
     except ConfigError as error:
         raise invalid(str(error)) from None
     return bare([x.faults.add(rule, x.now).row() for rule in rules])

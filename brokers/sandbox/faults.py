@@ -20,8 +20,8 @@ from brokers.sandbox import ist
 from compiled.model import SECOND
 from engine.errors import ConfigError, in_words
 
-REQUEST, SOCKET, UPDATES, TICKS, ORDERS, FILLS, CLOCK, MARKET = (
-    "request", "socket", "updates", "ticks", "orders", "fills", "clock", "market",
+REQUEST, SOCKET, UPDATES, TICKS, RISK, ORDERS, FILLS, CLOCK, MARKET = (
+    "request", "socket", "updates", "ticks", "risk", "orders", "fills", "clock", "market",
 )  # fmt: skip
 MOVE_SECONDS = 60.0
 STREAMS = (UPDATES, TICKS)
@@ -32,7 +32,9 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "drop": (REQUEST, *STREAMS),
     "duplicate": (REQUEST, *STREAMS),
     "reorder": STREAMS,
+    "behind": (REQUEST,),
     "refuse": CALLS,
+    "403": CALLS,
     "429": CALLS,
     "500": CALLS,
     "502": CALLS,
@@ -45,9 +47,11 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "silent": (TICKS,),
     "close": (TICKS, UPDATES),
     "poison": (TICKS,),
+    "reject": (RISK,),
     "slow": (ORDERS,),
     "partial": (ORDERS,),
     "trade-first": (FILLS,),
+    "trade-last": (FILLS,),
     "skew": (CLOCK,),
     "fall": (MARKET,),
     "rise": (MARKET,),
@@ -63,7 +67,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
     """One of `KINDS`."""
     on: str = ""
-    """A request as "METHOD /path" with * and ?, or "socket", "updates", "ticks", "orders", "fills", "clock", "market"."""
+    """A request as "METHOD /path" with * and ?, or "socket", "updates", "ticks", "risk", "orders", "fills", "clock", "market"."""
     where: dict[str, str] = msgspec.field(default_factory=dict)
     """Fields the request's parameters, or the order's row, must have, e.g. {"tradingsymbol": "INFY"}."""
     at: str = ""
@@ -84,14 +88,14 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The request is carried out before it goes wrong."""
     error_type: str = ""
     message: str = ""
-    """`refuse` and the statuses: what the answer says."""
+    """`refuse`, `reject` and the statuses: what the answer, or the order, says."""
 
     @property
     def occasion(self) -> str:
         """Return what it strikes."""
         return (
             self.on
-            if self.on in {SOCKET, *STREAMS, ORDERS, FILLS, CLOCK, MARKET}
+            if self.on in {SOCKET, *STREAMS, RISK, ORDERS, FILLS, CLOCK, MARKET}
             else REQUEST
             if self.on
             else self._first

@@ -8,10 +8,10 @@ from typing import final
 from brokers.sandbox import checks, sessions
 from brokers.sandbox.agenda import Agenda
 from brokers.sandbox.choices import Choices
-from brokers.sandbox.faults import FILLS, ORDERS, Fault, Faults
+from brokers.sandbox.faults import FILLS, ORDERS, RISK, Fault, Faults
 from brokers.sandbox.funds import Funds, reserve_price
 from brokers.sandbox.listing import CONTINUOUS, Hit, Listing
-from brokers.sandbox.orders import AMO, Ask, ClientOrder, Trade
+from brokers.sandbox.orders import AMO, Ask, ClientOrder, Trade, trade_row
 from brokers.sandbox.portfolio import Portfolio
 from brokers.sandbox.wire import ApiError, Form, decimal, invalid, not_found, refused, whole
 from compiled.book import DAY, IOC, Refusal
@@ -19,6 +19,8 @@ from compiled.model import MINUTE, SECOND
 
 SLOW_SECONDS = 1.0
 NO_RETURN = "Order cannot be {} as it is being processed. Try later."
+NO_MARGIN = "RMS:Margin Exceeds, Required:{required:.2f}, Available:0.00 for entity account-{user} across exchange across segment across product"
+"""As the risk check of Kite's order system words it."""
 NO_TRADE = "There is no trade in this instrument yet. Please use a limit order."
 
 Notify = Callable[[ClientOrder, str], None]
@@ -48,6 +50,8 @@ class OrderDesk:
         """Orders that wait for their trigger, by token."""
         self.follow: Follow | None = None
         self._live: dict[str, ClientOrder] = {}
+        self._unlisted: set[str] = set()
+        """Trades that a fault keeps out of the list."""
         self._user_id = user_id
         self._date = date.replace("-", "")[2:]
         self._portfolio = portfolio
@@ -115,6 +119,17 @@ class OrderDesk:
         return order
 
     def _proceed(self, order: ClientOrder, now: int) -> None:
+        fault = self._struck(RISK, order, now)
+        if fault is not None:
+            ask = order.ask
+            required = ask.quantity * (ask.price or ask.listing.ltp)
+            message = fault.message or NO_MARGIN.format(required=required, user=self._user_id)
+            due = now + int(fault.after(0.0) * SECOND)
+            self._agenda.add(due, lambda: self._reject(order, message))
+            return
+        self._send(order, now)
+
+    def _send(self, order: ClientOrder, now: int) -> None:
         ask = order.ask
         if outside := checks.outside_band(ask):
             self._reject(order, outside)
@@ -217,7 +232,7 @@ class OrderDesk:
         """Book a fill of one of our orders."""
         order = hit.order
         fault = self._struck(FILLS, order, now)
-        if fault is not None:
+        if fault is not None and fault.kind == "trade-first":
             order.veil()
         order.filled += hit.quantity
         order.turnover += hit.ticks * hit.quantity
@@ -231,6 +246,11 @@ class OrderDesk:
             self._leave(order)
         order.move("COMPLETE" if complete else "OPEN")
         event = "COMPLETE" if complete else "UPDATE"
+        if fault is not None and fault.kind == "trade-last":
+            self._unlisted.add(trade.trade_id)
+            due = now + int(fault.after(SLOW_SECONDS) * SECOND)
+            self._agenda.add(due, lambda: self._unlisted.discard(trade.trade_id))
+            fault = None
         if fault is None:
             self._notify(order, event)
         else:
@@ -392,6 +412,11 @@ class OrderDesk:
     def book_rows(self) -> list[dict[str, object]]:
         """Return the order book, oldest first."""
         return [order.shown() for order in self.orders.values()]
+
+    def trade_rows(self, order: ClientOrder | None = None) -> list[dict[str, object]]:
+        """Return the list of trades, oldest first, or an order's."""
+        trades = self.trades if order is None else order.trades
+        return [trade_row(trade) for trade in trades if trade.trade_id not in self._unlisted]
 
     def written(self) -> str:
         """Return the order book as JSON."""

@@ -13,8 +13,8 @@ from brokers.sandbox.exchange import Exchange
 from brokers.sandbox.faults import REQUEST
 from brokers.sandbox.history import candles
 from brokers.sandbox.mutual_funds import MutualFunds
-from brokers.sandbox.orders import AMO, ClientOrder, trade_row
-from brokers.sandbox.sabotage import struck
+from brokers.sandbox.orders import AMO, ClientOrder
+from brokers.sandbox.sabotage import BEHIND_SECONDS, Past, struck
 from brokers.sandbox.sessions import SHUT
 from brokers.sandbox.table import Parts, Route, RouteTable, route
 from brokers.sandbox.varieties import SQUARED_OFF, sliced_answer
@@ -44,6 +44,7 @@ class Api:
         self.performed: Callable[[Request, int], None] | None = None
         """Hears of every request that changed something, and when: whoever keeps the state."""
         self._exchange = exchange
+        self._past = Past()
         exchange.woken = self._remember
         self._routes = RouteTable([*self._table(), *admin_table(exchange)])
 
@@ -52,6 +53,8 @@ class Api:
         exchange = self._exchange
         if exchange.faults and not is_admin(request.path):
             fault = exchange.faults.strike(REQUEST, request.text, request.fields, exchange.now)
+            if fault is not None and fault.kind == "behind":
+                return self._past.answer(request, self.perform(request), exchange.now, fault.after(BEHIND_SECONDS))
             if fault is not None:
                 return struck(fault, lambda: self.perform(request), exchange.session, frozen=exchange.frozen)
         return self.perform(request)
@@ -112,7 +115,7 @@ class Api:
             route("GET", "/orders", lambda _r, _p: written(x.orders.written())),
             route("GET", "/orders/{order_id}", lambda _r, p: x.orders.find(p["order_id"]).shown_history()),
             route("GET", "/orders/{order_id}/trades", self._order_trades),
-            route("GET", "/trades", lambda _r, _p: [trade_row(trade) for trade in x.orders.trades]),
+            route("GET", "/trades", lambda _r, _p: x.orders.trade_rows()),
             route("GET", "/portfolio/positions", lambda _r, _p: x.portfolio.position_rows()),
             route("PUT", "/portfolio/positions", self._convert),
             route("GET", "/portfolio/holdings", lambda _r, _p: x.portfolio.holding_rows()),
@@ -234,7 +237,7 @@ class Api:
         )
 
     def _order_trades(self, _request: Request, parts: Parts) -> object:
-        return [trade_row(trade) for trade in self._exchange.orders.find(parts["order_id"]).trades]
+        return self._exchange.orders.trade_rows(self._exchange.orders.find(parts["order_id"]))
 
     def _instruments(self, _request: Request, parts: Parts) -> Response:
         x, exchange = self._exchange, parts.get("exchange", "")

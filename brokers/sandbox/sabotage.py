@@ -1,16 +1,20 @@
 """What a fault makes of a request: performed or not, and answered with what."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
+from typing import final
 
 from brokers.sandbox.account import Session
 from brokers.sandbox.faults import Fault
-from brokers.sandbox.wire import ApiError, Response
+from brokers.sandbox.wire import ApiError, Request, Response
+from compiled.model import SECOND
 
 PAGE = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1></body>\r\n</html>\r\n"
 STATUSES = {
     "refuse": (HTTPStatus.BAD_REQUEST, "OrderException", "The order was refused by the exchange."),
+    "403": (HTTPStatus.FORBIDDEN, "PermissionException", "Insufficient permission for that call."),
     "429": (HTTPStatus.TOO_MANY_REQUESTS, "NetworkException", "Too many requests"),
     "500": (HTTPStatus.INTERNAL_SERVER_ERROR, "GeneralException", "Something went wrong. Please try after some time."),
     "502": (HTTPStatus.BAD_GATEWAY, "DataException", "Bad response from the order management system."),
@@ -19,7 +23,24 @@ STATUSES = {
 }
 DELAY_SECONDS = 1.0
 TIMEOUT_SECONDS = 30.0
+BEHIND_SECONDS = 5.0
 NOTHING = -1
+
+
+@final
+class Past:
+    """What a request was answered with some time ago, as far as somebody asked then."""
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[str, tuple[tuple[str, str], ...]], deque[tuple[int, Response]]] = {}
+
+    def answer(self, request: Request, answer: Response, now: int, seconds: float) -> Response:
+        """Keep an answer; return the newest one that is `seconds` old, where there is none the oldest."""
+        kept = self._answers.setdefault((request.text, tuple(request.query)), deque())
+        kept.append((now, answer))
+        while len(kept) > 1 and kept[1][0] <= now - int(seconds * SECOND):
+            kept.popleft()
+        return kept[0][1]
 
 
 def struck(fault: Fault, perform: Callable[[], Response], session: Session, *, frozen: bool) -> Response:

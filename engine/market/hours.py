@@ -94,6 +94,7 @@ class Hours:
                 made.clears = self.keeping(day, instrument).expiring
         known = self.square_off(day, instrument)
         made.square_off = session.open if known is None else max(session.open, known - early)
+        made.squared = known if known is not None and early else 0
         return made
 
     def of_day(self, day: date, instruments: Iterable[Instrument], early: int = 0) -> dict[int, TradingHours]:

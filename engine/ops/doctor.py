@@ -33,6 +33,11 @@ SKEW_WARN, SKEW_FAIL = 1.5, 10.0
 """Seconds between this machine's clock and the broker's, whose answers carry whole seconds."""
 FEW_INSTRUMENTS: Final = 1_000
 FEED_PATIENCE: Final = 12.0
+DAY_SPAN: Final = 86_400
+LIQUID: Final = "RELIANCE"
+"""A share that trades every day."""
+CANDLES: Final = 14 * DAY_SPAN * SECOND
+"""How far back a candle is asked for: further than any row of holidays."""
 
 Address = IPv4Address | IPv6Address
 
@@ -79,8 +84,8 @@ async def examine(patient: Patient) -> list[Check]:
         checks += [await check_clock(patient), check_address(patient.outgoing, patient.registered)]
     if token.state == FAIL:
         skipped = "not looked at: the token comes first"
-        return [*checks, Check("instruments", WARN, skipped), Check("feed", WARN, skipped)]
-    return [*checks, *await check_instruments(patient), await check_feed(patient)]
+        return [*checks, *(Check(name, WARN, skipped) for name in ("instruments", "history", "feed"))]
+    return [*checks, *await check_instruments(patient), await check_history(patient), await check_feed(patient)]
 
 
 def worst(checks: list[Check]) -> str:
@@ -202,6 +207,23 @@ async def check_instruments(patient: Patient) -> list[Check]:
     except DataError as error:
         return [check, Check("symbols", FAIL, str(error), "mend feed.watch, or the symbols of the strategy")]
     return [check]
+
+
+async def check_history(patient: Patient) -> Check:
+    """Ask for a candle of a share: Kite's plans are sold with and without historical data."""
+    mend = "without it strategies begin with the minutes this desk has kept, or cold: look at your Kite Connect plan"
+    now = patient.clock.now()
+    try:
+        shares = {each.symbol: each for each in await patient.broker.instruments("NSE") if each.kind == "EQ"}
+        share = shares.get(LIQUID) or next(iter(shares.values()), None)
+        if share is None:
+            return Check("history", WARN, "no share to ask about")
+        bars = await patient.broker.history(int(share.token), now - CANDLES, now, DAY_SPAN)
+    except PatangError as error:
+        return Check("history", WARN, f"no candles: {error}", mend)
+    if not bars:
+        return Check("history", WARN, f"no candle of {share.symbol} in the last days", mend)
+    return Check("history", OK, f"candles of {share.symbol}")
 
 
 class _Ear:

@@ -22,6 +22,8 @@ class Header(NamedTuple):
     charges: int = 0
     naked: int = 0
     feed_age: int = -1
+    feed_lag: int = 0
+    """How late the feed is by the exchange's stamps, ns; 0: in time."""
     """Nanoseconds since the last market data frame, -1 before the first."""
     kill: str = ""
     """"", "halt" or "flatten"."""

@@ -30,6 +30,8 @@ class Books:
         self.post = post
         self.looks = 0
         self.failures = 0
+        self.error: Exception | None = None
+        """Why the last look that failed did."""
         self.behind = False
         """Whether a look has failed since all books were read last."""
         self.beside = 0
@@ -48,11 +50,12 @@ class Books:
             trades = await self.broker.trades() if self._short(orders) else []
             wanted = gtts or self._left_out or self._strangers(orders) or self.gateway.lookups.wants_gtts
             triggers = await self.broker.gtts() if wanted else None
-        except (RetryableError, OperatorError):
+        except (RetryableError, OperatorError) as error:
             # a dead token latches the kill switch by itself; the desk stays, with what it knows
             self.failures += 1
             self.behind = True
-            self.gateway.lookups.rest()
+            self.error = error
+            self.gateway.lookups.rest(str(error))
             return False
         self.looks += 1
         self.behind = self.behind and triggers is None

@@ -1,5 +1,6 @@
 """The event log: what happened, a line each, and what goes on, a line that counts."""
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ LASTS = 300 * SECOND
 """A state that is not told again for so long is over; the longest wait between two requests is shorter."""
 REMEMBERED = 500
 """States beyond which those that are over are forgotten."""
+FIGURES = re.compile(r"\d[\d,.]*")
 
 
 class EventText(NamedTuple):
@@ -46,14 +48,18 @@ class EventLog:
         """Add one line; `level` is info, fill, warn or alarm."""
         self._add(EventText(level, name, text), self._now(ts))
 
-    def repeat(self, level: str, name: str, text: str, ts: int | None = None) -> None:
-        """Add one line for a state that goes on; told again within `LASTS`, the same line counts how often."""
+    def repeat(self, level: str, name: str, text: str, ts: int | None = None, *, alike: bool = False) -> None:
+        """Add one line for a state that goes on; told again within `LASTS`, the same line counts how often.
+
+        Texts that are `alike` differ in their figures only.
+        """
         line, at = EventText(level, name, text), self._now(ts)
-        state = self._states.get(line)
+        known = line._replace(text=FIGURES.sub("#", text)) if alike else line
+        state = self._states.get(known)
         if state is None or at - state.last > LASTS:
             self._forget(at)
             shown = self._add(line, at)
-            self._states[line] = OpenState(self._row, shown, at)
+            self._states[known] = OpenState(self._row, shown, at)
             return
         state.last, state.times = at, state.times + 1
         if state.times & (state.times - 1) == 0:  # the disk need not hear of each

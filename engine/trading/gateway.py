@@ -79,6 +79,8 @@ class Gateway:
         self._number = 0
         self._in_flight = 0
         self._entering = 0
+        self._asked: dict[int, int] = {}
+        """When the requests at the broker have left, by intent."""
         self._lanes = 1
 
     @property
@@ -100,6 +102,14 @@ class Gateway:
     def moves(self) -> int:
         """Count the requests that have begun or ended; a book read in between may be old."""
         return self._moves
+
+    def silence(self) -> tuple[int, str]:
+        """Return since when (ns) something has waited for the broker's answer, and what; 0: nothing does."""
+        waits = [(asked, "a request under way") for asked in self._asked.values()]
+        if (found := self.lookups.silence())[0]:
+            waits.append(found)
+        since, what = min(waits, default=(0, ""))
+        return since, self.lookups.failure if self.lookups.failing else what
 
     def put(self, command: Command) -> None:
         """Queue one command; cancels, deletions and exits first, then protection, then entries."""
@@ -141,9 +151,11 @@ class Gateway:
         for _, _, command, since in sorted(self._queue, key=by_urgency):
             due = self._due(command, now)
             late = is_entry(command) and now - since > self.patience.entry_wait_s * SECOND
-            if due < 0 or late:
+            held = is_entry(command) and not self.kernel.ready
+            if due < 0 or late or held:
                 self._drop(command)
-                self._refuse(command, "it waited too long to be sent" if late else "the day's order limit is used up")
+                why = "the desk holds entries back" if held else "it waited too long to be sent"
+                self._refuse(command, why if held or late else "the day's order limit is used up")
                 continue
             if due <= now and not self._held(command):
                 self._drop(command)
@@ -160,7 +172,7 @@ class Gateway:
     def look_due(self) -> int | None:
         """Return when the next look at the books is due (ns), None where nothing asks for one."""
         if any(self.lookups.proves(changes(command)) for _, _, command, _ in self._queue):
-            return self.clock.now()
+            return max(self.clock.now(), self.lookups.rests)
         return self.lookups.look_due()
 
     def proven(self, orders: list[OrderUpdate], gtts: list[GttUpdate] | None) -> None:
@@ -292,6 +304,7 @@ class Gateway:
         """Await a placement and post its outcome."""
         self.sent += 1
         self.lookups.sent(intent)
+        self._asked[intent] = self.clock.now()
         try:
             made = await request
         except OrderRefused as error:
@@ -305,6 +318,7 @@ class Gateway:
             self.back_off.done((Verb.PLACE, purpose))
             self._accept(intent, made)
         finally:
+            self._asked.pop(intent, None)
             self.lookups.answered(intent)
 
     def _refused(self, intent: int, reason: str, purpose: Purpose) -> None:
@@ -334,6 +348,7 @@ class Gateway:
         """Await a change to something the broker already has, and post its outcome."""
         self.sent += 1
         self.governor.call_sent(self.clock.now())
+        self._asked[intent] = self.clock.now()
         try:
             await request
         except OrderRefused as error:
@@ -347,6 +362,8 @@ class Gateway:
             self.back_off.done((verb, purpose))
             self.back_off.done((verb, intent))
             self._answer(intent, verb, Outcome.ACCEPTED, broker_id)
+        finally:
+            self._asked.pop(intent, None)
 
     def _answer(self, intent: int, verb: Verb, outcome: Outcome, broker_id: str = "", reason: str = "") -> None:
         self.post(Answer(self.clock.now(), intent, verb, outcome, broker_id, reason))

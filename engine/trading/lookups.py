@@ -16,6 +16,8 @@ from engine.ports import Clock
 from engine.trading.differences import SKEW
 
 STANDING: Final = frozenset({GttStatus.ACTIVE, GttStatus.TRIGGERED})
+LONGEST_REST_S: Final = 8.0
+"""Between two looks at books that cannot be read."""
 NOT_ITS_OWN: Final = "the broker's books do not have it under the id of its answer"
 
 
@@ -63,6 +65,13 @@ class Lookups:
         self.post = post
         self.unresolved: dict[int, Unresolved] = {}
         self.unknown = 0
+        self.failing = 0
+        """Since when the books cannot be read, ns; 0: they can."""
+        self.failure = ""
+        """Why not."""
+        self.rests = 0
+        """Until when they are left alone, ns."""
+        self._failed = 0
         self._unanswered: dict[int, int] = {}
         self._refused: dict[int, Refusal] = {}
         self._unproven: dict[int, int] = {}
@@ -72,7 +81,6 @@ class Lookups:
         self._given_up: dict[int, int] = {}
         """Until when what was given up may still arrive, by intent."""
         self._watch_at = 0
-        self._rest_until = 0
 
     @property
     def seeking(self) -> bool:
@@ -139,11 +147,21 @@ class Lookups:
             dues.append(self._watch_at)
         if self._refused:
             dues.append(0)
-        return max(min(dues), self._rest_until) if dues else None
+        return max(min(dues), self.rests) if dues else None
 
-    def rest(self) -> None:
-        """Leave the books alone for a while: they could not be read."""
-        self._rest_until = self._in(self.patience.every_s / 2)
+    def rest(self, why: str) -> None:
+        """Leave the books alone for a while, longer each time: they could not be read."""
+        self.failing = self.failing or self.clock.now()
+        self.failure = why
+        self.rests = self._in(min(self.patience.every_s / 2 * 2 ** min(self._failed, 6), LONGEST_REST_S))
+        self._failed += 1
+
+    def silence(self) -> tuple[int, str]:
+        """Return since when (ns) the books, or the outcome of a request, are waited for, and what it is; 0: nothing is."""
+        waits = [(item.since, "the outcome of a request") for item in self.unresolved.values() if not item.late]
+        if self.failing:
+            waits.append((self.failing, self.failure))
+        return min(waits, default=(0, ""))
 
     @property
     def wants_gtts(self) -> bool:
@@ -207,6 +225,7 @@ class Lookups:
     def resolve(self, orders: list[OrderUpdate], gtts: list[GttUpdate] | None, began: int) -> None:
         """Search the books just read, of which the reading `began` at that move, for everything unknown."""
         now = self.clock.now()
+        self.failing = self.rests = self._failed = 0
         for intent, due in self._unanswered.items():
             if due <= now:
                 self._unanswered[intent] = self._in(self.patience.every_s)

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from compiled.events import Act, Alert, Command, FeedStatus, Halt, Lacking, Operate, Ticks, Timer
+from compiled.events import Act, Alert, Command, FeedStatus, Halt, Lacking, Operate, PlaceOrder, Ticks, Timer
 from compiled.frames import Decoder
 from compiled.kernel import Kernel
 from compiled.model import SECOND, Bar, Instrument
@@ -34,6 +34,7 @@ from engine.trading.records import Recorder
 from engine.trading.remarks import ChargeRemarks
 from engine.trading.tickets import Counter
 from engine.trading.timekeeper import Timekeeper
+from engine.trading.verdicts import Verdicts
 from engine.trading.warming import WarmUp
 
 FRAME = SECOND // 10
@@ -93,6 +94,7 @@ class Loop:
         self.configured: dict[str, float] = {}
         """The limits of the configuration."""
         self.counter = Counter(kernel)
+        self.verdicts = Verdicts(books)
         self.failures = Failures(kernel.slots, board, journal, clock)
         self.margins: Margins | None = None
         """Asks the broker what orders would block, where there is one to ask."""
@@ -123,6 +125,9 @@ class Loop:
         self._frame_at = -1
         self._level = ""
         self._published = 0
+        self._lag = 0
+        """How late the feed is, ns; 0: it is not."""
+        self._lag_looked = 0
         self._stage = Stage("", 0, "")
 
     # FeedSink
@@ -170,7 +175,11 @@ class Loop:
             self.gaps.take(bars)
             if self._keep_bars is not None:
                 self._keep_bars(bars)
-        self.gaps.check(self.clock.now())
+        now = self.clock.now()
+        self.gaps.check(now)
+        verdicts, wanted = self.verdicts.told(now)
+        self.board.answers.update(verdicts)
+        self.hinted = self.hinted or wanted
 
     def _decode(self) -> None:
         while self._frames:
@@ -198,7 +207,9 @@ class Loop:
                 self.early.append(fill)
         for command in commands:
             if isinstance(command, Alert):
-                self.log.repeat(command.level, command.name, self._named(command), int(command.ts))
+                self.log.repeat(
+                    command.level, command.name, self._named(command), int(command.ts), alike=_refusal(command)
+                )
                 self.failures.look()
                 self.compare_soon = self.compare_soon or command.name in {FIRED_AWAY, DISABLED}
             elif isinstance(command, Halt):
@@ -259,7 +270,11 @@ class Loop:
             take = self.counter.place if ask.act == "order" else self.counter.alter
             told, commands = take(now, ask.detail)
             self._do(commands)
-            return told
+            placed = next((command.order for command in commands if isinstance(command, PlaceOrder)), None)
+            if ask.act == "modify" or placed is None:
+                return told
+            self.verdicts.wait(ask.number, placed, told, now)
+            return ""
         if ask.act == "limit":
             return self._limit(ask.detail, now)
         if ask.act == "resumed":
@@ -362,6 +377,19 @@ class Loop:
         self.inbox.append(Operate(self.clock.now(), Act.HOLD if held else Act.READY))
         self.wake.set()
 
+    def watch_feed(self, now: int) -> None:
+        """Tell once when the feed comes late by the exchange's stamps, and once when it does not any more."""
+        if now < self._lag_looked + SECOND:
+            return
+        self._lag_looked, before = now, self._lag
+        count, lag = self.kernel.lagging()
+        self._lag = int(lag)
+        if self._lag and not before:
+            text = f"the feed is {self._lag // SECOND} s late with {count} of {len(self.kernel.markets)} instruments by the exchange's stamps, or this machine's clock is ahead: nothing is entered on it, no stop is moved by it"
+            self.log.tell("alarm", "late", text)
+        elif before and not self._lag:
+            self.log.tell("info", "late", "the feed is not late any more")
+
     # showing and closing
 
     def publish(self, *, final: bool = False) -> None:
@@ -392,7 +420,7 @@ class Loop:
         return self.board.header._replace(
             state=self.state, now=now, phase=stage.name, phase_ends=stage.ends, then=stage.then,
             pnl=int(kernel.ledger.net - kernel.before), charges=int(kernel.ledger.charges), naked=int(kernel.naked()),
-            feed_age=now - self._frame_at if self._frame_at >= 0 else -1, kill=latch.level if latch else "",
+            feed_age=now - self._frame_at if self._frame_at >= 0 else -1, feed_lag=self._lag, kill=latch.level if latch else "",
             kill_reason=latch.reason if latch else "", cash=int(kernel.ledger.cash),
         )  # fmt: skip
 
@@ -424,3 +452,8 @@ class Loop:
         self.recorder.mark()
         self.publish(final=True)
         await self.gateway.record.settle(FINISH_S)
+
+
+def _refusal(alert: Alert) -> bool:
+    """Tell whether an alert is of a refusal: the broker's words may name other figures each time."""
+    return alert.name.endswith("_refused")

@@ -8,6 +8,7 @@ from compiled.model import MINUTE, NEVER, SECOND
 from engine.ports import Feed, Pacer
 from engine.trading.clock import SteppedClock
 from engine.trading.loop import Loop
+from engine.trading.reach import Reach
 from engine.trading.reconcile import SOON
 
 START_PATIENCE_S = 20.0
@@ -26,7 +27,7 @@ async def run_live(loop: Loop, poll: int, compare: int, beat_s: float, rest: int
     A stop waits a while for what is under way: working entries are cancelled, exits go out, and what was bought gets
     its protection.
     """
-    watch = Watch(loop, poll, compare)
+    watch, reach = Watch(loop, poll, compare), Reach(loop, int(loop.gateway.patience.settle_s * SECOND))
     if loop.kernel.blind:  # what was seen once has to be confirmed, and everything waits for it
         watch.hurry(loop.clock.now() + SECOND)
     ending = 0.0
@@ -44,6 +45,8 @@ async def run_live(loop: Loop, poll: int, compare: int, beat_s: float, rest: int
                 loop.inbox.append(Timer(now))
                 next_timer = now // SECOND * SECOND + SECOND
             loop.turn()
+            reach.watch(now)
+            loop.watch_feed(now)
             watch.start_if_due(now)
             if loop.bands is not None:
                 loop.bands.start_if_due(now)
@@ -122,8 +125,11 @@ class Watch:
         polled = now >= self._next_poll
         if loop.books.beside != self._beside:  # somebody else has traded what we hold
             self._beside, loop.compare_soon = loop.books.beside, True
+        resting = now < loop.gateway.lookups.rests
         if loop.choices.waiting:
             self._task = asyncio.create_task(self._decide())
+        elif resting:
+            return
         elif loop.hinted or polled or (unknown is not None and now >= unknown):
             loop.hinted = False
             if polled:  # GTTs are read then only: hints may not put that off

@@ -19,7 +19,10 @@ LIMIT_ONLY: Final = (
 
 MEANINGS: Final[dict[Reason, Meaning]] = {
     Reason.KILLED: Meaning("the kill switch is latched", ""),
-    Reason.NOT_READY: Meaning("the desk is not reconciled with the broker", "[reconciliation](reconciliation.md)"),
+    Reason.NOT_READY: Meaning(
+        "the desk holds entries back: its books are not the broker's, or he does not answer",
+        "[reconciliation](reconciliation.md)",
+    ),
     Reason.INDEX: Meaning("an index is watched, never traded: its contracts are", ""),
     Reason.LIMIT_ONLY: Meaning(
         "the broker takes plain LIMIT orders by hand only, and none with a stop: nothing can be protected there",
@@ -35,7 +38,9 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
         "[its hours](calendar.md#the-desks-day)",
     ),
     Reason.SQUARE_OFF: Meaning("it is intraday (MIS), and those are over for the day", "`risk.square_off_before_s`"),
-    Reason.STALE_DATA: Meaning("the instrument has not ticked lately", "`feed.stale_after_s`"),
+    Reason.STALE_DATA: Meaning(
+        "the instrument has not ticked lately, or its ticks come late", "`feed.stale_after_s`, `feed.late_after_s`"
+    ),
     Reason.STRATEGY_STOPPED: Meaning("its strategy has failed, or has reached a loss limit of its own", ""),
     Reason.SHORT_DELIVERY: Meaning("delivery shares cannot be sold short", ""),
     Reason.PRODUCT: Meaning(

@@ -57,7 +57,7 @@ class WarmUp:
         self._kept: dict[int, list[Bar]] = {}
         self._failed: list[tuple[Instrument, RetryableError]] = []
         self._banded: set[int] = set()
-        self._all = 0
+        self._all = self._given_up = 0
 
     @property
     def left(self) -> int:
@@ -83,7 +83,8 @@ class WarmUp:
         if not self.left:
             return
         await self._work()
-        self._tell("info", "warming", f"all {self._all} instruments have their history")
+        read = f"all {self._all}" if not self._given_up else f"{self._all - self._given_up} of {self._all}"
+        self._tell("info", "warming", f"{read} instruments have their history")
 
     def note(self, bars: list[Bar]) -> list[Bar]:
         """Keep what closes of cold instruments until strategies may hear it; return the bars of the others."""
@@ -104,9 +105,11 @@ class WarmUp:
                 self._queue.extend(each for each, _ in self._failed)
                 self._failed.clear()
                 await self._clock.sleep_until(self._clock.now() + SECOND)
-        _say(self._failed, self._tell)
+        _say(self._failed, self._tell, len([each for each, _ in self._failed if self._kept.get(int(each.token))]))
+        self._given_up += len(self._failed)
         while self._failed:
-            self._warm(self._failed.pop()[0], [], [])
+            each, _ = self._failed.pop()
+            self._fold(each, self._kept.get(int(each.token), []), [], [])
 
     async def _round(self) -> None:
         while self._queue:
@@ -134,13 +137,16 @@ class WarmUp:
         now = self._clock.now()
         start = min(opens[0] for each in part if (opens := self._opens(each, now)))
         found = await asyncio.to_thread(self._stored, [each.symbol for each in part], start, now)
-        self._kept = {int(each.token): found.get(each.symbol, []) for each in part}
+        self._kept |= {
+            int(each.token): [bar for bar in found.get(each.symbol, []) if bar.start >= self._opens(each, now)[0]]
+            for each in part
+        }
 
     async def _done(self, each: Instrument) -> bool:
         """Warm one instrument up, or note that the broker turned it away; False while the session is dead."""
         now, read = self._clock.now(), list[Bar]()
         opens = self._opens(each, now)
-        kept = [bar for bar in self._kept.get(int(each.token), ()) if bar.start >= opens[0]]
+        kept = self._kept.get(int(each.token), [])
         since = self._since(each, kept, now)
         days: list[Bar] = []
         try:
@@ -154,9 +160,15 @@ class WarmUp:
             return True
         except OperatorError:
             return False
-        spans = [span for span in self._spans if span != DAY_SPAN or each.token not in self._daily]
-        self._warm(each, days + [bar for span in spans for bar in fold(kept, span, opens) if bar.end <= now], read)
+        self._fold(each, kept, days, read)
         return True
+
+    def _fold(self, each: Instrument, minutes: Sequence[Bar], days: list[Bar], read: list[Bar]) -> None:
+        """Warm one instrument up with minutes, and with bars of days."""
+        now = self._clock.now()
+        opens = self._opens(each, now)
+        spans = [span for span in self._spans if span != DAY_SPAN or each.token not in self._daily]
+        self._warm(each, days + [bar for span in spans for bar in fold(minutes, span, opens) if bar.end <= now], read)
 
     def _since(self, each: Instrument, kept: Sequence[Bar], now: int) -> int:
         """Return when the first minute that is missing from what is kept began, 0 where none is."""
@@ -182,9 +194,7 @@ class WarmUp:
         self._take(each, whole, read)
 
 
-def _say(failed: Sequence[tuple[Instrument, RetryableError]], tell: Tell) -> None:
-    if len(failed) > NAMED:
-        tell("warn", "history", f"{len(failed)} instruments: no history ({failed[-1][1]})")
-        return
-    for instrument, why in failed:
-        tell("warn", "history", f"{instrument.symbol}: no history ({why})")
+def _say(failed: Sequence[tuple[Instrument, RetryableError]], tell: Tell, kept: int) -> None:
+    who = ", ".join(each.symbol for each, _ in failed) if len(failed) <= NAMED else f"{len(failed)} instruments"
+    minutes = f"; {kept} of them begin with the minutes that this desk has kept" if kept else ""
+    tell("warn", "history", f"{who}: no history from the broker ({failed[-1][1]}){minutes}")

@@ -264,7 +264,7 @@ class Night:
         self.stopping = self.hinted = self.compare_soon = False
         self.holds, self.inbox, self.looked, self.compared = {}, [], [], []
         self.gateway = SimpleNamespace(
-            moves=0, in_flight=0, look_due=lambda: None, lookups=SimpleNamespace(seeking=False)
+            moves=0, in_flight=0, look_due=lambda: None, lookups=SimpleNamespace(seeking=False, rests=0)
         )  # fmt: skip
         self.choices = SimpleNamespace(waiting=())
         self.books, self.behind, self.beside = self, False, 0

@@ -218,7 +218,7 @@ def test_the_books_are_not_compared_while_an_outcome_is_looked_for():
         loop.reconciler, loop.differences = SimpleNamespace(look=compare, open=()), ()
         watch = Watch(loop, 1_000 * SECOND, 5 * SECOND)
         for second in range(1, 21):
-            loop.gateway.lookups = SimpleNamespace(seeking=second < 12)
+            loop.gateway.lookups = SimpleNamespace(seeking=second < 12, rests=0)
             loop.clock.set(second * SECOND)
             watch.start_if_due(loop.clock.now())
             await asyncio.sleep(0)

@@ -155,7 +155,7 @@ def test_what_a_busy_broker_turns_away_is_asked_for_twice_more_and_then_goes_wit
     cold = Cold(Broker(canbk=2, bel=3))
     cold.begin()
     assert sorted(token for token, _ in cold.broker.asked) == [CANBK] * 3 + [BEL] * 3
-    assert cold.told == [("warn", "history", "BEL: no history (Too many requests (HTTP 429))")]
+    assert cold.told == [("warn", "history", "BEL: no history from the broker (Too many requests (HTTP 429))")]
     assert {token for token, _ in cold.heard} == {CANBK}
     assert cold.warming.left == 0
 

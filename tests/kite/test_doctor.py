@@ -14,7 +14,7 @@ import pytest
 from brokers.kite.feed import KiteFeed
 from brokers.kite.rest import KiteBroker
 from brokers.sandbox import Sandbox, SandboxConfig
-from compiled.model import Instrument
+from compiled.model import Bar, Instrument
 from engine.config import load
 from engine.errors import ConnectionFailed, OperatorError, RetryableError
 from engine.ops import doctor
@@ -37,6 +37,9 @@ class Body:
 
     async def instruments(self, exchange):
         return [Instrument(n, exchange, f"S{n}", 0.05) for n in range(give(self.count))]
+
+    async def history(self, token, start, end, span):
+        return [Bar(token, end - span * SECOND, span, 1.0, 1.0, 1.0, 1.0, 1)]
 
     async def server_time(self):
         return give(self.told)
@@ -72,7 +75,7 @@ def a_patient(body, folder, **changes):
 async def test_a_healthy_desk_is_well_in_every_respect(tmp_path):
     checks = await doctor.examine(a_patient(Body(), tmp_path, expires=1_767_400_200 * SECOND))
     assert [(check.name, check.state, check.mend) for check in checks] == [
-        (name, "ok", "") for name in ("disk", "database", "token", "clock", "address", "instruments", "feed")
+        (name, "ok", "") for name in ("disk", "database", "token", "clock", "address", "instruments", "history", "feed")
     ]
     assert checks[2].text == "account AB1234, until 03 Jan 06:00 IST"
     assert doctor.worst(checks) == "ok"
@@ -227,8 +230,8 @@ async def test_the_real_adapter_at_the_sandbox_is_well_and_a_wrong_token_is_not(
     endpoint = sandbox.start()
     try:
         for token, states in (
-            (endpoint.access_token, {"token": "ok", "instruments": "ok", "feed": "ok"}),
-            ("wrong", {"token": "fail", "instruments": "warn", "feed": "warn"}),
+            (endpoint.access_token, {"token": "ok", "instruments": "ok", "history": "ok", "feed": "ok"}),
+            ("wrong", {"token": "fail", "instruments": "warn", "history": "warn", "feed": "warn"}),
         ):
             broker = KiteBroker(endpoint.rest, endpoint.api_key, token, clock)
             feed = KiteFeed(endpoint.ws, endpoint.api_key, token, clock, rng=random.Random(1))
@@ -273,7 +276,7 @@ def test_patang_doctor_reports_in_json_and_fails_with_a_dead_token(tmp_path, mon
     assert call(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["state"], [check["name"] for check in report["checks"]]) == (
-        "ok", ["mode", "day", "environment", "disk", "database", "token", "instruments", "feed", "budget"],
+        "ok", ["mode", "day", "environment", "disk", "database", "token", "instruments", "history", "feed", "budget"],
     )  # fmt: skip
     sandbox = Sandbox(SandboxConfig(symbols=("INFY",)))
     endpoint = sandbox.start()

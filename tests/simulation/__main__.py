@@ -1,17 +1,17 @@
 """`make simulate`: tell one day (SEED), or run many (DAYS from FIRST on) and name the seeds that break a promise.
 
 A third word `lies` means the days of a network that lies, `disks` those of bad disks, `owner` those with the owner beside the
-desk; `stop` ends at the first that breaks.
+desk, `moods` those of a moody broker; `stop` ends at the first that breaks.
 """
 
 import sys
 import time
 
-from tests.simulation import bad_disks, day, liar, owner
+from tests.simulation import bad_disks, day, liar, moods, owner
 from tests.simulation.day import Broken, Figures, lived
 from tests.simulation.story import tell
 
-KINDS = {"lies": liar, "disks": bad_disks, "owner": owner}
+KINDS = {"lies": liar, "disks": bad_disks, "owner": owner, "moods": moods}
 
 
 def main(first, days, kind, *, stop):

@@ -8,6 +8,7 @@ from brokers.sandbox.sessions import CONTINUOUS
 from compiled.model import Purpose
 from compiled.orders import CORRECTION
 from compiled.protection import NEAREST_PERCENT
+from compiled.strategy import OPERATOR
 from engine.trading.differences import Kind
 from engine.trading.killswitch import FLATTEN
 from engine.trading.reconcile import IGNORED
@@ -56,7 +57,7 @@ class Checks:
         self.strange = set()
         """GTTs that are not the desk's."""
         self.bare = set()
-        """Orders by hand that have no stop, by our number."""
+        """What was asked for by hand without a stop: symbol and shares."""
         self.base = {}
         """Shares carried from the day before, by token."""
         self.past = set()
@@ -238,7 +239,8 @@ class Checks:
         position.where = int(order.ask.listing.instrument.token), order.ask.product
         if intent.purpose is Purpose.ENTRY:
             position.entries.append(order)
-            position.bare = position.bare or int(intent.intent) in self.bare
+            asked = order.ask.listing.instrument.symbol, int(intent.whole)
+            position.bare = position.bare or (intent.strategy == OPERATOR and asked in self.bare)
             if astray:
                 self._astray[order] = self.world.loop.time()
             else:
@@ -493,7 +495,8 @@ class Checks:
 
     @staticmethod
     def _told(process, kernel):
-        unknown = process.desk.gateway.unresolved or process.desk._loop.reconciler.unreadable
+        loop = process.desk._loop
+        unknown = process.desk.gateway.unresolved or loop.reconciler.unreadable or "broker" in loop.holds
         return kernel.naked() > 0 or process.kill.latched or bool(unknown)
 
     # at the end of a day that had time to settle

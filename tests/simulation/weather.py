@@ -62,6 +62,8 @@ class Weather:
     settles_s = SETTLES_S
     counts = (0, 1, 3, 5, 8)
     """How many storms a day may have."""
+    lengths = (1.0, 4.0, 12.0, 25.0)
+    """How long one may last, seconds."""
 
     def __init__(self, world, until):
         self._world = world
@@ -83,7 +85,7 @@ class Weather:
 
     def _storm(self):
         rng, world = self._rng, self._world
-        length = min(rng.choice((1.0, 4.0, 12.0, 25.0)), self._until - world.loop.seconds)
+        length = min(rng.choice(self.lengths), self._until - world.loop.seconds)
         if length <= 0.0:
             return
         kind = rng.choice(self.kinds)

@@ -142,7 +142,7 @@ class Process:
 
     def _token_died(self):
         if self.alive:
-            self.kill.trigger(HALT, "the access token has died; log in again", "broker")
+            self.world.token_died(self)
 
 
 class World:
@@ -293,6 +293,10 @@ class World:
         before = max(i for i, (at, _) in enumerate(self._allowed) if at <= since)
         values = [limits[name] for _, limits in self._allowed[before:]]
         return 0 if 0 in values else max(values)
+
+    def token_died(self, process):
+        """Do what the machinery around the desk does when the broker refuses its token: here nobody can renew it."""
+        process.kill.trigger(HALT, "the access token has died; log in again", "broker")
 
     # the exchange
 

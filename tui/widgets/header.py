@@ -80,6 +80,8 @@ def _session(header: Header) -> str:
 
 def _feed(header: Header) -> Field:
     old = header.feed_age
+    if header.feed_lag:
+        return Field("feed", f"{header.feed_lag // SECOND} s late", "danger")
     if old < 0:
         return Field("feed", "none yet", "notice")
     if old >= _SLOW and header.phase and header.phase != "continuous":

@@ -1,0 +1,53 @@
+"""Kite's moods: what its users meet on a bad day, each as a few faults."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from brokers.sandbox import faults
+from brokers.sandbox.faults import Fault
+
+BOOKS: Final = ("GET /orders", "GET /trades", "GET /portfolio/*", "GET /gtt/triggers", "GET /user/margins*")
+
+MOODS: Final[Mapping[str, tuple[Fault, ...]]] = {
+    "maintenance": (Fault("html"), Fault("html", on="socket")),
+    "rest-away": (Fault("html"),),
+    "books-away": tuple(Fault("503", on=book) for book in BOOKS),
+    "books-behind": tuple(Fault("behind", on=book, seconds=6.0) for book in BOOKS),
+    "late-postbacks": (Fault("delay", on="updates", seconds=8.0),),
+    "no-postbacks": (Fault("drop", on="updates"),),
+    "trades-behind": (Fault("trade-last", seconds=6.0),),
+    "token": (Fault("token"),),
+    "rms": (Fault("reject", seconds=0.1),),
+    "rms-door": (Fault("refuse", on="POST /orders/*", message="RMS:Blocked for the account"),),
+    "late-feed": (Fault("delay", on="ticks", seconds=120.0),),
+    "no-history": (Fault("403", on="GET /instruments/historical/*"),),
+}
+"""Maintenance pages, REST behind the order stream and the reverse, trades after COMPLETE, refusals of the risk check, …"""
+
+
+def mood(name: str, **changes: Any) -> list[Fault]:
+    """Return the faults of a mood, some of their fields changed (`lasts`, `at`, `seconds`, `where`, …)."""
+    return [msgspec.structs.replace(fault, **changes).check() for fault in MOODS[name]]
+
+
+def read(given: object, source: str) -> list[Fault]:
+    """Return what a mapping asks for, a fault, or by the name of a `mood` several; raise `ConfigError`."""
+    if not isinstance(given, Mapping) or given.get("mood") not in MOODS:
+        return [faults.read(given, source)]
+    name, changes = str(given["mood"]), {key: value for key, value in given.items() if key != "mood"}
+    whole = faults.read({"kind": MOODS[name][0].kind, **changes}, source)
+    return mood(name, **{key: getattr(whole, key) for key in changes})
+
+
+def from_text(text: str) -> list[Fault]:
+    """Return what a command line asks for, as `maintenance at=11:00 lasts=600`; else as `faults.from_text`."""
+    name, _, rest = text.partition(" ")
+    if name not in MOODS or name in faults.KINDS:
+        return [faults.from_text(text)]
+    changes = faults.from_text(f"{MOODS[name][0].kind} {rest}")
+    usual = Fault(changes.kind)
+    return mood(name, **{
+        key: getattr(changes, key) for key in Fault.__struct_fields__ if getattr(changes, key) != getattr(usual, key)
+    })  # fmt: skip

@@ -1,0 +1,71 @@
+"""Whether the broker answers: entries wait while he does not, it is told, and afterwards the books come first."""
+
+from typing import Final, final
+
+from compiled.events import Act, Operate
+from compiled.model import SECOND
+from engine.trading.loop import Loop
+
+TOLD: Final = 12 * SECOND
+"""After so long without an answer it is an alarm."""
+UNSEEN: Final = 15 * SECOND
+"""After so long without the books anything may have happened to them: they are compared before anything more leaves."""
+COMPARES: Final = 20 * SECOND
+"""How long exits and stops wait for that comparison once the order book can be read."""
+NAME: Final = "broker"
+
+
+@final
+class Reach:
+    """Follows how long something has waited for the broker: a request, its outcome, or the books.
+
+    After `patience` ns no entry leaves before he has answered.
+    """
+
+    def __init__(self, loop: Loop, patience: int) -> None:
+        self._loop = loop
+        self._patience = patience
+        self._level = ""
+        self._unseen = False
+        self._seen = 0
+        """Since when the order book can be read again, ns."""
+
+    def watch(self, now: int) -> None:
+        """Look how it stands."""
+        loop, (since, what) = self._loop, self._loop.gateway.silence()
+        waits = now - since if since else 0
+        if waits >= self._patience:
+            self._hold(what, waits)
+        elif self._level:
+            self._level = ""
+            loop.hold(NAME, "")
+            loop.log.tell("info", NAME, "the broker answers again")
+        failing = loop.gateway.lookups.failing
+        if failing and now - failing >= UNSEEN and not self._unseen:
+            self._unseen = True
+            loop.reconciler.books = None
+            loop.inbox.append(Operate(now, Act.UNSEEN))
+        elif self._unseen:
+            self._compare(now, failing=failing > 0)
+
+    def _hold(self, what: str, waits: int) -> None:
+        level = "alarm" if waits >= TOLD else "warn"
+        self._loop.hold(NAME, f"the broker does not answer ({what})")
+        if level != self._level:
+            self._level = level
+            text = f"the broker has not answered for {waits // SECOND} s ({what}): no entries before he does"
+            self._loop.log.tell(level, NAME, text)
+
+    def _compare(self, now: int, *, failing: bool) -> None:
+        """Have the books compared as soon as they can be read; exits and stops do not wait for ever where some cannot."""
+        loop = self._loop
+        if failing:
+            self._seen = 0
+        elif not self._seen:
+            self._seen, loop.compare_soon = now, True
+        elif not loop.kernel.blind:
+            self._unseen, self._seen = False, 0
+        elif now - self._seen >= COMPARES:
+            self._unseen, self._seen = False, 0
+            loop.log.tell("alarm", NAME, "the books cannot be compared: exits and stops go by our own")
+            loop.inbox.append(Operate(now, Act.COMPARED))

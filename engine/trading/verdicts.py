@@ -1,0 +1,75 @@
+"""What became of an order by hand: whoever asked for it hears the broker's first verdict, not that it was sent."""
+
+from dataclasses import dataclass
+from typing import Final, final
+
+from compiled.model import SECOND, Order, OrderStatus
+from engine.trading.books import Books
+
+SOON: Final = SECOND
+"""How long the risk check at the broker may take to reject what was accepted."""
+PATIENCE: Final = 10 * SECOND
+"""After so long the answer is that nobody knows."""
+OVER: Final = frozenset({OrderStatus.COMPLETE, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.LOST})
+
+
+@dataclass(slots=True)
+class Awaited:
+    """An order whose verdict is waited for: under which number, how it reads, until when; and the look that is to tell."""
+
+    number: int
+    order: Order
+    text: str
+    until: int
+    accepted: int = 0
+    look: int = 0
+
+
+@final
+class Verdicts:
+    """The orders by hand that wait for a verdict."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._waiting: list[Awaited] = []
+
+    def wait(self, number: int, order: Order, text: str, now: int) -> None:
+        """Take note of an order that is about to leave; `text` says that it was taken."""
+        self._waiting.append(Awaited(number, order, text, now + PATIENCE))
+
+    def told(self, now: int) -> tuple[dict[int, str], bool]:
+        """Return the verdicts that are there, by the number of what was asked, and whether the books are to be looked at."""
+        found, wanted = dict[int, str](), False
+        for each in self._waiting:
+            answer = self._verdict(each, now)
+            if answer:
+                found[each.number] = answer
+            elif each.accepted and not each.look and now >= each.accepted + SOON:
+                each.look, each.until, wanted = self._books.looks + 1, now + PATIENCE, True
+        self._waiting = [each for each in self._waiting if each.number not in found]
+        return found, wanted
+
+    def _verdict(self, each: Awaited, now: int) -> str:
+        order = each.order
+        if order.status in OVER:
+            return _ended(each)
+        if order.order_id and not each.accepted:
+            each.accepted, each.until = now, now + PATIENCE
+        if each.look and self._books.looks >= each.look and order.proven:
+            waits = order.status is OrderStatus.TRIGGER_PENDING
+            return f"{each.text}: {'waits for its trigger' if waits else 'is at the exchange'}"
+        if now >= each.until and (each.look or not order.order_id):
+            what = "has taken it, and does not list it yet" if order.order_id else "has not answered"
+            text = each.text.removeprefix("done: ")
+            return f"unknown: {text}: the broker {what}; look at your orders before you ask again"
+        return ""
+
+
+def _ended(each: Awaited) -> str:
+    order, text = each.order, each.text.removeprefix("done: ")
+    if order.status is OrderStatus.COMPLETE:
+        return f"{each.text}: filled at {order.average:.2f}" if order.traded else f"{each.text}: filled"
+    if order.status is OrderStatus.CANCELLED:
+        why = f": {order.reason}" if order.reason else ""
+        return f"{each.text}: cancelled, {order.filled} of {order.quantity} filled{why}"
+    return f"refused: {text}: {order.reason or 'it never reached the broker'}"
