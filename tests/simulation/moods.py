@@ -10,7 +10,15 @@ __all__ = ["bear", "build", "live"]
 
 SEEN = ("late-postbacks", "no-postbacks", "trades-behind")
 """Moods in which the books tell all there is, soon enough."""
-KINDS = (*("maintenance", "rest-away", "books-away") * 2, "books-behind", *SEEN, "rms", "rms-door", "late-feed", "shock")
+KINDS = (
+    *("maintenance", "rest-away", "books-away") * 2,
+    "books-behind",
+    *SEEN,
+    "rms",
+    "rms-door",
+    "late-feed",
+    "shock",
+)
 
 
 class Moods(Weather):
