@@ -1,0 +1,165 @@
+"""The broker's moods, one by one on a quiet day, and simulated days full of them."""
+
+import json
+import re
+
+import pytest
+
+from brokers.sandbox.moods import mood
+from compiled.model import SECOND
+from tests.simulation.moods import bear
+from tests.simulation.world import World
+
+BATCHES, DAYS = 2, 1
+SOAK = 400
+
+
+class Moody(World):
+    """A day on which moods are asked for; `asked` are the requests that have arrived: second, method and path."""
+
+    def __init__(self, strategies=(), **options):
+        self.asked = []
+        super().__init__(5, lambda: list(strategies), **options)
+        self.start()
+
+    def perform(self, request):
+        self.asked.append((self.loop.seconds, request.method, request.path))
+        return super().perform(request)
+
+    def mood(self, name, **changes):
+        rules = [self.exchange.faults.add(fault, self.clock.true()) for fault in mood(name, **changes)]
+        self.storms += 1
+        return rules
+
+    def over(self):
+        self.exchange.faults.remove()
+        self.storms -= 1
+        self.calm_since = self.loop.seconds
+
+    def by_hand(self, symbol, product="CNC", seconds=12.0, **fields):
+        """Order ten shares at the market; return what the desk says of it within so many seconds."""
+        ticket = {"symbol": symbol, "side": "BUY", "quantity": 10, "stop": 2.0, "product": product} | fields
+        number = self.process.desk.submit("order", 0, json.dumps(ticket))
+        ends = self.loop.seconds + seconds
+        while self.loop.seconds < ends and not self.process.desk.answer(number):
+            self.run(self.loop.seconds + 0.1)
+        return self.process.desk.answer(number)
+
+    def told(self, name):
+        return [row for row in self.process.journal.load("events") if row["name"] == name]
+
+    def token(self, symbol):
+        return int(self.exchange.listings[f"NSE:{symbol}"].instrument.token)
+
+    def since(self, second, methods=("POST", "PUT", "DELETE"), path=""):
+        return [each for each in self.asked if each[0] >= second and each[1] in methods and each[2].startswith(path)]
+
+
+@pytest.fixture
+def moody():
+    made = []
+
+    def make(*strategies, **options):
+        made.append(Moody(strategies, **options))
+        made[-1].run(3.0)
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()
+
+
+def test_maintenance_with_an_unknown_outcome_is_told_in_time_and_nothing_more_is_entered(moody):
+    world = moody()
+    began = world.loop.seconds
+    world.mood("rest-away")
+    told = world.by_hand("SBIN")
+    assert told.startswith("unknown: order 1: BUY 10 SBIN"), "not as if it had been sent"
+    assert world.by_hand("ITC").startswith("refused: NOT_READY")
+    world.run(began + 120.0)
+    (first, *_) = [row for row in world.told("broker") if row["level"] == "alarm"]
+    assert first["ts"] - world.clock.start <= (began + 15.0) * SECOND
+    assert len(world.since(began, path="/orders/")) == 1
+    looks = world.since(began, ("GET",), "/orders")
+    assert len(looks) <= 120 / 8 + 5, "1, 2, 4, then 8 seconds apart"
+    assert world.process.board.header.state == "read-only"
+    world.over()
+    world.run(began + 140.0)
+    assert world.process.board.header.state == "running"
+    assert world.by_hand("ITC").startswith("done: order")
+
+
+def test_after_an_outage_over_the_brokers_square_off_the_books_come_first_and_nothing_is_sent(moody):
+    world = moody(start="15:08")  # 240 s before the broker squares these names off
+    names = ("SBIN", "WIPRO", "ITC")
+    for name in names:
+        assert world.by_hand(name, "MIS").startswith("done: order")
+    world.run(60.0)
+    world.mood("rest-away")
+    world.run(270.0)
+    positions = world.exchange.portfolio.position_rows()["net"]
+    assert [row["quantity"] for row in positions] == [0, 0, 0], "the broker has squared them off"
+    world.over()
+    world.run(330.0)
+    assert world.since(270.0) == []
+    missing = {row["text"].split(":")[0] for row in world.told("difference") if "missing" in row["text"]}
+    assert missing == set(names)
+    assert world.process.kernel.naked() == 0
+
+
+def test_a_feed_that_comes_late_is_no_price_to_enter_at_or_to_move_a_stop_by(moody):
+    world = moody(sigma=0.002)
+    assert world.by_hand("SBIN", trail=True).startswith("done: order")
+    world.run(8.0)
+    world.mood("late-feed", seconds=30.0)
+    world.run(45.0)
+    header = world.process.board.header
+    assert 29 * SECOND <= header.feed_lag <= 32 * SECOND
+    assert world.by_hand("ITC").startswith("refused: STALE_DATA")
+    world.run(65.0)
+    assert world.since(38.0, path="/gtt") == []
+    assert [row["level"] for row in world.told("late")] == ["alarm"]
+    world.over()
+    world.run(100.0)
+    assert world.process.board.header.feed_lag == 0
+    assert [row["level"] for row in world.told("late")] == ["alarm", "info"]
+    assert world.by_hand("ITC").startswith("done: order")
+
+
+def test_an_order_by_hand_hears_the_risk_checks_no_and_refusals_are_one_line_with_the_symbol(moody):
+    world = moody()
+    world.mood("rms", seconds=0.3)
+    for _ in range(3):
+        assert re.match(r"refused: order \d: BUY 10 SBIN .*RMS:Margin Exceeds", world.by_hand("SBIN"))
+        world.run(world.loop.seconds + 8.0)
+    (line,) = world.told("order_refused")
+    assert line["text"].startswith("SBIN: operator: RMS:Margin Exceeds")
+    assert line["text"].endswith("(2 times)"), "the disk hears of the second, the fourth, ..."
+
+
+def test_a_gtt_whose_order_the_broker_rejects_is_told_with_symbol_and_reason(moody):
+    world = moody()
+    assert world.by_hand("SBIN").startswith("done: order")
+    world.run(10.0)
+    world.mood("rms", seconds=0.0)
+    for trader in world.exchange.market._traders:
+        trader._fair.jump(-0.04)
+    world.run(30.0)
+    (line,) = [*world.told("gtt_failed"), *world.told("order_refused")]
+    assert re.match(r"SBIN: .*RMS:Margin Exceeds", line["text"])
+    tries = [each for each in world.since(10.0, path="/orders/") if each[0] < 30.0]
+    assert len(tries) <= 5, "1, 4, 9 seconds apart"
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_whatever_mood_the_broker_is_in_every_promise_holds(batch):
+    for seed in range(batch * DAYS, (batch + 1) * DAYS):
+        bear(seed)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("batch", range(BATCHES, SOAK))
+def test_many_more_days_of_moods_hold(batch):
+    for seed in range(batch * DAYS, (batch + 1) * DAYS):
+        bear(seed)
