@@ -167,8 +167,13 @@ def collect(exchange: "Exchange") -> Carried:
         exchange.alerts.forms(),
         exchange.gtts.next_id,
         exchange.config.date,
-        {one.key: one.ltp for one in exchange.market.listings if one.contract is None},
+        prices(exchange),
     )
+
+
+def prices(exchange: "Exchange") -> dict[str, float]:
+    """Return the last prices of all shares, in rupees by key."""
+    return {one.key: one.ltp for one in exchange.market.listings if one.contract is None}
 
 
 def _overnight(one: Position, exchange: "Exchange") -> tuple[int, bool]:

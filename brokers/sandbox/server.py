@@ -206,7 +206,7 @@ class Service:
             self._posting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._posting
-        self._remember()
+        self._remember(last=True)
         for connection, waker in self._wakers.items():
             connection.closing = True
             waker.set()
@@ -219,9 +219,10 @@ class Service:
         if self._key_file is not None:
             self._key_file.unlink(missing_ok=True)
 
-    def _remember(self) -> None:
+    def _remember(self, *, last: bool = False) -> None:
         if self._state is not None:
             self._state.tick(self.exchange.config.date, self.exchange.now)
+            self._state.remember(self.exchange, last=last)
 
     def _wake(self) -> None:
         self._remember()

@@ -30,7 +30,7 @@ from engine.errors import ConfigError, DataError
 
 SCHEMA = """
 create table if not exists day (
-    date text primary key, config text not null, carried text, now integer not null default 0
+    date text primary key, config text not null, carried text, now integer not null default 0, prices text
 ) strict;
 create table if not exists request (
     id integer primary key, date text not null, now integer not null, request text not null
@@ -57,12 +57,17 @@ class State:
     def __init__(self, path: Path, progress: Progress | None = None) -> None:
         self._path = path
         self._progress = progress
+        self._priced = 0
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             path.chmod(0o600)  # it keeps what the tokens are made of
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.execute("pragma journal_mode=wal")
             self._db.executescript(SCHEMA)
+            if not any(
+                row[1] == "prices" for row in self._db.execute("pragma table_info(day)")
+            ):  # of an earlier version
+                self._db.execute("alter table day add column prices text")
         except (sqlite3.Error, OSError) as error:
             raise DataError(f"sandbox state {path}: {error}") from None
 
@@ -78,7 +83,7 @@ class State:
 
     def open(self, config: SandboxConfig) -> tuple[Exchange, Api]:
         """Return the exchange of a date as the file knows it; raise `ConfigError` where the two do not fit."""
-        last = self._row("select date, config, carried, now from day order by date desc limit 1")
+        last = self._row("select date, config, carried, now, prices from day order by date desc limit 1")
         config = replace(config if last is None else _of_account(config, last), salt=config.salt or self._salt())
         if last is None or last[0] < config.date:
             carried = None if last is None else over_night(config, self._finished(config, last))
@@ -107,6 +112,14 @@ class State:
         """Remember how far the clock has come."""
         self._db.execute("update day set now = max(now, ?) where date = ?", (now, date))
 
+    def remember(self, exchange: Exchange, *, last: bool = False) -> None:
+        """Keep the last prices of all shares, now and then and at the `last`: the next day plays only what was named again."""
+        if exchange.now - self._priced < LEG and not last:
+            return
+        self._priced = exchange.now
+        prices = msgspec.json.encode(carry.prices(exchange)).decode()
+        self._db.execute("update day set prices = ? where date = ?", (prices, exchange.config.date))
+
     def _keep(self, date: str, request: Request, now: int) -> None:
         self._db.execute(
             "insert into request (date, now, request) values (?, ?, ?)", (date, now, json.dumps(asdict(request)))
@@ -133,7 +146,9 @@ class State:
         kept = [row for row in requests if row[1].path != WAKE or row[1].form["key"].partition(":")[2] in named]
         exchange, _ = self._replayed(old, last, kept, _watched(old, named))
         self._play(exchange, exchange.closes)
-        return carry.collect(exchange)
+        left = carry.collect(exchange)
+        shown = {} if last[4] is None else msgspec.json.decode(last[4], type=dict[str, float])
+        return msgspec.structs.replace(left, closes=shown | left.closes)
 
     def _requests(self, date: str) -> list[tuple[int, Request]]:
         """Return what changed something on a day, and when."""

@@ -244,7 +244,7 @@ def test_what_the_cases_read_is_foreign(shown):
                       ["order", "buy", WORD, "1", "--bare"], ["export", "orders", *ON_DATABASE],
                       ["bars", "list"], ["bars", "gaps", "--version", "live"], ["bars", "check", "--version", "live"],
                       ["bars", "sql", "SELECT DISTINCT symbol FROM bars"],
-                      ["bars", "import", "odd.bars.csv", "--dry-run"],
+
                       ["limits", "set", "a", "5", "--reason", "b"]):  # fmt: skip
         told, _ = shown(*arguments)
         assert "click=app.quit" in told, arguments
