@@ -249,6 +249,13 @@ class Feed(Struct, frozen=True, kw_only=True):
     ] = "full"
     quote: Annotated[Symbols, _is("Further instruments, only watched, whose quote is sent.")] = ()
     ltp: Annotated[Symbols, _is("Further instruments, only watched, whose last price is sent.")] = ()
+    record: Annotated[
+        bool, _is("Whether everything the feed sends is kept, as it came; never in lockstep, which can be run again.")
+    ] = False
+    record_days: Annotated[int, _in(1, 3_650, "Calendar days that recordings are kept.")] = 30
+    record_gb: Annotated[
+        float, _in(0.1, 10_000, "Gigabytes of a mode's recordings in all; of more the oldest are removed.")
+    ] = 20.0
 
 
 class Governor(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from compiled.model import MINUTE, NEVER, SECOND, Bar, Instrument
 from compiled.positions import Slot
 from compiled.strategy import Strategy
 from engine.errors import BusyError, DataError, OperatorError, PatangError, RetryableError
+from engine.history.recorded import Recording
 from engine.market.actions import Actions
 from engine.market.calendar import ist_day, midnight
 from engine.market.hours import Hours
@@ -253,6 +254,8 @@ class Desk:
     async def _day(self, loop: Loop, watched: list[Instrument], lockstep: SteppedClock | None) -> None:
         """Live an opened day to its end, and the night after it."""
         settings, ports = self.settings, self.ports
+        if loop.recording is not None:
+            loop.recording.begin(ports.clock.now())
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(work) for work in ports.beside(loop)]
             feed = tasks.create_task(ports.feed.run(loop))
@@ -522,6 +525,8 @@ class Desk:
         watch = DepositoryWatch(self.kernel, self._log.tell, self.gateway.unauthorised, standing=standing)
         reconciler.readers.append(watch.look)
         loop.asks, loop.margins = self._asks, ports.margins
+        if ports.record is not None:
+            loop.recording = Recording(ports.record, self.kernel, settings.mode, settings.spans)
         return loop
 
     def _tokens(self, strategy: str, watched: list[Instrument]) -> list[int]:

@@ -189,6 +189,14 @@ class FeedSink(Protocol):
         ...
 
 
+class FeedRecord(Protocol):
+    """Keeps what the feed sent, as it came; called on the engine's event loop alone."""
+
+    def put(self, kind: int, connection: int, ts: int, payload: bytes) -> None:
+        """Keep a record (`engine.history.recorded.Kind`) of `ts`, ns UTC; never blocks, and never raises."""
+        ...
+
+
 class Feed(Protocol):
     """A market data connection that keeps itself alive."""
 

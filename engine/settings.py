@@ -12,7 +12,7 @@ from compiled.risk import Limits
 from compiled.strategy import Strategy
 from compiled.terms import Exits
 from engine.market.calendar import Calendar
-from engine.ports import Broker, Clock, Feed, Journal, Pacer
+from engine.ports import Broker, Clock, Feed, FeedRecord, Journal, Pacer
 from engine.trading.governor import Rates
 from engine.trading.killswitch import KillSwitch
 from engine.trading.lookups import Patience
@@ -74,7 +74,8 @@ class Ports(NamedTuple):
     opened day to the end, nights and openings included. `tomorrow` makes the strategies
     of the next day: with it the desk goes on from day to day, without it the day it opened is its last.
     `margins` asks the broker what orders would block, `stored` looks up the minutes that this desk has kept,
-    `consents` tells whether holdings may be sold without an authorisation by the day (None: not known).
+    `consents` tells whether holdings may be sold without an authorisation by the day (None: not known),
+    `record` keeps what the feed sends.
     """
 
     broker: Broker
@@ -92,3 +93,4 @@ class Ports(NamedTuple):
     stored: Stored | None = None
     consents: Callable[[], bool | None] = lambda: None
     throughout: Callable[[Loop], Iterable[Coroutine[None, None, None]]] = lambda _: ()
+    record: FeedRecord | None = None

@@ -20,6 +20,7 @@ from engine.config import paths
 from engine.errors import DataError
 from engine.market.calendar import Calendar
 from engine.market.dumps import Dumps
+from engine.ports import FeedRecord
 from engine.trading.clock import ScaledClock, SteppedClock
 from tui.access import Access, access
 from tui.login import Place
@@ -80,8 +81,9 @@ def connect(
     died: Callable[[], None],
     on_gap: Callable[[Sequence[Gap]], None] | None = None,
     heard: Callable[[int, float], None] | None = None,
+    record: FeedRecord | None = None,
 ) -> tuple[KiteBroker, KiteFeed]:
-    """Return the broker and the feed; `died` hears, on the event loop, that the token is refused, `heard` of the dates of answers."""
+    """Return the broker and the feed; `died` hears, on the event loop, that the token is refused, `heard` of the dates of answers, `record` gets what the feed sends."""
     place, clock, lockstep = exchange.access.place, exchange.clock, exchange.pacer is not None
     settings = station.config.broker
     kept = Dumps(paths(station.config, os.environ).state / "instruments") if place.rest == REST else None
@@ -94,7 +96,7 @@ def connect(
         place.ws, place.api_key, place.token, clock, rng=random.Random(),  # noqa: S311  back-off jitter
         dead_after=float("inf") if lockstep else station.config.feed.dead_after_s, on_token_death=died,
         renewable=exchange.access.session is not None, on_gap=on_gap, user_id=place.user,
-        environment=settings.environment,
+        environment=settings.environment, record=record,
     )  # fmt: skip
     return broker, feed
 

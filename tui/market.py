@@ -6,7 +6,7 @@ from brokers.kite.filling import Filler
 from brokers.kite.gaps import Gap
 from brokers.kite.keeper import Keeper
 from compiled.model import Bar
-from engine.ports import Journal
+from engine.ports import FeedRecord, Journal
 from engine.trading.budget import Guard
 from engine.trading.clock import ScaledClock
 from engine.trading.gaps import Missing
@@ -33,6 +33,7 @@ class Market:
         journal: Journal,
         keep_bars: KeepBars | None,
         totals: Mapping[str, int],
+        record: FeedRecord | None = None,
     ) -> None:
         self.keep_bars = keep_bars
         self._totals = totals
@@ -45,7 +46,7 @@ class Market:
         clock = exchange.clock
         self._timekeeper = Timekeeper(clock) if isinstance(clock, ScaledClock) else None
         heard = self._timekeeper.answered if self._timekeeper is not None else None
-        self.broker, self.feed = connect(station, exchange, self._died, self._missed, heard)
+        self.broker, self.feed = connect(station, exchange, self._died, self._missed, heard, record)
         if self._timekeeper is not None:
             self._timekeeper.moved = self.broker.moved
 

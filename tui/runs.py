@@ -57,6 +57,11 @@ def bars_folder(config: Config, mode: str, database: Path) -> Path:
     return state_folder(config, mode) / "bars"
 
 
+def recordings_folder(config: Config, mode: str) -> Path:
+    """Return where a mode's recordings of the feed are kept."""
+    return state_folder(config, mode) / "recordings"
+
+
 def latest_database(config: Config, mode: str) -> Path:
     """Return the database to read: the configured one, or that of the last run which began to trade; raise `NothingFound`, `DataError` for one that is lost."""
     if config.store.database:

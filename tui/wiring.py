@@ -27,16 +27,18 @@ from engine.trading.reconcile import Terms
 from engine.trading.warming import Stored
 from store.bars.parquet import ParquetBars
 from store.bars.writer import BarWriter
+from store.recordings.writer import GB, Bounds, FeedWriter
 from store.sqlite import SqliteJournal
 from tui.beforehand import check_symbols, enabled, hearing, strategies_again, strategies_of, totals_of
 from tui.exchange import Exchange, exchange_of
 from tui.market import Market
 from tui.modes import in_mode
-from tui.runs import own_database
+from tui.runs import own_database, recordings_folder
 from tui.shelves import live
 from tui.station import SENDING, Station
 
 MINUTE_SPAN = 60
+MB = 1_000_000
 LOCKSTEP_SALT = "0000"
 LIVE = "live"
 NOBODYS_CASH = 2**62
@@ -64,7 +66,8 @@ def wire(station: Station) -> Desk:
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None
     store, version = _bars(station, exchange)
-    market = Market(station, exchange, journal, _keep_bars(station, store, version), totals_of(config))
+    record = None if lockstep else _record(station)
+    market = Market(station, exchange, journal, _keep_bars(station, store, version), totals_of(config), record)
     world = World(exchange.clock, calendar_of(config), charges.load(), journal)
     trading = in_mode(station, market, world, lockstep=lockstep)
     ports = Ports(
@@ -72,7 +75,7 @@ def wire(station: Station) -> Desk:
         exchange.pacer, market.keep_bars, trading.beside,
         None if exchange.access.place.sandbox else lambda: strategies_again(config), market.broker.margins,
         stored_in(store, version) if store is not None else None, _consents(config, station.run.mode, market),
-        trading.throughout,
+        trading.throughout, record,
     )  # fmt: skip
     limit_only = station.run.mode in SENDING and market.broker.rules.limit_only
     settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal), limit_only=limit_only)
@@ -149,6 +152,23 @@ def _bars(station: Station, exchange: Exchange) -> tuple[BarStore | None, str]:
     store = live(config, station.run.mode, station.database, tell, embedded=station.embedded)
     shared = isinstance(store, ParquetBars) or not exchange.access.place.sandbox
     return store, LIVE if shared else "sandbox"
+
+
+def _record(station: Station) -> FeedWriter | None:
+    """Return what records the feed, None where nothing does."""
+    feed = station.config.feed
+    if not feed.record:
+        return None
+
+    def tell(text: str) -> None:
+        logs.log_alarm(text)
+        station.desk.alarm(text)
+
+    spare = station.config.watchdog.disk_mb * 2 * MB
+    bounds = Bounds(feed.record_days, int(feed.record_gb * GB), spare)
+    record = FeedWriter(recordings_folder(station.config, station.run.mode), bounds, tell)
+    station.closers.append(record.close)
+    return record
 
 
 def stored_in(store: BarStore, version: str) -> Stored:

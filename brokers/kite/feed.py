@@ -34,7 +34,8 @@ from brokers.kite.gaps import Gap, Silence
 from brokers.kite.outcome import SessionExpired
 from engine import address
 from engine.errors import OperatorError
-from engine.ports import Clock, FeedSink
+from engine.history.recorded import COUNT, Kind
+from engine.ports import Clock, FeedRecord, FeedSink
 from engine.texts import valid
 
 PER_CONNECTION: Final = 3_000
@@ -88,7 +89,8 @@ class KiteFeed:
     the newest packet of each token goes on; `conflation` counts the others. `on_gap` hears of each token's silence
     after a lost connection, when it ends. `user_id` goes into the address where there is one. A redirect is
     not followed, for the address holds the token. Proxies and CA files that the environment names count only with
-    `environment`. With an infinite `dead_after` nothing is held and nothing asked for again.
+    `environment`. With an infinite `dead_after` nothing is held and nothing asked for again. `record` is
+    handed everything as it comes.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class KiteFeed:
         on_gap: Callable[[Sequence[Gap]], None] | None = None,
         user_id: str = "",
         environment: bool = False,
+        record: FeedRecord | None = None,
     ) -> None:
         self.frames_received = 0
         self.conflation = Conflation()
@@ -130,6 +133,7 @@ class KiteFeed:
         self._ask_after = ask_after
         self._late_after = late_after
         self._on_gap = on_gap
+        self._record = record
         self._holding = False
         self._due = float("inf")
         """Loop time at which `_watch` looks next; past it, the event loop runs late."""
@@ -212,6 +216,7 @@ class KiteFeed:
         await connection.wanted.wait()
         while True:
             why = await self._live(connection, session, sink)
+            self._keep_record(Kind.LINK, connection, why.encode())
             self._link(sink)
             delay = self._delay(connection.failures)
             connection.failures += 1
@@ -271,6 +276,7 @@ class KiteFeed:
             decode_text=False,
         ) as socket:
             connection.socket = socket
+            self._keep_record(Kind.LINK, connection, b"up")
             try:
                 yield socket
             finally:
@@ -281,8 +287,11 @@ class KiteFeed:
             self.frames_received += len(data) != 1
             if len(data) > 1:
                 self._frame(connection, data, sink)
+            else:
+                self._keep_record(Kind.BEAT, connection, data)
         elif kind == WSMsgType.TEXT:
             self.frames_received += 1
+            self._keep_record(Kind.TEXT, connection, data)
             _tell(data, sink)
 
     def _frame(self, connection: Connection, data: bytes, sink: FeedSink) -> None:
@@ -290,12 +299,18 @@ class KiteFeed:
         connection.ticked = asyncio.get_running_loop().time()
         gaps = connection.silence.heard(data, now)
         self._holding = self._holding or connection.ticked > self._due + self._late_after
+        if self._record is not None:
+            self._record.put(Kind.HELD if self._holding else Kind.FRAME, connection.number, now, data)
         if self._holding:
             self.conflation.add(data)
         else:
             sink.frame(data, now)
         if gaps and self._on_gap is not None:
             self._on_gap(gaps)
+
+    def _keep_record(self, kind: Kind, connection: Connection, payload: bytes) -> None:
+        if self._record is not None:
+            self._record.put(kind, connection.number, self._clock.now(), payload)
 
     async def _watch(self, sink: FeedSink) -> None:
         """Hold frames back while the desk is behind, and ask again for what stays silent."""
@@ -321,8 +336,11 @@ class KiteFeed:
                 await asyncio.sleep(pause)
         finally:
             self._holding = False
-            for frame in self.conflation.release():
-                sink.frame(frame, self._clock.now())
+            now, frames = self._clock.now(), self.conflation.release()
+            if self._record is not None:
+                self._record.put(Kind.RELEASE, 0, now, COUNT.pack(len(frames)))
+            for frame in frames:
+                sink.frame(frame, now)
 
     async def _ask_again(self, connection: Connection, before: float, sink: FeedSink) -> None:
         """Ask for what has been silent since `before` (loop time), unless it was asked for since."""

@@ -12,6 +12,7 @@ from compiled.model import SECOND, Bar, Instrument
 from compiled.outbox import Fill
 from compiled.triggers import DISABLED, FIRED_AWAY
 from engine.errors import ConfigError
+from engine.history.recorded import Recording
 from engine.market.calendar import ist_day
 from engine.market.hours import Hours, Stage
 from engine.ports import Clock, Journal
@@ -86,6 +87,8 @@ class Loop:
         """Reads the history of what is cold, where that has been handed in."""
         self.timekeeper: Timekeeper | None = None
         """Compares our clock with the exchange's, where that has been handed in."""
+        self.recording: Recording | None = None
+        """Notes what the kernel takes, where the feed is recorded."""
         self.doubts = 0
         """How many changes of today's hours nobody has confirmed."""
         self.gaps = Gaps(hours, self._watched(), clock.now(), log.tell)
@@ -168,11 +171,16 @@ class Loop:
         self.watch_latch()
         self._decode()
         while self.inbox:
-            self._do(self.kernel.handle(self.inbox.popleft()))
+            event = self.inbox.popleft()
+            if self.recording is not None:
+                self.recording.note(event)
+            self._do(self.kernel.handle(event))
         bars, self.kernel.closed_bars = self.kernel.closed_bars, []
         if bars:
             self.publisher.bars(self.warming.note(bars) if self.warming is not None else bars)
             self.gaps.take(bars)
+            if self.recording is not None:
+                self.recording.bars(bars)
             if self._keep_bars is not None:
                 self._keep_bars(bars)
         now = self.clock.now()
@@ -451,6 +459,8 @@ class Loop:
         self.turn()
         self.recorder.mark()
         self.publish(final=True)
+        if self.recording is not None:
+            self.recording.end(self.clock.now())
         await self.gateway.record.settle(FINISH_S)
 
 

@@ -1,0 +1,169 @@
+"""What a recording of the feed holds: what came, when the desk's kernel took it, and what its bars came to.
+
+The kernel takes frames later than they come, and its timers close bars. So every timer is noted with how many frames had
+been taken before it, and the recording can be played through another kernel in the very order of the first.
+"""
+
+import json
+import struct
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any, Final, NamedTuple, final
+
+from compiled.digest import Digest
+from compiled.events import BandUpdate, Ticks, Timer
+from compiled.kernel import Kernel, Setup
+from compiled.model import Bar, Instrument, TradingHours
+from compiled.risk import Limits
+from engine.errors import DataError
+from engine.ports import FeedRecord
+
+FORMAT: Final = 1
+COUNT: Final = struct.Struct("<Q")
+BAND: Final = struct.Struct("<QIdd")
+LOST: Final = struct.Struct("<QQ")
+
+
+class Kind(IntEnum):
+    """What one record is; its payload is what is said here, and its time that of receipt or of the desk's clock."""
+
+    META = 1
+    """A desk's day begins: JSON. With connection 1 it is repeated at the head of a file."""
+    FRAME = 2
+    """A binary frame that went straight to the desk."""
+    HELD = 3
+    """A binary frame that was held back, since the desk was late."""
+    RELEASE = 4
+    """What was held goes on, the newest packet of each token: how many frames that made (`COUNT`)."""
+    TEXT = 5
+    """A text message."""
+    BEAT = 6
+    """A heartbeat."""
+    LINK = 7
+    """A connection came up, or what ended it."""
+    TIMER = 8
+    """The kernel took a timer after so many frames with ticks of this day (`COUNT`)."""
+    BAND = 9
+    """The kernel took a price band after so many frames: that, token, lower, upper in rupees."""
+    END = 10
+    """The desk's day is over: what it came to, JSON."""
+    LOST = 11
+    """So many frames for the kernel, and so many records in all, are not in the recording."""
+
+
+class Record(NamedTuple):
+    """One thing that came; `ts` in ns UTC, `connection` 0 for what the desk itself noted."""
+
+    kind: int
+    connection: int
+    ts: int
+    payload: bytes
+
+
+@final
+class BarDigest:
+    """The hash over closed bars in their order: equal recordings have equal ones."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._digest = Digest()
+
+    def take(self, bars: Sequence[Bar]) -> None:
+        """Take in bars as they were closed."""
+        digest = self._digest
+        self.count += len(bars)
+        for bar in bars:
+            digest.put(bar.token)
+            digest.put(bar.start)
+            digest.put(bar.span)
+            for price in (bar.open, bar.high, bar.low, bar.close):
+                digest.price(price)
+            digest.put(bar.volume)
+            digest.put(bar.ticks)
+
+    def hex(self) -> str:
+        """Return the hash so far."""
+        return self._digest.hex()
+
+
+@final
+class Recording:
+    """What a desk adds to the recording of its feed: how its day begins, when its kernel takes what, and how it ends."""
+
+    def __init__(self, record: FeedRecord, kernel: Kernel, mode: str, spans: Sequence[int]) -> None:
+        self._record = record
+        self._kernel = kernel
+        self._mode = mode
+        self._spans = spans
+        self._bars = BarDigest()
+        self._taken = 0
+
+    def begin(self, now: int) -> None:
+        """Begin a day: what comes from now on belongs to it."""
+        self._record.put(Kind.META, 0, now, json.dumps(described(self._kernel, self._mode, self._spans)).encode())
+
+    def note(self, event: object) -> None:
+        """Note what the kernel takes next, where bars follow from it."""
+        if isinstance(event, Ticks):
+            self._taken += 1
+        elif isinstance(event, Timer):
+            reached = max(int(self._kernel.out.now), int(event.ts))  # answers have moved its time on, too
+            self._record.put(Kind.TIMER, 0, reached, COUNT.pack(self._taken))
+        elif isinstance(event, BandUpdate):
+            band = BAND.pack(self._taken, int(event.token), event.lower, event.upper)
+            self._record.put(Kind.BAND, 0, int(event.ts), band)
+
+    def bars(self, bars: Sequence[Bar]) -> None:
+        """Take in the bars that have closed."""
+        self._bars.take(bars)
+
+    def end(self, now: int) -> None:
+        """Write down what the day came to."""
+        told = {
+            "taken": self._taken,
+            "ticks": int(self._kernel.ticks),
+            "bars": self._bars.count,
+            "digest": self._bars.hex(),
+        }
+        self._record.put(Kind.END, 0, now, json.dumps(told).encode())
+
+
+def described(kernel: Kernel, mode: str, spans: Sequence[int]) -> dict[str, object]:
+    """Return what another kernel needs to build the same bars."""
+    return {
+        "format": FORMAT,
+        "mode": mode,
+        "open": int(kernel.open),
+        "close": int(kernel.close),
+        "grace": int(kernel.grace),
+        "spans": list(spans),
+        "instruments": [_instrument(market.instrument) for market in kernel.markets.values()],
+    }
+
+
+def _instrument(each: Instrument) -> dict[str, object]:
+    hours = each.hours
+    return {
+        "token": int(each.token), "exchange": each.exchange, "symbol": each.symbol, "tick": each.tick,
+        "lot": int(each.lot), "kind": each.kind, "lower": each.lower, "upper": each.upper, "close": each.close,
+        "hours": [int(hours.opens), int(hours.closes), int(hours.pause), int(hours.resumes)],
+    }  # fmt: skip
+
+
+def kernel_of(meta: dict[str, Any]) -> Kernel:
+    """Return a kernel without strategies that builds the bars of a recorded desk; raise `DataError` for what none has written."""
+    try:
+        if meta["format"] != FORMAT:
+            raise DataError(f"the recording has format {meta['format']}; this version reads {FORMAT}")
+        instruments = [
+            Instrument(
+                each["token"], each["exchange"], each["symbol"], each["tick"], each["lot"], each["kind"],
+                lower=each["lower"], upper=each["upper"], close=each["close"],
+            )
+            for each in meta["instruments"]
+        ]  # fmt: skip
+        hours = {each["token"]: TradingHours(*each["hours"]) for each in meta["instruments"]}
+        setup = Setup(meta["open"], meta["close"], 0, Limits(), meta["spans"], grace=meta["grace"], hours=hours)
+        return Kernel(setup, instruments, [], {})
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"the recording does not say how its day began ({type(error).__name__}: {error})") from None

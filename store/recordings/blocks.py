@@ -1,0 +1,138 @@
+"""The files of a recording: blocks one after the other, each readable by itself.
+
+A block is a header with the CRC-32 of its body and of itself, and the packed records (`packing.py`) as one zstd frame.
+What cuts a file costs its last block, damage costs the blocks it lies in. Files are called `RUN-PART.feed`, in
+one folder per day: one run is what one desk recorded of the day, in one part after the other.
+"""
+
+import mmap
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, final
+
+import pyarrow as pa
+
+from engine.errors import OperatorError, in_words
+from engine.history.recorded import Kind, Record
+from store.recordings.packing import MOST, pack, unpack
+
+FILE: Final = b"patang feed 1\n\0\0"
+LEVEL: Final = 3
+
+_MARK: Final = b"PFB1"
+_HEAD = struct.Struct("<4sIIqqIIII")
+_CRC = struct.Struct("<I")
+HEADER: Final = _HEAD.size + _CRC.size
+_NAME = re.compile(r"(\d{4})-(\d{4,})\.feed")
+
+
+class Header(NamedTuple):
+    """What a block says of itself: bytes, first and last time (ns UTC), records, frames and their bytes, the body's CRC."""
+
+    length: int
+    unpacked: int
+    first: int
+    last: int
+    records: int
+    frames: int
+    came: int
+    crc: int
+
+
+class Part(NamedTuple):
+    """One file of a recording: its day, the run, and its place in that."""
+
+    day: str
+    run: int
+    part: int
+    path: Path
+
+
+def name(run: int, part: int) -> str:
+    """Return what a file is called."""
+    return f"{run:04}-{part:04}.feed"
+
+
+def parts(folder: Path) -> list[Part]:
+    """Return the files below a mode's folder of recordings, oldest first; raise `OperatorError`."""
+    try:
+        found = [
+            Part(path.parent.name, int(match[1]), int(match[2]), path)
+            for path in folder.glob("????-??-??/*.feed")
+            if (match := _NAME.fullmatch(path.name))
+        ]
+    except OSError as error:
+        raise OperatorError(f"{folder}: {in_words(error)}") from None
+    return sorted(found)
+
+
+def block(records: Sequence[Record]) -> bytes:
+    """Return records as a block."""
+    raw = pack(records)
+    body: bytes = pa.Codec("zstd", compression_level=LEVEL).compress(raw, asbytes=True)
+    frames = [len(record.payload) for record in records if record.kind in {Kind.FRAME, Kind.HELD}]
+    times = [record.ts for record in records]
+    head = _HEAD.pack(
+        _MARK, len(body), len(raw), min(times), max(times), len(records), len(frames), sum(frames), zlib.crc32(body)
+    )
+    return head + _CRC.pack(zlib.crc32(head)) + body
+
+
+@final
+class Scan:
+    """Reads one file block by block. Afterwards `damaged` is how many bytes belong to no whole block, `cut` whether those are its last."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.damaged = 0
+        self.cut = False
+
+    def headers(self) -> Iterator[Header]:
+        """Go through what the blocks say of themselves, without a look at what is in them."""
+        for head, _ in self._blocks():
+            yield head
+
+    def records(self, since: int = 0) -> Iterator[list[Record]]:
+        """Go through the records block by block, without the blocks that end before `since` (ns UTC)."""
+        for head, body in self._blocks():
+            if head.last < since:
+                continue
+            if zlib.crc32(body) == head.crc:
+                yield unpack(pa.Codec("zstd").decompress(body, head.unpacked, asbytes=True))
+            else:
+                self.damaged += HEADER + head.length
+
+    def _blocks(self) -> Iterator[tuple[Header, bytes]]:
+        self.damaged, self.cut = 0, False
+        try:
+            with self._path.open("rb") as file:
+                size = self._path.stat().st_size
+                content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+        except OSError as error:
+            raise OperatorError(f"{self._path}: {in_words(error)}") from None
+        at = len(FILE) if content[: len(FILE)] == FILE else 0
+        while at < size:
+            head = _header(content[at : at + HEADER])
+            if head is not None and at + HEADER + head.length <= size:
+                yield head, content[at + HEADER : at + HEADER + head.length]
+                at += HEADER + head.length
+                continue
+            after = content.find(_MARK, at + 1)
+            self.cut = after < 0
+            after = size if self.cut else after
+            self.damaged += after - at
+            at = after
+
+
+def _header(head: bytes) -> Header | None:
+    if (
+        len(head) < HEADER
+        or not head.startswith(_MARK)
+        or _CRC.unpack_from(head, _HEAD.size)[0] != zlib.crc32(head[:-4])
+    ):
+        return None
+    found = Header(*_HEAD.unpack_from(head)[1:])
+    return found if found.unpacked <= MOST else None
