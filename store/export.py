@@ -104,21 +104,26 @@ def export(database: Path, what: str, out: Path | None, format: str, bars: BarRa
     """
     _check("what to export", what, WHAT)
     _check("export format", format, FORMATS)
-    if out is None and format == "parquet" and sys.stdout.isatty():
-        raise ConfigError("parquet is no text for a terminal; name a file")
     if what == "bars" and bars is None:
         raise ConfigError("an export of bars needs a symbol, a span and a range of time")
     with _source(database, what, bars) as (columns, rows):
-        if out is None:
-            shown = _shown(rows) if sys.stdout.isatty() else rows
-            count = _write(sys.stdout.buffer, format, columns, shown)
-            sys.stdout.buffer.flush()
-            return count
-        try:
-            with replacing(out) as fresh, fresh.open("wb") as file:
-                return _write(file, format, columns, rows)
-        except OSError as error:
-            raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
+        return write_rows(out, format, columns, rows)
+
+
+def write_rows(out: Path | None, format: str, columns: list[Column], rows: Rows) -> int:
+    """Write rows as `export` does; return how many they were."""
+    if out is None and format == "parquet" and sys.stdout.isatty():
+        raise ConfigError("parquet is no text for a terminal; name a file")
+    if out is None:
+        shown = _shown(rows) if sys.stdout.isatty() else rows
+        count = _write(sys.stdout.buffer, format, columns, shown)
+        sys.stdout.buffer.flush()
+        return count
+    try:
+        with replacing(out) as fresh, fresh.open("wb") as file:
+            return _write(file, format, columns, rows)
+    except OSError as error:
+        raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
 
 
 def _check(name: str, given: str, known: Sequence[str]) -> None:

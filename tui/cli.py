@@ -401,6 +401,7 @@ app.command(
     name="bars",
     help="Bring bars in, and see what there is, what is missing and what is wrong.",
 )
+app.command("tui.ticks_commands:ticks", name="ticks", help="Recordings of the feed: see, check, replay, export them.")
 app.command("tui.instrument_commands:instruments", name="instruments", help="Keep and look into instrument dumps.")
 
 

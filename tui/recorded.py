@@ -128,7 +128,7 @@ def play(reading: Reading, show: Callable[[Ticks | Timer | BandUpdate, Sequence[
     )  # fmt: skip
 
 
-def ticks(reading: Reading, since: int, until: int) -> Iterable[Ticks]:
+def ticks_of(reading: Reading, since: int, until: int) -> Iterable[Ticks]:
     """Return the ticks of every frame that came in [since, until) ns UTC, as they came: none is conflated."""
     playback = Playback()
     came = (
