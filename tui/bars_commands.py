@@ -21,12 +21,15 @@ from engine.texts import plain
 if TYPE_CHECKING:
     from engine.history.expected import ExpectedBars, MissingRun
     from engine.history.importing import ImportReport
+    from engine.history.series import BarSeries
     from engine.ports import BarStore
 
 DONE, FAILED = 0, 1
 SHOWN = 40
 """Lines on a terminal; --json tells all."""
 END_OF_TIME = 2**62
+HELD = 2_000_000
+"""Bars that an import gathers before it writes them: days of many symbols rewrite each symbol's file once, not once a day."""
 
 Folder = Annotated[Path | None, Parameter(help="Folder of bars instead of the history.")]
 ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
@@ -84,13 +87,21 @@ def import_(
     """Bring files of bars in; what is there already stays, the same bar again replaces itself."""
     from engine.history.files import files_in, read_table  # noqa: PLC0415
     from engine.history.importing import Options, imported  # noqa: PLC0415
+    from engine.history.series import merge  # noqa: PLC0415
 
     if not 0 <= span <= 86_400:
         raise ConfigError(f"span {span}: expected 1 to 86400 seconds, or 0")
     options = Options(symbol.upper(), span, zone or None, stamp or None, outside)
     store, expected = store_of(folder, config), _expected(exchange, kind)
     rows: list[dict[str, object]] = []
-    refused = 0
+    refused = held = 0
+    waiting: dict[tuple[str, int], list[BarSeries]] = {}
+
+    def put() -> None:
+        for (name, seconds), parts in waiting.items():
+            store.write_columns(name, seconds, version, merge(parts))
+        waiting.clear()
+
     for file in files_in(path):
         try:
             table = read_table(file, _mapping(column))
@@ -103,7 +114,8 @@ def import_(
             continue
         for one in found:
             if not dry_run and len(one.series.start):
-                store.write_columns(one.symbol, one.report.span, version, one.series)
+                waiting.setdefault((one.symbol, one.report.span), []).append(one.series)
+                held += len(one.series.start)
             rows.append(
                 {
                     "file": str(file),
@@ -114,6 +126,10 @@ def import_(
             )
             if not as_json:
                 _tell(file, str(table.layout), one.report)
+        if held >= HELD:
+            put()
+            held = 0
+    put()
     total = sum(int(str(row["bars"])) for row in rows)
     if as_json:
         sys.stdout.write(json.dumps({"version": version, "bars": total, "stored": not dry_run, "series": rows}) + "\n")

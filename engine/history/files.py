@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -14,12 +15,17 @@ import pyarrow.parquet as pq
 
 from engine.errors import DataError, in_words
 from engine.history.layouts import (
+    CONTRACT,
     DATE,
+    EXPIRY,
     INTEREST,
     OPEN,
     PRICES,
+    RIGHT,
+    ROLE_OF,
     SERIES,
     STAMP,
+    STRIKE,
     SYMBOL,
     TIME,
     VOLUME,
@@ -33,6 +39,9 @@ from engine.market.arrow import packed, texts
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".pq", ".txt")
 HEAD = 1 << 16
+GZIP = b"\x1f\x8b"
+THOUSANDS = r"^-?\d{1,3}(,\d{2,3})*,\d{3}(\.\d*)?$"
+Words = np.ndarray[tuple[int], np.dtype[np.str_]]
 SEARCHED = 40
 """Lines among which the header is looked for."""
 FIELDS = ("symbol", "date", "time", "open", "high", "low", "close", "volume", "oi")
@@ -45,8 +54,8 @@ class RawTable(NamedTuple):
     file: Path
     layout: Layout
     rows: int
-    symbols: np.ndarray[tuple[int], np.dtype[np.str_]] | None
-    series: np.ndarray[tuple[int], np.dtype[np.str_]] | None
+    symbols: Words | None
+    series: Words | None
     stamps: Stamps
     prices: tuple[Floats, Floats, Floats, Floats]
     volume: Floats
@@ -67,7 +76,7 @@ def files_in(path: Path) -> list[Path]:
 def read_table(file: Path, given: Mapping[str, str]) -> RawTable:
     """Return what a file holds; `given` names columns by role. Raises `DataError` in one line."""
     try:
-        table, ticker = _parquet(file, given) if _is_parquet(file) else _csv(file, given)
+        table = _parquet(file, given) if _begins(file, b"PAR1") else _csv(file, given)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, EOFError, gzip.BadGzipFile) as error:
         raise DataError(f"{file}: {' '.join(str(error).split())}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -83,26 +92,24 @@ def read_table(file: Path, given: Mapping[str, str]) -> RawTable:
         stamps = read_stamps(table[name[DATE]], where)
     opened, high, low, close = (_numbers(table, name[role], file) for role in PRICES)
     volume = _numbers(table, name[VOLUME], file) if VOLUME in name else np.zeros(len(table))
-    symbols = _words(table, name[SYMBOL]) if SYMBOL in name else None
-    if symbols is None and ticker:
-        symbols = np.full(len(table), ticker)
+    symbols = _names(table, name, file)
     series = _words(table, name[SERIES]) if SERIES in name else None
     return RawTable(file, layout, len(table), symbols, series, stamps, (opened, high, low, close), volume)
 
 
-def _is_parquet(file: Path) -> bool:
+def _begins(file: Path, mark: bytes) -> bool:
     with file.open("rb") as opened:
-        return opened.read(4) == b"PAR1"
+        return opened.read(len(mark)) == mark
 
 
-def _parquet(file: Path, given: Mapping[str, str]) -> tuple[pa.Table, str]:
+def _parquet(file: Path, given: Mapping[str, str]) -> pa.Table:
     source = pq.ParquetFile(file)
     wanted = layout_of(source.schema_arrow.names, given, file).column.values()
-    return source.read(columns=list(wanted), use_threads=False), ""
+    return source.read(columns=list(wanted), use_threads=False)
 
 
-def _csv(file: Path, given: Mapping[str, str]) -> tuple[pa.Table, str]:
-    """Read the text below the header, wherever that stands; return the ticker that yfinance writes above it, too."""
+def _csv(file: Path, given: Mapping[str, str]) -> pa.Table:
+    """Read the text below the header, wherever that stands; yfinance's columns of several tickers one below the other."""
     lines = list(_first_lines(file))
     if not any(line.strip() for line in lines):
         raise DataError(f"{file}: empty")
@@ -112,37 +119,77 @@ def _csv(file: Path, given: Mapping[str, str]) -> tuple[pa.Table, str]:
     header = next(
         (n for n, row in enumerate(cells) if {"opnpric", "open_price"} & {normal(cell) for cell in row}), header
     )
-    ticker, skipped = "", 0
+    tickers: list[str] = []
     if header is None and not any(map(_is_number, cells[0])):
         header = 0  # a table of something else: its columns say so below
     if header is None:
         names, skipped = _headless(cells[0], file), 0
     else:
         names, skipped = [cell.strip() for cell in cells[header]], header + 1
-        below = cells[header + 1] if len(cells) > header + 1 else []
-        if below and normal(below[0]) == "ticker":  # yfinance: Price,Close,… / Ticker,INFY.NS,… / Datetime,,,
-            ticker, skipped = below[1].partition(".")[0].upper(), header + 3
-            names[0] = cells[header + 2][0]
+        for above, last in (
+            (header + 1, header + 2),
+            (header - 1, header + 1),
+        ):  # Price,… / Ticker,… / Date,,, or 2, 1, 3
+            if above >= 0 and last < len(cells) and _is_index(cells[last]) and len(cells[above]) == len(names):
+                tickers, skipped = [cell.strip() for cell in cells[above][1:]], last + 1
+                names[0] = cells[last][0]
     names = [name or f"column {number + 1}" for number, name in enumerate(names)]
-    column = layout_of(names, given, file).column
-    kinds = {column[role]: pa.float64() for role in (*PRICES, VOLUME, INTEREST) if role in column}
-    kinds |= {column[role]: pa.string() for role in (SYMBOL, SERIES, STAMP, DATE, TIME) if role in column}
-    table = pacsv.read_csv(
-        file,
-        read_options=pacsv.ReadOptions(column_names=names, skip_rows=skipped, use_threads=False),
-        parse_options=pacsv.ParseOptions(delimiter=mark),
-        convert_options=pacsv.ConvertOptions(
-            column_types=kinds, include_columns=list(column.values()), strings_can_be_null=True,
-            null_values=["", "null", "NULL", "NaN", "nan", "-", " "],
-        ),
-    )  # fmt: skip
-    return table, ticker
+    if not tickers:
+        return _texts(file, mark, names, skipped, layout_of(names, given, file).column)
+    parts = []
+    for ticker in dict.fromkeys(tickers):
+        own = [names[0], *(name if of == ticker else "" for name, of in zip(names[1:], tickers, strict=True))]
+        shown = [name or f"column {number + 1}" for number, name in enumerate(own)]
+        part = _texts(file, mark, shown, skipped, layout_of(shown, given, file).column)
+        parts.append(part.append_column("ticker", pa.array([ticker] * len(part), pa.string())))
+    return pa.concat_tables(parts)
+
+
+def _is_index(cells: list[str]) -> bool:
+    """Tell whether a line holds the name of the times and no other, as the last of yfinance's header does."""
+    return bool(cells) and ROLE_OF.get(normal(cells[0])) in {DATE, STAMP} and not any(cells[1:])
+
+
+def _texts(file: Path, mark: str, names: list[str], skipped: int, column: Mapping[str, str]) -> pa.Table:
+    """Read the columns of roles; numbers with thousands apart, "1,23,456.50", where any are."""
+    numbers = {column[role] for role in (*PRICES, VOLUME, INTEREST) if role in column}
+
+    def read(kind: pa.DataType) -> pa.Table:
+        packing = "gzip" if _begins(file, GZIP) else None
+        with pa.input_stream(str(file), compression=packing) as source:
+            return pacsv.read_csv(
+                source,
+                read_options=pacsv.ReadOptions(column_names=names, skip_rows=skipped, use_threads=False),
+                parse_options=pacsv.ParseOptions(delimiter=mark),
+                convert_options=pacsv.ConvertOptions(
+                    column_types={name: kind if name in numbers else pa.string() for name in column.values()},
+                    include_columns=list(column.values()), strings_can_be_null=True,
+                    null_values=["", "null", "NULL", "NaN", "nan", "NA", "N/A", "#N/A", "-", "--", " "],
+                ),
+            )  # fmt: skip
+
+    try:
+        return read(pa.float64())
+    except pa.ArrowInvalid as error:
+        if "conversion error" not in str(error):
+            raise
+        table = read(pa.string())
+        for number, name in enumerate(table.column_names):
+            if name in numbers:
+                text = pc.utf8_trim_whitespace(table[name])
+                apart = pc.match_substring_regex(text, THOUSANDS)
+                whole = pc.if_else(apart, pc.replace_substring(text, ",", ""), text)
+                try:
+                    table = table.set_column(number, name, whole.cast(pa.float64()))
+                except pa.ArrowInvalid:
+                    raise error from None
+        return table
 
 
 def _first_lines(file: Path) -> Iterator[str]:
-    with gzip.open(file) if file.name.lower().endswith(".gz") else file.open("rb") as opened:
+    with gzip.open(file) if _begins(file, GZIP) else file.open("rb") as opened:
         head = opened.read(HEAD)
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
         raise DataError(f"{file}: UTF-16: save it as CSV (UTF-8)")
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise DataError(f"{file}: a spreadsheet or an archive: save it as CSV (UTF-8)")
@@ -150,9 +197,9 @@ def _first_lines(file: Path) -> Iterator[str]:
 
 
 def _headless(cells: list[str], file: Path) -> list[str]:
-    names = list(FIELDS if not _is_number(cells[0]) and not cells[0][:4].isdigit() else FIELDS[1:])
-    colons = sum(":" in cell for cell in cells[:3])
-    if TIME in names and not colons and not _clock(cells[names.index(TIME)] if len(cells) > names.index(TIME) else ""):
+    names = list(FIELDS[1:] if _is_number(cells[0]) or re.match(r"\d{4}|\d\d?[-/.]", cells[0]) else FIELDS)
+    day, clock = [*cells[names.index(DATE) :], "", ""][:2]
+    if ":" in day or (day.isdigit() and len(day) > 8) or not (":" in clock or _clock(clock)):
         names.remove(TIME)
     if len(cells) < len(names) - 1 or not all(
         _is_number(cell) for cell in cells[names.index(OPEN) : names.index(OPEN) + 4]
@@ -183,7 +230,27 @@ def _numbers(table: pa.Table, name: str, file: Path) -> Floats:
     return packed(pc.fill_null(column.cast(pa.float64(), safe=False), np.nan), np.float64)
 
 
-def _words(table: pa.Table, name: str) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
+def _names(table: pa.Table, name: Mapping[str, str], file: Path) -> Words | None:
+    """Return whose row each is, None where only the file's name says it; a contract is called by its own name."""
+    if SYMBOL not in name:
+        symbols = _words(table, "ticker") if "ticker" in table.column_names else None
+    else:
+        symbols = _words(table, name[SYMBOL])
+    told = [name[role] for role in (EXPIRY, STRIKE, RIGHT) if role in name]
+    if symbols is not None and CONTRACT in name and EXPIRY in name:
+        return np.where(_words(table, name[EXPIRY]) == "", symbols, _words(table, name[CONTRACT]))
+    if told:
+        key = symbols if symbols is not None else np.full(len(table), "")
+        words = [pa.array(key.tolist(), pa.string()), *(table[column].cast(pa.string()) for column in told)]
+        pairs = pa.table(dict(zip(["", *told], words, strict=True)))
+        if len(pairs.group_by(pairs.column_names).aggregate([])) > len(np.unique(key)):
+            raise DataError(
+                f"{file}: contracts that only {', '.join(told)} tell apart: give each a name in a column: --map symbol=COLUMN"
+            )
+    return symbols
+
+
+def _words(table: pa.Table, name: str) -> Words:
     column = pc.fill_null(table[name].cast(pa.string()), "")
-    found: np.ndarray[tuple[int], np.dtype[np.str_]] = np.char.upper(texts(pc.utf8_trim_whitespace(column)))
+    found: Words = np.char.upper(texts(pc.utf8_trim_whitespace(column)))
     return found

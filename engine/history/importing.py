@@ -16,16 +16,17 @@ import numpy.typing as npt
 from compiled.model import E4, SECOND
 from engine.errors import DataError
 from engine.history.expected import DAY_S, ExpectedBars, among
-from engine.history.files import RawTable
+from engine.history.files import RawTable, Words
 from engine.history.layouts import TRADED, symbol_of
 from engine.history.series import BarSeries, Floats, Ints
 from engine.history.stamps import IST_NS, NONE, Side, Zone
 from engine.market.calendar import ist_day, midnight
 
 SPANS = (1, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, DAY_S)
+WEEK_S = 7 * DAY_S
 OPEN_S, CLOSE_S = 33_300, 55_800
 """09:15 and 15:30 IST, in seconds of the day: the hours of a day whose own are not known."""
-SAMPLE = 20_000
+SAMPLE = 200_000
 """Rows that tell the distance of bars."""
 NAMED = 5
 """Rows of each kind that a report names."""
@@ -43,6 +44,16 @@ class Options(NamedTuple):
     zone: Zone | None = None
     side: Side | None = None
     outside: bool = False
+
+
+class Manner(NamedTuple):
+    """How a file writes its times, when the bar of each row starts (ns UTC, or NONE), and which is of a series that is taken."""
+
+    zone: str
+    span: int
+    side: Side
+    start: Ints
+    traded: Bools
 
 
 class LeftOut(NamedTuple):
@@ -81,8 +92,22 @@ def imported(table: RawTable, options: Options, expected: ExpectedBars) -> Itera
     """Yield the bars of each symbol in a file; raise `DataError` where a symbol or the span cannot be told."""
     if options.symbol and table.symbols is not None and len(np.unique(table.symbols)) > 1:
         raise DataError(f"{table.file} holds several symbols: leave --symbol out")
+    manner = _manner(table, options, expected)
     for symbol, rows in _symbols(table, options):
-        yield _one(symbol, rows, table, options, expected)
+        yield _one(symbol, rows, table, manner, expected, outside=options.outside)
+
+
+def _manner(table: RawTable, options: Options, expected: ExpectedBars) -> Manner:
+    """Tell zone, span and side by all rows of a file: those of a share that seldom trades would not."""
+    traded = np.isin(table.series, [*TRADED, ""]) if table.series is not None else np.ones(table.rows, np.bool_)
+    known = (table.stamps.ns != NONE) & traded
+    zone, utc = _zoned(table, table.stamps.ns[known], options)
+    names = table.symbols[known] if table.symbols is not None and not options.symbol else None
+    span = options.span or (_span(table, names, utc) if len(utc) else DAY_S)
+    side, starts = _starts(utc, span, options, expected)
+    start = np.full(table.rows, NONE, np.int64)
+    start[known] = starts
+    return Manner(zone, span, side, start, traded)
 
 
 def _symbols(table: RawTable, options: Options) -> Iterator[tuple[str, Ints]]:
@@ -96,12 +121,19 @@ def _symbols(table: RawTable, options: Options) -> Iterator[tuple[str, Ints]]:
     order = np.argsort(table.symbols, kind="stable")
     names, firsts = np.unique(table.symbols[order], return_index=True)
     ends = [*firsts.tolist()[1:], table.rows]
-    for name, low, high in zip(names.tolist(), firsts.tolist(), ends, strict=True):
-        if name:
-            yield re.sub(r"\.(NS|BO|NSE|BSE|NFO|BFO)$", "", name), order[low:high]
+    whose: dict[str, str] = {}
+    for name in names.tolist():
+        plain = re.sub(r"^(NSE|BSE|NFO|BFO):|(-EQ|\.(NS|BO|NSE|BSE|NFO|BFO))$", "", name)
+        if whose.setdefault(plain, name) != name:
+            raise DataError(f"{table.file} holds {whose[plain]} and {name}, both {plain}: a file for each exchange")
+    for symbol, low, high in zip(whose, firsts.tolist(), ends, strict=True):
+        if symbol:
+            yield symbol, order[low:high]
 
 
-def _one(symbol: str, rows: Ints, table: RawTable, options: Options, expected: ExpectedBars) -> Imported:
+def _one(
+    symbol: str, rows: Ints, table: RawTable, manner: Manner, expected: ExpectedBars, *, outside: bool
+) -> Imported:
     taken = rows
     left: list[LeftOut] = []
 
@@ -112,22 +144,20 @@ def _one(symbol: str, rows: Ints, table: RawTable, options: Options, expected: E
             left.append(LeftOut(why, int(wrong.sum()), first))  # type: ignore[arg-type]
             taken = taken[~wrong]
 
-    if table.series is not None:
-        leave("another series", ~np.isin(table.series[taken], [*TRADED, ""]))
+    leave("another series", ~manner.traded[taken])
     prices = table.prices
     empty = table.stamps.ns[taken] == NONE
     for column in prices:
         empty |= np.isnan(column[taken])
     leave("empty", empty)
     leave("impossible", _impossible(table, taken))
-    zone, utc = _zoned(table, taken, options)
-    span = options.span or _span(symbol, table, utc)
-    side, start = _starts(utc, span, options, expected)
+    zone, span, side = manner.zone, manner.span, manner.side
+    start = manner.start[taken]
     known, inside, unknown = _in_session(start, span, expected)
-    if not options.outside:
-        outside = known & ~inside
-        leave("outside the session", outside)
-        start = start[~outside]
+    if not outside:
+        beyond = known & ~inside
+        leave("outside the session", beyond)
+        start = start[~beyond]
     if not bool((np.diff(start) > 0).all()):
         order = np.lexsort((taken, start))  # of equal starts the last row of the file comes last
         start, taken = start[order], taken[order]
@@ -157,9 +187,8 @@ def _impossible(table: RawTable, rows: Ints) -> Bools:
     return wrong | ((volume < 0) | (volume > LARGEST))
 
 
-def _zoned(table: RawTable, rows: Ints, options: Options) -> tuple[str, Ints]:
+def _zoned(table: RawTable, ns: Ints, options: Options) -> tuple[str, Ints]:
     """Return the zone in words, and times in ns UTC."""
-    ns = table.stamps.ns[rows]
     if table.stamps.zoned and options.zone is None:
         return "as written", ns
     if table.stamps.zoned:
@@ -173,21 +202,31 @@ def _zoned(table: RawTable, rows: Ints, options: Options) -> tuple[str, Ints]:
     return zone, ns if zone == "UTC" else ns - IST_NS
 
 
-def _span(symbol: str, table: RawTable, utc: Ints) -> int:
-    steps = np.diff(np.unique(utc[:SAMPLE]))
+def _span(table: RawTable, names: Words | None, utc: Ints) -> int:
+    utc = utc[:SAMPLE]
+    if names is None:
+        steps = np.diff(np.unique(utc))
+    else:
+        names = names[:SAMPLE]
+        order = np.lexsort((utc, names))
+        steps = np.diff(utc[order])[names[order][1:] == names[order][:-1]]
+        steps = steps[steps > 0]
     if not len(steps):
         of_day = (utc + IST_NS) // SECOND % DAY_S
-        if len(utc) and not of_day.any():
+        if not of_day.any():
             return DAY_S
-        raise DataError(f"{table.file}: one bar of {symbol} does not tell its length: --span SECONDS")
+        raise DataError(f"{table.file}: one bar does not tell its length: --span SECONDS")
     values, counts = np.unique(steps, return_counts=True)
     usual = int(values[np.argmax(counts)]) // SECOND
+    if usual >= WEEK_S:
+        raise DataError(
+            f"{table.file}: bars are mostly {usual // DAY_S} days apart, and weeks and months are not stored; "
+            "are they of days: --span 86400"
+        )
     if usual >= DAY_S:
         return DAY_S
     if usual not in SPANS:
-        raise DataError(
-            f"{table.file}: bars of {symbol} are mostly {usual} s apart, which is no usual length: --span SECONDS"
-        )
+        raise DataError(f"{table.file}: bars are mostly {usual} s apart, which is no usual length: --span SECONDS")
     return usual
 
 
@@ -196,14 +235,21 @@ def _starts(utc: Ints, span: int, options: Options, expected: ExpectedBars) -> t
     if span == DAY_S:
         return "start", day_starts(utc, expected)
     step = span * SECOND
-    late = (utc % step) // SECOND == span - 1  # 09:15:59: the last second of a bar, which begins on its grid
-    if len(utc) and late.mean() > 0.5 and options.side != "start" and span > 1:
-        return "end", utc - (span - 1) * SECOND
+    of_day = (utc + IST_NS) // SECOND % DAY_S
+    late = (of_day + 1 - OPEN_S) % span == 0  # 09:15:59: the last second of a bar, which begins on its grid
     side = options.side
+    if len(utc) and late.mean() > 0.5 and side != "start" and span > 1:
+        utc, of_day, side = utc + SECOND, of_day + 1, "end"
     if side is None:
-        of_day = (utc + IST_NS) // SECOND % DAY_S
-        side = "end" if int((of_day == CLOSE_S).sum()) > int((of_day == OPEN_S).sum()) else "start"
-    return side, utc if side == "start" else utc - step
+        edges = (
+            CLOSE_S,
+            OPEN_S + -(-(CLOSE_S - OPEN_S) // span) * span,
+        )  # the last hour's end is 15:30, or said to be 16:15
+        side = "end" if int(np.isin(of_day, edges).sum()) > int((of_day == OPEN_S).sum()) else "start"
+    if side == "start":
+        return side, utc
+    cut = np.where(of_day == CLOSE_S, (OPEN_S - CLOSE_S) % span, 0)  # by how much the close cuts the last bar short
+    return side, utc - step + cut * SECOND
 
 
 def day_starts(utc: Ints, expected: ExpectedBars) -> Ints:

@@ -10,8 +10,9 @@ from engine.errors import DataError
 STAMP, DATE, TIME = "stamp", "date", "time"
 OPEN, HIGH, LOW, CLOSE, VOLUME = "open", "high", "low", "close", "volume"
 SYMBOL, SERIES, INTEREST = "symbol", "series", "open interest"
+CONTRACT, EXPIRY, STRIKE, RIGHT = "contract", "expiry", "strike", "right"
 PRICES = (OPEN, HIGH, LOW, CLOSE)
-ROLES = (STAMP, DATE, TIME, *PRICES, VOLUME, SYMBOL, SERIES, INTEREST)
+ROLES = (STAMP, DATE, TIME, *PRICES, VOLUME, SYMBOL, SERIES, INTEREST, CONTRACT, EXPIRY, STRIKE, RIGHT)
 
 NAMES = {
     STAMP: "timestamp datetime date_time stamp time_stamp start index",
@@ -25,6 +26,10 @@ NAMES = {
     SYMBOL: "symbol ticker tckrsymb tradingsymbol name scrip instrument_name",
     SERIES: "series sctysrs",
     INTEREST: "oi open_interest openinterest o_i opnintrst openint",
+    CONTRACT: "fininstrmnm",
+    EXPIRY: "xprydt expiry_dt expiry_date expiry",
+    STRIKE: "strkpric strike_pr strike_price strike",
+    RIGHT: "optntp option_typ option_type right",
 }
 ROLE_OF = {name: role for role, names in NAMES.items() for name in names.split()}
 KNOWN = {
@@ -35,9 +40,12 @@ KNOWN = {
     "yfinance": {"adj_close", "close"},
 }
 """Formats by names that only they have; the first that fits is said."""
-TRADED = frozenset({"EQ", "BE", "BZ", "SM", "ST", "E1", "GS", "GB", "IV", "RR", "MF", "SZ", "TB"})
+TRADED = frozenset({"EQ", "BE", "BZ", "SM", "ST", "GS", "GB", "IV", "RR", "MF", "SZ", "TB"}) | frozenset(
+    {"A", "B", "T", "X", "XT", "Z", "ZP", "M", "MT", "E", "IF"}
+)
+"""NSE's series, then BSE's groups, of which a symbol has one; E1, partly paid, stands beside the share's EQ."""
 NO_SYMBOL = re.compile(
-    r"(\d*min(ute)?s?|\d+[mhd]|eq|nse|bse|nfo|daily|day|hour|ohlcv?|data|candles?|history|hist|kite|\d{6,})",
+    r"(\d*min(ute)?s?|\d+[mhd]|eq|nse|bse|nfo|daily|day|hour|ohlcv?|data|candles?|history|hist|kite|dly|\d{6,}|\(\d+\))",
     re.IGNORECASE,
 )
 """Words of file names that are no part of a symbol."""
@@ -88,7 +96,7 @@ def normal(name: str) -> str:
 
 
 def symbol_of(file: Path) -> str:
-    """Return the symbol in a file's name: `INFY_minute.csv`, `M&M__EQ__NSE__NSE__MINUTE.csv`, `NIFTY_50.parquet`."""
-    name = re.sub(r"\.(gz|csv|txt|parquet|pq)", "", file.name, flags=re.IGNORECASE)
+    """Return the symbol in a file's name: `INFY_minute.csv`, `M&M__EQ__NSE__NSE__MINUTE.csv`, `NSE_INFY, 1.csv`."""
+    name = re.sub(r"\.(gz|csv|txt|parquet|pq)", "", file.name, flags=re.IGNORECASE).partition(",")[0]
     words = re.split(r"[_ ]+", re.sub(r"\.(NS|BO)\b", "", name, flags=re.IGNORECASE))
     return " ".join(word for word in words if word and not NO_SYMBOL.fullmatch(word)).upper()

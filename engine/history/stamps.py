@@ -1,5 +1,6 @@
 """Times as files of others write them: ISO, Indian dates, epochs, whole numbers; in which zone, at which end of the bar."""
 
+import re
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -16,11 +17,28 @@ DAY_NS = 86_400 * SECOND
 Zone = Literal["IST", "UTC"]
 Side = Literal["start", "end"]
 
-DATES = ("%d-%m-%Y", "%d/%m/%Y", "%d-%b-%Y", "%d %b %Y", "%d.%m.%Y", "%Y/%m/%d", "%Y%m%d", "%m/%d/%Y", "%m-%d-%Y")
-"""Day first, as India writes it, before month first: what both can be is read as the first."""
+DATES = (
+    "%d-%m-%y",
+    "%d/%m/%y",
+    "%d-%b-%y",
+    "%d-%m-%Y",
+    "%d/%m/%Y",
+    "%d-%b-%Y",
+    "%d %b %Y",
+    "%d.%m.%Y",
+    "%Y/%m/%d",
+    "%Y%m%d",
+    "%m/%d/%Y",
+    "%m-%d-%Y",
+)
+"""Day first, as India writes it, before month first: what both can be is what puts the days closer together."""
 TIMES = ("", " %H:%M:%S", " %H:%M", " %H%M%S", " %H%M", "T%H:%M:%S", " %I:%M:%S %p", " %I:%M %p")
 EPOCHS = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, SECOND))
 """From which size on a number counts ns, µs, ms or seconds."""
+EARLIEST = 1e8
+"""A day of 1973, in seconds; what is less counts no time since the epoch."""
+OLDEST = -(2**31)
+"""A day of 1901, in seconds: a year before it is one of two digits."""
 
 
 class Stamps(NamedTuple):
@@ -55,14 +73,23 @@ def read_stamps(column: pa.ChunkedArray, where: str) -> Stamps:
         except pa.ArrowInvalid:
             continue
     first = next((value.as_py() for value in text if value.is_valid and value.as_py()), None)
-    if first is not None and first.isascii() and first.isdigit() and len(first) != 8:
+    if (
+        first is not None
+        and re.fullmatch(r"\d+(\.\d*)?(e\+?\d+)?", first, re.ASCII | re.IGNORECASE)
+        and len(first) != 8
+    ):
         try:
-            return _counted(text.cast(pa.int64()), where)
+            return _counted(text.cast(pa.int64() if first.isdigit() else pa.float64()), where)
         except pa.ArrowInvalid:
-            raise DataError(f"{where}: not all of it are whole numbers, as {first!r} is") from None
-    if first is not None and _is_iso(first):
+            raise DataError(f"{where}: not all of it are numbers, as {first!r} is") from None
+    if first is not None and _iso_kind(first) is not None:
         row, wrong = next(
-            (n, value.as_py()) for n, value in enumerate(text) if value.is_valid and not _is_iso(value.as_py())
+            (
+                (n, value.as_py())
+                for n, value in enumerate(text)
+                if value.is_valid and _iso_kind(value.as_py()) != _iso_kind(first)
+            ),
+            (0, first),
         )
         raise DataError(f"{where}: row {row + 1}: {wrong!r} is no time as {first!r} is")
     return _formatted(text, first, where)
@@ -77,14 +104,15 @@ def join_date_and_time(dates: pa.ChunkedArray, times: pa.ChunkedArray) -> pa.Chu
     return pc.binary_join_element_wise(dates.cast(pa.string()), clock, " ")
 
 
-def _is_iso(text: str) -> bool:
+def _iso_kind(text: str) -> pa.DataType | None:
+    """Return as which of the two a text is ISO, without or with a zone."""
     for kind in (pa.timestamp("ns"), pa.timestamp("ns", "UTC")):
         try:
             pa.scalar(text).cast(kind)
         except pa.ArrowInvalid:
             continue
-        return True
-    return False
+        return kind
+    return None
 
 
 def _counted(column: pa.ChunkedArray, where: str) -> Stamps:
@@ -94,8 +122,10 @@ def _counted(column: pa.ChunkedArray, where: str) -> Stamps:
         return Stamps(np.full(len(column), NONE, np.int64), zoned=True, written="nothing")
     if 19_000_101 <= largest <= 29_991_231:
         return _formatted(column.cast(pa.int64()).cast(pa.string()), str(int(largest)), where)
+    if largest < EARLIEST:
+        raise DataError(f"{where}: {largest:.0f} is no time")
     unit = next(unit for least, unit in EPOCHS if largest >= least)
-    known = column.is_valid().to_numpy()
+    known = pc.fill_null(pc.is_finite(numbers), fill_value=False).to_numpy()
     whole = pc.fill_null(column.cast(pa.int64(), safe=False), 0)
     ns = np.where(known, packed(whole, np.int64) * unit, NONE)
     return Stamps(
@@ -110,15 +140,20 @@ def _formatted(text: pa.ChunkedArray, first: str | None, where: str) -> Stamps:
         return Stamps(np.full(len(text), NONE, np.int64), zoned=False, written="nothing")
     known = text.is_valid().to_numpy() & pc.greater(pc.utf8_length(pc.fill_null(text, "")), 0).to_numpy()
     best: tuple[int, str] | None = None
+    found: list[Stamps] = []
     for form in (date + time for date in DATES for time in TIMES):
         if _parsed(pa.chunked_array([[first]]), form).null_count:
             continue
         parsed = _parsed(text, form)
         wrong = known & parsed.is_null().to_numpy()
         if not wrong.any():
-            return Stamps(_ns(parsed.cast(pa.timestamp("ns"))), zoned=False, written=form)
+            ns = _ns(parsed.cast(pa.timestamp("ns")))
+            found.append(Stamps(ns, zoned=False, written=form))
+            continue
         row = int(np.argmax(wrong))
         best = max(best or (row, form), (row, form))
+    if found:
+        return min(found, key=lambda stamps: int(np.ptp(stamps.ns[known])))
     if best is None:
         raise DataError(f"{where}: {first!r} is no time")
     raise DataError(
@@ -127,7 +162,8 @@ def _formatted(text: pa.ChunkedArray, first: str | None, where: str) -> Stamps:
 
 
 def _parsed(text: pa.ChunkedArray, form: str) -> pa.ChunkedArray:
-    return pc.strptime(text, format=form, unit="s", error_is_null=True)
+    parsed = pc.strptime(text, format=form, unit="s", error_is_null=True)
+    return pc.if_else(pc.less(parsed.cast(pa.int64()), OLDEST), None, parsed)
 
 
 def _ns(column: pa.ChunkedArray) -> Ints:

@@ -65,6 +65,45 @@ UDIFF = """TradDt,BizDt,Sgmt,Src,FinInstrmTp,FinInstrmId,ISIN,TckrSymb,SctySrs,X
 2024-06-04,2024-06-04,CM,NSE,STK,1594,INE009A01021,INFY,EQ,,1402.80,1410.00,1358.35,1377.55,1378.80,1406.45,16044404
 """
 
+UDIFF_HEAD = "TradDt,Src,FinInstrmTp,TckrSymb,SctySrs,XpryDt,StrkPric,OptnTp,FinInstrmNm,OpnPric,HghPric,LwPric,ClsPric,TtlTradgVol\n"
+CONTRACTS = f"""{UDIFF_HEAD}2024-07-08,NSE,IDF,NIFTY,,2024-07-25,,,NIFTY24JULFUT,24350,24390,24300,24360,5000
+2024-07-08,NSE,IDO,NIFTY,,2024-07-25,24000,CE,NIFTY24JUL24000CE,500,510,450,480,25
+2024-07-08,NSE,IDO,NIFTY,,2024-07-25,24000,PE,NIFTY24JUL24000PE,0,0,0,105,0
+"""
+SHARES = f"""{UDIFF_HEAD}2024-07-08,NSE,STK,BHARTIARTL,EQ,,,,BHARTI AIRTEL,1420,1430,1410,1425,1000
+2024-07-08,NSE,STK,BHARTIARTL,E1,,,,BHARTI AIRTEL PP,1020,1030,1010,1025,10
+2024-07-08,NSE,STK,NHAI,N2,,,,A BOND,1100,1100,1100,1100,5
+2024-07-08,BSE,STK,SHRIRAMFIN,A,,,,SHRIRAM FINANCE,2850,2860,2840,2855,20
+"""
+OLD_CONTRACTS = """INSTRUMENT,SYMBOL,EXPIRY_DT,STRIKE_PR,OPTION_TYP,OPEN,HIGH,LOW,CLOSE,CONTRACTS,TIMESTAMP,
+OPTIDX,NIFTY,25-Jul-2024,24000,CE,500,510,450,480,10,05-JUL-2024,
+OPTIDX,NIFTY,25-Jul-2024,24000,PE,100,110,90,105,10,05-JUL-2024,
+"""
+TWO_TICKERS = {
+    "by price": """Price,Close,Close,High,High,Low,Low,Open,Open
+Ticker,INFY.NS,SBIN.NS,INFY.NS,SBIN.NS,INFY.NS,SBIN.NS,INFY.NS,SBIN.NS
+Date,,,,,,,,
+2024-06-03,12,22,13,23,10,20,11,21
+2024-06-04,,32,,33,,30,,31
+""",
+    "by ticker": """Ticker,SBIN.NS,SBIN.NS,SBIN.NS,SBIN.NS,INFY.NS,INFY.NS,INFY.NS,INFY.NS
+Price,Open,High,Low,Close,Open,High,Low,Close
+Date,,,,,,,,
+2024-06-03,21,23,20,22,11,13,10,12
+2024-06-04,31,33,30,32,,,,
+""",
+    "older": """,Adj Close,Adj Close,Close,Close,High,High,Low,Low,Open,Open
+,INFY.NS,SBIN.NS,INFY.NS,SBIN.NS,INFY.NS,SBIN.NS,INFY.NS,SBIN.NS,INFY.NS,SBIN.NS
+Date,,,,,,,,,,
+2024-06-03,1,2,12,22,13,23,10,20,11,21
+2024-06-04,,3,,32,,33,,30,,31
+""",
+}
+
+
+def plain(times, symbol=""):
+    return "date,symbol,open,high,low,close\n" + "".join(f"{time},{symbol},10,11,9,10\n" for time in times)
+
 
 @pytest.fixture(scope="module")
 def expected():
@@ -116,6 +155,93 @@ def test_a_bhavcopy_is_a_day_of_every_share_and_of_no_other_series(brought, text
     assert (one.symbol, one.report.span) == ("INFY", DAY)
     assert rows(one) == [(datetime(2024, 6, 4, 9, 15, tzinfo=IST), 1402.8, 1410.0, 1358.35, 1377.55, 16_044_404)]
     assert [(left.why, left.total) for left in one.report.left_out] == ([("another series", 1)] if text is FULL else [])
+
+
+def test_contracts_of_a_bhavcopy_are_called_by_their_own_names(brought):
+    assert {one.symbol: rows(one)[0][1:] for one in brought(CONTRACTS, "fo.csv") if one.report.bars} == {
+        "NIFTY24JULFUT": (24350, 24390, 24300, 24360, 5000), "NIFTY24JUL24000CE": (500, 510, 450, 480, 25),
+    }  # fmt: skip
+
+
+def test_of_a_symbols_series_the_share_is_taken_and_what_has_none_refuses_no_file(brought):
+    found = {one.symbol: (one.report.span, [row[1:5] for row in rows(one)]) for one in brought(SHARES, "bhav.csv")}
+    assert found == {
+        "BHARTIARTL": (DAY, [(1420, 1430, 1410, 1425)]), "NHAI": (DAY, []), "SHRIRAMFIN": (DAY, [(2850, 2860, 2840, 2855)]),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TWO_TICKERS.values(), ids=TWO_TICKERS)
+def test_yfinances_tickers_beside_each_other_are_each_its_own_symbol(brought, text):
+    found = {one.symbol: [(row[0].day, *row[1:5]) for row in rows(one)] for one in brought(text)}
+    assert found == {"INFY": [(3, 11, 13, 10, 12)], "SBIN": [(3, 21, 23, 20, 22), (4, 31, 33, 30, 32)]}
+
+
+def test_a_share_that_seldom_trades_is_read_as_the_rest_of_its_file(brought):
+    minutes = [
+        f"2024-06-04T{minute // 60:02}:{minute % 60:02}:00" for minute in range(225, 600)
+    ]  # 09:15 to 15:29 in UTC
+    busy, seldom, once = (
+        plain(times, name) for times, name in ((minutes, "BUSY"), (minutes[330::5], "SELDOM"), (minutes[374:], "ONCE"))
+    )
+    found = {one.symbol: one for one in brought(busy + seldom.split("\n", 1)[1] + once.split("\n", 1)[1])}
+    assert {name: (one.report.span, one.report.zone, one.report.bars) for name, one in found.items()} == {
+        "BUSY": (60, "UTC", 375), "SELDOM": (60, "UTC", 9), "ONCE": (60, "UTC", 1),
+    }  # fmt: skip
+    assert rows(found["ONCE"])[0][0] == datetime(2024, 6, 4, 15, 29, tzinfo=IST)
+
+
+@pytest.mark.parametrize(
+    ("ends", "span"),
+    [
+        (("10:15", "11:15", "12:15", "13:15", "14:15", "15:15", "15:30"), 3600),
+        (("10:15", "11:15", "12:15", "13:15", "14:15", "15:15", "16:15"), 3600),
+        (("09:44:59", "10:14:59", "10:44:59", "11:14:59"), 1800),
+    ],
+)
+def test_ends_of_hours_and_half_hours_are_known_on_their_grid(brought, ends, span):
+    (one,) = brought(plain([f"2024-06-04 {end}" for end in ends], "INFY"))
+    first = datetime(2024, 6, 4, 9, 15, tzinfo=IST)
+    assert (one.report.side, one.report.span, one.report.left_out) == ("end", span, ())
+    assert [row[0] for row in rows(one)] == [first + timedelta(seconds=span * n) for n in range(len(ends))]
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        [f"06/{day:02}/2024" for day in (3, 4, 5)],
+        [f"{day:02}/06/2024" for day in (3, 4, 5)],
+        [f"{day:02}-06-24" for day in (3, 4, 5)],
+        [f"{day:02}-Jun-24" for day in (3, 4, 5)],
+        [f"{datetime(2024, 6, day, tzinfo=IST).timestamp():.1f}" for day in (3, 4, 5)],
+    ],
+    ids=["month first", "day first", "two digits", "name", "float"],
+)
+def test_dates_are_the_days_that_lie_together(brought, dates):
+    (one,) = brought(plain(dates, "INFY"))
+    assert [row[0].date() for row in rows(one)] == [date(2024, 6, day) for day in (3, 4, 5)]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (KITE.replace("1419.9,", '"1,419.90",').replace("212006", '"2,12,006"'), "INFY.csv"),
+        (KITE.split("\n", 1)[1], "INFY.csv"),
+        (KITE, "NSE_INFY, 1.csv"),
+        (KITE, "NSE_DLY_INFY, 1_1a2b3.csv"),
+        (KITE, "INFY (1).csv"),
+        (KITE.replace("date,", "symbol,date,").replace("\n2024", "\nNSE:INFY-EQ,2024"), "x.csv"),
+    ],
+)
+def test_thousands_no_header_and_names_of_charts_are_read(brought, text, name):
+    (one,) = brought(text, name)
+    assert (one.symbol, rows(one)) == ("INFY", MINUTES)
+
+
+def test_what_a_file_is_says_its_first_bytes_and_not_its_name(tmp_path, expected):
+    for name in ("INFY.CSV.GZ", "INFY.csv"):
+        (tmp_path / name).write_bytes(gzip.compress(KITE.encode()))
+        (one,) = imported(read_table(tmp_path / name, {}), Options(), expected)
+        assert rows(one) == MINUTES
 
 
 def test_stamps_that_name_the_end_of_a_bar_are_known_by_the_close(brought):
@@ -172,8 +298,23 @@ def test_a_day_of_unknown_hours_is_taken_and_told(brought):
             "row 2: 'yesterday' is no time as '2024-06-04 09:15:00+05:30' is",
         ),
         ("1,2,3\n", {}, "no header, and its first line is not"),
-        (KITE.splitlines()[0] + "\n" + KITE.splitlines()[1] + "\n", {}, "one bar of INFY does not tell its length"),
+        (KITE.splitlines()[0] + "\n" + KITE.splitlines()[1] + "\n", {}, "one bar does not tell its length"),
         ("PK\x03\x04", {}, "save it as CSV (UTF-8)"),
+        (OLD_CONTRACTS, {}, "contracts that only EXPIRY_DT, STRIKE_PR, OPTION_TYP tell apart"),
+        (plain(["2024-05-06", "2024-05-13", "2024-05-20"]), {}, "bars are mostly 7 days apart"),
+        (
+            plain(["2024-06-04 09:15"], "INFY.NSE") + plain(["2024-06-04 09:15"], "INFY.BSE").split("\n", 1)[1],
+            {"symbol": "symbol"},
+            "one bar does not tell its length",
+        ),
+        (
+            plain(["2024-06-04 09:15", "2024-06-04 09:16"], "INFY.NSE") + "2024-06-04 09:15,INFY.BSE,10,11,9,10\n",
+            {},
+            "holds INFY.BSE and INFY.NSE, both INFY: a file for each exchange",
+        ),
+        (KITE + "2024-06-04 09:17:00,10,11,9,10,1,0\n", {}, "row 3: '2024-06-04 09:17:00' is no time as"),
+        (KITE.replace(",1419.9,", ',"1419,9",'), {}, "1419,9"),
+        (plain(["240604", "240605"]), {}, "240605 is no time"),
     ],
 )
 def test_what_cannot_be_read_is_one_line_with_the_mend(brought, text, given, says):
