@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from compiled.events import Divide
 from compiled.kernel import Kernel
-from compiled.model import SECOND, Product, Side
+from compiled.model import NEVER, SECOND, Product, Side
 from engine.errors import OperatorError, RetryableError
 from engine.ports import Broker, Clock, Journal
 from engine.trading.board import Board, DifferenceRow
@@ -100,8 +100,8 @@ class Reconciler:
         """By how many shares the positions are still apart from the day's orders, which count meanwhile."""
         self._lasting: dict[At, int] = {}
         """By how many shares they are, and stay: those were converted."""
-        self._gaps: dict[At, tuple[int, int]] = {}
-        """How far they were apart in the last comparison, and since when (ns)."""
+        self._gaps: dict[At, tuple[int, int, int]] = {}
+        """How far they were apart in the last comparison, what the positions came to then, and since when (ns)."""
         self._heard: dict[str, int] = {}
         """When the stream spoke of an order last."""
         self.unreadable = ""
@@ -209,8 +209,9 @@ class Reconciler:
             reader(self.books)
         self.late = self._apart(self.books)
         divided = Divided(self.doubts(), {at: ours for at, (_, ours, _) in self._awaited.items()})
+        bound = NEVER if self.late or self._heard else self.terms.funds_bound  # cash is as far apart as orders are
         differing = self._credited(
-            compare(self.kernel, self.books, before, self.terms.funds_bound, self._ignored, self.late, divided),
+            compare(self.kernel, self.books, before, bound, self._ignored, self.late, divided),
             moving(self.kernel, self.books, before),
         )
         found = {each.key: each for each in differing}
@@ -230,6 +231,9 @@ class Reconciler:
         now, before, lasting = self.clock.now(), self._gaps, self._lasting
         self._heard = {order_id: at for order_id, at in self._heard.items() if now - at < LATE}
         stirred = self._stirred(books, now)
+        stand: Counter[At] = Counter()
+        for each in books.positions:
+            stand[each.token, each.product] += each.quantity
         new = {at: books.gaps.get(at, 0) - lasting.get(at, 0) for at in books.gaps.keys() | lasting.keys()}
         moved: Counter[int] = Counter()
         for (token, _), gap in new.items():
@@ -237,9 +241,9 @@ class Reconciler:
         self._gaps, self._lasting, late = {}, {}, {}
         for at, gap in new.items():
             whole = books.gaps.get(at, 0)
-            was, since = before.get(at, (whole, now))
-            since = since if whole == was else now
-            self._gaps[at] = whole, since
+            *was, since = before.get(at, (whole, stand[at], now))
+            since = since if was == [whole, stand[at]] else now
+            self._gaps[at] = whole, stand[at], since
             if whole and gap and moved[at[0]] and at in stirred and now - since < LATE:
                 late[at] = gap
                 whole -= gap
@@ -270,6 +274,9 @@ class Reconciler:
             for key, each in found.items()
             if at_once or each.witnessed or self._same(each, seen.get(key, (0, 0))[0])
         ]
+        unbooked = {each.token for key, each in found.items() if each.kind is Kind.TRADE and key not in known}
+        # trades on their way to us: as many may have been missing a moment ago for others
+        known = [key for key in known if found[key].kind not in POSITIONS or found[key].token not in unbooked]
         self.fresh = {
             (each.token, each.product) for key, each in found.items() if each.kind in POSITIONS and key not in known
         }
