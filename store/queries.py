@@ -8,11 +8,13 @@ trades, orders, fills, and the other tables of a run: as docs/store.md has them
 import contextlib
 import csv
 import json
+import math
 import sqlite3
 import sys
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -63,7 +65,7 @@ def run(query: str, bars: Path | BarStore, database: Path | None, dumps: Path, f
         _open(connection, bars, database, dumps)
         try:
             _refuse_changes(connection, query)
-            answer: pa.Table = connection.sql(query).to_arrow_table()
+            answer: pa.Table = _distinct(connection.sql(query).to_arrow_table())
         except duckdb.Error as error:
             raise ConfigError(f"the query: {_line(error)}") from None
     if out is None:
@@ -181,16 +183,34 @@ def _refuse_changes(connection: "DuckDBPyConnection", query: str) -> None:
         raise ConfigError(f"the query: {kind} changes something, and nothing is changed here; ask with SELECT")
 
 
+def _distinct(answer: pa.Table) -> pa.Table:
+    """Return a table whose columns of one name, as of a join, are told apart: open, open_1."""
+    names: list[str] = []
+    for name in answer.column_names:
+        again = (f"{name}_{number}" for number in count(1))
+        names.append(name if name not in names else next(other for other in again if other not in names))
+    return answer.rename_columns(names)
+
+
 def _write(file: BinaryIO, answer: pa.Table, format: str) -> None:
+    """Write an answer; raise `ConfigError` for a value or a type that the format has not."""
+    try:
+        _written(file, answer, format)
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, OverflowError) as error:
+        raise ConfigError(f"the query: {_line(error)}: cast it to VARCHAR") from None
+
+
+def _written(file: BinaryIO, answer: pa.Table, format: str) -> None:
     if format == "parquet":
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         pq.write_table(answer, file, compression="zstd")
         return
     names = answer.column_names
-    rows = ([_said(value) for value in row.values()] for row in answer.to_pylist())
+    columns = [column.to_pylist() for column in answer.columns]
+    rows = ([_said(value) for value in row] for row in zip(*columns, strict=True))
     if format == "json":
-        lines = [dict(zip(names, row, strict=True)) for row in rows]
+        lines = [dict(zip(names, map(_finite, row), strict=True)) for row in rows]
         file.write(json.dumps(lines, default=str).encode() + b"\n")
     elif format == "csv":
         with _text(file) as text:
@@ -233,6 +253,11 @@ def _said(value: object) -> object:
         moment = value.astimezone(IST) if value.tzinfo else value
         return moment.isoformat(sep=" ", timespec="seconds" if not moment.microsecond else "microseconds")
     return str(value) if isinstance(value, date | timedelta | list | dict | bytes) else value
+
+
+def _finite(value: object) -> object:
+    """Return a value as JSON has it, which knows no infinity and no NaN."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _quoted(path: Path) -> str:

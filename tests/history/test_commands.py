@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import subprocess
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -120,6 +121,7 @@ def test_a_query_sees_a_bar_that_waits_in_a_batch_instead_of_the_older_one(patan
         ("SELECT * FROM read_csv('/etc/passwd')", "Cannot access file"),
         ("SELECT * FROM glob('/*')", "Cannot access"),
         ("selec", "syntax error"),
+        ("SELECT DATE '290000-01-01'", "date value out of range: cast it to VARCHAR"),
         ("", "expected one statement, got 0"),
     ],
 )
@@ -129,6 +131,31 @@ def test_a_query_reads_what_it_may_and_changes_nothing(patang, query, says, tmp_
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not [path for path in tmp_path.iterdir() if path.name != "state"]
+
+
+@pytest.mark.parametrize("format", ["json", "csv", "parquet"])
+def test_columns_of_one_name_are_told_apart_and_no_number_is_null_in_json(patang, format):
+    query = "SELECT a.x, b.x, 3 AS x, 'nan'::DOUBLE AS n FROM (SELECT 1 AS x) a, (SELECT 2 AS x) b"
+    assert patang("sql", query, "--format", format, "--out", f"out.{format}").returncode == 0
+    read = duckdb.sql(f"SELECT * FROM 'out.{format}'")
+    assert read.columns == ["x", "x_1", "x_2", "n"]
+    assert read.fetchall()[0][:3] == (1, 2, 3)
+    assert format != "json" or json.loads(Path("out.json").read_text()) == [{"x": 1, "x_1": 2, "x_2": 3, "n": None}]
+
+
+def test_a_type_that_parquet_has_not_is_one_line(patang):
+    done = patang("sql", "SELECT INTERVAL 1 DAY AS i", "--format", "parquet", "--out", "out.parquet")
+    assert (done.returncode, len(done.stderr.splitlines()), Path("out.parquet").exists()) == (2, 1, False)
+    assert "cast it to VARCHAR" in done.stderr
+
+
+def test_of_two_files_with_the_same_bar_the_later_by_name_counts(patang, tmp_path):
+    (tmp_path / "shelf").mkdir()
+    for name, close in (("INFY_1.csv", 10), ("INFY_2.csv", 11)):
+        bars = "".join(f"2024-06-04 09:{minute},9,12,8,{close}\n" for minute in (15, 16))
+        (tmp_path / "shelf" / name).write_text(f"date,open,high,low,close\n{bars}")
+    assert patang("import", "shelf", "--symbol", "INFY").returncode == 0
+    assert [float(row["close"]) for row in csv.DictReader(io.StringIO(patang("export").stdout))] == [11, 11]
 
 
 def test_several_kinds_of_bars_are_a_choice_and_a_stranger_is_named(patang, history):
