@@ -86,11 +86,14 @@ def import_(
 ) -> int:
     """Bring files of bars in; what is there already stays, the same bar again replaces itself."""
     from engine.history.files import files_in, read_table  # noqa: PLC0415
+    from engine.history.golden import PREFIX  # noqa: PLC0415
     from engine.history.importing import Options, imported  # noqa: PLC0415
     from engine.history.series import merge  # noqa: PLC0415
 
     if not 0 <= span <= 86_400:
         raise ConfigError(f"span {span}: expected 1 to 86400 seconds, or 0")
+    if not version or version.startswith(PREFIX):
+        raise ConfigError(f"--version {version!r}: bars of others are not golden; name them otherwise, as imported")
     options = Options(symbol.upper(), span, zone or None, stamp or None, outside)
     store, expected = store_of(folder, config), _expected(exchange, kind)
     rows: list[dict[str, object]] = []

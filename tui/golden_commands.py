@@ -101,6 +101,9 @@ def verify(version: Version = "", *, folder: Folder = None, config: ConfigFile =
         series = store.columns(symbol, manifest.span, -END_OF_TIME, END_OF_TIME, manifest.version)
         if digest(series) != part.sha256:
             rows.append({"symbol": symbol, "bars": len(series.start), "expected": part.bars})
+    for symbol in sorted({*store.symbols(manifest.span, manifest.version)} - manifest.symbols.keys()):
+        series = store.columns(symbol, manifest.span, -END_OF_TIME, END_OF_TIME, manifest.version)
+        rows.append({"symbol": symbol, "bars": len(series.start), "expected": 0})
     text = (
         f"{len(rows)} of {len(manifest.symbols)} symbols differ"
         if rows

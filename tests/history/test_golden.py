@@ -115,6 +115,14 @@ def test_bars_that_were_changed_afterwards_are_found(patang, store):
     store.write([bar(2, close=100.45, token=0)], {0: "M&M"}, "golden-1")
     done = patang("verify", "golden-1", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (1, [{"symbol": "M&M", "bars": 5, "expected": 5}])
+    store.write([bar(2)], {1: "SBIN"}, "golden-1")
+    assert json.loads(patang("verify", "--json").stdout)[1:] == [{"symbol": "SBIN", "bars": 1, "expected": 0}]
+
+
+@pytest.mark.parametrize("version", ["golden-1", ""])
+def test_nothing_is_imported_into_a_golden_version_or_one_without_a_name(tmp_path, capfd, version):
+    assert call(["bars", "import", str(tmp_path), "--folder", str(tmp_path), "--version", version]) == 2
+    assert "bars of others are not golden" in capfd.readouterr().err
 
 
 def test_a_build_that_was_cut_off_is_no_version_and_the_next_does_not_mix_with_it(patang, store):
