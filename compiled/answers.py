@@ -169,7 +169,8 @@ class Answers(Positions):
     def _edited_guard(self, rung: Rung, order: Order, trigger: float, stood: str) -> None:
         """Take note that somebody else has changed a stop order, and tell it: the stop nearer to the price stands."""
         sign = float(self.owners[int(rung.ladder_id)].sign)
-        stands = self.out.yields and sign * (order.trigger - trigger) >= 0.0
+        ours = rung.stop if rung.stop > 0.0 else trigger
+        stands = self.out.yields and sign * (order.trigger - ours) >= 0.0
         rung.refit = True
         if stands:
             self._confirm_guard(order)

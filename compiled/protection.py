@@ -277,7 +277,7 @@ def _sheltered(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> bool:
     if ladder.instrument.hours.squares_off(out.now) and ladder.plan.resting:
         return False
     if (rung.gtt is not None and rung.gtt.live) or rung.guard is not None:
-        _resize(out, ladder, rung, last)
+        _put_right(out, ladder, rung, last)
         return True
     if rung.plan.stop_percent <= 0.0 or rung.stop <= 0.0 or last <= 0.0 or ladder.plan.cover:
         return False
@@ -296,16 +296,23 @@ def _sheltered(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> bool:
     return True
 
 
-def _resize(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
-    """Let the GTT of a rung that waits for its exit be for the shares it still holds: some may have been written off."""
+def _put_right(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+    """Let the stop of a rung that waits for its exit be for the shares it still holds, at its place, whoever has changed it."""
     gtt = rung.gtt
+    order = rung.guard
+    if order is not None and order.status is OrderStatus.TRIGGER_PENDING and not order.cancelling:
+        if order.pending is None and (order.quantity - order.traded != rung.present or rung.refit):
+            guard.follow(out, ladder, rung, order)
+        return
     if gtt is None or gtt.status is not GttStatus.ACTIVE or gtt.pending or gtt.deleting or gtt.asked:
         return
-    if gtt.legs[0].quantity == rung.present or last <= 0.0 or out.now < gtt.retry_at:
+    resized = gtt.legs[0].quantity != rung.present
+    if last <= 0.0 or out.now < gtt.retry_at or out.now - rung.moved < rest(ladder, resized):
         return
-    if out.now - rung.moved >= rest(ladder, True):
-        out.modify_gtt(gtt, last, legs(ladder, rung, rung.stop, rung.present))
-        rung.moved = out.now
+    if not resized and (_at(ladder, rung.stop, last) or not _amiss(ladder, rung, gtt, rung.stop)):
+        return
+    out.modify_gtt(gtt, last, legs(ladder, rung, rung.stop, rung.present))
+    rung.moved = out.now
 
 
 def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
@@ -318,7 +325,9 @@ def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
         _protect_anew(out, ladder, rung, last)
         return
     if gtt is not None and gtt.live:
-        if gtt.status is GttStatus.ACTIVE and takes:
+        if not takes:
+            _put_right(out, ladder, rung, last)
+        elif gtt.status is GttStatus.ACTIVE:
             out.delete_gtt(gtt)
         return
     if gtt is not None and gtt.status is GttStatus.TRIGGERED and not gtt.order_id and _waiting(out, gtt):
@@ -360,7 +369,7 @@ def _protect_anew(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     gtt = rung.gtt
     missing = (gtt is None or not gtt.live) and rung.guard is None
     if not missing:
-        _resize(out, ladder, rung, last)
+        _put_right(out, ladder, rung, last)
     if not missing or last <= 0.0 or rung.plan.stop_percent <= 0.0 or out.now < rung.protect_at:
         return
     _stand_clear(ladder, rung, last)
@@ -373,7 +382,7 @@ def _protect_anew(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
 
 def _stand_clear(ladder: Ladder, rung: Rung, last: float) -> None:
     """Keep the stop of a rung that cannot leave where it is, or give it the plan's distance from a price that is beyond it."""
-    if rung.stop <= 0.0 or float(ladder.sign) * (last - rung.stop) <= last * NEAREST_PERCENT / 100.0:
+    if rung.stop <= 0.0 or _at(ladder, rung.stop, last):
         rung.stop = stop_at(ladder, rung, last)
     rung.target = 0.0
 
@@ -420,11 +429,9 @@ def _protect(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
 
 def _near(ladder: Ladder, rung: Rung, last: float) -> str:
     """Return "stop" or "target" where the last price is too near to it for a GTT, or beyond it, else an empty string."""
-    sign = float(ladder.sign)
-    near = last * NEAREST_PERCENT / 100.0
-    if sign * (last - rung.stop) <= near:
+    if _at(ladder, rung.stop, last):
         return "stop"
-    if rung.target > 0.0 and sign * (rung.target - last) <= near:
+    if rung.target > 0.0 and float(ladder.sign) * (rung.target - last) <= last * NEAREST_PERCENT / 100.0:
         return "target"
     return ""
 
@@ -435,24 +442,36 @@ def _follow(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> N
     if out.now - rung.moved < rest(ladder, resized) or out.now < gtt.retry_at:
         return
     stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop
-    leg = stop_leg(ladder, gtt)
-    vain = not fills(ladder.instrument, ladder.out, leg.trigger, leg.price)
-    rung.refit = rung.refit and (vain or _narrow(ladder, leg))
-    if not resized and not rung.refit and not asunder(ladder, rung, gtt, stop):
+    if not _amiss(ladder, rung, gtt, stop) and not resized:
         return
+    leg = stop_leg(ladder, gtt)
     near = last * NEAREST_PERCENT / 100.0
     sign = float(ladder.sign)
     if last <= 0.0:
         return
-    if sign * (last - stop) <= near or (rung.target > 0.0 and sign * (rung.target - last) <= near):
+    if _at(ladder, stop, last) or (rung.target > 0.0 and sign * (rung.target - last) <= near):
         # the price is at the stop, and what stands is farther away: somebody else has put it there
-        farther = sign * (rung.stop - leg.trigger) > 0.0 and sign * (last - rung.stop) <= near
+        farther = sign * (rung.stop - leg.trigger) > 0.0 and _at(ladder, rung.stop, last)
+        vain = not fills(ladder.instrument, ladder.out, leg.trigger, leg.price)
         if resized or ((vain or farther) and ladder.instrument.hours.takes_exits(out.now)):
             leave(rung, "stop")
             _leave_now(out, ladder, rung, last)
         return
     out.modify_gtt(gtt, last, legs(ladder, rung, stop, rung.present))
     rung.moved = out.now
+
+
+def _amiss(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
+    """Tell whether a GTT waits for other prices than this stop and the rung's target, or with a limit that may not fill."""
+    leg = stop_leg(ladder, gtt)
+    vain = not fills(ladder.instrument, ladder.out, leg.trigger, leg.price)
+    rung.refit = rung.refit and (vain or _narrow(ladder, leg))
+    return rung.refit or asunder(ladder, rung, gtt, stop)
+
+
+def _at(ladder: Ladder, stop: float, last: float) -> bool:
+    """Tell whether the last price (rupees) is beyond a stop, or too near to it for a GTT."""
+    return float(ladder.sign) * (last - stop) <= last * NEAREST_PERCENT / 100.0
 
 
 def _narrow(ladder: Ladder, leg: GttLeg) -> bool:

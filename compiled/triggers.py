@@ -212,8 +212,7 @@ class Triggers(Answers):
         if rung is None or ladder is None or rung.gtt is not gtt or not before or not gtt.legs:
             self._confirm(gtt, rung)
             return
-        last = len(before) - 1
-        ours = before[0 if ladder.sign > 0 else last].trigger
+        ours = rung.stop if rung.stop > 0.0 else before[0 if ladder.sign > 0 else len(before) - 1].trigger
         theirs = stop_leg(ladder, gtt).trigger
         stands = self.out.yields and float(ladder.sign) * (theirs - ours) >= 0.0
         rung.refit = True

@@ -155,14 +155,16 @@ CORE = (
     Mutant(
         "an exit leaves while its stop still stands", PROTECTION,
         "    if gtt is not None and gtt.live:\n"
-        "        if gtt.status is GttStatus.ACTIVE and takes:\n"
+        "        if not takes:\n"
+        "            _put_right(out, ladder, rung, last)\n"
+        "        elif gtt.status is GttStatus.ACTIVE:\n"
         "            out.delete_gtt(gtt)\n"
         "        return\n",
         "",
     ),
     Mutant(
         "protection keeps its size when more is filled", PROTECTION,
-        "    resized = gtt.legs[0].quantity != rung.present", "    resized = False",
+        "    resized = gtt.legs[0].quantity != rung.present\n    if out.now", "    resized = False\n    if out.now",
     ),
     Mutant(
         "nothing is protected", PROTECTION,
@@ -170,8 +172,8 @@ CORE = (
     ),
     Mutant(
         "a stop follows the price down", PROTECTION,
-        "    stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop\n    leg = stop_leg",
-        "    stop = stop_at(ladder, rung, last)\n    leg = stop_leg",
+        "    stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop\n    if not _amiss",
+        "    stop = stop_at(ladder, rung, last)\n    if not _amiss",
     ),
     Mutant(
         "what was sold twice stays sold", PROTECTION,
@@ -332,8 +334,13 @@ CORE = (
         "stands = self.out.yields and float(ladder.sign) * (theirs - ours) >= 0.0", "stands = self.out.yields",
     ),
     Mutant(
+        "a stop that is changed while its exit waits for the next session stays so", PROTECTION,
+        "        if not takes:\n            _put_right(out, ladder, rung, last)\n        elif gtt.status",
+        "        if takes and gtt.status",
+    ),
+    Mutant(
         "an intraday stop that somebody has moved away stands", ANSWERS,
-        "stands = self.out.yields and sign * (order.trigger - trigger) >= 0.0", "stands = self.out.yields",
+        "stands = self.out.yields and sign * (order.trigger - ours) >= 0.0", "stands = self.out.yields",
     ),
     Mutant(
         "what was closed on an earlier day is paid once more", ANSWERS,

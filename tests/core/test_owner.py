@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from compiled.events import (
+    Act,
     Adopt,
     Alert,
     DeleteGtt,
@@ -26,7 +27,7 @@ from engine.trading.books import Books
 from engine.trading.differences import LATE, Kind, sides
 from engine.trading.pacing import Watch
 from tests.core.books import CASH, Desk
-from tests.core.scripted import BEL, CANBK, STRANGER, Scene, only, some
+from tests.core.scripted import BEL, CANBK, CLOSE, STRANGER, Scene, only, some
 from tests.core.test_order_path_gateway import Looked
 
 LACKS = (CANBK, Product.CNC, Side.BUY)
@@ -95,7 +96,7 @@ def test_what_somebody_else_trades_of_what_we_hold_has_the_books_compared_at_onc
             compared.append(loop.clock.now() // (SECOND // 10))
             return 0
 
-        loop.gateway.lookups = SimpleNamespace(seeking=False)
+        loop.gateway.lookups = SimpleNamespace(seeking=False, rests=0)
         loop.reconciler, loop.differences = SimpleNamespace(look=compare, open=()), ()
         watch = Watch(loop, 1_000 * SECOND, 1_000 * SECOND)
         for tenth in range(1, 40):
@@ -332,6 +333,51 @@ def test_a_list_that_shows_a_gtt_as_it_was_before_our_last_change_changes_nothin
     assert (moved > 98.0, scene.rung.stop, told(found, "gtt_edited")) == (True, moved, [])
 
 
+def leaving_after_the_close(scene, cause):
+    """Hold 100 shares under GTT 7 whose exit waits behind it: for the next session, or because it may still arrive."""
+    gtt = listed(scene, scene.hold())
+    if cause == "closed":
+        scene.now = CLOSE + 60 * SECOND
+    else:
+        scene.rung.doubt = scene.now + 600 * SECOND
+    scene.operate(Act.EXIT, token=CANBK)
+    assert scene.rung.leaving
+    assert some(scene.seconds(60), DeleteGtt) == []
+    return gtt
+
+
+@pytest.mark.parametrize("cause", ["closed", "in doubt"])
+@pytest.mark.parametrize(("trigger", "quantity"), [(97.0, 100), (98.0, 300), (97.0, 300)])
+def test_a_stop_that_is_changed_while_the_exit_waits_behind_it_is_put_right(scene, cause, trigger, quantity):
+    leaving_after_the_close(scene, cause)
+    found = changed(scene, trigger, quantity)
+    assert [(each.gtt.pending[0].trigger, each.gtt.pending[0].quantity) for each in some(found, ModifyGtt)] == [
+        (98.0, 100)
+    ]
+
+
+def test_a_stop_that_stands_as_it_should_while_the_exit_waits_behind_it_is_left_alone(scene):
+    gtt = leaving_after_the_close(scene, "closed")
+    found = scene.tell(GttUpdate(scene.now, 7, CANBK, GttStatus.ACTIVE, list(gtt.legs), []))
+    assert some([*found, *scene.seconds(60)], ModifyGtt) == []
+
+
+def test_fewer_shares_after_the_close_take_the_stop_of_a_waiting_exit_down_with_them(scene):
+    leaving_after_the_close(scene, "closed")
+    scene.rung.absent = 40
+    assert only(scene.seconds(3), ModifyGtt).gtt.pending[0].quantity == 60
+
+
+def test_a_stop_that_the_owner_moves_away_twice_does_not_stand_the_second_time(scene):
+    gtt = listed(scene, scene.hold())
+    gtt.retry_at = CLOSE  # before ours could be put back
+    for trigger in (96.0, 97.0):
+        [text] = told(changed(scene, trigger), "gtt_edited")
+        assert text.endswith("ours is put back")
+    gtt.retry_at = 0
+    assert only(scene.timer(), ModifyGtt).gtt.pending[0].trigger == 98.0
+
+
 def test_a_gtt_that_somebody_deletes_is_named_with_what_it_stood_for(scene):
     listed(scene, scene.hold())
     found = scene.tell(GttUpdate(scene.now, 7, CANBK, GttStatus.DELETED, [], []))
@@ -367,6 +413,17 @@ def test_of_two_intraday_stops_the_tighter_stands_and_is_told(scene, side, trigg
         f"stop order G1 was changed by somebody else: {name} {quantity} at {trigger:.2f} instead of {name} 100 at {ours:.2f}; "
     )
     assert text.endswith("ours is put back") is (asked is not None and asked[0] > 0.0)
+
+
+def test_an_intraday_stop_that_is_moved_away_twice_does_not_stand_the_second_time(scene):
+    stop = scene.hold_intraday()
+    waiting(scene, stop.trigger)
+    stop.retry_at = CLOSE
+    for trigger in (96.0, 97.0):
+        [text] = told(waiting(scene, trigger), "stop_edited")
+        assert text.endswith("ours is put back")
+    stop.retry_at = 0
+    assert only(scene.timer(), ModifyOrder).change.trigger == 98.0
 
 
 def test_an_intraday_stop_that_somebody_cancels_is_told_and_placed_again(scene):
