@@ -49,6 +49,7 @@ from compiled.outbox import Outbox
 from compiled.positions import Market, Slot
 from compiled.protection import NO_PRICE, calm, idle
 from compiled.risk import Limits, Reason, halting, stopping
+from compiled.screen import Screen
 from compiled.strategy import OPERATOR, Context, Request, Wish
 from compiled.table import Table
 from compiled.terms import Exits
@@ -132,6 +133,8 @@ class Kernel(Entries):
         self.closed_bars: list[Bar] = []
         self.peak: i64 = 0
         self.before: i64 = 0
+        self.screen: Screen | None = None
+        """Keeps out what cannot be true, where that has been handed in."""
         self.ticks: i64 = 0
         self.bar_count: i64 = 0
         self.late_after: i64 = 0
@@ -216,7 +219,10 @@ class Kernel(Entries):
         """Take one event as `handle` does, but leave in the list what was asked for before."""
         if isinstance(event, Ticks):
             self._at(event.ts)
-            for tick in event.ticks:
+            ticks = event.ticks
+            if self.screen is not None:
+                ticks = self.screen.sift(ticks, self.markets, self.out.now, self.today)
+            for tick in ticks:
                 self._tick(tick)
         elif isinstance(event, Timer):
             self._at(event.ts)

@@ -15,6 +15,7 @@ from compiled.events import BandUpdate, Ticks, Timer
 from compiled.kernel import Kernel, Setup
 from compiled.model import Bar, Instrument, TradingHours
 from compiled.risk import Limits
+from compiled.screen import Screen
 from engine.errors import DataError
 from engine.ports import FeedRecord
 
@@ -136,6 +137,7 @@ def described(kernel: Kernel, mode: str, spans: Sequence[int]) -> dict[str, obje
         "open": int(kernel.open),
         "close": int(kernel.close),
         "grace": int(kernel.grace),
+        "ahead": int(kernel.screen.ahead) if kernel.screen is not None else 0,
         "spans": list(spans),
         "instruments": [_instrument(market.instrument) for market in kernel.markets.values()],
     }
@@ -164,6 +166,9 @@ def kernel_of(meta: dict[str, Any]) -> Kernel:
         ]  # fmt: skip
         hours = {each["token"]: TradingHours(*each["hours"]) for each in meta["instruments"]}
         setup = Setup(meta["open"], meta["close"], 0, Limits(), meta["spans"], grace=meta["grace"], hours=hours)
-        return Kernel(setup, instruments, [], {})
+        kernel = Kernel(setup, instruments, [], {})
+        if meta["ahead"]:
+            kernel.screen = Screen(meta["ahead"])
+        return kernel  # noqa: TRY300  what it is made of is what may be wrong
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"the recording does not say how its day began ({type(error).__name__}: {error})") from None

@@ -10,6 +10,7 @@ from compiled.frames import Decoder
 from compiled.kernel import Kernel
 from compiled.model import SECOND, Bar, Instrument
 from compiled.outbox import Fill
+from compiled.screen import Screen
 from compiled.triggers import DISABLED, FIRED_AWAY
 from engine.errors import ConfigError
 from engine.history.recorded import Recording
@@ -28,6 +29,7 @@ from engine.trading.gaps import Gaps
 from engine.trading.gateway import Gateway
 from engine.trading.gauges import Gauges
 from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
+from engine.trading.letters import AHEAD_S, Letters
 from engine.trading.margin import Margins
 from engine.trading.publish import Publisher
 from engine.trading.reconcile import Reconciler
@@ -93,6 +95,8 @@ class Loop:
         """How many changes of today's hours nobody has confirmed."""
         self.gaps = Gaps(hours, self._watched(), clock.now(), log.tell)
         self.recorder = Recorder(kernel, journal)
+        self.screen = kernel.screen = Screen(AHEAD_S * int(max(1.0, board.header.speed)) * SECOND)
+        self.letters = Letters(journal, log.tell)
         self.gauges = Gauges(board, kernel, gateway, kill)
         self.configured: dict[str, float] = {}
         """The limits of the configuration."""
@@ -175,6 +179,9 @@ class Loop:
             if self.recording is not None:
                 self.recording.note(event)
             self._do(self.kernel.handle(event))
+        if self.screen.dead:
+            dead, self.screen.dead = self.screen.dead, []
+            self.letters.ticks(dead)
         bars, self.kernel.closed_bars = self.kernel.closed_bars, []
         if bars:
             self.publisher.bars(self.warming.note(bars) if self.warming is not None else bars)
@@ -193,7 +200,10 @@ class Loop:
         while self._frames:
             payload, received = self._frames.popleft()
             self._frame_at = received if self._stamped else self.clock.now()
+            bad = self._decoder.bad_frames + self._decoder.bad_packets
             ticks = self._decoder.decode(payload, self._frame_at)
+            if self._decoder.bad_frames + self._decoder.bad_packets != bad:
+                self.letters.frame(payload, self._frame_at)
             if ticks:
                 self.inbox.append(Ticks(self._frame_at, ticks))
                 if self.timekeeper is not None:
@@ -411,6 +421,7 @@ class Loop:
         self.gauges.publish(now, self.configured, self.changes)
         self.publisher.publish(self._header(now))
         self.publisher.worry("Missing minutes", self.gaps.count)
+        self.publisher.worry("Dead letters", self.letters.count)
         self.publisher.worry("Ex-date flags", len(self.flags))
         if self.warming is not None:
             self.publisher.worry("Warming up", self.warming.left)

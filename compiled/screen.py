@@ -1,0 +1,143 @@
+"""Which ticks cannot be true: they are kept out of bars, stops and strategies; `docs/bars.md` has the rules and their figures."""
+
+from typing import Final, final
+
+from mypy_extensions import i64
+
+from compiled.band import inside
+from compiled.model import SECOND, Instrument, Tick
+from compiled.positions import Market
+from compiled.table import Table
+
+TOKEN: Final = "token"  # noqa: S105  of an instrument
+FUTURE: Final = "future"
+DAY: Final = "day"
+GRID: Final = "grid"
+BAND: Final = "band"
+JUMP: Final = "jump"
+
+LEAP: Final = 0.10
+"""Part of the last price by which a trade is away that has to be borne out by the next."""
+NEAR: Final = 0.02
+"""Part of a price within which another bears it out."""
+FRESH: Final[i64] = 60 * SECOND
+"""Age at which the last price says nothing about the next any more."""
+STANDS: Final[i64] = 5 * SECOND
+"""How long a price has to stand without another trade to be borne out."""
+ODD: Final[i64] = 3
+"""Trades off the grid in a row after which the grid is wrong, and not they."""
+
+
+@final
+class DeadTick:
+    """A tick that cannot be true, why, when it came (ns), the last true price in rupees (0.0: none), its instrument."""
+
+    def __init__(self, tick: Tick, reason: str, received: i64, last: float, instrument: Instrument | None) -> None:
+        self.tick = tick
+        self.reason = reason
+        self.received = received
+        self.last = last
+        self.instrument = instrument
+
+
+@final
+class Seen:
+    """What is known of one token: its last true price and when it came, and the tick that waits to be borne out."""
+
+    def __init__(self) -> None:
+        self.price = 0.0
+        self.ts: i64 = 0
+        self.off: i64 = 0
+        self.held: Tick | None = None
+        self.since: i64 = 0
+        self.why = ""
+
+
+@final
+class Screen:
+    """Tells true ticks from others. `ahead` (ns) is how far a stamp may lie in the future; `dead` gathers what was kept out."""
+
+    def __init__(self, ahead: i64) -> None:
+        self.ahead = ahead
+        self.dead: list[DeadTick] = []
+        self._seen: Table[Seen] = Table()
+
+    def sift(self, ticks: list[Tick], markets: Table[Market], now: i64, today: i64) -> list[Tick]:
+        """Return the ticks to be taken at `now`, in their order, of a day that began at `today` (ns UTC)."""
+        taken: list[Tick] = []
+        for tick in ticks:
+            market = markets.get(tick.token)
+            if market is None:
+                self.dead.append(DeadTick(tick, TOKEN, now, 0.0, None))
+            elif not tick.traded_since(today) or not tick.ltp > 0.0:
+                taken.append(tick)  # not traded yet: the kernel knows what to make of it
+            else:
+                self._judge(tick, market.instrument, now, today, taken)
+        return taken
+
+    def known(self, token: i64, price: float, ts: i64) -> None:
+        """Take a price for the last true one of a token."""
+        seen = self._of(token)
+        seen.price = price
+        seen.ts = ts
+
+    def _judge(self, tick: Tick, instrument: Instrument, now: i64, today: i64, taken: list[Tick]) -> None:
+        seen = self._of(tick.token)
+        why = self._impossible(tick, instrument, seen, now, today)
+        if why:
+            self.dead.append(DeadTick(tick, why, now, seen.price, instrument))
+            return
+        held = seen.held
+        if held is not None:
+            same = held.ltp == tick.ltp and held.volume == tick.volume and held.last_trade_ts == tick.last_trade_ts
+            if same and now - seen.since < STANDS:
+                return
+            seen.held = None
+            if same or abs(tick.ltp - held.ltp) <= NEAR * held.ltp:
+                if not same:
+                    taken.append(held)
+                self.known(tick.token, tick.ltp, now)
+                taken.append(tick)
+                return
+            self.dead.append(DeadTick(held, seen.why, seen.since, seen.price, instrument))
+        why = self._doubtful(tick, instrument, seen, now)
+        if why:
+            seen.held = tick
+            seen.since = now
+            seen.why = why
+            return
+        seen.price = tick.ltp
+        seen.ts = now
+        taken.append(tick)
+
+    def _impossible(self, tick: Tick, instrument: Instrument, seen: Seen, now: i64, today: i64) -> str:
+        if tick.ts > now + self.ahead or tick.last_trade_ts > now + self.ahead:
+            return FUTURE
+        if tick.ts < today and tick.last_trade_ts > 0:
+            return DAY
+        if instrument.kind != "INDEX" and instrument.tick_e4 > 0 and seen.off <= ODD:
+            if instrument.on_grid(tick.ltp):
+                seen.off = 0
+            else:
+                seen.off += 1
+                if seen.off <= ODD:
+                    return GRID
+        return ""
+
+    def _doubtful(self, tick: Tick, instrument: Instrument, seen: Seen, now: i64) -> str:
+        away = abs(tick.ltp - seen.price)
+        if seen.price > 0.0 and away <= NEAR * seen.price:
+            return ""
+        if not inside(instrument, tick.ltp):
+            return BAND
+        option = instrument.kind == "CE" or instrument.kind == "PE"
+        if seen.price > 0.0 and now - seen.ts < FRESH and away > LEAP * seen.price and not option:
+            return JUMP
+        return ""
+
+    def _of(self, token: i64) -> Seen:
+        seen = self._seen.get(token)
+        if seen is None:
+            seen = Seen()
+            self._seen[token] = seen
+        return seen

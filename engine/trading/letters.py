@@ -1,0 +1,131 @@
+"""Dead letters: what the feed sent and cannot be true is kept with its reason, counted, and goes no further."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple, final
+
+from compiled.frames import FULL, INDICES, LTP, QUOTE, encode
+from compiled.model import Instrument, Tick
+from compiled.positions import Market
+from compiled.screen import DeadTick, Screen
+from compiled.table import Table
+from engine.market.calendar import ist_day, midnight
+from engine.ports import Journal
+
+FRAME: Final = "frame"
+KEPT: Final = 1_000
+"""Letters of one reason and day that are kept; more are counted."""
+LONGEST: Final = 4_096
+"""Bytes of a frame that are kept."""
+AHEAD_S: Final = 300
+"""Seconds of the machine's time that a stamp may lie in the future: a clock may be wrong, but not by more unnoticed."""
+WORDS: Final = {
+    FRAME: "a frame that does not decode",
+    "token": "a token that nobody asked for",
+    "future": "a time in the future",
+    "day": "a trade of today with the time of another day",
+    "grid": "a traded price off the grid",
+    "band": "a traded price off the band that the next trade took back",
+    "jump": "a jump that the next trade took back",
+}
+
+
+class Letter(NamedTuple):
+    """One row of the table `letters`."""
+
+    reason: str
+    slot: int
+    number: int
+    ts: int
+    token: int
+    symbol: str
+    price: float
+    facts: str
+    payload: str
+
+
+@final
+class Letters:
+    """Keeps the letters of one opened day in the journal; `tell` hears of the first of each reason, and of each tenfold."""
+
+    def __init__(self, journal: Journal, tell: Callable[[str, str, str], None]) -> None:
+        self._journal = journal
+        self._tell = tell
+        self.counts: Counter[str] = Counter()
+        self._numbers = Counter[str]()
+        for row in journal.load("letters"):
+            reason, number = str(row["reason"]), int(str(row["number"]))
+            self._numbers[reason] = max(self._numbers[reason], number)
+
+    @property
+    def count(self) -> int:
+        """Return how many there have been."""
+        return self.counts.total()
+
+    def frame(self, payload: bytes, received: int) -> None:
+        """Keep a frame that did not decode whole."""
+        self._keep(FRAME, received, 0, "", 0.0, {"bytes": len(payload)}, payload[:LONGEST])
+
+    def ticks(self, dead: Iterable[DeadTick]) -> None:
+        """Keep ticks that the kernel's screen has kept out."""
+        for each in dead:
+            tick, instrument = each.tick, each.instrument
+            facts = {"last": each.last} | (facts_of(instrument) if instrument is not None else {})
+            symbol = instrument.symbol if instrument is not None else ""
+            self._keep(each.reason, int(each.received), int(tick.token), symbol, tick.ltp, facts, packed(tick))
+
+    def _keep(
+        self, reason: str, ts: int, token: int, symbol: str, price: float, facts: dict[str, Any], payload: bytes
+    ) -> None:
+        self.counts[reason] += 1
+        count = self.counts[reason]
+        if count in {1, 10, 100, 1_000, 10_000, 100_000}:
+            self._tell(
+                "warn",
+                "dead_letter",
+                f"{WORDS[reason]}{f' ({symbol})' if symbol else ''}: {count} today; patang letters list shows them",
+            )
+        if count > KEPT:
+            return
+        self._numbers[reason] += 1
+        number = self._numbers[reason]
+        row = Letter(reason, number % KEPT, number, ts, token, symbol, price, json.dumps(facts), payload.hex())
+        self._journal.append("letters", row._asdict())
+
+
+def packed(tick: Tick) -> bytes:
+    """Return a tick as the frame it could have come in."""
+    index = int(tick.token) & 0xFF == INDICES
+    mode = FULL if len(tick.depth) or (index and tick.high) else QUOTE if tick.volume >= 0 and not index else LTP
+    return encode([tick], [int(mode)])
+
+
+def facts_of(instrument: Instrument) -> dict[str, Any]:
+    """Return what a tick of an instrument was judged by."""
+    return {
+        "exchange": instrument.exchange, "tick": instrument.tick, "kind": instrument.kind,
+        "lower": instrument.lower, "upper": instrument.upper,
+    }  # fmt: skip
+
+
+def judged(tick: Tick, symbol: str, facts: dict[str, Any], received: int) -> str:
+    """Return why today's rules keep a kept tick out, empty where they take it; one that waits for the next trade is told so."""
+    if "tick" not in facts:
+        return "token"
+    instrument = Instrument(
+        int(tick.token),
+        facts["exchange"],
+        symbol,
+        facts["tick"],
+        kind=facts["kind"],
+        lower=facts["lower"],
+        upper=facts["upper"],
+    )
+    markets: Table[Market] = Table()
+    markets[instrument.token] = Market(instrument)
+    screen = Screen(AHEAD_S * 1_000_000_000)
+    screen.known(tick.token, float(facts["last"]), received)
+    if screen.sift([tick], markets, received, midnight(ist_day(received))):
+        return ""
+    return screen.dead[0].reason if screen.dead else "waits for the next trade"

@@ -1,0 +1,120 @@
+"""Dead letters from the command line: what the feed sent that cannot be true."""
+
+import json
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from compiled.frames import Decoder
+from engine.errors import NothingFound
+from engine.modes import Mode
+from engine.texts import plain
+from engine.trading.letters import FRAME, WORDS, Letter, judged
+from store.export import ist
+from store.whole import reading
+from tui.bars_commands import table
+from tui.launch import configuration
+from tui.numbers import aligned
+from tui.runs import latest_database
+
+DONE, FAILED = 0, 1
+
+letters = App(
+    name="letters", help="What the feed sent that cannot be true: see it, and judge it again.", help_format="plaintext"
+)
+
+OfMode = Annotated[Mode | None, Parameter(help="Whose last run; empty: as configured.")]
+Database = Annotated[Path | None, Parameter(help="Database to read instead.")]
+ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
+
+
+@letters.command(name="list")
+def list_(
+    *,
+    reason: Annotated[str, Parameter(help="Only those of this reason.")] = "",
+    mode: OfMode = None,
+    database: Database = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show the letters that are kept, the newest first."""
+    found = [each for each in _read(config, mode, database) if reason in {"", each.reason}]
+    if not found:
+        raise NothingFound("no dead letters" + (f" of reason {reason}" if reason else ""))
+    counts = {each: sum(letter.reason == each for letter in found) for each in WORDS}
+    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    table([_row(each) for each in found], as_json=as_json, summary=f"{len(found)} letters: {told}")
+    return DONE
+
+
+@letters.command
+def show(
+    name: Annotated[str, Parameter(help="As `letters list` has it.")],
+    *,
+    mode: OfMode = None,
+    database: Database = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show one letter whole: what came, and what it was judged by."""
+    letter = next((each for each in _read(config, mode, database) if _name(each) == name.lower()), None)
+    if letter is None:
+        raise NothingFound(f"no letter {name}: `patang letters list` shows those that are kept")
+    told = {**_row(letter), "why": WORDS[letter.reason], **json.loads(letter.facts), "payload": letter.payload}
+    sys.stdout.write(json.dumps(told) + "\n" if as_json else aligned(told))
+    return DONE
+
+
+@letters.command
+def replay(
+    *, mode: OfMode = None, database: Database = None, config: ConfigFile = None, as_json: AsJson = False
+) -> int:
+    """Judge every letter by the rules of this version: which of them would be taken now? Changes nothing."""
+    found = _read(config, mode, database)
+    rows: list[dict[str, object]] = [{**_row(each), "now": _judged(each)} for each in found]
+    taken = sum(row["now"] == "taken" for row in rows)
+    table(rows, as_json=as_json, summary=f"{taken} of {len(rows)} letters would be taken now")
+    return DONE
+
+
+def _judged(letter: Letter) -> str:
+    decoder = Decoder()
+    ticks = decoder.decode(bytes.fromhex(letter.payload), letter.ts)
+    if decoder.bad_frames or decoder.bad_packets or not ticks:
+        return FRAME
+    if letter.reason == FRAME:
+        return "taken"
+    return judged(ticks[0], letter.symbol, json.loads(letter.facts), letter.ts) or "taken"
+
+
+def _read(config: Path | None, mode: str | None, database: Path | None) -> list[Letter]:
+    """Return the letters of a run, newest first; raise `NothingFound`."""
+    if database is None:
+        values = configuration(config)
+        database = latest_database(values, mode or values.desk.mode)
+    sys.stderr.write(plain(f"by {database}") + "\n")
+    with reading(database) as connection, closing(connection.cursor()) as cursor:
+        try:
+            rows = cursor.execute("SELECT * FROM letters ORDER BY ts DESC, reason, number DESC").fetchall()
+        except sqlite3.OperationalError:
+            return []  # written by a version that kept none
+    return [Letter(*row) for row in rows]
+
+
+def _name(letter: Letter) -> str:
+    return f"{letter.reason}-{letter.number}"
+
+
+def _row(letter: Letter) -> dict[str, object]:
+    return {
+        "letter": _name(letter),
+        "at": ist(letter.ts)[:23],
+        "symbol": letter.symbol,
+        "token": letter.token,
+        "price": f"{letter.price:g}" if letter.price else "",
+    }
