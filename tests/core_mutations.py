@@ -346,6 +346,11 @@ CORE = (
         "what was closed on an earlier day is paid once more", ANSWERS,
         "(carried or order.product is not Product.MIS)", "order.product is not Product.MIS",
     ),
+    Mutant("one price off the band is believed", "compiled/screen.py", "            return BAND\n", "            return ''\n"),
+    Mutant(
+        "two wrong prices bear each other out", "compiled/screen.py",
+        "if same or abs(tick.ltp - held.ltp) <= NEAR * held.ltp:", "if True:",
+    ),
     Mutant("no freeze quantity, no bound", "compiled/risk.py", "if quantity > ORDER or ", "if "),
     Mutant(
         "a change that nobody has answered does not count", POSITIONS,

@@ -33,6 +33,7 @@ DIVISIONS = "tests/core/test_divisions.py"
 DEPOSITORY = "tests/core/test_depository.py"
 DRY, OWNER = "tests/core/test_dry_run.py", "tests/core/test_owner.py"
 NEAREST = {
+    "compiled/screen.py": ["tests/core/test_screen.py"],
     "engine/address.py": ["tests/test_address.py"],
     "engine/trading/kept.py": ["tests/core/test_kept_numbers.py"],
     "engine/trading/limits.py": ["tests/core/test_limits.py"],
