@@ -129,7 +129,11 @@ class Screen:
         if seen.price > 0.0 and away <= NEAR * seen.price:
             return ""
         if not inside(instrument, tick.ltp):
-            return BAND
+            edge = instrument.lower if tick.ltp < instrument.lower else instrument.upper
+            at_edge = abs(seen.price - edge) <= NEAR * edge  # where the exchange moves a band
+            if not at_edge or away > LEAP * seen.price:
+                return BAND
+            return ""
         option = instrument.kind == "CE" or instrument.kind == "PE"
         if seen.price > 0.0 and now - seen.ts < FRESH and away > LEAP * seen.price and not option:
             return JUMP

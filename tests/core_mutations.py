@@ -346,7 +346,7 @@ CORE = (
         "what was closed on an earlier day is paid once more", ANSWERS,
         "(carried or order.product is not Product.MIS)", "order.product is not Product.MIS",
     ),
-    Mutant("one price off the band is believed", "compiled/screen.py", "            return BAND\n", "            return ''\n"),
+    Mutant("one price off the band is believed", "compiled/screen.py", "                return BAND\n", "                return ''\n"),
     Mutant(
         "two wrong prices bear each other out", "compiled/screen.py",
         "if same or abs(tick.ltp - held.ltp) <= NEAR * held.ltp:", "if True:",

@@ -133,6 +133,16 @@ def test_a_band_that_has_moved_is_the_band():
     assert desk.heard.prices == [1_095.0, 1_150.0]
 
 
+def test_a_price_at_its_circuit_leaves_the_band_that_we_know():
+    desk = Desk()
+    desk.trade(1, 1_100.0)
+    desk.trade(900, 1_150.0)  # the exchange has moved the band, and nobody has read it yet
+    desk.trade(901, 1_300.0)
+    desk.trade(902, 1_151.0)
+    assert desk.heard.prices == [1_100.0, 1_150.0, 1_151.0]
+    assert desk.dead == [("band", 1_300.0)]
+
+
 def test_prices_finer_than_the_listed_grid_are_believed_after_three():
     desk = Desk()
     for second in range(1, 7):
