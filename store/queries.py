@@ -49,8 +49,8 @@ WAITING = """SELECT version, CAST(span AS BIGINT) AS span, symbol, {fields} FROM
 AVERAGES = """SELECT version, CAST(span AS BIGINT) AS span, url_decode(parse_filename(filename, true)) AS symbol,
     CAST(start AS TIMESTAMPTZ) AS start, * EXCLUDE (version, span, start, filename)
     FROM read_parquet([{paths}], hive_partitioning = true, hive_types_autocast = false, filename = true)"""
-NONE = """SELECT '' AS version, 0::BIGINT AS span, '' AS symbol, 0::BIGINT AS token, now() AS start, 0.0 AS open, 0.0 AS high,
-    0.0 AS low, 0.0 AS close, 0::BIGINT AS volume, 0::BIGINT AS ticks WHERE false"""
+NONE = """SELECT '' AS version, 0::BIGINT AS span, '' AS symbol, 0::BIGINT AS token, now() AS start, 0::DOUBLE AS open, 0::DOUBLE AS high,
+    0::DOUBLE AS low, 0::DOUBLE AS close, 0::BIGINT AS volume, 0::BIGINT AS ticks WHERE false"""
 """No bars, with the columns of some."""
 
 

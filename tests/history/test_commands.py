@@ -11,6 +11,7 @@ import pytest
 
 from compiled.model import Bar
 from store.bars.parquet import ParquetBars
+from store.queries import run
 from tui.cli import call
 
 FILES = ["INFY", "MRF"]
@@ -131,6 +132,15 @@ def test_a_query_reads_what_it_may_and_changes_nothing(patang, query, says, tmp_
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not [path for path in tmp_path.iterdir() if path.name != "state"]
+
+
+def test_prices_of_bars_that_are_copied_from_a_server_are_as_they_were(tmp_path):
+    store = ParquetBars(tmp_path / "history")  # as a store that is no folder
+    store.write([Bar(1, OPEN, 60, 24350.05, 24390.1, 4.0625, 9.95, 10, 1)], {1: "INFY"}, "live")
+    query = "SELECT open, high, low, close FROM bars"
+    assert run(query, store, None, tmp_path / "dumps", "json", tmp_path / "out.json") == 1
+    row = {"open": 24350.05, "high": 24390.1, "low": 4.0625, "close": 9.95}
+    assert json.loads((tmp_path / "out.json").read_text()) == [row]
 
 
 @pytest.mark.parametrize("format", ["json", "csv", "parquet"])
