@@ -21,6 +21,7 @@ from store.export import BarRange, export, ist
 from store.sqlite import SqliteJournal
 
 ROOT = Path(__file__).resolve().parents[2]
+DAY = 86_400 * 10**9
 OPEN = 1_717_472_700_000_000_000  # 2024-06-04 09:15:00 IST
 COMMON = {"strategy": "momentum", "token": 738561, "symbol": "RELIANCE", "exchange": "NSE"}
 
@@ -125,6 +126,30 @@ def test_a_position_that_went_from_long_to_short_has_the_average_of_the_short_si
     record(journal, "fills", fill(1, "BUY", 10, 100.0), fill(2, "SELL", 25, 110.0, realised=10_000))
     (row,) = read_csv(exported(database, tmp_path, "positions"))
     assert (row["quantity"], row["average_price"], row["realised"]) == ("-15", "110.0", "100.00")
+
+
+@pytest.mark.parametrize(
+    ("sold", "quantity", "average"),
+    [(0, "60", "20.0"), (20, "40", "20.0"), (60, "0", "")],
+)
+def test_shares_of_before_a_split_and_a_bonus_count_as_what_became_of_them(
+    journal, database, tmp_path, sold, quantity, average
+):
+    # 10 at 120, 5 for 1, then 6 for 5: 60 that cost 1,200 in all, 20 each
+    token = COMMON["token"]
+    for day, shares, per in ((1, 5, 1), (2, 6, 5)):
+        record(
+            journal,
+            "meta",
+            {"key": f"division:{token}:{OPEN + day * DAY}", "value": json.dumps({"shares": shares, "per": per})},
+        )
+    record(journal, "meta", {"key": f"division:{token + 1}:{OPEN + DAY}", "value": json.dumps({"shares": 9, "per": 1})})
+    fills = [fill(1, "BUY", 10, 120.0) | {"ts": OPEN}]
+    if sold:
+        fills.append(fill(2, "SELL", sold, 25.0, realised=sold * 500) | {"ts": OPEN + 3 * DAY})
+    record(journal, "fills", *fills)
+    (row,) = read_csv(exported(database, tmp_path, "positions"))
+    assert (row["quantity"], row["average_price"]) == (quantity, average)
 
 
 def test_a_flat_position_has_no_average_and_keeps_its_profit(journal, database, tmp_path):
