@@ -12,13 +12,13 @@ from cyclopts import App, Parameter
 
 from compiled.events import BandUpdate, Ticks, Timer
 from compiled.model import SECOND, Bar
-from engine.errors import ConfigError, NothingFound
+from engine.errors import ConfigError, DataError, NothingFound
 from engine.market.calendar import midnight
 from engine.modes import MODES, Mode
 from engine.texts import plain
 from store.export import Kind, ist, write_rows
 from store.recordings.blocks import Scan
-from tui.bars_commands import table
+from tui.bars_commands import store_of, table
 from tui.launch import configuration
 from tui.numbers import aligned
 from tui.recorded import Outcome, Reading, RecordedRun, named, play, runs, ticks_of
@@ -136,6 +136,44 @@ def export(
         raise NothingFound(f"no such ticks in {run.name}")
     sys.stderr.write(plain(f"{count:,} ticks of {run.name}{f' in {out}' if out else ''}") + "\n")
     return DONE
+
+
+@ticks.command(name="import")
+def import_(
+    path: Annotated[Path, Parameter(help="A CSV or Parquet file of ticks, or a folder of them.")],
+    *,
+    symbol: Annotated[str, Parameter(help="Whose ticks; empty: by a column, or by the file's name.")] = "",
+    version: Annotated[str, Parameter(help="Version to store the bars under.")] = "imported",
+    folder: Annotated[Path | None, Parameter(help="Folder of bars instead of the history.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Make bars of one minute of the tick files of others, and put them into the history."""
+    from engine.history.files import files_in  # noqa: PLC0415
+    from engine.history.series import from_bars  # noqa: PLC0415
+    from engine.history.tick_files import SPAN, bars_of  # noqa: PLC0415
+    from engine.market.calendar import Calendar  # noqa: PLC0415
+
+    store, calendar = store_of(folder, config), Calendar.load()
+    rows: list[dict[str, object]] = []
+    refused = 0
+    for file in files_in(path):
+        try:
+            for report, bars in bars_of(file, symbol.upper(), calendar):
+                if bars:
+                    store.write_columns(report.symbol, SPAN, version, from_bars(bars))
+                rows.append({"file": file.name, **report._asdict()})
+        except DataError as error:
+            if path.is_file():
+                raise
+            refused += 1
+            sys.stderr.write(f"patang: {plain(str(error))}\n")
+    table(
+        rows,
+        as_json=as_json,
+        summary=f"{sum(int(str(row['bars'])) for row in rows):,} bars stored as version {version}",
+    )
+    return FAILED if refused or not rows else DONE
 
 
 class Pace:

@@ -1,0 +1,99 @@
+"""Tick files of others: a time, a price, and the day's volume where there is one, made into bars of one minute."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from compiled.bars import Bars
+from compiled.model import NEVER, Bar
+from engine.errors import DataError, in_words
+from engine.history.layouts import symbol_of
+from engine.history.series import Ints
+from engine.history.stamps import IST_NS, read_stamps
+from engine.market.calendar import Calendar, ist_day
+
+SPAN: Final = 60
+TIME, PRICE, VOLUME, TOKEN, SYMBOL = "timestamp", "ltp", "volume", "token", "symbol"
+
+
+class TickReport(NamedTuple):
+    """What the ticks of a symbol came to: bars, and how many were outside the session, without a price, of a lower volume."""
+
+    symbol: str
+    ticks: int
+    bars: int
+    outside: int
+    unpriced: int
+    dipped: int
+
+
+def bars_of(file: Path, symbol: str, calendar: Calendar) -> Iterator[tuple[TickReport, list[Bar]]]:
+    """Yield the minutes of each symbol in a file, by the rules of `docs/bars.md`, its ticks in order of time.
+
+    Columns are `timestamp` (IST where it names no zone) and `ltp`, and where there are any `volume` (the day's so far), `token`
+    and `symbol`; without that, `symbol` or the file's name says it. Raises `DataError` for another file.
+    """
+    table = _read(file)
+    stamps = read_stamps(table[TIME], f"{file}: column {TIME}")
+    times = stamps.ns if stamps.zoned else stamps.ns - IST_NS
+    order = np.argsort(times, kind="stable")
+    prices = np.nan_to_num(_column(table, PRICE, pa.float64(), 0.0, file)).astype("<f8")
+    volumes = _column(table, VOLUME, pa.int64(), -1, file).astype("<i8")
+    tokens = _column(table, TOKEN, pa.int64(), 0, file).astype("<i8")
+    names = np.array(table[SYMBOL].to_pylist()) if SYMBOL in table.column_names and not symbol else None
+    for name in [symbol or symbol_of(file)] if names is None else np.unique(names).tolist():
+        rows = order if names is None else order[names[order] == name]
+        report, bars = _built(
+            str(name).replace("_", " "), times[rows], prices[rows], volumes[rows], tokens[rows], calendar
+        )
+        yield report, bars
+
+
+def _built(
+    symbol: str, times: Ints, prices: "np.ndarray[tuple[int], np.dtype[np.float64]]", volumes: Ints, tokens: Ints,
+    calendar: Calendar,
+) -> tuple[TickReport, list[Bar]]:  # fmt: skip
+    built, made, away = Bars([SPAN]), list[Bar](), 0
+    days = (times + IST_NS) // (86_400 * 1_000_000_000)
+    for day in np.unique(days):
+        rows = days == day
+        session = calendar.session(ist_day(int(times[rows][0])))
+        if session is None:
+            away += int(np.count_nonzero(rows))
+            continue
+        built.session(session.open, session.close)
+        built.feed(tokens[rows].tobytes(), times[rows].tobytes(), prices[rows].tobytes(), volumes[rows].tobytes())
+        built.advance(NEVER)
+        made += built.take()
+    counts = int(built.outside) + away, int(built.unpriced), int(built.dipped)
+    return TickReport(symbol, len(times), len(made), *counts), made
+
+
+def _read(file: Path) -> pa.Table:
+    try:
+        table = pq.read_table(file) if file.suffix in {".parquet", ".pq"} else pacsv.read_csv(file)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(f"{file}: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        raise DataError(f"{file}: {in_words(error)}") from None
+    table = table.rename_columns([name.strip().lower() for name in table.column_names])
+    if missing := {TIME, PRICE} - {*table.column_names}:
+        raise DataError(f"{file}: no ticks: there is no column {', '.join(sorted(missing))}")
+    return table
+
+
+def _column(
+    table: pa.Table, name: str, kind: pa.DataType, none: float, file: Path
+) -> "np.ndarray[tuple[int], np.dtype[np.generic]]":
+    if name not in table.column_names:
+        return np.full(len(table), none)
+    try:
+        found: np.ndarray[tuple[int], np.dtype[np.generic]] = table[name].cast(kind).fill_null(none).to_numpy()
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{file}: column {name}: {' '.join(str(error).split())}") from None
+    return found
