@@ -103,9 +103,12 @@ def migrate(connection: Any) -> Extension:
     there = extension(connection)
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS public.patang_steps (number integer PRIMARY KEY, name text NOT NULL, at timestamptz NOT NULL)"
-        )
+        if (
+            connection.execute("SELECT to_regclass('public.patang_steps')").fetchone()[0] is None
+        ):  # who only reads may not make it
+            connection.execute(
+                "CREATE TABLE public.patang_steps (number integer PRIMARY KEY, name text NOT NULL, at timestamptz NOT NULL)"
+            )
         done = connection.execute("SELECT coalesce(max(number), 0) FROM public.patang_steps").fetchone()[0]
         todo = steps(there)
         if done > len(todo):

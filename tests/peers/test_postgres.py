@@ -62,6 +62,22 @@ def test_bars_lie_in_the_partition_of_their_month_under_one_key(store, asked):
     assert asked(keys) == [("PRIMARY KEY (series, start, token)",)]
 
 
+def test_who_may_only_read_reads_and_is_refused_a_write(store, asked, database):
+    store.write([bar(0)], {1: "INFY"}, "live")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS reader")
+        connection.execute("CREATE ROLE reader LOGIN")
+        connection.execute("GRANT USAGE ON SCHEMA market_data TO reader")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA market_data TO reader")
+        connection.execute("GRANT SELECT ON public.patang_steps TO reader")
+    reading = PostgresBars(database.replace("user=desk", "user=reader"))
+    assert [b.start for b in reading.read("INFY", 60, 0, FOREVER, "live")] == [OPEN]
+    with pytest.raises(OperatorError, match="permission denied"):
+        reading.write([bar(1)], {1: "INFY"}, "live")
+    reading.close()
+    assert asked("SELECT count(*) FROM market_data.bars") == [(1,)]
+
+
 def test_two_stores_that_begin_together_make_the_tables_once(database):
     stores = [PostgresBars(database) for _ in range(4)]
     threads = [
