@@ -324,6 +324,10 @@ ENGINE = (
     Mutant("shares behind an undecided trade are there", RECONCILE, ", *self._covered]", "]"),
     Mutant("what the order book shows is looked at twice", RECONCILE, "if at_once or each.witnessed or", "if at_once or"),
     Mutant(
+        "what a stop of ours may have sent is taken for a stranger's at once", "engine/trading/differences.py",
+        "for each in recent if not _may_be_a_stops(kernel, each)", "for each in recent",
+    ),
+    Mutant(
         "a GTT of the owner's is ignored until he changes it", RECONCILE, "difference.kind is Kind.GTT:", "False:"
     ),
     Mutant(

@@ -261,7 +261,8 @@ def _positions(
         average = costs.get((token, product), 0.0) / there if there else 0.0
         ours_gone = _closes(figure, long, short)
         taken = _taken(kernel, books, (token, product), -1 if figure < 0 else 1) if ours_gone else []
-        fresh = sum(int(each.filled) for each in taken if kernel.out.now - each.ts < LATE + SKEW)
+        recent = [each for each in taken if kernel.out.now - each.ts < LATE + SKEW]
+        fresh = sum(int(each.filled) for each in recent if not _may_be_a_stops(kernel, each))
         yield Difference(
             key, kind, token, symbol, product, figure,
             _shares(there, average) + (f", {owners} of them ignored" if owners else ""),
@@ -325,6 +326,16 @@ def _taken(kernel: Kernel, books: Snapshot, at: At, side: int) -> list[OrderUpda
         and not {update.order_id, update.parent} & out.by_order_id.keys()
         and not update.tag.startswith(out.tag_prefix)
     ]
+
+
+def _may_be_a_stops(kernel: Kernel, update: OrderUpdate) -> bool:
+    """Tell whether a GTT of ours may have sent an order: it stands for as much, and its list was read before the order."""
+    return any(
+        gtt.live
+        and int(gtt.token) == int(update.token)
+        and any(leg.side is update.side and leg.quantity == update.quantity for leg in gtt.legs)
+        for gtt in kernel.out.by_gtt_id.values()
+    )
 
 
 def _cause(kernel: Kernel, token: int, product: str, taken: list[OrderUpdate]) -> str:

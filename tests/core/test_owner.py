@@ -81,11 +81,24 @@ def test_shares_that_nobody_is_known_to_have_sold_are_looked_at_twice(desk):
 
 def test_positions_that_lag_behind_an_order_of_somebody_else_hide_nothing(desk):
     holds(desk)
-    desk.books.at["orders"].append(row(desk, "X1", Side.SELL, 100))
-    assert desk.look()[0] == ("CANBK:CNC", Kind.MISSING, -100)
+    desk.books.at["orders"].append(row(desk, "X1", Side.SELL, 99))
+    assert desk.look()[0] == ("CANBK:CNC", Kind.QUANTITY, -99)
     assert desk.soon == SECOND
-    positions(desk, 0)
-    assert desk.look()[0] == ("CANBK:CNC", Kind.MISSING, -100)
+    positions(desk, 1)
+    assert desk.look()[0] == ("CANBK:CNC", Kind.QUANTITY, -99)
+
+
+def test_an_order_that_a_stop_of_ours_may_have_sent_is_nobodys_until_the_next_look(desk):
+    holds(desk)
+    [gtt] = desk.scene.kernel.out.by_gtt_id.values()
+    desk.books.at["orders"].append(row(desk, "X1", Side.SELL, int(gtt.legs[0].quantity)))
+    assert desk.look() == []
+    assert desk.soon == SECOND
+    desk.books.at["gtts"] = [GttUpdate(desk.scene.now, int(gtt.gtt_id), CANBK, GttStatus.TRIGGERED, gtt.legs, ["X1"])]
+    assert desk.look(1) == [], "the list says that it has fired: what it sold is taken in first"
+    desk.books.at["gtts"] = [GttUpdate(desk.scene.now, int(gtt.gtt_id), CANBK, GttStatus.ACTIVE, gtt.legs, [])]
+    desk.look(1)
+    assert desk.look(1)[0] == ("CANBK:CNC", Kind.MISSING, -100), "it has not: somebody else has sold them"
 
 
 def test_what_somebody_else_trades_of_what_we_hold_has_the_books_compared_at_once_and_once_a_second():
