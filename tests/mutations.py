@@ -322,6 +322,7 @@ ENGINE = (
         "theirs[token, product]",
     ),
     Mutant("shares behind an undecided trade are there", RECONCILE, ", *self._covered]", "]"),
+    Mutant("a dead token leaves the books believed", "engine/trading/reach.py", "isinstance(loop.books.error, OperatorError)", "False"),
     Mutant("what the order book shows is looked at twice", RECONCILE, "if at_once or each.witnessed or", "if at_once or"),
     Mutant(
         "what a stop of ours may have sent is taken for a stranger's at once", "engine/trading/differences.py",

@@ -11,7 +11,7 @@ from compiled.kernel import Kernel
 from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Product, Purpose, Side, paise
 from compiled.protection import NEAREST_PERCENT
 from engine.market.calendar import ist_day, midnight
-from engine.trading.differences import COVER, POSITIONS, Choice, Difference, Kind
+from engine.trading.differences import COVER, POSITIONS, Choice, Difference, Kind, sides
 from engine.trading.divisions import divided, held
 from engine.trading.gateway import Gateway
 from engine.trading.reconcile import Reconciler
@@ -162,9 +162,11 @@ class Choices:
                 return f"refused: {difference.symbol} is being left just now; decide when that is done"
             side = Side.BUY if difference.amount < 0 else Side.SELL
             cover = difference.product == COVER
-            self.post(WriteOff(now, difference.token, product, side, abs(difference.amount), cover))
+            ours = sides(kernel)[difference.token, difference.product, side]
+            gone = min(abs(difference.amount), ours)
+            self.post(WriteOff(now, difference.token, product, side, gone, cover))
             what = f" ({difference.cause})" if difference.cause else ""
-            return f"done: {abs(difference.amount)} {difference.symbol} written off{what}"
+            return f"done: {gone} {difference.symbol} written off{what}"
         if market.ltp <= 0.0:
             return f"refused: {difference.symbol} has no price yet; try again when it ticks"
         if abs(difference.amount) > HELD or abs(int(paise(market.ltp, difference.amount))) >= MONEY:

@@ -355,13 +355,25 @@ def _cause(kernel: Kernel, token: int, product: str, taken: list[OrderUpdate]) -
 
 
 def behind(kernel: Kernel, books: Snapshot) -> set[int]:
-    """Return the tokens of GTTs of ours that have fired, which we have not taken in: their orders move what is held."""
-    found = set()
+    """Return the tokens of GTTs of ours that have fired, which we have not taken in: their orders move what is held.
+
+    An order that nobody has seen yet may be that of a GTT which fired as the books were read, the list of GTTs before.
+    """
+    out = kernel.out
+    live = {int(gtt.token) for gtt in out.by_gtt_id.values() if gtt.live}
+    new = {books.twins.get(int(each.token), int(each.token)) for each in books.orders if _unseen(kernel, each)}
+    found = live & new
     for update in books.gtts:
-        gtt = kernel.out.by_gtt_id.get(update.gtt_id)
+        gtt = out.by_gtt_id.get(update.gtt_id)
         if gtt is not None and gtt.live and update.status is GttStatus.TRIGGERED:
             found.add(int(gtt.token))
     return found
+
+
+def _unseen(kernel: Kernel, update: OrderUpdate) -> bool:
+    """Tell whether an order is none that we know, ours or somebody else's."""
+    out, order_id = kernel.out, update.order_id
+    return order_id not in out.by_order_id and order_id not in kernel.externals and update.tag not in out.by_tag
 
 
 def _theirs(books: Snapshot) -> tuple[Counter[At], dict[At, float], dict[int, str]]:

@@ -122,6 +122,9 @@ class Loop:
         """Why entries are held back besides, by name."""
         self.hinted = False
         self.compare_soon = False
+        self.unheard = False
+        """Whether the feed was away: what was done meanwhile nobody has heard of."""
+        self._away = False
         self.stopping = False
         board.header = board.header._replace(day_over=False)
         board.alarms = {}
@@ -164,6 +167,8 @@ class Loop:
             self.log.tell("info" if up else "warn", "feed", "feed connected" if up else "feed lost")
         self.hinted = self.hinted or up
         self.compare_soon = self.compare_soon or up
+        self.unheard = self.unheard or (up and self._away)
+        self._away = not up
         self.wake.set()
 
     # turning

@@ -41,11 +41,11 @@ async def run_live(loop: Loop, poll: int, compare: int, beat_s: float, rest: int
             if loop.stopping and not ending:
                 ending = _wall() + STOP_PATIENCE_S
                 loop.inbox.append(Operate(now, Act.HALT, reason="stopping"))
+            reach.watch(now)  # before the first price after an outage
             if now >= next_timer:
                 loop.inbox.append(Timer(now))
                 next_timer = now // SECOND * SECOND + SECOND
             loop.turn()
-            reach.watch(now)
             loop.watch_feed(now)
             watch.start_if_due(now)
             if loop.bands is not None:

@@ -4,12 +4,16 @@ from typing import Final, final
 
 from compiled.events import Act, Operate
 from compiled.model import SECOND
+from engine.errors import OperatorError
 from engine.trading.loop import Loop
 
 TOLD: Final = 12 * SECOND
 """After so long without an answer it is an alarm."""
 UNSEEN: Final = 15 * SECOND
-"""After so long without the books anything may have happened to them: they are compared before anything more leaves."""
+"""After so long without the books anything may have happened to them: they are compared before anything more leaves.
+
+So they are after a dead token, and after a feed that was away, however short: what was done meanwhile nobody has heard of.
+"""
 COMPARES: Final = 20 * SECOND
 """How long exits and stops wait for that comparison once the order book can be read."""
 NAME: Final = "broker"
@@ -36,17 +40,19 @@ class Reach:
         waits = now - since if since else 0
         if waits >= self._patience:
             self._hold(what, waits)
-        elif self._level:
+        elif self._level and not self._unseen:
             self._level = ""
             loop.hold(NAME, "")
             loop.log.tell("info", NAME, "the broker answers again")
-        failing = loop.gateway.lookups.failing
-        if failing and now - failing >= UNSEEN and not self._unseen:
+        failing, dead = loop.gateway.lookups.failing, "session" in loop.holds
+        dead = dead or (failing > 0 and isinstance(loop.books.error, OperatorError))
+        unheard, loop.unheard = loop.unheard, False
+        if unheard or ((dead or (failing and now - failing >= UNSEEN)) and not self._unseen):
             self._unseen = True
             loop.reconciler.books = None
             loop.inbox.append(Operate(now, Act.UNSEEN))
         elif self._unseen:
-            self._compare(now, failing=failing > 0)
+            self._compare(now, failing=failing > 0 or dead)
 
     def _hold(self, what: str, waits: int) -> None:
         level = "alarm" if waits >= TOLD else "warn"

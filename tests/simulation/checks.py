@@ -1,6 +1,6 @@
 """What must hold after every step of a simulated day, judged from the exchange's books, the disk and the wire."""
 
-from collections import deque
+from collections import Counter, deque
 from contextlib import contextmanager
 from math import floor
 
@@ -294,10 +294,14 @@ class Checks:
         since = self._left[order.ask.tag] - DECIDED_WITHIN_S
         most = self.world.allowed("max_positions", since)
         most_exposure = self.world.allowed("max_exposure", since)
+        decided, later = int(self.departed[order.ask.tag].intent), Counter()
+        for intent, (_, quantity, purpose, number) in self._corrected.items():
+            if purpose is Purpose.ENTRY and intent > decided:  # taken on since
+                later[number] += abs(quantity)
         busy, exposure = 0, 0.0
-        for position in self.rungs.values():
+        for number, position in self.rungs.items():
             unknown = sum(_size(order) for order in position.entries if self._astray.get(order, 0.0) > since)
-            amount = position.held + position.coming - unknown
+            amount = position.held + position.coming - unknown - later[number]
             if amount > 0:
                 busy += 1
                 exposure += amount * self.world.exchange.tokens[position.where[0]].ltp

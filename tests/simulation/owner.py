@@ -98,10 +98,16 @@ class Owner:
         self.his[at] = his + side * (own - back)
         self.owed[at] = owed + side * (quantity - own + back)
 
-    def decided(self, at, apart, told):
-        """Take note of what was decided at the desk: what it has taken on, or, unless he has just acted, that so many are his."""
-        self.owed[at] = 0
-        if taken := re.match(r"done: (?:leaving )?(-?\d+) \S+ (?:to |at the market)", told):
+    def decided(self, at, apart, told, side):
+        """Take note of what was decided at the desk: what it has taken on, or, unless he has just acted, that so many are his.
+
+        Where it has written off fewer than he has taken, or others, what is there beside the desk's is his; `side` is that
+        of the desk's shares.
+        """
+        owed, self.owed[at] = self.owed.get(at, 0), 0
+        if gone := re.match(r"done: (\d+) \S+ written off", told):
+            self.his[at] = self.his.get(at, 0) + owed + side * int(gone[1])
+        elif taken := re.match(r"done: (?:leaving )?(-?\d+) \S+ (?:to |at the market)", told):
             self.his[at] = self.his.get(at, 0) - int(taken[1])
         elif self._world.loop.seconds > self.acted.get(at, 0.0):
             self.his[at] = apart
@@ -118,7 +124,6 @@ class Owner:
         if side > 0 and -over <= self.desks(at, 1):
             return
         unknown = process is None or not process.open or process.desk.gateway.unresolved
-        unknown = unknown or process.desk._loop.reconciler.unreadable  # what he did meanwhile nobody could see
         calm = world.storms == 0 and world.loop.seconds > world.calm_since + SEEN_WITHIN_S
         if calm and not unknown and world.loop.seconds > self.acted.get(at, 0.0):
             raise Broken(world, f"the owner has {self.his.get(at, 0)} of {at}, the account holds {self.there(at)}")
@@ -322,7 +327,9 @@ class Knowing(Operator):
         at = int(listing.instrument.token), row.key.rpartition(":")[2]
         choice = self._choice(row, at, self._held(desk, at))
         words = f"{row.key} {choice}" + (" whim" if choice == "assign" else "")
-        self._ask("reconcile", words, lambda told: self._told(at, row.key, desk, told))
+        stands = desk._loop.reconciler.standing.get(row.key)
+        side = -1 if stands is not None and stands.difference.amount > 0 else 1
+        self._ask("reconcile", words, lambda told: self._told(at, row.key, desk, told, side))
 
     def _held(self, desk, at):
         """Return the shares that the desk believes it holds."""
@@ -344,9 +351,9 @@ class Knowing(Operator):
         ours = owner.there(at) - owner.his.get(at, 0)
         return "ignore" if ours == held else "adopt"
 
-    def _told(self, at, key, desk, told):
+    def _told(self, at, key, desk, told, side):
         if told.startswith("done"):
-            self._owner.decided(at, desk._loop.reconciler._ignored.get(key, 0), told)
+            self._owner.decided(at, desk._loop.reconciler._ignored.get(key, 0), told, side)
 
 
 class Beside(Weather):

@@ -107,6 +107,25 @@ def test_after_an_outage_over_the_brokers_square_off_the_books_come_first_and_no
     assert world.process.kernel.naked() == 0
 
 
+@pytest.mark.parametrize("seconds", [2.5, 8.0])
+def test_what_the_owner_has_closed_while_the_token_was_dead_is_not_bought_again(moody, seconds):
+    world = moody()
+    assert world.by_hand("SBIN", "MIS", side="SELL").startswith("done: order")
+    world.run(10.0)
+    (stop,) = world.exchange.orders.live()
+    assert world.outside("DELETE", f"/orders/regular/{stop.order_id}", {})
+    market = {"exchange": "NSE", "tradingsymbol": "SBIN", "transaction_type": "BUY", "quantity": "10", "product": "MIS"}
+    assert world.outside("POST", "/orders/regular", market | {
+        "order_type": "MARKET", "market_protection": "-1", "validity": "DAY",
+    })  # fmt: skip
+    world.exchange.session.expire()
+    world.run(10.0 + seconds)
+    world.log_in()
+    world.run(45.0)
+    assert world.since(10.0, ("POST",), "/orders/") == []
+    assert [row["text"].split(":")[2] for row in world.told("difference")] == [" missing"]
+
+
 def test_a_feed_that_comes_late_is_no_price_to_enter_at_or_to_move_a_stop_by(moody):
     world = moody(sigma=0.002)
     assert world.by_hand("SBIN", trail=True).startswith("done: order")
