@@ -11,6 +11,7 @@ import pytest
 
 from brokers.sandbox import faults
 from brokers.sandbox.faults import KINDS
+from brokers.sandbox.moods import MOODS
 from tests.simulation.test_crash_points import END_S, LEAVE_S, SHARES, holds, scenario
 from tests.simulation.test_nights import Blind
 
@@ -31,10 +32,10 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case('delay on="POST /orders/*" seconds=10 times=1', "learns from the books what no answer tells yet", AT_ONCE),
+    Case('delay on="POST /orders/*" seconds=10 times=1', "learns from the books what no answer tells yet", AT_ONCE, ("broker",)),
     Case('delay on="GET *" seconds=2 times=6', "waits for its books"),
     Case('drop on="POST /orders/*" times=1', "looks for the order, gives it up as lost, and enters anew", NEVER_THERE,
-         ("order_lost",)),
+         ("broker", "order_lost")),
     Case('drop on="POST /orders/*" accept=true times=1', "finds the order by its tag", LOOKED_UP),
     Case("drop on=updates", "finds out by polling what no update tells"),
     Case("drop on=ticks chance=0.5", "goes on with the ticks that come"),
@@ -48,17 +49,17 @@ CASES = (
     Case('refuse on="POST /gtt/*" times=1', "tells that protection was refused, and asks for it again", told=("gtt_refused",)),
     Case('429 on="POST /orders/*" times=1', "backs off and enters later", REFUSED, ("order_refused",)),
     Case('500 on="POST /orders/*" times=1', "does not know, looks, gives up, and enters anew", NEVER_THERE,
-         ("order_lost",)),
+         ("broker", "order_lost")),
     Case('502 on="POST /orders/*" accept=true times=1', "does not know, and finds the order by its tag", LOOKED_UP),
     Case('503 on="POST /gtt/*" accept=true times=1', "finds its GTT in the list and places no second one"),
     Case('504 on="POST /orders/*" accept=true times=1', "finds by its tag the order of a gateway that timed out", LOOKED_UP),
     Case('html on="GET /orders" times=3', "takes a page for no book, and reads it again"),
     Case('html on="POST /orders/*" accept=true times=1', "takes a page for no answer, and looks", LOOKED_UP),
     Case('cut on="POST /orders/*" times=1', "takes half an answer for none, and looks", LOOKED_UP),
-    Case('timeout on="POST /orders/*" seconds=30 times=1', "waits no longer than its time-out; the books tell", AT_ONCE),
+    Case('timeout on="POST /orders/*" seconds=30 times=1', "waits no longer than its time-out; the books tell", AT_ONCE, ("broker",)),
     Case("silent lasts=8", "enters when there are prices again"),
     Case("close at=09:15:10", "connects again and asks for everything again", told=("feed",)),
-    Case("poison at=09:15:06", "leaves a bad frame out and keeps the connection"),
+    Case("poison at=09:15:06", "leaves a bad frame out, keeps it as a dead letter, and keeps the connection", told=("dead_letter",)),
     Case("slow seconds=5", "waits for its fill"),
     Case("partial share=0.5 seconds=5", "protects what is filled at once, and the rest with it"),
     Case("trade-first seconds=4", "books a trade whose order does not know of it yet"),
@@ -120,7 +121,7 @@ def test_a_dead_token_halts_with_the_position_protected(day):
     world.run(END_S)
     assert world.process.kill.latched
     assert holds(world) == (SHARES, SHARES), "its GTT stands at the exchange"
-    assert {"killed", "difference"} <= set(told(world))
+    assert {"killed", "broker"} <= set(told(world))
 
 
 def test_an_order_carried_out_twice_is_ours_twice_protected_and_left_as_one(day):
@@ -139,5 +140,6 @@ def test_an_order_carried_out_twice_is_ours_twice_protected_and_left_as_one(day)
 
 
 def test_every_kind_of_fault_has_its_case():
-    cased = {case.fault.split()[0] for case in CASES} | {"token"}
+    moods = {fault.kind for of in MOODS.values() for fault in of}  # whole days are lived through with those
+    cased = {case.fault.split()[0] for case in CASES} | {"token"} | moods
     assert cased == set(KINDS) - {"fall", "rise"}, "those two are weather, not faults"
