@@ -84,12 +84,16 @@ def replay(
 
 def _judged(letter: Letter) -> str:
     decoder = Decoder()
-    ticks = decoder.decode(bytes.fromhex(letter.payload), letter.ts)
+    try:
+        payload, facts = bytes.fromhex(letter.payload), json.loads(letter.facts)
+    except ValueError:
+        return "unreadable"
+    ticks = decoder.decode(payload, letter.ts)
     if decoder.bad_frames or decoder.bad_packets or not ticks:
         return FRAME
     if letter.reason == FRAME:
         return "taken"
-    return judged(ticks[0], letter.symbol, json.loads(letter.facts), letter.ts) or "taken"
+    return judged(ticks[0], letter.symbol, facts, letter.ts) or "taken"
 
 
 def _read(config: Path | None, mode: str | None, database: Path | None) -> list[Letter]:
