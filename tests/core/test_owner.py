@@ -48,6 +48,13 @@ def row(desk, order_id, side, filled, product="CNC", tag="", ts=None):
     return OrderUpdate(now, order_id, tag, CANBK, side, OrderStatus.COMPLETE, filled, filled, product=product)
 
 
+def strange(desk, order_id, side, filled, ts=None):
+    """Have an order of somebody else listed, which the desk has seen in the order book."""
+    update = row(desk, order_id, side, filled, ts=ts)
+    desk.books.at["orders"].append(update)
+    desk.scene.tell(update)
+
+
 def holds(desk, quantity=100):
     """Hold shares that the broker's orders, with their product, and his positions show."""
     desk.hold(quantity)
@@ -63,7 +70,7 @@ def positions(desk, quantity, product="CNC"):
 
 def test_shares_that_an_order_of_somebody_else_has_just_sold_are_gone_at_the_first_look(desk):
     holds(desk)
-    desk.books.at["orders"].append(row(desk, "X1", Side.SELL, 40))
+    strange(desk, "X1", Side.SELL, 40)
     positions(desk, 60)
     assert ("CANBK:CNC", Kind.QUANTITY, -40) in desk.look()
     assert desk.reconciler.lacking() == {LACKS: 40}
@@ -73,7 +80,8 @@ def test_shares_that_an_order_of_somebody_else_has_just_sold_are_gone_at_the_fir
 def test_shares_that_nobody_is_known_to_have_sold_are_looked_at_twice(desk):
     holds(desk)
     old = desk.scene.now - 60 * SECOND
-    desk.books.at["orders"] = [row(desk, "B1", Side.BUY, 100, tag="T1", ts=old), row(desk, "X1", Side.SELL, 40, ts=old)]
+    desk.books.at["orders"] = [row(desk, "B1", Side.BUY, 100, tag="T1", ts=old)]
+    strange(desk, "X1", Side.SELL, 40, ts=old)
     positions(desk, 60)
     assert desk.look() == []
     assert desk.look()[0][2] == -40
@@ -81,7 +89,7 @@ def test_shares_that_nobody_is_known_to_have_sold_are_looked_at_twice(desk):
 
 def test_positions_that_lag_behind_an_order_of_somebody_else_hide_nothing(desk):
     holds(desk)
-    desk.books.at["orders"].append(row(desk, "X1", Side.SELL, 99))
+    strange(desk, "X1", Side.SELL, 99)
     assert desk.look()[0] == ("CANBK:CNC", Kind.QUANTITY, -99)
     assert desk.soon == SECOND
     positions(desk, 1)
@@ -91,7 +99,7 @@ def test_positions_that_lag_behind_an_order_of_somebody_else_hide_nothing(desk):
 def test_an_order_that_a_stop_of_ours_may_have_sent_is_nobodys_until_the_next_look(desk):
     holds(desk)
     [gtt] = desk.scene.kernel.out.by_gtt_id.values()
-    desk.books.at["orders"].append(row(desk, "X1", Side.SELL, int(gtt.legs[0].quantity)))
+    strange(desk, "X1", Side.SELL, int(gtt.legs[0].quantity))
     assert desk.look() == []
     assert desk.soon == SECOND
     desk.books.at["gtts"] = [GttUpdate(desk.scene.now, int(gtt.gtt_id), CANBK, GttStatus.TRIGGERED, gtt.legs, ["X1"])]
