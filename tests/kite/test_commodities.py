@@ -64,7 +64,7 @@ async def gold(broker):
 
 def an_order(gold, side, quantity, order_type=OrderType.LIMIT, **fields):
     purpose = Purpose.ENTRY if side is Side.BUY else Purpose.EXIT
-    return Order(1, "patang-1", "s", gold.token, side, quantity, order_type, Product.NRML, purpose, **fields)
+    return Order(1, "patang1", "s", gold.token, side, quantity, order_type, Product.NRML, purpose, **fields)
 
 
 @pytest.mark.parametrize(

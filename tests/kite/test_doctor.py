@@ -249,7 +249,7 @@ def test_patang_doctor_warns_of_holdings_that_lack_their_authorisation(tmp_path,
     from tui.cli import call
 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    sandbox = Sandbox(SandboxConfig(consent=False, symbols=("INFY",), holdings=(("INFY", 10, 1_500.0),)))
+    sandbox = Sandbox(SandboxConfig(consent=False, symbols=("INFY",), holdings=(("INFY", 10, 1_500.0),), limits="off"))
     endpoint = sandbox.start()
     config = tmp_path / "config.toml"
     broker = "".join(f'{name} = "{getattr(endpoint, name)}"\n' for name in ("rest", "ws", "api_key", "access_token"))

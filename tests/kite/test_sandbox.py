@@ -54,7 +54,7 @@ async def desk(endpoint, clock, sink):
 
 def an_order(infy, side, order_type, **fields):
     purpose = Purpose.ENTRY if side == Side.BUY else Purpose.EXIT
-    return Order(1, "patang-1", "s", infy.token, side, 5, order_type, Product.CNC, purpose, **fields)
+    return Order(1, "patang1", "s", infy.token, side, 5, order_type, Product.CNC, purpose, **fields)
 
 
 async def test_a_position_is_opened_protected_and_closed(desk, endpoint, sink):
@@ -70,7 +70,7 @@ async def test_a_position_is_opened_protected_and_closed(desk, endpoint, sink):
     order_id = await broker.place(an_order(infy, Side.BUY, OrderType.MARKET))
     await move(5)
     [bought] = await broker.orders()
-    assert (bought.order_id, bought.tag, bought.status) == (order_id, "patang-1", OrderStatus.COMPLETE)
+    assert (bought.order_id, bought.tag, bought.status) == (order_id, "patang1", OrderStatus.COMPLETE)
     trades = await broker.trades()
     assert sum(each.quantity for each in trades) == bought.filled == 5
     value = sum(each.quantity * each.price for each in trades)

@@ -106,7 +106,7 @@ def a_bid(infy, percent, quantity=6, order_type=OrderType.LIMIT, **fields):
     """A buy that rests, so many percent below the last close."""
     price = infy.snap(infy.close * (1 - percent / 100))
     return Order(
-        1, "tag-7", "s", infy.token, Side.BUY, quantity, order_type, Product.CNC, Purpose.ENTRY, price=price, **fields
+        1, "tag7", "s", infy.token, Side.BUY, quantity, order_type, Product.CNC, Purpose.ENTRY, price=price, **fields
     )
 
 
@@ -151,7 +151,7 @@ async def test_a_sliced_order_is_several_with_one_tag_and_one_not_above_the_free
     book = {each.order_id: each for each in await broker.orders()}
     assert (placed.refused, placed.unknown) == ((), ())
     assert [book[order_id].quantity for order_id in placed.order_ids] == [freeze, freeze, 5]
-    assert {each.tag for each in book.values()} == {"tag-7"}
+    assert {each.tag for each in book.values()} == {"tag7"}
 
 
 async def test_slices_the_account_cannot_pay_for_are_refused_one_by_one(market):

@@ -407,7 +407,7 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OperatorError, match=r"cannot write .*No space left"):
+    with pytest.raises(OperatorError, match=r"cannot write .*no space left on device: free some space"):
         vault.put("a", "new")
     assert list(tmp_path.iterdir()) == [file]
     assert FileVault(file, words("the right words")[0]).get("a") == "old"
