@@ -56,7 +56,7 @@ def test_what_is_told_names_positions_stops_and_what_is_not_on_record():
 
 
 def test_the_bound_leaves_the_engine_its_patience():
-    config = Config()
+    config, before = Config(), signal.getsignal(signal.SIGTERM)
     assert ENGINE_S == STOP_PATIENCE_S
     assert Ending(SimpleNamespace(config=config))._seconds > STOP_PATIENCE_S + config.broker.timeout_s
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before, "nothing is heeded before it ends"
