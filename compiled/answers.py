@@ -26,9 +26,14 @@ REFUSALS_BEFORE_LEAVING: Final = 3
 """After so many refusals of its stop a rung leaves at the market."""
 
 
+def stop_text(side: Side, quantity: i64, trigger: float) -> str:
+    """Return what a stop does, at which trigger, in rupees."""
+    return side.name + " " + str(quantity) + " at " + f"{trigger:.2f}"
+
+
 def waits(order: Order) -> str:
-    """Return what a stop order does, at which trigger, in rupees."""
-    return order.side.name + " " + str(order.quantity) + " at " + f"{order.trigger:.2f}"
+    """Return what a stop order waits for."""
+    return stop_text(order.side, order.quantity, order.trigger)
 
 
 def outdated(now: i64, moved: i64, seen: i64) -> bool:

@@ -4,7 +4,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from compiled.answers import REFUSALS_BEFORE_LEAVING, Answers, outdated, passing
+from compiled.answers import REFUSALS_BEFORE_LEAVING, Answers, outdated, passing, stop_text
 from compiled.events import Answer, GttUpdate, Outcome, Verb
 from compiled.ladder import Rung, stop_leg
 from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Purpose
@@ -185,16 +185,8 @@ class Triggers(Answers):
             elif rung is not None and event.status is GttStatus.DISABLED and rung.gtt is gtt:
                 self._gtt_disabled(rung, gtt)
             if rung is not None and quiet and event.status is not GttStatus.TRIGGERED:
-                text = (
-                    "GTT "
-                    + str(gtt.gtt_id)
-                    + ", "
-                    + waits_for(gtt.legs)
-                    + ", is "
-                    + event.status.name
-                    + " at the broker"
-                )
-                self.out.alert("alarm", "gtt_gone", text, gtt.token)
+                gone = f"GTT {gtt.gtt_id}, {waits_for(gtt.legs)}, is {event.status.name} at the broker"
+                self.out.alert("alarm", "gtt_gone", gone, gtt.token)
         if not stood:
             self.out.changed_gtt(gtt)
         self._tend_rung(gtt.rung)
@@ -286,11 +278,8 @@ class Triggers(Answers):
 
 
 def waits_for(legs: list[GttLeg]) -> str:
-    """Return what the legs of a GTT do, at which triggers, in rupees."""
-    said = ""
-    for leg in legs:
-        said += (" / " if said else "") + leg.side.name + " " + str(leg.quantity) + " at " + f"{leg.trigger:.2f}"
-    return said
+    """Return what the legs of a GTT wait for."""
+    return " / ".join([stop_text(leg.side, leg.quantity, leg.trigger) for leg in legs])
 
 
 def same_legs(one: list[GttLeg], other: list[GttLeg]) -> bool:

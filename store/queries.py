@@ -13,7 +13,6 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
-from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -25,14 +24,13 @@ from engine.errors import ConfigError, DataError, OperatorError, in_words
 from engine.market.arrow import of_numbers
 from engine.ops.files import replacing
 from engine.ports import BarStore
-from engine.texts import cell, plain
+from engine.texts import cell
 from store.schema import connect, refusal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
-SHOWN = 40
 END_OF_TIME = 2**62
 MOST_ROWS = 50_000_000
 """About 5 GB in memory."""
@@ -54,31 +52,42 @@ NONE = """SELECT '' AS version, 0::BIGINT AS span, '' AS symbol, 0::BIGINT AS to
 """No bars, with the columns of some."""
 
 
-def run(query: str, bars: Path | BarStore, database: Path | None, dumps: Path, format: str, out: Path | None) -> int:
-    """Answer one SELECT as a table, CSV, JSON or Parquet, in a file or on standard output; return the number of rows.
-
-    Raises `ConfigError` for what is no query, `DataError` for what cannot be read, `OperatorError` for a full disk.
-    """
-    if out is None and format == "parquet" and sys.stdout.isatty():
-        raise ConfigError("parquet is no text for a terminal; name a file")
+def ask(query: str, bars: Path | BarStore, database: Path | None, dumps: Path) -> pa.Table:
+    """Answer one SELECT; raise `ConfigError` for what is no query, `DataError` for what cannot be read."""
     with contextlib.closing(duckdb.connect(":memory:")) as connection:
         _open(connection, bars, database, dumps)
         try:
             _refuse_changes(connection, query)
-            answer: pa.Table = _distinct(connection.sql(query).to_arrow_table())
+            return _distinct(connection.sql(query).to_arrow_table())
         except duckdb.Error as error:
             raise ConfigError(f"the query: {_line(error)}") from None
+
+
+def cells(answer: pa.Table) -> Iterator[list[object]]:
+    """Yield the rows of an answer with times in IST, and what is no number as text; raise `ConfigError` for a value there is no word for."""
+    with _castable():
+        columns = [column.to_pylist() for column in answer.columns]
+    for row in zip(*columns, strict=True):
+        yield [_said(value) for value in row]
+
+
+def write(answer: pa.Table, format: str, out: Path | None) -> None:
+    """Write an answer as "csv", "json" or "parquet" to a file, whole or not at all, or to standard output.
+
+    Raises `ConfigError` for a value the format has not, `OperatorError` for a full disk.
+    """
     if out is None:
+        if format == "parquet" and sys.stdout.isatty():
+            raise ConfigError("parquet is no text for a terminal; name a file")
         sys.stdout.flush()
         _write(sys.stdout.buffer, answer, format)
         sys.stdout.buffer.flush()
-        return len(answer)
+        return
     try:
         with replacing(out) as fresh, fresh.open("wb") as file:
             _write(file, answer, format)
     except OSError as error:
         raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
-    return len(answer)
 
 
 def _open(connection: "DuckDBPyConnection", bars: Path | BarStore, database: Path | None, dumps: Path) -> None:
@@ -192,33 +201,31 @@ def _distinct(answer: pa.Table) -> pa.Table:
     return answer.rename_columns(names)
 
 
-def _write(file: BinaryIO, answer: pa.Table, format: str) -> None:
-    """Write an answer; raise `ConfigError` for a value or a type that the format has not."""
+@contextlib.contextmanager
+def _castable() -> Iterator[None]:
     try:
-        _written(file, answer, format)
+        yield
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid, OverflowError) as error:
         raise ConfigError(f"the query: {_line(error)}: cast it to VARCHAR") from None
 
 
-def _written(file: BinaryIO, answer: pa.Table, format: str) -> None:
+def _write(file: BinaryIO, answer: pa.Table, format: str) -> None:
     if format == "parquet":
         import pyarrow.parquet as pq  # noqa: PLC0415
 
-        pq.write_table(answer, file, compression="zstd")
+        with _castable():
+            pq.write_table(answer, file, compression="zstd")
         return
     names = answer.column_names
-    columns = [column.to_pylist() for column in answer.columns]
-    rows = ([_said(value) for value in row] for row in zip(*columns, strict=True))
+    rows = cells(answer)
     if format == "json":
         lines = [dict(zip(names, map(_finite, row), strict=True)) for row in rows]
         file.write(json.dumps(lines, default=str).encode() + b"\n")
-    elif format == "csv":
+    else:
         with _text(file) as text:
             table = csv.writer(text, lineterminator="\n")
             table.writerow(names)
             table.writerows([cell(value) if isinstance(value, str) else value for value in row] for row in rows)
-    else:
-        file.write(_aligned(names, list(rows)).encode())
 
 
 @contextlib.contextmanager
@@ -230,22 +237,6 @@ def _text(file: BinaryIO) -> Iterator[Any]:
         yield text
     finally:
         text.detach()
-
-
-def _aligned(names: list[str], rows: list[list[object]]) -> str:
-    shown = [[plain("" if value is None else str(value)) for value in row] for row in rows[:SHOWN]]
-    lines = [names, *shown]
-    widths = [max(len(line[n]) for line in lines) for n in range(len(names))]
-    right = [bool(rows) and isinstance(rows[0][n], int | float | Decimal) for n in range(len(names))]
-    text = "".join(
-        "  ".join(
-            each.rjust(width) if to_right else each.ljust(width)
-            for each, width, to_right in zip(line, widths, right, strict=True)
-        ).rstrip()
-        + "\n"
-        for line in lines
-    )
-    return text + (f"… {len(rows) - SHOWN:,} more rows: --format csv\n" if len(rows) > SHOWN else "")
 
 
 def _said(value: object) -> object:

@@ -4,43 +4,50 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from engine.config import Config, paths
-from engine.errors import ConfigError, DataError, NothingFound, in_words
+from engine.config import paths
+from engine.errors import ConfigError, DataError, NothingFound
 from engine.modes import Mode
 from engine.texts import plain
+from tui.bars_shared import (
+    END_OF_TIME,
+    AsJson,
+    ConfigFile,
+    Exchange,
+    Folder,
+    From,
+    Kind,
+    Span,
+    Symbols,
+    To,
+    Version,
+    choose,
+    day_range,
+    expected_bars,
+    folder_of,
+    listed,
+    names_of,
+    store_of,
+    time_range,
+)
+from tui.tables import SHOWN, columns, table
 
 if TYPE_CHECKING:
-    from engine.history.expected import ExpectedBars, MissingRun
+    from engine.history.expected import MissingRun
     from engine.history.importing import ImportReport
     from engine.history.series import BarSeries
     from engine.ports import BarStore
 
 DONE, FAILED = 0, 1
-SHOWN = 40
-"""Lines on a terminal; --json tells all."""
-END_OF_TIME = 2**62
 HELD = 2_000_000
 """Bars that an import gathers before it writes them: days of many symbols rewrite each symbol's file once, not once a day."""
-
-Folder = Annotated[Path | None, Parameter(help="Folder of bars instead of the history.")]
-ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
-Symbols = Annotated[str, Parameter(help="Only these, with commas between.")]
-Version = Annotated[str, Parameter(help="Which version of the bars; empty: all, or the one there is.")]
-Span = Annotated[int, Parameter(help="Length of the bars in seconds; 0: all, or the one there is.")]
-From = Annotated[str, Parameter(name="--from", help="First day, YYYY-MM-DD; empty: the first bar's.")]
-To = Annotated[str, Parameter(name="--to", help="Last day, YYYY-MM-DD; empty: the last bar's.")]
-Exchange = Annotated[Literal["NSE", "BSE", "NFO", "BFO"], Parameter(help="Whose hours count.")]
-Kind = Annotated[Literal["EQ", "INDEX", "FUT", "OPT"], Parameter(help="What the hours are those of.")]
 
 bars = App(
     name="bars",
@@ -49,15 +56,6 @@ bars = App(
 )
 
 bars.command("tui.golden_commands:golden", name="golden", help="Make, compare and verify golden bars.")
-
-
-class Chosen(NamedTuple):
-    """The bars a command is about: one version and span of some symbols."""
-
-    store: "BarStore"
-    version: str
-    span: int
-    symbols: tuple[str, ...]
 
 
 @bars.command(name="import")
@@ -95,7 +93,7 @@ def import_(
     if not version or version.startswith(PREFIX):
         raise ConfigError(f"--version {version!r}: bars of others are not golden; name them otherwise, as imported")
     options = Options(symbol.upper(), span, zone or None, stamp or None, outside)
-    store, expected = store_of(folder, config), _expected(exchange, kind)
+    store, expected = store_of(folder, config), expected_bars(exchange, kind)
     rows: list[dict[str, object]] = []
     refused = held = 0
     waiting: dict[tuple[str, int], list[BarSeries]] = {}
@@ -107,8 +105,8 @@ def import_(
 
     for file in files_in(path):
         try:
-            table = read_table(file, _mapping(column))
-            found = list(imported(table, options, expected))
+            raw = read_table(file, _mapping(column))
+            found = list(imported(raw, options, expected))
         except DataError as error:
             if path.is_file():
                 raise
@@ -122,13 +120,13 @@ def import_(
             rows.append(
                 {
                     "file": str(file),
-                    "format": table.layout.format,
-                    "columns": table.layout.column,
+                    "format": raw.layout.format,
+                    "columns": raw.layout.column,
                     **_report(one.report),
                 }
             )
             if not as_json:
-                _tell(file, str(table.layout), one.report)
+                _tell(file, str(raw.layout), one.report)
         if held >= HELD:
             put()
             held = 0
@@ -162,7 +160,7 @@ def download(
     from tui.market_commands import a_day  # noqa: PLC0415
     from tui.shelves import history  # noqa: PLC0415
 
-    names, days = _listed(symbols), (a_day(first), a_day(last))
+    names, days = listed(symbols), (a_day(first), a_day(last))
     if days[0] > days[1]:
         raise ConfigError(f"--from {first} is after --to {last or 'today'}")
     values = configuration(config)
@@ -186,7 +184,7 @@ def list_(
     from engine.history.expected import missing_starts  # noqa: PLC0415
     from engine.market.calendar import ist_day  # noqa: PLC0415
 
-    store, expected, wanted = store_of(folder, config), _expected(exchange, kind), names_of(symbols)
+    store, expected, wanted = store_of(folder, config), expected_bars(exchange, kind), names_of(symbols)
     rows: list[dict[str, object]] = []
     for each in store.contents():
         if (
@@ -205,7 +203,7 @@ def list_(
                 }
             )  # fmt: skip
     if not rows:
-        raise NothingFound(f"no such bars in {_folder(folder, config)}: see patang bars import")
+        raise NothingFound(f"no such bars in {folder_of(folder, config)}: see patang bars import")
     table(rows, as_json=as_json, summary=f"{len(rows)} series, {sum(int(str(row['bars'])) for row in rows):,} bars")
     return DONE
 
@@ -230,11 +228,11 @@ def gaps(
 
     from engine.history.expected import missing_runs, missing_starts  # noqa: PLC0415
 
-    chosen, expected = _chosen(folder, config, symbols, version, span), _expected(exchange, kind)
+    chosen, expected = choose(folder, config, symbols, version, span), expected_bars(exchange, kind)
     lacking, ranges = {}, []
     for symbol in chosen.symbols:
         starts = chosen.store.starts(symbol, chosen.span, chosen.version)
-        ranges.append(_days(starts, first, last))
+        ranges.append(day_range(starts, first, last))
         lacking[symbol] = missing_starts(starts, expected.between(*ranges[-1], chosen.span))
     whole = expected.between(min(low for low, _ in ranges), max(high for _, high in ranges), chosen.span)
     shared = reduce(np.intersect1d, lacking.values())
@@ -267,12 +265,12 @@ def check(
     from engine.history.checks import check as findings  # noqa: PLC0415
     from store.export import ist  # noqa: PLC0415
 
-    chosen, expected = _chosen(folder, config, symbols, version, span), _expected(exchange, kind)
+    chosen, expected = choose(folder, config, symbols, version, span), expected_bars(exchange, kind)
     rows: list[dict[str, object]] = []
     for symbol in chosen.symbols:
-        series = chosen.store.columns(symbol, chosen.span, *_range(first, last), chosen.version)
+        series = chosen.store.columns(symbol, chosen.span, *time_range(first, last), chosen.version)
         if len(series.start):
-            wanted = expected.between(*_days(series.start, first, last), chosen.span)
+            wanted = expected.between(*day_range(series.start, first, last), chosen.span)
             rows += [
                 {"symbol": symbol, "code": each.code, "bars": each.total, "first": ist(each.starts[0]), "why": each.why}
                 for each in findings(series, chosen.span, wanted)
@@ -304,9 +302,9 @@ def export(
     from store.export import BarRange  # noqa: PLC0415
     from store.export import export as write  # noqa: PLC0415
 
-    chosen = _chosen(folder, config, symbols, version, span)
+    chosen = choose(folder, config, symbols, version, span)
     book = Actions.load(actions) if actions else None
-    source, (start, end) = _folder(folder, config), _range(first, last)
+    source, (start, end) = folder_of(folder, config), time_range(first, last)
     count = write(
         source,
         "bars",
@@ -336,7 +334,7 @@ def adjust(
     from engine.market.actions import Actions  # noqa: PLC0415
     from engine.market.calendar import ist_day  # noqa: PLC0415
 
-    chosen, book = _chosen(folder, config, symbols, version, span), Actions.load(actions)
+    chosen, book = choose(folder, config, symbols, version, span), Actions.load(actions)
     rows: list[dict[str, object]] = []
     for symbol in chosen.symbols:
         series = chosen.store.columns(symbol, chosen.span, 0, END_OF_TIME, chosen.version)
@@ -363,7 +361,7 @@ def averages(
     """Store the exponential averages (9, 21, 50, 200) of closes beside the bars, as strategies compute them."""
     from engine.history.averages import averages as made  # noqa: PLC0415
 
-    chosen = _chosen(folder, config, symbols, version, span)
+    chosen = choose(folder, config, symbols, version, span)
     rows: list[dict[str, object]] = []
     for symbol in chosen.symbols:
         series = chosen.store.columns(symbol, chosen.span, 0, END_OF_TIME, chosen.version)
@@ -395,7 +393,7 @@ def sql(
     config: ConfigFile = None,
 ) -> int:
     """Ask bars, trades, orders, fills and instruments in SQL; nothing can be changed by it."""
-    from store.queries import run  # noqa: PLC0415
+    from store.queries import ask, cells, write  # noqa: PLC0415
     from tui.launch import configuration  # noqa: PLC0415
     from tui.runs import latest_database  # noqa: PLC0415
     from tui.shelves import history  # noqa: PLC0415
@@ -409,72 +407,17 @@ def sql(
     bars: Path | BarStore = folder or paths(values, os.environ).history
     if folder is None and values.store.backend == "postgres":
         bars = history(values, None)
-    count = run(query, bars, source, dumps, format, out)
-    sys.stderr.write(f"{count:,} rows{plain(f' in {out}') if out else ''}\n")
+    answer = ask(query, bars, source, dumps)
+    if format == "table" and out is None:
+        sys.stdout.write(columns(answer.column_names, list(cells(answer.slice(0, SHOWN))), plainly=True))
+    else:
+        write(answer, "csv" if format == "table" else format, out)
+    more = f", the first {SHOWN} are shown: --format csv" if format == "table" and len(answer) > SHOWN else ""
+    sys.stderr.write(f"{len(answer):,} rows{plain(f' in {out}') if out else ''}{more}\n")
     return DONE
 
 
-# what the commands share
-
-
-def _folder(folder: Path | None, config: Path | None) -> Path:
-    if folder is not None:
-        return folder
-    from tui.launch import configuration  # noqa: PLC0415
-
-    return paths(configuration(config), os.environ).history
-
-
-def store_of(folder: Path | None, config: Path | None) -> "BarStore":
-    """Return the history, or the bars of a folder."""
-    from tui.launch import configuration  # noqa: PLC0415
-    from tui.shelves import history  # noqa: PLC0415
-
-    return history(Config() if folder is not None else configuration(config), folder)
-
-
-def _expected(exchange: str, kind: str) -> "ExpectedBars":
-    from engine.history.expected import ExpectedBars  # noqa: PLC0415
-    from engine.market.calendar import Calendar  # noqa: PLC0415
-
-    return ExpectedBars(Calendar.load(), exchange, kind)
-
-
-def _chosen(folder: Path | None, config: Path | None, symbols: str, version: str, span: int) -> Chosen:
-    """Return the one version and span that is meant; raise `ConfigError` where there are several to choose from."""
-    store = store_of(folder, config)
-    there = [
-        each for each in store.contents()
-        if each.version == (version or each.version) and each.span == (span or each.span)
-    ]  # fmt: skip
-    kinds = sorted({(each.version, each.span) for each in there})
-    if not kinds:
-        raise NothingFound(f"no such bars in {_folder(folder, config)}: see patang bars import")
-    if len(kinds) > 1:
-        each = "; ".join(f"--version {name} --span {seconds}" for name, seconds in kinds)
-        raise ConfigError(f"there are several kinds of bars, choose one: {each}")
-    known = [each.symbol for each in there]
-    wanted = names_of(symbols)
-    if strange := sorted(wanted - {*known}):
-        raise DataError(
-            f"no bars of {', '.join(strange)}; there are {', '.join(known[:SHOWN])}{' …' if len(known) > SHOWN else ''}"
-        )
-    return Chosen(store, *kinds[0], tuple(name for name in known if not wanted or name in wanted))
-
-
-def names_of(symbols: str) -> set[str]:
-    """Return symbols as they are typed, with commas between."""
-    return {*_listed(symbols)}
-
-
-def _listed(symbols: str) -> list[str]:
-    """Return the names, in their order; `@FILE` stands for the lines of a file."""
-    if symbols.startswith("@"):
-        try:
-            symbols = ",".join(Path(symbols[1:]).read_text(encoding="utf-8").split())
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{symbols[1:]}: {in_words(error)}") from None
-    return list(dict.fromkeys(name.strip().upper() for name in symbols.split(",") if name.strip()))
+# what is said of them
 
 
 def _mapping(columns: Sequence[str]) -> dict[str, str]:
@@ -482,27 +425,6 @@ def _mapping(columns: Sequence[str]) -> dict[str, str]:
         if "=" not in text:
             raise ConfigError(f"--map {text}: expected ROLE=COLUMN")
     return dict(text.split("=", 1) for text in columns)
-
-
-def _range(first: str, last: str) -> tuple[int, int]:
-    """Return [start, end) in ns UTC of the days from `first` to `last`."""
-    from datetime import timedelta  # noqa: PLC0415
-
-    from engine.market.calendar import midnight  # noqa: PLC0415
-    from tui.market_commands import a_day  # noqa: PLC0415
-
-    start = midnight(a_day(first)) if first else 0
-    end = midnight(a_day(last) + timedelta(days=1)) if last else END_OF_TIME
-    if start >= end:
-        raise ConfigError(f"--from {first} is after --to {last}")
-    return start, end
-
-
-def _days(starts: Any, first: str, last: str) -> tuple[date, date]:
-    from engine.market.calendar import ist_day  # noqa: PLC0415
-    from tui.market_commands import a_day  # noqa: PLC0415
-
-    return a_day(first) if first else ist_day(int(starts[0])), a_day(last) if last else ist_day(int(starts[-1]))
 
 
 def _report(report: "ImportReport") -> dict[str, object]:
@@ -541,33 +463,3 @@ def _run(run: "MissingRun") -> dict[str, object]:
         "symbol": run.symbol, "from": ist(run.start)[:16].replace("T", " "), "to": ist(run.end)[:16].replace("T", " "),
         "bars": run.bars, "whole_days": run.days,
     }  # fmt: skip
-
-
-def table(rows: Sequence[Mapping[str, object]], *, as_json: bool, summary: str) -> None:
-    """Print rows of one shape as a table on stdout, the first of many, and what they come to on stderr."""
-    if as_json:
-        sys.stdout.write(json.dumps(list(rows)) + "\n")
-        return
-    if rows:
-        lines = [list(rows[0]), *([*map(_cell, row.values())] for row in rows[:SHOWN])]
-        widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
-        sys.stdout.writelines(_aligned(lines, widths, rows[0]))
-    if len(rows) > SHOWN:
-        sys.stderr.write(f"and {len(rows) - SHOWN:,} more: see --json\n")
-    sys.stderr.write(plain(summary) + "\n")
-
-
-def _aligned(lines: Sequence[Sequence[str]], widths: Sequence[int], first: Mapping[str, object]) -> Iterator[str]:
-    right = [isinstance(value, int) and not isinstance(value, bool) for value in first.values()]
-    for line in lines:
-        cells = [
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(line, widths, right, strict=True)
-        ]
-        yield "  ".join(cells).rstrip() + "\n"
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else ""
-    return f"{value:,}" if isinstance(value, int) else plain(str(value))

@@ -1,6 +1,5 @@
 """`patang bars golden`: make a golden version, compare two, verify one."""
 
-import os
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -8,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from engine.config import paths
 from engine.errors import DataError, NothingFound
-from tui.bars_commands import DONE, END_OF_TIME, FAILED, AsJson, ConfigFile, Folder, Symbols, names_of, store_of, table
+from tui.bars_shared import END_OF_TIME, AsJson, ConfigFile, Folder, Symbols, folder_of, names_of, store_of
+from tui.tables import table
+
+DONE, FAILED = 0, 1
 
 if TYPE_CHECKING:
     from engine.history.series import BarSeries
@@ -33,7 +34,7 @@ def build(
     """Make the next version from the broker's bars and, where it has none, the raw ones; tell what differed, and why."""
     from engine.history import golden as made  # noqa: PLC0415
 
-    store, place = store_of(folder, config), place_of(folder, config)
+    store, place = store_of(folder, config), folder_of(folder, config)
     there = [each for each in store.contents() if each.span == span and each.version in {*made.RAW, made.VENDOR}]
     wanted = names_of(symbols)
     known = sorted({each.symbol for each in there if not wanted or each.symbol in wanted})
@@ -72,7 +73,7 @@ def list_(*, folder: Folder = None, config: ConfigFile = None, as_json: AsJson =
     """List the golden versions: what they were made of, and what was healed."""
     from engine.history.golden import read_manifest, versions  # noqa: PLC0415
 
-    place = place_of(folder, config)
+    place = folder_of(folder, config)
     rows: list[dict[str, object]] = []
     for name in versions(place):
         manifest = read_manifest(place, name)
@@ -94,7 +95,7 @@ def verify(version: Version = "", *, folder: Folder = None, config: ConfigFile =
     """Hold the stored bars of a version against the hashes of its manifest; exits with 1 where one differs."""
     from engine.history.golden import digest, read_manifest  # noqa: PLC0415
 
-    store, place = store_of(folder, config), place_of(folder, config)
+    store, place = store_of(folder, config), folder_of(folder, config)
     manifest = read_manifest(place, version or newest(place))
     rows: list[dict[str, object]] = []
     for symbol, part in manifest.symbols.items():
@@ -151,12 +152,3 @@ def newest(place: Path) -> str:
     if not there:
         raise NothingFound(f"no golden version in {place}: see patang bars golden build")
     return there[-1]
-
-
-def place_of(folder: Path | None, config: Path | None) -> Path:
-    """Return where the manifests lie."""
-    if folder is not None:
-        return folder
-    from tui.launch import configuration  # noqa: PLC0415
-
-    return paths(configuration(config), os.environ).history

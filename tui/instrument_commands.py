@@ -1,6 +1,5 @@
 """The instrument dumps from the command line: keep a day's, look into it, compare two."""
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -19,10 +18,9 @@ from engine.market.instruments import Instruments, Listing
 from engine.market.safeguards import Safeguards
 from engine.texts import plain
 from tui.market_commands import AsJson, Day, a_day
+from tui.tables import table
 
 DONE = 0
-SHOWN = 50
-"""Lines on a terminal; --json tells all."""
 
 Folder = Annotated[Path | None, Parameter(help="Folder of the dumps instead of the desk's own.")]
 ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
@@ -72,7 +70,7 @@ def find(
     if not found:
         asked = " ".join(str(each) for each in (text, market, kind, expiry, strike) if each not in {"", None})
         raise DataError(f"the dump of {book.day} lists nothing like {asked}")
-    _write([_fields(book, each) for each in found], as_json=as_json)
+    _show([_fields(book, each) for each in found], as_json=as_json)
     return DONE
 
 
@@ -99,7 +97,7 @@ def chain(
     ]
     if not rows:
         raise DataError(f"the dump of {book.day} lists no options on {name} of {on}")
-    _write(rows, as_json=as_json)
+    _show(rows, as_json=as_json)
     return DONE
 
 
@@ -125,7 +123,7 @@ def expiries(
         days, monthly = book.expiries(name, exchange=exchange), book.monthly_expiries(name, exchange=exchange)
     if not days:
         raise DataError(f"no contract on {name} at {exchange}")
-    _write([{"expiry": str(each), "monthly": each in monthly} for each in days], as_json=as_json)
+    _show([{"expiry": str(each), "monthly": each in monthly} for each in days], as_json=as_json)
     return DONE
 
 
@@ -143,7 +141,7 @@ def changes(
     then, now = dumps.load(a_day(before)), dumps.load(a_day(after))
     reused = {key.symbol for _, key in now.reused_tokens(then).values()}
     rows = [each._asdict() | {"reused": each.symbol in reused} for each in now.changes_since(then)]
-    _write(rows, as_json=as_json)
+    _show(rows, as_json=as_json)
     return DONE
 
 
@@ -158,7 +156,7 @@ def actions(
     """List the corporate actions of a share, or of all shares whose ex-date is the day."""
     book = Actions.load(file)
     found = book.of(symbol) if symbol else book.on(a_day(day))
-    _write([_action(each) for each in found], as_json=as_json)
+    _show([_action(each) for each in found], as_json=as_json)
     return DONE
 
 
@@ -189,26 +187,10 @@ def _latest(folder: Path | None, config: Path | None, day: str) -> Instruments:
     return _dumps(folder, config).latest(a_day(day))
 
 
-def _write(rows: Sequence[dict[str, object]], *, as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps(list(rows)) + "\n")
-        return
-    if not rows:
-        sys.stderr.write("nothing\n")
-        return
-    lines = [list(rows[0]), *([_said(value) for value in row.values()] for row in rows[:SHOWN])]
-    widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
-    for line in lines:
-        sys.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")
-    if len(rows) > SHOWN:
-        sys.stderr.write(f"and {len(rows) - SHOWN} more: see --json\n")
-
-
-def _said(value: object) -> str:
-    return (
-        ("no", "yes")[value]
-        if isinstance(value, bool)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else plain(str(value))
-    )
+def _show(rows: Sequence[dict[str, object]], *, as_json: bool) -> None:
+    table(
+        [{name: f"{value:g}" if isinstance(value, float) else value for name, value in row.items()} for row in rows]
+        if not as_json
+        else rows,
+        as_json=as_json, summary="" if rows else "nothing", plainly=True,
+    )  # fmt: skip

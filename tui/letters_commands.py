@@ -16,10 +16,10 @@ from engine.texts import plain
 from engine.trading.letters import FRAME, WORDS, Letter, judged
 from store.export import ist
 from store.whole import reading
-from tui.bars_commands import table
 from tui.launch import configuration
 from tui.numbers import aligned
 from tui.runs import latest_database
+from tui.tables import table
 
 DONE, FAILED = 0, 1
 

@@ -18,11 +18,12 @@ from engine.modes import MODES, Mode
 from engine.texts import plain
 from store.export import Kind, ist, write_rows
 from store.recordings.blocks import Scan
-from tui.bars_commands import store_of, table
+from tui.bars_shared import names_of, store_of
 from tui.launch import configuration
 from tui.numbers import aligned
 from tui.recorded import Outcome, Reading, RecordedRun, named, play, runs, ticks_of
 from tui.runs import recordings_folder
+from tui.tables import table
 
 DONE, FAILED = 0, 1
 MB = 1_000_000
@@ -232,7 +233,7 @@ def _told(run: RecordedRun, outcome: Outcome, *, as_json: bool, out: Any = None)
 def _names(reading: Reading, symbols: str) -> dict[int, str]:
     """Return the symbols asked for by token; raise `NothingFound` for one that was not recorded."""
     there = {int(each["token"]): str(each["symbol"]) for each in reading.meta["instruments"]}
-    wanted = {name.strip().upper() for name in symbols.split(",") if name.strip()}
+    wanted = names_of(symbols)
     if missing := wanted - {*there.values()}:
         raise NothingFound(f"not in the recording: {', '.join(sorted(missing))}")
     return {token: symbol for token, symbol in there.items() if not wanted or symbol in wanted}

@@ -7,10 +7,9 @@ from math import prod
 import numpy as np
 
 from compiled.model import E4
-from engine.history.series import BarSeries, Floats
-from engine.history.stamps import DAY_NS, IST_NS
+from engine.history.series import BarSeries, Floats, ist_days, numbered_day
 from engine.market.actions import Actions, Step
-from engine.market.calendar import ist_day, midnight
+from engine.market.calendar import midnight
 
 
 def adjusted(series: BarSeries, steps: Sequence[Step]) -> BarSeries:
@@ -37,11 +36,9 @@ def steps_of(series: BarSeries, actions: Actions, symbol: str) -> list[Step]:
     """Return what the bars of a share are to be adjusted by, to the day of the last; raise `DataError` as `Actions.steps`."""
     if not len(series.start):
         return []
-    days = (series.start + IST_NS) // DAY_NS
+    days = ist_days(series.start)
     last = np.append(np.flatnonzero(np.diff(days)), len(days) - 1)
-    closes = {
-        ist_day(int(day) * DAY_NS): float(close) for day, close in zip(days[last], series.close[last], strict=True)
-    }
+    closes = {numbered_day(int(day)): float(close) for day, close in zip(days[last], series.close[last], strict=True)}
     return actions.steps(symbol, min(closes), max(closes), closes)
 
 

@@ -6,10 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from compiled.model import SECOND
 from engine.history.expected import DAY_S, Expected
-from engine.history.series import BarSeries, Floats, Ints
-from engine.history.stamps import IST_NS
+from engine.history.series import BarSeries, Floats, Ints, day_number, ist_days
 
 SPIKE, DAY_SPIKE = 0.05, 0.2
 """A close this far (of the price) from both neighbours, which lie near each other, is a spike; among days markets do more."""
@@ -70,7 +68,7 @@ def _times(series: BarSeries, _span: int, expected: Expected) -> Iterator[Findin
     doubled = np.zeros(len(series.start), np.bool_)
     doubled[1:] = series.start[1:] == series.start[:-1]
     yield from _finding("DOUBLE", doubled, series.start, "a second bar of the same time (another token)")
-    unknown = np.isin(_days(series.start), [day.toordinal() - 719_163 for day in expected.unknown])
+    unknown = np.isin(ist_days(series.start), [day_number(day) for day in expected.unknown])
     outside = ~np.isin(series.start, expected.starts) & ~unknown
     yield from _finding("SESSION", outside, series.start, "starts outside the session, or off its grid")
     if unknown.any():
@@ -83,12 +81,12 @@ def _nothing(series: BarSeries, span: int, _expected: Expected) -> Iterator[Find
     flat = (series.high == series.low) & (series.volume == 0)
     yield from _finding("ZERO", flat, series.start, "no volume and one price: filled in, not traded")
     if span < DAY_S:
-        days, place = np.unique(_days(series.start), return_inverse=True)
+        days, place = np.unique(ist_days(series.start), return_inverse=True)
         volumes = np.bincount(place, series.volume)
         if len(days) >= DRY_DAYS:
             bars = np.bincount(place)
             dry = (volumes < DRY * np.median(volumes)) & (bars > np.median(bars) / 2)
-            firsts = np.searchsorted(_days(series.start), days[dry])
+            firsts = np.searchsorted(ist_days(series.start), days[dry])
             marks = np.zeros(len(series.start), np.bool_)
             marks[firsts] = True
             yield from _finding("DRY", marks, series.start, f"a day with less than {DRY:.0%} of the usual volume")
@@ -107,7 +105,7 @@ def _spikes(series: BarSeries, span: int, _expected: Expected) -> Iterator[Findi
 
 def _splits(series: BarSeries, _span: int, _expected: Expected) -> Iterator[Finding]:
     """Tell of nights that divide the price by a usual ratio: bars that are not adjusted for a split or a bonus."""
-    days = _days(series.start)
+    days = ist_days(series.start)
     first = np.flatnonzero(np.diff(days) != 0) + 1
     if not len(first):
         return
@@ -123,12 +121,6 @@ def _splits(series: BarSeries, _span: int, _expected: Expected) -> Iterator[Find
     shown: Floats = ratio[near & moved]
     why = f"a night that divides the price by {', '.join(f'{each:.2f}' for each in shown[:NAMED].tolist())}: a split or bonus not adjusted for"
     yield from _finding("SPLIT", marks, series.start, why)
-
-
-def _days(starts: Ints) -> Ints:
-    """Return the number of the IST day of each time, counted from 1970-01-01."""
-    days: Ints = (starts + IST_NS) // (DAY_S * SECOND)
-    return days
 
 
 RULES: tuple[Callable[[BarSeries, int, Expected], Iterator[Finding]], ...] = (_ohlc, _times, _nothing, _spikes, _splits)

@@ -12,7 +12,7 @@ import numpy as np
 
 from compiled.model import SECOND
 from engine.errors import DataError
-from engine.history.series import Ints
+from engine.history.series import Ints, ist_days
 from engine.market.calendar import Calendar
 
 DAY_S = 86_400
@@ -99,9 +99,9 @@ def missing_starts(starts: Ints, expected: Expected) -> Ints:
     """Return what of `expected` is not among `starts`; both are sorted."""
     absent = expected.starts[~among(expected.starts, starts)]
     if len(absent) and len(expected.optional):
-        there = np.unique(_days(starts))
-        late = np.unique(_days(expected.optional[among(expected.optional, starts)]))
-        days = _days(absent)
+        there = np.unique(ist_days(starts))
+        late = np.unique(ist_days(expected.optional[among(expected.optional, starts)]))
+        days = ist_days(absent)
         closed = among(absent, expected.optional) & among(days, there) & ~among(days, late)
         absent = absent[~closed]
     return absent
@@ -111,8 +111,10 @@ def missing_runs(symbol: str, absent: Ints, expected: Expected, span: int) -> li
     """Return the absent bars run by run."""
     if not len(absent):
         return []
-    days = _days(absent)
-    of_day = dict(zip(*(each.tolist() for each in np.unique(_days(expected.starts), return_counts=True)), strict=True))
+    days = ist_days(absent)
+    of_day = dict(
+        zip(*(each.tolist() for each in np.unique(ist_days(expected.starts), return_counts=True)), strict=True)
+    )
     numbers, firsts, counts = np.unique(days, return_index=True, return_counts=True)
     whole = np.array([of_day[number] == count for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)])
     breaks = np.diff(np.searchsorted(expected.starts, absent)) != 1
@@ -133,9 +135,3 @@ def among(values: Ints, ordered: Ints) -> np.ndarray[tuple[int], np.dtype[np.boo
     """Tell which values are among others that are in order."""
     place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
     return ordered[place] == values if len(ordered) else np.zeros(len(values), np.bool_)
-
-
-def _days(starts: Ints) -> Ints:
-    """Return the number of the IST day of each time."""
-    days: Ints = (starts + 19_800 * SECOND) // (DAY_S * SECOND)
-    return days

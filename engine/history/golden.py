@@ -16,9 +16,7 @@ import numpy.typing as npt
 
 from compiled.model import E4
 from engine.errors import DataError, in_words
-from engine.history.series import BarSeries, Ints, merge
-from engine.history.stamps import DAY_NS, IST_NS
-from engine.market.calendar import ist_day
+from engine.history.series import BarSeries, Ints, ist_days, merge, numbered_day
 from engine.ops.files import replacing
 
 PREFIX: Final = "golden-"
@@ -178,11 +176,11 @@ def _differences(
     add(VOLUME, common[~prices & (ours.volume != theirs.volume)])
     if not starts:
         return [], {}
-    days = (np.concatenate(starts) + IST_NS) // DAY_NS
+    days = ist_days(np.concatenate(starts))
     counts: dict[tuple[int, str], int] = {}
     for day, cause in zip(days.tolist(), causes, strict=True):
         counts[day, cause] = counts.get((day, cause), 0) + 1
-    found = [Difference(symbol, ist_day(day * DAY_NS), cause, bars) for (day, cause), bars in sorted(counts.items())]
+    found = [Difference(symbol, numbered_day(day), cause, bars) for (day, cause), bars in sorted(counts.items())]
     healed: dict[str, int] = {}
     for each in found:
         healed[each.cause] = healed.get(each.cause, 0) + each.bars
@@ -191,7 +189,7 @@ def _differences(
 
 def _edges(starts: Ints) -> Bools:
     """Tell which of some bars are the first or the last of their day."""
-    days = (starts + IST_NS) // DAY_NS
+    days = ist_days(starts)
     edge = np.ones(len(starts), np.bool_)
     edge[1:-1] = (days[1:-1] != days[:-2]) | (days[1:-1] != days[2:])
     return edge

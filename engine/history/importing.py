@@ -18,9 +18,9 @@ from engine.errors import DataError
 from engine.history.expected import DAY_S, ExpectedBars, among
 from engine.history.files import RawTable, Words
 from engine.history.layouts import TRADED, symbol_of
-from engine.history.series import BarSeries, Floats, Ints
-from engine.history.stamps import IST_NS, NONE, Side, Zone
-from engine.market.calendar import ist_day, midnight
+from engine.history.series import BarSeries, Floats, Ints, ist_days, numbered_day
+from engine.history.stamps import NONE, Side, Zone
+from engine.market.calendar import IST, ist_day, midnight
 
 SPANS = (1, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, DAY_S)
 WEEK_S = 7 * DAY_S
@@ -56,10 +56,13 @@ class Manner(NamedTuple):
     traded: Bools
 
 
+Why = Literal["empty", "impossible", "outside the session", "repeated", "conflicting", "another series"]
+
+
 class LeftOut(NamedTuple):
     """Rows that did not become bars, and why; `rows` are the first of them, counted from 1 below the header."""
 
-    why: Literal["empty", "impossible", "outside the session", "repeated", "conflicting", "another series"]
+    why: Why
     total: int
     rows: tuple[int, ...]
 
@@ -137,11 +140,11 @@ def _one(
     taken = rows
     left: list[LeftOut] = []
 
-    def leave(why: str, wrong: Bools) -> None:
+    def leave(why: Why, wrong: Bools) -> None:
         nonlocal taken
         if wrong.any():
             first = tuple((np.sort(taken[wrong])[:NAMED] + 1).tolist())
-            left.append(LeftOut(why, int(wrong.sum()), first))  # type: ignore[arg-type]
+            left.append(LeftOut(why, int(wrong.sum()), first))
             taken = taken[~wrong]
 
     leave("another series", ~manner.traded[taken])
@@ -197,9 +200,9 @@ def _zoned(table: RawTable, ns: Ints, options: Options) -> tuple[str, Ints]:
     if zone is None:
         of_day = ns // SECOND % DAY_S
         as_ist = int(((of_day >= OPEN_S) & (of_day <= CLOSE_S)).sum())
-        as_utc = int(((of_day >= OPEN_S - 19_800) & (of_day <= CLOSE_S - 19_800)).sum())
+        as_utc = int(((of_day >= OPEN_S - IST // SECOND) & (of_day <= CLOSE_S - IST // SECOND)).sum())
         zone = "UTC" if as_utc > as_ist else "IST"
-    return zone, ns if zone == "UTC" else ns - IST_NS
+    return zone, ns if zone == "UTC" else ns - IST
 
 
 def _span(table: RawTable, names: Words | None, utc: Ints) -> int:
@@ -212,7 +215,7 @@ def _span(table: RawTable, names: Words | None, utc: Ints) -> int:
         steps = np.diff(utc[order])[names[order][1:] == names[order][:-1]]
         steps = steps[steps > 0]
     if not len(steps):
-        of_day = (utc + IST_NS) // SECOND % DAY_S
+        of_day = (utc + IST) // SECOND % DAY_S
         if not of_day.any():
             return DAY_S
         raise DataError(f"{table.file}: one bar does not tell its length: --span SECONDS")
@@ -235,7 +238,7 @@ def _starts(utc: Ints, span: int, options: Options, expected: ExpectedBars) -> t
     if span == DAY_S:
         return "start", day_starts(utc, expected)
     step = span * SECOND
-    of_day = (utc + IST_NS) // SECOND % DAY_S
+    of_day = (utc + IST) // SECOND % DAY_S
     late = (of_day + 1 - OPEN_S) % span == 0  # 09:15:59: the last second of a bar, which begins on its grid
     side = options.side
     if len(utc) and late.mean() > 0.5 and side != "start" and span > 1:
@@ -254,10 +257,10 @@ def _starts(utc: Ints, span: int, options: Options, expected: ExpectedBars) -> t
 
 def day_starts(utc: Ints, expected: ExpectedBars) -> Ints:
     """Return when the session of each bar's day opens: at 09:15 where its hours are not known, or it has none."""
-    days, place = np.unique((utc + IST_NS) // (DAY_S * SECOND), return_inverse=True)
+    days, place = np.unique(ist_days(utc), return_inverse=True)
     opens = []
     for number in days.tolist():
-        day = ist_day(number * DAY_S * SECOND)
+        day = numbered_day(number)
         found = expected.on(day, DAY_S)
         opens.append(found[0][0] if found and found[0] else midnight(day) + OPEN_S * SECOND)
     starts: Ints = np.array(opens, np.int64)[place] if opens else utc

@@ -1,15 +1,19 @@
 """Bars of one symbol and span as arrays: what stores, files and backtests hand to each other."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from datetime import date
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from compiled.model import Bar
+from engine.market.calendar import DAY, IST
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
 class BarSeries(NamedTuple):
@@ -73,3 +77,19 @@ def merge(parts: Sequence[BarSeries]) -> BarSeries:
     last = np.ones(len(order), np.bool_)
     last[:-1] = (start[1:] != start[:-1]) | (token[1:] != token[:-1])
     return whole.pick(order[last])
+
+
+def ist_days(times: Ints) -> Ints:
+    """Return the number of the IST day of each time (ns UTC), counted from 1970-01-01."""
+    days: Ints = (times + IST) // DAY
+    return days
+
+
+def numbered_day(number: int) -> date:
+    """Return the day of a number as `ist_days` counts them."""
+    return date.fromordinal(EPOCH + number)
+
+
+def day_number(day: date) -> int:
+    """Return what `ist_days` counts a day as."""
+    return day.toordinal() - EPOCH

@@ -12,8 +12,6 @@ from engine.errors import DataError
 from engine.history.series import Ints
 from engine.market.arrow import packed
 
-IST_NS = 19_800 * SECOND
-DAY_NS = 86_400 * SECOND
 Zone = Literal["IST", "UTC"]
 Side = Literal["start", "end"]
 

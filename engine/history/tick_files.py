@@ -13,9 +13,9 @@ from compiled.bars import Bars
 from compiled.model import NEVER, Bar
 from engine.errors import DataError, in_words
 from engine.history.layouts import symbol_of
-from engine.history.series import Ints
-from engine.history.stamps import IST_NS, read_stamps
-from engine.market.calendar import Calendar, ist_day
+from engine.history.series import Ints, ist_days
+from engine.history.stamps import read_stamps
+from engine.market.calendar import IST, Calendar, ist_day
 
 SPAN: Final = 60
 TIME, PRICE, VOLUME, TOKEN, SYMBOL = "timestamp", "ltp", "volume", "token", "symbol"
@@ -40,7 +40,7 @@ def bars_of(file: Path, symbol: str, calendar: Calendar) -> Iterator[tuple[TickR
     """
     table = _read(file)
     stamps = read_stamps(table[TIME], f"{file}: column {TIME}")
-    times = stamps.ns if stamps.zoned else stamps.ns - IST_NS
+    times = stamps.ns if stamps.zoned else stamps.ns - IST
     order = np.argsort(times, kind="stable")
     prices = np.nan_to_num(_column(table, PRICE, pa.float64(), 0.0, file)).astype("<f8")
     volumes = _column(table, VOLUME, pa.int64(), -1, file).astype("<i8")
@@ -59,7 +59,7 @@ def _built(
     calendar: Calendar,
 ) -> tuple[TickReport, list[Bar]]:  # fmt: skip
     built, made, away = Bars([SPAN]), list[Bar](), 0
-    days = (times + IST_NS) // (86_400 * 1_000_000_000)
+    days = ist_days(times)
     for day in np.unique(days):
         rows = days == day
         session = calendar.session(ist_day(int(times[rows][0])))

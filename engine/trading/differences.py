@@ -10,11 +10,12 @@ from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.kernel import Kernel
 from compiled.model import SECOND, GttStatus, OrderStatus, Product, Side
 from engine.ports import Broker, BrokerHolding, BrokerPosition
+from engine.trading import divisions
 from engine.trading.gaps import clock
 from engine.trading.shares import ShareRegister
 
 LIVE: Final = frozenset({OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING})
-DELIVERED: Final = frozenset({Product.CNC.name, Product.MTF.name})
+DELIVERED: Final = frozenset(product.name for product in divisions.DELIVERED)
 COVER: Final = "CO"
 """What Kite calls the product of a cover order; ours is intraday with a plan that says so."""
 LATE: Final = 15 * SECOND
@@ -186,8 +187,7 @@ class Divided(NamedTuple):
     """What is known of divisions: of which tokens one is thought possible, and why; how many of our shares are awaited."""
 
     doubts: Mapping[int, str] = {}
-    awaited: Mapping[tuple[int, str], int] = {}
-    """By token and product."""
+    awaited: Mapping[At, int] = {}
 
 
 UNDIVIDED: Final = Divided()
@@ -355,25 +355,13 @@ def _cause(kernel: Kernel, token: int, product: str, taken: list[OrderUpdate]) -
 
 
 def behind(kernel: Kernel, books: Snapshot) -> set[int]:
-    """Return the tokens of GTTs of ours that have fired, which we have not taken in: their orders move what is held.
-
-    An order that nobody has seen yet may be that of a GTT which fired as the books were read, the list of GTTs before.
-    """
-    out = kernel.out
-    live = {int(gtt.token) for gtt in out.by_gtt_id.values() if gtt.live}
-    new = {books.twins.get(int(each.token), int(each.token)) for each in books.orders if _unseen(kernel, each)}
-    found = live & new
+    """Return the tokens of GTTs of ours that have fired, which we have not taken in: their orders move what is held."""
+    found = set()
     for update in books.gtts:
-        gtt = out.by_gtt_id.get(update.gtt_id)
+        gtt = kernel.out.by_gtt_id.get(update.gtt_id)
         if gtt is not None and gtt.live and update.status is GttStatus.TRIGGERED:
             found.add(int(gtt.token))
     return found
-
-
-def _unseen(kernel: Kernel, update: OrderUpdate) -> bool:
-    """Tell whether an order is none that we know, ours or somebody else's."""
-    out, order_id = kernel.out, update.order_id
-    return order_id not in out.by_order_id and order_id not in kernel.externals and update.tag not in out.by_tag
 
 
 def _theirs(books: Snapshot) -> tuple[Counter[At], dict[At, float], dict[int, str]]:

@@ -25,6 +25,7 @@ from compiled.model import Bar
 from engine.errors import DataError, OperatorError
 from engine.history.series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars
 from engine.market.arrow import of_numbers, of_texts, packed, texts
+from engine.market.calendar import IST
 from engine.ops.files import replacing, sync
 from store.bars.encoding import ENCODINGS, decode, encode
 
@@ -36,9 +37,6 @@ RECENT_FILES = 64
 
 BULK = 20_000
 """A batch of so many bars is folded in at once."""
-
-IST_OFFSET = 19_800_000_000_000
-"""UTC+5:30 in ns."""
 
 LAST = 2**62
 
@@ -227,7 +225,7 @@ def _parquet(folder: Path) -> list[Path]:
 
 def _period(ts: int, span: int) -> np.datetime64:
     """Return which file holds a time: that of its year in IST, or of its month for bars of seconds."""
-    period: np.datetime64 = np.datetime64(int(ts) + IST_OFFSET, "ns").astype(f"datetime64[{'M' if span < 60 else 'Y'}]")
+    period: np.datetime64 = np.datetime64(int(ts) + IST, "ns").astype(f"datetime64[{'M' if span < 60 else 'Y'}]")
     return period
 
 
@@ -289,7 +287,7 @@ def _put(folder: Path, span: int, symbol: str, columns: BarSeries) -> None:
     if not len(columns.start):
         return
     periods = np.arange(_period(columns.start[0], span), _period(columns.start[-1], span) + 1)
-    borders = periods[1:].astype("datetime64[ns]").astype(np.int64) - IST_OFFSET
+    borders = periods[1:].astype("datetime64[ns]").astype(np.int64) - IST
     bounds = [0, *np.searchsorted(columns.start, borders).tolist(), len(columns.start)]
     tables = []
     for period, (first, last) in zip(periods, pairwise(bounds), strict=True):

@@ -11,7 +11,7 @@ import pytest
 
 from compiled.model import Bar
 from store.bars.parquet import ParquetBars
-from store.queries import run
+from store.queries import ask, write
 from tui.cli import call
 
 FILES = ["INFY", "MRF"]
@@ -138,7 +138,9 @@ def test_prices_of_bars_that_are_copied_from_a_server_are_as_they_were(tmp_path)
     store = ParquetBars(tmp_path / "history")  # as a store that is no folder
     store.write([Bar(1, OPEN, 60, 24350.05, 24390.1, 4.0625, 9.95, 10, 1)], {1: "INFY"}, "live")
     query = "SELECT open, high, low, close FROM bars"
-    assert run(query, store, None, tmp_path / "dumps", "json", tmp_path / "out.json") == 1
+    answer = ask(query, store, None, tmp_path / "dumps")
+    assert len(answer) == 1
+    write(answer, "json", tmp_path / "out.json")
     row = {"open": 24350.05, "high": 24390.1, "low": 4.0625, "close": 9.95}
     assert json.loads((tmp_path / "out.json").read_text()) == [row]
 

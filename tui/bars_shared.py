@@ -1,0 +1,123 @@
+"""What the commands about bars share: their options, and which bars are meant."""
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from cyclopts import Parameter
+
+from engine.config import Config, paths
+from engine.errors import ConfigError, DataError, NothingFound, in_words
+
+if TYPE_CHECKING:
+    from engine.history.expected import ExpectedBars
+    from engine.ports import BarStore
+
+END_OF_TIME = 2**62
+NAMED = 40
+"""Symbols that a refusal names."""
+
+Folder = Annotated[Path | None, Parameter(help="Folder of bars instead of the history.")]
+ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
+Symbols = Annotated[str, Parameter(help="Only these, with commas between.")]
+Version = Annotated[str, Parameter(help="Which version of the bars; empty: all, or the one there is.")]
+Span = Annotated[int, Parameter(help="Length of the bars in seconds; 0: all, or the one there is.")]
+From = Annotated[str, Parameter(name="--from", help="First day, YYYY-MM-DD; empty: the first bar's.")]
+To = Annotated[str, Parameter(name="--to", help="Last day, YYYY-MM-DD; empty: the last bar's.")]
+Exchange = Annotated[Literal["NSE", "BSE", "NFO", "BFO"], Parameter(help="Whose hours count.")]
+Kind = Annotated[Literal["EQ", "INDEX", "FUT", "OPT"], Parameter(help="What the hours are those of.")]
+
+
+class Chosen(NamedTuple):
+    """The bars a command is about: one version and span of some symbols."""
+
+    store: "BarStore"
+    version: str
+    span: int
+    symbols: tuple[str, ...]
+
+
+def folder_of(folder: Path | None, config: Path | None) -> Path:
+    """Return the folder that is meant, or that of the history."""
+    if folder is not None:
+        return folder
+    from tui.launch import configuration  # noqa: PLC0415
+
+    return paths(configuration(config), os.environ).history
+
+
+def store_of(folder: Path | None, config: Path | None) -> "BarStore":
+    """Return the history, or the bars of a folder."""
+    from tui.launch import configuration  # noqa: PLC0415
+    from tui.shelves import history  # noqa: PLC0415
+
+    return history(Config() if folder is not None else configuration(config), folder)
+
+
+def expected_bars(exchange: str, kind: str) -> "ExpectedBars":
+    """Return what the calendar expects of an exchange's instruments of a kind."""
+    from engine.history.expected import ExpectedBars  # noqa: PLC0415
+    from engine.market.calendar import Calendar  # noqa: PLC0415
+
+    return ExpectedBars(Calendar.load(), exchange, kind)
+
+
+def choose(folder: Path | None, config: Path | None, symbols: str, version: str, span: int) -> Chosen:
+    """Return the one version and span that is meant; raise `ConfigError` where there are several to choose from."""
+    store = store_of(folder, config)
+    there = [
+        each for each in store.contents()
+        if each.version == (version or each.version) and each.span == (span or each.span)
+    ]  # fmt: skip
+    kinds = sorted({(each.version, each.span) for each in there})
+    if not kinds:
+        raise NothingFound(f"no such bars in {folder_of(folder, config)}: see patang bars import")
+    if len(kinds) > 1:
+        each = "; ".join(f"--version {name} --span {seconds}" for name, seconds in kinds)
+        raise ConfigError(f"there are several kinds of bars, choose one: {each}")
+    known = [each.symbol for each in there]
+    wanted = names_of(symbols)
+    if strange := sorted(wanted - {*known}):
+        raise DataError(
+            f"no bars of {', '.join(strange)}; there are {', '.join(known[:NAMED])}{' …' if len(known) > NAMED else ''}"
+        )
+    return Chosen(store, *kinds[0], tuple(name for name in known if not wanted or name in wanted))
+
+
+def names_of(symbols: str) -> set[str]:
+    """Return symbols as they are typed, with commas between."""
+    return {*listed(symbols)}
+
+
+def listed(symbols: str) -> list[str]:
+    """Return the names, in their order; `@FILE` stands for the lines of a file."""
+    if symbols.startswith("@"):
+        try:
+            symbols = ",".join(Path(symbols[1:]).read_text(encoding="utf-8").split())
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{symbols[1:]}: {in_words(error)}") from None
+    return list(dict.fromkeys(name.strip().upper() for name in symbols.split(",") if name.strip()))
+
+
+def time_range(first: str, last: str) -> tuple[int, int]:
+    """Return [start, end) in ns UTC of the days from `first` to `last`."""
+    from datetime import timedelta  # noqa: PLC0415
+
+    from engine.market.calendar import midnight  # noqa: PLC0415
+    from tui.market_commands import a_day  # noqa: PLC0415
+
+    start = midnight(a_day(first)) if first else 0
+    end = midnight(a_day(last) + timedelta(days=1)) if last else END_OF_TIME
+    if start >= end:
+        raise ConfigError(f"--from {first} is after --to {last}")
+    return start, end
+
+
+def day_range(starts: Any, first: str, last: str) -> tuple[date, date]:
+    """Return the days that are meant, or those of the first and last of some starts (ns UTC)."""
+    from engine.market.calendar import ist_day  # noqa: PLC0415
+    from tui.market_commands import a_day  # noqa: PLC0415
+
+    return a_day(first) if first else ist_day(int(starts[0])), a_day(last) if last else ist_day(int(starts[-1]))
