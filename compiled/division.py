@@ -14,6 +14,12 @@ def divided_price(price: float, event: Divide, high: float) -> float:
     return after if high > 0.0 and abs(after - high) < abs(price - high) else price
 
 
+def divides(ladder: Ladder, rung: Rung, before: i64) -> bool:
+    """Tell whether a division concerns a rung: it holds delivered shares of earlier days than `before` (ns)."""
+    delivered = ladder.plan.product is Product.CNC or ladder.plan.product is Product.MTF
+    return delivered and rung.quantity > 0 and rung.opened < before
+
+
 class Divisions(Adoptions):
     """Carries rungs and their positions over a change of what one share is."""
 
@@ -26,7 +32,7 @@ class Divisions(Adoptions):
         high = 0.0
         for ladder in market.ladders:
             for rung in ladder.rungs:
-                if self._divides(event, ladder, rung):
+                if divides(ladder, rung, event.before):
                     self._lower(event, ladder, rung)
                     high = rung.high
         for position in list(self.ledger.held(event.token) or []):
@@ -52,16 +58,12 @@ class Divisions(Adoptions):
                 if ladder.plan.product is not product:
                     continue
                 for rung in ladder.rungs:
-                    if self._divides(event, ladder, rung):
+                    if divides(ladder, rung, event.before):
                         before = held * event.shares // event.per
                         held += rung.quantity
                         quantity = held * event.shares // event.per - before
                         rung.sold = rung.sold * event.shares // event.per
                         rung.bought = rung.sold + quantity
-
-    def _divides(self, event: Divide, ladder: Ladder, rung: Rung) -> bool:
-        delivered = ladder.plan.product is Product.CNC or ladder.plan.product is Product.MTF
-        return delivered and rung.quantity > 0 and rung.opened < event.before
 
     def lower(self, event: Divide, ladder: Ladder, rung: Rung) -> None:
         """Bring the prices of a rung to what a share is now."""

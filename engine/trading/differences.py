@@ -10,12 +10,11 @@ from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.kernel import Kernel
 from compiled.model import SECOND, GttStatus, OrderStatus, Product, Side
 from engine.ports import Broker, BrokerHolding, BrokerPosition
-from engine.trading import divisions
 from engine.trading.gaps import clock
 from engine.trading.shares import ShareRegister
 
 LIVE: Final = frozenset({OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING})
-DELIVERED: Final = frozenset(product.name for product in divisions.DELIVERED)
+DELIVERED: Final = frozenset({Product.CNC.name, Product.MTF.name})
 COVER: Final = "CO"
 """What Kite calls the product of a cover order; ours is intraday with a plan that says so."""
 LATE: Final = 15 * SECOND

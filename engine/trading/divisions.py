@@ -1,6 +1,7 @@
 """Splits, bonuses and consolidations of what is carried: which have happened, what is not certain, and what is written down."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
@@ -8,10 +9,11 @@ from math import floor, prod
 from typing import Final, NamedTuple, Protocol
 
 from compiled.bounds import HELD, LAST, NUMBER, PRICE
+from compiled.division import divides
 from compiled.events import Divide
 from compiled.kernel import Kernel
 from compiled.ladder import Rung
-from compiled.model import GttStatus, Product
+from compiled.model import GttStatus
 from compiled.positions import Market
 from engine.market.actions import SHARES, Actions
 from engine.market.calendar import ist_day, midnight
@@ -26,7 +28,6 @@ BEYOND, DAYS_MOVE = 0.9, 1.25
 """Of a stop, and of the highest price, beyond which a close says that the share was divided."""
 BETWEEN, CLOSE = 0.05, 0.02
 """How far from between stop and highest price a ratio may bring the close, and how near it must bring the costs."""
-DELIVERED: Final = (Product.CNC, Product.MTF)
 
 Levels = tuple[float, float, float]
 """A rung's stop, target and most favourable price, rupees."""
@@ -80,22 +81,17 @@ def kept(journal: Journal) -> list[Division]:
 
 def carried(market: Market, before: int) -> list[Rung]:
     """Return the rungs that hold delivered shares of earlier days than `before` (ns)."""
-    return [
-        rung
-        for ladder in market.ladders
-        for rung in ladder.rungs
-        if ladder.plan.product in DELIVERED and rung.quantity > 0 and rung.opened < before
-    ]
+    return [rung for ladder in market.ladders for rung in ladder.rungs if divides(ladder, rung, before)]
 
 
 def held(market: Market, before: int) -> dict[str, int]:
     """Return how many shares of earlier days than `before` (ns) our rungs hold, by product."""
-    found: dict[str, int] = {}
+    found: Counter[str] = Counter()
     for ladder in market.ladders:
-        mine = sum(int(rung.quantity) for rung in ladder.rungs if rung in carried(market, before))
-        if mine and ladder.plan.product in DELIVERED:
-            found[ladder.plan.product.name] = found.get(ladder.plan.product.name, 0) + mine
-    return found
+        for rung in ladder.rungs:
+            if divides(ladder, rung, before):
+                found[ladder.plan.product.name] += int(rung.quantity)
+    return dict(found)
 
 
 def divided(
