@@ -240,7 +240,9 @@ def gaps(
     runs = [run for name, absent in named.items() for run in missing_runs(name, absent, whole, chosen.span)]
     rows = [_run(run) for run in runs if run.bars >= least]
     missing = sum(map(len, lacking.values()))
-    summary = f"{missing:,} bars are missing of {len(lacking)} symbols, {len(shared):,} of them of every one"
+    summary = f"{missing:,} bars are missing of {len(lacking)} symbols"
+    if len(lacking) > 1:
+        summary += f", {len(shared):,} of them of every one"
     if whole.unknown:
         summary += f"; hours not known: {', '.join(map(str, whole.unknown))}"
     table(rows, as_json=as_json, summary=summary)
