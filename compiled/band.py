@@ -40,8 +40,11 @@ def limit_beyond(instrument: Instrument, side: Side, trigger: float, gap_percent
 
 
 def fills(instrument: Instrument, side: Side, trigger: float, limit: float) -> bool:
-    """Tell whether an order that `trigger` sends could trade: its limit lies beyond the trigger, and the exchange takes it."""
+    """Tell whether an order that `trigger` sends could trade: its limit lies beyond the trigger, and the exchange takes it.
+
+    It takes none off the day's grid: the tick may be another one than when the stop was placed.
+    """
     sign: i64 = int(side)
-    if float(sign) * (limit - trigger) < -HAIR:
+    if float(sign) * (limit - trigger) < -HAIR or not instrument.on_grid(limit):
         return False
     return not inside(instrument, trigger) or inside(instrument, limit)

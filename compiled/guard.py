@@ -5,17 +5,12 @@ trails or the quantity changes, and cancelled before an exit is sent. Once trigg
 watched by the desk, for a second order at the exchange could sell the same shares again.
 """
 
-from typing import Final
-
 from compiled.band import within
-from compiled.ladder import Ladder, Rung, rest, stop_limit, trailed_stop
+from compiled.ladder import PROVEN, Ladder, Rung, rest, stop_limit, trailed_stop
 from compiled.model import SECOND, Order, OrderStatus, OrderType, Product, Purpose
 from compiled.orders import settled
 from compiled.outbox import Outbox
 from compiled.terms import Change
-
-PROVEN: Final = 10
-"""Seconds after which a stop that still waits has been taken by the exchange, too."""
 
 
 def watch(rung: Rung) -> None:

@@ -77,6 +77,9 @@ class Entry:
 
 AT_MARKET: Final = Entry()
 
+PROVEN: Final = 10
+"""Seconds after which an order that still stands has been taken by the exchange, too."""
+
 
 @mypyc_attr(acyclic=True)
 @final
@@ -343,12 +346,16 @@ def stop_leg(ladder: Ladder, gtt: Gtt) -> GttLeg:
 
 
 def asunder(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
-    """Tell whether a GTT waits for other prices than this stop and the rung's target."""
-    if stop_leg(ladder, gtt).trigger != stop:
+    """Tell whether a GTT waits for other prices than this stop and the rung's target, where the day's grid lets it."""
+    trigger = stop_leg(ladder, gtt).trigger
+    if trigger != stop and trigger != ladder.instrument.snap(stop, ladder.sign):
         return True
     if len(gtt.legs) != (2 if rung.target > 0.0 else 1):
         return True
-    return rung.target > 0.0 and gtt.legs[1 if ladder.sign > 0 else 0].trigger != rung.target
+    if rung.target <= 0.0:
+        return False
+    aim = gtt.legs[1 if ladder.sign > 0 else 0].trigger
+    return aim != rung.target and aim != ladder.instrument.snap(rung.target, ladder.sign)
 
 
 def protected(ladder: Ladder, rung: Rung, last: float) -> i64:
@@ -356,6 +363,7 @@ def protected(ladder: Ladder, rung: Rung, last: float) -> i64:
 
     What could not fill counts as none: a stop whose limit lies before its trigger or off the band, an exit that rests
     away from the price, and whatever would sell shares of earlier days that lack their authorisation at the depository.
+    Nor does an order count that follows one which the broker has turned away, before it has stood for a while.
     """
     if _bound(ladder, rung):
         return 0
@@ -366,7 +374,8 @@ def protected(ladder: Ladder, rung: Rung, last: float) -> i64:
     order = rung.exit if rung.exit is not None else rung.guard
     if order is None or not order.order_id or not _meets(ladder, order, last):
         return 0
-    return outstanding(order)
+    turned = rung.rejections > 0 or (rung.refusals > 0 and order is rung.guard)
+    return 0 if turned and order.seen - order.created < PROVEN * SECOND else outstanding(order)
 
 
 def _bound(ladder: Ladder, rung: Rung) -> bool:

@@ -343,17 +343,26 @@ def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
 
 
 def _carry(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
-    """Protect over night what could not be sold before the close: its old stop may lie beyond the price by now."""
+    """Protect over night what could not be sold before the close: its old stop may lie beyond the price by now.
+
+    So too until the closing auction takes its exit, without a word: nobody knows that it will find the desk alive.
+    """
     hours = ladder.instrument.hours
-    if out.now < rung.protect_at or last <= 0.0 or hours.closes <= out.now < hours.auction:
+    if out.now < rung.protect_at or last <= 0.0:
         return
+    paused = hours.closes <= out.now < hours.auction
     if ladder.plan.resting or rung.plan.stop_percent <= 0.0:
-        _put_off(
-            out, ladder, rung, "no order can leave before the next session, and no GTT serves it: nothing protects it"
-        )
+        if not paused:
+            _put_off(
+                out,
+                ladder,
+                rung,
+                "no order can leave before the next session, and no GTT serves it: nothing protects it",
+            )
         return
     _stand_clear(ladder, rung, last)
-    _put_off(out, ladder, rung, "its exit waits for the next session, under a stop at " + str(rung.stop))
+    if not paused:
+        _put_off(out, ladder, rung, "its exit waits for the next session, under a stop at " + str(rung.stop))
     _place_gtt(out, ladder, rung, last)
 
 

@@ -300,6 +300,20 @@ CORE = (
         "a limit off the band counts as one that fills", BAND,
         "return not inside(instrument, trigger) or inside(instrument, limit)", "return True",
     ),
+    Mutant("a limit off the grid counts as one that fills", BAND, " or not instrument.on_grid(limit):", ":"),
+    Mutant(
+        "a target off the grid is moved for ever", LADDER,
+        " and aim != ladder.instrument.snap(rung.target, ladder.sign)", "",
+    ),
+    Mutant(
+        "an order that follows a rejection counts at once", LADDER,
+        "0 if turned and order.seen - order.created < PROVEN * SECOND else outstanding(order)", "outstanding(order)",
+    ),
+    Mutant(
+        "nothing protects what waits for the closing auction", PROTECTION,
+        "    if out.now < rung.protect_at or last <= 0.0:\n        return\n    paused",
+        "    if out.now < rung.protect_at or last <= 0.0 or hours.closes <= out.now < hours.auction:\n        return\n    paused",
+    ),
     Mutant(
         "a stop that cannot fill counts as protection", LADDER,
         "return leg.quantity if fills(ladder.instrument, ladder.out, leg.trigger, leg.price) else 0",

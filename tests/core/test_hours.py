@@ -88,14 +88,20 @@ def test_an_exit_that_came_too_late_for_the_auction_is_protected_over_night():
     assert carried.legs[0].trigger == 98.0  # 2 % below the last price
 
 
-def test_an_exit_that_is_refused_before_the_auction_waits_for_it_without_a_gtt_in_between():
+def test_an_exit_that_is_refused_before_the_auction_waits_for_it_under_a_gtt():
     scene = by_auction()
     scene.hold()
     exit_ = scene.leave()
     scene.now = AUCTION
     found = scene.answer(exit_.intent, Outcome.REFUSED, reason="not in this phase")
-    found += scene.seconds(300)
-    assert not some(found, PlaceGtt)
+    found += scene.seconds(3)
+    carried = only(found, PlaceGtt).gtt
+    assert carried.legs[0].trigger == 98.0  # 2 % below the last price
+    scene.answer(carried.intent, Outcome.ACCEPTED, "8")
+    found = scene.seconds(297)
+    assert not some(found, Alert)  # the auction takes it, a few minutes on
+    assert only(found, DeleteGtt).gtt is carried
+    found = scene.answer(carried.intent, Outcome.ACCEPTED, "8", Verb.CANCEL)
     assert only(found, PlaceOrder).order.purpose is Purpose.EXIT
 
 

@@ -281,6 +281,25 @@ def test_a_stop_given_back_below_a_price_that_has_fallen_through_the_old_one_sta
     assert [leg.trigger for leg in scene.rung.gtt.legs] == [88.2]  # 2 % below the last price, on the grid of 0.05
 
 
+def test_an_exit_counts_as_protection_from_the_first_on_but_after_a_rejection_once_it_has_stood(scene):
+    scene.hold()
+    first = scene.leave()
+    scene.accept(first, "S1")
+    assert scene.kernel.naked() == 0
+    scene.book("S1", OrderStatus.REJECTED, side=Side.SELL, reason="RMS: blocked")
+    second = only(scene.seconds(2), PlaceOrder).order
+    scene.accept(second, "S2")
+    scene.book("S2", OrderStatus.OPEN, 0, second.tag, side=Side.SELL)
+    assert scene.kernel.naked() == 1
+    for _ in range(8):  # asked for a second ago
+        scene.timer()
+        scene.book("S2", OrderStatus.OPEN, 0, second.tag, side=Side.SELL)
+    assert scene.kernel.naked() == 1
+    scene.timer()
+    scene.book("S2", OrderStatus.OPEN, 0, second.tag, side=Side.SELL)
+    assert scene.kernel.naked() == 0
+
+
 def test_a_refused_cancel_is_not_asked_for_again_at_the_same_instant(scene):
     order = scene.enter()
     scene.accept(order, "B1")

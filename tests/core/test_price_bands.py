@@ -80,6 +80,19 @@ def test_a_band_that_rises_over_a_limit_makes_the_stop_none_until_it_is_moved(sc
     assert scene.kernel.naked() == 0
 
 
+def test_a_stop_off_the_grid_of_a_new_day_counts_as_none_and_is_moved_onto_it_once(life):
+    life.run(lambda scene: scene.hold(target=11.1))
+    scene, _ = life.again(day=1)
+    scene.kernel.markets[CANBK].instrument.tick_e4 = 2_000  # ₹0.20: neither 97.5 nor 111.1 is a price any more
+    tomorrow(scene)
+    assert scene.kernel.naked() == 1
+    [found] = some(scene.asked, ModifyGtt)
+    assert [(leg.trigger, leg.price) for leg in found.gtt.pending] == [(98.0, 97.4), (111.2, 111.2)]
+    scene.answer(found.gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    assert scene.kernel.naked() == 0
+    assert some(scene.seconds(60), ModifyGtt) == []
+
+
 def meddled(scene, trigger, limit):
     """Have somebody change the stop at the broker."""
     legs = [GttLeg(trigger, limit, Side.SELL, 100)]
