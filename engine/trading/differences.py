@@ -292,39 +292,55 @@ def _set_apart(kernel: Kernel, apart: Mapping[str, int]) -> set[At]:
     return {(tokens[symbol], product) for symbol, _, product in names if symbol in tokens}
 
 
-def lacking(kernel: Kernel, standing: Iterable[Difference]) -> dict[tuple[int, Product, Side], int]:
+def lacking(
+    kernel: Kernel, standing: Iterable[Difference], bought: Mapping[tuple[int, str, Side], int] = MappingProxyType({})
+) -> dict[tuple[int, Product, Side], int]:
     """Return how many of our shares the broker's books do not hold for us, by token, product and side.
 
-    Shares set apart are the owner's. Of delivery nothing can be short: a figure below none says that so many of ours are
-    missing, whatever has come since.
+    Shares set apart are the owner's, and so is, while a difference stands, what others have `bought` (sold short) since the
+    books agreed. Of delivery nothing can be short: a figure below none says that so many of ours are missing, whatever has
+    come since.
     """
     parts, found = sides(kernel), {}
     for each in standing:
         if each.kind not in POSITIONS or each.product == COVER:
             continue
-        delivered = each.product in DELIVERED
-        more = each.figure + (min(each.apart, 0) if delivered else 0)
-        more = min(more, each.apart) if delivered else more
         for side in (Side.BUY, Side.SELL):
+            more = each.figure
+            if more:
+                more -= int(side) * bought.get((each.token, each.product, side), 0)
+            if each.product in DELIVERED:
+                more = min(more + min(each.apart, 0), each.apart)
             lacks = min(parts[each.token, each.product, side], -int(side) * more)
             if lacks > 0:
                 found[each.token, Product[each.product], side] = lacks
     return found
 
 
+def _others(kernel: Kernel, books: Snapshot) -> Iterator[tuple[int, OrderUpdate]]:
+    """Yield the orders that are not ours and have traded, with our token of what they have."""
+    out = kernel.out
+    for update in books.orders:
+        ours = {update.order_id, update.parent} & out.by_order_id.keys() or update.tag.startswith(out.tag_prefix)
+        if update.filled and not ours:
+            yield books.twins.get(int(update.token), int(update.token)), update
+
+
 def _taken(kernel: Kernel, books: Snapshot, at: At, side: int) -> list[OrderUpdate]:
     """Return the orders that are not ours and have traded on this side, where their product is that of the shares."""
-    out = kernel.out
     return [
         update
-        for update in books.orders
-        if update.filled
-        and int(update.side) == side
-        and books.twins.get(int(update.token), int(update.token)) == at[0]
-        and update.product in {at[1], ""}
-        and not {update.order_id, update.parent} & out.by_order_id.keys()
-        and not update.tag.startswith(out.tag_prefix)
+        for token, update in _others(kernel, books)
+        if int(update.side) == side and token == at[0] and update.product in {at[1], ""}
     ]
+
+
+def traded(kernel: Kernel, books: Snapshot) -> Counter[tuple[int, str, Side]]:
+    """Return what others have traded today, by token, product and side."""
+    found: Counter[tuple[int, str, Side]] = Counter()
+    for token, update in _others(kernel, books):
+        found[token, update.product, update.side] += int(update.filled)
+    return found
 
 
 def _may_be_a_stops(kernel: Kernel, update: OrderUpdate) -> bool:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from math import floor
 from typing import NamedTuple
@@ -28,6 +29,7 @@ from engine.trading.differences import (
     lacking,
     moving,
     read,
+    traded,
 )
 from engine.trading.divisions import Division, disabled, event, kept
 from engine.trading.kept import whole
@@ -104,6 +106,8 @@ class Reconciler:
         """How far they were apart in the last comparison, what the positions came to then, and since when (ns)."""
         self._heard: dict[str, int] = {}
         """When the stream spoke of an order last."""
+        self._agreed: dict[tuple[int, str, Side], int] = {}
+        """What others had traded today when the books agreed last, by token, product and side."""
         self.unreadable = ""
         self.books: Snapshot | None = None
         self._seen: dict[str, tuple[int, int]] = {}
@@ -132,7 +136,10 @@ class Reconciler:
 
     def lacking(self) -> dict[tuple[int, Product, Side], int]:
         """Return how many of our shares are not in the books as far as is known, by token, product and side."""
-        found = lacking(self.kernel, [*(each.difference for each in self.standing.values()), *self._covered])
+        standing = [*(each.difference for each in self.standing.values()), *self._covered]
+        bought = traded(self.kernel, self.books) if self.books is not None else Counter()
+        bought.subtract(self._agreed)
+        found = lacking(self.kernel, standing, bought)
         doubts = self.doubts()
         for (token, product), shares in held(self.kernel).items():
             if token in doubts and product in DELIVERED and shares > 0:
@@ -216,11 +223,19 @@ class Reconciler:
         )
         found = {each.key: each for each in differing}
         fresh = self._take(found, before, at_once=at_once)
+        apart = {each.token for each in differing if each.figure and each.kind in {*POSITIONS, Kind.TRADE, Kind.ORDER}}
+        apart |= {token for token, _ in moving(self.kernel, self.books, before)}
+        self._agree(set(self.kernel.markets) - apart)
         self.unsure = self.fresh | moving(self.kernel, self.books, before)
         # a desk that was held stays so: nothing may let it go between two looks
         self.unreadable = AGAIN if self.unreadable and fresh else ""
         self._show()
         return SOON if fresh or self.late or behind(self.kernel, self.books) else 0
+
+    def _agree(self, tokens: AbstractSet[int]) -> None:
+        """Take note that it is known whose these shares are: what others have traded of them until now is reckoned in."""
+        if self.books is not None:
+            self._agreed |= {at: shares for at, shares in traded(self.kernel, self.books).items() if at[0] in tokens}
 
     def _apart(self, books: Snapshot) -> dict[At, int]:
         """Return by how many shares the positions are apart from the day's orders for the time being.
@@ -339,6 +354,7 @@ class Reconciler:
             left = difference._replace(figure=total - apart, apart=apart)
             self.standing[difference.key] = stood._replace(difference=left)
             self._seen[difference.key] = (left.figure, stood.since)
+            self._agree({difference.token})
         self._show()
 
     def _set_apart(self, key: str, difference: Difference) -> None:
@@ -351,6 +367,7 @@ class Reconciler:
         self.standing.pop(difference.key, None)
         self._seen.pop(difference.key, None)
         if difference.kind in POSITIONS and difference.figure:
+            self._agree({difference.token})
             self._show()
             return  # what is set apart beside it stays so
         if self._ignored.pop(difference.key, None) is not None:

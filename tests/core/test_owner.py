@@ -219,6 +219,58 @@ def test_a_short_of_the_owners_beside_our_long_cannot_be_adopted(desk):
     assert desk.scene.account == 10
 
 
+def bought_beside(desk, figure=13):
+    """Hold 44 of which the books agree, and have the owner buy 13, and sell what makes this figure."""
+    holds(desk, 44)
+    desk.look()
+    strange(desk, "X1", Side.BUY, 13)
+    if figure < 13:
+        strange(desk, "X2", Side.SELL, 13 - figure)
+    positions(desk, 44 + figure)
+    desk.look(2)
+
+
+@pytest.mark.parametrize(("figure", "lacks"), [(13, 0), (8, 5), (-1, 14), (-31, 44)])
+def test_what_others_have_bought_is_not_there_for_the_desk_until_it_is_decided(desk, figure, lacks):
+    bought_beside(desk, figure)
+    assert desk.only().figure == figure
+    assert desk.reconciler.lacking() == ({LACKS: lacks} if lacks else {})
+    desk.decide("CANBK:CNC adopt")
+    desk.look(2)
+    assert (desk.reconciler.lacking(), desk.scene.account) == ({}, 44 + figure)
+
+
+def test_what_they_have_sold_again_is_no_difference_and_lacks_nowhere(desk):
+    bought_beside(desk, 0)
+    assert (desk.look(), desk.reconciler.lacking()) == ([], {})
+    strange(desk, "X3", Side.SELL, 5)
+    positions(desk, 39)
+    desk.look(2)
+    assert desk.reconciler.lacking() == {LACKS: 5}, "what they had bought before the books agreed is reckoned in"
+
+
+@pytest.mark.parametrize("choice", ["ignore", "adopt"])
+def test_what_was_decided_is_reckoned_in_although_the_owner_goes_on_at_once(desk, choice):
+    bought_beside(desk)
+    desk.decide(f"CANBK:CNC {choice}")
+    strange(desk, "X3", Side.SELL, 5)
+    positions(desk, 52)
+    desk.look(2)
+    assert desk.reconciler.lacking() == {LACKS: 5}
+
+
+def test_what_others_have_sold_short_is_not_there_for_a_short_of_ours(desk):
+    desk.scene.tell(Adopt(desk.scene.now, CANBK, Product.MIS, -10, 100.0, "adopted", 2.0, False, False, 0, None))
+    desk.books.at["orders"] = [row(desk, "B1", Side.SELL, 10, "MIS", "T1")]
+    positions(desk, -10, "MIS")
+    desk.look()
+    for order_id, side, shares in (("X1", Side.SELL, 4), ("X2", Side.BUY, 7)):
+        desk.books.at["orders"].append(row(desk, order_id, side, shares, "MIS"))
+    positions(desk, -7, "MIS")
+    desk.look(2)
+    assert desk.reconciler.lacking() == {(CANBK, Product.MIS, Side.SELL): 7}
+
+
 def test_what_is_gone_is_not_sold_while_a_trade_of_the_same_share_is_undecided(desk):
     holds(desk)
     old = desk.scene.now - 60 * SECOND

@@ -56,6 +56,8 @@ class Checks:
         """Orders of the account that are not the desk's."""
         self.strange = set()
         """GTTs that are not the desk's."""
+        self.bought = Counter()
+        """What the owner has bought beside the desk (sold short: -1) and nobody has decided about, by token and product, and side."""
         self.bare = set()
         """What was asked for by hand without a stop: symbol and shares."""
         self.base = {}
@@ -183,20 +185,25 @@ class Checks:
         return sum(each.covered for each in beside) < wanted or sum(each.offered for each in beside) > there
 
     def _there(self, position):
-        """Return the shares that the account holds where a rung stands, less those that the operator has set apart as not the desk's."""
-        token, product = position.where
-        portfolio, process = self.world.exchange.portfolio, self.world.process
-        at = portfolio.positions.get(position.where)
-        there = at.quantity if at is not None else 0
-        if product == "CNC" and token in portfolio.holdings:
-            there += portfolio.holdings[token].total
+        """Return the shares that the account holds where a rung stands, less what is not the desk's: set apart, or bought beside it."""
+        where, sign = position.where, position.sign
+        return sign * (self.account(where) - self.apart(where)) - self.bought[where, sign]
+
+    def account(self, where):
+        """Return what the account holds of a token and product."""
+        portfolio, at = self.world.exchange.portfolio, self.world.exchange.portfolio.positions.get(where)
+        held = portfolio.holdings.get(where[0]) if where[1] == "CNC" else None
+        return (at.quantity if at is not None else 0) + (held.total if held is not None else 0)
+
+    def apart(self, where):
+        """Return how many of them the operator has set apart as not the desk's."""
+        (token, product), process = where, self.world.process
         key = f"{self.world.exchange.tokens[token].instrument.symbol}:{product}"
         if process is not None and process.open:
             apart = process.desk._loop.reconciler._ignored.get(key, 0)
         else:
             apart = sum(int(row["value"] or 0) for row in self.world.disk.rows("meta", "key = ?", (IGNORED + key,)))
-        apart = max(apart, 0) if product == "CNC" else apart
-        return position.sign * (there - apart)
+        return max(apart, 0) if product == "CNC" else apart
 
     def _new_triggers(self, exchange):
         if len(exchange.gtts.triggers) == len(self._triggers):

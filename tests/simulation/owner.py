@@ -66,9 +66,7 @@ class Owner:
 
     def there(self, at):
         """Return what the account holds of a token and product."""
-        portfolio = self._world.exchange.portfolio
-        holding = portfolio.holdings.get(at[0]) if at[1] == "CNC" else None
-        return portfolio.quantity(*at) + (holding.total if holding is not None else 0)
+        return self._world.checks.account(at)
 
     def desks(self, at, sign):
         """Return what the desk has bought, or sold short, and not left: by its orders, whatever it believes."""
@@ -87,16 +85,31 @@ class Owner:
             elif any(trade.order in p.exits for p in self._world.checks.rungs.values()):
                 self._keeps(at, ask.side)
         self._read = len(trades)
+        process, checks = self._world.process, self._world.checks
+        if process is not None and process.open:
+            for at in {at for (at, _), shares in checks.bought.items() if shares}:
+                if self._agrees(at):
+                    self._settled(at, checks.apart(at))
 
     def _trades(self, at, side, quantity, *, ours):
-        """Book what he has done: what he buys while he owes takes the place of what he has taken."""
+        """Book what he has done."""
         his, owed = self.his.get(at, 0), self.owed.get(at, 0)
         own = 0 if ours else quantity
         if not ours and side < 0 and at[1] == "CNC":
             own = min(quantity, max(his, 0))
-        back = min(own, abs(owed)) if side * owed < 0 else 0
-        self.his[at] = his + side * (own - back)
-        self.owed[at] = owed + side * (quantity - own + back)
+        self.his[at] = his + side * own
+        self.owed[at] = owed + side * (quantity - own)
+        self._world.checks.bought[at, side] += quantity
+
+    def _agrees(self, at):
+        """Tell whether the account holds just what is set apart and what the desk has: whose they are is settled."""
+        return self.there(at) == self._world.checks.apart(at) + self.desks(at, 1) - self.desks(at, -1)
+
+    def _settled(self, at, his):
+        """Take note that it is settled what is his."""
+        self.his[at], self.owed[at] = his, 0
+        for side in (1, -1):
+            self._world.checks.bought[at, side] = 0
 
     def decided(self, at, apart, told, side):
         """Take note of what was decided at the desk: what it has taken on, or, unless he has just acted, that so many are his.
@@ -104,13 +117,13 @@ class Owner:
         Where it has written off fewer than he has taken, or others, what is there beside the desk's is his; `side` is that
         of the desk's shares.
         """
-        owed, self.owed[at] = self.owed.get(at, 0), 0
+        his = self.his.get(at, 0) + self.owed.get(at, 0)
         if gone := re.match(r"done: (\d+) \S+ written off", told):
-            self.his[at] = self.his.get(at, 0) + owed + side * int(gone[1])
+            self._settled(at, his + side * int(gone[1]))
         elif taken := re.match(r"done: (?:leaving )?(-?\d+) \S+ (?:to |at the market)", told):
-            self.his[at] = self.his.get(at, 0) - int(taken[1])
-        elif self._world.loop.seconds > self.acted.get(at, 0.0):
-            self.his[at] = apart
+            self._settled(at, his - int(taken[1]))
+        elif self._agrees(at) or self._world.loop.seconds > self.acted.get(at, 0.0):
+            self._settled(at, apart)
 
     def _acts(self, at, seconds):
         self.acted[at] = max(self.acted.get(at, 0.0), self._world.loop.seconds + seconds)
@@ -206,6 +219,7 @@ class Owner:
         })  # fmt: skip
         if done:
             self.his[token, old] = self.his.get((token, old), 0) - own
+            self.owed[token, old] = self.owed.get((token, old), 0) - (quantity - own)
             self.his[token, new] = self.his.get((token, new), 0) + quantity
             self._acts((token, old), CONVERTED_WITHIN_S)
             self._acts((token, new), CONVERTED_WITHIN_S)
@@ -318,9 +332,10 @@ class Knowing(Operator):
             return
         row = rng.choice(rows)
         if row.kind not in {"unmanaged", "missing", "quantity"}:
-            choice = (
-                "ignore" if row.kind == "gtt" and "ignore" in row.choices and rng.random() < 0.8 else row.choices[0]
-            )
+            choice = row.choices[0]
+            if row.kind == "gtt" and "ignore" in row.choices:
+                his = int(row.key.partition(":")[2]) in self._world.checks.strange
+                choice = "ignore" if his and rng.random() < 0.8 else "flatten"
             self._ask("reconcile", f"{row.key} {choice}")
             return
         listing = self._world.exchange.listings["NSE:" + row.symbol]
