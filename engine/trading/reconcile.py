@@ -33,15 +33,12 @@ from engine.trading.differences import (
 )
 from engine.trading.divisions import Division, disabled, event, kept
 from engine.trading.kept import whole
-from engine.trading.shares import ShareRegister
+from engine.trading.shares import IGNORED, ShareRegister
 
 SOON = 1 * SECOND
 """When to look again at what was seen for the first time: it may have been on its way."""
 RETRY = 2 * SECOND
 """When to try books again that could not be read; twice as long with each time."""
-IGNORED = "ignored:"
-"""How the key of an ignored difference begins in the journal's `meta`; the value is its figure."""
-
 UNREADABLE = "unreadable"
 """Key and kind of the row that says that the books cannot be read."""
 RESTED = "the day is over, and nothing waits for this; looked at every two minutes"

@@ -14,6 +14,9 @@ TWIN: Final = "BSE"
 NOTED: Final = "isin:"
 """How the key of an ISIN begins in the journal's `meta`; the value is the token it was seen under."""
 
+IGNORED: Final = "ignored:"
+"""How the key of an ignored difference begins in the journal's `meta`; the value is its figure."""
+
 
 @final
 class ShareRegister:
@@ -82,16 +85,12 @@ class ShareRegister:
         self.learn(holdings)
 
     def _move(self, ladder: dict[str, object], token: int) -> None:
-        """Give a ladder and everything that belongs to it another token, and what is noted of divisions with it."""
-        for row in self._journal.load(
-            "meta", "key LIKE ? AND value IS NOT NULL", (f"{NOTED_DIVISION}{ladder['token']}:%",)
-        ):
-            key = str(row["key"])
-            self._journal.append(
-                "meta", {"key": f"{NOTED_DIVISION}{token}:{key.rpartition(':')[2]}", "value": row["value"]}
-            )
-            self._journal.append("meta", {"key": key, "value": None})
-        number, named = ladder["ladder"], {"token": token, "symbol": self._tokens[token]}
+        """Give a ladder and everything that belongs to it another token, and what is noted of it: divisions, what is the owner's."""
+        symbol = self._tokens[token]
+        self._rename(f"{NOTED_DIVISION}{ladder['token']}:", f"{NOTED_DIVISION}{token}:")
+        if symbol != ladder["symbol"]:
+            self._rename(f"{IGNORED}{ladder['symbol']}:", f"{IGNORED}{symbol}:")
+        number, named = ladder["ladder"], {"token": token, "symbol": symbol}
         rungs = [row["trade_id"] for row in self._journal.load("trades", "ladder = ?", (number,))]
         marks = ", ".join("?" * len(rungs))
         self._journal.append("ladders", {"ladder": number, **named})
@@ -101,3 +100,10 @@ class ShareRegister:
             self._journal.append("intents", {"intent": row["intent"], **named})
         for row in self._journal.load("fills", f"rung IN ({marks})", rungs):
             self._journal.append("fills", {"trade_id": row["trade_id"], "order_id": row["order_id"], **named})
+
+    def _rename(self, old: str, new: str) -> None:
+        """Have what `meta` says under keys that begin in one way stand under keys that begin in another."""
+        for row in self._journal.load("meta", "key LIKE ? AND value IS NOT NULL", (old + "%",)):
+            key = str(row["key"])
+            self._journal.append("meta", {"key": new + key.removeprefix(old), "value": row["value"]})
+            self._journal.append("meta", {"key": key, "value": None})

@@ -64,6 +64,11 @@ def tomorrow(scene):
     scene.tick(100.0)
 
 
+def _apart(journal):
+    rows = journal.load("meta", "key LIKE 'ignored:%' AND value IS NOT NULL")
+    return {row["key"]: row["value"] for row in rows}
+
+
 def test_a_share_that_is_listed_anew_keeps_its_position_by_its_isin(life):
     life.run(lambda scene: scene.hold(100))
     was, now = (Instrument(token, "NSE", name, 0.05) for token, name in ((CANBK, "CANBK"), (BEL, "CANARABANK")))
@@ -76,10 +81,12 @@ def test_a_share_that_is_listed_anew_keeps_its_position_by_its_isin(life):
         await journal.commit()
 
     journal = life.open()
+    journal.append("meta", {"key": "ignored:CANBK:CNC", "value": "40"})
     asyncio.run(morning([was], CANBK, "CANBK"))
     asyncio.run(morning([was, now], BEL, "CANARABANK"))
     assert told == [], "its old listing is still there: these are two things"
     asyncio.run(morning([now], BEL, "CANARABANK"))
+    assert _apart(journal) == {"ignored:CANARABANK:CNC": "40"}, "what is the owner's stays his"
     journal.close()
     assert told == [("warn", "renamed", "CANBK is listed as CANARABANK now; its position goes on under it")]
     scene, _ = life.again(day=1)
@@ -95,12 +102,15 @@ def test_a_share_under_another_token_keeps_its_position_by_its_symbol_whatever_t
     told = []
 
     async def morning():
+        await journal.commit()
         await ShareRegister(journal, [Instrument(BEL, "NSE", "CANBK", 0.05)]).follow(
             [], lambda *line: told.append(line)
         )
 
     journal = life.open()
+    journal.append("meta", {"key": "ignored:CANBK:CNC", "value": "40"})
     asyncio.run(morning())
+    assert _apart(journal) == {"ignored:CANBK:CNC": "40"}
     assert unlisted(journal, [Instrument(BEL, "NSE", "CANBK", 0.05)]) == []
     journal.close()
     text = f"CANBK is listed under token {BEL} now, {CANBK} before; its position goes on under it"

@@ -1,17 +1,12 @@
 """A token that dies at any request ends nothing: what was asked for waits for the next session, of the same desk."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from brokers.kite.gaps import Gap
-from brokers.kite.session import Session
 from compiled.model import SECOND
+from tests.simulation.session import InSession
 from tests.simulation.trader import Want
 from tests.simulation.world import World
-from tui import market as markets
-from tui.access import Access
-from tui.login import Place
 
 AWAY_S = 12.0
 """After so long the operator has logged in again."""
@@ -19,28 +14,20 @@ ENDS_S = 110.0
 HISTORY = "GET /instruments/historical/"
 
 
-class Kept(World):
+class Kept(InSession, World):
     """A quiet day whose session is kept as a real one is; the token dies as the request of this number arrives (0: none)."""
 
     def __init__(self, dies, monkeypatch):
         self.dies = dies
         self.asked = []
         self.died = ""
-        self.market = None
-        self.user = ""
         super().__init__(5, self._strategies, sigma=0.0)
-        self.user = self.exchange.session.user_id
-        self.ports = {"beside": self._beside, "throughout": self._throughout}
-        monkeypatch.setattr(markets, "connect", lambda *_: (self.process.broker, self.process.feed))
+        self.keep_session(monkeypatch)
         self.start()
 
     def _strategies(self):
         token = int(self.exchange.listings["NSE:SBIN"].instrument.token)
         return [Want(token, 10, self.clock.start + 3 * SECOND, self.clock.start + int(ENDS_S * 2) * SECOND)]
-
-    def _session(self):
-        session = self.exchange.session
-        return Session(session.api_key, session.access_token, self.user, self.clock.start + 86_400 * SECOND)
 
     def perform(self, request):
         self.asked.append(f"{request.method} {request.path}")
@@ -50,24 +37,8 @@ class Kept(World):
             self.loop.call_later(AWAY_S, self.log_in)
         return super().perform(request)
 
-    def log_in(self):
-        """Log in again; the desk that runs hears of it from where sessions are kept."""
-        session = self.exchange.session
-        session.access_token = session._token("access")
-
-    def token_died(self, process):
-        if self.market is not None:
-            self.market._died()
-
-    def _throughout(self, loop):
-        access = Access(Place("https://x", "wss://x", "", "k"), self._session(), self._session)
-        exchange = SimpleNamespace(access=access, clock=self.clock, pacer=None)
-        station = SimpleNamespace(real=True, kill=self.process.kill)
-        self.market = markets.Market(station, exchange, self.process.journal, None, {})
-        return self.market.throughout(loop)
-
-    def _beside(self, loop):
-        works = list(self.market.beside(loop))
+    def beside(self, loop):
+        works = super().beside(loop)
         token, now = int(self.exchange.listings["NSE:ITC"].instrument.token), self.clock.now()
         self.market._filler.note([Gap(token, now, now + 5 * SECOND)])
         return works

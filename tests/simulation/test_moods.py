@@ -1,58 +1,15 @@
 """The broker's moods, one by one on a quiet day, and simulated days full of them."""
 
-import json
 import re
 
 import pytest
 
-from brokers.sandbox.moods import mood
 from compiled.model import SECOND
 from tests.simulation.moods import bear
-from tests.simulation.world import World
+from tests.simulation.moody import Moody
 
 BATCHES, DAYS = 2, 1
 SOAK = 400
-
-
-class Moody(World):
-    """A day on which moods are asked for; `asked` are the requests that have arrived: second, method and path."""
-
-    def __init__(self, strategies=(), **options):
-        self.asked = []
-        super().__init__(5, lambda: list(strategies), **options)
-        self.start()
-
-    def perform(self, request):
-        self.asked.append((self.loop.seconds, request.method, request.path))
-        return super().perform(request)
-
-    def mood(self, name, **changes):
-        rules = [self.exchange.faults.add(fault, self.clock.true()) for fault in mood(name, **changes)]
-        self.storms += 1
-        return rules
-
-    def over(self):
-        self.exchange.faults.remove()
-        self.storms -= 1
-        self.calm_since = self.loop.seconds
-
-    def by_hand(self, symbol, product="CNC", seconds=12.0, **fields):
-        """Order ten shares at the market; return what the desk says of it within so many seconds."""
-        ticket = {"symbol": symbol, "side": "BUY", "quantity": 10, "stop": 2.0, "product": product} | fields
-        number = self.process.desk.submit("order", 0, json.dumps(ticket))
-        ends = self.loop.seconds + seconds
-        while self.loop.seconds < ends and not self.process.desk.answer(number):
-            self.run(self.loop.seconds + 0.1)
-        return self.process.desk.answer(number)
-
-    def told(self, name):
-        return [row for row in self.process.journal.load("events") if row["name"] == name]
-
-    def token(self, symbol):
-        return int(self.exchange.listings[f"NSE:{symbol}"].instrument.token)
-
-    def since(self, second, methods=("POST", "PUT", "DELETE"), path=""):
-        return [each for each in self.asked if each[0] >= second and each[1] in methods and each[2].startswith(path)]
 
 
 @pytest.fixture
@@ -61,6 +18,7 @@ def moody():
 
     def make(*strategies, **options):
         made.append(Moody(strategies, **options))
+        made[-1].start()
         made[-1].run(3.0)
         return made[-1]
 

@@ -149,8 +149,9 @@ class World:
     """Everything of one day. `make` returns the strategies of a new process, `limits` are the configured ones."""
 
     def __init__(
-        self, seed, make, start="09:15", sigma=0.0006, limits=None, day=DAY, choices=None, calendar=None, **changes
-    ):
+        self, seed, make, start="09:15", sigma=0.0006, limits=None, day=DAY, choices=None, calendar=None,
+        symbols=SYMBOLS, cash=5_000_000, **changes,
+    ):  # fmt: skip
         self.seed = seed
         self.make = make
         self.limits = limits or {}
@@ -161,7 +162,7 @@ class World:
         self.loop.set_exception_handler(self._unhandled)
         choices = choices or Choices(holdings=random.Random(f"{seed}:holdings").choice(("own", "other")))
         config = SandboxConfig(
-            seed=seed, date=day, start=start, symbols=SYMBOLS, user_id="SB0001", cash=5_000_000, choices=choices
+            seed=seed, date=day, start=start, symbols=symbols, user_id="SB0001", cash=cash, choices=choices
         )
         self.calendar = calendar or table_of_hours()
         self._furnish(Exchange(config))
@@ -310,10 +311,10 @@ class World:
         self.exchange = exchange
         self.api = Api(exchange)
 
-    def next_exchange(self, day, start, token=None, night=lambda carried: carried):
+    def next_exchange(self, day, start, token=None, night=lambda carried: carried, **changes):
         """Close the exchange, and open that of the next day, to which the account brings what it has; `token`: a new one.
 
-        `night` is what happens to it on the way.
+        `night` is what happens to it on the way; `changes` are to the exchange's configuration.
         """
         old = self.exchange
         old.run(old.closes)
@@ -321,7 +322,7 @@ class World:
         with pytest.MonkeyPatch.context() as patch:
             for symbol, number in self.tokens.items():
                 patch.setitem(universe.KNOWN, symbol, universe.KNOWN[symbol]._replace(exchange_token=number))
-            new = Exchange(replace(old.config, date=day, start=start), carried)
+            new = Exchange(replace(old.config, date=day, start=start, **changes), carried)
         session = new.session
         session.api_key = old.session.api_key
         session.access_token = old.session.access_token if token is None else token

@@ -1,0 +1,48 @@
+"""A world whose desk keeps its session as a real one does: with the keeper, from where logins are kept."""
+
+from types import SimpleNamespace
+
+from brokers.kite.session import Session
+from compiled.model import SECOND
+from tui import market as markets
+from tui.access import Access
+from tui.login import Place
+
+LIVES_S = 7 * 86_400
+
+
+class InSession:
+    """Stands before a `World`: a token that dies is for the next login to follow, of which the desk that runs hears by itself."""
+
+    market = None
+
+    def keep_session(self, monkeypatch):
+        """Have every desk from now on kept in session."""
+        self._user = self.exchange.session.user_id
+        self.ports |= {"beside": self.beside, "throughout": self._throughout}
+        monkeypatch.setattr(markets, "connect", lambda *_: (self.process.broker, self.process.feed))
+
+    def log_in(self):
+        """Log in again."""
+        session = self.exchange.session
+        session.access_token = session._token("access")
+
+    def token_died(self, process):
+        del process
+        if self.market is not None:
+            self.market._died()
+
+    def beside(self, loop):
+        """Return what runs beside an opened day."""
+        return list(self.market.beside(loop))
+
+    def _session(self):
+        session = self.exchange.session
+        return Session(session.api_key, session.access_token, self._user, self.clock.start + LIVES_S * SECOND)
+
+    def _throughout(self, loop):
+        access = Access(Place("https://x", "wss://x", "", "k"), self._session(), self._session)
+        exchange = SimpleNamespace(access=access, clock=self.clock, pacer=None)
+        station = SimpleNamespace(real=True, kill=self.process.kill)
+        self.market = markets.Market(station, exchange, self.process.journal, None, {})
+        return self.market.throughout(loop)
