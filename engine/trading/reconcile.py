@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from math import floor
 from typing import NamedTuple
 
+from compiled.bounds import HELD
 from compiled.events import Divide
 from compiled.kernel import Kernel
 from compiled.model import NEVER, SECOND, Product, Side
 from engine.errors import OperatorError, RetryableError
+from engine.market.calendar import ist_day
 from engine.ports import Broker, Clock, Journal
 from engine.trading.board import Board, DifferenceRow
 from engine.trading.differences import (
@@ -32,13 +34,15 @@ from engine.trading.differences import (
     traded,
 )
 from engine.trading.divisions import Division, disabled, event, kept
-from engine.trading.kept import whole
+from engine.trading.kept import readable, whole
 from engine.trading.shares import IGNORED, ShareRegister
 
 SOON = 1 * SECOND
 """When to look again at what was seen for the first time: it may have been on its way."""
 RETRY = 2 * SECOND
 """When to try books again that could not be read; twice as long with each time."""
+AGREED = "agreed:"
+"""How the key of what others had traded when the books agreed begins: day, token, product and side follow; the value is shares."""
 UNREADABLE = "unreadable"
 """Key and kind of the row that says that the books cannot be read."""
 RESTED = "the day is over, and nothing waits for this; looked at every two minutes"
@@ -103,7 +107,7 @@ class Reconciler:
         """How far they were apart in the last comparison, what the positions came to then, and since when (ns)."""
         self._heard: dict[str, int] = {}
         """When the stream spoke of an order last."""
-        self._agreed: dict[tuple[int, str, Side], int] = {}
+        self._agreed = _agreed(journal, f"{AGREED}{ist_day(clock.now())}:")
         """What others had traded today when the books agreed last, by token, product and side."""
         self.unreadable = ""
         self.books: Snapshot | None = None
@@ -135,8 +139,7 @@ class Reconciler:
         """Return how many of our shares are not in the books as far as is known, by token, product and side."""
         standing = [*(each.difference for each in self.standing.values()), *self._covered]
         bought = traded(self.kernel, self.books) if self.books is not None else Counter()
-        bought.subtract(self._agreed)
-        found = lacking(self.kernel, standing, bought)
+        found = lacking(self.kernel, standing, bought - self._agreed)
         doubts = self.doubts()
         for (token, product), shares in held(self.kernel).items():
             if token in doubts and product in DELIVERED and shares > 0:
@@ -231,8 +234,11 @@ class Reconciler:
 
     def _agree(self, tokens: AbstractSet[int]) -> None:
         """Take note that it is known whose these shares are: what others have traded of them until now is reckoned in."""
-        if self.books is not None:
-            self._agreed |= {at: shares for at, shares in traded(self.kernel, self.books).items() if at[0] in tokens}
+        for at, shares in traded(self.kernel, self.books).items() if self.books is not None else ():
+            if at[0] in tokens and shares != self._agreed[at]:
+                self._agreed[at] = shares
+                key = f"{AGREED}{ist_day(self.clock.now())}:{at[0]}:{at[1]}:{at[2].name}"
+                self.journal.append("meta", {"key": key, "value": str(shares)})
 
     def _apart(self, books: Snapshot) -> dict[At, int]:
         """Return by how many shares the positions are apart from the day's orders for the time being.
@@ -382,6 +388,16 @@ class Reconciler:
             text = f"{RESTED}: {self.unreadable}" if self.rested else self.unreadable
             section.put(UNREADABLE, DifferenceRow(UNREADABLE, UNREADABLE, "", text, "", 0, (), self.rested))
         section.keep({*self.standing, UNREADABLE} if self.unreadable else set(self.standing))
+
+
+def _agreed(journal: Journal, today: str) -> Counter[tuple[int, str, Side]]:
+    """Return what others had traded when the books agreed, of the keys that begin so."""
+    found: Counter[tuple[int, str, Side]] = Counter()
+    for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (today + "%",)):
+        with readable(f"meta, row {row['key']}:"):
+            token, product, side = str(row["key"]).removeprefix(today).split(":")
+            found[int(token), product, Side[side]] = whole(f"meta, row {row['key']}:", row["value"], 0, int(HELD))
+    return found
 
 
 def _owners_own(difference: Difference) -> bool:

@@ -26,7 +26,8 @@ from engine.ports import BrokerHolding, BrokerPosition
 from engine.trading.books import Books
 from engine.trading.differences import LATE, Kind, sides
 from engine.trading.pacing import Watch
-from tests.core.books import CASH, Desk
+from engine.trading.reconcile import Reconciler, Terms
+from tests.core.books import BOUND, CASH, Desk
 from tests.core.scripted import BEL, CANBK, CLOSE, STRANGER, Scene, only, some
 from tests.core.test_order_path_gateway import Looked
 
@@ -257,6 +258,18 @@ def test_what_was_decided_is_reckoned_in_although_the_owner_goes_on_at_once(desk
     positions(desk, 52)
     desk.look(2)
     assert desk.reconciler.lacking() == {LACKS: 5}
+
+
+def test_over_a_restart_it_stays_reckoned_in(desk):
+    bought_beside(desk)
+    desk.decide("CANBK:CNC adopt")
+    strange(desk, "X3", Side.SELL, 5)
+    positions(desk, 52)
+    notes = desk.journal
+    again = Reconciler(desk.scene.kernel, desk.books, notes, desk.clock, desk.board, Terms(BOUND))
+    desk.reconciler = again
+    desk.look(2)
+    assert again.lacking() == {LACKS: 5}
 
 
 def test_what_others_have_sold_short_is_not_there_for_a_short_of_ours(desk):

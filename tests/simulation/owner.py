@@ -141,7 +141,10 @@ class Owner:
         if calm and not unknown and world.loop.seconds > self.acted.get(at, 0.0):
             raise Broken(world, f"the owner has {self.his.get(at, 0)} of {at}, the account holds {self.there(at)}")
         self.races += 1
-        self.his[at] = self.there(at) + side * self.desks(at, side)  # it is done: from now on nothing more
+        self.his[at], self.owed[at] = (
+            self.there(at) + side * self.desks(at, side),
+            0,
+        )  # it is done: from now on nothing more
 
     # what he does
 
