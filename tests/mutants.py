@@ -78,7 +78,7 @@ NEAREST = {
     "engine/trading/governor.py": ["tests/core/test_governor.py"],
     "engine/trading/killswitch.py": ["tests/core/test_killswitch.py"],
     "engine/trading/lookups.py": [LIES, OWNER],
-    "engine/trading/loop.py": [LACKING, CLOCKS, AWAY],
+    "engine/trading/loop.py": [LACKING, OWNER, CLOCKS, AWAY],
     "engine/trading/pacing.py": ["tests/core/test_order_path_gateway.py", CORNERS, OWNER],
     "engine/trading/reconcile.py": ["tests/core/test_reconcile.py", OWNER, DIVISIONS],
     "engine/trading/restore.py": ["tests/core/test_order_path_restart.py", CORNERS, LIES],

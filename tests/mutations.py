@@ -302,11 +302,11 @@ ENGINE = (
     ),
     Mutant(
         "the owner's shares count as the desk's", "engine/trading/differences.py",
-        "more = each.figure + (min(each.apart, 0) if delivered else 0)", "more = each.figure + each.apart",
+        "min(more + min(each.apart, 0), each.apart)", "min(more + each.apart, each.apart)",
     ),
     Mutant(
         "what the owner buys is what was missing", "engine/trading/differences.py",
-        "more = min(more, each.apart) if delivered else more", "more = more",
+        "min(more + min(each.apart, 0), each.apart)", "more + min(each.apart, 0)",
     ),
     Mutant(
         "missing intraday shares may be ignored", "engine/trading/differences.py",
@@ -321,6 +321,16 @@ ENGINE = (
         "books that are apart are a difference", DIFFERENCES, "theirs[token, product] - late.get((token, product), 0)",
         "theirs[token, product]",
     ),
+    Mutant("what others have taken is known after what is done about it", BOOKS, "self._post_taken(orders, triggers or [])", "pass"),
+    Mutant("what a stop of ours has sold others have taken", BOOKS, "update.order_id not in sent and", ""),
+    Mutant(
+        "books that cannot be read say that all is there", "engine/trading/loop.py", "known = not self.reconciler.missed and", "known =",
+    ),
+    Mutant(
+        "what others have bought is the desk's", DIFFERENCES,
+        "more -= int(side) * bought.get((each.token, each.product, side), 0)", "pass",
+    ),
+    Mutant("what was decided is undecided for ever", RECONCILE, "self._agreed[at] = shares\n", "pass\n"),
     Mutant("shares behind an undecided trade are there", RECONCILE, ", *self._covered]", "]"),
     Mutant("a dead token leaves the books believed", "engine/trading/reach.py", "isinstance(loop.books.error, OperatorError)", "False"),
     Mutant("what the order book shows is looked at twice", RECONCILE, "if at_once or each.witnessed or", "if at_once or"),

@@ -1,14 +1,15 @@
 """Looking at the broker's books: what changed since the last look, as events in an order that cannot matter less."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
-from compiled.events import Answer, GttUpdate, OrderUpdate, Outcome, Verb
+from compiled.events import Answer, GttUpdate, Lacking, OrderUpdate, Outcome, Verb
 from compiled.kernel import Kernel
-from compiled.model import GttStatus
+from compiled.model import GttStatus, Product, Side
 from engine.errors import OperatorError, RetryableError
 from engine.market.calendar import ist_day, midnight
 from engine.ports import Broker
-from engine.trading.differences import SKEW
+from engine.trading.differences import LATE, SKEW, others
 from engine.trading.gateway import Gateway
 from engine.trading.lookups import STANDING, asks_for
 
@@ -18,7 +19,8 @@ UNDER_WAY = frozenset({GttStatus.INTENT, GttStatus.SENT, GttStatus.UNKNOWN})
 class Books:
     """Reads orders, trades and, when they may have changed, GTTs; posts only what is new.
 
-    Orders of ours that the journal has lost go first, before anything is done without them; then GTTs, so that an order
+    What others have taken of what we hold goes first, so that nothing is done with it, and orders of ours that the journal
+    has lost, before anything is done without them; then GTTs, so that an order
     a GTT has sent is known before its row; then orders, then trades. A GTT that was
     being changed while it was read is left for the next look: the answer may be older than the change.
     """
@@ -36,6 +38,8 @@ class Books:
         """Whether a look has failed since all books were read last."""
         self.beside = 0
         """Shares that orders of somebody else have traded today in what we hold, or in what may be another listing of it."""
+        self._others: dict[str, int] = {}
+        """What orders of somebody else had traded at the last look."""
         self._gone: dict[int, int] = {}
         self._left_out = False
         self._orders: dict[str, tuple[object, ...]] = {}
@@ -60,10 +64,11 @@ class Books:
         self.looks += 1
         self.behind = self.behind and triggers is None
         self.gateway.proven(orders, triggers)
+        self._post_taken(orders, triggers or [])
         self._post_orders(update for update in orders if self._forgotten(update))
         self._post_gtts(triggers, began, {update.order_id for update in orders})
         self._post_orders(orders)
-        self.beside = sum(int(update.filled) for update in orders if self._concerns(update))
+        self.beside = sum(int(update.filled) for update in others(self.kernel, orders) if self._concerns(update))
         for trade in trades:
             if (trade.order_id, trade.trade_id) not in self._trades:
                 self._trades.add((trade.order_id, trade.trade_id))
@@ -71,6 +76,27 @@ class Books:
                 self.post(trade)
         self.gateway.lookups.resolve(orders, triggers, began)
         return True
+
+    def _post_taken(self, orders: list[OrderUpdate], triggers: list[GttUpdate]) -> None:
+        """Have what others have taken of what we hold since the last look count as gone until the books are compared.
+
+        What a GTT of ours has sent, or may have, is not theirs. Before the first look everything waits for a comparison.
+        """
+        now, ours = self.gateway.clock.now(), self.kernel.out.by_gtt_id
+        fired = [each for each in triggers if each.status is GttStatus.TRIGGERED and each.gtt_id in ours]
+        sent = {order_id for each in fired for order_id in each.order_ids}
+        unsaid = {int(each.token) for each in fired if not each.order_ids and now - each.ts < LATE}
+        taken: Counter[tuple[int, str, Side]] = Counter()
+        for update in others(self.kernel, orders):
+            more = int(update.filled) - self._others.get(update.order_id, 0)
+            self._others[update.order_id] = int(update.filled)
+            if self.looks > 1 and update.order_id not in sent and int(update.token) not in unsaid:
+                taken[int(update.token), update.product, Side.BUY if update.side is Side.SELL else Side.SELL] += more
+        for (token, product, side), shares in taken.items():
+            market = self.kernel.markets.get(token)
+            if shares > 0 and market is not None and market.ladders and product in Product.__members__:
+                lacks = int(self.kernel.lacks(token, Product[product], side)) + shares
+                self.post(Lacking(now, token, Product[product], side, lacks))
 
     def _post_orders(self, updates: Iterable[OrderUpdate]) -> None:
         for update in updates:
@@ -99,9 +125,7 @@ class Books:
         return any(self._strange(update) and update.order_id not in self.kernel.externals for update in orders)
 
     def _concerns(self, update: OrderUpdate) -> bool:
-        """Tell whether an order of somebody else has traded what we hold, or what may be the same share elsewhere."""
-        if not update.filled or not self._strange(update):
-            return False
+        """Tell whether an order trades what we hold, or what may be the same share elsewhere."""
         market = self.kernel.markets.get(int(update.token))
         return market is None or bool(market.ladders)
 

@@ -317,13 +317,19 @@ def lacking(
     return found
 
 
-def _others(kernel: Kernel, books: Snapshot) -> Iterator[tuple[int, OrderUpdate]]:
-    """Yield the orders that are not ours and have traded, with our token of what they have."""
+def others(kernel: Kernel, orders: Iterable[OrderUpdate]) -> Iterator[OrderUpdate]:
+    """Yield the orders that are not ours and have traded."""
     out = kernel.out
-    for update in books.orders:
+    for update in orders:
         ours = {update.order_id, update.parent} & out.by_order_id.keys() or update.tag.startswith(out.tag_prefix)
         if update.filled and not ours:
-            yield books.twins.get(int(update.token), int(update.token)), update
+            yield update
+
+
+def _others(kernel: Kernel, books: Snapshot) -> Iterator[tuple[int, OrderUpdate]]:
+    """Yield these with our token of what they have traded."""
+    for update in others(kernel, books.orders):
+        yield books.twins.get(int(update.token), int(update.token)), update
 
 
 def _taken(kernel: Kernel, books: Snapshot, at: At, side: int) -> list[OrderUpdate]:

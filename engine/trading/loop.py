@@ -376,7 +376,8 @@ class Loop:
             found.setdefault((int(ladder.instrument.token), ladder.plan.product, ladder.side), 0)
         for (token, product, side), lacks in found.items():
             noted = kernel.lacks(token, product, side)
-            if noted < lacks or (noted > lacks and (token, product.name) not in self.reconciler.unsure):
+            known = not self.reconciler.missed and (token, product.name) not in self.reconciler.unsure
+            if noted < lacks or (noted > lacks and known):
                 self.inbox.append(Lacking(now, token, product, side, lacks))
         if kernel.blind and not self.reconciler.fresh:
             self.inbox.append(Operate(now, Act.COMPARED))

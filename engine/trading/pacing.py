@@ -200,6 +200,7 @@ class Lockstep:
         self._feed = feed
         self._clock = clock
         self._next_poll = 0
+        self._beside = 0
 
     async def run(self, tokens: int) -> None:
         """Run the day to its end, or until told to stop; `tokens` instruments are being subscribed."""
@@ -264,5 +265,9 @@ class Lockstep:
             if loop.bands is not None and (wanted := loop.bands.due(now)):
                 await loop.bands.look(wanted)
             if not moved and not loop.inbox:
-                return
+                if loop.books.beside == self._beside:
+                    return
+                self._beside = loop.books.beside  # somebody else has traded what we hold
+                await loop.reconciler.look(at_once=True)
+                loop.reconciled()
             loop.turn()

@@ -11,6 +11,7 @@ from compiled.events import (
     Alert,
     DeleteGtt,
     GttUpdate,
+    Lacking,
     ModifyGtt,
     ModifyOrder,
     OrderUpdate,
@@ -22,14 +23,16 @@ from compiled.events import (
     WriteOff,
 )
 from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, Product, Side
+from engine.errors import RetryableError
 from engine.ports import BrokerHolding, BrokerPosition
 from engine.trading.books import Books
 from engine.trading.differences import LATE, Kind, sides
+from engine.trading.loop import Loop
 from engine.trading.pacing import Watch
 from engine.trading.reconcile import Reconciler, Terms
 from tests.core.books import BOUND, CASH, Desk
 from tests.core.scripted import BEL, CANBK, CLOSE, STRANGER, Scene, only, some
-from tests.core.test_order_path_gateway import Looked
+from tests.core.test_order_path_gateway import Engine, Looked
 
 LACKS = (CANBK, Product.CNC, Side.BUY)
 
@@ -146,6 +149,86 @@ def test_of_what_others_trade_counts_what_we_hold_and_what_may_be_another_listin
     books = Books(desk.scene.kernel, desk.books, gateway, lambda _: None)
     asyncio.run(books.look())
     assert books.beside == counts
+
+
+# before anything is done
+
+
+@pytest.fixture
+def engine(tmp_path):
+    return Engine(tmp_path)
+
+
+def books(engine, order_id, side, filled, product="CNC", status=OrderStatus.COMPLETE, tag=""):
+    now = engine.scene.now
+    engine.broker.book = [each for each in engine.broker.book if each.order_id != order_id]
+    engine.broker.book.append(OrderUpdate(now, order_id, tag, CANBK, side, status, 100, filled, product=product))
+
+
+def a_look(engine):
+    return asyncio.run(engine.look())
+
+
+def test_a_stop_that_is_cancelled_as_shares_are_sold_comes_back_for_what_is_left(engine):
+    stop = engine.scene.hold_intraday(100)
+    books(engine, "B1", Side.BUY, 100, "MIS", tag="T1")
+    books(engine, "G1", Side.SELL, 0, "MIS", OrderStatus.TRIGGER_PENDING, stop.tag)
+    a_look(engine)
+    books(engine, "G1", Side.SELL, 0, "MIS", OrderStatus.CANCELLED, stop.tag)
+    books(engine, "X1", Side.SELL, 60, "MIS")
+    assert only(a_look(engine), PlaceOrder).order.quantity == 40
+    books(engine, "X1", Side.SELL, 70, "MIS")
+    a_look(engine)
+    assert engine.scene.kernel.lacks(CANBK, Product.MIS, Side.BUY) == 70
+
+
+def test_a_gtt_that_is_deleted_as_shares_are_sold_comes_back_for_what_is_left(engine):
+    gtt = engine.scene.hold(100)
+    engine.broker.listed = [engine.list_gtt(gtt, 7, GttStatus.ACTIVE)]
+    books(engine, "B1", Side.BUY, 100, tag="T1")
+    a_look(engine)
+    engine.broker.listed = [engine.list_gtt(gtt, 7, GttStatus.DELETED)]
+    books(engine, "X1", Side.SELL, 100)
+    assert some(a_look(engine), PlaceGtt) == []
+    assert engine.scene.kernel.lacks(CANBK, Product.CNC, Side.BUY) == 100
+
+
+@pytest.mark.parametrize("order_ids", [[], ["X1"]])
+def test_what_a_stop_of_ours_has_sold_or_may_have_nobody_else_has(engine, order_ids):
+    gtt = engine.scene.hold(100)
+    engine.broker.listed = [engine.list_gtt(gtt, 7, GttStatus.ACTIVE)]
+    books(engine, "B1", Side.BUY, 100, tag="T1")
+    a_look(engine)
+    engine.broker.listed = [engine.list_gtt(gtt, 7, GttStatus.TRIGGERED)]
+    engine.broker.listed[0].order_ids = order_ids
+    books(engine, "X1", Side.SELL, 40)
+    a_look(engine)
+    assert engine.scene.kernel.lacks(CANBK, Product.CNC, Side.BUY) == 0
+
+
+def test_what_was_sold_before_the_desk_looked_first_is_for_a_comparison_to_say(engine):
+    gtt = engine.scene.hold(100)
+    engine.broker.listed = [engine.list_gtt(gtt, 7, GttStatus.ACTIVE)]
+    books(engine, "X1", Side.SELL, 40)
+    a_look(engine)
+    assert engine.scene.kernel.lacks(CANBK, Product.CNC, Side.BUY) == 0
+
+
+def test_books_that_cannot_be_read_do_not_bring_back_what_others_have_taken(desk):
+    posted = []
+    kernel = desk.scene.kernel
+    holds(desk)
+    desk.look()
+    desk.scene.tell(Lacking(desk.scene.now, *LACKS, 40))
+    desk.books.error = "positions", RetryableError("no answer")
+    desk.look()
+    loop = SimpleNamespace(reconciler=desk.reconciler, kernel=kernel, clock=desk.clock, inbox=posted)
+    Loop.bound(loop)
+    assert posted == []
+    desk.books.error = None
+    desk.look()
+    Loop.bound(loop)
+    assert [event.quantity for event in posted] == [0]
 
 
 # books that are apart
