@@ -294,7 +294,7 @@ CORE = (
     ),
     Mutant(
         "a limit before its trigger counts as one that fills", BAND,
-        "    if float(sign) * (limit - trigger) < -HAIR:\n        return False\n", "",
+        "float(sign) * (limit - trigger) < -HAIR or ", "",
     ),
     Mutant(
         "a limit off the band counts as one that fills", BAND,
