@@ -1,0 +1,139 @@
+"""What a backtest made: its trades, its days, and the manifest that says of what it was made.
+
+Amounts are paise, prices rupees, times ns UTC, days numbers counted from 1970-01-01 (`engine.history.series.ist_days`).
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from engine.history.series import Floats, Ints
+
+SCHEMA = 1
+"""Of a result as JSON: raised with every change that a reader has to know of."""
+
+
+class Trade(NamedTuple):
+    """One round trip: a rung that was entered and left. An open one has `exit_ts` 0 and stands at the last price.
+
+    `side` is 1 for a long one, -1 for a short one; prices are averages of its fills. `slippage` is what its fills lost
+    against the price they met, `mae` and `mfe` the worst (at most 0) and best (at least 0) it has stood at, before charges.
+    """
+
+    number: int
+    strategy: str
+    symbol: str
+    side: int
+    ladder: int
+    rung: int
+    quantity: int
+    entry_ts: int
+    entry_price: float
+    exit_ts: int
+    exit_price: float
+    gross: int
+    charges: int
+    slippage: int
+    mae: int
+    mfe: int
+    entry_reason: str
+    exit_reason: str
+
+    @property
+    def net(self) -> int:
+        """Return its P&L after charges."""
+        return self.gross - self.charges
+
+    @property
+    def open(self) -> bool:
+        """Tell whether it was still held at the end."""
+        return self.exit_ts == 0
+
+
+class Daily(NamedTuple):
+    """One row for each session, at its close: one array per field, all of one length.
+
+    `equity` is the account after charges, `gross` without any; `charges`, `turnover` (value bought and sold) and `closed`
+    (round trips) are the day's own. `exposure` is the value of all positions, long and short added. `benchmark` is what the
+    starting cash would be worth had it bought the same symbols in equal parts at their first close and held them, before
+    charges; `index` the close of the index that the history has, NaN where it has none.
+    """
+
+    day: Ints
+    equity: Ints
+    gross: Ints
+    charges: Ints
+    exposure: Ints
+    turnover: Ints
+    closed: Ints
+    benchmark: Floats
+    index: Floats
+
+
+class DataManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which bars of a symbol a run has read: their version, how many, first and last start, and a hash of what they say."""
+
+    version: str
+    bars: int
+    first: int
+    last: int
+    sha256: str
+    adjusted: bool = False
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Of what a result was made: the same manifest gives the same digest."""
+
+    run: str
+    made: str
+    """When, UTC."""
+    name: str
+    strategies: dict[str, dict[str, object]]
+    """Parameters by strategy."""
+    sources: dict[str, str]
+    """Hash of each strategy's source."""
+    symbols: list[str]
+    first: str
+    last: str
+    """First and last session."""
+    span: int
+    """Seconds of a bar."""
+    data: dict[str, DataManifest]
+    golden: bool
+    """Whether every bar was a golden one."""
+    slippage: str
+    config: str
+    """Hash of the settings that a result depends on."""
+    code: str
+    """Hash of the core, and of what runs it."""
+    versions: dict[str, str]
+    native: bool
+    start_cash: int
+    limits: dict[str, int]
+    digest: str
+    """Hash over every command and fill."""
+    seconds: float
+    """What the run took, without reading and reporting."""
+    partial: bool = False
+    """Whether it was stopped before its last session."""
+    warnings: list[str] = []
+    command: str = ""
+
+
+class Outcome(NamedTuple):
+    """All that a run made. `times` and `curve` are the account after charges at every moment that had a bar.
+
+    `costs` are the parts of the charges by name, in the order of a contract note; `refused` counts refusals by reason code.
+    `bars` counts what was replayed, `orders` what was sent.
+    """
+
+    manifest: Manifest
+    daily: Daily
+    times: Ints
+    curve: Ints
+    trades: list[Trade]
+    costs: Mapping[str, int]
+    refused: Mapping[str, int]
+    bars: int
+    orders: int
