@@ -57,7 +57,7 @@ class Daily(NamedTuple):
     `equity` is the account after charges, `gross` without any; `charges`, `turnover` (value bought and sold) and `closed`
     (round trips) are the day's own. `exposure` is the value of all positions, long and short added. `benchmark` is what the
     starting cash would be worth had it bought the same symbols in equal parts at their first close and held them, before
-    charges; `index` the close of the index that the history has, NaN where it has none.
+    charges; `market` the close of the index that the history has, NaN where it has none.
     """
 
     day: Ints
@@ -68,7 +68,7 @@ class Daily(NamedTuple):
     turnover: Ints
     closed: Ints
     benchmark: Floats
-    index: Floats
+    market: Floats
 
 
 class DataManifest(msgspec.Struct, frozen=True, kw_only=True):
