@@ -14,12 +14,12 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
+from engine.numbers import SECOND
 from engine.texts import plain
 from engine.trading.board import Board, EventRow
 from tui.actions import ACTIONS, bindings, caps, keys_of
 from tui.face import DeskFace
 from tui.keymap import check
-from tui.numbers import SECOND
 from tui.operator import Operator
 from tui.panes.events import latest
 from tui.panes.orders import ENDED, EXTERNAL, state

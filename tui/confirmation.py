@@ -11,12 +11,12 @@ from brokers.kite.rest import KiteBroker
 from compiled.model import Instrument
 from engine.errors import ConfigError, DataError, OperatorError
 from engine.market.calendar import Calendar, ist_day
+from engine.numbers import rupees
 from engine.texts import plain
 from engine.trading.opening import check_owner
 from engine.trading.reasons import LIMIT_ONLY
 from tui.access import Access
 from tui.beforehand import enabled, not_listed
-from tui.numbers import rupees
 from tui.pace import clock_at
 from tui.runs import own_database, owner_of
 from tui.station import Station

@@ -20,6 +20,7 @@ from engine import address
 from engine.config import Config
 from engine.errors import BusyError, ConfigError, DataError, NothingFound, PatangError
 from engine.market.calendar import ist_day
+from engine.numbers import rupees
 from engine.ops import doctor as ops
 from engine.texts import plain
 from engine.trading.budget import committed
@@ -29,7 +30,6 @@ from engine.trading.opening import check_owner
 from engine.trading.reasons import LIMIT_ONLY
 from tui.beforehand import check_listed, check_settings, enabled, totals_of
 from tui.login import DONE, FAILED, Place, place_of, vault_of
-from tui.numbers import rupees
 from tui.pace import clock_at
 from tui.runs import owner_of
 from tui.station import OWN_EXCHANGE, Run, check_mode, sends_real

@@ -9,10 +9,10 @@ from cyclopts import App, Parameter
 
 from engine.errors import ConfigError, ConnectionFailed, OperatorError
 from engine.modes import Mode
+from engine.numbers import amount
 from engine.ops.control import ask, socket_path
 from engine.texts import plain
 from tui.launch import configuration
-from tui.numbers import amount
 from tui.remote import WHO, folders
 
 DONE = 0

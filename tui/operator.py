@@ -7,10 +7,10 @@ from typing import Protocol, TypeVar
 from rich.text import Text
 
 from engine.errors import PatangError
+from engine.numbers import count, gain, price, rupees
 from engine.texts import plain
 from engine.trading.board import OrderRow, PositionRow
 from tui.face import DeskFace
-from tui.numbers import count, gain, price, rupees
 from tui.panes.orders import ENDED, EXTERNAL, state
 from tui.panes.positions import naked
 from tui.screens.dialogs import DialogSet

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tui.numbers import SECOND
+from engine.numbers import SECOND
 from tui.widgets.view import Cell
 
 ANSWER_SHOWN: Final = 10 * SECOND

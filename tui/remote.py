@@ -10,11 +10,12 @@ from typing import Final
 
 from engine.config import Config, paths
 from engine.errors import ConfigError, ConnectionFailed, DataError, NothingFound, OperatorError
+from engine.numbers import clock, rupees
 from engine.ops.control import ask, socket_path
 from engine.ops.process import Process
 from engine.texts import plain
 from tui import places
-from tui.numbers import aligned, clock, rupees
+from tui.numbers import aligned
 from tui.places import Place
 
 DONE = 0

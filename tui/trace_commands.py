@@ -9,13 +9,13 @@ from cyclopts import Parameter
 
 from engine.errors import ConfigError, NothingFound
 from engine.modes import Mode
+from engine.numbers import instant
 from engine.texts import plain
 from engine.trading.reasons import meaning
 from store.trace import Step, Trace, Verdict, failures
 from store.trace import trace as read_trace
 from store.trace import why as read_why
 from tui.launch import configuration
-from tui.numbers import instant
 from tui.runs import latest_database
 
 DONE = 0

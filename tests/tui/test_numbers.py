@@ -1,6 +1,7 @@
 import pytest
 
-from tui import numbers
+from engine import numbers
+from tui import numbers as drawn
 
 SECOND = 1_000_000_000
 
@@ -74,18 +75,18 @@ def test_ages_grow_from_seconds_to_hours():
 
 
 def test_a_spark_is_a_thin_line_of_two_values_a_cell_from_the_lowest_to_the_highest():
-    assert numbers.spark((1.0, 2.0, 3.0, 4.0), 8) == "⡠⠊"  # dots 1 2 | 3 4 from the bottom: 0x40+0x20, 0x02+0x08
-    assert numbers.spark((9.0, 1.0, 4.0), 1) == "⡸"  # the last two; the step from the lowest to the highest is drawn
-    assert numbers.spark((5.0, 5.0), 8) == "⠤"
-    assert numbers.spark((1.0, 2.0, 1.0), 8) == "⢀⢷"
-    assert numbers.spark((), 8) == ""
+    assert drawn.spark((1.0, 2.0, 3.0, 4.0), 8) == "⡠⠊"  # dots 1 2 | 3 4 from the bottom: 0x40+0x20, 0x02+0x08
+    assert drawn.spark((9.0, 1.0, 4.0), 1) == "⡸"  # the last two; the step from the lowest to the highest is drawn
+    assert drawn.spark((5.0, 5.0), 8) == "⠤"
+    assert drawn.spark((1.0, 2.0, 1.0), 8) == "⢀⢷"
+    assert drawn.spark((), 8) == ""
 
 
 def test_a_bar_fills_in_half_cells_and_never_leaves_its_width():
-    assert numbers.bar(0.5, 4) == "━━┈┈"
-    assert numbers.bar(0.625, 4) == "━━╸┈"
-    assert numbers.bar(7.0, 4) == "━━━━"
-    assert numbers.bar(-1.0, 4) == "┈┈┈┈"
+    assert drawn.bar(0.5, 4) == "━━┈┈"
+    assert drawn.bar(0.625, 4) == "━━╸┈"
+    assert drawn.bar(7.0, 4) == "━━━━"
+    assert drawn.bar(-1.0, 4) == "┈┈┈┈"
 
 
 def test_amounts_from_the_engine_are_grouped_and_other_texts_left_alone():

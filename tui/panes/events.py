@@ -3,8 +3,8 @@
 import contextlib
 from collections.abc import Sequence
 
+from engine.numbers import clock, count
 from engine.trading.board import Board, EventRow
-from tui.numbers import clock, count
 from tui.widgets.view import Cell, Column, View
 
 _MARKS = {"info": ("·", "dim"), "fill": ("◆", "title"), "warn": ("▲", "notice"), "alarm": ("■", "danger")}

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from engine.numbers import clock
 from engine.trading.board import Board, KillRow
-from tui.numbers import clock
 from tui.widgets.view import Cell, Column, View
 
 _IST = timedelta(hours=5, minutes=30)

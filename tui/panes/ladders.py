@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from engine.numbers import price
 from engine.trading.board import Board, LadderRow
-from tui.numbers import bar, price
+from tui.numbers import bar
 from tui.widgets.view import Cell, Column, View
 
 MARKS = {"-": "·", "entering": "◔", "armed": "●", "resting": "●", "triggered": "▲", "closed": "✓"}

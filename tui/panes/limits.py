@@ -5,9 +5,10 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
+from engine.numbers import amount
 from engine.trading.board import Board, LimitRow
 from tui.actions import bindings
-from tui.numbers import amount, bar
+from tui.numbers import bar
 from tui.panes.risk import over, reached
 from tui.widgets.live_table import LiveTable
 from tui.widgets.view import Cell, Column, View

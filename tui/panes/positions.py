@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
+from engine.numbers import count, gain, moved, price
 from engine.trading.board import Board, PositionRow
 from tui.actions import bindings
-from tui.numbers import count, gain, moved, price
 from tui.widgets.live_table import LiveTable
 from tui.widgets.view import Cell, Column, View
 

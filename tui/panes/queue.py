@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from engine.numbers import SECOND, count
 from engine.trading.board import Board, DiskState, QueueRow
-from tui.numbers import SECOND, count
 from tui.widgets.view import Cell, Column, View
 
 SHOWN_S = 0.5

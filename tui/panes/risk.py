@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from engine.numbers import amount
 from engine.trading.board import Board, LimitRow, RiskRow
-from tui.numbers import amount, bar
+from tui.numbers import bar
 from tui.widgets.view import Cell, Column, View
 
 _BAR = 2

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from engine.numbers import SECOND, age, compact, moved, price
 from engine.trading.board import Board, WatchRow
-from tui.numbers import SECOND, age, compact, moved, price, spark
+from tui.numbers import spark
 from tui.widgets.view import Cell, Column, View
 
 _SPARK = 3

@@ -6,10 +6,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from engine.numbers import count, day_name, gain, price, rupees
 from engine.texts import plain
 from engine.trading.board import Board, PositionRow, TradeRow
 from engine.trading.gauges import OTHERS
-from tui.numbers import count, day_name, gain, price, rupees
 from tui.panes.orders import ENDED, state
 from tui.panes.positions import naked
 from tui.panes.risk import over

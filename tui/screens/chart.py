@@ -10,10 +10,10 @@ from textual.color import Color
 from textual.widget import Widget
 from textual_plotext import PlotextPlot
 
+from engine.numbers import SECOND, clock, compact, moved, price
 from engine.texts import plain
 from engine.trading.board import BarRow, Board, FillMark, WatchRow
 from tui.actions import bindings
-from tui.numbers import SECOND, clock, compact, moved, price
 from tui.screens.frame import Frame, FullScreen, show_bands
 from tui.theme import Tones
 from tui.widgets.bands import Bands

@@ -8,10 +8,10 @@ from rich.text import Text
 from textual.widget import Widget
 
 from engine.market.sessions import UNCONFIRMED
+from engine.numbers import SECOND, clock, day_name, gain, left, rupees
 from engine.texts import plain
 from engine.trading.board import Board, Header
 from engine.trading.gauges import OTHERS
-from tui.numbers import SECOND, clock, day_name, gain, left, rupees
 from tui.theme import Tones
 from tui.widgets.bands import KillState
 

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 from rich.text import Text
 from textual.widget import Widget
 
+from engine.numbers import SECOND
 from engine.texts import plain
-from tui.numbers import SECOND
 from tui.theme import Tones
 
 MOST: Final = 3
