@@ -60,10 +60,11 @@ soak: setup native  ## the long proofs
 	@PYTHONPATH=build/native PATANG_EXPECT_NATIVE=1 $(BIN)/pytest -m soak --timeout 7200
 	@PYTHONPATH=. PATANG_EXPECT_NATIVE=0 $(BIN)/pytest -m 'not soak' tests/sandbox tests/desk/test_replay.py
 
-peers: setup native  ## the tests against a real Chromium and a real Postgres, which are installed where there is none
+peers: setup native  ## the tests against a real Chromium, Postgres and S3 server, which are installed where there is none
 	@sh .ci/browser
 	@sh .ci/postgres
 	@sh .ci/timescale
+	@sh .ci/moto
 	@PYTHONPATH=build/native:. $(BIN)/pytest -m peers tests/peers
 
 bench: setup native .venv-bench/.ready  ## measure against the peers, into docs/benchmarks.md (ARGS=--quick: a minute)

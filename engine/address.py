@@ -10,6 +10,7 @@ _HOST: Final = rf"(?:(?:{_LABEL}\.)*(?=[a-z]){_LABEL}|(?:{_BYTE}\.){{3}}{_BYTE}|
 PREFIX: Final = "/oms"
 """The one path an address may have: where Kite's own sandbox keeps its routes."""
 REST: Final = rf"\A(?:https?://{_HOST}(?::{_PORT})?(?:{PREFIX})?)?\Z"
+ROOT: Final = rf"\A(?:https?://{_HOST}(?::{_PORT})?)?\Z"
 WS: Final = rf"\A(?:wss?://{_HOST}(?::{_PORT})?)?\Z"
 """What the addresses of a broker look like; empty: none. A name's last part begins with a letter: it is no number in disguise."""
 

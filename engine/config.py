@@ -381,6 +381,45 @@ class Store(Struct, frozen=True, kw_only=True):
     ] = ""
 
 
+class Archive(Struct, frozen=True, kw_only=True):
+    """S3-compatible storage for old bars and recordings; its credentials stand in the environment or the keyring, never here."""
+
+    bucket: Annotated[
+        str,
+        _like(
+            r"^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$",
+            "a bucket's name, or empty",
+            "The bucket, which exists; empty: no archive.",
+        ),
+    ] = ""
+    endpoint: Annotated[
+        str,
+        _like(
+            address.ROOT,
+            'a URL as "https://host:port" and nothing after it, or empty',
+            "Address of the storage; empty: Amazon's, of the region.",
+        ),
+    ] = ""
+    region: Annotated[str, _like(r"^[a-z0-9-]{1,32}$", 'a region as "ap-south-1"', "The bucket's region.")] = (
+        "ap-south-1"
+    )
+    prefix: Annotated[
+        str,
+        _like(
+            r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$",
+            'names with "/" between',
+            "Where in the bucket; each history has its own.",
+        ),
+    ] = "patang"
+    days: Annotated[
+        int, _in(31, 3_650, "Age in days from which `patang bars archive push` takes bars, by whole months.")
+    ] = 100
+    recording_days: Annotated[int, _in(2, 3_650, "The same of recordings, by day; less than feed.record_days.")] = 100
+    cache_mb: Annotated[
+        int, _in(10, 10**7, "Megabytes of archived bars, and of recordings, that are kept on this disk to be read.")
+    ] = 2_000
+
+
 class Ui(Struct, frozen=True, kw_only=True):
     """The screen."""
 
@@ -477,6 +516,7 @@ class Config(Struct, frozen=True, kw_only=True):
     risk: Risk = Risk()
     watchdog: Watchdog = Watchdog()
     store: Store = Store()
+    archive: Archive = Archive()
     ui: Ui = Ui()
     strategy: Strategies = Strategies()
 

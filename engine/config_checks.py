@@ -20,6 +20,7 @@ def contradictions(config: "Config") -> Iterator[tuple[Key, str]]:
         yield ("sandbox", "date"), f"there is no {config.sandbox.date}"
     yield from _market(config)
     yield from _modes(config)
+    yield from _archive(config)
     spans = config.feed.spans_s
     if list(spans) != sorted(set(spans)) or any(span % spans[0] for span in spans):
         yield ("feed", "spans_s"), "expected ascending lengths, each a multiple of the first"
@@ -64,6 +65,16 @@ def _market(config: "Config") -> Iterator[tuple[Key, str]]:
                 ("market", "confirmed", place),
                 f"no hours begin on {day}; the last changes were {', '.join(known[-2:])}",
             )
+
+
+def _archive(config: "Config") -> Iterator[tuple[Key, str]]:
+    """Check that what is archived stays covered, and that recordings are still there when the archive would take them."""
+    place = address.read(config.archive.endpoint)
+    if place is not None and not place.covered:
+        yield ("archive", "endpoint"), "bars would travel in the clear; expected https://"
+    if config.archive.bucket and config.feed.record and config.archive.recording_days >= config.feed.record_days:
+        kept = f"recordings are removed after feed.record_days = {config.feed.record_days}"
+        yield ("archive", "recording_days"), f"{kept}: expected fewer, or they never get there"
 
 
 def _broker(config: "Config") -> Iterator[tuple[Key, str]]:

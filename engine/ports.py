@@ -299,6 +299,14 @@ class BarStore(Protocol):
         """Return the starts of bars with stored averages, and those by name; nothing where there are none."""
         ...
 
+    def remove(self, symbol: str, span: int, version: str, columns: "BarSeries") -> None:
+        """Remove bars where they still are as given, in every field: another bar of the same time stays."""
+        ...
+
+    def removals(self) -> int:
+        """Return how often bars have been removed: who misses bars, and then asks, is told of their removal."""
+        ...
+
     def fold(self) -> None:
         """Tidy up what many small writes have left; no answer changes."""
         ...

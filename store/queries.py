@@ -11,7 +11,7 @@ import json
 import math
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta, timezone
 from itertools import count
 from pathlib import Path
@@ -30,6 +30,7 @@ from store.schema import connect, refusal
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+Archived = Callable[[], Sequence[Path]]
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
 END_OF_TIME = 2**62
 MOST_ROWS = 50_000_000
@@ -41,9 +42,11 @@ FIELDS = f"""token, CAST(start AS TIMESTAMPTZ) AS start, open * unit / {E4} AS o
     (greatest(open, close) + upper_wick) * unit / {E4} AS high, (least(open, close) - lower_wick) * unit / {E4} AS low,
     close * unit / {E4} AS close, volume, ticks"""
 STORED = "SELECT version, CAST(span AS BIGINT) AS span, symbol, {fields} FROM read_parquet([{paths}], hive_partitioning = true, hive_types_autocast = false)"
-WAITING = """SELECT version, CAST(span AS BIGINT) AS span, symbol, {fields} FROM (
+LAYERED = """SELECT version, CAST(span AS BIGINT) AS span, symbol, {fields} FROM (
     SELECT *, row_number() OVER (PARTITION BY version, span, symbol, token, start ORDER BY filename DESC) AS age
     FROM read_parquet([{paths}], hive_partitioning = true, hive_types_autocast = false, filename = true)) WHERE age = 1"""
+"""Of files that may hold the same bar: that of the later name counts."""
+KEYS = "version, span, symbol, token, start"
 AVERAGES = """SELECT version, CAST(span AS BIGINT) AS span, url_decode(parse_filename(filename, true)) AS symbol,
     CAST(start AS TIMESTAMPTZ) AS start, * EXCLUDE (version, span, start, filename)
     FROM read_parquet([{paths}], hive_partitioning = true, hive_types_autocast = false, filename = true)"""
@@ -52,10 +55,13 @@ NONE = """SELECT '' AS version, 0::BIGINT AS span, '' AS symbol, 0::BIGINT AS to
 """No bars, with the columns of some."""
 
 
-def ask(query: str, bars: Path | BarStore, database: Path | None, dumps: Path) -> pa.Table:
-    """Answer one SELECT; raise `ConfigError` for what is no query, `DataError` for what cannot be read."""
+def ask(query: str, bars: Path | BarStore, database: Path | None, dumps: Path, archived: Archived = tuple) -> pa.Table:
+    """Answer one SELECT; raise `ConfigError` for what is no query, `DataError` for what cannot be read.
+
+    `archived` returns further files of bars, before which those of the folder count; it is asked when these are listed.
+    """
     with contextlib.closing(duckdb.connect(":memory:")) as connection:
-        _open(connection, bars, database, dumps)
+        _open(connection, bars, database, dumps, archived)
         try:
             _refuse_changes(connection, query)
             return _distinct(connection.sql(query).to_arrow_table())
@@ -90,10 +96,12 @@ def write(answer: pa.Table, format: str, out: Path | None) -> None:
         raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
 
 
-def _open(connection: "DuckDBPyConnection", bars: Path | BarStore, database: Path | None, dumps: Path) -> None:
+def _open(
+    connection: "DuckDBPyConnection", bars: Path | BarStore, database: Path | None, dumps: Path, archived: Archived
+) -> None:
     """Make the tables; afterwards nothing but the files of the bars can be read, and nothing written."""
     connection.execute("SET TimeZone = 'Asia/Kolkata'")
-    files = _view(connection, bars) if isinstance(bars, Path) else _table(connection, bars)
+    files = _view(connection, bars, archived) if isinstance(bars, Path) else _table(connection, bars)
     kept = max(dumps.glob("**/*.csv*"), default=None, key=lambda path: path.name)
     if kept is not None:
         connection.execute(f"CREATE TABLE instruments AS FROM read_csv({_quoted(kept)}, all_varchar = false)")
@@ -107,25 +115,26 @@ def _open(connection: "DuckDBPyConnection", bars: Path | BarStore, database: Pat
     connection.execute("SET lock_configuration = true")
 
 
-def _view(connection: "DuckDBPyConnection", folder: Path) -> list[Path]:
+def _view(connection: "DuckDBPyConnection", folder: Path, more: Archived) -> list[Path]:
     """Make the bars of a folder's files, to be read where they lie; return the files."""
     stored = sorted(path for path in folder.glob("version=*/span=*/symbol=*/*.parquet") if path.name[0] != ".")
     waiting = sorted(path for path in folder.glob("version=*/span=*/recent/*.parquet") if path.name[0] != ".")
+    archived = more()
     try:
-        connection.execute(f"CREATE VIEW bars AS {_bars(stored, waiting)}")
+        connection.execute(f"CREATE VIEW bars AS {_bars(archived, stored, waiting)}")
     except duckdb.Error as error:
         raise DataError(f"bars under {folder} cannot be read: {_line(error)}") from None
     made = sorted(folder.glob("averages/version=*/span=*/*.parquet"))
     if made:
         connection.execute(f"CREATE VIEW averages AS {AVERAGES.format(paths=', '.join(map(_quoted, made)))}")
-    return [*stored, *waiting, *made]
+    return [*archived, *stored, *waiting, *made]
 
 
 def _table(connection: "DuckDBPyConnection", store: BarStore) -> list[Path]:
     """Copy all bars of a server, whose own scanner DuckDB has not; raise `ConfigError` where they are too many."""
     connection.execute(f"CREATE TABLE bars AS {NONE}")
     count = 0
-    for version, span, symbol, _ in store.contents():
+    for version, span, symbol, *_ in store.contents():
         series = store.columns(symbol, span, -END_OF_TIME, END_OF_TIME, version)
         count += len(series.start)
         if count > MOST_ROWS:
@@ -143,17 +152,17 @@ def _table(connection: "DuckDBPyConnection", store: BarStore) -> list[Path]:
     return []
 
 
-def _bars(stored: list[Path], waiting: list[Path]) -> str:
-    """Return the query of all bars; one that waits in a batch replaces the one that stands in its symbol's file."""
+def _bars(archived: Sequence[Path], stored: Sequence[Path], waiting: Sequence[Path]) -> str:
+    """Return the query of all bars: one that waits in a batch replaces the one in its symbol's file, that one the archive's."""
     parts = [
         form.format(fields=FIELDS, paths=", ".join(map(_quoted, paths)))
-        for form, paths in ((STORED, stored), (WAITING, waiting))
+        for form, paths in ((LAYERED, archived), (STORED, stored), (LAYERED, waiting))
         if paths
     ]
-    if not stored or not waiting:
-        return parts[0] if parts else NONE
-    keys = "version, span, symbol, token, start"
-    return f"WITH fresh AS ({parts[1]}) SELECT * FROM ({parts[0]}) WHERE ({keys}) NOT IN (SELECT ({keys}) FROM fresh) UNION ALL FROM fresh"  # noqa: S608 - the paths are quoted
+    query = parts[0] if parts else NONE
+    for fresh in parts[1:]:
+        query = f"WITH fresh AS ({fresh}) SELECT * FROM ({query}) WHERE ({KEYS}) NOT IN (SELECT ({KEYS}) FROM fresh) UNION ALL FROM fresh"  # noqa: S608 - the paths are quoted
+    return query
 
 
 def _records(database: Path) -> Iterator[tuple[str, pa.Table]]:

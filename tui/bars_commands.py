@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -28,11 +28,13 @@ from tui.bars_shared import (
     Symbols,
     To,
     Version,
+    archived_files,
     choose,
     day_range,
     expected_bars,
     folder_of,
     listed,
+    months_of,
     names_of,
     store_of,
     time_range,
@@ -56,6 +58,9 @@ bars = App(
 )
 
 bars.command("tui.golden_commands:golden", name="golden", help="Make, compare and verify golden bars.")
+bars.command(
+    "tui.archive_commands:archive", name="archive", help="Keep old bars and recordings in S3-compatible storage."
+)
 
 
 @bars.command(name="import")
@@ -199,7 +204,7 @@ def list_(
             rows.append(
                 {
                     "symbol": each.symbol, "span": each.span, "version": each.version, "from": str(first), "to": str(last),
-                    "bars": len(starts), "missing": between, "bytes": each.size,
+                    "bars": len(starts), "missing": between, "bytes": each.size, "archived": months_of(each.archived),
                 }
             )  # fmt: skip
     if not rows:
@@ -243,6 +248,8 @@ def gaps(
     summary = f"{missing:,} bars are missing of {len(lacking)} symbols"
     if len(lacking) > 1:
         summary += f", {len(shared):,} of them of every one"
+    if chosen.archived:
+        summary += f"; archived: {months_of(chosen.archived)}"
     if whole.unknown:
         summary += f"; hours not known: {', '.join(map(str, whole.unknown))}"
     table(rows, as_json=as_json, summary=summary)
@@ -391,6 +398,8 @@ def sql(
     database: Annotated[Path | None, Parameter(help="Database to read instead.")] = None,
     format: Annotated[Literal["table", "csv", "json", "parquet"], Parameter(help="How to write it.")] = "table",
     out: Annotated[Path | None, Parameter(help="File to write; without one, stdout.")] = None,
+    first: Annotated[str, Parameter(name="--from", help="Of what is archived only the months from this day on.")] = "",
+    last: Annotated[str, Parameter(name="--to", help="Of what is archived only the months up to this day.")] = "",
     folder: Folder = None,
     config: ConfigFile = None,
 ) -> int:
@@ -407,9 +416,10 @@ def sql(
             source = latest_database(values, mode or values.desk.mode)
     dumps = paths(values, os.environ).state / "instruments"
     bars: Path | BarStore = folder or paths(values, os.environ).history
+    store, archived = history(values, folder), partial(archived_files, *time_range(first, last))
     if folder is None and values.store.backend == "postgres":
-        bars = history(values, None)
-    answer = ask(query, bars, source, dumps)
+        bars = store
+    answer = ask(query, bars, source, dumps, partial(archived, store))
     if format == "table" and out is None:
         sys.stdout.write(columns(answer.column_names, list(cells(answer.slice(0, SHOWN))), plainly=True))
     else:

@@ -1,6 +1,7 @@
 """What the commands about bars share: their options, and which bars are meant."""
 
 import os
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -37,6 +38,8 @@ class Chosen(NamedTuple):
     version: str
     span: int
     symbols: tuple[str, ...]
+    archived: tuple[str, ...] = ()
+    """The months of which some lie in the archive."""
 
 
 def folder_of(folder: Path | None, config: Path | None) -> Path:
@@ -83,7 +86,21 @@ def choose(folder: Path | None, config: Path | None, symbols: str, version: str,
         raise DataError(
             f"no bars of {', '.join(strange)}; there are {', '.join(known[:NAMED])}{' …' if len(known) > NAMED else ''}"
         )
-    return Chosen(store, *kinds[0], tuple(name for name in known if not wanted or name in wanted))
+    meant = [each for each in there if not wanted or each.symbol in wanted]
+    archived = sorted({month for each in meant for month in each.archived})
+    return Chosen(store, *kinds[0], tuple(each.symbol for each in meant), tuple(archived))
+
+
+def months_of(archived: Sequence[str]) -> str:
+    """Return what is said of months in the archive."""
+    return "" if not archived else f"{archived[0]} to {archived[-1]}" if len(archived) > 1 else archived[0]
+
+
+def archived_files(start: int, end: int, store: "BarStore") -> "Sequence[Path]":
+    """Return files on this disk with the archived bars of the months that [start, end) ns UTC touches."""
+    from store.bars.archived import ArchivedBars  # noqa: PLC0415
+
+    return store.files(start, end) if isinstance(store, ArchivedBars) else ()
 
 
 def names_of(symbols: str) -> set[str]:

@@ -62,6 +62,8 @@ def doctor(file: Path | None, static_ip: str, *, as_json: bool) -> int:
         ]
     if config.store.backend == "postgres":
         checks.append(_bars(config))
+    if config.archive.bucket:
+        checks.append(_archive(config))
     if as_json:
         report = {"state": ops.worst(checks), "checks": [check._asdict() for check in checks]}
         sys.stdout.write(json.dumps(report) + "\n")
@@ -85,6 +87,23 @@ def _bars(config: Config) -> ops.Check:
         return ops.Check(
             "bars", ops.WARN, str(error), "start the server, or mend store.dsn: until then bars wait on this disk"
         )
+
+
+def _archive(config: Config) -> ops.Check:
+    """Look whether the archive answers; the desk trades without it."""
+    from tui.shelves import archive_of  # noqa: PLC0415
+
+    settings = config.archive
+    where = f"{settings.bucket}/{settings.prefix} at {settings.endpoint or settings.region}"
+    try:
+        archive = archive_of(config)
+        assert archive is not None
+        found = archive.objects("")
+    except PatangError as error:
+        mend = "mend [archive], the network or the credentials: until then what is archived cannot be read"
+        return ops.Check("archive", ops.WARN, str(error).removesuffix("; see patang doctor"), mend)
+    size = sum(each.size for each in found) / 1e6
+    return ops.Check("archive", ops.OK, f"{where}: {len(found):,} objects, {size:,.1f} MB")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from compiled.events import BandUpdate, Ticks, Timer
 from compiled.model import Bar
 from engine.errors import DataError, NothingFound
 from engine.history.recorded import BarDigest, Kind, Record, kernel_of
+from store.recordings.archived import ArchivedRecordings
 from store.recordings.blocks import Part, Scan, parts
 
 
@@ -21,6 +22,16 @@ class RecordedRun(NamedTuple):
     day: str
     number: int
     parts: tuple[Part, ...]
+    archive: ArchivedRecordings | None = None
+
+    def path(self, part: Part) -> Path:
+        """Return a part's file, which comes out of the archive where it is not here."""
+        return part.path if self.archive is None else self.archive.bring(self.mode, part)
+
+    @property
+    def away(self) -> bool:
+        """Tell whether a part lies in the archive alone."""
+        return self.archive is not None and not all(part.path.exists() for part in self.parts)
 
     @property
     def name(self) -> str:
@@ -60,10 +71,12 @@ class Outcome(NamedTuple):
         }  # fmt: skip
 
 
-def runs(folder: Path, mode: str) -> list[RecordedRun]:
-    """Return the runs below a mode's folder of recordings, oldest first."""
-    grouped = groupby(parts(folder), key=lambda each: (each.day, each.run))
-    return [RecordedRun(mode, day, number, tuple(each)) for (day, number), each in grouped]
+def runs(folder: Path, mode: str, archive: ArchivedRecordings | None = None) -> list[RecordedRun]:
+    """Return the runs below a mode's folder of recordings and in the archive, oldest first."""
+    there = {each[:3]: each for each in archive.parts(mode)} if archive is not None else {}
+    there |= {each[:3]: each for each in parts(folder)}
+    grouped = groupby(sorted(there.values()), key=lambda each: (each.day, each.run))
+    return [RecordedRun(mode, day, number, tuple(each), archive) for (day, number), each in grouped]
 
 
 def named(found: Sequence[RecordedRun], name: str) -> RecordedRun:
@@ -77,7 +90,12 @@ def named(found: Sequence[RecordedRun], name: str) -> RecordedRun:
             if name
             else "nothing has been recorded yet: feed.record says whether the feed is"
         )
-    return max(matching, key=lambda run: (run.parts[-1].path.stat().st_mtime, run.number))
+    return max(matching, key=_last)
+
+
+def _last(run: RecordedRun) -> tuple[float, str, int]:
+    path = run.parts[-1].path
+    return 0.0 if run.away else path.stat().st_mtime, run.day, run.number
 
 
 class Reading:
@@ -91,7 +109,7 @@ class Reading:
         self.meta = self._first()
 
     def _first(self) -> dict[str, Any]:
-        for records in Scan(self._run.parts[0].path).records():
+        for records in Scan(self._run.path(self._run.parts[0])).records():
             if records[0].kind == Kind.META:
                 return _object(records[0])
             break
@@ -103,7 +121,7 @@ class Reading:
         """Go through the records in order, but for blocks that end before `since` (ns UTC)."""
         self.damaged, self.cut, self.ended = 0, False, {}
         for part in self._run.parts:
-            scan = Scan(part.path)
+            scan = Scan(self._run.path(part))
             for records in scan.records(since):
                 for record in records:
                     if record.kind == Kind.END:

@@ -2,15 +2,27 @@
 
 import os
 import re
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from engine import address
 from engine.config import Config, paths
-from engine.errors import ConfigError
+from engine.errors import ConfigError, OperatorError
+from engine.market.calendar import DAY
 from engine.ports import BarStore
 from store.bars.parquet import ParquetBars
-from tui.runs import bars_folder, state_folder
+from tui.runs import bars_folder, recordings_folder, state_folder
 
+if TYPE_CHECKING:
+    from store.archive import Archive
+    from store.recordings.archived import ArchivedRecordings
+
+KEYS = ("PATANG_ARCHIVE_KEY", "PATANG_ARCHIVE_SECRET")
+LEAST_DAYS = 31
+"""Nothing younger is ever archived: `archive.days` has this bound."""
 SECRET = re.compile(r"password\s*=|^\w+://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
 
 
@@ -34,12 +46,75 @@ def target(config: Config) -> str:
 
 
 def history(config: Config, folder: Path | None) -> BarStore:
-    """Return the store of the past: that of the configuration, or the files in a folder."""
-    if folder is None and config.store.backend == "postgres":
+    """Return the store of the past, what of it is archived included; or the files in a folder."""
+    if folder is not None:
+        return ParquetBars(folder)
+    archive = archive_of(config)
+    if archive is None:
+        return here(config)
+    from store.bars.archived import ArchivedBars  # noqa: PLC0415
+
+    return ArchivedBars(here(config), archive, time.time_ns() - LEAST_DAYS * DAY)
+
+
+def here(config: Config) -> BarStore:
+    """Return the store of the past without what is archived."""
+    if config.store.backend == "postgres":
         from store.bars.postgres import PostgresBars  # noqa: PLC0415
 
         return PostgresBars(target(config))
-    return ParquetBars(folder or paths(config, os.environ).history)
+    return ParquetBars(paths(config, os.environ).history)
+
+
+def archive_of(config: Config) -> "Archive | None":
+    """Return the archive that is configured; raise `OperatorError` without credentials for it."""
+    if not config.archive.bucket:
+        return None
+    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem  # noqa: PLC0415
+
+    from store.archive import Archive  # noqa: PLC0415
+
+    settings, place = config.archive, address.read(config.archive.endpoint)
+    key, secret = archive_keys(config)
+    files = S3FileSystem(
+        access_key=key, secret_key=secret, region=settings.region, background_writes=False, connect_timeout=5.0,
+        request_timeout=60.0, retry_strategy=AwsStandardS3RetryStrategy(max_attempts=3),
+        **({"scheme": place.scheme, "endpoint_override": place.root.partition("://")[2]} if place else {}),
+    )  # fmt: skip
+    root = f"{settings.bucket}/{settings.prefix}"
+    return Archive(files, root, paths(config, os.environ).state / "archive-copies", settings.cache_mb * 1_000_000)
+
+
+def archived_recordings(config: Config) -> "ArchivedRecordings | None":
+    """Return the recordings in the archive that is configured."""
+    archive = archive_of(config)
+    if archive is None:
+        return None
+    from store.recordings.archived import ArchivedRecordings  # noqa: PLC0415
+
+    copies = paths(config, os.environ).state / "archive-copies" / "feeds"
+    return ArchivedRecordings(archive, partial(recordings_folder, config), copies)
+
+
+def archive_keys(config: Config) -> tuple[str, str]:
+    """Return key id and secret: of the environment, else those that were kept; raise `OperatorError` where there are none."""
+    found = tuple(os.environ.get(name, "") for name in KEYS)
+    if all(found):
+        return found[0], found[1]
+    if any(found):
+        raise ConfigError(f"{' and '.join(KEYS)} belong together: only one of them is set")
+    from tui.login import vault_of  # noqa: PLC0415  it imports the broker's client
+
+    kept = vault_of(config).get(archive_secret(config))
+    if kept is None:
+        raise OperatorError(f"no credentials for the archive: patang bars archive login, or {' and '.join(KEYS)}")
+    key, _, secret = kept.partition(" ")
+    return key, secret
+
+
+def archive_secret(config: Config) -> str:
+    """Return what the credentials are called where they are kept: what is kept for one place goes to no other."""
+    return f"archive:{config.archive.endpoint or 'aws'}/{config.archive.bucket}"
 
 
 def live(config: Config, mode: str, database: Path, tell: Callable[[str], None], *, embedded: bool) -> BarStore:

@@ -23,6 +23,7 @@ from tui.launch import configuration
 from tui.numbers import aligned
 from tui.recorded import Outcome, Reading, RecordedRun, named, play, runs, ticks_of
 from tui.runs import recordings_folder
+from tui.shelves import archived_recordings
 from tui.tables import table
 
 DONE, FAILED = 0, 1
@@ -199,10 +200,16 @@ class Pace:
 
 def _runs(config: Path | None, mode: str | None = None) -> list[RecordedRun]:
     values = configuration(config)
-    return [run for each in MODES if mode in {None, each} for run in runs(recordings_folder(values, each), each)]
+    archive = archived_recordings(values)
+    return [
+        run for each in MODES if mode in {None, each} for run in runs(recordings_folder(values, each), each, archive)
+    ]
 
 
 def _row(run: RecordedRun, *, plainly: bool) -> dict[str, object]:
+    if run.away:
+        unknown = dict.fromkeys(("from", "to", "frames", "came_mb"), None if plainly else "")
+        return {"recording": run.name, **unknown, "mb": 0.0, "state": "archived"}
     scans = [Scan(part.path) for part in run.parts]
     heads = [head for scan in scans for head in scan.headers()]
     damaged = sum(scan.damaged for scan in scans)

@@ -36,12 +36,16 @@ class BarSeries(NamedTuple):
 
 
 class StoredSeries(NamedTuple):
-    """The bars of one symbol and span that a store holds under a version; `size` in bytes on disk."""
+    """The bars of one symbol and span that a store holds under a version; `size` in bytes on disk.
+
+    `archived` are the months ("2024-06") of which bars lie in an archive.
+    """
 
     version: str
     span: int
     symbol: str
     size: int
+    archived: tuple[str, ...] = ()
 
 
 def from_bars(bars: Sequence[Bar]) -> BarSeries:
@@ -77,6 +81,18 @@ def merge(parts: Sequence[BarSeries]) -> BarSeries:
     last = np.ones(len(order), np.bool_)
     last[:-1] = (start[1:] != start[:-1]) | (token[1:] != token[:-1])
     return whole.pick(order[last])
+
+
+def without(series: BarSeries, gone: BarSeries) -> BarSeries:
+    """Return the rows that are not among `gone`, field by field; both are in order of their starts."""
+    if not len(gone.start):
+        return series
+    low, high = np.searchsorted(series.start, [gone.start[0], gone.start[-1] + 1])
+    rows = zip(*(column[low:high].tolist() for column in series), strict=True)
+    going = {*zip(*(column.tolist() for column in gone), strict=True)}
+    left = np.ones(len(series.start), np.bool_)
+    left[low:high] = [row not in going for row in rows]
+    return series.pick(left)
 
 
 def ist_days(times: Ints) -> Ints:

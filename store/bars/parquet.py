@@ -10,10 +10,11 @@ A crash between the two leaves bars in both places, where the same bar replaces 
 import contextlib
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import final
+from typing import BinaryIO, final
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -23,7 +24,7 @@ import pyarrow.parquet as pq
 
 from compiled.model import Bar
 from engine.errors import DataError, OperatorError
-from engine.history.series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars
+from engine.history.series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars, without
 from engine.market.arrow import of_numbers, of_texts, packed, texts
 from engine.market.calendar import IST
 from engine.ops.files import replacing, sync
@@ -39,6 +40,7 @@ BULK = 20_000
 """A batch of so many bars is folded in at once."""
 
 LAST = 2**62
+REMOVALS = "removals"
 
 
 @final
@@ -73,6 +75,7 @@ class ParquetBars:
     def read_many(self, symbols: Sequence[str], span: int, start: int, end: int, version: str) -> dict[str, list[Bar]]:
         """Return what `read` returns of each symbol; the batches are looked through once."""
         folder = self._folder(version, span)
+        start, end = max(start, -LAST), min(end, LAST)
         with _speaking(folder):
             recent = _recent(folder)
             first, last = str(_period(start, span)), str(_period(end, span))
@@ -112,11 +115,7 @@ class ParquetBars:
         folder = self._folder(version, span)
         with _speaking(folder):
             recent = [_of_symbol(batch, symbol).start for batch in _batches(folder)]
-            parts = [
-                pq.ParquetFile(path).read(columns=["start"], use_threads=False)
-                for path in _parquet(_home(folder, symbol))
-            ]
-            stored = [packed(part.column("start").cast(pa.int64()), np.int64) for part in parts if len(part)]
+            stored = [_starts(path) for path in _parquet(_home(folder, symbol))]
             there: Ints = np.unique(np.concatenate([np.zeros(0, np.int64), *stored, *recent]))
         return there
 
@@ -161,6 +160,31 @@ class ParquetBars:
         starts = packed(table.column("start").cast(pa.int64()), np.int64)
         names = table.column_names[1:]
         return starts, {name: packed(pc.fill_null(table.column(name), np.nan), np.float64) for name in names}
+
+    def remove(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
+        """Remove bars where they still are as given: another bar of the same time stays. Counted before they go."""
+        with self._writing():
+            folder = self._folder(version, span)
+            _fold(folder, span)
+            with replacing(self._root / REMOVALS) as fresh:
+                fresh.write_text(str(self.removals() + 1))
+            for path in _parquet(_home(folder, symbol)):
+                there = decode(pq.ParquetFile(path).read(use_threads=False))
+                left = without(there, columns)
+                if not len(left.start):
+                    path.unlink()
+                elif len(left.start) < len(there.start):
+                    _replace(path, encode(left))
+            if not _parquet(_home(folder, symbol)):
+                shutil.rmtree(_home(folder, symbol), ignore_errors=True)
+
+    def removals(self) -> int:
+        """Return how often bars have been removed: once read, a removal that began before is counted."""
+        with _speaking(self._root):
+            try:
+                return int((self._root / REMOVALS).read_text(encoding="ascii"))
+            except FileNotFoundError:
+                return 0
 
     def fold(self) -> None:
         """Move every batch into the files of its symbols: done now and then by itself, and best at the end of a day."""
@@ -258,13 +282,24 @@ def _empty() -> BarSeries:
 
 def _between(path: Path, start: int, end: int) -> BarSeries:
     """Return the bars of the row groups that may hold some of [start, end)."""
-    file = pq.ParquetFile(path)
+    try:
+        file = pq.ParquetFile(path)
+    except FileNotFoundError:
+        return _empty()  # removed since it was listed
     groups = []
     for number in range(file.metadata.num_row_groups):
         bounds = file.metadata.row_group(number).column(0).statistics
         if bounds.min_raw < end and bounds.max_raw >= start:
             groups.append(number)
     return decode(file.read_row_groups(groups, use_threads=False)) if groups else _empty()
+
+
+def _starts(path: Path) -> Ints:
+    try:
+        part = pq.ParquetFile(path).read(columns=["start"], use_threads=False)
+    except FileNotFoundError:
+        return np.zeros(0, np.int64)  # as in `_between`
+    return packed(part.column("start").cast(pa.int64()), np.int64)
 
 
 def _fold(folder: Path, span: int) -> None:
@@ -306,15 +341,20 @@ def _replace(path: Path, table: pa.Table) -> None:
     for leftover in path.parent.glob(f".{path.name}.*.tmp"):
         leftover.unlink()  # its writer has died: we hold the lock, so nobody is writing it
     with replacing(path) as fresh:
-        pq.write_table(
-            table,
-            fresh,
-            row_group_size=ROW_GROUP,
-            compression="zstd",
-            use_dictionary=["symbol"],
-            column_encoding=ENCODINGS,
-            write_statistics=["start"],
-        )
+        write_table(table, fresh)
+
+
+def write_table(table: pa.Table, out: Path | BinaryIO) -> None:
+    """Write encoded bars as a Parquet file."""
+    pq.write_table(
+        table,
+        out,
+        row_group_size=ROW_GROUP,
+        compression="zstd",
+        use_dictionary=["symbol"],
+        column_encoding=ENCODINGS,
+        write_statistics=["start"],
+    )
 
 
 __all__ = ["BarSeries", "ParquetBars"]

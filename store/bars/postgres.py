@@ -41,6 +41,11 @@ UPSERT = f"""INSERT INTO market_data.bars ({NAMES}) SELECT {NAMES} FROM fresh ON
     unit = excluded.unit, open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
     volume = excluded.volume, ticks = excluded.ticks"""  # noqa: S608 - names of our own
 
+REMOVE = """DELETE FROM market_data.bars b USING fresh f WHERE (b.series, b.start, b.token, b.volume, b.ticks) =
+    (f.series, f.start, f.token, f.volume, f.ticks) AND b.open::bigint * b.unit = f.open::bigint * f.unit
+    AND b.high::bigint * b.unit = f.high::bigint * f.unit AND b.low::bigint * b.unit = f.low::bigint * f.unit
+    AND b.close::bigint * b.unit = f.close::bigint * f.unit"""
+
 
 def _row_type() -> np.dtype[np.void]:
     parts: list[tuple[str, str]] = [("fields", ">i2")]
@@ -164,6 +169,27 @@ class PostgresBars:
             name: np.array([np.nan if value is None else value for value in column])
             for name, column in zip(names, columns, strict=True)
         }
+
+    def remove(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
+        """Remove bars where they still are as given: another bar of the same time stays."""
+
+        def go(connection: Any) -> None:
+            series = self._find(connection, (version, span, symbol))
+            if series is not None and len(columns.start):
+                with connection.transaction():
+                    connection.execute("INSERT INTO market_data.removals DEFAULT VALUES")
+                    connection.execute("CREATE TEMP TABLE fresh (LIKE market_data.bars) ON COMMIT DROP")
+                    rows = _encoded(series, merge([columns]))
+                    _copy(connection, "fresh", rows)
+                    first, last = _moment(int(rows["start"][0])), _moment(int(rows["start"][-1]))
+                    connection.execute(f"{REMOVE} AND b.start BETWEEN {first} AND {last}")
+
+        self._do(go)
+
+    def removals(self) -> int:
+        """Return how often bars have been removed."""
+        query = "SELECT coalesce(max(id), 0) FROM market_data.removals"
+        return int(self._do(lambda connection: connection.execute(query).fetchone()[0]))
 
     def fold(self) -> None:
         """Do nothing: there are no batches here."""

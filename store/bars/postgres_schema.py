@@ -65,6 +65,10 @@ CREATE TABLE market_data.ohlcv_data (
 );
 COMMENT ON TABLE market_data.ohlcv_data IS 'golden minutes in rupees with exponential averages of their closes';
 """
+REMOVALS = """
+CREATE TABLE market_data.removals (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL DEFAULT now());
+COMMENT ON TABLE market_data.removals IS 'when bars went to the archive: who has listed it before lists it again';
+"""
 HYPERTABLE = """
 SELECT create_hypertable('market_data.bars', by_range('start', INTERVAL '1 month'));
 """
@@ -92,10 +96,10 @@ def extension(connection: Any) -> Extension:
 
 def steps(there: Extension) -> list[tuple[str, str]]:
     """Return the names of all steps and what they do, oldest first."""
-    if not there.version:
-        return [("tables", TABLES + BARS.format(partitioned=NATIVE)), ("views", VIEWS)]
-    made = TABLES + BARS.format(partitioned="") + HYPERTABLE
-    return [("tables", made + (COMPRESSION if there.compresses else "")), ("views", VIEWS)]
+    made = TABLES + BARS.format(partitioned="" if there.version else NATIVE)
+    if there.version:
+        made += HYPERTABLE + (COMPRESSION if there.compresses else "")
+    return [("tables", made), ("views", VIEWS), ("removals", REMOVALS)]
 
 
 def migrate(connection: Any) -> Extension:

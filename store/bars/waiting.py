@@ -84,6 +84,16 @@ class WaitingBars:
         with self._lock:
             return self._server.averages(symbol, span, version)
 
+    def remove(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
+        """Remove bars from the server; what waits stays."""
+        with self._lock:
+            self._server.remove(symbol, span, version, columns)
+
+    def removals(self) -> int:
+        """Return how often the server has removed bars."""
+        with self._lock:
+            return self._server.removals()
+
     def fold(self) -> None:
         """Hand on what waits, if the server is there."""
         with self._lock:
@@ -107,7 +117,7 @@ class WaitingBars:
     def _hand_on(self) -> int:
         """Store what waits and forget it; a crash in between stores it once more, which changes nothing."""
         count = 0
-        for version, span, symbol, _ in self._kept.contents() if self._folder.is_dir() else ():
+        for version, span, symbol, *_ in self._kept.contents() if self._folder.is_dir() else ():
             series = self._kept.columns(symbol, span, -END_OF_TIME, END_OF_TIME, version)
             self._server.write_columns(symbol, span, version, series)
             count += len(series.start)

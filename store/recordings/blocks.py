@@ -113,18 +113,28 @@ class Scan:
                 content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
         except OSError as error:
             raise OperatorError(f"{self._path}: {in_words(error)}") from None
-        at = len(FILE) if content[: len(FILE)] == FILE else 0
-        while at < size:
-            head = _header(content[at : at + HEADER])
-            if head is not None and at + HEADER + head.length <= size:
-                yield head, content[at + HEADER : at + HEADER + head.length]
-                at += HEADER + head.length
-                continue
-            after = content.find(_MARK, at + 1)
-            self.cut = after < 0
-            after = size if self.cut else after
-            self.damaged += after - at
-            at = after
+        for head, piece in pieces(content):
+            if head is not None:
+                yield head, piece[HEADER:]
+            elif piece != FILE:
+                self.damaged += len(piece)
+            self.cut = head is None and piece != FILE  # of the last piece
+
+
+def pieces(content: "bytes | mmap.mmap") -> Iterator[tuple[Header | None, bytes]]:
+    """Cut a file's content into its blocks, and what belongs to none: its head, and what is damaged."""
+    at, size = 0, len(content)
+    if content[: len(FILE)] == FILE:
+        yield None, FILE
+        at = len(FILE)
+    while at < size:
+        head = _header(content[at : at + HEADER])
+        after = at + HEADER + head.length if head is not None else size + 1
+        if after > size:
+            head, after = None, content.find(_MARK, at + 1)
+            after = size if after < 0 else after
+        yield head, content[at:after]
+        at = after
 
 
 def _header(head: bytes) -> Header | None:

@@ -45,6 +45,8 @@ class BarStoreSuite:
         assert {name: fields(bars) for name, bars in found.items()} == {
             name: fields(store.read(name, 60, start, end, "live")) for name in wanted
         }
+        every = store.read_many(wanted, 60, 0, FOREVER, "live")
+        assert {name: len(bars) for name, bars in every.items()} == {"RELIANCE": 5, "SBIN": 3, "TCS": 1, "NONE": 0}
         assert [(b.start, b.close) for b in found["RELIANCE"]] == [
             (OPEN + MINUTE, 100.5), (OPEN + 2 * MINUTE, 99.0), (OPEN + 3 * MINUTE, 98.0),
         ]  # fmt: skip
@@ -150,6 +152,22 @@ class BarStoreSuite:
             ("live", 60, "M&M"), ("live", 60, "RELIANCE"), ("live", 300, "RELIANCE"), ("vendor", 60, "SBIN"),
         ]  # fmt: skip
         assert all(isinstance(each, StoredSeries) and each.size > 0 for each in there)
+
+    def test_what_is_removed_is_what_was_given_and_a_bar_that_has_changed_since_stays(self, store):
+        store.write([bar(0), bar(1), bar(2), bar(0, token=9)], {1: "RELIANCE", 9: "RELIANCE"}, "live")
+        store.write([bar(0)], RELIANCE, "vendor")
+        given_ = store.columns("RELIANCE", 60, 0, OPEN + 2 * MINUTE, "live")
+        store.write([bar(1, close=100.9)], RELIANCE, "live")
+        before = store.removals()
+        store.remove("RELIANCE", 60, "live", given_)
+        assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields([bar(1, close=100.9), bar(2)])
+        assert len(store.read("RELIANCE", 60, 0, FOREVER, "vendor")) == 1
+        assert store.removals() > before
+        store.remove("RELIANCE", 60, "live", store.columns("RELIANCE", 60, 0, FOREVER, "live"))
+        assert store.symbols(60, "live") == []
+        store.remove("NONE", 60, "live", given_)
+        store.write([bar(5)], RELIANCE, "live")
+        assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields([bar(5)])
 
     def test_averages_stand_beside_their_bars_and_replace_what_was_there(self, store):
         store.write([bar(0), bar(1), bar(2)], {1: "M&M"}, "golden-1")

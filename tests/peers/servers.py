@@ -1,15 +1,20 @@
-"""A throw-away Postgres on loopback: made in a folder, started on a free port, ended with the test."""
+"""Throw-away servers on loopback, a Postgres and an S3 storage: started on a free port, ended with the test."""
 
+import contextlib
 import os
 import pwd
 import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
+import psycopg
 import pytest
+from pyarrow.fs import S3FileSystem
 
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
 
 
@@ -33,9 +38,7 @@ class Postgres:
         if self.user:
             os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
         self._run("initdb", "-D", folder / "data", "-A", "trust", "-U", "desk", "--no-sync", "-E", "UTF8", "--locale=C")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.target = f"host=127.0.0.1 port={self.port} user=desk dbname=postgres"
         self.start()
 
@@ -62,3 +65,63 @@ def server():
         made = Postgres(Path(folder))
         yield made
         made.stop("immediate")
+
+
+@pytest.fixture
+def database(server):
+    """Return the connection string of a database of this test's own."""
+    name = f"test_{time.monotonic_ns()}"
+    with psycopg.connect(server.target, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield server.target.replace("dbname=postgres", f"dbname={name}")
+    with psycopg.connect(server.target, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class Storage:
+    """An S3 server with an empty bucket, in a process of its own."""
+
+    BUCKET = "shelf"
+    KEYS = ("desk", "a-secret-of-the-tests")
+
+    def __init__(self, folder):
+        program = ROOT / "build" / "moto" / "bin" / "python"
+        if not (ROOT / "build" / "moto" / ".ready").exists():
+            pytest.skip("no S3 server here: see .ci/moto")
+        self.port = free_port()
+        with (folder / "moto.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [program, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)], stdout=log, stderr=log,
+            )  # fmt: skip
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        for _ in range(PATIENCE_S * 10):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                break
+            time.sleep(0.1)
+        self.files(allow_bucket_creation=True).create_dir(self.BUCKET)
+
+    def files(self, **more):
+        key, secret = self.KEYS
+        return S3FileSystem(
+            access_key=key, secret_key=secret, region="ap-south-1", scheme="http", endpoint_override=f"127.0.0.1:{self.port}",
+            background_writes=False, **more,
+        )  # fmt: skip
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def storage():
+    """Return an S3 server of this module's own."""
+    with tempfile.TemporaryDirectory(prefix="patang-storage-") as folder:
+        made = Storage(Path(folder))
+        yield made
+        made.stop()
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

@@ -14,22 +14,11 @@ from engine.history.series import BarSeries, from_bars
 from store.bars.postgres import PostgresBars
 from store.bars.waiting import WaitingBars
 from tests.conformance.bar_store import FOREVER, MINUTE, OPEN, BarStoreSuite, bar, fields
-from tests.peers.servers import server
+from tests.peers.servers import database, server
 from tui.cli import call
 
-__all__ = ["server"]
+__all__ = ["database", "server"]
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]
-
-
-@pytest.fixture
-def database(server):
-    """Return the connection string of a database of this test's own."""
-    name = f"test_{time.monotonic_ns()}"
-    with psycopg.connect(server.target, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield server.target.replace("dbname=postgres", f"dbname={name}")
-    with psycopg.connect(server.target, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -1,0 +1,163 @@
+"""Objects in S3-compatible storage, each known by what it holds; verified copies of them on this disk, bounded.
+
+    bars/history/version=live/span=60/symbol=INFY/2024-06-0001-SHA.parquet
+    recordings/live/2026-11-27/0001-0001-SHA.parquet
+
+The name of an object ends in the SHA-256 of its content, and none is ever replaced: whoever reads one can tell whether
+it is whole, and nothing that went wrong with the second can spoil the first.
+"""
+
+import contextlib
+import hashlib
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, NamedTuple, final
+
+from engine.errors import DataError, OperatorError, in_words
+from engine.ops.files import replacing
+
+LEFT_S: Final = 3_600
+"""Age of a half-written copy that nobody is writing any more."""
+AT_ONCE: Final = 8
+"""Objects on their way at the same time."""
+_NAME: Final = re.compile(r"(?P<stem>.+)-(?P<sha>[0-9a-f]{64})\.parquet")
+
+
+class Stored(NamedTuple):
+    """One object: its name without hash and ending, its hash, bytes."""
+
+    stem: str
+    sha: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        """Return what it is called below the archive's root."""
+        return f"{self.stem}-{self.sha}.parquet"
+
+
+@final
+class Archive:
+    """The objects below `root` ("bucket/prefix") of a pyarrow file system; copies of at most `most` bytes in `cache`.
+
+    Raises `OperatorError` where the storage or the disk refuses, `DataError` for an object that is not what its name says.
+    """
+
+    def __init__(self, files: Any, root: str, cache: Path, most: int) -> None:
+        self._files, self._root, self._cache, self.most = files, root.rstrip("/"), cache, most
+        self._fetched = most
+
+    def objects(self, below: str) -> list[Stored]:
+        """Return the objects below a folder as they are now, by name; what we have not put there is left out."""
+        from pyarrow.fs import FileSelector  # noqa: PLC0415  only where there is an archive
+
+        selector = FileSelector(f"{self._root}/{below}", recursive=True, allow_not_found=True)
+        with self._speaking():
+            found = self._files.get_file_info(selector)
+            bucket = self._root.partition("/")[0]
+            if not found and not self._files.get_file_info([bucket])[0].type:
+                raise OSError(f"there is no bucket {bucket}")
+        names = (
+            (_NAME.fullmatch(each.path.removeprefix(f"{self._root}/")), each.size) for each in found if each.is_file
+        )
+        return sorted(Stored(match["stem"], match["sha"], size) for match, size in names if match)
+
+    def put(self, stem: str, content: bytes, there: Iterable[Stored] = ()) -> Stored:
+        """Store content and read it back; return when it is there, whole. `there`: objects that may hold it already."""
+        sha = hashlib.sha256(content).hexdigest()
+        made = next((each for each in there if each.sha == sha), None)
+        if made is None or not self._holds(made):
+            made = made or Stored(stem, sha, len(content))
+            with self._speaking(), self._files.open_output_stream(f"{self._root}/{made.name}") as out:
+                out.write(content)
+            if not self._holds(made):
+                raise DataError(
+                    f"archive: {made.name} did not come back as it was sent; nothing was removed: once more"
+                )
+        return made
+
+    def content(self, stored: Stored) -> bytes:
+        """Return what an object holds, from this disk where it is there."""
+        path = self._cache / stored.name
+        with contextlib.suppress(OSError):
+            content = path.read_bytes()
+            if _is(content, stored.sha):
+                path.touch()
+                return content
+        content = self.fetched(stored)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with replacing(path) as fresh:
+                fresh.write_bytes(content)
+        except OSError as error:
+            raise OperatorError(f"cannot write {path}: {in_words(error)}") from error
+        self._fetched += stored.size
+        if self._fetched > self.most // 8:
+            self._fetched = 0
+            self._tidy()
+        return content
+
+    def contents(self, stored: Sequence[Stored]) -> list[bytes]:
+        """Return what several objects hold, in their order."""
+        if len(stored) < 2:
+            return [self.content(each) for each in stored]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(self.content, stored))
+
+    def copies(self, stored: Sequence[Stored]) -> list[Path]:
+        """Return verified copies on this disk; raise `OperatorError` where they are more than may be here at once."""
+        size = sum(each.size for each in stored)
+        if size > self.most:
+            raise OperatorError(
+                f"{size / 1e6:,.0f} MB of it are archived, and archive.cache_mb takes {self.most / 1e6:,.0f}:"
+                " name fewer days with --from and --to, or raise it"
+            )
+        self.contents(stored)
+        return [self._cache / each.name for each in stored]
+
+    def fetched(self, stored: Stored) -> bytes:
+        """Return what an object holds, from the storage; raise `DataError` where that is not what its name says."""
+        with self._speaking(), self._files.open_input_file(f"{self._root}/{stored.name}") as source:
+            content = bytes(source.read())
+        if not _is(content, stored.sha):
+            raise DataError(f"archive: {stored.name} is damaged: what it holds is not what its name says")
+        return content
+
+    def _tidy(self) -> None:
+        """Remove the copies that were not used for longest, down to the bound, and what a killed process left half-written."""
+        copies = []
+        for path in self._cache.rglob("*.parquet*"):
+            with contextlib.suppress(FileNotFoundError):
+                found = path.stat()
+                if path.suffix == ".parquet":
+                    copies.append((found.st_mtime_ns, found.st_size, path))
+                elif time.time() - found.st_mtime > LEFT_S:
+                    path.unlink()
+        total = sum(size for _, size, _ in copies)
+        for _, size, path in sorted(copies):
+            if total <= self.most:
+                break
+            path.unlink(missing_ok=True)
+            total -= size
+
+    def _holds(self, stored: Stored) -> bool:
+        try:
+            self.fetched(stored)
+        except DataError:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def _speaking(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            text = " ".join(str(error).split()).partition(" (Request ID")[0]
+            raise OperatorError(f"archive {self._root}: {text[:300]}; see patang doctor") from None
+
+
+def _is(content: bytes, sha: str) -> bool:
+    return hashlib.sha256(content).hexdigest() == sha

@@ -1,0 +1,238 @@
+"""Bars of which the older months lie in an archive: they are read as if they were here.
+
+A month of a symbol is one object, and another one where bars of that month have come in since. A bar that is here counts
+before one of the archive, and one of a later object before one of an earlier.
+"""
+
+import io
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from typing import Final, NamedTuple, final
+from urllib.parse import quote, unquote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from compiled.model import Bar
+from engine.errors import DataError, OperatorError
+from engine.history.series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars
+from engine.market.calendar import IST, midnight
+from engine.ports import BarStore
+from store.archive import AT_ONCE, Archive, Stored
+from store.bars.encoding import decode, encode
+from store.bars.parquet import write_table
+
+SHELF: Final = "bars/history"
+_STEM: Final = re.compile(
+    rf"{SHELF}/version=(?P<version>[^/]+)/span=(?P<span>\d+)/symbol=(?P<symbol>[^/]+)/(?P<month>\d{{4}}-\d{{2}})-(?P<part>\d+)"
+)
+LAST: Final = 2**62
+FAR: Final = LAST - IST
+
+Key = tuple[str, int, str]
+"""Version, span (seconds) and symbol."""
+
+
+class Part(NamedTuple):
+    """An object that holds bars of a month, "2024-06"; of one month a later part counts before an earlier."""
+
+    month: str
+    number: int
+    stored: Stored
+
+
+class Pushed(NamedTuple):
+    """What an archiving has moved of a version and span, or would: bytes are those of the objects."""
+
+    version: str
+    span: int
+    symbols: int
+    months: int
+    bars: int
+    bytes: int
+
+
+@final
+class ArchivedBars:
+    """A `BarStore` that reads from `local` and from the archive, and writes to `local`.
+
+    Nothing that starts at `young` (ns UTC) or later is looked for in the archive: it takes only what is older.
+    """
+
+    def __init__(self, local: BarStore, archive: Archive, young: int = LAST) -> None:
+        self.local, self.archive, self._young = local, archive, young
+        self._parts: dict[Key, list[Part]] = {}
+        self._seen: int | None = None
+
+    def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
+        """Store bars here."""
+        self.local.write(bars, symbols, version)
+
+    def write_columns(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
+        """Store many bars of one symbol here."""
+        self.local.write_columns(symbol, span, version, columns)
+
+    def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
+        """Return the bars of a symbol that start in [start, end), oldest first."""
+        return to_bars(self.columns(symbol, span, start, end, version), span)
+
+    def read_many(self, symbols: Sequence[str], span: int, start: int, end: int, version: str) -> dict[str, list[Bar]]:
+        """Return what `read` returns of each symbol."""
+        near = self.local.read_many(symbols, span, start, end, version)
+        if start >= self._young:
+            return near
+        return {
+            symbol: to_bars(self._whole((version, span, symbol), from_bars(bars), start, end), span)
+            for symbol, bars in near.items()
+        }
+
+    def columns(self, symbol: str, span: int, start: int, end: int, version: str) -> BarSeries:
+        """Return what `read` returns, as arrays."""
+        near = self.local.columns(symbol, span, start, end, version)
+        return near if start >= self._young else self._whole((version, span, symbol), near, start, end)
+
+    def starts(self, symbol: str, span: int, version: str) -> Ints:
+        """Return when the bars of a symbol start, each time once."""
+        near = self.local.starts(symbol, span, version)
+        far = self._far((version, span, symbol), -LAST, LAST)
+        return np.unique(np.concatenate([near, *(series.start for series in far)]))
+
+    def symbols(self, span: int, version: str) -> list[str]:
+        """Return the symbols that have bars, in order."""
+        near = self.local.symbols(span, version)
+        return sorted({*near, *(key[2] for key in self.parts() if key[:2] == (version, span))})
+
+    def contents(self) -> list[StoredSeries]:
+        """Return what there is, with the months that are archived; the size is that on this disk or server."""
+        there = {each[:3]: each for each in self.local.contents()}
+        for key, parts in self.parts().items():
+            known = there.get(key, StoredSeries(*key, 0))
+            there[key] = known._replace(archived=tuple(sorted({part.month for part in parts})))
+        return sorted(there.values())
+
+    def write_averages(self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]) -> None:
+        """Store averages of the bars that are here; those of archived ones can be made again."""
+        here = np.isin(starts, self.local.starts(symbol, span, version))
+        kept = {name: values[here] for name, values in columns.items()}
+        self.local.write_averages(symbol, span, version, starts[here], kept)
+
+    def averages(self, symbol: str, span: int, version: str) -> tuple[Ints, dict[str, Floats]]:
+        """Return the averages that are here."""
+        return self.local.averages(symbol, span, version)
+
+    def remove(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
+        """Remove bars that are here, where they still are as given."""
+        self.local.remove(symbol, span, version, columns)
+
+    def removals(self) -> int:
+        """Return how often bars were removed here."""
+        return self.local.removals()
+
+    def fold(self) -> None:
+        """Tidy up here."""
+        self.local.fold()
+
+    def parts(self) -> dict[Key, list[Part]]:
+        """Return what the archive holds; listed anew whenever bars have been removed here since, for those are there now."""
+        count = self.local.removals()
+        if count != self._seen:
+            found: defaultdict[Key, list[Part]] = defaultdict(list)
+            for stored in self.archive.objects(SHELF):
+                if match := _STEM.fullmatch(stored.stem):
+                    key = unquote(match["version"]), int(match["span"]), unquote(match["symbol"])
+                    found[key].append(Part(match["month"], int(match["part"]), stored))
+            if count and not found:
+                raise OperatorError(
+                    "bars have gone to an archive, and the one that is configured has none: mend [archive]"
+                )
+            self._parts, self._seen = {key: sorted(parts) for key, parts in found.items()}, count
+        return self._parts
+
+    def files(self, start: int, end: int) -> list[Path]:
+        """Return files on this disk with all archived bars of the months that [start, end) touches."""
+        return self.archive.copies([each for parts in self.parts().values() for each in _touched(parts, start, end)])
+
+    def push(self, before: date, *, keep: bool, dry: bool, tell: Callable[[str], None]) -> list[Pushed]:
+        """Move the bars of whole months before a day to the archive; with `keep` copy them only, `dry`: only count.
+
+        What is removed here has been read back from there before. Stopped at any moment, bars are here, or there, or both.
+        """
+        end, there = midnight(before.replace(day=1)), self.parts()
+        found: defaultdict[tuple[str, int], list[Pushed]] = defaultdict(list)
+        for version, span, symbol, *_ in self.local.contents():
+            key = version, span, symbol
+            series = self.local.columns(symbol, span, -LAST, end, version)
+            if len(series.start):
+                months = by_month(series)
+                size = 0 if dry else self._put(key, months, there.get(key, ()))
+                if not dry and not keep:
+                    self.local.remove(symbol, span, version, series)
+                found[version, span].append(Pushed(version, span, 1, len(months), len(series.start), size))
+                tell(f"{symbol} {version} {span} s: {months[0][0]} to {months[-1][0]}")
+        return [
+            Pushed(*kind, *(sum(column) for column in list(zip(*rows, strict=True))[2:]))
+            for kind, rows in found.items()
+        ]
+
+    def _put(self, key: Key, months: list[tuple[str, BarSeries]], there: Sequence[Part]) -> int:
+        """Return when months of a symbol are in the archive and have been read back: the bytes of their objects."""
+        version, span, symbol = key
+        folder = f"{SHELF}/version={quote(version, safe='')}/span={span}/symbol={quote(symbol, safe='')}"
+
+        def put(each: tuple[str, BarSeries]) -> Stored:
+            month, bars = each
+            same = [part for part in there if part.month == month]
+            number = max((part.number for part in same), default=0) + 1
+            return self.archive.put(f"{folder}/{month}-{number:04}", _packed(bars), [part.stored for part in same])
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return sum(each.size for each in pool.map(put, months))
+
+    def _whole(self, key: Key, near: BarSeries, start: int, end: int) -> BarSeries:
+        far = self._far(key, start, end)
+        if not far:
+            return near
+        found = merge([*far, near])
+        low, high = np.searchsorted(found.start, [start, end])
+        return found.pick(slice(int(low), int(high)))
+
+    def _far(self, key: Key, start: int, end: int) -> list[BarSeries]:
+        """Return the archived bars of the months that [start, end) touches, earlier parts first."""
+        wanted = _touched(self.parts().get(key, ()), start, end)
+        return [_unpacked(content) for content in self.archive.contents(wanted)]
+
+
+def by_month(series: BarSeries) -> list[tuple[str, BarSeries]]:
+    """Return bars month by month, as the month is in India."""
+    months = (series.start + IST).astype("datetime64[ns]").astype("datetime64[M]")
+    names, firsts = np.unique(months, return_index=True)
+    bounds = [*firsts.tolist(), len(months)]
+    return [(str(name), series.pick(slice(bounds[n], bounds[n + 1]))) for n, name in enumerate(names)]
+
+
+def _touched(parts: Sequence[Part], start: int, end: int) -> list[Stored]:
+    """Return the objects of the months that [start, end) touches."""
+    first, last = (
+        np.datetime64(min(max(int(ts), -FAR), FAR) + IST, "ns").astype("datetime64[M]") for ts in (start, end - 1)
+    )
+    return [part.stored for part in parts if first <= np.datetime64(part.month) <= last]
+
+
+def _packed(series: BarSeries) -> bytes:
+    """Return bars as the content of a Parquet file; raise `DataError` where they would not come back as they are."""
+    out = io.BytesIO()
+    write_table(encode(series), out)
+    content = out.getvalue()
+    again = _unpacked(content)
+    if not all(np.array_equal(one, two) for one, two in zip(series, again, strict=True)):
+        raise DataError("bars do not come back from Parquet as they went in: nothing was archived")
+    return content
+
+
+def _unpacked(content: bytes) -> BarSeries:
+    return decode(pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False))

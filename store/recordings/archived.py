@@ -1,0 +1,145 @@
+"""Files of recordings in an archive: a row per block in Parquet, from which the same file comes back byte by byte.
+
+recordings/live/2026-11-27/0001-0002-SHA.parquet        the second part of the day's first run
+"""
+
+import hashlib
+import io
+import re
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Final, NamedTuple, final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.errors import DataError, OperatorError, in_words
+from engine.ops.files import replacing
+from store.archive import Archive, Stored
+from store.recordings.blocks import Part, name, parts, pieces
+
+SHELF: Final = "recordings"
+_STEM: Final = re.compile(
+    rf"{SHELF}/(?P<mode>[^/]+)/(?P<day>\d{{4}}-\d{{2}}-\d{{2}})/(?P<run>\d{{4,}})-(?P<part>\d{{4,}})"
+)
+_SCHEMA: Final = pa.schema(
+    [("first", pa.timestamp("ns", "UTC")), ("last", pa.timestamp("ns", "UTC")), ("records", pa.int64()), ("frames", pa.int64()), ("block", pa.large_binary())]
+)  # fmt: skip
+
+
+class Moved(NamedTuple):
+    """A day of recordings that went to the archive, or would: files, and bytes here."""
+
+    mode: str
+    day: str
+    files: int
+    bytes: int
+
+
+@final
+class ArchivedRecordings:
+    """The recordings of all modes in an archive; `here` says where those of a mode lie on this disk."""
+
+    def __init__(self, archive: Archive, here: Callable[[str], Path], copies: Path) -> None:
+        self._archive, self._here, self._copies = archive, here, copies
+        self._listed: dict[tuple[str, str, int, int], Stored] | None = None
+
+    def parts(self, mode: str) -> list[Part]:
+        """Return the archived files of a mode, oldest first, with where `bring` puts them."""
+        return sorted(self._part(*key) for key in self._there() if key[0] == mode)
+
+    def bring(self, mode: str, part: Part) -> Path:
+        """Return the file of an archived part on this disk, fetched where it is not; raise `OperatorError`, `DataError`."""
+        if not part.path.exists():
+            content = unpacked(self._archive.fetched(self._there()[mode, part.day, part.run, part.part]))
+            try:
+                part.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with replacing(part.path) as fresh:
+                    fresh.write_bytes(content)
+            except OSError as error:
+                raise OperatorError(f"cannot write {part.path}: {in_words(error)}") from error
+            self._tidy(part.path)
+        return part.path
+
+    def _tidy(self, used: Path) -> None:
+        """Remove copies, the oldest first, down to the archive's bound; the one in use stays."""
+        copies = sorted((path.stat().st_mtime_ns, path.stat().st_size, path) for path in self._copies.rglob("*.feed"))
+        total = sum(size for _, size, _ in copies)
+        for _, size, path in copies:
+            if total > self._archive.most and path != used:
+                path.unlink(missing_ok=True)
+                total -= size
+
+    def push(self, mode: str, before: date, *, keep: bool, dry: bool, tell: Callable[[str], None]) -> list[Moved]:
+        """Move a mode's files of days before `before`; each is read back before it is removed here."""
+        moved: dict[str, Moved] = {}
+        for each in parts(self._here(mode)):
+            if each.day < str(before):
+                size = each.path.stat().st_size if dry else self._move(mode, each, keep=keep)
+                known = moved.get(each.day, Moved(mode, each.day, 0, 0))
+                moved[each.day] = known._replace(files=known.files + 1, bytes=known.bytes + size)
+                tell(f"{mode}/{each.day}/{each.path.name}")
+        return list(moved.values())
+
+    def _move(self, mode: str, part: Part, *, keep: bool) -> int:
+        try:
+            content = part.path.read_bytes()
+        except OSError as error:
+            raise OperatorError(f"{part.path}: {in_words(error)}") from None
+        stem = f"{SHELF}/{mode}/{part.day}/{part.path.stem}"
+        self._archive.put(stem, packed(content), [each for each in self._there().values() if each.stem == stem])
+        if not keep and part.path.stat().st_size == len(content):
+            part.path.unlink()
+            if not any(part.path.parent.iterdir()):
+                part.path.parent.rmdir()
+        return len(content)
+
+    def _there(self) -> dict[tuple[str, str, int, int], Stored]:
+        if self._listed is None:
+            found = ((_STEM.fullmatch(each.stem), each) for each in self._archive.objects(SHELF))
+            self._listed = {
+                (match["mode"], match["day"], int(match["run"]), int(match["part"])): each
+                for match, each in found
+                if match
+            }
+        return self._listed
+
+    def _part(self, mode: str, day: str, run: int, part: int) -> Part:
+        return Part(day, run, part, self._copies / mode / day / name(run, part))
+
+
+def packed(content: bytes) -> bytes:
+    """Return a file of a recording as the content of a Parquet file; the blocks are compressed already."""
+    rows = [
+        (head and head.first, head and head.last, head and head.records, head and head.frames, piece)
+        for head, piece in pieces(content)
+    ]
+    columns = zip(*rows, strict=True) if rows else [()] * len(_SCHEMA)
+    table = pa.Table.from_arrays(
+        [pa.array(column, kind.type) for column, kind in zip(columns, _SCHEMA, strict=True)], schema=_SCHEMA
+    )
+    out = io.BytesIO()
+    told = {"sha256": hashlib.sha256(content).hexdigest()}
+    pq.write_table(
+        table.replace_schema_metadata(told),
+        out,
+        compression="none",
+        use_dictionary=False,
+        write_statistics=["first", "last"],
+    )
+    if unpacked(out.getvalue()) != content:
+        raise DataError("a recording does not come back from Parquet as it went in: it was not archived")
+    return out.getvalue()
+
+
+def unpacked(content: bytes) -> bytes:
+    """Return the file that `packed` was given; raise `DataError` for what it has not made."""
+    try:
+        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+        found = b"".join(table.column("block").to_pylist())
+        if hashlib.sha256(found).hexdigest().encode() == table.schema.metadata[b"sha256"]:
+            return found
+    except (pa.ArrowInvalid, KeyError, TypeError) as error:
+        raise DataError(f"an archived recording cannot be read: {str(error).splitlines()[0]}") from None
+    raise DataError("an archived recording is not what it was when it was archived")

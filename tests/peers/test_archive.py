@@ -1,0 +1,193 @@
+"""The archive in a real S3 server: the commands as a person uses them, killed at every step, and what can go wrong there."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from compiled.model import Bar
+from store.archive import Archive
+from store.bars.archived import ArchivedBars
+from store.bars.parquet import ParquetBars
+from store.recordings.blocks import FILE, block
+from tests.conformance.bar_store import FOREVER, MINUTE, OPEN, fields
+from tests.killing import WHOLE
+from tests.peers.servers import database, server, storage
+from tests.store.test_recordings import minutes
+from tui.cli import call
+
+__all__ = ["database", "server", "storage"]
+pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]
+NAMES = {1: "INFY", 2: "M&M"}
+BARS = [
+    Bar(token, OPEN + n * 1_440 * MINUTE, 60, 100.05, 101.0, 99.95, 100.5, 1_000, 7)
+    for token in NAMES
+    for n in (0, 1, 27)
+]
+FEED = FILE + b"".join(map(block, minutes(2)))
+
+
+@pytest.fixture
+def desk(storage, tmp_path, monkeypatch):
+    """A desk with an archive of its own in the bucket; return what runs a command of it and gives (code, out, err)."""
+    for name, value in zip(("PATANG_ARCHIVE_KEY", "PATANG_ARCHIVE_SECRET"), storage.KEYS, strict=True):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    configured(tmp_path, f'bucket = "{storage.BUCKET}"\nendpoint = "{storage.endpoint}"\nprefix = "{tmp_path.name}"\n')
+    return tmp_path
+
+
+def configured(folder, archive, more=""):
+    (folder / "config.toml").write_text(f"[archive]\n{archive}{more}")
+    (folder / "config.toml").chmod(0o600)
+
+
+def filled(folder):
+    """Bars of 2024 and a recorded day of 2024 in a desk's folders; return its history."""
+    history = ParquetBars(folder / "state" / "patang" / "history")
+    history.write(BARS, NAMES, "live")
+    feed = folder / "state" / "patang" / "live" / "recordings" / "2024-06-04" / "0001-0001.feed"
+    feed.parent.mkdir(parents=True, exist_ok=True)
+    feed.write_bytes(FEED)
+    return history
+
+
+def patang(capfd, *words):
+    code = call(list(words))
+    told = capfd.readouterr()
+    return code, told.out, told.err
+
+
+def test_old_bars_and_recordings_go_and_every_command_reads_them_as_before(desk, capfd):
+    history = filled(desk)
+    listed = json.loads(patang(capfd, "bars", "list", "--json")[1])
+    gaps = patang(capfd, "bars", "gaps", "--json")[1]
+    exported = patang(capfd, "bars", "export")[1]
+    query = "SELECT symbol, start, open, high, low, close, volume FROM bars ORDER BY symbol, start"
+    asked = patang(capfd, "bars", "sql", query, "--format", "csv")[1]
+    assert asked.count("\n") == 7
+
+    code, out, err = patang(capfd, "bars", "archive", "push", "--dry-run", "--json")
+    assert [(row["what"], row["series"], row["bars"]) for row in json.loads(out)] == [
+        ("bars live 60 s", 2, 6), ("recordings live/2024-06-04", 1, None),
+    ]  # fmt: skip
+    assert patang(capfd, "bars", "archive", "list")[0] == 1, "nothing is there yet"
+    assert patang(capfd, "bars", "archive", "push")[0] == 0
+    assert history.contents() == []
+    assert list((desk / "state").rglob("*.feed")) == []
+
+    again = json.loads(patang(capfd, "bars", "list", "--json")[1])
+    assert [{**row, "archived": "", "bytes": 0} for row in again] == [{**row, "bytes": 0} for row in listed]
+    assert {row["archived"] for row in again} == {"2024-06 to 2024-07"}
+    assert patang(capfd, "bars", "gaps", "--json")[1] == gaps
+    assert "archived: 2024-06 to 2024-07" in patang(capfd, "bars", "gaps")[2]
+    assert patang(capfd, "bars", "export")[1] == exported
+    assert patang(capfd, "bars", "sql", query, "--format", "csv")[1] == asked
+    june = patang(capfd, "bars", "sql", query, "--format", "csv", "--to", "2024-06-30")[1]
+    assert june.count("\n") == 5
+    [run] = json.loads(patang(capfd, "ticks", "list", "--json")[1])
+    assert (run["recording"], run["state"]) == ("live/2024-06-04/1", "archived")
+    found = {row["what"]: row["objects"] for row in json.loads(patang(capfd, "bars", "archive", "list", "--json")[1])}
+    assert found == {"bars live 60 s": 4, "recordings live/2024-06-04": 1}
+    code, _, err = patang(capfd, "bars", "archive", "verify")
+    assert (code, err) == (0, "5 objects are what their names say\n")
+    assert not list(desk.rglob("*.feed")), "nothing has read the recording yet"
+
+
+def test_a_golden_version_is_verified_when_it_lies_in_the_archive(desk, capfd):
+    filled(desk)
+    assert patang(capfd, "bars", "golden", "build")[0] == 0
+    assert patang(capfd, "bars", "archive", "push")[0] == 0
+    code, _, err = patang(capfd, "bars", "golden", "verify")
+    assert (code, err) == (0, "golden-1: 2 symbols are as they were made\n")
+
+
+def test_a_recording_is_read_out_of_the_archive(desk, capfd):
+    filled(desk)
+    patang(capfd, "bars", "archive", "push")
+    _, _, err = patang(capfd, "ticks", "verify", "live/2024-06-04/1")
+    assert "does not say how its day began" in err, "the file of this test has no head"
+    [copy] = desk.rglob("*.feed")
+    assert copy.read_bytes() == FEED
+
+
+def test_killed_before_any_step_bars_and_recordings_are_here_or_there_or_both(desk, storage, capfd):
+    archive = Archive(storage.files(), f"{storage.BUCKET}/{desk.name}", desk / "copies", 10**8)
+    calls = "store.archive:Archive.put,store.archive:Archive.fetched,store.archive:Archive.objects"
+    environ = {**os.environ, "CALLS": calls, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
+    history = filled(desk)
+    for at in range(1, 200, 3):
+        command = [sys.executable, "-m", "tests.killing", str(at), str(desk / "state"), "bars", "archive", "push"]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode in {-9, WHOLE}, done.stderr
+        whole = ArchivedBars(history, archive)
+        there = [bar for name in NAMES.values() for bar in whole.read(name, 60, 0, FOREVER, "live")]
+        assert fields(there) == fields(BARS)
+        here = list((desk / "state" / "patang" / "live").rglob("*.feed"))
+        assert here or [each for each in archive.objects("recordings") if archive.fetched(each)]
+        if done.returncode == WHOLE:
+            break
+        filled(desk)
+    assert at > 20
+    assert history.contents() == []
+    assert here == []
+    assert patang(capfd, "bars", "archive", "verify")[0] == 0
+
+
+def test_a_storage_that_is_away_or_refuses_is_one_line_and_nothing_goes(desk, storage, capfd, monkeypatch):
+    history = filled(desk)
+    for archive, says in (
+        (f'bucket = "none-of-ours"\nendpoint = "{storage.endpoint}"\n', "there is no bucket none-of-ours"),
+        (f'bucket = "{storage.BUCKET}"\nendpoint = "http://127.0.0.1:1"\n', "NETWORK_CONNECTION"),
+    ):
+        configured(desk, archive)
+        code, out, err = patang(capfd, "bars", "archive", "push")
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert says in err
+        assert len(history.read("INFY", 60, 0, FOREVER, "live")) == 3
+        code, out, _ = patang(capfd, "doctor", "--json")
+        [check] = [each for each in json.loads(out)["checks"] if each["name"] == "archive"]
+        assert (check["state"], says in check["text"]) == ("warn", True)
+    monkeypatch.delenv("PATANG_ARCHIVE_KEY")
+    assert "belong together" in patang(capfd, "bars", "archive", "push")[2]
+    monkeypatch.delenv("PATANG_ARCHIVE_SECRET")
+    assert "no credentials for the archive: patang bars archive login" in patang(capfd, "bars", "archive", "push")[2]
+
+
+def test_the_doctor_says_what_is_in_the_archive(desk, capfd):
+    filled(desk)
+    patang(capfd, "bars", "archive", "push")
+    [check] = [each for each in json.loads(patang(capfd, "doctor", "--json")[1])["checks"] if each["name"] == "archive"]
+    assert check["state"] == "ok"
+    assert "5 objects" in check["text"]
+
+
+def test_a_postgres_is_emptied_of_what_is_archived_and_reads_it_back(desk, storage, database, capfd):
+    configured(
+        desk, f'bucket = "{storage.BUCKET}"\nendpoint = "{storage.endpoint}"\nprefix = "{desk.name}"\n',
+        f'[store]\nbackend = "postgres"\ndsn = "{database}"\n',
+    )  # fmt: skip
+    (desk / "M&M.csv").write_text(
+        "timestamp,open,high,low,close\n" + "".join(f"2024-06-04 09:{n},1,2.05,1,2\n" for n in (15, 16, 18))
+    )
+    assert call(["bars", "import", "M&M.csv"]) == 0
+    capfd.readouterr()
+    query = "SELECT version, symbol, start, high FROM bars ORDER BY start"
+    before = patang(capfd, "bars", "sql", query, "--format", "csv")[1]
+    assert patang(capfd, "bars", "archive", "push")[0] == 0
+    from store.bars.postgres import PostgresBars
+
+    store = PostgresBars(database)
+    assert store.contents() == []
+    store.close()
+    assert patang(capfd, "bars", "sql", query, "--format", "csv")[1] == before
+    assert before.count("\n") == 4
+
+
+def test_a_secret_never_shows(desk, storage, capfd):
+    filled(desk)
+    for words in (["bars", "archive", "push"], ["bars", "archive", "list"], ["doctor"], ["config", "show"]):
+        assert storage.KEYS[1] not in "".join(map(str, patang(capfd, *words)))

@@ -1,0 +1,192 @@
+"""`patang bars archive`: move old bars and recordings to S3-compatible storage, see what is there, verify it."""
+
+import contextlib
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from engine.config import Config, paths
+from engine.errors import BusyError, ConfigError, DataError, NothingFound, OperatorError, in_words
+from engine.modes import MODES
+from engine.texts import plain
+from tui.bars_shared import AsJson, ConfigFile
+from tui.shelves import KEYS, archive_of, archive_secret, archived_recordings, here
+from tui.tables import table
+
+if TYPE_CHECKING:
+    from store.archive import Archive, Stored
+
+DONE, FAILED = 0, 1
+
+archive = App(name="archive", help="Keep old bars and recordings in S3-compatible storage.", help_format="plaintext")
+
+
+@archive.command
+def push(
+    *,
+    keep: Annotated[bool, Parameter(negative="", help="Only copy: remove nothing here.")] = False,
+    dry_run: Annotated[bool, Parameter(negative="", help="Only tell what would go.")] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Move what is older than archive.days and archive.recording_days; each copy is read back before anything here goes."""
+    from engine.market.calendar import ist_day  # noqa: PLC0415
+    from store.bars.archived import ArchivedBars  # noqa: PLC0415
+
+    values, there = _opened(config)
+    today = ist_day(time.time_ns())
+    recordings, settings = archived_recordings(values), values.archive
+    assert recordings is not None
+    rows: list[dict[str, object]] = []
+    with _alone(paths(values, os.environ).state), _progress() as tell:
+        store = ArchivedBars(here(values), there)
+        bars = store.push(today - timedelta(days=settings.days - 1), keep=keep, dry=dry_run, tell=tell)
+        rows += [
+            {"what": f"bars {each.version} {each.span} s", "series": each.symbols, "months": each.months, "bars": each.bars, "bytes": each.bytes}
+            for each in bars
+        ]  # fmt: skip
+        for mode in MODES:
+            before = today - timedelta(days=settings.recording_days - 1)
+            rows += [
+                {"what": f"recordings {mode}/{each.day}", "series": each.files, "months": None, "bars": None, "bytes": each.bytes}
+                for each in recordings.push(mode, before, keep=keep, dry=dry_run, tell=tell)
+            ]  # fmt: skip
+    did = "would go" if dry_run else "copied" if keep else "moved, each read back first"
+    table(
+        rows,
+        as_json=as_json,
+        summary=f"{sum(int(str(row['series'])) for row in rows)} series and files {did}"
+        if rows
+        else "nothing is old enough",
+    )
+    return DONE
+
+
+@archive.command(name="list")
+def list_(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
+    """List what is archived: bars by version and span, recordings by day."""
+    _, there = _opened(config)
+    found = [(_shelf(each.stem), each) for each in there.objects("")]
+    if not found:
+        raise NothingFound("nothing is archived yet: patang bars archive push")
+    rows: list[dict[str, object]] = []
+    for shelf, each in groupby(found, key=lambda one: one[0]):
+        stored = [one for _, one in each]
+        months = sorted({one.stem.rpartition("/")[2][:7] for one in stored}) if shelf.startswith("bars") else ["", ""]
+        rows.append(
+            {
+                "what": shelf, "from": months[0], "to": months[-1], "objects": len(stored), "bytes": sum(one.size for one in stored)
+            }
+        )  # fmt: skip
+    table(rows, as_json=as_json, summary=f"{len(found)} objects, {sum(each.size for _, each in found) / 1e6:,.1f} MB")
+    return DONE
+
+
+@archive.command
+def verify(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
+    """Read everything back and hold it against the hash in its name; exits with 1 where something differs."""
+    from store.archive import AT_ONCE  # noqa: PLC0415
+
+    _, there = _opened(config)
+    found = there.objects("")
+
+    def wrong(each: "Stored") -> str:
+        try:
+            there.fetched(each)
+        except DataError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        told = list(pool.map(wrong, found))
+    rows: list[dict[str, object]] = [
+        {"object": each.name, "wrong": text} for each, text in zip(found, told, strict=True) if text
+    ]
+    text = (
+        f"{len(rows)} of {len(found)} objects are damaged" if rows else f"{len(found)} objects are what their names say"
+    )
+    table(rows, as_json=as_json, summary=text)
+    return FAILED if rows else DONE
+
+
+@archive.command
+def login(*, config: ConfigFile = None) -> int:
+    """Ask for the storage's key and secret, and keep them in the keyring, or in the encrypted file."""
+    from tui.launch import configuration  # noqa: PLC0415
+    from tui.login import ask_secret, vault_of  # noqa: PLC0415
+
+    values = configuration(config)
+    _check(values)
+    key, secret = (
+        ask_secret(f"{what} of the archive: ", name) for what, name in zip(("Key id", "Secret"), KEYS, strict=True)
+    )
+    vault = vault_of(values)
+    vault.put(archive_secret(values), f"{key} {secret}")
+    sys.stderr.write(plain(f"kept in {vault.where}") + "\n")
+    return DONE
+
+
+def _opened(config: Path | None) -> "tuple[Config, Archive]":
+    from tui.launch import configuration  # noqa: PLC0415
+
+    values = configuration(config)
+    _check(values)
+    found = archive_of(values)
+    assert found is not None
+    return values, found
+
+
+def _check(config: Config) -> None:
+    if not config.archive.bucket:
+        raise ConfigError("there is no archive: name its bucket in archive.bucket (docs/history.md)")
+
+
+def _shelf(stem: str) -> str:
+    """Return what an object belongs to: a version and span of bars, or a day of recordings."""
+    kind, _, *parts = stem.split("/")
+    if kind == "bars":
+        return f"bars {parts[0].removeprefix('version=')} {parts[1].removeprefix('span=')} s"
+    return f"recordings {'/'.join(stem.split('/')[1:3])}"
+
+
+@contextlib.contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Keep a second one out; raise `BusyError`."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(state / "archive.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise OperatorError(f"cannot write {state / 'archive.lock'}: {in_words(error)}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise BusyError("another patang bars archive push is under way: wait for its end") from None
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Yield what says on a terminal how far it is, over itself."""
+    over = sys.stderr.isatty()
+
+    def tell(text: str) -> None:
+        if over:
+            sys.stderr.write(f"\r{plain(text)}\x1b[K")
+            sys.stderr.flush()
+
+    try:
+        yield tell
+    finally:
+        if over:
+            sys.stderr.write("\r\x1b[K")
