@@ -1,7 +1,25 @@
 """The figures of a backtest, as `engine.backtest.metrics` defines them."""
 
-from engine.backtest.metrics import Metric
+import math
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from compiled.model import SECOND
+from engine.backtest import chance
+from engine.backtest.account import below_peak, falls, lasts, months, returns
+from engine.backtest.metrics import METRICS, Metric
 from engine.backtest.outcome import Outcome
+from engine.backtest.rounds import Rounds, closed, rounds
+from engine.history.series import Floats, Ints, numbered_day
+
+SESSIONS: Final = 252
+"""Of a year, to annualise by: NSE has 245 to 251; others take 252 as well."""
+YEAR: Final = 365.25
+RUPEE: Final = 100
+
+Figures = dict[str, float | int | str | None]
 
 
 def statistics(
@@ -12,4 +30,261 @@ def statistics(
     `risk_free` is a year's rate (0.065), `trials` how many variants were tried before this one was chosen, `deviation` the
     standard deviation of their daily Sharpe ratios, where that is known.
     """
-    raise NotImplementedError
+    every = rounds(outcome.trades)
+    daily = returns(outcome.daily.equity, outcome.manifest.start_cash)
+    rate = (1.0 + risk_free) ** (1.0 / SESSIONS) - 1.0
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        found = _run(outcome) | _returns(outcome, daily) | {"risk_free": 100.0 * risk_free, "trials": trials}
+        found |= _risk(daily, rate) | _believed(daily - rate, trials, deviation)
+        found |= (
+            _drawdowns(outcome)
+            | _exposure(outcome, every)
+            | _trades(every.pick(closed(every)))
+            | _costs(outcome, every)
+        )
+        found |= _open(every) | _benchmark(outcome, daily, rate)
+    found["calmar"] = _over(found["cagr"], _size(found["max_drawdown"]))
+    found["recovery_factor"] = _over(found["net"], _size(found["max_drawdown_amount"]))
+    return [Metric(each.key, each.label, each.unit, _plain(found.get(each.key))) for each in METRICS]
+
+
+def _plain(value: float | str | None) -> float | int | str | None:
+    """Return a figure without numpy's types; None for what is no number."""
+    if value is None or isinstance(value, (int, str)):
+        return value
+    return float(value) if math.isfinite(value) else None
+
+
+def _over(upper: float | str | None, lower: float | str | None) -> float | None:
+    if upper is None or not lower:
+        return None
+    return float(upper) / float(lower)
+
+
+def _size(value: float | str | None) -> float | None:
+    return None if value is None else abs(float(value))
+
+
+def _mean(values: Ints | Floats) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _rupees(paise: Ints) -> float:
+    return int(paise.sum()) / RUPEE
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return 100.0 * part / whole if whole else None
+
+
+def _run(outcome: Outcome) -> Figures:
+    daily, cash = outcome.daily, outcome.manifest.start_cash
+    if not len(daily.day):
+        return {"sessions": 0, "start_equity": cash / RUPEE, "end_equity": cash / RUPEE}
+    return {
+        "start": numbered_day(int(daily.day[0])).isoformat(),
+        "end": numbered_day(int(daily.day[-1])).isoformat(),
+        "sessions": len(daily.day),
+        "start_equity": cash / RUPEE,
+        "end_equity": int(daily.equity[-1]) / RUPEE,
+    }
+
+
+def _returns(outcome: Outcome, daily: Floats) -> Figures:
+    days, equity, cash = outcome.daily.day, outcome.daily.equity, outcome.manifest.start_cash
+    if not len(days):
+        return {"net": 0.0, "gross": 0.0, "charges": 0.0, "return": 0.0, "cagr": None}
+    net = (int(equity[-1]) - cash) / RUPEE
+    charges = _rupees(outcome.daily.charges)
+    found: Figures = {"net": net, "gross": net + charges, "charges": charges, "cagr": None}
+    if cash > 0:
+        found["return"] = 100.0 * (equity[-1] / cash - 1.0)
+    if len(daily):
+        years = (int(days[-1] - days[0]) + 1) / YEAR
+        monthly = returns(equity[lasts(months(days))], cash)
+        found |= {
+            "cagr": 100.0 * (np.float64(max(equity[-1], 0) / cash) ** (1.0 / years) - 1.0),
+            "best_day": 100.0 * daily.max(),
+            "worst_day": 100.0 * daily.min(),
+            "winning_days": _percent(int((daily > 0.0).sum()), len(daily)),
+            "best_month": 100.0 * monthly.max(),
+            "worst_month": 100.0 * monthly.min(),
+        }
+    return found
+
+
+def sharpe(daily: Floats, rate: float = 0.0) -> float | None:
+    """Return the annualised Sharpe ratio of daily returns, None where they do not differ; `rate` is a day's."""
+    return _over(math.sqrt(SESSIONS) * float((daily - rate).mean()), chance.deviation(daily)) if len(daily) else None
+
+
+def _risk(daily: Floats, rate: float) -> Figures:
+    if not len(daily):
+        return {}
+    excess = daily - rate
+    lost = -np.minimum(excess, 0.0)
+    low, high = np.percentile(daily, (5, 95))
+    year = math.sqrt(SESSIONS)
+    return {
+        "volatility": 100.0 * year * chance.deviation(daily) if len(daily) > 1 else None,
+        "sharpe": sharpe(daily, rate),
+        "sortino": _over(year * float(excess.mean()), math.sqrt(float((lost**2).mean()))),
+        "omega": _over(float(np.maximum(excess, 0.0).sum()), float(lost.sum())),
+        "tail_ratio": _over(float(high), abs(float(low))),
+        "var_95": 100.0 * low,
+        "cvar_95": 100.0 * daily[daily <= low].mean(),
+    }
+
+
+def _believed(excess: Floats, trials: int, deviation: float | None) -> Figures:
+    spread = chance.deviation(excess)
+    if spread == 0.0:
+        return {}
+    days, ratio = len(excess), float(excess.mean()) / spread
+    skew, kurtosis = chance.moment(excess, 3), chance.moment(excess, 4)
+    best = chance.best_of(trials, 1.0 / math.sqrt(days - 1) if deviation is None else deviation)
+    record = chance.min_track_record(ratio, skew, kurtosis)
+    return {
+        "skew": skew,
+        "kurtosis": kurtosis - 3.0,
+        "probabilistic_sharpe": chance.probabilistic_sharpe(ratio, skew, kurtosis, days),
+        "deflated_sharpe": chance.probabilistic_sharpe(ratio, skew, kurtosis, days, best),
+        "min_track_record": None if record is None or not math.isfinite(record) else math.ceil(record),
+    }
+
+
+def _drawdowns(outcome: Outcome) -> Figures:
+    cash, equity, curve, times = outcome.manifest.start_cash, outcome.daily.equity, outcome.curve, outcome.times
+    found: Figures = {"max_drawdown": None, "max_drawdown_amount": None}
+    if cash <= 0 or not len(curve) or not len(equity):
+        return found
+    closes, below = below_peak(equity, cash), below_peak(curve, cash)
+    down = falls(below)
+    found |= {
+        "max_drawdown": 100.0 * below.min(),
+        "max_drawdown_amount": int((curve - np.maximum(np.maximum.accumulate(curve), cash)).min()) / RUPEE,
+        "max_drawdown_close": 100.0 * closes.min(),
+        "ulcer": 100.0 * math.sqrt(float((closes**2).mean())),
+    }
+    if not len(down.depth):
+        return found
+    last = len(times) - 1
+    lengths = (times[np.minimum(down.end, last)] - times[np.maximum(down.peak, 0)]) / SECOND
+    deepest = int(down.depth.argmin())
+    if down.end[deepest] <= last:
+        found["max_drawdown_recovery"] = (times[down.end[deepest]] - times[below.argmin()]) / SECOND
+    return found | {
+        "max_drawdown_duration": lengths.max(),
+        "average_drawdown": 100.0 * down.depth.mean(),
+        "average_drawdown_duration": lengths.mean(),
+    }
+
+
+def _exposure(outcome: Outcome, every: Rounds) -> Figures:
+    times, curve, equity = outcome.times, outcome.curve, outcome.daily.equity
+    turnover = _rupees(outcome.daily.turnover)
+    found: Figures = {"turnover": turnover}
+    if len(equity) and equity.mean() > 0.0:
+        found["annual_turnover"] = turnover * RUPEE / equity.mean() * SESSIONS / len(equity)
+    if not len(times):
+        return found
+    size = len(times) + 1
+    begins = np.searchsorted(times, every.entry_ts)
+    ends = np.searchsorted(times, np.where(every.exit_ts == 0, times[-1] + 1, every.exit_ts))
+    value = RUPEE * every.quantity * every.entry_price
+    held = np.cumsum(np.bincount(begins, minlength=size) - np.bincount(ends, minlength=size))[:-1]
+    found["exposure_time"] = 100.0 * (held > 0).mean()
+    if (curve > 0).all():
+        steps = np.bincount(begins, value, size) - np.bincount(ends, value, size)
+        share = np.where(held > 0, np.cumsum(steps)[:-1], 0.0) / curve
+        found |= {"average_exposure": 100.0 * share.mean(), "max_exposure": 100.0 * share.max()}
+    return found
+
+
+def _trades(made: Rounds) -> Figures:
+    net, count = made.net, len(made.net)
+    won, lost = net > 0, net < 0
+    held = (made.exit_ts - made.entry_ts) / SECOND
+    win, loss = _mean(net[won] / RUPEE), _mean(net[lost] / RUPEE)
+    payoff = _over(win, _size(loss))
+    found: Figures = {
+        "trades": count,
+        "win_rate": _percent(int(won.sum()), count),
+        "draws": count - int(won.sum()) - int(lost.sum()),
+        "average_win": win,
+        "average_loss": loss,
+        "payoff": payoff,
+        "profit_factor": _over(_rupees(net[won]), abs(_rupees(net[lost]))),
+        "expectancy": _mean(net / RUPEE),
+        "expectancy_ratio": _over(_mean(net / RUPEE), _size(loss)),
+        "max_wins": longest_run(won),
+        "max_losses": longest_run(lost),
+        "average_holding": _mean(held),
+        "average_holding_win": _mean(held[won]),
+        "average_holding_loss": _mean(held[lost]),
+        "average_mae": _mean(made.mae / RUPEE),
+        "average_mfe": _mean(made.mfe / RUPEE),
+        "break_even": _over(_rupees(made.charges + made.slippage), count),
+    }
+    for name, side in (("long", made.side > 0), ("short", made.side < 0)):
+        found[f"{name}_trades"] = int(side.sum())
+        found[f"{name}_net"] = _rupees(net[side])
+        found[f"{name}_win_rate"] = _percent(int((won & side).sum()), int(side.sum()))
+    if not count:
+        return found
+    share = int(won.sum()) / count
+    return found | {
+        "best_trade": int(net.max()) / RUPEE,
+        "worst_trade": int(net.min()) / RUPEE,
+        "sqn": _over(math.sqrt(count) * float(net.mean()), chance.deviation(net.astype(np.float64))),
+        "kelly": 100.0 * (share - (1.0 - share) / payoff) if payoff else None,
+        "median_holding": float(np.median(held)),
+        "longest_holding": held.max(),
+    }
+
+
+def longest_run(hits: npt.NDArray[np.bool_]) -> int:
+    """Return the length of the longest stretch of true ones."""
+    edges = np.flatnonzero(np.diff(hits, prepend=False, append=False))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+def _open(every: Rounds) -> Figures:
+    left = every.exit_ts == 0
+    return {"open_trades": int(left.sum()), "open_pnl": _rupees(every.net[left])}
+
+
+def _costs(outcome: Outcome, every: Rounds) -> Figures:
+    slippage, charges = _rupees(every.slippage), _rupees(outcome.daily.charges)
+    gross = charges + (_rupees(outcome.daily.equity[-1:]) - outcome.manifest.start_cash / RUPEE)
+    return {
+        "slippage": slippage,
+        "break_even_turnover": _over(100.0 * (charges + slippage), _rupees(outcome.daily.turnover)),
+        "charges_of_gross": 100.0 * charges / gross if len(outcome.daily.day) and gross > 0.0 else None,
+    }
+
+
+def _benchmark(outcome: Outcome, daily: Floats, rate: float) -> Figures:
+    held, market, cash = outcome.daily.benchmark, outcome.daily.market, outcome.manifest.start_cash
+    found: Figures = {}
+    if cash > 0 and len(held) and np.isfinite(held).all():
+        found["buy_and_hold"] = 100.0 * (held[-1] / cash - 1.0)
+        found["buy_and_hold_sharpe"] = sharpe(returns(held[1:], held[0]), rate)
+        found["buy_and_hold_drawdown"] = 100.0 * below_peak(held, cash).min()
+    closes = market[np.isfinite(market)]
+    if len(closes) > 1 and closes[0] > 0.0:
+        found["market_return"] = 100.0 * (closes[-1] / closes[0] - 1.0)
+    both = np.isfinite(market[1:]) & np.isfinite(market[:-1]) & (market[:-1] > 0.0)
+    if not len(daily) or both.sum() < 2:
+        return found
+    ours, theirs = daily[1:][both], (market[1:][both] / market[:-1][both]) - 1.0
+    apart = chance.deviation(ours - theirs)
+    found["tracking_error"] = 100.0 * math.sqrt(SESSIONS) * apart
+    found["information_ratio"] = _over(math.sqrt(SESSIONS) * float((ours - theirs).mean()), apart)
+    if chance.deviation(theirs) == 0.0:
+        return found
+    beta = float(np.cov(ours, theirs)[0, 1]) / float(theirs.var(ddof=1))
+    found |= {"beta": beta, "alpha": 100.0 * SESSIONS * (ours.mean() - rate - beta * (theirs.mean() - rate))}
+    if chance.deviation(ours) > 0.0:
+        found["correlation"] = float(np.corrcoef(ours, theirs)[0, 1])
+    return found

@@ -3,10 +3,24 @@
 Amounts are paise, returns percent, times ns UTC, durations seconds.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+from compiled.model import MINUTE, SECOND
+from engine.backtest.account import Numbers, below_peak, falls, lasts, months, returns
 from engine.backtest.outcome import Outcome
+from engine.backtest.rounds import Rounds, closed, named, rounds
+from engine.backtest.statistics import SESSIONS
+from engine.history.series import Floats, Ints, ist_days
+from engine.market.calendar import IST
+
+HOUR: Final = 60 * MINUTE
+BINS: Final = 30
+"""The most of a distribution."""
 
 
 class Drawdown(NamedTuple):
@@ -81,43 +95,197 @@ class Rolling(NamedTuple):
     values: list[float]
 
 
-BREAKDOWNS = ("strategy", "symbol", "side", "rung", "exit", "hour", "weekday", "month")
-"""What `breakdowns` divides trades by: hour of entry in IST ("09".."15"), weekday and month ("2024-06") of entry."""
+WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+BREAKDOWNS: Final = ("strategy", "symbol", "side", "rung", "exit", "hour", "weekday", "month")
+"""What `breakdowns` divides trades by: hour of entry in IST ("09" to "15"), weekday and month ("2024-06") of entry."""
+
+COSTS: Final = {
+    "brokerage": "Brokerage",
+    "tax": "STT",
+    "txn": "Exchange fee",
+    "ipft": "IPFT",
+    "sebi": "SEBI fee",
+    "stamp": "Stamp duty",
+    "gst": "GST",
+    "dp": "Depository",
+    "square_off": "Square-off by the broker",
+}
+"""What the steps of `ladder` are called; a charge that is not here is called by its key."""
 
 
 def drawdowns(outcome: Outcome, most: int = 10) -> list[Drawdown]:
     """Return the deepest drawdowns at every moment that had a bar, the deepest first."""
-    raise NotImplementedError
+    cash, curve, times = outcome.manifest.start_cash, outcome.curve, outcome.times
+    if cash <= 0 or not len(curve):
+        return []
+    below = below_peak(curve, cash)
+    down = falls(below)
+    deepest = np.argsort(down.depth, kind="stable")[:most].tolist()
+    return [_drawdown(below, curve, times, cash, int(down.peak[at]), int(down.end[at])) for at in deepest]
+
+
+def _drawdown(below: Floats, curve: Ints, times: Ints, cash: int, peak: int, end: int) -> Drawdown:
+    trough = peak + 1 + int(below[peak + 1 : end].argmin())
+    top = cash if peak < 0 else int(curve[peak])
+    start, bottom, over = int(times[max(peak, 0)]), int(times[trough]), int(times[min(end, len(times) - 1)])
+    back = over if end < len(times) else None
+    return Drawdown(
+        start,
+        bottom,
+        back,
+        depth=100.0 * float(below[trough]),
+        amount=int(curve[trough]) - top,
+        length=(over - start) / SECOND,
+        recovery=None if back is None else (back - bottom) / SECOND,
+    )
 
 
 def years(outcome: Outcome) -> list[Year]:
     """Return the returns by year and month; empty where the account fell to nothing."""
-    raise NotImplementedError
+    daily, cash = outcome.daily, outcome.manifest.start_cash
+    if not len(returns(daily.equity, cash)):
+        return []
+    month = months(daily.day)
+    ends = lasts(month)
+    monthly = dict(zip(month[ends].tolist(), (100.0 * returns(daily.equity[ends], cash)).tolist(), strict=True))
+    year = month // 12
+    last = lasts(year)
+    equity = daily.equity[last]
+    rows = zip(
+        (year[last] + 1970).tolist(),
+        (100.0 * returns(equity, cash)).tolist(),
+        np.diff(equity, prepend=cash).tolist(),
+        _yearly(daily.benchmark, last, cash),
+        _yearly(daily.market, last, None),
+        strict=True,
+    )
+    return [
+        Year(number, total, [monthly.get(12 * (number - 1970) + each) for each in range(12)], net, benchmark, market)
+        for number, total, net, benchmark, market in rows
+    ]
+
+
+def _yearly(values: Floats, last: Sequence[int] | npt.NDArray[np.intp], first: float | None) -> list[float | None]:
+    """Return percents between the last known values of years, the first year's from `first` or the first known one."""
+    known = np.flatnonzero(np.isfinite(values))
+    if not len(known):
+        return [None] * len(last)
+    found: list[float | None] = []
+    before = float(values[known[0]]) if first is None else first
+    for end in last:
+        at = int(np.searchsorted(known, end, side="right"))
+        value = before if at == 0 else float(values[known[at - 1]])
+        found.append(100.0 * (value / before - 1.0) if before > 0.0 else None)
+        before = value
+    return found
 
 
 def rolling_sharpe(outcome: Outcome, window: int = 60, risk_free: float = 0.0) -> Rolling:
     """Return the Sharpe ratio of the last `window` sessions, for each day that has so many and where it is defined."""
-    raise NotImplementedError
+    daily = returns(outcome.daily.equity, outcome.manifest.start_cash)
+    if len(daily) < window or window < 2:
+        return Rolling([], [])
+    rate = (1.0 + risk_free) ** (1.0 / SESSIONS) - 1.0
+    stretches = np.lib.stride_tricks.sliding_window_view(daily - rate, window)
+    spread = stretches.std(axis=1, ddof=1)
+    moves = np.ptp(stretches, axis=1) > 1e-12 * np.abs(stretches).max(axis=1)
+    ratio = math.sqrt(SESSIONS) * stretches.mean(axis=1)[moves] / spread[moves]
+    return Rolling(outcome.daily.day[window - 1 :][moves].tolist(), ratio.tolist())
 
 
 def distribution(outcome: Outcome) -> Bins:
-    """Return how daily returns are distributed, in bins of a round width."""
-    raise NotImplementedError
+    """Return how daily returns are distributed, in at most `BINS` or so bins of a round width."""
+    percents = 100.0 * returns(outcome.daily.equity, outcome.manifest.start_cash)
+    if not len(percents):
+        return Bins([], [])
+    least = max(float(np.ptp(percents)) / BINS, 1e-6)
+    scale = 10.0 ** math.floor(math.log10(least))
+    width = next(round_ * scale for round_ in (1.0, 2.0, 2.5, 5.0, 10.0) if round_ * scale >= least)
+    places = np.floor(percents / width).astype(np.int64)
+    low, high = int(places.min()), int(places.max())
+    return Bins(
+        [width * at for at in range(low, high + 2)], np.bincount(places - low, minlength=high - low + 1).tolist()
+    )
 
 
 def breakdowns(outcome: Outcome) -> dict[str, list[Group]]:
     """Return the closed trades by each of `BREAKDOWNS`: by net, best first; hours, weekdays, months and rungs in order."""
-    raise NotImplementedError
+    every = rounds(outcome.trades)
+    left = closed(every)
+    made = every.pick(left)
+    day = ist_days(made.entry_ts)
+
+    def by_name(field: str) -> list[Group]:
+        names, places = named(outcome.trades, field)
+        return sorted(_groups(names, places[left], made), key=lambda group: -group.net)
+
+    def by_number(values: Ints, name: Callable[[int], str]) -> list[Group]:
+        first = int(values.min(initial=0))
+        there = range(first, int(values.max(initial=first)) + 1)
+        return _groups([name(value) for value in there], values - first, made)
+
+    return {
+        "strategy": by_name("strategy"),
+        "symbol": by_name("symbol"),
+        "side": by_number(-made.side, lambda side: "short" if side > 0 else "long"),
+        "rung": by_number(made.rung, str),
+        "exit": by_name("exit_reason"),
+        "hour": by_number((made.entry_ts + IST) // HOUR % 24, "{:02}".format),
+        "weekday": by_number((day + 3) % 7, WEEKDAYS.__getitem__),
+        "month": by_number(months(day), lambda month: f"{1970 + month // 12}-{month % 12 + 1:02}"),
+    }
+
+
+def _groups(names: Sequence[str], places: Ints, made: Rounds) -> list[Group]:
+    """Return the trades at each place together; a sum of fewer than 2^53 paise is exact."""
+
+    def total(values: Numbers | npt.NDArray[np.bool_]) -> Floats:
+        return np.bincount(places, values.astype(np.float64), len(names)).astype(np.float64)
+
+    count = np.bincount(places, minlength=len(names))
+    won, lost = total(np.maximum(made.net, 0)), total(np.maximum(-made.net, 0))
+    net, gross, charges, slippage = (total(values) for values in (made.net, made.gross, made.charges, made.slippage))
+    wins, mae, mfe = total(made.net > 0), total(made.mae), total(made.mfe)
+    return [
+        Group(
+            name=names[at],
+            trades=int(count[at]),
+            win_rate=100.0 * float(wins[at] / count[at]),
+            net=int(net[at]),
+            gross=int(gross[at]),
+            charges=int(charges[at]),
+            slippage=int(slippage[at]),
+            average=float(net[at] / count[at]),
+            profit_factor=float(won[at] / lost[at]) if lost[at] else None,
+            mae=float(mae[at] / count[at]),
+            mfe=float(mfe[at] / count[at]),
+        )
+        for at in np.flatnonzero(count).tolist()
+    ]
 
 
 def ladder(outcome: Outcome) -> list[Step]:
     """Return the steps from the gross before slippage through slippage and every charge to the net.
 
-    The steps that are no totals add up to the net exactly.
+    The first step and the costs below it add up to the net exactly; what the parts of the charges leave unsaid is "Other".
     """
-    raise NotImplementedError
+    equity, cash = outcome.daily.equity, outcome.manifest.start_cash
+    net = int(equity[-1]) - cash if len(equity) else 0
+    charges = int(outcome.daily.charges.sum())
+    slippage = sum(trade.slippage for trade in outcome.trades)
+    other = charges - sum(outcome.costs.values())
+    costs = [Step(key, COSTS.get(key, key), -paise, total=False) for key, paise in outcome.costs.items()]
+    return [
+        Step("before_slippage", "Gross before slippage", net + charges + slippage, total=True),
+        Step("slippage", "Slippage", -slippage, total=False),
+        Step("gross", "Gross", net + charges, total=True),
+        *costs,
+        *([Step("other", "Other", -other, total=False)] if other else []),
+        Step("net", "Net", net, total=True),
+    ]
 
 
-def underwater(outcome: Outcome) -> Sequence[float]:
+def underwater(outcome: Outcome) -> list[float]:
     """Return how far below its highest close so far (%) the account was at each daily close; 0 or negative."""
-    raise NotImplementedError
+    cash = outcome.manifest.start_cash
+    return (100.0 * below_peak(outcome.daily.equity, cash)).tolist() if cash > 0 else []

@@ -1,0 +1,110 @@
+"""What chance alone would show: the Sharpe ratio's probability, deflation and track record, a t-test, resampled days.
+
+Sharpe ratios here are of one day, not annualised; `skew` and `kurtosis` (3 for a normal one) those of the daily returns.
+Bailey and López de Prado, "The Sharpe Ratio Efficient Frontier" (2012) and "The Deflated Sharpe Ratio" (2014).
+"""
+
+import math
+from statistics import NormalDist
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from engine.history.series import Floats
+
+NORMAL: Final = NormalDist()
+EULER: Final = 0.5772156649015329
+BLOCK: Final = 20
+"""Days that a resample keeps together: runs of good and bad days stay as they were."""
+RESAMPLES: Final = 2000
+
+
+def deviation(values: Floats) -> float:
+    """Return the standard deviation (ddof 1); 0 where there is none, be it by the last bit."""
+    if len(values) < 2 or np.ptp(values) <= 1e-12 * np.abs(values).max():
+        return 0.0
+    return float(values.std(ddof=1))
+
+
+def moment(values: Floats, power: int) -> float:
+    """Return the standardised moment of the population; `values` must differ."""
+    away = values - values.mean()
+    return float((away**power).mean() / (away**2).mean() ** (power / 2))
+
+
+def probabilistic_sharpe(sharpe: float, skew: float, kurtosis: float, days: int, target: float = 0.0) -> float | None:
+    """Return how probable it is that the true Sharpe ratio is above `target`, where that is defined."""
+    spread = _spread(sharpe, skew, kurtosis)
+    return None if spread <= 0.0 else NORMAL.cdf((sharpe - target) * math.sqrt((days - 1) / spread))
+
+
+def best_of(trials: int, deviation: float) -> float:
+    """Return the best Sharpe ratio to expect of so many trials without merit, whose ratios deviate so much."""
+    if trials < 2:
+        return 0.0
+    return deviation * (
+        (1.0 - EULER) * NORMAL.inv_cdf(1.0 - 1.0 / trials) + EULER * NORMAL.inv_cdf(1.0 - 1.0 / (trials * math.e))
+    )
+
+
+def min_track_record(sharpe: float, skew: float, kurtosis: float, sure: float = 0.95) -> float | None:
+    """Return the days that such a Sharpe ratio needs to be above 0 with that probability, None where it is not above."""
+    if sharpe <= 0.0:
+        return None
+    return 1.0 + _spread(sharpe, skew, kurtosis) * (NORMAL.inv_cdf(sure) / sharpe) ** 2
+
+
+def _spread(sharpe: float, skew: float, kurtosis: float) -> float:
+    return 1.0 - skew * sharpe + (kurtosis - 1.0) / 4.0 * sharpe * sharpe
+
+
+def above_zero(returns: Floats) -> float | None:
+    """Return the one-tailed p of Student's t-test: how often returns without merit would have such a mean or a better one."""
+    spread = deviation(returns)
+    if spread == 0.0:
+        return None
+    days = len(returns)
+    t = float(returns.mean()) / spread * math.sqrt(days)
+    return 0.5 - math.copysign(_student(abs(t), days - 1), t)
+
+
+def _student(t: float, freedom: int) -> float:
+    """Return the area of Student's density from 0 to `t`, by Simpson's rule over its angle."""
+    angles, step = np.linspace(0.0, math.atan(t / math.sqrt(freedom)), 2001, retstep=True)
+    heights = np.cos(angles) ** (freedom - 1)
+    area = float(step) / 3.0 * float(heights[0] + 4.0 * heights[1::2].sum() + 2.0 * heights[2:-1:2].sum() + heights[-1])
+    return area * math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(math.pi)
+
+
+class Resampled(NamedTuple):
+    """What else the same days could have made: `losing` is the share of resamples that end below their start.
+
+    `low` and `high` are the 5th and the 95th percentile of their returns, `drawdown` the 5th of their max. drawdowns, in %.
+    """
+
+    losing: float
+    low: float
+    high: float
+    drawdown: float
+
+
+def resample(returns: Floats, seed: int) -> Resampled | None:
+    """Draw `RESAMPLES` runs from blocks of `BLOCK` days, the last day followed by the first (circular block bootstrap).
+
+    None where there are fewer than two blocks, or a day that lost everything.
+    """
+    days = len(returns)
+    if days < 2 * BLOCK or float(returns.min()) <= -1.0:
+        return None
+    blocks = -(-days // BLOCK)
+    starts = np.random.default_rng(seed).integers(0, days, (RESAMPLES, blocks, 1))
+    rows = ((starts + np.arange(BLOCK)) % days).reshape(RESAMPLES, -1)[:, :days]
+    grown = np.log1p(returns)[rows].cumsum(axis=1)
+    below = grown - np.maximum(np.maximum.accumulate(grown, axis=1), 0.0)
+    low, high = np.percentile(grown[:, -1], (5, 95))
+    return Resampled(
+        losing=float((grown[:, -1] < 0.0).mean()),
+        low=100.0 * math.expm1(low),
+        high=100.0 * math.expm1(high),
+        drawdown=100.0 * math.expm1(float(np.percentile(below.min(axis=1), 5))),
+    )

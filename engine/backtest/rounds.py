@@ -1,0 +1,76 @@
+"""Round trips as arrays."""
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.backtest.outcome import Trade
+from engine.history.series import Floats, Ints
+
+
+class Rounds(NamedTuple):
+    """Round trips, one array per field, as `Trade` has them; `net` is gross less charges."""
+
+    side: Ints
+    rung: Ints
+    quantity: Ints
+    entry_ts: Ints
+    entry_price: Floats
+    exit_ts: Ints
+    exit_price: Floats
+    gross: Ints
+    charges: Ints
+    slippage: Ints
+    mae: Ints
+    mfe: Ints
+    net: Ints
+
+    def pick(self, rows: npt.NDArray[np.intp]) -> "Rounds":
+        """Return some of them."""
+        side, rung, quantity, entry_ts, entry_price, exit_ts, exit_price, *amounts = self
+        times = entry_ts[rows], entry_price[rows], exit_ts[rows], exit_price[rows]
+        return Rounds(side[rows], rung[rows], quantity[rows], *times, *(amount[rows] for amount in amounts))
+
+
+def rounds(trades: Sequence[Trade]) -> Rounds:
+    """Return trades as arrays, in the order given."""
+
+    def whole(name: str) -> Ints:
+        return np.fromiter(map(itemgetter(Trade._fields.index(name)), trades), np.int64, len(trades))
+
+    def price(name: str) -> Floats:
+        return np.fromiter(map(itemgetter(Trade._fields.index(name)), trades), np.float64, len(trades))
+
+    gross, charges = whole("gross"), whole("charges")
+    return Rounds(
+        side=whole("side"),
+        rung=whole("rung"),
+        quantity=whole("quantity"),
+        entry_ts=whole("entry_ts"),
+        entry_price=price("entry_price"),
+        exit_ts=whole("exit_ts"),
+        exit_price=price("exit_price"),
+        gross=gross,
+        charges=charges,
+        slippage=whole("slippage"),
+        mae=whole("mae"),
+        mfe=whole("mfe"),
+        net=gross - charges,
+    )
+
+
+def named(trades: Sequence[Trade], field: str) -> tuple[list[str], Ints]:
+    """Return the names that a field of trades has, in the order in which they come, and for each trade the place of its own."""
+    names = list(map(itemgetter(Trade._fields.index(field)), trades))
+    place = {name: at for at, name in enumerate(dict.fromkeys(names))}
+    return list(place), np.fromiter(map(place.__getitem__, names), np.int64, len(names))
+
+
+def closed(every: Rounds) -> npt.NDArray[np.intp]:
+    """Return the places of those that were left, in the order of their exits."""
+    order = np.argsort(every.exit_ts, kind="stable")
+    left: npt.NDArray[np.intp] = order[every.exit_ts[order] != 0]
+    return left
