@@ -1,0 +1,113 @@
+"""A run to be judged by the linter, as its checks look at it."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from compiled.model import SECOND
+from engine.backtest.account import returns
+from engine.backtest.outcome import Outcome
+from engine.backtest.rounds import Rounds, closed, named, rounds
+from engine.history.series import BarSeries, Floats, Ints
+
+
+class Measured(NamedTuple):
+    """What a check found: `value` is None where it was not run, and `text` then says why."""
+
+    value: float | None
+    text: str
+
+
+class Fills(NamedTuple):
+    """Entries and exits of one symbol: `slack` is the slippage per share of its trade, rupees."""
+
+    ts: Ints
+    price: Floats
+    quantity: Ints
+    slack: Floats
+
+
+class Filled(NamedTuple):
+    """Fills against their bars: whether the bar had the price, ns since the last bar ended, its volume, their quantity."""
+
+    inside: npt.NDArray[np.bool_]
+    age: Ints
+    volume: Ints
+    quantity: Ints
+
+
+class Case:
+    """A run to be judged; `figures` are its metrics by key, `bars` and `ticks` by symbol where they were given."""
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        figures: Mapping[str, float | int | str | None],
+        bars: Mapping[str, BarSeries] | None,
+        ticks: Mapping[str, float] | None,
+        seed: int,
+    ) -> None:
+        self.outcome = outcome
+        self.figures = figures
+        self.bars = bars
+        self.ticks = ticks
+        self.seed = seed
+        self.rounds: Rounds = rounds(outcome.trades)
+        self.made: Rounds = self.rounds.pick(closed(self.rounds))
+        self.daily = returns(outcome.daily.equity, outcome.manifest.start_cash)
+
+    def figure(self, key: str) -> float | None:
+        """Return a metric that is a number."""
+        value = self.figures.get(key)
+        return None if value is None or isinstance(value, str) else float(value)
+
+    @cached_property
+    def net(self) -> int:
+        """Return what the run earned after charges, paise."""
+        equity = self.outcome.daily.equity
+        return int(equity[-1]) - self.outcome.manifest.start_cash if len(equity) else 0
+
+    @cached_property
+    def fills(self) -> dict[str, Fills]:
+        """Return entries and exits by symbol, in no order."""
+        every = self.rounds
+        names, places = named(self.outcome.trades, "symbol")
+        left = every.exit_ts != 0
+        ts = np.concatenate((every.entry_ts, every.exit_ts[left]))
+        price = np.concatenate((every.entry_price, every.exit_price[left]))
+        trade = np.concatenate((np.arange(len(left)), np.flatnonzero(left)))
+        slack = every.slippage / np.maximum(every.quantity, 1) / 100.0
+        order = np.argsort(places[trade], kind="stable")
+        bounds = np.searchsorted(places[trade][order], np.arange(len(names) + 1))
+        rows = {name: order[bounds[at] : bounds[at + 1]] for at, name in enumerate(names)}
+        return {
+            name: Fills(ts[row], price[row], every.quantity[trade[row]], slack[trade[row]])
+            for name, row in rows.items()
+        }
+
+    @cached_property
+    def filled(self) -> "Filled | None":
+        """Return how every fill stands to the bar that was current; None without the bars of every symbol traded."""
+        bars = self.bars
+        if bars is None or not self.fills or not all(name in bars and len(bars[name].start) for name in self.fills):
+            return None
+        span = self.outcome.manifest.span * SECOND
+        parts = [_filled(fills, bars[name], span) for name, fills in self.fills.items()]
+        inside, age, volume, quantity = zip(*parts, strict=True)
+        return Filled(np.concatenate(inside), np.concatenate(age), np.concatenate(volume), np.concatenate(quantity))
+
+
+def _filled(fills: Fills, bars: BarSeries, span: int) -> Filled:
+    at = np.maximum(np.searchsorted(bars.start, fills.ts, side="right") - 1, 0)
+    ends = np.maximum(np.searchsorted(bars.start, fills.ts, side="left") - 1, 0)  # differs where one ends as one starts
+    slack = fills.slack + 0.005
+    inside = np.zeros(len(at), np.bool_)
+    for bar in (at, ends):
+        inside |= (fills.price >= bars.low[bar] - slack) & (fills.price <= bars.high[bar] + slack)
+    return Filled(inside, fills.ts - bars.start[at] - span, bars.volume[at], fills.quantity)
+
+
+Check = Callable[[Case], Measured]

@@ -1,0 +1,98 @@
+"""What the linter measures of fills and bars: when, at which price, and against which volume something was filled."""
+
+from operator import itemgetter
+from typing import Final
+
+import numpy as np
+
+from compiled.model import MINUTE, SECOND
+from engine.backtest.account import lasts
+from engine.backtest.case import Case, Measured
+from engine.backtest.outcome import Trade
+from engine.history.series import ist_days
+
+LEGS: Final = ("target", "stop")
+ENTRY: Final = itemgetter(*(Trade._fields.index(name) for name in ("strategy", "symbol", "ladder", "rung", "entry_ts")))
+BARS: Final = "the bars of every symbol traded were not given"
+JUMP: Final = 0.2
+"""Between two sessions, of a close: no more than a day's widest band lets through."""
+STALE: Final = 60 * MINUTE
+FILLABLE: Final = 0.1
+"""Of a bar's volume: what one may hope to trade without being the market."""
+
+
+def both_legs(case: Case) -> Measured:
+    """Measure how many rungs were left by target and stop both."""
+    targets, stops = (
+        {ENTRY(trade) for trade in case.outcome.trades if trade.exit_reason == leg and trade.exit_ts} for leg in LEGS
+    )
+    count = len(targets & stops)
+    return Measured(count, f"{count:,} entries were left by target and stop both")
+
+
+def outside_hours(case: Case) -> Measured:
+    """Measure how many fills lie before the first bar or after the last one of their day."""
+    times, span = case.outcome.times, case.outcome.manifest.span * SECOND
+    if not len(times) or not case.fills:
+        return Measured(None, "nothing was filled")
+    ts = np.concatenate([fills.ts for fills in case.fills.values()])
+    days = ist_days(times)
+    ends = lasts(days)
+    at = np.minimum(np.searchsorted(days[ends], ist_days(ts)), len(ends) - 1)
+    begins = np.concatenate(([0], ends[:-1] + 1))
+    inside = (ts >= times[begins[at]] - span) & (ts <= times[ends[at]] + span)
+    count = int((~inside).sum())
+    return Measured(count, f"{count:,} of {len(ts):,} fills outside the bars of their day")
+
+
+def outside_bar(case: Case) -> Measured:
+    """Measure fills at prices that their bar does not have, percent."""
+    found = case.filled
+    if found is None:
+        return Measured(None, BARS)
+    value = 100.0 * float((~found.inside).mean())
+    return Measured(
+        value, f"{int((~found.inside).sum()):,} of {len(found.inside):,} fills at prices their bar did not have"
+    )
+
+
+def stale(case: Case) -> Measured:
+    """Measure how many fills have no bar within the hour before."""
+    found = case.filled
+    if found is None:
+        return Measured(None, BARS)
+    count = int((found.age >= STALE).sum())
+    return Measured(count, f"{count:,} fills at prices that were an hour old or older")
+
+
+def volume_share(case: Case) -> Measured:
+    """Measure the 95th percentile of what fills take of their bar's volume, percent."""
+    found = case.filled
+    if found is None:
+        return Measured(None, BARS)
+    known = found.volume > 0
+    if not known.any():
+        return Measured(None, "the bars have no volume")
+    value = 100.0 * float(np.percentile(found.quantity[known] / found.volume[known], 95))
+    room = 100.0 * FILLABLE / value
+    return Measured(
+        value, f"one fill in twenty takes {value:.2f} % of its bar's volume or more; {100 * FILLABLE:.0f} % at {room:.3g} × the money"
+    )  # fmt: skip
+
+
+def jumps(case: Case) -> Measured:
+    """Measure how often a price jumps between two sessions further than a band lets it."""
+    if case.bars is None:
+        return Measured(None, BARS)
+    found: list[str] = []
+    for symbol, bars in case.bars.items():
+        data = case.outcome.manifest.data.get(symbol)
+        if len(bars.start) and not (data and data.adjusted):
+            ends = lasts(ist_days(bars.start))[:-1]
+            moved = np.abs(bars.open[ends + 1] / bars.close[ends] - 1.0) > JUMP
+            found += [symbol] * int(moved.sum())
+    if not found:
+        return Measured(0, "no price jumps between two sessions")
+    return Measured(
+        len(found), f"{len(found)} jumps of more than {100 * JUMP:.0f} % between two sessions, first in {found[0]}"
+    )
