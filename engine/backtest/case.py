@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compiled.model import SECOND
-from engine.backtest.account import returns
+from engine.backtest.curve import returns
 from engine.backtest.outcome import Outcome
 from engine.backtest.rounds import Rounds, closed, named, rounds
 from engine.history.series import BarSeries, Floats, Ints

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 
 from compiled.model import MINUTE, SECOND
-from engine.backtest.account import lasts
 from engine.backtest.case import Case, Measured
+from engine.backtest.curve import lasts
 from engine.backtest.outcome import Trade
 from engine.history.series import ist_days
 

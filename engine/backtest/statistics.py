@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from compiled.model import SECOND
 from engine.backtest import chance
-from engine.backtest.account import below_peak, falls, lasts, months, returns
+from engine.backtest.curve import below_peak, falls, lasts, months, returns
 from engine.backtest.metrics import METRICS, Metric
 from engine.backtest.outcome import Outcome
 from engine.backtest.rounds import Rounds, closed, rounds

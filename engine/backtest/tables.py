@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compiled.model import MINUTE, SECOND
-from engine.backtest.account import Numbers, below_peak, falls, lasts, months, returns
+from engine.backtest.curve import Numbers, below_peak, falls, lasts, months, returns
 from engine.backtest.outcome import Outcome
 from engine.backtest.rounds import Rounds, closed, named, rounds
 from engine.backtest.statistics import SESSIONS

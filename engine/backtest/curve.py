@@ -1,4 +1,4 @@
-"""The account over time: its returns, months, and ways down from a peak."""
+"""A curve over time, of an account or an index: its returns, months, and ways down from a peak."""
 
 from typing import NamedTuple
 
