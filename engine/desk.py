@@ -639,7 +639,7 @@ class Desk:
         header, latch = self.board.header, self.ports.kill.latch
         return json.dumps({
             "mode": header.mode, "state": header.state, "now": header.now, "phase": header.phase,
-            "pnl": header.pnl, "charges": header.charges, "cash": header.cash, "naked": header.naked,
+            "pnl": header.pnl, "charges": header.charges, "cash": header.cash, "naked": header.naked, "login": header.login, "overdue": list(self._loop.overdue) if self._loop else [],
             "kill": latch.level if latch else "", "kill_reason": latch.reason if latch else "",
             "clock_off_ms": self._clock_off(), "feed_age_ms": header.feed_age // 1_000_000, "feed_lag_ms": header.feed_lag // 1_000_000, "positions": len(self.board.positions.rows),
             "orders": len(self.board.orders.rows),

@@ -11,7 +11,7 @@ from engine.trading.budget import Guard
 from engine.trading.clock import ScaledClock
 from engine.trading.gaps import Missing
 from engine.trading.killswitch import HALT
-from engine.trading.loop import Loop
+from engine.trading.loop import SESSION, Loop
 from engine.trading.timekeeper import Timekeeper
 from tui.exchange import Exchange, connect
 from tui.pace import keep
@@ -114,5 +114,5 @@ class Market:
 
 def _live(loop: Loop, *, lives: bool) -> None:
     """Hold entries back while there is no session; look at the books when there is one again."""
-    loop.hold("session", "" if lives else "the session with the broker has ended: run `patang login`")
+    loop.hold(SESSION, "" if lives else "the session with the broker has ended: run `patang login`")
     loop.hinted = loop.hinted or lives

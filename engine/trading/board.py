@@ -36,6 +36,10 @@ class Header(NamedTuple):
     """The phase after this one."""
     speed: float = 1.0
     """How many times as fast as the machine's the desk's clock runs; 0.0: as fast as it can."""
+    login: bool = False
+    """There is no session with the broker, and only a login makes one."""
+    overdue: int = 0
+    """Intraday positions that have to be left by now and cannot be: nothing reaches the broker."""
 
 
 class WatchRow(NamedTuple):

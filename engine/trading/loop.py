@@ -45,6 +45,8 @@ FINISH_S = 5.0
 """How long the last rows of a day are waited for."""
 BY_HAND = "by hand"
 """The state of an open desk whose strategies do not enter, since its broker takes LIMIT orders only."""
+SESSION, BROKER = "session", "broker"
+"""What entries are held back by while there is no session with the broker, and while he does not answer."""
 LEVELS = ("info", "fill", "warn", "alarm")
 
 
@@ -120,6 +122,8 @@ class Loop:
         self.differences: tuple[str, ...] = ()
         self.holds: dict[str, str] = {}
         """Why entries are held back besides, by name."""
+        self.overdue: tuple[str, ...] = ()
+        """Symbols of the intraday positions that have to be left and cannot be: nothing reaches the broker."""
         self.hinted = False
         self.compare_soon = False
         self.unheard = False
@@ -284,7 +288,7 @@ class Loop:
         """Do what was asked for and say so; say nothing yet where the answer comes later."""
         if ask.act == "exit":
             self.inbox.append(Operate(now, Act.EXIT, token=ask.token, reason="operator"))
-            return "done: leaving"
+            return f"done: leaving; it waits: {self.unreachable}" if self.unreachable else "done: leaving"
         if ask.act == "cancel":
             return self._cancel(ask.detail, now)
         if ask.act == "preview":
@@ -393,6 +397,11 @@ class Loop:
         if self.state in {"running", "read-only", BY_HAND}:
             self._stand()
 
+    @property
+    def unreachable(self) -> str:
+        """Return why nothing reaches the broker, empty while something does."""
+        return self.holds.get(SESSION, "") or self.holds.get(BROKER, "")
+
     def _stand(self) -> None:
         """Let the kernel enter, or not."""
         held = bool(self.differences or self.holds)
@@ -446,7 +455,8 @@ class Loop:
             state=self.state, now=now, phase=stage.name, phase_ends=stage.ends, then=stage.then,
             pnl=int(kernel.ledger.net - kernel.before), charges=int(kernel.ledger.charges), naked=int(kernel.naked()),
             feed_age=now - self._frame_at if self._frame_at >= 0 else -1, feed_lag=self._lag, kill=latch.level if latch else "",
-            kill_reason=latch.reason if latch else "", cash=int(kernel.ledger.cash),
+            kill_reason=latch.reason if latch else "", cash=int(kernel.ledger.cash), login=SESSION in self.holds,
+            overdue=len(self.overdue),
         )  # fmt: skip
 
     def at_rest(self) -> bool:

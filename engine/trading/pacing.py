@@ -7,7 +7,8 @@ from compiled.events import Act, Operate, Timer
 from compiled.model import MINUTE, NEVER, SECOND
 from engine.ports import Feed, Pacer
 from engine.trading.clock import SteppedClock
-from engine.trading.loop import Loop
+from engine.trading.loop import SESSION, Loop
+from engine.trading.overdue import Overdue
 from engine.trading.reach import Reach
 from engine.trading.reconcile import SOON
 
@@ -28,6 +29,7 @@ async def run_live(loop: Loop, poll: int, compare: int, beat_s: float, rest: int
     its protection.
     """
     watch, reach = Watch(loop, poll, compare), Reach(loop, int(loop.gateway.patience.settle_s * SECOND))
+    overdue = Overdue(loop)
     if loop.kernel.blind:  # what was seen once has to be confirmed, and everything waits for it
         watch.hurry(loop.clock.now() + SECOND)
     ending = 0.0
@@ -47,6 +49,7 @@ async def run_live(loop: Loop, poll: int, compare: int, beat_s: float, rest: int
                 next_timer = now // SECOND * SECOND + SECOND
             loop.turn()
             loop.watch_feed(now)
+            overdue.watch(now)
             watch.start_if_due(now)
             if loop.bands is not None:
                 loop.bands.start_if_due(now)
@@ -75,7 +78,7 @@ async def run_night(loop: Loop, opens: int, beat_s: float) -> None:
     again = 0
     beat = asyncio.create_task(_beat(loop, beat_s))
     try:
-        while not loop.stopping and (loop.clock.now() < opens or "session" in loop.holds):
+        while not loop.stopping and (loop.clock.now() < opens or SESSION in loop.holds):
             await loop.wake.wait()
             loop.wake.clear()
             now = loop.clock.now()

@@ -5,7 +5,7 @@ from typing import Final, final
 from compiled.events import Act, Operate
 from compiled.model import SECOND
 from engine.errors import OperatorError
-from engine.trading.loop import Loop
+from engine.trading.loop import BROKER, SESSION, Loop
 
 TOLD: Final = 12 * SECOND
 """After so long without an answer it is an alarm."""
@@ -16,7 +16,6 @@ So they are after a dead token, and after a feed that was away, however short: w
 """
 COMPARES: Final = 20 * SECOND
 """How long exits and stops wait for that comparison once the order book can be read."""
-NAME: Final = "broker"
 
 
 @final
@@ -42,9 +41,9 @@ class Reach:
             self._hold(what, waits)
         elif self._level and not self._unseen:
             self._level = ""
-            loop.hold(NAME, "")
-            loop.log.tell("info", NAME, "the broker answers again")
-        failing, dead = loop.gateway.lookups.failing, "session" in loop.holds
+            loop.hold(BROKER, "")
+            loop.log.tell("info", BROKER, "the broker answers again")
+        failing, dead = loop.gateway.lookups.failing, SESSION in loop.holds
         dead = dead or (failing > 0 and isinstance(loop.books.error, OperatorError))
         unheard, loop.unheard = loop.unheard, False
         if unheard or ((dead or (failing and now - failing >= UNSEEN)) and not self._unseen):
@@ -56,11 +55,11 @@ class Reach:
 
     def _hold(self, what: str, waits: int) -> None:
         level = "alarm" if waits >= TOLD else "warn"
-        self._loop.hold(NAME, f"the broker does not answer ({what})")
+        self._loop.hold(BROKER, f"the broker does not answer ({what})")
         if level != self._level:
             self._level = level
             text = f"the broker has not answered for {waits // SECOND} s ({what}): no entries before he does"
-            self._loop.log.tell(level, NAME, text)
+            self._loop.log.tell(level, BROKER, text)
 
     def _compare(self, now: int, *, failing: bool) -> None:
         """Have the books compared as soon as they can be read; exits and stops do not wait for ever where some cannot."""
@@ -73,5 +72,5 @@ class Reach:
             self._unseen, self._seen = False, 0
         elif now - self._seen >= COMPARES:
             self._unseen, self._seen = False, 0
-            loop.log.tell("alarm", NAME, "the books cannot be compared: exits and stops go by our own")
+            loop.log.tell("alarm", BROKER, "the books cannot be compared: exits and stops go by our own")
             loop.inbox.append(Operate(now, Act.COMPARED))

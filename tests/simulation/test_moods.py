@@ -1,5 +1,6 @@
 """The broker's moods, one by one on a quiet day, and simulated days full of them."""
 
+import json
 import re
 
 import pytest
@@ -63,6 +64,39 @@ def test_after_an_outage_over_the_brokers_square_off_the_books_come_first_and_no
     missing = {row["text"].split(":")[0] for row in world.told("difference") if "missing" in row["text"]}
     assert missing == set(names)
     assert world.process.kernel.naked() == 0
+
+
+@pytest.mark.parametrize("cause", ["token", "rest-away"])
+def test_intraday_positions_that_cannot_be_squared_off_are_told_with_cause_and_remedy(moody, cause):
+    world = moody(start="15:08")  # their time is over at 120 s, and the broker's own at 240
+    for name in ("SBIN", "WIPRO"):
+        assert world.by_hand(name, "MIS").startswith("done: order")
+    assert world.by_hand("ITC").startswith("done: order")
+    world.run(100.0)
+    if cause == "token":
+        world.exchange.session.expire()
+        world.process.desk._loop.hold("session", "the session with the broker has ended: run `patang login`")
+    else:
+        world.mood(cause)
+    world.run(119.0)
+    assert (world.told("overdue"), world.process.board.header.overdue) == ([], 0)
+    assert world.ask("exit", token=world.token("SBIN")).startswith("done: leaving; it waits: the ")
+    world.run(150.0)
+    (told,) = world.told("overdue")
+    assert told["level"] == "alarm"
+    assert told["text"].startswith("SBIN, WIPRO: intraday, and cannot be squared off now: the ")
+    assert told["text"].endswith("; on 20 Nov 15:12 the broker does it himself, for a fee")
+    assert ("run `patang login`" in told["text"]) is (cause == "token")
+    status = json.loads(world.process.desk.describe())
+    assert (status["login"], status["overdue"]) == (cause == "token", ["SBIN", "WIPRO"])
+    if cause == "token":
+        world.log_in()
+        world.process.desk._loop.hold("session", "")
+    else:
+        world.over()
+    world.run(200.0)
+    assert world.process.board.header.overdue == 0
+    assert [row["quantity"] for row in world.exchange.portfolio.position_rows()["net"]] == [0, 0, 10]
 
 
 @pytest.mark.parametrize("seconds", [2.5, 8.0])

@@ -95,3 +95,13 @@ def test_the_mode_band_names_a_pace_that_is_not_that_of_life(speed, words):
     text = mode_text("SANDBOX", 100, speed=speed).plain
     assert words in text
     assert ("×" in text) == ("×" in words)
+
+
+@pytest.mark.parametrize(
+    ("login", "overdue", "text"),
+    [(True, 0, "LOG IN"), (True, 2, "LOG IN: 2 INTRADAY LEFT"), (False, 1, "1 INTRADAY LEFT")],
+)
+def test_a_session_that_has_ended_and_what_cannot_be_left_stand_in_the_header(login, overdue, text):
+    field = shown(Header(login=login, overdue=overdue))["broker"]
+    assert (field.text, field.tone) == (text, "danger")
+    assert "broker" not in shown(Header())

@@ -51,6 +51,7 @@ def fields(board: Board, lag: int, kill: KillState) -> list[Field]:
         Field("cash", rupees(header.cash), "dim", 5),
         *_strategies(board),
         Field("naked", str(header.naked), "danger" if header.naked else "dim"),
+        *_reach(header),
         _feed(header),
         _engine(header, lag),
         Field("kill", kill.word, "danger" if kill.level else "dim"),
@@ -65,6 +66,14 @@ def _strategies(board: Board) -> list[Field]:
     if failed:
         return [Field("strategies", f"{runs}/{len(rows)} FAILED: d", "danger")]
     return [Field("strategies", f"{runs}/{len(rows)}", "dim" if runs == len(rows) else "notice", 3)] if rows else []
+
+
+def _reach(header: Header) -> list[Field]:
+    """Say that only a login helps, and how many intraday positions nobody can leave; nothing while the broker is there."""
+    if not (header.login or header.overdue):
+        return []
+    what = [*(["LOG IN"] if header.login else []), *([f"{header.overdue} INTRADAY LEFT"] if header.overdue else [])]
+    return [Field("broker", ": ".join(what), "danger")]
 
 
 def _session(header: Header) -> str:
