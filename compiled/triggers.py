@@ -7,7 +7,7 @@ from mypy_extensions import i64
 from compiled.answers import REFUSALS_BEFORE_LEAVING, Answers, outdated, passing, stop_text
 from compiled.events import Answer, GttUpdate, Outcome, Verb
 from compiled.ladder import Rung, stop_leg
-from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Purpose
+from compiled.model import MINUTE, SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Purpose
 from compiled.orders import apply, move
 from compiled.protection import confirm, leave, triggered_by
 
@@ -15,6 +15,8 @@ FIRED_AWAY: Final = "gtt_fired_away"
 """What the alert is called of a GTT that has fired on an earlier day."""
 DISABLED: Final = "gtt_disabled"
 """And of one that the broker has disabled."""
+LATE: Final = 10 * SECOND
+"""What has fired so long ago, and is seen when the broker's books can be read again, is told as seen late."""
 
 
 class Triggers(Answers):
@@ -177,7 +179,7 @@ class Triggers(Answers):
             if event.status is GttStatus.TRIGGERED and event.order_ids and event.past:
                 self._gtt_fired_before(gtt, rung, event)
             elif event.status is GttStatus.TRIGGERED and event.order_ids:
-                self._gtt_fired(gtt, rung, event.order_ids[0])
+                self._gtt_fired(gtt, rung, event)
             elif rung is not None and event.status is GttStatus.TRIGGERED and event.reason:
                 gtt.order_id = "none"
                 leave(rung, "trigger failed: " + event.reason)
@@ -242,8 +244,9 @@ class Triggers(Answers):
         text = "GTT " + str(gtt.gtt_id) + " triggered, and the broker rejects its order: " + reason
         self.out.alert("alarm", "gtt_failed", text, gtt.token)
 
-    def _gtt_fired(self, gtt: Gtt, rung: Rung | None, order_id: str) -> None:
-        """Take over the order a GTT has sent as the exit of its rung."""
+    def _gtt_fired(self, gtt: Gtt, rung: Rung | None, event: GttUpdate) -> None:
+        """Take over the order a GTT has sent as the exit of its rung; one that fired while nobody could look is told as late."""
+        order_id = event.order_ids[0]
         gtt.order_id = order_id
         seen = self.externals.pop(order_id, None)
         leg = gtt.legs[0]
@@ -273,7 +276,15 @@ class Triggers(Answers):
             self.changed_rungs[rung.rung_id] = rung
         if rung is None or not rung.live:
             self._stray(order)  # nothing is left for it to sell
-        self.out.alert("info", "gtt_triggered", gtt.strategy + ": GTT " + str(gtt.gtt_id) + " triggered", gtt.token)
+        text, ago = gtt.strategy + ": GTT " + str(gtt.gtt_id) + " triggered", self.out.now - event.ts
+        if not self.blind or event.ts <= 0 or ago < LATE:
+            self.out.alert("info", "gtt_triggered", text, gtt.token)
+        else:
+            when = str(ago // MINUTE) + " min" if ago >= MINUTE else str(ago // SECOND) + " s"
+            price = f" at {event.fired:.2f}" if event.fired > 0.0 else ""
+            self.out.alert(
+                "alarm", "gtt_triggered", text + price + ", " + when + " ago, and is seen only now", gtt.token
+            )
         self._link_orphans(order)
 
 

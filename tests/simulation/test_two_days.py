@@ -1,5 +1,7 @@
 """Two days of everything at once, step by step; after each the desk's books are those of the exchange's trades alone."""
 
+import re
+
 import pytest
 
 from brokers.sandbox.faults import Fault
@@ -168,6 +170,12 @@ def the_token_dies(world):
     world.storms -= 1
     world.calm_since = world.loop.seconds
     world.later(30.0)
+    told = world.told("gtt_triggered")
+    assert [row["level"] for row in told] == ["alarm"] * 5
+    assert all(
+        re.fullmatch(r"TCS: .* triggered at 30[56]\d\.\d\d, \d\d s ago, and is seen only now", row["text"])
+        for row in told
+    )
     world.agrees()
     assert world.standing() == []
 
@@ -186,6 +194,8 @@ def second_day(world):
     world.calm_since = world.loop.seconds
     world.later(40.0)
     assert world.standing() == []
+    told = world.told("gtt_triggered")[-1]["text"]
+    assert re.fullmatch(r"NTPC: .* triggered at 32\d\.\d\d, 4 min ago, and is seen only now", told), told
     world.agrees()
     assert world.process.kernel.ledger.start_cash == began
     assert world.account.desks["WIPRO", "CNC"] == 200
