@@ -42,8 +42,8 @@ Flag = Parameter(negative="")
 
 
 def calendar(
-    *,
     day: Day = "",
+    *,
     exchange: Literal["NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX"] = "NSE",
     kind: Annotated[Literal["", "EQ", "INDEX", "FUT", "CE", "PE"], Parameter(help="EQ or FUT where empty.")] = "",
     cas: Annotated[bool, Parameter(name="--cas", negative="", help="A stock with derivatives.")] = False,

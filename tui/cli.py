@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from cyclopts import App, CycloptsError, Parameter, UnknownOptionError, UnusedCliTokensError
+from cyclopts import App, CoercionError, CycloptsError, Parameter, UnknownOptionError, UnusedCliTokensError
 
 from engine.errors import ConfigError, PatangError, in_words
 from engine.modes import Mode
@@ -293,7 +293,9 @@ def reconcile(
     choice: Annotated[Literal["adopt", "assign", "ignore", "flatten", ""], Parameter(help="What to do about it.")] = "",
     strategy: Annotated[str, Parameter(help="assign: the strategy that gets the shares.")] = "",
     *,
-    stop: Annotated[float, Parameter(help="adopt, assign: percent below the last price; 0: as configured.")] = 0.0,
+    stop: Annotated[
+        float, Parameter(help="adopt, assign: percent below the last price, as 2; 0: as configured.")
+    ] = 0.0,
     ratio: Annotated[str, Parameter(help="adopt, of a division: shares after and before, like 5:1.")] = "",
     mode: Annotated[Mode | None, Parameter(help="Which desk, where several run.")] = None,
     config: ConfigFile = None,
@@ -481,6 +483,10 @@ def _misread(error: CycloptsError) -> str:
     elif isinstance(error, UnusedCliTokensError) and error.unused_tokens and not error.command_chain:
         given, known = error.unused_tokens[0], [name for name in app if not name.startswith("-")]
         text = f"There is no command {given}."
+    elif isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return f"{' '.join(error.command_chain or ())} takes no further argument: {error.unused_tokens[0]}."
+    elif isinstance(error, CoercionError) and error.argument is not None and error.argument.parameter.help:
+        return f"{text} {error.argument.name}: {error.argument.parameter.help}"
     else:
         return text
     near = get_close_matches(given, known, 1)

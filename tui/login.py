@@ -22,6 +22,8 @@ from tui.pace import clock_at
 
 IST = timezone(timedelta(hours=5, minutes=30))
 HOST_VARIABLE = "PATANG_HOST"
+_NAMED: set[str] = set()
+"""Hosts that the operator has named at the terminal: nobody is asked twice by one command."""
 DONE, FAILED = 0, 1
 SECRET_VARIABLE = "KITE_API_SECRET"  # noqa: S105 (the name of a variable)
 PASSPHRASE_VARIABLE = "PATANG_PASSPHRASE"  # noqa: S105 (the name of a variable)
@@ -162,7 +164,7 @@ def ask_secret(prompt: str, variable: str) -> str:
 def _check_host(place: address.Address) -> None:
     """Have a host that is neither Kite's nor this machine's named by the operator, for a file alone decides no such thing."""
     host = place.host
-    if place.local or f".{host}".endswith(f".{kite.DOMAIN}"):
+    if place.local or f".{host}".endswith(f".{kite.DOMAIN}") or host in _NAMED:
         return
     named = os.environ.get(HOST_VARIABLE, "").split(",")
     if host not in named and sys.stdin.isatty():
@@ -170,6 +172,7 @@ def _check_host(place: address.Address) -> None:
         sys.stderr.write("Type its name to go on: ")
         sys.stderr.flush()
         named = [sys.stdin.readline().strip().lower()]
+        _NAMED.update(each for each in named if each == host)
     if host not in named:
         raise OperatorError(
             f"broker.rest, broker.ws: {host} is neither Kite nor this machine: say {HOST_VARIABLE}={host}"

@@ -15,9 +15,9 @@ def order(
     symbol: Annotated[str, Parameter(help="What to trade, as INFY.")],
     quantity: Annotated[int, Parameter(help="Shares.")],
     *,
-    stop: Annotated[float, Parameter(help="Percent from the average price at which a stop protects it.")] = 0.0,
+    stop: Annotated[float, Parameter(help="Percent of the average price at which a stop protects it, as 2.")] = 0.0,
     bare: Annotated[bool, Parameter(negative="", help="Without a stop.")] = False,
-    target: Annotated[float, Parameter(help="Percent from the average price; 0: none.")] = 0.0,
+    target: Annotated[float, Parameter(help="Percent of the average price at which it is left; 0: none.")] = 0.0,
     price: Annotated[float, Parameter(help="Limit in rupees: LIMIT, with a trigger SL.")] = 0.0,
     trigger: Annotated[float, Parameter(help="Trigger in rupees: SL-M, with a price SL.")] = 0.0,
     product: Literal["CNC", "MIS", "NRML", "MTF"] = "CNC",
@@ -35,6 +35,8 @@ def order(
     as_json: AsJson = False,
 ) -> int:
     """Enter a position by hand on the running desk: shows what it is and costs, and asks before it is sent."""
+    if not stop >= 0.0:
+        raise ConfigError(f"--stop {stop:g}: expected percent of the average price, from 0 to 50")
     if bare == (stop > 0.0):
         raise ConfigError("say --stop PERCENT, or --bare for a position without a stop")
     wanted = {

@@ -9,6 +9,7 @@ from typing import Any
 from engine.errors import ConnectionFailed
 from engine.ops.control import ask, socket_path
 from engine.texts import plain
+from engine.trading.board import UNREADABLE
 from tui.remote import DONE, folders
 from tui.ticket import submit, the_desk
 
@@ -47,10 +48,13 @@ def _desks(file: Path | None, mode: str) -> list[tuple[Path, dict[str, Any]]]:
 
 
 def _text(answer: dict[str, Any]) -> str:
-    rows = answer["differences"]
-    lines = [
-        f"{plain(answer['mode'])}  {plain(answer['state'])}  {len(rows) or 'no'} difference{'' if len(rows) == 1 else 's'}"
-    ]
+    rows = [row for row in answer["differences"] if row["kind"] != UNREADABLE]
+    unread = [row["theirs"] for row in answer["differences"] if row["kind"] == UNREADABLE]
+    ignored = sum(row["ignored"] for row in rows)
+    stands = len(rows) - ignored
+    told = f"{stands or 'no'} difference{'' if stands == 1 else 's'}" + (f", {ignored} ignored" if ignored else "")
+    told = f"not compared: {unread[0]}" + (f"; before that {told}" if rows else "") if unread else told
+    lines = [f"{plain(answer['mode'])}  {plain(answer['state'])}  {plain(told)}"]
     table: list[tuple[str, ...]] = [("key", "kind", "broker", "here", "since", "choices")]
     for row in rows:
         at = datetime.fromtimestamp(row["since"] / 1e9, UTC) + IST

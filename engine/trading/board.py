@@ -5,7 +5,7 @@ so a reader compares versions and repaints what moved. Money in paise, prices in
 """
 
 from collections import deque
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 
 class Header(NamedTuple):
@@ -185,6 +185,10 @@ class GovernorState(NamedTuple):
     unknown: int = 0
     """Requests whose outcome nobody has told yet."""
     disk: DiskState = DiskState()
+
+
+UNREADABLE: Final = "unreadable"
+"""Key and kind of the row that says why nothing can be compared."""
 
 
 class DifferenceRow(NamedTuple):

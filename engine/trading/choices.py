@@ -52,9 +52,9 @@ def parse(number: int, text: str) -> Chosen | str:
     try:
         stop = float(stops[0]) if stops else 0.0
     except ValueError:
-        return f"refused: stop {stops[0]}: expected percent"
+        return f"refused: stop {stops[0]}: expected percent below the last price"
     if stops and not LEAST_STOP <= stop <= MOST_STOP:
-        return f"refused: stop {stops[0]}: expected {LEAST_STOP} to {MOST_STOP:g} percent"
+        return f"refused: stop {stops[0]}: expected percent below the last price, from {LEAST_STOP} to {MOST_STOP:g}"
     after, _, before = (ratios or ["0:1"])[0].partition(":")
     if not (after.isdecimal() and before.isdecimal() and len(after + before) < 9 and int(before)):
         return f"refused: ratio {ratios[0]}: expected shares after and before, like 5:1"

@@ -7,6 +7,7 @@ start all three are compared and the strictest holds. A release is an entry with
 
 import contextlib
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -273,9 +274,15 @@ def one_line(text: object) -> str:
 
 
 def _bounded(act: Callable[[], None], seconds: float) -> threading.Thread:
-    """Do something with the disk and wait for it, but not longer than some seconds; return who does it."""
+    """Do something with the disk and wait for it, but not longer than some seconds; return who does it.
+
+    While the interpreter ends no thread begins any more, and waiting for one to begin would never end: it is done here.
+    """
     thread = threading.Thread(target=act, name="latch", daemon=True)
     try:
+        if sys.is_finalizing():
+            act()
+            return thread
         thread.start()
     except RuntimeError:  # no thread is to be had
         act()

@@ -394,6 +394,8 @@ class Loop:
             self.holds[name] = why
         else:
             del self.holds[name]
+        if name in {SESSION, BROKER}:
+            self.reconciler.unreach(self.unreachable)
         if self.state in {"running", "read-only", BY_HAND}:
             self._stand()
 

@@ -10,6 +10,7 @@ from compiled.model import Bar, Order, paise
 from compiled.outbox import Fill
 from compiled.positions import DRY_RUN, Market
 from engine.trading.board import (
+    UNREADABLE,
     BarRow,
     Board,
     EventRow,
@@ -192,8 +193,8 @@ class Publisher:
         self._bare("Waiting", str(self.gateway.waiting), bad=False)
         self._bare("Unknown", str(len(self.gateway.unresolved)), bad=bool(self.gateway.unresolved))
         self._bare("Refused", str(kernel.refused), bad=False)
-        stands = sum(not row.ignored for row in self.board.differences.rows)
-        self._bare("Differences", str(stands), bad=stands > 0)
+        stands = [row.kind for row in self.board.differences.rows if not row.ignored]
+        self._bare("Differences", "not compared" if UNREADABLE in stands else str(len(stands)), bad=bool(stands))
         self._bare("Naked positions", str(naked), bad=naked > 0)
 
     def _limit(self, name: str, used: int, limit: int) -> None:

@@ -14,7 +14,7 @@ from compiled.model import NEVER, SECOND, Product, Side
 from engine.errors import OperatorError, RetryableError
 from engine.market.calendar import ist_day
 from engine.ports import Broker, Clock, Journal
-from engine.trading.board import Board, DifferenceRow
+from engine.trading.board import UNREADABLE, Board, DifferenceRow
 from engine.trading.differences import (
     DELIVERED,
     LATE,
@@ -43,8 +43,6 @@ RETRY = 2 * SECOND
 """When to try books again that could not be read; twice as long with each time."""
 AGREED = "agreed:"
 """How the key of what others had traded when the books agreed begins: day, token, product and side follow; the value is shares."""
-UNREADABLE = "unreadable"
-"""Key and kind of the row that says that the books cannot be read."""
 RESTED = "the day is over, and nothing waits for this; looked at every two minutes"
 AGAIN = "the broker's books can be read again; what they say is confirmed first"
 
@@ -115,6 +113,8 @@ class Reconciler:
         self.readers: list[Callable[[Snapshot], None]] = []
         """Called with the books each time they have been read."""
         self.missed = 0
+        self.unreached = ""
+        """Why nothing is compared at all, while nothing reaches the broker."""
         self.rested = False
         self.fresh: set[At] = set()
         """Token and product of the positions that the last comparison has seen differ so for the first time."""
@@ -129,6 +129,11 @@ class Reconciler:
             str(row["key"]).removeprefix(IGNORED): whole(f"meta, row {row['key']}:", row["value"])
             for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (IGNORED + "%",))
         }
+
+    def unreach(self, why: str) -> None:
+        """Show that nothing can be compared, and why; empty: it can."""
+        self.unreached = why
+        self._show()
 
     def rest(self) -> None:
         """Let books that cannot be read rest with the day: nothing waits for them before the next one opens."""
@@ -384,10 +389,10 @@ class Reconciler:
             section.put(key, DifferenceRow(
                 key, each.kind.value, each.symbol, each.theirs, each.ours, since, choices, self.ignored(each),
             ))  # fmt: skip
-        if self.unreadable:
-            text = f"{RESTED}: {self.unreadable}" if self.rested else self.unreadable
+        if why := self.unreadable or self.unreached:
+            text = f"{RESTED}: {why}" if self.rested else why
             section.put(UNREADABLE, DifferenceRow(UNREADABLE, UNREADABLE, "", text, "", 0, (), self.rested))
-        section.keep({*self.standing, UNREADABLE} if self.unreadable else set(self.standing))
+        section.keep({*self.standing, UNREADABLE} if why else set(self.standing))
 
 
 def _agreed(journal: Journal, today: str) -> Counter[tuple[int, str, Side]]:

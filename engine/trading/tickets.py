@@ -35,8 +35,8 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     symbol: Symbol
     side: Literal["BUY", "SELL"]
     quantity: Annotated[int, Meta(ge=1, le=int(bounds.ORDER))]
-    stop: Annotated[float, Meta(ge=0, le=50)]
-    target: Annotated[float, Meta(ge=0, le=500)] = 0.0
+    stop: Annotated[float, Meta(ge=0, le=50, title="percent of the average price, from 0 to 50")]
+    target: Annotated[float, Meta(ge=0, le=500, title="percent of the average price, from 0 to 500")] = 0.0
     price: Price = 0.0
     trigger: Price = 0.0
     product: Literal["CNC", "MIS", "NRML", "MTF"] = "CNC"
@@ -46,7 +46,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     legs: Annotated[int, Meta(ge=0, le=int(bounds.LEGS))] = 0
     disclosed: Shares = 0
     slices: bool = False
-    protection: Annotated[float, Meta(ge=-1, le=100)] = -1.0
+    protection: Annotated[float, Meta(ge=-1, le=100, title="percent from 0 to 100, or -1")] = -1.0
     trail: bool = True
 
     def entry(self) -> Entry:

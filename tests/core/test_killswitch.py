@@ -5,6 +5,8 @@ import itertools
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -48,6 +50,31 @@ def test_the_board_shows_a_latching_although_it_looked_between_the_latch_and_its
     kill.resume("seen", "me")
     gauges._kills()
     assert [row.act for row in board.kills.rows] == ["latch", "resume"]
+
+
+LAST = """
+import sys
+from pathlib import Path
+from engine.trading.killswitch import HALT, KillSwitch
+
+class Last:
+    def __init__(self, kill):
+        self.kill, self.sys = kill, sys
+
+    def __del__(self):
+        self.kill.trigger(HALT, f"finalizing {self.sys.is_finalizing()}", "the last breath")
+
+last = Last(KillSwitch(Path(sys.argv[1])))
+"""
+
+
+def test_a_latch_while_the_interpreter_ends_is_written_and_holds_nothing_up(kill):
+    done = subprocess.run(
+        [sys.executable, "-c", LAST, str(kill.path)], check=False, timeout=60, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert record(kill) == [("latch", HALT, "finalizing True", "the last breath")]
+    assert json.loads(kill.path.read_text())["reason"] == "finalizing True"
 
 
 def test_what_is_written_late_into_an_empty_file_still_counts(kill):

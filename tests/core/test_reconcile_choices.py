@@ -142,7 +142,7 @@ def test_assigned_shares_belong_to_the_strategy(stranger):
         ("BEL:CNC assign", "assign needs a strategy"),
         ("BEL:CNC adopt script", "nothing else takes one"),
         ("BEL:CNC sell", "expected KEY and one of adopt, assign, ignore, flatten"),
-        ("BEL:CNC adopt stop=90", "expected 0.25 to 50 percent"),
+        ("BEL:CNC adopt stop=90", "expected percent below the last price, from 0.25 to 50"),
         ("BEL:CNC adopt stop=near", "expected percent"),
         ("TCS:CNC adopt", "no difference TCS:CNC stands; there is BEL:CNC"),
         ("all adopt", "all can only be ignored"),

@@ -147,6 +147,8 @@ def test_a_refusal_tells_what_its_code_means(scene, counter):
         (ticket(symbol="NOSUCH"), "NOSUCH is not watched"),
         (ticket(quantity=0), "refused: quantity: expected a whole number from 1 to 10_000_000, got 0"),
         (ticket(quantity=10**30), "refused: quantity: expected a whole number from 1 to 10_000_000, got 1000"),
+        (ticket(stop=1500.0), "refused: stop: expected percent of the average price, from 0 to 50, got 1500.0"),
+        (ticket(target=1600.0), "refused: target: expected percent of the average price, from 0 to 500, got 1600.0"),
         (ticket(price=float("nan")), "refused: price: expected a number from 0 to 10_000_000, got NaN"),
         (ticket(validity="GTC"), 'refused: validity: expected one of "DAY", "IOC", "TTL", got "GTC"'),
         (ticket(colour="red"), 'refused: no such field "colour"; valid: '),

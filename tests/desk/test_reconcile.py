@@ -330,6 +330,29 @@ def test_books_that_cannot_be_read_open_the_desk_read_only_until_they_can(world,
     assert [row.key for row in there.desk.board.differences.rows] == ["TCS:CNC"]
 
 
+def test_a_broker_that_does_not_answer_is_not_taken_for_agreement(world, capsys):
+    there = world(holdings=(("TCS", 10, 3_000.0),))
+    there.open()
+    assert there.reconcile("all", "ignore") == 0
+    there.clean()
+    capsys.readouterr()
+
+    def told():
+        assert there.reconcile() == 0
+        return capsys.readouterr().out.splitlines()
+
+    assert told()[0] == "SANDBOX  running  no differences, 1 ignored"
+    there.fault(kind="html")
+    wait_for(lambda: there.state == "read-only", "it is seen")
+    head, names, row = told()
+    assert head.startswith("SANDBOX  read-only  not compared: the broker")
+    assert head.endswith("; before that no differences, 1 ignored")
+    assert (names.split()[0], row.split()[0]) == ("key", "TCS:CNC")
+    there.fault()
+    there.clean()
+    assert told()[0] == "SANDBOX  running  no differences, 1 ignored"
+
+
 def test_the_books_are_compared_when_the_feed_comes_back(world):
     there = world()
     there.config = there.config.replace("positions_every_s = 5", "positions_every_s = 3600")

@@ -35,9 +35,18 @@ def test_a_closed_a_full_and_a_broken_output_are_told_in_a_line_or_not_at_all(pa
 def test_a_number_is_read_strictly(patang, number):
     line = one_line(patang.call("order", "buy", "INFY", number, "--bare"), 2)
     assert f"expected a whole number, got {' '.join(f'{number}.'.split())}" in line
+    assert line.endswith("--quantity: Shares. See patang --help.")
     if number in {"7.5", "1e3", "inf", "1" + "0" * 40}:
         return  # a price may be written like that
     assert "expected a number" in one_line(patang.call("modify", "1", "--price", number), 2)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [*(f"order buy INFY 10 --stop {stop}" for stop in ("2%", "-2", "nan")), "reconcile INFY:CNC adopt --stop 2%"],
+)
+def test_a_stop_that_is_no_percentage_is_told_what_it_is_of(patang, wrong):
+    assert "percent" in one_line(patang.call(*wrong.split()), 2).lower()
 
 
 @pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])
@@ -50,6 +59,12 @@ def test_every_shell_gets_a_completion_that_knows_the_commands(patang, shell_nam
 
 def test_the_version_is_an_option_too(patang):
     assert patang.call("--version").stdout == patang.call("version").stdout != ""
+
+
+@pytest.mark.parametrize("wrong", ["status INFY", "calendar 2026-12-08 INFY", "reconcile A adopt mine INFY"])
+def test_an_argument_too_many_is_named(patang, wrong):
+    line = one_line(patang.call(*wrong.split()), 2)
+    assert line == f"patang: {wrong.split()[0]} takes no further argument: INFY. See patang --help."
 
 
 @pytest.mark.parametrize(

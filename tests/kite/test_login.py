@@ -123,6 +123,7 @@ def test_a_host_that_is_neither_kites_nor_ours_is_asked_for_by_name(tmp_path, mo
     )
     config = load(file).values
     monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setattr("tui.login._NAMED", set())
     if PLACES[host]:
         place_of(config)
         return
@@ -133,15 +134,15 @@ def test_a_host_that_is_neither_kites_nor_ours_is_asked_for_by_name(tmp_path, mo
     monkeypatch.setenv("PATANG_HOST", f"other,{host}")
     assert host in place_of(config).where
     monkeypatch.delenv("PATANG_HOST")
-    for typed, agreed in ((f"{host}\n", True), ("y\n", False), ("\n", False), ("", False)):
+    for typed in ("y\n", "\n", "", f"{host}\n"):
         terminal = io.StringIO(typed)
         terminal.isatty = lambda: True
         monkeypatch.setattr("sys.stdin", terminal)
-        if agreed:
-            place_of(config)
-        else:
+        if host not in typed:
             with pytest.raises(OperatorError, match="neither Kite nor this machine"):
                 place_of(config)
+    assert host in place_of(config).where
+    assert host in place_of(config).where, "it has been named, and is not asked for again"
 
 
 def test_what_is_kept_for_one_host_is_not_there_for_another(place, monkeypatch, capsys):

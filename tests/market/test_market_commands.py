@@ -66,6 +66,7 @@ def test_the_calendar_tells_the_phases_of_an_auction_stock(answer):
     assert told["phases"][3] == {"name": "continuous", "start": "09:15", "end": "15:15"}
     assert told["after_market_orders"] == ["2026-07-31 16:00", "2026-08-03 08:58"]
     assert (told["previous_trading_day"], told["next_trading_day"]) == ("2026-07-31", "2026-08-04")
+    assert answer("calendar", "2026-07-31", "--cas") == answer("calendar", "--cas", "2026-07-31")
     assert answer("calendar", "--date", "2026-07-31", "--cas")["close"] == "15:30"
     assert answer("calendar", "--date", "2026-08-03", "--exchange", "NFO")["close"] == "15:40"
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from engine.numbers import amount, clock
-from engine.trading.board import Board, DifferenceRow
+from engine.trading.board import UNREADABLE, Board, DifferenceRow
 from tui.actions import bindings
 from tui.widgets.live_table import LiveTable
 from tui.widgets.view import Cell, Column, View
@@ -64,9 +64,9 @@ class Differences(View[DifferenceRow]):
         ignored = sum(row.ignored for row in rows if row.choices)
         stands = sum(not row.ignored for row in rows if row.choices)
         parts = [Cell(f"{stands} to decide: read-only", "danger")] if stands else []
-        if unread := [row for row in rows if not row.choices]:
+        if unread := [row for row in rows if row.kind == UNREADABLE]:
             rests = unread[0].ignored
-            parts.append(Cell("books not read", "dim") if rests else Cell("books not read: read-only", "danger"))
+            parts.append(Cell("not compared", "dim") if rests else Cell("not compared: read-only", "danger"))
         parts = parts or [Cell("clean", "dim")]
         return [*parts, Cell(f"{ignored} ignored", "dim")] if ignored else parts
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from engine.numbers import count, day_name, gain, price, rupees
 from engine.texts import plain
-from engine.trading.board import Board, PositionRow, TradeRow
+from engine.trading.board import UNREADABLE, Board, PositionRow, TradeRow
 from engine.trading.gauges import OTHERS
 from tui.panes.orders import ENDED, state
 from tui.panes.positions import naked
@@ -135,7 +135,10 @@ def _wrong(board: Board, tones: Tones) -> Sequence[Text]:
     if len(alarms) > ALARMS:
         lines.append(Text(f"and {len(alarms) - ALARMS} alarms before, in the log", tones.ink("dim")))
     lines += [Text(cell.text, tones.ink("danger")) for cell in over(board) if cell.tone == "danger"]
-    differing = sum(not row.ignored for row in board.differences.rows[:])
-    if differing:
-        lines.append(Text(f"{differing} differences from the broker's books: screen 6", tones.ink("danger")))
+    rows = [row for row in board.differences.rows[:] if not row.ignored]
+    if any(row.kind == UNREADABLE for row in rows):
+        lines.append(Text("the broker's books cannot be compared: screen 6", tones.ink("danger")))
+    if differing := sum(row.kind != UNREADABLE for row in rows):
+        what = "difference" if differing == 1 else "differences"
+        lines.append(Text(f"{differing} {what} from the broker's books: screen 6", tones.ink("danger")))
     return lines or [Text("nothing", tones.ink("dim"))]
