@@ -1,7 +1,8 @@
 """SQL over everything that is stored, read-only: bars and instruments as they lie on disk, the records of a run beside them.
 
 bars          symbol, span, version, start (IST), open, high, low, close (rupees), volume, ticks, token
-instruments   the last kept dump, with Kite's columns
+instruments   of each exchange the last dump kept on or before a day, with Kite's columns and `day`
+instruments_by_day   all dumps that are kept, the last of each day
 trades, orders, fills, and the other tables of a run: as docs/store.md has them
 """
 
@@ -22,6 +23,7 @@ import pyarrow as pa
 
 from engine.errors import ConfigError, DataError, OperatorError, in_words
 from engine.market.arrow import of_numbers
+from engine.market.dumps import Dumps
 from engine.ops.files import replacing
 from engine.ports import BarStore
 from engine.texts import cell
@@ -37,6 +39,8 @@ MOST_ROWS = 50_000_000
 """About 5 GB in memory."""
 READING = frozenset({"SELECT", "EXPLAIN"})
 E4 = "1e4"
+COLUMNS = """union_by_name = true, filename = true, types = {'instrument_token': 'BIGINT', 'expiry': 'DATE', 'strike': 'DOUBLE',
+    'tick_size': 'DOUBLE', 'lot_size': 'BIGINT'}"""
 
 FIELDS = f"""token, CAST(start AS TIMESTAMPTZ) AS start, open * unit / {E4} AS open,
     (greatest(open, close) + upper_wick) * unit / {E4} AS high, (least(open, close) - lower_wick) * unit / {E4} AS low,
@@ -55,13 +59,21 @@ NONE = """SELECT '' AS version, 0::BIGINT AS span, '' AS symbol, 0::BIGINT AS to
 """No bars, with the columns of some."""
 
 
-def ask(query: str, bars: Path | BarStore, database: Path | None, dumps: Path, archived: Archived = tuple) -> pa.Table:
+def ask(
+    query: str,
+    bars: Path | BarStore,
+    database: Path | None,
+    dumps: Path,
+    archived: Archived = tuple,
+    day: date = date.max,
+) -> pa.Table:
     """Answer one SELECT; raise `ConfigError` for what is no query, `DataError` for what cannot be read.
 
-    `archived` returns further files of bars, before which those of the folder count; it is asked when these are listed.
+    `dumps` is the folder of the instrument dumps, `day` the one whose `instruments` are meant. `archived` returns
+    further files of bars, before which those of the folder count; it is asked when these are listed.
     """
     with contextlib.closing(duckdb.connect(":memory:")) as connection:
-        _open(connection, bars, database, dumps, archived)
+        _open(connection, bars, database, _instruments(connection, Dumps(dumps), day), archived)
         try:
             _refuse_changes(connection, query)
             return _distinct(connection.sql(query).to_arrow_table())
@@ -97,22 +109,39 @@ def write(answer: pa.Table, format: str, out: Path | None) -> None:
 
 
 def _open(
-    connection: "DuckDBPyConnection", bars: Path | BarStore, database: Path | None, dumps: Path, archived: Archived
+    connection: "DuckDBPyConnection",
+    bars: Path | BarStore,
+    database: Path | None,
+    dumps: Sequence[Path],
+    archived: Archived,
 ) -> None:
     """Make the tables; afterwards nothing but the files of the bars can be read, and nothing written."""
     connection.execute("SET TimeZone = 'Asia/Kolkata'")
     files = _view(connection, bars, archived) if isinstance(bars, Path) else _table(connection, bars)
-    kept = max(dumps.glob("**/*.csv*"), default=None, key=lambda path: path.name)
-    if kept is not None:
-        connection.execute(f"CREATE TABLE instruments AS FROM read_csv({_quoted(kept)}, all_varchar = false)")
     if database is not None:
         for name, table in _records(database):
             connection.register(f"arrow_{name}", table)
             connection.execute(f'CREATE TABLE "{name}" AS FROM "arrow_{name}"')
             connection.unregister(f"arrow_{name}")
-    connection.execute(f"SET allowed_paths = [{', '.join(map(_quoted, files))}]")
+    connection.execute(f"SET allowed_paths = [{', '.join(map(_quoted, [*files, *dumps]))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+
+
+def _instruments(connection: "DuckDBPyConnection", dumps: Dumps, day: date) -> list[Path]:
+    """Make the tables of instruments; return the files that are read when they are asked."""
+    last = {(exchange, each.day): each.path for exchange in dumps.exchanges() for each in dumps.versions(exchange)}
+    on = {exchange: each for exchange, each in last if each <= day}  # the days of an exchange come oldest first
+    if not last:
+        return []
+    connection.execute(f"CREATE VIEW instruments_by_day AS {_dump([*last.values()])}")
+    if on:
+        connection.execute(f"CREATE TABLE instruments AS {_dump([last[key] for key in on.items()])}")
+    return [*last.values()]
+
+
+def _dump(paths: Sequence[Path]) -> str:
+    return f"SELECT * EXCLUDE (filename), CAST(parse_filename(filename)[:10] AS DATE) AS day FROM read_csv([{', '.join(map(_quoted, paths))}], {COLUMNS})"  # noqa: S608 - the paths are quoted
 
 
 def _view(connection: "DuckDBPyConnection", folder: Path, more: Archived) -> list[Path]:

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import date as day
 from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -400,12 +401,14 @@ def sql(
     out: Annotated[Path | None, Parameter(help="File to write; without one, stdout.")] = None,
     first: Annotated[str, Parameter(name="--from", help="Of what is archived only the months from this day on.")] = "",
     last: Annotated[str, Parameter(name="--to", help="Of what is archived only the months up to this day.")] = "",
+    date: Annotated[str, Parameter(help="Whose instruments, YYYY-MM-DD; empty: those of the last dumps.")] = "",
     folder: Folder = None,
     config: ConfigFile = None,
 ) -> int:
     """Ask bars, trades, orders, fills and instruments in SQL; nothing can be changed by it."""
     from store.queries import ask, cells, write  # noqa: PLC0415
     from tui.launch import configuration  # noqa: PLC0415
+    from tui.market_commands import a_day  # noqa: PLC0415
     from tui.runs import latest_database  # noqa: PLC0415
     from tui.shelves import history  # noqa: PLC0415
 
@@ -419,7 +422,7 @@ def sql(
     store, archived = history(values, folder), partial(archived_files, *time_range(first, last))
     if folder is None and values.store.backend == "postgres":
         bars = store
-    answer = ask(query, bars, source, dumps, partial(archived, store))
+    answer = ask(query, bars, source, dumps, partial(archived, store), a_day(date) if date else day.max)
     if format == "table" and out is None:
         sys.stdout.write(columns(answer.column_names, list(cells(answer.slice(0, SHOWN))), plainly=True))
     else:

@@ -5,22 +5,28 @@ import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from engine.config import paths
-from engine.errors import DataError
+from engine.config import Config, paths
+from engine.errors import ConfigError, DataError
 from engine.market.actions import Action, Actions
 from engine.market.calendar import Calendar
 from engine.market.dumps import Dumps, content_of
 from engine.market.instruments import Instruments, Listing
+from engine.market.of_day import of_day
 from engine.market.safeguards import Safeguards
 from engine.texts import plain
+from tui.bars_shared import listed
 from tui.market_commands import AsJson, Day, a_day
+from tui.shelves import share_dumps, shared_dumps
 from tui.tables import table
 
-DONE = 0
+if TYPE_CHECKING:
+    from store.bars.postgres_instruments import PostgresDumps
+
+DONE, FAILED = 0, 1
 
 Folder = Annotated[Path | None, Parameter(help="Folder of the dumps instead of the desk's own.")]
 ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
@@ -43,7 +49,53 @@ def keep(
         raise DataError(f"{file}: {error.strerror}") from error
     for version in _dumps(folder, config).keep(a_day(day), content):
         sys.stdout.write(f"{plain(str(version.path))}\n")
+    if folder is None:
+        share_dumps(_configured(config))
     return DONE
+
+
+@instruments.command
+def share(*, config: ConfigFile = None) -> int:
+    """Give the Postgres of the bars every dump that is kept here and not there."""
+    values = _configured(config)
+    if values.store.backend != "postgres":
+        raise ConfigError('store.backend is not "postgres": there is no server to share dumps with')
+    sys.stderr.write(f"{share_dumps(values)} dumps given\n")
+    return DONE
+
+
+@instruments.command
+def days(*, folder: Folder = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
+    """List of which days dumps are kept, by exchange."""
+    dumps = _kept(folder, config)
+    there = [(exchange, dumps.days(exchange)) for exchange in dumps.exchanges()]
+    _show(
+        [{"exchange": name, "from": str(found[0]), "to": str(found[-1]), "days": len(found)} for name, found in there],
+        as_json=as_json,
+    )
+    return DONE
+
+
+@instruments.command
+def terms(
+    symbols: Annotated[str, Parameter(help="Whose, with commas between.")],
+    *,
+    exchange: Annotated[str, Parameter(help="Of which exchange.")] = "NSE",
+    day: Day = "",
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Tell token, tick and lot of a day, by its dump or the last before it; stderr says which one that was."""
+    found = of_day(_kept(folder, config), a_day(day), exchange.upper(), listed(symbols))
+    if found.remark:
+        sys.stderr.write(plain(found.remark) + "\n")
+    rows = [
+        {"symbol": name, "token": each.token, "kind": each.kind, "tick": each.tick, "lot": each.lot, "dump": str(found.dump)}
+        for name, each in found.instruments.items()
+    ]  # fmt: skip
+    _show(rows, as_json=as_json)
+    return FAILED if found.missing else DONE
 
 
 @instruments.command
@@ -175,12 +227,25 @@ def _fields(book: Instruments, each: Listing) -> dict[str, object]:
     }  # fmt: skip
 
 
+def _configured(config: Path | None) -> Config:
+    from tui.launch import configuration  # noqa: PLC0415  as below
+
+    return configuration(config)
+
+
+def _kept(folder: Path | None, config: Path | None) -> "Dumps | PostgresDumps":
+    """Return the dumps of this machine, or where it has none those of the server."""
+    found = _dumps(folder, config)
+    if folder is None and not found.exchanges() and (values := _configured(config)).store.backend == "postgres":
+        return shared_dumps(values)
+    return found
+
+
 def _dumps(folder: Path | None, config: Path | None) -> Dumps:
     if folder is not None:
         return Dumps(folder)
-    from tui.launch import configuration  # noqa: PLC0415  only the desk's own folder needs the configuration
-
-    return Dumps(paths(configuration(config), os.environ).state / "instruments")
+    # only the desk's own folder needs the configuration
+    return Dumps(paths(_configured(config), os.environ).state / "instruments")
 
 
 def _latest(folder: Path | None, config: Path | None, day: str) -> Instruments:

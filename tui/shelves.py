@@ -18,6 +18,7 @@ from tui.runs import bars_folder, recordings_folder, state_folder
 
 if TYPE_CHECKING:
     from store.archive import Archive
+    from store.bars.postgres_instruments import PostgresDumps
     from store.recordings.archived import ArchivedRecordings
 
 KEYS = ("PATANG_ARCHIVE_KEY", "PATANG_ARCHIVE_SECRET")
@@ -64,6 +65,32 @@ def here(config: Config) -> BarStore:
 
         return PostgresBars(target(config))
     return ParquetBars(paths(config, os.environ).history)
+
+
+def shared_dumps(config: Config) -> "PostgresDumps":
+    """Return the instrument dumps in the Postgres of the bars."""
+    from store.bars.postgres import PostgresBars  # noqa: PLC0415
+    from store.bars.postgres_instruments import PostgresDumps  # noqa: PLC0415
+
+    return PostgresDumps(PostgresBars(target(config)))
+
+
+def share_dumps(config: Config) -> int:
+    """Give the Postgres of the bars every dump that is kept here and not there; return how many. Without one do nothing."""
+    if config.store.backend != "postgres":
+        return 0
+    from engine.market.dumps import Dumps, listings_of  # noqa: PLC0415
+
+    kept, shared = Dumps(paths(config, os.environ).state / "instruments"), shared_dumps(config)
+    count = 0
+    for exchange in kept.exchanges():
+        there = set(shared.days(exchange))
+        last = {each.day: each.path for each in kept.versions(exchange)}
+        for day, path in last.items():
+            if day not in there:
+                shared.keep(day, listings_of(path))
+                count += 1
+    return count
 
 
 def archive_of(config: Config) -> "Archive | None":

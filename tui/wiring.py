@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from brokers.kite.feed import CONNECTIONS, PER_CONNECTION
@@ -34,7 +35,7 @@ from tui.exchange import Exchange, exchange_of
 from tui.market import Market
 from tui.modes import in_mode
 from tui.runs import own_database, recordings_folder
-from tui.shelves import live
+from tui.shelves import live, share_dumps
 from tui.station import SENDING, Station
 
 MINUTE_SPAN = 60
@@ -150,6 +151,8 @@ def _bars(station: Station, exchange: Exchange) -> tuple[BarStore | None, str]:
         station.desk.alarm(text)
 
     store = live(config, station.run.mode, station.database, tell, embedded=station.embedded)
+    if not station.embedded:
+        station.closers.append(partial(_share, config))
     shared = isinstance(store, ParquetBars) or not exchange.access.place.sandbox
     return store, LIVE if shared else "sandbox"
 
@@ -169,6 +172,14 @@ def _record(station: Station) -> FeedWriter | None:
     record = FeedWriter(recordings_folder(station.config, station.run.mode), bounds, tell)
     station.closers.append(record.close)
     return record
+
+
+def _share(config: Config) -> None:
+    """Give the day's instrument dumps to the server of the bars; what it does not take now, the next desk gives it."""
+    try:
+        share_dumps(config)
+    except OperatorError as error:
+        logs.log_alarm(f"the instrument dumps are not shared: {error}")
 
 
 def stored_in(store: BarStore, version: str) -> Stored:

@@ -68,6 +68,10 @@ class Dumps:
                 found.append(Version(date.fromisoformat(match[1]), int(match[2] or 1), path))
         return sorted(found)
 
+    def days(self, exchange: str) -> list[date]:
+        """Return the days of which there is a dump of an exchange, oldest first."""
+        return sorted({each.day for each in self.versions(exchange)})
+
     def exchanges(self) -> list[str]:
         """Return the exchanges of which a dump is stored."""
         return sorted(path.name for path in self.folder.glob("*") if path.name != "lists" and self.versions(path.name))

@@ -201,6 +201,10 @@ class PostgresBars:
         timescale = f"TimescaleDB {extension.version}" if extension.version else "no TimescaleDB: tables by month"
         return f"Postgres {version}, {timescale}{'' if not extension.version or extension.compresses else ', without compression'}"
 
+    def run(self, work: Callable[[Any], Answer]) -> Answer:
+        """Do something else with the connection, by the same rules; a transaction is the work's own."""
+        return self._do(work)
+
     def close(self) -> None:
         """Let go of the connection."""
         with self._lock:

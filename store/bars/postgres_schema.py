@@ -69,6 +69,18 @@ REMOVALS = """
 CREATE TABLE market_data.removals (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL DEFAULT now());
 COMMENT ON TABLE market_data.removals IS 'when bars went to the archive: who has listed it before lists it again';
 """
+INSTRUMENTS = """
+CREATE TABLE market_data.instruments (
+    day date NOT NULL, exchange text NOT NULL, symbol text NOT NULL, token bigint NOT NULL, name text NOT NULL, kind text NOT NULL,
+    expiry date, strike double precision NOT NULL, tick double precision NOT NULL, lot integer NOT NULL,
+    PRIMARY KEY (day, exchange, symbol)
+);
+COMMENT ON TABLE market_data.instruments IS 'what was listed, by the day of the dump; kind is EQ, FUT, CE, PE or INDEX, strike and tick in rupees';
+CREATE FUNCTION market_data.instruments_of(wanted date) RETURNS SETOF market_data.instruments LANGUAGE sql STABLE
+    AS 'SELECT i.* FROM market_data.instruments i JOIN (
+            SELECT exchange, max(day) AS day FROM market_data.instruments WHERE day <= wanted GROUP BY exchange) last USING (exchange, day)';
+COMMENT ON FUNCTION market_data.instruments_of IS 'of each exchange the last dump on or before a day';
+"""
 HYPERTABLE = """
 SELECT create_hypertable('market_data.bars', by_range('start', INTERVAL '1 month'));
 """
@@ -99,7 +111,7 @@ def steps(there: Extension) -> list[tuple[str, str]]:
     made = TABLES + BARS.format(partitioned="" if there.version else NATIVE)
     if there.version:
         made += HYPERTABLE + (COMPRESSION if there.compresses else "")
-    return [("tables", made), ("views", VIEWS), ("removals", REMOVALS)]
+    return [("tables", made), ("views", VIEWS), ("removals", REMOVALS), ("instruments", INSTRUMENTS)]
 
 
 def migrate(connection: Any) -> Extension:

@@ -523,4 +523,4 @@ def test_every_command_of_the_manuals_is_one(line):
 def test_the_manuals_show_every_command():
     assert {line.split()[1] for line in DOCUMENTED} == {"calendar", "charges", "export", "instruments", "tax"}
     shown = {line.split()[2] for line in DOCUMENTED if line.startswith("patang instruments")}
-    assert shown == {"keep", "find", "chain", "expiries", "changes", "actions"}
+    assert shown == {"keep", "find", "chain", "expiries", "changes", "actions", "terms", "days", "share"}

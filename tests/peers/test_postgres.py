@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from datetime import date
 
 import numpy as np
 import psycopg
@@ -11,9 +12,14 @@ import pytest
 from compiled.model import Bar
 from engine.errors import DataError, OperatorError
 from engine.history.series import BarSeries, from_bars
+from engine.market.dumps import listings_of
+from engine.market.instruments import Listing
+from engine.market.of_day import of_day
 from store.bars.postgres import PostgresBars
+from store.bars.postgres_instruments import PostgresDumps
 from store.bars.waiting import WaitingBars
 from tests.conformance.bar_store import FOREVER, MINUTE, OPEN, BarStoreSuite, bar, fields
+from tests.market.test_market_commands import DUMP
 from tests.peers.servers import database, server
 from tui.cli import call
 
@@ -223,3 +229,64 @@ def test_a_password_in_the_configuration_is_refused(tmp_path, monkeypatch, capfd
         (tmp_path / "config.toml").chmod(0o600)
         assert call(["bars", "list"]) == 2
         assert "store.dsn holds a password: put it into ~/.pgpass" in capfd.readouterr().err
+
+
+def listings(lot=400, more=()):
+    return [
+        Listing(408065, "NSE", "INFY", "INFOSYS", "EQ", 0.1, 1), Listing(11, "NFO", "INFY26AUGFUT", "INFY", "FUT", 0.1, lot, date(2026, 8, 25)),
+        Listing(12, "NFO", "INFY26AUG1500CE", "INFY", "CE", 0.05, lot, date(2026, 8, 25), 1500.0), *more,
+    ]  # fmt: skip
+
+
+def test_instruments_are_there_by_day_and_one_asks_for_those_of_a_date(store, asked):
+    dumps = PostgresDumps(store)
+    for day, lot in ((date(2026, 8, 17), 300), (date(2026, 8, 18), 350), (date(2026, 8, 18), 400)):
+        dumps.keep(day, listings(lot))
+    dumps.keep(date(2026, 8, 19), [Listing(408065, "NSE", "INFY", "INFOSYS", "EQ", 0.05, 1)])
+    assert dumps.days("NFO") == [date(2026, 8, 17), date(2026, 8, 18)]
+    assert dumps.exchanges() == ["NFO", "NSE"]
+    book = dumps.load(date(2026, 8, 18), ["NFO"])
+    assert sorted(book, key=lambda each: each.token) == listings()[1:]
+    lots = "SELECT symbol, day::text, lot, tick FROM market_data.instruments_of(%s) WHERE kind <> 'CE' ORDER BY symbol"
+    assert asked(lots, date(2026, 8, 30)) == [("INFY", "2026-08-19", 1, 0.05), ("INFY26AUGFUT", "2026-08-18", 400, 0.1)]
+    assert asked(lots, date(2026, 8, 17)) == [("INFY", "2026-08-17", 1, 0.1), ("INFY26AUGFUT", "2026-08-17", 300, 0.1)]
+    assert asked(lots, date(2026, 8, 16)) == []
+    with pytest.raises(DataError, match="no instrument dump of 2026-08-16"):
+        dumps.load(date(2026, 8, 16))
+    old = of_day(dumps, date(2026, 8, 20), "NFO", ["INFY26AUGFUT"])
+    assert (old.dump, old.instruments["INFY26AUGFUT"].lot) == (date(2026, 8, 18), 400)
+
+
+def test_dumps_that_are_kept_here_are_given_to_the_server_and_read_from_it_elsewhere(
+    database, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two"):
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / name))
+        (tmp_path / "config.toml").write_text(f'[store]\nbackend = "postgres"\ndsn = "{database}"\n')
+        (tmp_path / "config.toml").chmod(0o600)
+        if name == "one":
+            (tmp_path / "dump.csv").write_text(DUMP)
+            assert call(["instruments", "keep", "dump.csv", "--date", "2026-08-18"]) == 0
+            assert call(["instruments", "share"]) == 0
+            assert "0 dumps given" in capfd.readouterr().err, "keep has given them"
+        assert (
+            call(["instruments", "terms", "INFY26AUGFUT", "--exchange", "NFO", "--date", "2026-08-20", "--json"]) == 0
+        )
+        told = capfd.readouterr()
+        assert [(row["lot"], row["dump"]) for row in json.loads(told.out)] == [(400, "2026-08-18")]
+        assert "no dump of 2026-08-20 is kept: instruments as of 2026-08-18" in told.err
+        assert call(["instruments", "days", "--json"]) == 0
+        assert [row["exchange"] for row in json.loads(capfd.readouterr().out)] == ["NFO", "NSE"]
+
+
+@pytest.mark.real_data
+def test_a_real_dump_goes_in_and_comes_out(store, asked, market_data):
+    [path] = (market_data / "instruments").glob("*")
+    book, dumps = listings_of(path), PostgresDumps(store)
+    began = time.perf_counter()
+    dumps.keep(date(2026, 8, 18), book)
+    wrote = time.perf_counter() - began
+    assert {each.symbol for each in dumps.load(date(2026, 8, 18))} == {each.symbol for each in book}
+    [(size,)] = asked("SELECT pg_total_relation_size('market_data.instruments')")
+    print(f"{len(book):,} rows in {wrote:.1f} s, {size / 1e6:.1f} MB a day")

@@ -12,6 +12,7 @@ import time
 import psycopg
 import pytest
 
+from store.bars.postgres import REMOVE
 from store.bars.postgres_schema import extension, migrate
 from tests.conformance.bar_store import OPEN
 from tests.conftest import ROOT
@@ -73,7 +74,7 @@ def test_steps_that_ran_are_not_run_again(connection):
     before = connection.execute("SELECT number, at FROM public.patang_steps ORDER BY 1").fetchall()
     migrate(connection)
     assert connection.execute("SELECT number, at FROM public.patang_steps ORDER BY 1").fetchall() == before
-    assert [number for number, _ in before] == [1, 2]
+    assert [number for number, _ in before] == [1, 2, 3, 4]
 
 
 def test_compressed_months_answer_as_before(connection):
@@ -87,3 +88,12 @@ def test_compressed_months_answer_as_before(connection):
     assert connection.execute(query).fetchall() == before
     candles = "SELECT minutes, count(*) FROM market_data.candle_aggregation GROUP BY minutes ORDER BY minutes"
     assert connection.execute(candles).fetchall() == [(3, 8), (5, 4), (15, 2)]
+
+
+def test_bars_of_compressed_months_can_be_removed(connection):
+    connection.execute("CREATE TEMP TABLE fresh (LIKE market_data.bars)")
+    connection.execute("INSERT INTO fresh SELECT * FROM market_data.bars ORDER BY start LIMIT 3")
+    connection.execute("SELECT compress_chunk(chunk, true) FROM show_chunks('market_data.bars') AS chunk")
+    [(before,)] = connection.execute("SELECT count(*) FROM market_data.bars").fetchall()
+    connection.execute(REMOVE)
+    assert connection.execute("SELECT count(*) FROM market_data.bars").fetchall() == [(before - 3,)]

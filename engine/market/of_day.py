@@ -1,0 +1,57 @@
+"""What shares and contracts were on a day that is over: symbols, tokens, ticks and lots, for whoever replays or tests it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import NamedTuple, Protocol
+
+from compiled.model import Instrument
+from engine.errors import DataError
+from engine.market.instruments import Instruments
+
+
+class KeptDumps(Protocol):
+    """Dumps by day, in files (`engine.market.dumps.Dumps`) or in a server."""
+
+    def days(self, exchange: str) -> Sequence[date]:
+        """Return the days of which there is a dump of an exchange, oldest first."""
+        ...
+
+    def load(self, day: date, exchanges: Iterable[str] = ()) -> Instruments:
+        """Return the instruments of exactly this day; raise `DataError`."""
+        ...
+
+
+class OfDay(NamedTuple):
+    """The instruments of a day, by symbol, as the dump of the day `dump` has them; `missing` are those it does not list."""
+
+    day: date
+    dump: date
+    instruments: dict[str, Instrument]
+    missing: tuple[str, ...]
+
+    @property
+    def remark(self) -> str:
+        """Return what is to be said of it, empty where the day has a dump of its own that lists everything."""
+        told = [] if self.dump == self.day else [f"no dump of {self.day} is kept: instruments as of {self.dump}"]
+        return "; ".join([*told, *([f"not listed then: {', '.join(self.missing)}"] if self.missing else [])])
+
+
+def of_day(dumps: KeptDumps, day: date, exchange: str = "NSE", symbols: Iterable[str] = ()) -> OfDay:
+    """Return an exchange's instruments of a day, or only these symbols; raise `DataError` where no dump is kept.
+
+    A day without a dump has those of the last one before it: what was listed then is what traded. Before the first dump it is
+    the first, whose ticks and lots may be later ones; `dump` and `remark` tell.
+    """
+    days = dumps.days(exchange)
+    if not days:
+        raise DataError(f"no instrument dump of {exchange} is kept: see patang instruments keep")
+    used = max((each for each in days if each <= day), default=days[0])
+    book = dumps.load(used, [exchange])
+    wanted = list(symbols)
+    found = (
+        {name: book.find(exchange, name) for name in wanted}
+        if wanted
+        else {each.symbol: each for each in book if each.exchange == exchange}
+    )
+    there = {name: listing.instrument() for name, listing in found.items() if listing is not None}
+    return OfDay(day, used, there, tuple(name for name in wanted if name not in there))
