@@ -1,6 +1,5 @@
 """What the linter measures of fills and bars: when, at which price, and against which volume something was filled."""
 
-from operator import itemgetter
 from typing import Final
 
 import numpy as np
@@ -8,11 +7,10 @@ import numpy as np
 from compiled.model import MINUTE, SECOND
 from engine.backtest.case import Case, Measured
 from engine.backtest.curve import lasts
-from engine.backtest.outcome import Trade
 from engine.history.series import ist_days
 
-LEGS: Final = ("target", "stop")
-ENTRY: Final = itemgetter(*(Trade._fields.index(name) for name in ("strategy", "symbol", "ladder", "rung", "entry_ts")))
+OVERSOLD: Final = "oversold"
+"""What the kernel calls it, as the reason of an exit."""
 BARS: Final = "the bars of every symbol traded were not given"
 JUMP: Final = 0.2
 """Between two sessions, of a close: no more than a day's widest band lets through."""
@@ -22,12 +20,9 @@ FILLABLE: Final = 0.1
 
 
 def both_legs(case: Case) -> Measured:
-    """Measure how many rungs were left by target and stop both."""
-    targets, stops = (
-        {ENTRY(trade) for trade in case.outcome.trades if trade.exit_reason == leg and trade.exit_ts} for leg in LEGS
-    )
-    count = len(targets & stops)
-    return Measured(count, f"{count:,} entries were left by target and stop both")
+    """Measure how many rungs gave away more than they held: two exits, of which one should have ended the other, traded."""
+    count = sum(trade.exit_reason == OVERSOLD for trade in case.outcome.trades)
+    return Measured(count, f"{count:,} trades left by more than they held")
 
 
 def outside_hours(case: Case) -> Measured:

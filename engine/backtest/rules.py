@@ -70,7 +70,7 @@ RULES: Final = (
         fill_checks.stale,
     ),
     Rule(
-        "legs", "Both legs filled", 3, "entries left by target and stop both", None, 1,
+        "legs", "Both legs filled", 3, "trades left by more than they held", None, 1,
         "An OCO that fills on both sides sells what is not there.",
         "A shorter span of bars, so that the order of events inside one is known.",
         fill_checks.both_legs,

@@ -99,19 +99,6 @@ WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Satu
 BREAKDOWNS: Final = ("strategy", "symbol", "side", "rung", "exit", "hour", "weekday", "month")
 """What `breakdowns` divides trades by: hour of entry in IST ("09" to "15"), weekday and month ("2024-06") of entry."""
 
-COSTS: Final = {
-    "brokerage": "Brokerage",
-    "tax": "STT",
-    "txn": "Exchange fee",
-    "ipft": "IPFT",
-    "sebi": "SEBI fee",
-    "stamp": "Stamp duty",
-    "gst": "GST",
-    "dp": "Depository",
-    "square_off": "Square-off by the broker",
-}
-"""What the steps of `ladder` are called; a charge that is not here is called by its key."""
-
 
 def drawdowns(outcome: Outcome, most: int = 10) -> list[Drawdown]:
     """Return the deepest drawdowns at every moment that had a bar, the deepest first."""
@@ -194,14 +181,14 @@ def rolling_sharpe(outcome: Outcome, window: int = 60, risk_free: float = 0.0) -
 
 
 def distribution(outcome: Outcome) -> Bins:
-    """Return how daily returns are distributed, in at most `BINS` or so bins of a round width."""
+    """Return how daily returns are distributed, in at most `BINS` bins of a round width, one or two more at the ends."""
     percents = 100.0 * returns(outcome.daily.equity, outcome.manifest.start_cash)
     if not len(percents):
         return Bins([], [])
-    least = max(float(np.ptp(percents)) / BINS, 1e-6)
+    least = max(float(np.ptp(percents)), float(np.abs(percents).max())) / BINS or 1.0
     scale = 10.0 ** math.floor(math.log10(least))
     width = next(round_ * scale for round_ in (1.0, 2.0, 2.5, 5.0, 10.0) if round_ * scale >= least)
-    places = np.floor(percents / width).astype(np.int64)
+    places = np.floor(percents / width + 1e-9).astype(np.int64)
     low, high = int(places.min()), int(places.max())
     return Bins(
         [width * at for at in range(low, high + 2)], np.bincount(places - low, minlength=high - low + 1).tolist()
@@ -274,7 +261,7 @@ def ladder(outcome: Outcome) -> list[Step]:
     charges = int(outcome.daily.charges.sum())
     slippage = sum(trade.slippage for trade in outcome.trades)
     other = charges - sum(outcome.costs.values())
-    costs = [Step(key, COSTS.get(key, key), -paise, total=False) for key, paise in outcome.costs.items()]
+    costs = [Step(key, key[:1].upper() + key[1:], -paise, total=False) for key, paise in outcome.costs.items()]
     return [
         Step("before_slippage", "Gross before slippage", net + charges + slippage, total=True),
         Step("slippage", "Slippage", -slippage, total=False),
