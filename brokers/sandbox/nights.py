@@ -38,7 +38,7 @@ def over_night(config: SandboxConfig, carried: Carried) -> Carried:
                 and key in carried.closes
                 and actions.is_extraordinary(action, carried.closes[key])
             ):
-                carried = _without_gtts(carried, symbol, "cancelled", opening)
+                carried = without_gtts(carried, symbol, "cancelled", opening)
     return carried
 
 
@@ -51,7 +51,7 @@ def split(carried: Carried, symbol: str, ratio: Fraction, opening: int) -> Carri
     def mine(key: str) -> bool:
         return key.partition(":")[2] == symbol
 
-    carried = _without_gtts(carried, symbol, "disabled", opening)
+    carried = without_gtts(carried, symbol, "disabled", opening)
     return msgspec.structs.replace(
         carried,
         holdings=[new for one in carried.holdings if (new := _held(one, ratio) if mine(one.key) else one) is not None],
@@ -88,7 +88,9 @@ def _position(one: OpenPosition, ratio: Fraction) -> OpenPosition:
     return msgspec.structs.replace(one, quantity=floor(one.quantity * ratio))
 
 
-def _without_gtts(carried: Carried, symbol: str, status: str, opening: int) -> Carried:
+def without_gtts(carried: Carried, symbol: str, status: str, opening: int) -> Carried:
+    """Return an account whose GTTs on a share have another status since `opening` (ns UTC)."""
+
     def off(one: OldTrigger) -> OldTrigger:
         named = json.loads(one.form["condition"])["tradingsymbol"] == symbol
         return msgspec.structs.replace(one, status=status, updated=opening) if named and one.status == "active" else one

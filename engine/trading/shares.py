@@ -23,7 +23,7 @@ class ShareRegister:
     """Says which of our instruments a row of the broker's books is.
 
     An instrument of ours is itself. Anything else is the one that has been seen under its ISIN, which is noted in the
-    journal whenever a holding shows it; else, on the other exchange, the one of the same symbol. What is neither is
+    journal whenever a holding of either exchange shows it; else, on the other exchange, the one of the same symbol. What is neither is
     something of its own.
     """
 
@@ -42,33 +42,37 @@ class ShareRegister:
         if token in self._tokens:
             return token
         known = self._isins.get(isin, 0) if isin else 0
-        if known in self._tokens:
-            return known
-        return self._symbols.get(symbol, token) if exchange == TWIN else token
+        return known if known in self._tokens else self._listed(exchange, symbol, token) or token
+
+    def _listed(self, exchange: str, symbol: str, token: int) -> int:
+        """Return under which token of ours something is listed today by its token or, on the other exchange, by its symbol; 0: none."""
+        return token if token in self._tokens else self._symbols.get(symbol, 0) if exchange == TWIN else 0
+
+    def _today(self, holdings: Iterable[BrokerHolding]) -> dict[str, int]:
+        """Return the token of ours for each ISIN that is held."""
+        found = {each.isin: self._listed(each.exchange, each.symbol, each.token) for each in holdings if each.isin}
+        return {isin: token for isin, token in found.items() if token}
 
     def learn(self, holdings: Iterable[BrokerHolding]) -> None:
-        """Take note of the ISINs of what is held under our own listing; a known one is for `follow` to change."""
-        for each in holdings:
-            if each.isin and each.token in self._tokens and each.isin not in self._isins:
-                self._note(each)
+        """Take note of the ISINs of what is held; a known one is for `follow` to change."""
+        for isin, token in self._today(holdings).items():
+            if isin not in self._isins:
+                self._note(isin, token)
 
-    def _note(self, holding: BrokerHolding) -> None:
-        self._isins[holding.isin] = holding.token
-        self._journal.append("meta", {"key": NOTED + holding.isin, "value": str(holding.token)})
+    def _note(self, isin: str, token: int) -> None:
+        self._isins[isin] = token
+        self._journal.append("meta", {"key": NOTED + isin, "value": str(token)})
 
     async def follow(self, holdings: Sequence[BrokerHolding], tell: Callable[[str, str, str], None]) -> None:
         """Let what the journal holds go on under the token it is listed under today: a new name, another series or token.
 
         Only where its old token is listed no more; the ISIN says what it has become, else its symbol.
         """
-        now = {
-            self._isins[each.isin]: each for each in holdings if each.isin in self._isins and each.token in self._tokens
-        }
+        now = {self._isins[isin]: (isin, token) for isin, token in self._today(holdings).items() if isin in self._isins}
         moved = False
         for row in self._journal.load("ladders", "closed = 0"):
             old, symbol = int(str(row["token"])), str(row["symbol"])
-            seen = now.get(old)
-            token = seen.token if seen is not None else self._symbols.get(symbol, 0)
+            _, token = now.get(old, ("", self._symbols.get(symbol, 0)))
             if old in self._tokens or not token:
                 continue
             self._move(row, token)
@@ -76,9 +80,9 @@ class ShareRegister:
             what = f"listed as {named} now" if named != symbol else f"listed under token {token} now, {old} before"
             tell("warn", "renamed", f"{symbol} is {what}; its position goes on under it")
             moved = True
-        for old, each in now.items():
+        for old, (isin, token) in now.items():
             if old not in self._tokens:
-                self._note(each)
+                self._note(isin, token)
                 moved = True
         if moved:
             await self._journal.commit()

@@ -69,14 +69,16 @@ def _apart(journal):
     return {row["key"]: row["value"] for row in rows}
 
 
-def test_a_share_that_is_listed_anew_keeps_its_position_by_its_isin(life):
+@pytest.mark.parametrize("exchange", ["NSE", "BSE"])
+def test_a_share_that_is_listed_anew_keeps_its_position_by_its_isin_wherever_it_is_held(life, exchange):
     life.run(lambda scene: scene.hold(100))
     was, now = (Instrument(token, "NSE", name, 0.05) for token, name in ((CANBK, "CANBK"), (BEL, "CANARABANK")))
     told = []
 
     async def morning(listed, token, symbol):
         register = ShareRegister(journal, listed)
-        held = BrokerHolding(token, symbol, 100, 100.0, isin="INE476A01022")
+        here = token if exchange == "NSE" else 532483 << 8 | 4
+        held = BrokerHolding(here, symbol, 100, 100.0, exchange=exchange, isin="INE476A01022")
         await register.follow([held], lambda *line: told.append(line))
         await journal.commit()
 

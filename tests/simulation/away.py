@@ -84,13 +84,13 @@ class Away:
         if last or (presence == "whole" and self.decides_each_day):
             settle(world)
 
-    def night(self, number):
-        """Have the desk killed if it is there, the day end in silence, and the exchange of the next one open."""
+    def night(self, number, **changes):
+        """Have the desk killed if it is there, the day end in silence, and the exchange of the next one open, with `changes`."""
         world = self.world
         world.kill_process()
         self.away += 1
         world.exchange._next = world.exchange.closes
-        world.next_exchange(DAYS[number + 1], "09:00", night=self._over_night)
+        world.next_exchange(DAYS[number + 1], "09:00", night=self._over_night, **changes)
         morning = self._second(DAYS[number + 1]) - 300.0
         world.loop.call_at(morning, lambda: None)
         world.run(morning)

@@ -5,9 +5,6 @@
 
 import json
 from collections import Counter
-from zlib import crc32
-
-import msgspec
 
 from brokers.sandbox import ist, universe
 from brokers.sandbox.choices import Choices
@@ -19,6 +16,7 @@ from compiled.strategy import Strategy
 from engine.trading.reconcile import Reconciler
 from tests.market.test_hours import at
 from tests.simulation.moody import Moody
+from tests.simulation.names import Names, renamed
 from tests.simulation.owner import give
 from tests.simulation.session import InSession
 from tests.simulation.world import Wild
@@ -130,11 +128,7 @@ class TwoDays(InSession, Moody):
             give(self.exchange.portfolio, self.listing(symbol), shares)
         self.earlier, self.realised = Counter(), Counter()
         """What corrections were worth, and what was gained, on the day before, by symbol."""
-        self.born = {}
-        """Symbols that a share had when it got its ISIN, by those of today."""
-        monkeypatch.setattr(
-            "brokers.sandbox.portfolio.crc32", lambda name: crc32(self.born.get(name.decode(), name.decode()).encode())
-        )
+        self.names = Names(monkeypatch)
         divides = Reconciler.divided
 
         def divided(reconciler, division, symbol):
@@ -247,20 +241,13 @@ class TwoDays(InSession, Moody):
         opening = ist.midnight(TWO)
         tokens = {old: self.token(old) for old in names}
         for old, new in names.items():
-            number = universe.KNOWN[old].exchange_token + 50_000
-            self.born[new] = self.born.get(old, old)
-            self._patch.setitem(universe.KNOWN, new, universe.KNOWN[old]._replace(exchange_token=number))
+            self.names.rename(old, new, universe.KNOWN[old].exchange_token + 50_000)
 
         def become(carried):
             for symbol, ratio in ratios.items():
                 carried = split(carried, symbol, ratio, opening)
                 self.checks.divide(self.token(symbol), ratio)
-            keys = {f"NSE:{old}": f"NSE:{new}" for old, new in names.items()}
-            return msgspec.structs.replace(
-                carried,
-                holdings=[msgspec.structs.replace(each, key=keys.get(each.key, each.key)) for each in carried.holdings],
-                closes={keys.get(key, key): close for key, close in carried.closes.items()},
-            )
+            return renamed(carried, names)
 
         self.account.follow()
         listed = tuple(names.get(each, each) for each in NAMES)
