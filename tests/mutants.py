@@ -82,6 +82,7 @@ NEAREST = {
     "engine/trading/pacing.py": ["tests/core/test_order_path_gateway.py", CORNERS, OWNER],
     "engine/trading/reconcile.py": ["tests/core/test_reconcile.py", OWNER, DIVISIONS],
     "engine/trading/restore.py": ["tests/core/test_order_path_restart.py", CORNERS, LIES],
+    "engine/trading/shares.py": ["tests/core/test_order_path_restart.py"],
     "engine/trading/timekeeper.py": [CLOCKS],
     "engine/trading/warming.py": ["tests/core/test_warming.py"],
     "store/schema.py": ["tests/store/test_whole.py"],

@@ -84,12 +84,12 @@ def carried(market: Market, before: int) -> list[Rung]:
     return [rung for ladder in market.ladders for rung in ladder.rungs if divides(ladder, rung, before)]
 
 
-def held(market: Market, before: int) -> dict[str, int]:
-    """Return how many shares of earlier days than `before` (ns) our rungs hold, by product."""
+def held(market: Market, before: int, *, there: bool = False) -> dict[str, int]:
+    """Return how many shares of earlier days than `before` (ns) our rungs hold, by product; `there`: whose stop has not fired."""
     found: Counter[str] = Counter()
     for ladder in market.ladders:
         for rung in ladder.rungs:
-            if divides(ladder, rung, before):
+            if divides(ladder, rung, before) and not (there and rung.fired):
                 found[ladder.plan.product.name] += int(rung.quantity)
     return dict(found)
 
@@ -99,10 +99,11 @@ def divided(
 ) -> Division:
     """Return the division of what is carried, to be noted; `books` has the broker's shares, `apart` the owner's, by product.
 
-    Of those that the broker has not credited yet it says how many are ours and how many there are in all.
+    Of those that the broker has not credited yet it says how many are ours and how many there are in all. What a stop has
+    sold, when nobody looked, is not awaited.
     """
     awaited = {}
-    for product, ours in held(market, since).items():
+    for product, ours in held(market, since, there=True).items():
         before = ours + apart.get(product, 0)
         total = floor(before * ratio) - before
         if total > 0 and books.get(product, 0) == before:

@@ -275,6 +275,16 @@ def test_what_is_credited_later_is_awaited_and_then_the_owners_and_ours():
     assert not kept(desk.journal)[0].awaited
 
 
+def test_what_a_stop_has_sold_while_nobody_looked_is_not_awaited_though_the_owners_become_as_many():
+    night = Night(28)  # four times the owner's seven, or his seven and our 21
+    desk, gtt = night.desk, night.desk.scene.rung.gtt
+    desk.reconciler._ignored["CANBK:CNC"] = 7
+    gtt.status, gtt.past = GttStatus.TRIGGERED, True
+    night.divide(4)
+    assert desk.look(2) == [("CANBK:CNC", "missing", -84)]
+    assert (desk.reconciler.apart("CANBK", "CNC"), list(lacks(desk).values())) == (28, [84])
+
+
 @pytest.mark.parametrize(("choice", "quantity", "stop"), [("adopt", 105, 19.6), ("ignore", 21, 98.0)])
 def test_where_it_is_not_certain_nothing_is_sold_until_the_operator_has_chosen(choice, quantity, stop):
     night = Night(355)
