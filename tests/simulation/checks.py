@@ -13,6 +13,7 @@ from engine.trading.differences import Kind
 from engine.trading.killswitch import FLATTEN
 from engine.trading.shares import IGNORED
 from tests.simulation.positions import Position
+from tests.simulation.shares import Shares
 
 PROTECTED_WITHIN_S = 30.0
 """Seconds of fair weather after which nothing the desk holds may be unprotected."""
@@ -56,8 +57,7 @@ class Checks:
         """Orders of the account that are not the desk's."""
         self.strange = set()
         """GTTs that are not the desk's."""
-        self.bought = Counter()
-        """What the owner has bought beside the desk (sold short: -1) and nobody has decided about, by token and product, and side."""
+        self.shares = Shares(world, self)
         self.bare = set()
         """What was asked for by hand without a stop: symbol and shares."""
         self.base = {}
@@ -155,6 +155,7 @@ class Checks:
                 self._orders[order.order_id] = order
                 self._new_order(order)
         self._changed(self.world.network.job)
+        self.shares.follow(exchange)
         now = self.world.loop.time()
         for number, position in self.rungs.items():
             excused = position.forgot or position.meddled
@@ -186,24 +187,8 @@ class Checks:
 
     def _there(self, position):
         """Return the shares that the account holds where a rung stands, less what is not the desk's: set apart, or bought beside it."""
-        where, sign = position.where, position.sign
-        return sign * (self.account(where) - self.apart(where)) - self.bought[where, sign]
-
-    def account(self, where):
-        """Return what the account holds of a token and product."""
-        portfolio, at = self.world.exchange.portfolio, self.world.exchange.portfolio.positions.get(where)
-        held = portfolio.holdings.get(where[0]) if where[1] == "CNC" else None
-        return (at.quantity if at is not None else 0) + (held.total if held is not None else 0)
-
-    def apart(self, where):
-        """Return how many of them the operator has set apart as not the desk's."""
-        (token, product), process = where, self.world.process
-        key = f"{self.world.exchange.tokens[token].instrument.symbol}:{product}"
-        if process is not None and process.open:
-            apart = process.desk._loop.reconciler._ignored.get(key, 0)
-        else:
-            apart = sum(int(row["value"] or 0) for row in self.world.disk.rows("meta", "key = ?", (IGNORED + key,)))
-        return max(apart, 0) if product == "CNC" else apart
+        where, sign, shares = position.where, position.sign, self.shares
+        return sign * (shares.account(where) - shares.apart(where)) - shares.bought[where, sign]
 
     def _new_triggers(self, exchange):
         if len(exchange.gtts.triggers) == len(self._triggers):
@@ -604,6 +589,7 @@ class Checks:
         self._orders, self._owners, self._corrected, self._bare = {}, {}, {}, {}
         self._taken = []
         self._applied = (None, 0)
+        self.shares.over_night()
 
     def closed(self):
         """Judge the end of a session: nothing intraday is left, and no order of the day works any more."""

@@ -66,12 +66,7 @@ class Owner:
 
     def there(self, at):
         """Return what the account holds of a token and product."""
-        return self._world.checks.account(at)
-
-    def desks(self, at, sign):
-        """Return what the desk has bought, or sold short, and not left: by its orders, whatever it believes."""
-        rungs = self._world.checks.rungs.values()
-        return sum(max(p.held, 0) for p in rungs if p.where == at and p.sign == sign)
+        return self._world.checks.shares.account(at)
 
     def _follow(self):
         """Take in what has traded: what he has done changes what is his, what the desk does must leave it."""
@@ -85,11 +80,12 @@ class Owner:
             elif any(trade.order in p.exits for p in self._world.checks.rungs.values()):
                 self._keeps(at, ask.side)
         self._read = len(trades)
-        process, checks = self._world.process, self._world.checks
+        process, shares = self._world.process, self._world.checks.shares
         if process is not None and process.open:
-            for at in {at for (at, _), shares in checks.bought.items() if shares}:
-                if self._agrees(at):
-                    self._settled(at, checks.apart(at))
+            for at, his in self.his.items():
+                apart = shares.apart(at)
+                if (his != apart or self.owed.get(at, 0)) and shares.agree(at):
+                    self._settled(at, apart)
 
     def _trades(self, at, side, quantity, *, ours):
         """Book what he has done."""
@@ -99,17 +95,11 @@ class Owner:
             own = min(quantity, max(his, 0))
         self.his[at] = his + side * own
         self.owed[at] = owed + side * (quantity - own)
-        self._world.checks.bought[at, side] += quantity
-
-    def _agrees(self, at):
-        """Tell whether the account holds just what is set apart and what the desk has: whose they are is settled."""
-        return self.there(at) == self._world.checks.apart(at) + self.desks(at, 1) - self.desks(at, -1)
 
     def _settled(self, at, his):
         """Take note that it is settled what is his."""
         self.his[at], self.owed[at] = his, 0
-        for side in (1, -1):
-            self._world.checks.bought[at, side] = 0
+        self._world.checks.shares.settled(at)
 
     def decided(self, at, apart, told, side):
         """Take note of what was decided at the desk: what it has taken on, or, unless he has just acted, that so many are his.
@@ -122,7 +112,7 @@ class Owner:
             self._settled(at, his + side * int(gone[1]))
         elif taken := re.match(r"done: (?:leaving )?(-?\d+) \S+ (?:to |at the market)", told):
             self._settled(at, his - int(taken[1]))
-        elif self._agrees(at) or self._world.loop.seconds > self.acted.get(at, 0.0):
+        elif self._world.checks.shares.agree(at) or self._world.loop.seconds > self.acted.get(at, 0.0):
             self._settled(at, apart)
 
     def _acts(self, at, seconds):
@@ -132,9 +122,9 @@ class Owner:
         """Raise `Broken` where an exit of the desk's has taken what is the owner's, or sold him short."""
         world, process = self._world, self._world.process
         over = self.his.get(at, 0) - self.there(at)
-        if side < 0 and over <= self.desks(at, -1):
+        if side < 0 and over <= self._world.checks.shares.desks(at, -1):
             return
-        if side > 0 and -over <= self.desks(at, 1):
+        if side > 0 and -over <= self._world.checks.shares.desks(at, 1):
             return
         unknown = process is None or not process.open or process.desk.gateway.unresolved
         calm = world.storms == 0 and world.loop.seconds > world.calm_since + SEEN_WITHIN_S
@@ -142,7 +132,7 @@ class Owner:
             raise Broken(world, f"the owner has {self.his.get(at, 0)} of {at}, the account holds {self.there(at)}")
         self.races += 1
         self.his[at], self.owed[at] = (
-            self.there(at) + side * self.desks(at, side),
+            self.there(at) + side * self._world.checks.shares.desks(at, side),
             0,
         )  # it is done: from now on nothing more
 
