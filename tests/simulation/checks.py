@@ -11,7 +11,6 @@ from compiled.protection import NEAREST_PERCENT
 from compiled.strategy import OPERATOR
 from engine.trading.differences import Kind
 from engine.trading.killswitch import FLATTEN
-from engine.trading.shares import IGNORED
 from tests.simulation.positions import Position
 from tests.simulation.shares import Shares
 

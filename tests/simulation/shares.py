@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from engine.trading.reconcile import IGNORED
+from engine.trading.shares import IGNORED
 
 
 class Shares:
