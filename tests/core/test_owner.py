@@ -1,6 +1,7 @@
 """The owner acts beside the desk: what he has just taken counts at once, what he has changed is told, what is his stays so."""
 
 import asyncio
+from collections import deque
 from types import SimpleNamespace
 
 import pytest
@@ -26,9 +27,10 @@ from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, Product, Side
 from engine.errors import RetryableError
 from engine.ports import BrokerHolding, BrokerPosition
 from engine.trading.books import Books
+from engine.trading.clock import SteppedClock
 from engine.trading.differences import LATE, Kind, sides
 from engine.trading.loop import Loop
-from engine.trading.pacing import Watch
+from engine.trading.pacing import Lockstep, Watch
 from engine.trading.reconcile import Reconciler, Terms
 from tests.core.books import BOUND, CASH, Desk
 from tests.core.scripted import BEL, CANBK, CLOSE, STRANGER, Scene, only, some
@@ -149,6 +151,33 @@ def test_of_what_others_trade_counts_what_we_hold_and_what_may_be_another_listin
     books = Books(desk.scene.kernel, desk.books, gateway, lambda _: None)
     asyncio.run(books.look())
     assert books.beside == counts
+
+
+def test_in_lockstep_the_books_are_compared_when_nothing_else_is_left_to_do():
+    done = []
+    gateway = SimpleNamespace(look_due=lambda: None)
+    books = SimpleNamespace(beside=0)
+    loop = SimpleNamespace(
+        gateway=gateway, books=books, bands=None, inbox=deque(), hinted=True, choices=SimpleNamespace(waiting=()),
+        reconciled=lambda: done.append("reconciled"), turn=lambda: done.append("turn"),
+    )  # fmt: skip
+
+    async def drain():
+        return False
+
+    async def look(**_):
+        books.beside = 40
+        return True
+
+    async def compare(*, at_once):
+        done.append(f"compared, {at_once}")
+
+    gateway.drain, books.look, loop.reconciler = drain, look, SimpleNamespace(look=compare)
+    lockstep = Lockstep(loop, None, None, SteppedClock(0))
+    lockstep._next_poll = SECOND
+    for _ in range(2):
+        asyncio.run(lockstep._settle())
+    assert done == ["turn", "compared, True", "reconciled", "turn"]
 
 
 # before anything is done
