@@ -69,7 +69,7 @@ NEAREST = {
     "engine/trading/backoff.py": [BACK_OFF],
     "engine/trading/bands.py": [BANDS],
     "engine/trading/books.py": [LIES, CORNERS, "tests/core/test_order_path_gateway.py", AWAY, OWNER],
-    "engine/trading/choices.py": [OWNER],
+    "engine/trading/choices.py": [OWNER, "tests/core/test_reconcile_choices.py"],
     "engine/trading/differences.py": ["tests/core/test_reconcile.py", LACKING, OWNER],
     "engine/trading/divisions.py": [DIVISIONS],
     "engine/trading/durable.py": [CORNERS, "tests/simulation/test_bad_disks.py"],

@@ -331,6 +331,10 @@ ENGINE = (
         "more -= int(side) * bought.get((each.token, each.product, side), 0)", "pass",
     ),
     Mutant("what was decided is undecided for ever", RECONCILE, "self._agreed[at] = shares\n", "pass\n"),
+    Mutant(
+        "a decision is carried out on another figure", "engine/trading/choices.py",
+        "seen.apart != difference.apart or not self.reconciler.same(difference, seen.figure)", "False",
+    ),
     Mutant("what a stop has sold is awaited of a split", "engine/trading/divisions.py", "held(market, since, there=True)", "held(market, since)"),
     Mutant("a share held at the other exchange has no ISIN", "engine/trading/shares.py", " if exchange == TWIN else 0", " if False else 0"),
     Mutant("shares behind an undecided trade are there", RECONCILE, ", *self._covered]", "]"),

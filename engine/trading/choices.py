@@ -14,7 +14,7 @@ from engine.market.calendar import ist_day, midnight
 from engine.trading.differences import COVER, POSITIONS, Choice, Difference, Kind, sides
 from engine.trading.divisions import divided, held
 from engine.trading.gateway import Gateway
-from engine.trading.reconcile import Reconciler
+from engine.trading.reconcile import Reconciler, Standing
 
 OWN = "adopted"
 """The strategy that holds what no strategy of the operator's does."""
@@ -36,6 +36,8 @@ class Chosen(NamedTuple):
     strategy: str
     stop: float
     ratio: Fraction = Fraction(0)
+    seen: Difference | None = None
+    """The difference as it stood when it was asked."""
 
 
 def parse(number: int, text: str) -> Chosen | str:
@@ -85,8 +87,13 @@ class Choices:
         decision = parse(number, text)
         if isinstance(decision, str):
             return decision
-        self.waiting.append(decision)
+        standing = self._standing(decision.key)
+        self.waiting.append(decision._replace(seen=standing.difference if standing is not None else None))
         return ""
+
+    def _standing(self, key: str) -> Standing | None:
+        """Return what stands by a key, however it is written."""
+        return next((each for name, each in self.reconciler.standing.items() if name.upper() == key.upper()), None)
 
     async def carry_out(self) -> None:
         """Read the books again, then do what was decided about what still stands with the same figure."""
@@ -113,7 +120,7 @@ class Choices:
             return "refused: the broker's books cannot be read just now; try again"
         if decision.key == EVERYTHING:
             return self._ignore_all(decision)
-        standing = next((s for key, s in self.reconciler.standing.items() if key.upper() == decision.key.upper()), None)
+        standing = self._standing(decision.key)
         if standing is None:
             there = ", ".join(self.reconciler.standing) or "none"
             return f"refused: no difference {decision.key} stands; there is {there}"
@@ -122,6 +129,9 @@ class Choices:
             return f"refused: {difference.kind} takes {', '.join(difference.choices)}"
         if not difference.figure and self.kernel.out.now < self._decided.get(difference.key, 0):
             return f"refused: {difference.key} was decided just now; what is left of it is ignored: {difference.text}"
+        seen = decision.seen or difference
+        if seen.apart != difference.apart or not self.reconciler.same(difference, seen.figure):
+            return f"refused: it is another one since; look again: {difference.text}"
         if not self.reconciler.confirmed(difference):
             return f"refused: it is changing just now; try again: {difference.text}"
         if difference.kind is Kind.DIVISION:

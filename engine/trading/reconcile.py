@@ -293,9 +293,7 @@ class Reconciler:
         now, seen = self.clock.now(), self._seen
         self._seen = {key: (each.figure, seen.get(key, (0, now))[1]) for key, each in found.items()}
         known = [
-            key
-            for key, each in found.items()
-            if at_once or each.witnessed or self._same(each, seen.get(key, (0, 0))[0])
+            key for key, each in found.items() if at_once or each.witnessed or self.same(each, seen.get(key, (0, 0))[0])
         ]
         unbooked = {each.token for key, each in found.items() if each.kind is Kind.TRADE and key not in known}
         # trades on their way to us: as many may have been missing a moment ago for others
@@ -322,7 +320,7 @@ class Reconciler:
                 self.standing[key] = each
         return len(known) < len(found)
 
-    def _same(self, difference: Difference, figure: int) -> bool:
+    def same(self, difference: Difference, figure: int) -> bool:
         """Tell whether a figure is that of a difference; of funds, to the bound: they move with every charge."""
         if difference.kind is Kind.FUNDS:
             return figure != 0 and abs(difference.figure - figure) <= self.terms.funds_bound
@@ -335,7 +333,7 @@ class Reconciler:
 
     def confirmed(self, difference: Difference) -> bool:
         """Tell whether the last comparison has found a standing difference with the same figure."""
-        return self._same(difference, self._seen.get(difference.key, (0, 0))[0])
+        return self.same(difference, self._seen.get(difference.key, (0, 0))[0])
 
     # what the operator has decided
 
@@ -348,7 +346,7 @@ class Reconciler:
         figure = self._ignored.get(difference.key)
         if figure is not None and difference.kind is Kind.GTT:
             return figure * difference.figure > 0  # the owner's, however he changes it
-        return figure is not None and self._same(difference, figure)
+        return figure is not None and self.same(difference, figure)
 
     def ignore(self, difference: Difference) -> None:
         """Leave a difference as it is from now on, until its figure changes; shares are the owner's from now on."""

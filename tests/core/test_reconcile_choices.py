@@ -1,5 +1,7 @@
 """What the operator decides about a difference, kind by kind and choice by choice, and over a restart."""
 
+import asyncio
+
 import pytest
 
 from compiled.events import (
@@ -240,6 +242,15 @@ def test_shares_that_went_meanwhile_are_not_adopted(stranger):
 def test_figures_that_change_meanwhile_are_decided_again(stranger):
     stranger.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 20, 250.0)]
     assert "changing just now" in stranger.decide("BEL:CNC adopt")[0]
+
+
+def test_what_was_asked_of_one_figure_is_not_done_with_another_that_has_come_to_stand_meanwhile(stranger):
+    assert stranger.choices.ask(1, "BEL:CNC ignore") == ""
+    stranger.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 20, 250.0)]
+    stranger.look(2)
+    asyncio.run(stranger.choices.carry_out())
+    assert "it is another one since; look again: BEL:CNC: unmanaged: the broker has 20" in stranger.answers[1]
+    assert stranger.decide("BEL:CNC ignore")[0].startswith("done")
 
 
 def test_nothing_is_decided_on_books_that_cannot_be_read(stranger):
