@@ -64,6 +64,7 @@ peers: setup native  ## the tests against a real Chromium, Postgres and S3 serve
 	@sh .ci/browser
 	@sh .ci/postgres
 	@sh .ci/timescale
+	@sh .ci/oracles
 	@sh .ci/moto
 	@PYTHONPATH=build/native:. $(BIN)/pytest -m peers tests/peers
 
@@ -80,7 +81,7 @@ docs: setup  ## write the generated pages anew
 	@sh .ci/docs
 
 clean:  ## remove what was built
-	@rm -rf build .venv .venv-bench .venv-bench-312 .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf build .venv .venv-bench .venv-bench-312 .venv-oracles .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 picture: setup native  ## take the README's picture of the running demo
 	@PYTHONPATH=build/native:. $(BIN)/python .ci/picture.py docs/desk.svg

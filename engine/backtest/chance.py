@@ -20,8 +20,8 @@ RESAMPLES: Final = 2000
 
 
 def deviation(values: Floats) -> float:
-    """Return the standard deviation (ddof 1); 0 where there is none, be it by the last bit."""
-    if len(values) < 2 or np.ptp(values) <= 1e-12 * np.abs(values).max():
+    """Return the standard deviation (ddof 1); 0 where there is none but for the last bits, or none that a float squares."""
+    if len(values) < 2 or np.ptp(values) <= max(1e-12 * float(np.abs(values).max()), 1e-75):
         return 0.0
     return float(values.std(ddof=1))
 

@@ -103,10 +103,17 @@ def test_more_trials_never_raise_the_deflated_sharpe_ratio(days, trials):
         chance.probabilistic_sharpe(*args),
         chance.probabilistic_sharpe(*args, chance.best_of(trials, 0.1)),
     )
-    if plain is not None:
+    if plain is None:
+        assert deflated is None
+    else:
         assert 0.0 <= deflated <= plain <= 1.0
 
 
 @given(st.floats(-1e9, 1e9), st.integers(2, 30))
 def test_what_never_changes_does_not_deviate(value, count):
     assert chance.deviation(np.full(count, value)) == 0.0
+
+
+def test_what_deviates_by_less_than_a_float_can_square_does_not():
+    assert chance.deviation(np.array([0.0, 1e-116])) == 0.0
+    assert chance.deviation(np.array([0.0, 1e-70])) > 0.0
