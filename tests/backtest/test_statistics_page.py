@@ -23,7 +23,7 @@ def metrics():
 
 
 def rules():
-    yield "| rule | severity | measures | | why | mend |\n|---|---|---|---|---|---|"
+    yield "| rule | severity | measures | limits | why | mend |\n|---|---|---|---|---|---|"
     for rule in RULES:
         yield f"| {rule.label} | {rule.severity} | {rule.measures} | {rule.threshold} | {rule.why} | {rule.mend} |"
 
