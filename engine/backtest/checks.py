@@ -85,6 +85,11 @@ def charges_of_gross(case: Case) -> Measured:
     return Measured(value, f"charges take {value:.1f} % of the gross")
 
 
+def earned(case: Case) -> Measured:
+    """Measure the return."""
+    return _figure(case, "return", "{:.2f} % after charges", "the return is not defined")
+
+
 def one_more_tick(case: Case) -> Measured:
     """Measure what one tick more at entry and exit takes, percent of the net."""
     if case.net <= 0:

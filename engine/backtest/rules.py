@@ -100,6 +100,12 @@ RULES: Final = (
         checks.latency,
     ),
     Rule(
+        "net", "It loses", 2, "return, %", None, 0,
+        "After charges there is nothing left to believe in.",
+        "Look at the costs first, then at hours, symbols and exits.",
+        checks.earned, below=True,
+    ),
+    Rule(
         "costs", "Charges eat the gross", 2, "charges, % of gross", 50, 100,
         "The broker and the state earn first.",
         "Fewer trades, or larger moves for each.",
@@ -142,13 +148,13 @@ RULES: Final = (
         checks.deflated, below=True,
     ),
     Rule(
-        "t_test", "Mean of daily returns", 2, "p of a one-tailed t-test against 0", 0.05, 0.2,
+        "t_test", "Profit may be chance", 2, "p of a one-tailed t-test against 0", 0.05, 0.2,
         "Such a mean may come by chance.",
         "A longer time; days that no trial has seen.",
         checks.chance_of_mean,
     ),
     Rule(
-        "resampled", "Resampled days", 2, "resampled runs that lose, %", 5, 25,
+        "resampled", "Resampled days lose", 2, "resampled runs that lose, %", 5, 25,
         "The same days in another order, some of them twice, could have been the ones that came.",
         "A longer time; less capital per rung.",
         checks.chance_of_loss,

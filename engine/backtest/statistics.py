@@ -94,9 +94,14 @@ def _returns(outcome: Outcome, daily: Floats) -> Figures:
     days, equity, cash = outcome.daily.day, outcome.daily.equity, outcome.manifest.start_cash
     if not len(days):
         return {"net": 0.0, "gross": 0.0, "charges": 0.0, "return": 0.0, "cagr": None}
-    net = (int(equity[-1]) - cash) / RUPEE
-    charges = _rupees(outcome.daily.charges)
-    found: Figures = {"net": net, "gross": net + charges, "charges": charges, "cagr": None}
+    net, charges = int(equity[-1]) - cash, int(outcome.daily.charges.sum())
+    found: Figures = {
+        "net": net / RUPEE,
+        "gross": (net + charges) / RUPEE,
+        "charges": charges / RUPEE,
+        "charges_of_gross": 100.0 * charges / (net + charges) if net + charges > 0 else None,
+        "cagr": None,
+    }
     if cash > 0:
         found["return"] = 100.0 * (equity[-1] / cash - 1.0)
     if len(daily):
@@ -256,11 +261,9 @@ def _open(every: Rounds) -> Figures:
 
 def _costs(outcome: Outcome, every: Rounds) -> Figures:
     slippage, charges = _rupees(every.slippage), _rupees(outcome.daily.charges)
-    gross = charges + (_rupees(outcome.daily.equity[-1:]) - outcome.manifest.start_cash / RUPEE)
     return {
         "slippage": slippage,
         "break_even_turnover": _over(100.0 * (charges + slippage), _rupees(outcome.daily.turnover)),
-        "charges_of_gross": 100.0 * charges / gross if len(outcome.daily.day) and gross > 0.0 else None,
     }
 
 

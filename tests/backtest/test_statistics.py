@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.backtest import tables
 from engine.backtest.metrics import GROUPS, METRICS
 from engine.backtest.statistics import statistics
 from tests.backtest.made_up import CASH, MONDAY, at, minutes, outcome, trade, walk, weekdays
@@ -76,6 +77,24 @@ def test_returns():
     assert found["best_day"] == pytest.approx(100 * max(DAILY))
     assert found["worst_day"] == pytest.approx(100 * min(DAILY))
     assert found["winning_days"] == pytest.approx(100 * sum(day > 0 for day in DAILY) / 90)
+
+
+def test_a_day_that_does_not_move_does_not_win():
+    assert figures(outcome([CASH, CASH + 1, CASH + 1, CASH]))["winning_days"] == 25.0
+
+
+def test_amounts_are_whole_paise():
+    found = figures(outcome([CASH - 26284_06], charges=[24362_11]))
+    assert (found["net"], found["charges"], found["gross"]) == (-26284.06, 24362.11, -1921.95)
+
+
+@pytest.mark.parametrize("cash", [0, -5])
+def test_without_cash_at_the_start_there_is_no_return(cash):
+    made = outcome([CASH], cash=cash)
+    found = sound(statistics(made))
+    assert found["net"] == (CASH - cash) / 100
+    assert found["return"] is found["cagr"] is found["max_drawdown"] is found["buy_and_hold"] is None
+    assert tables.drawdowns(made) == tables.underwater(made) == tables.years(made) == []
 
 
 def test_a_doubled_account_has_doubled_in_a_year_of_365_days():
