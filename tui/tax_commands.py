@@ -1,19 +1,16 @@
 """The tax and account statements of a financial year, from the command line."""
 
-import csv
-import importlib
-import io
 import json
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from engine.errors import ConfigError, OperatorError, in_words
+from engine.errors import ConfigError
 from engine.market import charges as rate_tables
 from engine.market.actions import Actions
 from engine.market.assets import Asset
@@ -24,8 +21,8 @@ from engine.market.statement import NOTE, Posting, statement
 from engine.market.tax import SLAB, Bucket, Entry, Report, TaxRules, financial_year
 from engine.market.tradebook import read_holdings, read_tradebook
 from engine.modes import Mode
-from engine.ops.files import replacing
-from engine.texts import cell, plain
+from engine.ops.workbook import Sheet, as_csv, write_whole, write_workbook
+from engine.texts import plain
 from store.whole import reading
 
 DONE = 0
@@ -37,14 +34,6 @@ FROM fills AS f LEFT JOIN intents AS i ON i.intent = f.intent
 WHERE f.order_id NOT LIKE 'correction-%'
 ORDER BY f.ts, f.trade_id
 """
-
-
-class Sheet(NamedTuple):
-    """One table of a statement: its name, its columns, its rows; money in rupees."""
-
-    name: str
-    columns: tuple[str, ...]
-    rows: list[tuple[object, ...]]
 
 
 def tax(
@@ -171,43 +160,6 @@ def _kind(bucket: Bucket) -> str:
     return "" if bucket.equity else " on other funds and bonds"
 
 
-def as_csv(sheet: Sheet) -> str:
-    """Return a table as CSV with a header."""
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(sheet.columns)
-    lines.writerows([cell(plain(value)) if isinstance(value, str) else value for value in row] for row in sheet.rows)
-    return text.getvalue()
-
-
-def write_workbook(out: Path, sheets: Sequence[Sheet]) -> None:
-    """Write all tables as the sheets of one workbook, whole or not at all; raise `OperatorError`."""
-    try:
-        openpyxl = importlib.import_module("openpyxl")
-    except ImportError:
-        raise OperatorError(
-            'xlsx needs openpyxl: install the extra, pip install "patang[xlsx]", or write csv'
-        ) from None
-    book = openpyxl.Workbook(write_only=True)
-    for sheet in sheets:
-        page = book.create_sheet(sheet.name)
-        page.append(sheet.columns)
-        for row in sheet.rows:
-            page.append([_text(openpyxl, page, value) if isinstance(value, str) else value for value in row])
-    try:
-        with replacing(out) as fresh:
-            book.save(fresh)
-    except OSError as error:
-        raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
-
-
-def _text(openpyxl: Any, page: Any, text: str) -> Any:
-    """Return a cell of a workbook that is a text, whatever it begins with."""
-    made = openpyxl.cell.WriteOnlyCell(page, value=plain(text))
-    made.data_type = "s"
-    return made
-
-
 def _object(report: Report, sheets: Sequence[Sheet]) -> dict[str, object]:
     facts: dict[str, object] = {"fy": report.year.name, "unmatched": report.unmatched}
     for sheet in sheets:
@@ -255,11 +207,7 @@ def _put(out: Path | None, text: str) -> None:
     if out is None:
         sys.stdout.write(text)
         return
-    try:
-        with replacing(out) as fresh:
-            fresh.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
+    write_whole(out, lambda fresh: fresh.write_text(text, encoding="utf-8"))
 
 
 def _fills(database: Path) -> list[Deal]:

@@ -1,0 +1,197 @@
+"""A backtest for other programs: JSON that says all of it, and its tables as CSV, Parquet, workbooks and frames.
+
+In JSON amounts are paise and times ns UTC, as in `engine.backtest.outcome`. In tables amounts are rupees, exact to the
+paisa, and times those of India.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+import numpy as np
+
+from engine.backtest.figures import figure
+from engine.backtest.linter import Finding
+from engine.backtest.metrics import Metric
+from engine.backtest.outcome import SCHEMA, Daily, Outcome, Trade
+from engine.errors import OperatorError, in_words
+from engine.history.series import Ints, numbered_day
+from engine.numbers import IST
+from engine.ops.workbook import Sheet, as_csv, write_whole, write_workbook
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Format = Literal["json", "csv", "parquet", "xlsx"]
+MONEY: Final = frozenset({
+    "gross", "charges", "net", "slippage", "mae", "mfe", "equity", "exposure", "turnover", "benchmark",
+})  # fmt: skip
+"""Columns that an outcome holds in paise, and a table in rupees."""
+INDIA: Final = timezone(timedelta(seconds=IST), "IST")
+ZONE: Final = "Asia/Kolkata"
+
+Columns = Mapping[str, Sequence[object]]
+"""A table by its columns: texts, whole numbers, rupees, days, times (ns UTC) named `*_time` or `time`; None for none."""
+
+
+def as_json(outcome: Outcome, metrics: Sequence[Metric] = (), findings: Sequence[Finding] = ()) -> bytes:
+    """Return all of a run as one JSON object with its `schema`; columns for what is long, objects for the rest."""
+    daily = {name: _nullable(getattr(outcome.daily, name)) for name in Daily._fields}
+    return msgspec.json.encode(
+        {
+            "schema": SCHEMA,
+            "manifest": outcome.manifest,
+            "metrics": [each._asdict() for each in metrics],
+            "findings": [each._asdict() for each in findings],
+            "costs": dict(outcome.costs),
+            "refused": dict(outcome.refused),
+            "bars": outcome.bars,
+            "orders": outcome.orders,
+            "trades": [each._asdict() for each in outcome.trades],
+            "daily": daily,
+            "equity": {"times": outcome.times.tolist(), "curve": outcome.curve.tolist()},
+        }
+    )
+
+
+def tables(outcome: Outcome, metrics: Sequence[Metric] = ()) -> dict[str, Columns]:
+    """Return the tables of a run: trades, equity (at every moment), daily, metrics."""
+    return {
+        "trades": _trades(outcome.trades),
+        "equity": {"time": outcome.times.tolist(), "equity": _rupees(outcome.curve.tolist())},
+        "daily": {
+            "day": [numbered_day(each) for each in outcome.daily.day.tolist()],
+            **{name: _daily(name, outcome.daily) for name in Daily._fields[1:]},
+        },
+        "metrics": {
+            "key": [each.key for each in metrics],
+            "metric": [each.label for each in metrics],
+            "unit": [each.unit for each in metrics],
+            "value": [
+                None if isinstance(each.value, str) or each.value is None else float(each.value) for each in metrics
+            ],
+            "shown": [figure(each) for each in metrics],
+        },
+    }
+
+
+def export(
+    out: Path, format: Format, outcome: Outcome, metrics: Sequence[Metric] = (), findings: Sequence[Finding] = ()
+) -> list[Path]:
+    """Write a run to `out` and return the files: one for json and xlsx, a folder with one for each table for csv and parquet.
+
+    Each is written whole or not at all. Raises `OperatorError`: cannot be written, xlsx without openpyxl, or too long for it.
+    """
+    if format == "json":
+        write_whole(out, lambda fresh: fresh.write_bytes(as_json(outcome, metrics, findings)))
+        return [out]
+    held = tables(outcome, metrics)
+    if format == "xlsx":
+        write_workbook(out, (_sheet(name, each, zoned=False) for name, each in held.items()))
+        return [out]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
+    files = []
+    for name, each in held.items():
+        files.append(out / f"{name}.{format}")
+        if format == "csv":
+            text = as_csv(_sheet(name, each, zoned=True))
+            write_whole(files[-1], partial(Path.write_text, data=text, encoding="utf-8"))
+        else:
+            _parquet(files[-1], each, outcome.manifest.run)
+    return files
+
+
+def frames(outcome: Outcome, metrics: Sequence[Metric] = ()) -> dict[str, "DataFrame"]:
+    """Return the tables of a run as frames: trades by number, equity by time, daily by day, metrics by key."""
+    import pandas as pd  # noqa: PLC0415 - half a second, for notebooks alone
+
+    held = tables(outcome, metrics)
+    made = {name: pd.DataFrame(dict(each)) for name, each in held.items()}
+    for frame in made.values():
+        for name in filter(_is_time, frame.columns):
+            frame[name] = pd.to_datetime(frame[name].astype("Int64"), unit="ns", utc=True).dt.tz_convert(ZONE)
+    made["daily"]["day"] = pd.to_datetime(made["daily"]["day"])
+    keys = {"trades": "number", "equity": "time", "daily": "day", "metrics": "key"}
+    return {name: frame.set_index(keys[name]) for name, frame in made.items()}
+
+
+def _trades(trades: Sequence[Trade]) -> Columns:
+    def column(name: str) -> list[object]:
+        values = [getattr(each, name) for each in trades]
+        return _rupees(values) if name in MONEY else values
+
+    return {
+        **{name: column(name) for name in ("number", "strategy", "symbol")},
+        "side": ["long" if each.side > 0 else "short" for each in trades],
+        **{name: column(name) for name in ("ladder", "rung", "quantity")},
+        "entry_time": column("entry_ts"),
+        "entry_price": column("entry_price"),
+        "exit_time": [each.exit_ts or None for each in trades],
+        **{
+            name: column(name)
+            for name in (
+                "exit_price",
+                "gross",
+                "charges",
+                "net",
+                "slippage",
+                "mae",
+                "mfe",
+                "entry_reason",
+                "exit_reason",
+            )
+        },
+    }
+
+
+def _daily(name: str, daily: Daily) -> list[object]:
+    values = _nullable(getattr(daily, name))
+    return _rupees(values) if name in MONEY else values
+
+
+def _nullable(values: "Ints | np.typing.NDArray[np.float64]") -> list[object]:
+    """Return numbers as a list, None where there is none (NaN, infinite)."""
+    if values.dtype.kind == "i":
+        return list(values.tolist())
+    return [
+        value if finite else None for value, finite in zip(values.tolist(), np.isfinite(values).tolist(), strict=True)
+    ]
+
+
+def _rupees(paise: Sequence[object]) -> list[object]:
+    return [round(each / 100, 2) if isinstance(each, int | float) else None for each in paise]
+
+
+def _is_time(name: object) -> bool:
+    return str(name).endswith("time")
+
+
+def _sheet(name: str, columns: Columns, *, zoned: bool) -> Sheet:
+    """Return a table with its times as texts that name their zone, or as times without one, which is all a workbook knows."""
+    told = [_told(values, zoned=zoned) if _is_time(key) else values for key, values in columns.items()]
+    return Sheet(name, tuple(columns), list(zip(*told, strict=True)))
+
+
+def _told(times: Sequence[object], *, zoned: bool) -> list[object]:
+    found: list[object] = []
+    for each in times:
+        moment = datetime.fromtimestamp(each // 1_000_000_000, UTC).astimezone(INDIA) if isinstance(each, int) else None
+        found.append(moment if moment is None else moment.isoformat() if zoned else moment.replace(tzinfo=None))
+    return found
+
+
+def _parquet(file: Path, columns: Columns, run: str) -> None:
+    import pyarrow as pa  # noqa: PLC0415 - a fifth of a second
+    from pyarrow import parquet  # noqa: PLC0415
+
+    types = {name: pa.timestamp("ns", ZONE) for name in columns if _is_time(name)}
+    types |= dict.fromkeys(MONEY & set(columns), pa.float64())
+    arrays = {name: pa.array(values, types.get(name)) for name, values in columns.items()}
+    table = pa.table(arrays).replace_schema_metadata({"patang.schema": str(SCHEMA), "patang.run": run})
+    write_whole(file, lambda fresh: parquet.write_table(table, fresh, compression="zstd"))

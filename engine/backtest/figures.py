@@ -1,0 +1,144 @@
+"""How reports spell the figures of a backtest: ₹1,23,456.78, 12.50%, 3 d 4 h."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+
+from engine.backtest.metrics import METRICS, Definition, Metric
+from engine.backtest.outcome import Trade
+from engine.history.series import numbered_day
+from engine.numbers import IST, SECOND, compact, count, rupees
+
+NONE: Final = "\N{EN DASH}"
+"""What is shown for a value that there is none of."""
+
+KEY: Final = (
+    "net", "cagr", "max_drawdown", "sharpe", "deflated_sharpe",
+    "profit_factor", "win_rate", "expectancy", "trades", "charges",
+)  # fmt: skip
+"""The ten metrics that matter, first."""
+
+SIGNED: Final = frozenset({
+    "net", "gross", "return", "cagr", "best_day", "worst_day", "best_month", "worst_month", "max_drawdown",
+    "max_drawdown_amount", "max_drawdown_close", "average_drawdown", "open_pnl", "best_trade", "worst_trade", "average_win",
+    "average_loss", "expectancy", "long_net", "short_net", "buy_and_hold", "buy_and_hold_drawdown", "market_return",
+    "alpha", "average_mae", "average_mfe", "sharpe", "sortino",
+})  # fmt: skip
+"""Metrics whose sign says whether money was made or lost."""
+
+DEFINITIONS: Final = {each.key: each for each in METRICS}
+
+
+def figure(metric: Metric) -> str:
+    """Return a metric's value as text."""
+    value = metric.value
+    if value is None or isinstance(value, str):
+        return value or NONE
+    if metric.unit == "₹":
+        return money(round(value * 100), signed=metric.key in SIGNED)
+    if metric.unit == "%":
+        return percent(value, signed=metric.key in SIGNED, places=4 if 0 < abs(value) < 0.1 else 2)
+    if metric.unit == "count":
+        return count(round(value))
+    if metric.unit == "time":
+        return length(value)
+    return f"{value:.3f}" if metric.unit == "probability" else f"{value:.2f}{'×' if metric.unit == '×' else ''}"
+
+
+def money(paise: float, *, signed: bool = False) -> str:
+    """Return paise as rupees: 12345678 → ₹1,23,456.78; `signed` puts a plus before a gain."""
+    whole = round(paise)
+    sign = "-" if whole < 0 else "+" if signed and whole > 0 else ""
+    return f"{sign}₹{rupees(abs(whole))}"
+
+
+def short(paise: float) -> str:
+    """Return paise as rupees for the side of a chart: ₹12.5 L, -₹3 Cr."""
+    whole = round(abs(paise) / 100)
+    number, _, unit = compact(whole).partition(" ")
+    if "." in number:
+        number = number.rstrip("0").rstrip(".")
+    return f"{'-' if paise < 0 and whole else ''}₹{number}{unit and ' '}{unit}"
+
+
+def percent(value: float | None, *, signed: bool = False, places: int = 2) -> str:
+    """Return a percentage; `signed` puts a plus before one above 0."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    text = f"{value:{'+' if signed else ''}.{places}f}%"
+    return text.lstrip("+-") if float(text[:-1]) == 0 else text
+
+
+def ratio(value: float | None) -> str:
+    """Return a ratio with two decimals."""
+    return NONE if value is None or not math.isfinite(value) else f"{value:.2f}"
+
+
+def length(seconds: float | None) -> str:
+    """Return a duration in its two largest units: 42 s, 12 m 5 s, 3 d 4 h."""
+    if seconds is None:
+        return NONE
+    left, parts = round(seconds), []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        whole, left = divmod(left, size)
+        if whole:
+            parts.append(f"{whole} {unit}")
+        if parts and (len(parts) == 2 or not whole):
+            break
+    return " ".join(parts) or "0 s"
+
+
+def moment(ts: int | None) -> str:
+    """Return a time (ns UTC) as day and minute in IST: 2024-06-04 10:15; a dash for none (0)."""
+    if not ts:
+        return NONE
+    return str(np.datetime64(ts // SECOND + IST, "s")).replace("T", " ")[:16]
+
+
+def day(number: int) -> str:
+    """Return a day's number as a date: 2024-06-04."""
+    return str(numbered_day(number))
+
+
+def tone(value: float | None) -> str:
+    """Return what a signed value is painted as: up, down, or nothing."""
+    return "" if not value else "up" if value > 0 else "down"
+
+
+def by_group(metrics: Iterable[Metric]) -> dict[str, list[tuple[Metric, Definition]]]:
+    """Return metrics with their definitions under the headings they are shown under."""
+    groups: dict[str, list[tuple[Metric, Definition]]] = {}
+    for metric in metrics:
+        definition = DEFINITIONS[metric.key]
+        groups.setdefault(definition.group, []).append((metric, definition))
+    return groups
+
+
+def key_figures(metrics: Sequence[Metric]) -> list[Metric]:
+    """Return the ten that matter."""
+    held = {each.key: each for each in metrics}
+    return [held[key] for key in KEY if key in held]
+
+
+def side(trade: Trade) -> str:
+    """Return a trade's side as a word."""
+    return "long" if trade.side > 0 else "short"
+
+
+def noteworthy(trades: Sequence[Trade], asked: Iterable[int] = ()) -> dict[int, str]:
+    """Return the numbers of the trades to look at, each with why: asked for, best, worst, and what stands out."""
+    chosen = dict.fromkeys(asked, "asked for")
+    closed = [each for each in trades if not each.open]
+    if closed:
+        for why, found in (
+            ("best trade", max(closed, key=lambda each: each.net)),
+            ("worst trade", min(closed, key=lambda each: each.net)),
+            ("gave back most", max(closed, key=lambda each: each.mfe - each.gross)),
+            ("stood deepest under water and won", min(closed, key=lambda each: each.mae if each.net > 0 else 0)),
+            ("most slippage", max(closed, key=lambda each: each.slippage)),
+            ("held longest", max(closed, key=lambda each: each.exit_ts - each.entry_ts)),
+        ):
+            chosen[found.number] = f"{chosen[found.number]}, {why}" if found.number in chosen else why
+    return chosen

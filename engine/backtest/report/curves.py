@@ -1,0 +1,131 @@
+"""What a run looked like over time: the account, how far under water it was, its Sharpe ratio, what it had at stake."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.backtest import tables
+from engine.backtest.figures import day, money, percent, ratio, short
+from engine.backtest.outcome import Daily, Outcome
+from engine.backtest.report.markup import Markup, joined
+from engine.backtest.report.svg import (
+    Scale,
+    Tick,
+    area,
+    axes,
+    chart,
+    curve,
+    day_ticks,
+    legend,
+    places,
+    round_ticks,
+    rule,
+    scale_of,
+    stretched,
+)
+from engine.history.series import Floats, Ints, ist_days
+
+
+def equity(outcome: Outcome) -> Markup:
+    """Draw the account after charges at every moment, beside what it would be without them and buy and hold."""
+    daily, start = outcome.daily, float(outcome.manifest.start_cash)
+    across, closes = _sessions(daily)
+    at, net = _moments(outcome)
+    gross, held = _from(start, daily.gross), _from(start, daily.benchmark)
+    up = scale_of(np.concatenate((net, gross, held)))
+    drawn = stretched(
+        area(at, net, across, up, "fill", base=up.low),
+        curve(closes, held, across, up, "held"),
+        curve(closes, gross, across, up, "before"),
+        curve(at, net, across, up, "net"),
+    )
+    told = (
+        f"from {money(start)} to {money(float(daily.equity[-1]))}, lowest {money(float(net.min()))}, "
+        f"highest {money(float(net.max()))}; buy and hold ends at {money(float(held[-1]))}"
+    )
+    names = legend(("net", "after charges"), ("before", "before charges"), ("held", "buy and hold"))
+    return _chart("Account", told, daily, up, [short(each) for each in round_ticks(up, 6)], drawn, "tall", names, 6)
+
+
+def underwater(outcome: Outcome) -> Markup:
+    """Draw how far below its highest close the account stood each day, and buy and hold."""
+    daily = outcome.daily
+    across, closes = _sessions(daily)
+    below = np.concatenate(([0.0], np.asarray(tables.underwater(outcome), np.float64)))
+    held = _from(float(outcome.manifest.start_cash), daily.benchmark)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        held = (held / np.fmax.accumulate(held) - 1.0) * 100.0
+    up = scale_of(np.concatenate((below, held)), zero=True)
+    drawn = stretched(
+        area(closes, below, across, up, "sunk-fill"),
+        curve(closes, held, across, up, "held"),
+        curve(closes, below, across, up, "sunk"),
+    )
+    worst = int(below.argmin())
+    told = f"deepest {percent(float(below[worst]))} on {day(int(daily.day[max(worst - 1, 0)]))}, at daily closes"
+    names = legend(("sunk", "after charges"), ("held", "buy and hold"))
+    return _chart("Under water", told, daily, up, _percents(up, 4), drawn, "", names, 4)
+
+
+def rolling(outcome: Outcome, window: int = 60) -> Markup:
+    """Draw the Sharpe ratio of the last sessions; nothing where there are too few."""
+    values = tables.rolling_sharpe(outcome, window)
+    title = f"Sharpe ratio of {window} sessions"
+    if len(values.days) < 2:
+        return chart(title, "too few sessions", size="none", note="there are too few sessions for it")
+    daily = outcome.daily
+    at = np.searchsorted(daily.day, np.array(values.days, np.int64)).astype(np.float64) + 1.0
+    y = np.array(values.values, np.float64)
+    across, up = Scale(0.0, float(len(daily.day))), scale_of(y, zero=True)
+    told = f"between {ratio(float(y.min()))} and {ratio(float(y.max()))}, last {ratio(float(y[-1]))}"
+    ticks = round_ticks(up, 4)
+    drawn = joined([rule(up.share(0.0)), stretched(curve(at, y, across, up, "net"))])
+    return _chart(title, told, daily, up, [f"{each:.{places(ticks)}f}" for each in ticks], drawn, "", None, 4)
+
+
+def exposure(outcome: Outcome) -> Markup:
+    """Draw the value of all positions at each close as a share of the account."""
+    daily = outcome.daily
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.nan_to_num(daily.exposure / daily.equity * 100.0, nan=0.0, posinf=0.0, neginf=0.0)
+    across, closes = _sessions(daily)
+    y: Floats = np.concatenate((shares[:1], shares))
+    up = scale_of(y, zero=True)
+    told = (
+        f"mean {percent(float(shares.mean()))}, highest {percent(float(shares.max()))} of the account, at daily closes"
+    )
+    drawn = stretched(area(closes, y, across, up, "fill"), curve(closes, y, across, up, "stake"))
+    return _chart("Exposure at the close", told, daily, up, _percents(up, 4), drawn, "", None, 4)
+
+
+def _chart(
+    title: str, told: str, daily: Daily, up: Scale, labels: Sequence[str], drawn: Markup, size: str,
+    names: Markup | None, most: int,
+) -> Markup:  # fmt: skip
+    ticks = [Tick(up.share(each), name) for each, name in zip(round_ticks(up, most), labels, strict=True)]
+    return chart(title, told, axes(day_ticks(daily.day), ticks), drawn, size=size, legend=names, note=told)
+
+
+def _sessions(daily: Daily) -> tuple[Scale, Floats]:
+    """Return the axis of sessions and where the beginning and each close stand on it."""
+    n = len(daily.day)
+    return Scale(0.0, float(n)), np.arange(n + 1, dtype=np.float64)
+
+
+def _from(start: float, values: Ints | Floats) -> Floats:
+    return np.concatenate(([start], values.astype(np.float64)))
+
+
+def _moments(outcome: Outcome) -> tuple[Floats, Floats]:
+    """Return where each moment stands among the sessions, and the account there; each session is equally wide."""
+    start = float(outcome.manifest.start_cash)
+    session = np.searchsorted(outcome.daily.day, ist_days(outcome.times))
+    first = np.searchsorted(session, session)
+    held = np.searchsorted(session, session, side="right") - first
+    at = session + (np.arange(len(session)) - first + 1) / held
+    return np.concatenate(([0.0], at)), _from(start, outcome.curve)
+
+
+def _percents(up: Scale, most: int) -> list[str]:
+    ticks = round_ticks(up, most)
+    return [percent(each, places=places(ticks)) for each in ticks]

@@ -1,0 +1,202 @@
+"""How results are spread: months, years, daily returns, and how far trades stood from where they ended."""
+
+from collections.abc import Sequence
+from math import floor
+
+import numpy as np
+
+from engine.backtest import tables
+from engine.backtest.figures import money, percent
+from engine.backtest.outcome import Outcome, Trade
+from engine.backtest.report.markup import Markup, joined, tag
+from engine.backtest.report.svg import (
+    TALL,
+    WIDE,
+    Scale,
+    Tick,
+    axes,
+    bar,
+    chart,
+    dots,
+    label,
+    legend,
+    places,
+    round_ticks,
+    rule,
+    scale_of,
+    share,
+    stretched,
+)
+from engine.backtest.tables import Year
+from engine.history.series import Floats
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+SHADES = 4
+
+
+def months(years: Sequence[Year]) -> Markup:
+    """Return the returns of months as a table painted by size; each says its sign, too."""
+    told = [abs(each) for year in years for each in year.months if each is not None]
+    most = float(np.percentile(told, 95)) if told else 0.0
+    head = tag("tr", *(tag("th", each, scope="col") for each in ("", *MONTHS, "Year")))
+    rows = [
+        tag(
+            "tr",
+            tag("th", year.year, scope="row"),
+            *(_month(each, most) for each in year.months),
+            tag("td", percent(year.total, signed=True, places=1).rstrip("%"), class_="whole"),
+        )
+        for year in years
+    ]
+    caption = tag("figcaption", "Months", tag("small", "return in percent"))
+    made = tag("table", tag("thead", head), tag("tbody", *rows), class_="heat")
+    return tag("figure", caption, tag("div", made, class_="scroll", role="region", aria_label="Months", tabindex=0))
+
+
+def _month(value: float | None, most: float) -> Markup:
+    if value is None:
+        return tag("td")
+    shade = min(floor(abs(value) / most * SHADES) + 1, SHADES) if most and round(value, 1) else 0
+    text = percent(value, signed=True, places=1).rstrip("%")
+    return tag("td", text, class_=f"{'g' if value > 0 else 'l'}{shade}" if shade else None)
+
+
+def yearly(years: Sequence[Year]) -> Markup:
+    """Draw the return of each year beside buy and hold's."""
+    held = [each.benchmark for each in years]
+    up = _headroom(scale_of([each.total for each in years] + [each for each in held if each is not None], zero=True))
+    ground, width = up.share(0.0), 1 / max(len(years), 1)
+    drawn = []
+    for i, year in enumerate(years):
+        middle = (i + 0.5) * width
+        top = up.share(year.total)
+        beside = ground if year.benchmark is None else up.share(year.benchmark)
+        half = min(width * 0.3, 0.09)
+        tone = "gain" if year.total >= 0 else "loss"
+        drawn += [
+            bar(middle - half, middle, ground, top, tone, f"{year.year}: {percent(year.total, signed=True)}"),
+            label(middle, max(top, ground, beside), percent(year.total, signed=True, places=1), "value", dy=-5),
+        ]
+        if year.benchmark is not None:
+            told = f"{year.year}: buy and hold {percent(year.benchmark, signed=True)}"
+            drawn.append(bar(middle + half * 0.06, middle + half * 0.8, ground, beside, "other", told))
+    ticks = [
+        Tick(up.share(each), percent(each, places=0 if abs(each) >= 1 or not each else 1))
+        for each in round_ticks(up, 4)
+    ]
+    across = [Tick((i + 0.5) * width, str(year.year)) for i, year in enumerate(years)]
+    told = ", ".join(f"{each.year} {percent(each.total, signed=True)}" for each in years)
+    names = legend(("gain", "gain"), ("loss", "loss"), ("other", "buy and hold"))
+    return chart("Years", told, axes(across, ticks), *drawn, rule(ground), legend=names, note="after charges")
+
+
+def _headroom(scale: Scale) -> Scale:
+    """Return a scale with room for the value above or below each bar."""
+    room = (scale.high - scale.low) * 0.1
+    return Scale(scale.low - room if scale.low < 0 else scale.low, scale.high + room if scale.high > 0 else scale.high)
+
+
+def distribution(outcome: Outcome) -> Markup:
+    """Draw how many days had which return."""
+    edges, counts = tables.distribution(outcome)
+    if not counts:
+        return chart("Daily returns", "no sessions", size="none", note="there are none")
+    across, up = Scale(edges[0], edges[-1]), scale_of([0.0, *map(float, counts)], zero=True)
+    drawn = [
+        bar(
+            across.share(low) + 0.001, across.share(high) - 0.001, 0.0, up.share(number),
+            "gain" if low + high > 0 else "loss", f"{percent(low)} to {percent(high)}: {number} days",
+        )
+        for low, high, number in zip(edges[:-1], edges[1:], counts, strict=True)
+        if number
+    ]  # fmt: skip
+    ticks = [Tick(up.share(each), f"{each:.0f}") for each in round_ticks(up, 4) if each == int(each)]
+    marks = round_ticks(across, 8)
+    below = [
+        Tick(across.share(each), percent(each, places=places(marks)), wide=i % 2 != 0)
+        for i, each in enumerate(marks)
+        if 0.03 < across.share(each) < 0.97
+    ]
+    returns = sum(counts)
+    told = f"{returns:,} days from {percent(edges[0])} to {percent(edges[-1])}"
+    return chart("Daily returns", told, axes(below, ticks), *drawn, note="days by return")
+
+
+def excursions(trades: Sequence[Trade]) -> Markup:
+    """Draw for each closed trade where it ended against the worst and the best it had stood at, in % of its entry."""
+    closed = [each for each in trades if not each.open and each.entry_price > 0]
+    value = np.array([each.entry_price * each.quantity for each in closed], np.float64)
+    net, worst, best = (
+        np.array([getattr(each, name) for each in closed], np.float64) / value for name in ("net", "mae", "mfe")
+    )
+    return joined(
+        [
+            _scatter("Worst it stood at (MAE)", "stood at worst", -worst, net, ("-", "%")),
+            _scatter("Best it stood at (MFE)", "stood at best", best, net, ("+", "%")),
+        ]
+    )
+
+
+def _scatter(title: str, verb: str, x: Floats, y: Floats, unit: tuple[str, str]) -> Markup:
+    if not len(x):
+        return chart(title, "no trades", size="none", note="there are no closed trades")
+    across = Scale(0.0, float(np.percentile(x, 99.5)) * 1.05 or 1.0)
+    reach = np.percentile(y, (0.2, 99.8))
+    up = scale_of(reach, zero=True)
+    outside = int(((x > across.high) | (y < up.low) | (y > up.high)).sum())
+    at = across.units(x.clip(across.low, across.high), WIDE // 4) * 4
+    level = up.units(y.clip(up.low, up.high), TALL // 4) * 4
+    won, lost = y > 0, y < 0
+    drawn = stretched(
+        dots(at[lost], level[lost], "loss"), dots(at[won], level[won], "gain"), dots(at[y == 0], level[y == 0], "other")
+    )
+    below = [
+        Tick(across.share(each), f"{unit[0] if each else ''}{each:g}{unit[1]}", wide=i % 2 != 0)
+        for i, each in enumerate(round_ticks(across, 8))
+        if across.share(each) < 0.97
+    ]
+    ticks = [Tick(up.share(each), f"{each:+g}%" if each else "0%") for each in round_ticks(up, 5)]
+    told = f"{len(x):,} closed trades, {int(won.sum()):,} won: net result against how far each {verb}, in percent of its entry value"
+    note = f"net result (up) by how far a trade {verb}, in percent of its entry" + (
+        f"; {outside} beyond the edge stand on it" if outside else ""
+    )
+    names = legend(("dotted gain", "won"), ("dotted loss", "lost"))
+    return chart(title, told, axes(below, ticks), rule(up.share(0.0)), drawn, legend=names, note=note)
+
+
+def waterfall(outcome: Outcome) -> Markup:
+    """Return how the gross before slippage becomes the net, step by step, as a table with a bar in each row."""
+    steps = tables.ladder(outcome)
+    levels: list[tuple[float, float]] = []
+    running = 0.0
+    for step in steps:
+        before, running = (0.0, float(step.amount)) if step.total else (running, running + step.amount)
+        levels.append((before, running))
+    across = scale_of([each for pair in levels for each in pair], zero=True, wider=0.0)
+    whole = max(abs(steps[0].amount), 1) if steps else 1
+    rows = [
+        tag(
+            "tr",
+            tag("th", step.label, scope="row"),
+            tag(
+                "td", _fall(across, pair, "sum" if step.total else "gain" if step.amount > 0 else "loss"), class_="bar"
+            ),
+            tag("td", money(step.amount, signed=True), class_="n"),
+            tag("td", percent(step.amount / whole * 100, places=1), class_="n wide"),
+            class_="total" if step.total else None,
+        )
+        for step, pair in zip(steps, levels, strict=True)
+    ]
+    caption = tag(
+        "figcaption",
+        "Where the money went",
+        tag("small", "from gross before slippage to net; the last column in percent of the first row"),
+    )
+    return tag("figure", caption, tag("table", tag("tbody", *rows), class_="fall"))
+
+
+def _fall(across: Scale, pair: tuple[float, float], tone: str) -> Markup:
+    left, right = sorted(map(across.share, pair))
+    drawn = tag("rect", x=share(left), width=share(max(right - left, 0.002)), y="0", height="100%", class_=tone)
+    zero = tag("line", x1=share(across.share(0.0)), x2=share(across.share(0.0)), y1="0", y2="100%", class_="zero")
+    return tag("svg", drawn, zero, aria_hidden="true")

@@ -1,0 +1,137 @@
+"""Days on which the market was not itself, and what an account made of them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from engine.backtest.outcome import Outcome
+from engine.history.series import EPOCH, Floats, Ints, numbered_day
+
+FILE: Final = Path(__file__).with_name("stress.json")
+
+
+class StressDay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A day, its kind, and what happened on it."""
+
+    day: date
+    kind: str
+    what: str
+
+
+class Stretch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Days of a kind by rule, both ends included: every session, or the last of a weekday (Monday 0) in each month."""
+
+    kind: str
+    first: date | None = None
+    last: date | None = None
+    weekday: int | None = None
+
+
+class StressTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The dated list; `kinds` says what each kind is called."""
+
+    about: str
+    kinds: dict[str, str]
+    stretches: list[Stretch]
+    days: list[StressDay]
+
+
+class Lived(NamedTuple):
+    """One day of the list that was replayed: returns of the account and of buy and hold in percent, P&L in paise."""
+
+    day: int
+    what: str
+    net: int
+    account: float
+    held: float | None
+
+
+class Kind(NamedTuple):
+    """All days of a kind that were replayed: how many, their P&L (paise), mean and worst return in percent."""
+
+    name: str
+    days: int
+    net: int
+    mean: float
+    worst: float
+
+
+def load() -> StressTable:
+    """Return the list that comes with the program."""
+    return msgspec.json.decode(FILE.read_bytes(), type=StressTable)
+
+
+def lived(outcome: Outcome, table: StressTable) -> list[Lived]:
+    """Return what became of the account on each day of the list, in order."""
+    place = {int(day): i for i, day in enumerate(outcome.daily.day)}
+    net, account, held = _returns(outcome)
+    found = [(place.get(each.day.toordinal() - EPOCH), each) for each in sorted(table.days, key=lambda each: each.day)]
+    return [
+        Lived(int(outcome.daily.day[i]), each.what, int(net[i]), float(account[i]), _finite(held[i]))
+        for i, each in found
+        if i is not None
+    ]
+
+
+def kinds(outcome: Outcome, table: StressTable) -> list[Kind]:
+    """Return what became of the account on all days of each kind, and on all others."""
+    days = outcome.daily.day
+    if not len(days):
+        return []
+    marked: dict[str, np.ndarray[tuple[int], np.dtype[np.bool_]]] = {}
+    for kind in table.kinds:
+        dated = [each.day.toordinal() - EPOCH for each in table.days if each.kind == kind]
+        ruled = [day for each in table.stretches if each.kind == kind for day in _ruled(days, each)]
+        marked[kind] = np.isin(days, np.array(dated + ruled, np.int64))
+    net, account, _ = _returns(outcome)
+    other = ~np.logical_or.reduce(list(marked.values()))
+    named: Mapping[str, np.ndarray[tuple[int], np.dtype[np.bool_]]] = {
+        **{table.kinds[kind]: rows for kind, rows in marked.items()}, "All other days": other,
+    }  # fmt: skip
+    return [
+        Kind(name, int(rows.sum()), int(net[rows].sum()), float(account[rows].mean()), float(account[rows].min()))
+        for name, rows in named.items()
+        if rows.any()
+    ]
+
+
+def _returns(outcome: Outcome) -> tuple[Ints, Floats, Floats]:
+    """Return each day's P&L in paise, and the returns of the account and of buy and hold in percent."""
+    start = outcome.manifest.start_cash
+    equity = np.concatenate(([start], outcome.daily.equity))
+    held = np.concatenate(([float(start)], outcome.daily.benchmark))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        account, kept = (
+            np.nan_to_num(np.diff(each) / each[:-1] * 100.0, posinf=0.0, neginf=0.0) for each in (equity, held)
+        )
+    return np.diff(equity), account, np.where(np.isfinite(outcome.daily.benchmark), kept, np.nan)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _ruled(days: Ints, stretch: Stretch) -> list[int]:
+    first = (stretch.first or date.min).toordinal() - EPOCH
+    last = (stretch.last or date.max).toordinal() - EPOCH
+    inside = [int(day) for day in days if first <= day <= last]
+    if stretch.weekday is None:
+        return inside
+    return _last_of_month(inside, stretch.weekday)
+
+
+def _last_of_month(days: Sequence[int], weekday: int) -> list[int]:
+    """Return the last such weekday of each month, or the session before where it is none."""
+    found = []
+    for year, month in sorted({(day.year, day.month) for day in map(numbered_day, days)}):
+        after = date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
+        wanted = after - timedelta(days=(after.weekday() - weekday) % 7)
+        number = wanted.toordinal() - EPOCH
+        before = [day for day in days if number - 5 < day <= number]
+        if before and days[-1] >= number:
+            found.append(before[-1])
+    return found

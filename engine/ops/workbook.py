@@ -1,0 +1,69 @@
+"""Tables for spreadsheets: CSV and workbooks in which no text is ever worked out as a formula."""
+
+import csv
+import importlib
+import io
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from engine.errors import OperatorError, in_words
+from engine.ops.files import replacing
+from engine.texts import cell, plain
+
+MOST_ROWS: Final = 1_048_575
+"""Of a sheet in a workbook, below its header."""
+
+
+class Sheet(NamedTuple):
+    """One table: its name, its columns, its rows."""
+
+    name: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+def as_csv(sheet: Sheet) -> str:
+    """Return a table as CSV with a header."""
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(sheet.columns)
+    lines.writerows([cell(plain(value)) if isinstance(value, str) else value for value in row] for row in sheet.rows)
+    return text.getvalue()
+
+
+def write_workbook(out: Path, sheets: Iterable[Sheet]) -> None:
+    """Write all tables as the sheets of one workbook, whole or not at all; raise `OperatorError`."""
+    try:
+        openpyxl = importlib.import_module("openpyxl")
+    except ImportError:
+        raise OperatorError(
+            'xlsx needs openpyxl: install the extra, pip install "patang[xlsx]", or write csv'
+        ) from None
+    book = openpyxl.Workbook(write_only=True)
+    for sheet in sheets:
+        if len(sheet.rows) > MOST_ROWS:
+            raise OperatorError(
+                f"{sheet.name} has {len(sheet.rows):,} rows, more than a workbook holds: write csv or parquet"
+            )
+        page = book.create_sheet(sheet.name)
+        page.append(list(sheet.columns))
+        for row in sheet.rows:
+            page.append([_text(openpyxl, page, value) if isinstance(value, str) else value for value in row])
+    write_whole(out, book.save)
+
+
+def write_whole(out: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file that then takes the place of `out`, whole or not at all; raise `OperatorError`."""
+    try:
+        with replacing(out) as fresh:
+            write(fresh)
+    except OSError as error:
+        raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
+
+
+def _text(openpyxl: Any, page: Any, text: str) -> Any:
+    """Return a cell of a workbook that is a text, whatever it begins with."""
+    made = openpyxl.cell.WriteOnlyCell(page, value=plain(text))
+    made.data_type = "s"
+    return made

@@ -1,0 +1,113 @@
+"""A Chromium without a window, asked by its own debugging protocol."""
+
+import asyncio
+import base64
+import itertools
+import os
+import shutil
+import subprocess
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PATIENCE_S = 120
+
+
+def find():
+    """Return the path of a Chromium."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    assert found, "no Chromium here: make peers installs one"
+    return found
+
+
+class Tab:
+    """One page; `events` is all it has told, `asked` the addresses it wanted, `said` what stood on its console."""
+
+    def __init__(self, socket):
+        self._socket, self._numbers, self._waiting, self.events = socket, itertools.count(1), {}, []
+        self._reader = asyncio.create_task(self._read())
+
+    async def _read(self):
+        async for message in self._socket:
+            told = message.json()
+            if "id" in told:
+                self._waiting.pop(told["id"]).set_result(told)
+            else:
+                self.events.append(told)
+
+    async def ask(self, method, **parameters):
+        number = next(self._numbers)
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        await self._socket.send_json({"id": number, "method": method, "params": parameters})
+        told = await asyncio.wait_for(answer, PATIENCE_S)
+        assert "error" not in told, told
+        return told["result"]
+
+    async def run(self, script):
+        """Return what a script comes to; promises are waited for."""
+        told = await self.ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in told, told
+        return told["result"].get("value")
+
+    async def open(self, url, width, height=900, scheme="light", phone=False):
+        """Open an address as a screen of some size and scheme shows it, and return when it stands."""
+        self.events.clear()
+        await self.ask(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
+        )
+        await self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            await self.ask(f"{domain}.enable")
+        await self.ask("Page.navigate", url=url)
+        while not any(each["method"] == "Page.loadEventFired" for each in self.events):
+            await asyncio.sleep(0.02)
+
+    @property
+    def asked(self):
+        return [
+            each["params"]["request"]["url"] for each in self.events if each["method"] == "Network.requestWillBeSent"
+        ]
+
+    @property
+    def said(self):
+        kinds = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
+        return [each["params"] for each in self.events if each["method"] in kinds]
+
+    async def picture(self):
+        """Return the whole page as a PNG."""
+        size = (await self.ask("Page.getLayoutMetrics"))["cssContentSize"]
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+        told = await self.ask("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
+        return base64.b64decode(told["data"])
+
+    async def printed(self):
+        """Return the page as a PDF."""
+        told = await self.ask("Page.printToPDF", printBackground=True, preferCSSPageSize=True)
+        return base64.b64decode(told["data"])
+
+
+@asynccontextmanager
+async def tab(folder):
+    """Start a Chromium with a profile in a folder, and yield its one tab."""
+    command = [
+        find(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+        "--no-proxy-server", "--disable-background-networking", "--remote-debugging-port=0", "--hide-scrollbars",
+        f"--user-data-dir={folder / 'profile'}", "about:blank",
+    ]  # fmt: skip
+    port = folder / "profile" / "DevToolsActivePort"
+    with (folder / "browser.log").open("wb") as log, subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "HOME": str(folder)}
+    ) as process:  # fmt: skip
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not (port.exists() and port.read_text().strip()):
+                    await asyncio.sleep(0.05)
+                base = f"http://127.0.0.1:{port.read_text().split()[0]}"
+                async with aiohttp.ClientSession() as session:
+                    pages = await (await session.get(f"{base}/json/list")).json()
+                    page = next(each for each in pages if each["type"] == "page")
+                    async with session.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+                        yield Tab(socket)
+        finally:
+            process.kill()
