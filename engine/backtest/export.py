@@ -90,7 +90,7 @@ def export(
         return [out]
     held = tables(outcome, metrics)
     if format == "xlsx":
-        write_workbook(out, (_sheet(name, each, zoned=False) for name, each in held.items()))
+        write_workbook(out, [_sheet(name, each, zoned=False) for name, each in held.items()])
         return [out]
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 import csv
 import importlib
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -32,7 +32,7 @@ def as_csv(sheet: Sheet) -> str:
     return text.getvalue()
 
 
-def write_workbook(out: Path, sheets: Iterable[Sheet]) -> None:
+def write_workbook(out: Path, sheets: Sequence[Sheet]) -> None:
     """Write all tables as the sheets of one workbook, whole or not at all; raise `OperatorError`."""
     try:
         openpyxl = importlib.import_module("openpyxl")
@@ -40,17 +40,22 @@ def write_workbook(out: Path, sheets: Iterable[Sheet]) -> None:
         raise OperatorError(
             'xlsx needs openpyxl: install the extra, pip install "patang[xlsx]", or write csv'
         ) from None
-    book = openpyxl.Workbook(write_only=True)
     for sheet in sheets:
         if len(sheet.rows) > MOST_ROWS:
             raise OperatorError(
                 f"{sheet.name} has {len(sheet.rows):,} rows, more than a workbook holds: write csv or parquet"
             )
+    write_whole(out, lambda fresh: _save(openpyxl, fresh, sheets))
+
+
+def _save(openpyxl: Any, fresh: Path, sheets: Sequence[Sheet]) -> None:
+    book = openpyxl.Workbook(write_only=True)
+    for sheet in sheets:
         page = book.create_sheet(sheet.name)
         page.append(list(sheet.columns))
         for row in sheet.rows:
             page.append([_text(openpyxl, page, value) if isinstance(value, str) else value for value in row])
-    write_whole(out, book.save)
+    book.save(fresh)
 
 
 def write_whole(out: Path, write: Callable[[Path], object]) -> None:

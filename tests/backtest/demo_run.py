@@ -4,7 +4,6 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from engine.backtest.linter import Finding
 from engine.backtest.outcome import Daily, DataManifest, Manifest, Outcome, Trade
 from engine.history.series import EPOCH, BarSeries
 
@@ -20,7 +19,7 @@ SYMBOLS = (
 )  # fmt: skip
 STRATEGIES = {"momentum_ladder": 0.17, "moving_average_cross": 0.11, "opening_range": 0.02}
 """What each makes of a trade, as a share of its stop."""
-PARTS = {"brokerage": 0.34, "tax": 0.36, "txn": 0.12, "sebi": 0.005, "stamp": 0.045}
+PARTS = {"brokerage": 0.34, "STT": 0.36, "exchange": 0.12, "SEBI": 0.005, "stamp duty": 0.045}
 """Shares of the charges; the rest is GST."""
 
 
@@ -52,7 +51,7 @@ def demo(trades=5_000, days=750, seed=7, edge=None, loud=None):
     made = _trades(chance, trades, times, paths, symbols, edge, loud)
     curve, gross, charges, exposure, turnover, closed = _books(made, times, paths, symbols)
     ends = np.arange(1, days + 1) * BARS - 1
-    held = START * (paths[:, ends] / paths[:, [BARS - 1]]).mean(axis=0)
+    held = START * (paths[:, ends] / paths[:, ends[:1]]).mean(axis=0) if days else np.zeros(0)
     daily = Daily(
         day=day, equity=curve[ends], gross=START + gross[ends], charges=np.diff(charges[ends], prepend=0),
         exposure=exposure[ends], turnover=turnover.reshape(-1, BARS).sum(axis=1),
@@ -60,12 +59,32 @@ def demo(trades=5_000, days=750, seed=7, edge=None, loud=None):
     )  # fmt: skip
     total = int(charges[-1]) if len(times) else 0
     costs = {name: round(total * share) for name, share in PARTS.items()}
-    costs["gst"] = total - sum(costs.values())
+    costs["GST"] = total - sum(costs.values())
     outcome = Outcome(
         manifest=_manifest(day, symbols, loud), daily=daily, times=times, curve=curve, trades=made, costs=costs,
         refused={"POSITIONS": 41, "PRICE_BAND": 3}, bars=len(times) * len(symbols), orders=len(made) * 2 + 44,
     )  # fmt: skip
     return outcome, _candles(times, paths, symbols)
+
+
+def many(outcome, times=15, seed=3):
+    """Return an outcome with so many times the trades, none like another; its books stay as they are."""
+    trades = outcome.trades * times
+    made = []
+    for each, (a, b, c, d, e) in zip(
+        trades, np.random.default_rng(seed).uniform(0.5, 2, (len(trades), 5)).tolist(), strict=True
+    ):
+        entry, quantity = round(each.entry_price * a, 2), int(each.quantity * b)
+        exit_ = round(entry * each.exit_price / each.entry_price, 2)
+        later = int(c * 20) * 5 * MINUTE
+        gross = each.side * round((exit_ - entry) * 100) * quantity
+        made.append(Trade(
+            each.number, each.strategy, each.symbol, each.side, each.ladder, each.rung, quantity, each.entry_ts + later, entry,
+            each.exit_ts and each.exit_ts + later, exit_, gross, int(each.charges * c), int(each.slippage * d),
+            int(each.mae * d), int(each.mfe * e), each.entry_reason, each.exit_reason,
+        ))  # fmt: skip
+    made.sort(key=lambda each: each.entry_ts)
+    return outcome._replace(trades=made)
 
 
 def _paths(chance, moments, days, symbols, day):
@@ -82,30 +101,34 @@ def _trades(chance, number, times, paths, symbols, edge, loud):
     names = [f"{each}{loud}" if loud else each for each in STRATEGIES]
     edges = list(STRATEGIES.values()) if edge is None else [edge] * 3
     made = []
-    entries = np.sort(chance.integers(0, max(len(times) - 2, 1), number))
-    for i, at in enumerate(entries.tolist()):
-        s, k = int(chance.choice(3, p=(0.5, 0.3, 0.2))), int(chance.integers(len(symbols)))
-        side, rung = (1 if chance.random() < 0.68 else -1), int(chance.integers(1, 4))
-        overnight = s == 1 and chance.random() < 0.5
-        last = min(at + int(chance.integers(3, 200 if overnight else 60)), len(times) - 1)
+    entries = np.sort(chance.integers(0, max(len(times) - 2, 1), number)).tolist()
+    draws = zip(
+        chance.choice(3, number, p=(0.5, 0.3, 0.2)).tolist(), chance.integers(0, len(symbols), number).tolist(),
+        np.where(chance.random(number) < 0.68, 1, -1).tolist(), chance.integers(1, 4, number).tolist(),
+        (chance.random(number) < 0.5).tolist(), chance.random(number).tolist(), chance.uniform(0, 2, number).tolist(),
+        strict=True,
+    )  # fmt: skip
+    for i, (at, (s, k, side, rung, night, longer, slip)) in enumerate(zip(entries, draws, strict=True)):
+        overnight = s == 1 and night
+        last = min(at + 3 + int(longer * (197 if overnight else 57)), len(times) - 1)
         if not overnight:
             last = max(min(last, (at // BARS + 1) * BARS - 1), at + 1)
-        price, stop = paths[k, at], 0.006 * rung
+        price, stop = float(paths[k, at]), 0.006 * rung
         path = side * (paths[k, at : last + 1] / price - 1)
-        hit = np.flatnonzero((path <= -stop) | (path >= stop * 1.6))
-        end = int(hit[0]) if len(hit) else len(path) - 1
-        why = "time" if not len(hit) else "stop" if path[end] < 0 else f"target P{rung}"
+        hit = (path <= -stop) | (path >= stop * 1.6)
+        end = int(hit.argmax()) if hit.any() else len(path) - 1
+        why = "time" if not hit.any() else "stop" if path[end] < 0 else f"target P{rung}"
         quantity = max(int(30_000_000 / (price * 100)), 1)
         entry = round(price, 2)
-        exit_ = round(paths[k, at + end] + side * edges[s] * stop * price, 2)
+        exit_ = round(float(paths[k, at + end]) + side * edges[s] * stop * price, 2)
         value = round(entry * quantity * 100)
         is_open = i >= number - 3 and len(times) > BARS
         made.append(Trade(
             number=i + 1, strategy=names[s], symbol=symbols[k], side=side, ladder=i // 3 + 1, rung=rung, quantity=quantity,
             entry_ts=int(times[at]), entry_price=entry, exit_ts=0 if is_open else int(times[at + end]), exit_price=exit_,
             gross=side * round((exit_ - entry) * 100) * quantity, charges=round(value * 0.000_28) + 2_000,
-            slippage=round(value * 0.000_05 * chance.uniform(0, 2)), mae=min(round(value * path[: end + 1].min()), 0),
-            mfe=max(round(value * path[: end + 1].max()), 0),
+            slippage=round(value * 0.000_05 * slip), mae=min(round(value * float(path[: end + 1].min())), 0),
+            mfe=max(round(value * float(path[: end + 1].max())), 0),
             entry_reason=(f"breakout{loud}" if loud else "breakout", "cross up", "opening range")[s],
             exit_reason=f"{why}{loud}" if loud else why,
         ))  # fmt: skip
@@ -166,14 +189,3 @@ def _candles(times, paths, symbols):
         return BarSeries(times[a:b], open_, high, low, close, zero + 1_000, zero, zero)
 
     return bars
-
-
-FINDINGS = [
-    Finding("fill_on_cause", "Fills on the bar that caused them", "fail", 3, 12.0, "12 of 9,994 fills stand on the bar whose close caused them: trades 17, 43, 208 and 9 more",
-            "a close is known only when its bar is over", "fill on the next bar's open, or raise the latency"),
-    Finding("deflated", "Deflated Sharpe ratio", "warn", 3, 0.91, "0.910 after 24 trials, below 0.95", "the best of many trials looks good by chance alone",
-            "try fewer variants, or test this one on data it has not seen"),
-    Finding("benchmark", "Better than buy and hold", "pass", 2, 1.4, "Sharpe ratio 1.40 against 0.62", "a strategy has to earn its trouble", "hold the symbols instead"),
-    Finding("charges", "Charges are dated", "pass", 2, 1.0, "every trade has a row of charges of its day", "STT rose twice in the period", "add the missing rows"),
-    Finding("ticks", "Prices on the tick grid", "not run", 1, None, "tick sizes were not given", "a price off the grid can never be traded", "name an instrument list"),
-]  # fmt: skip

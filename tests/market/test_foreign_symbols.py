@@ -9,9 +9,9 @@ from engine.errors import DataError
 from engine.market.instruments import COLUMNS, read
 from engine.market.sheets import read_sheet
 from engine.market.tradebook import read_holdings, read_tradebook
+from engine.ops.workbook import Sheet, as_csv, write_workbook
 from engine.texts import cell, symbol, uncell
 from tests.market.test_tradebook import book, row
-from tui.tax_commands import Sheet, as_csv, write_workbook
 
 FORMULAS = (
     "=1+1",

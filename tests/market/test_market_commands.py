@@ -16,9 +16,9 @@ from compiled.model import Side
 from engine.errors import OperatorError
 from engine.market import charges
 from engine.market.break_even import break_even_ticks
+from engine.ops.workbook import Sheet, write_workbook
 from store.sqlite import SqliteJournal
 from tui.cli import app, call
-from tui.tax_commands import Sheet, write_workbook
 
 NOON = 1_763_620_200_000_000_000  # 2025-11-20 12:00 IST
 OPTION = ["--exchange", "NSE", "--segment", "OPT", "--side", "SELL", "--qty", "65", "--price", "146"]

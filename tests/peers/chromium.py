@@ -3,9 +3,8 @@
 import asyncio
 import base64
 import itertools
-import os
+import re
 import shutil
-import subprocess
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -26,6 +25,7 @@ class Tab:
 
     def __init__(self, socket):
         self._socket, self._numbers, self._waiting, self.events = socket, itertools.count(1), {}, []
+        self._loaded = asyncio.Event()
         self._reader = asyncio.create_task(self._read())
 
     async def _read(self):
@@ -35,6 +35,8 @@ class Tab:
                 self._waiting.pop(told["id"]).set_result(told)
             else:
                 self.events.append(told)
+                if told["method"] == "Page.loadEventFired":
+                    self._loaded.set()
 
     async def ask(self, method, **parameters):
         number = next(self._numbers)
@@ -59,9 +61,9 @@ class Tab:
         await self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         for domain in ("Page", "Runtime", "Network", "Log"):
             await self.ask(f"{domain}.enable")
+        self._loaded.clear()
         await self.ask("Page.navigate", url=url)
-        while not any(each["method"] == "Page.loadEventFired" for each in self.events):
-            await asyncio.sleep(0.02)
+        await asyncio.wait_for(self._loaded.wait(), PATIENCE_S)
 
     @property
     def asked(self):
@@ -95,19 +97,25 @@ async def tab(folder):
         "--no-proxy-server", "--disable-background-networking", "--remote-debugging-port=0", "--hide-scrollbars",
         f"--user-data-dir={folder / 'profile'}", "about:blank",
     ]  # fmt: skip
-    port = folder / "profile" / "DevToolsActivePort"
-    with (folder / "browser.log").open("wb") as log, subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "HOME": str(folder)}
-    ) as process:  # fmt: skip
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                while not (port.exists() and port.read_text().strip()):
-                    await asyncio.sleep(0.05)
-                base = f"http://127.0.0.1:{port.read_text().split()[0]}"
-                async with aiohttp.ClientSession() as session:
-                    pages = await (await session.get(f"{base}/json/list")).json()
-                    page = next(each for each in pages if each["type"] == "page")
-                    async with session.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                        yield Tab(socket)
-        finally:
-            process.kill()
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        base = await asyncio.wait_for(_address(process.stderr), PATIENCE_S)
+        drained = asyncio.create_task(process.stderr.read())  # a full pipe would stop it
+        async with aiohttp.ClientSession() as session:
+            pages = await (await session.get(f"{base}/json/list")).json()
+            page = next(each for each in pages if each["type"] == "page")
+            async with session.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+                yield Tab(socket)
+        drained.cancel()
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def _address(lines):
+    async for line in lines:
+        if found := re.search(rb"DevTools listening on ws://([^/]+)/", line):
+            return f"http://{found[1].decode()}"
+    raise AssertionError("Chromium ended before it listened")

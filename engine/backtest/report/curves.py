@@ -41,8 +41,10 @@ def equity(outcome: Outcome) -> Markup:
     )
     told = (
         f"from {money(start)} to {money(float(daily.equity[-1]))}, lowest {money(float(net.min()))}, "
-        f"highest {money(float(net.max()))}; buy and hold ends at {money(float(held[-1]))}"
+        f"highest {money(float(net.max()))}"
     )
+    if np.isfinite(held[-1]):
+        told += f"; buy and hold ends at {money(float(held[-1]))}"
     names = legend(("net", "after charges"), ("before", "before charges"), ("held", "buy and hold"))
     return _chart("Account", told, daily, up, [short(each) for each in round_ticks(up, 6)], drawn, "tall", names, 6)
 

@@ -4,7 +4,6 @@ import base64
 import json
 import zlib
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Final
 
 from engine.backtest.figures import NONE, moment, money, side, tone
@@ -28,7 +27,7 @@ def ledger(trades: Sequence[Trade]) -> Markup:
     """Return the ledger: its filters, its first page, and the packed rest."""
     if not trades:
         return tag("p", "There are no trades.", class_="quiet")
-    strategies, symbols = (sorted({getattr(each, name) for each in trades}) for name in ("strategy", "symbol"))
+    strategies, symbols = (sorted({plain(getattr(each, name)) for each in trades}) for name in ("strategy", "symbol"))
     filters = tag(
         "form",
         _choice("strategy", "Strategy", [(each, each) for each in strategies]),
@@ -68,36 +67,32 @@ def row(trade: Trade) -> list[Cell]:
 
 
 def packed(trades: Sequence[Trade]) -> str:
-    """Return all trades as base64 of deflated JSON: texts once each, columns of whole numbers, the rising ones as steps.
+    """Return all trades as base64 of deflated JSON: texts once each, columns of whole numbers.
 
-    Times are seconds UTC, prices and amounts paise.
+    Times are seconds UTC, prices and amounts paise. Numbers and entries are steps from the one before, exits are what they
+    are off their entries, and gross is what it is off the product of quantity and difference: small numbers pack well.
     """
-    texts = {
-        name: sorted({plain(getattr(each, name)) for each in trades})
-        for name in ("strategy", "symbol", "entry_reason", "exit_reason")
-    }
-    places = {name: {text: i for i, text in enumerate(each)} for name, each in texts.items()}
     columns: dict[str, list[int]] = {
-        "number": _steps([each.number for each in trades]),
-        "entry": _steps([each.entry_ts // SECOND for each in trades]),
-        "held": [each.exit_ts // SECOND - each.entry_ts // SECOND if each.exit_ts else -1 for each in trades],
-        "in": [round(each.entry_price * 100) for each in trades],
-        "out": [round(each.exit_price * 100) for each in trades],
+        name: [getattr(each, name) for each in trades]
+        for name in ("side", "rung", "quantity", "charges", "slippage", "mae", "mfe")
     }
-    for name in ("side", "rung", "quantity", "gross", "charges", "slippage", "mae", "mfe"):
-        columns[name] = [getattr(each, name) for each in trades]
-    for name, place in places.items():
-        columns[name] = [place[plain(getattr(each, name))] for each in trades]
+    columns["number"] = _steps([each.number for each in trades])
+    columns["entry"] = _steps([each.entry_ts // SECOND for each in trades])
+    columns["held"] = [each.exit_ts // SECOND - each.entry_ts // SECOND if each.exit_ts else -1 for each in trades]
+    columns["in"] = [round(each.entry_price * 100) for each in trades]
+    columns["out"] = [round(each.exit_price * 100) - price for each, price in zip(trades, columns["in"], strict=True)]
+    columns["gross"] = [
+        each.gross - each.side * moved * each.quantity for each, moved in zip(trades, columns["out"], strict=True)
+    ]
+    texts: dict[str, list[str]] = {}
+    for name in ("strategy", "symbol", "entry_reason", "exit_reason"):
+        held = [getattr(each, name) for each in trades]
+        shown = {text: plain(text) for text in set(held)}
+        texts[name] = sorted(set(shown.values()))
+        number = {told: i for i, told in enumerate(texts[name])}
+        columns[name] = [number[shown[text]] for text in held]
     raw = json.dumps({"texts": texts, "columns": columns}, separators=(",", ":")).encode()
-    return base64.b64encode(zlib.compress(raw, 9)).decode()
-
-
-def unpacked(text: str) -> dict[str, dict[str, list[int]]]:
-    """Return what `packed` put into a text, steps summed up."""
-    held: dict[str, dict[str, list[int]]] = json.loads(zlib.decompress(base64.b64decode(text)))
-    for name in ("number", "entry"):
-        held["columns"][name] = list(accumulate(held["columns"][name]))
-    return held
+    return base64.b64encode(zlib.compress(raw)).decode()
 
 
 def _steps(values: Sequence[int]) -> list[int]:

@@ -8,6 +8,10 @@
   const { texts, columns: c } = await new Response(stream).json();
   for (const name of ["number", "entry"]) for (let i = 1; i < c[name].length; i++) c[name][i] += c[name][i - 1];
   const n = c.number.length;
+  for (let i = 0; i < n; i++) {
+    c.gross[i] += c.side[i] * c.out[i] * c.quantity[i];
+    c.out[i] += c.in[i];
+  }
   const text = (name, i) => texts[name][c[name][i]];
   const net = (i) => c.gross[i] - c.charges[i];
   const exit = (i) => (c.held[i] < 0 ? Infinity : c.entry[i] + c.held[i]);

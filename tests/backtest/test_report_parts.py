@@ -1,0 +1,215 @@
+"""What reports are made of: figures, scales, thinned curves, colours, days to remember."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.backtest import figures, stress
+from engine.backtest.metrics import METRICS, Metric
+from engine.backtest.report import page, svg
+from engine.backtest.report.candles import grouped
+from engine.backtest.report.markup import Markup, tag
+from engine.history.series import EPOCH, BarSeries
+from engine.market.calendar import Calendar
+from tests.backtest.demo_run import demo
+
+
+@pytest.mark.parametrize(
+    ("paise", "signed", "text"),
+    [
+        (12_345_678, False, "₹1,23,456.78"),
+        (12_345_678, True, "+₹1,23,456.78"),
+        (-5, True, "-₹0.05"),
+        (0, True, "₹0.00"),
+    ],
+)
+def test_amounts_are_rupees_to_the_paisa(paise, signed, text):
+    assert figures.money(paise, signed=signed) == text
+
+
+@pytest.mark.parametrize(
+    ("paise", "text"),
+    [(124_000_000, "₹12.4 L"), (-30_000_000_00, "-₹3 Cr"), (9_000_000, "₹90,000"), (0, "₹0"), (10_000_000, "₹1 L")],
+)
+def test_amounts_beside_a_chart_are_short(paise, text):
+    assert figures.short(paise) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (42, "42 s"),
+        (725, "12 m 5 s"),
+        (3_600, "1 h"),
+        (273_600, "3 d 4 h"),
+        (86_430, "1 d"),
+        (None, figures.NONE),
+    ],
+)
+def test_durations_have_two_units(seconds, text):
+    assert figures.length(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("net", 123_456.78, "+₹1,23,456.78"), ("charges", 12.5, "₹12.50"), ("max_drawdown", -4.768, "-4.77%"),
+        ("win_rate", 46.987, "46.99%"), ("break_even_turnover", 0.01743, "0.0174%"), ("sharpe", 1.234, "1.23"),
+        ("trades", 123_456, "1,23,456"), ("deflated_sharpe", 0.9004, "0.900"), ("annual_turnover", 3.2, "3.20×"),
+        ("average_holding", 5_400, "1 h 30 m"), ("start", "2024-06-04", "2024-06-04"), ("alpha", None, figures.NONE),
+        ("skew", -0.5, "-0.50"), ("cagr", 0.0, "0.00%"),
+    ],
+)  # fmt: skip
+def test_a_figure_is_spelt_by_its_unit(key, value, text):
+    unit = next(each.unit for each in METRICS if each.key == key)
+    assert figures.figure(Metric(key, key, unit, value)) == text
+
+
+def test_the_figures_that_matter_and_those_with_a_sign_are_metrics():
+    keys = {each.key for each in METRICS}
+    assert set(figures.KEY) <= keys
+    assert keys >= figures.SIGNED
+
+
+def test_what_is_no_markup_is_escaped():
+    assert tag("b", "<&>", Markup("<i>"), title='"') == '<b title="&quot;">&lt;&amp;&gt;<i></b>'
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=3_000), st.integers(2, 50))
+def test_a_thinned_curve_keeps_its_ends_its_highest_and_its_lowest(values, columns):
+    x, y = np.arange(len(values), dtype=np.float64), np.array(values)
+    kept_x, kept_y = svg.thin(x, y, columns)
+    assert len(kept_x) <= max(4 * columns, 4)
+    assert (kept_x[0], kept_x[-1]) == (x[0], x[-1])
+    assert (kept_y.min(), kept_y.max()) == (y.min(), y.max())
+    assert (np.diff(kept_x) > 0).all()
+    assert (y[kept_x.astype(int)] == kept_y).all()
+
+
+@given(st.floats(-1e7, 1e7), st.floats(1e-3, 1e7), st.integers(2, 8))
+def test_ticks_are_round_inside_the_scale_and_few(low, size, most):
+    scale = svg.Scale(low, low + size)
+    ticks = svg.round_ticks(scale, most)
+    assert 1 <= len(ticks) <= most + 1
+    assert all(low - size * 1e-9 <= each <= low + size * (1 + 1e-9) for each in ticks)
+    step = np.diff(ticks)
+    assert np.allclose(step, step[:1], atol=size * 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "places"),
+    [([0, 5, 10], 0), ([-5.0, -2.5, 0.0], 1), ([0.0, 0.25], 2), ([0.0, 0.1, 0.2], 1), ([0.0], 0), ([], 0)],
+)
+def test_ticks_have_the_decimals_it_takes_to_tell_them_apart(ticks, places):
+    assert svg.places(ticks) == places
+
+
+@pytest.mark.parametrize("sessions", [1, 2, 5, 12, 40, 250, 750, 2_500])
+def test_there_are_few_dates_below_a_chart_and_fewer_on_a_phone(sessions):
+    ticks = svg.day_ticks(np.arange(20_000, 20_000 + sessions))
+    assert 1 <= len(ticks) <= 12
+    assert sum(not each.wide for each in ticks) <= 5
+    assert all(0 <= each.at <= 1 for each in ticks)
+    assert [each.at for each in ticks] == sorted(each.at for each in ticks)
+
+
+def test_candles_of_several_bars_span_them():
+    n = 301
+    low = np.arange(n) + 1.0
+    bars = BarSeries(
+        np.arange(n), low + 1, low + 3, low, low + 2, np.ones(n, np.int64), np.ones(n, np.int64), np.zeros(n, np.int64)
+    )
+    made = grouped(bars, 120)
+    assert len(made.start) == 101
+    assert (made.open[0], made.high[0], made.low[0], made.close[0], made.volume[0]) == (2, 6, 1, 5, 3)
+    assert (made.open[-1], made.close[-1], made.volume[-1]) == (302, 303, 1)
+
+
+def luminance(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    r, g, b = (each / 12.92 if each <= 0.03928 else ((each + 0.055) / 1.055) ** 2.4 for each in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def contrast(one, other):
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def colours(scheme):
+    light, dark = re.findall(r":root \{(.*?)\}", page.STYLE, re.DOTALL)
+    named = dict(re.findall(r"--([\w-]+): (#\w+)", light))
+    return named if scheme == "light" else named | dict(re.findall(r"--([\w-]+): (#\w+)", dark))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_and_lines_stand_out_from_what_they_stand_on(scheme):
+    named = colours(scheme)
+    for ink in ("ink", "dim", "gain", "loss", "pass", "warn", "fail", "none", "net", "before", "held", "sum"):
+        for ground in ("paper", "card", "raised"):
+            assert contrast(named[ink], named[ground]) >= 4.5, (ink, ground)
+    for shade in ("g1", "g2", "g3", "g4", "l1", "l2", "l3", "l4"):
+        assert contrast(named["ink"], named[shade]) >= 4.5, shade
+
+
+def test_every_colour_of_a_rule_is_named_and_has_its_kind_for_the_dark():
+    light, dark = re.findall(r":root \{(.*?)\}", page.STYLE, re.DOTALL)
+    used = set(re.findall(r"var\(--([\w-]+)\)", page.STYLE))
+    assert used == set(re.findall(r"--([\w-]+):", light)) == set(re.findall(r"--([\w-]+):", dark))
+    rules = re.sub(r":root \{.*?\}", "", page.STYLE, flags=re.DOTALL)
+    assert not re.search(r":[^;{]*#[0-9a-fA-F]{3,8}\b", rules)
+
+
+def test_style_and_script_are_delivered_with_the_package():
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    assert all(f'"*.{ending}"' in project for ending in ("css", "js", "json"))
+
+
+def test_the_days_to_remember_are_sessions_in_order():
+    table, calendar = stress.load(), Calendar.load()
+    days = [each.day for each in table.days]
+    assert days == sorted(set(days))
+    assert [each for each in days if not calendar.is_trading_day(each)] == []
+    assert {each.kind for each in table.days} | {each.kind for each in table.stretches} == set(table.kinds)
+
+
+def numbered(days):
+    return np.array([each.toordinal() - EPOCH for each in days])
+
+
+@pytest.mark.parametrize(
+    "expiry", [date(2023, 11, 30), date(2024, 3, 28), date(2024, 6, 27), date(2025, 8, 28), date(2025, 9, 30), date(2026, 3, 30)]
+)  # fmt: skip
+def test_monthly_expiries_are_the_last_thursday_then_the_last_tuesday_or_the_session_before(expiry):
+    days = numbered(Calendar.load().trading_days(date(2023, 1, 2), date(2026, 4, 30)))
+    found = {
+        each for stretch in stress.load().stretches if stretch.kind == "expiry" for each in stress._ruled(days, stretch)
+    }
+    assert expiry.toordinal() - EPOCH in found
+    months = {(date.fromordinal(each + EPOCH).year, date.fromordinal(each + EPOCH).month) for each in found}
+    assert len(found) == len(months) == 40
+
+
+def test_what_became_of_the_account_on_a_day_to_remember():
+    outcome, _ = demo(trades=900, days=320)
+    found = {each.what: each for each in stress.lived(outcome, stress.load())}
+    day = found["General election: votes counted, NIFTY -5.9 %"]
+    i = int(np.flatnonzero(outcome.daily.day == date(2024, 6, 4).toordinal() - EPOCH)[0])
+    before, after = (int(outcome.daily.equity[k]) for k in (i - 1, i))
+    assert day.net == after - before
+    assert day.account == pytest.approx(100 * (after - before) / before)
+    assert day.held == pytest.approx(100 * (outcome.daily.benchmark[i] / outcome.daily.benchmark[i - 1] - 1))
+
+
+def test_kinds_of_days_and_all_others_are_the_whole_run():
+    outcome, _ = demo(trades=200, days=60)
+    table = stress.StressTable("", {"a": "A"}, [], [stress.StressDay(date(2023, 5, 8), "a", "x")])
+    one, others = stress.kinds(outcome, table)
+    assert (one.name, one.days, others.days) == ("A", 1, 59)
+    assert one.net + others.net == int(outcome.daily.equity[-1]) - outcome.manifest.start_cash

@@ -1,0 +1,80 @@
+"""The report on a terminal: the verdict first, then what matters, in as many columns as there are."""
+
+import io
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from engine.backtest.figures import figure, key_figures
+from engine.backtest.linter import lint, verdict
+from engine.backtest.statistics import statistics
+from tests.backtest.demo_run import demo
+from tests.foreign import FORGED, HOSTILE, obeyed
+from tui.backtest_report import show
+
+
+def shown(outcome, width=80, *, terminal=False):
+    metrics = statistics(outcome, trials=24)
+    out = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system="truecolor" if terminal else None,
+                  highlight=False, markup=False, emoji=False)  # fmt: skip
+    show(outcome, metrics, lint(outcome, metrics), out)
+    return out.file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def run():
+    return demo(trades=600, days=200)[0]
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_report_fits_its_terminal_and_begins_with_the_verdict(run, width):
+    text = shown(run, width)
+    assert max(map(cell_len, text.splitlines())) <= width
+    assert verdict(lint(run, statistics(run, trials=24)))[:60] in text.splitlines()[0]
+    assert "\x1b" not in text
+    assert "…" not in text
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_ten_figures_come_before_everything_else(run, width):
+    text = shown(run, width)
+    top = text[: text.index("Account after charges")]
+    figures = key_figures(statistics(run, trials=24))
+    assert len(figures) == 10
+    assert all(each.label in top and figure(each) in top for each in figures)
+
+
+def test_a_terminal_gets_colours_and_a_pipe_gets_none(run):
+    coloured = shown(run, terminal=True)
+    assert "\x1b[" in coloured
+    assert "\x1b" not in shown(run)
+
+
+def test_a_wide_terminal_is_told_more(run):
+    assert "MFE" not in shown(run, 80).split("Run  ")[0].split("By strategy")[1].split("By symbol")[0]
+    assert "MFE" in shown(run, 200).split("By strategy")[1].split("By symbol")[0]
+
+
+def test_foreign_names_change_nothing_on_the_terminal():
+    outcome, _ = demo(trades=40, days=4, loud=HOSTILE)
+    text = shown(outcome, 200)
+    assert not [each for each in obeyed(text) if len(each) == 1]
+    assert not [line for line in text.splitlines() if line[:2].strip() and FORGED in line[:8]], "none begins with it"
+    assert "[bold]" in text
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"trades": 0, "days": 5},
+        {"trades": 3, "days": 1},
+        {"trades": 0, "days": 0},
+        {"trades": 60, "days": 9, "edge": -9.0},
+    ],
+)
+def test_a_run_of_any_kind_is_shown(case):
+    outcome, _ = demo(**case)
+    text = shown(outcome)
+    assert "nan" not in text
+    assert verdict(lint(outcome, statistics(outcome, trials=24)))[:40] in text
