@@ -3,8 +3,9 @@
 import numpy as np
 
 from engine.backtest import chance
-from engine.backtest.case import Case, Measured
+from engine.backtest.case import Case, Measured, many
 from engine.history.series import Ints
+from engine.numbers import count
 
 
 def partial(case: Case) -> Measured:
@@ -24,14 +25,14 @@ def lowest_account(case: Case) -> Measured:
 
 def trades(case: Case) -> Measured:
     """Measure how many closed trades."""
-    count = len(case.made.net)
-    return Measured(count, f"{count:,} closed {'trade' if count == 1 else 'trades'}")
+    closed = len(case.made.net)
+    return Measured(closed, many(closed, "closed trade"))
 
 
 def sessions(case: Case) -> Measured:
     """Measure how many sessions."""
-    count = len(case.outcome.daily.day)
-    return Measured(count, f"{count:,} {'session' if count == 1 else 'sessions'}")
+    days = len(case.outcome.daily.day)
+    return Measured(days, many(days, "session"))
 
 
 def parameters(case: Case) -> Measured:
@@ -40,7 +41,7 @@ def parameters(case: Case) -> Measured:
     if not strategies:
         return Measured(None, "the manifest names no strategy")
     name, most = max(((name, len(given)) for name, given in strategies.items()), key=lambda each: each[1])
-    return Measured(most, f"{name} has {most} parameters")
+    return Measured(most, f"{name} has {many(most, 'parameter')}")
 
 
 def golden(case: Case) -> Measured:
@@ -133,13 +134,15 @@ def open_share(case: Case) -> Measured:
 
 def refused(case: Case) -> Measured:
     """Measure refusals, percent of what was wanted."""
-    count = sum(case.outcome.refused.values())
-    whole = count + case.outcome.orders
+    refusals = sum(case.outcome.refused.values())
+    whole = refusals + case.outcome.orders
     if not whole:
         return Measured(None, "no order was wanted")
-    value = 100.0 * count / whole
+    value = 100.0 * refusals / whole
     reason = max(case.outcome.refused, key=case.outcome.refused.__getitem__, default="")
-    return Measured(value, f"{count:,} of {whole:,} orders were refused" + (f", most often {reason}" if reason else ""))
+    return Measured(
+        value, f"{count(refusals)} of {many(whole, 'order')} refused" + (f", most often {reason}" if reason else "")
+    )
 
 
 def too_good(case: Case) -> Measured:
@@ -182,6 +185,6 @@ def chance_of_loss(case: Case) -> Measured:
         return Measured(None, f"fewer than {2 * chance.BLOCK} sessions, or one that lost everything")
     return Measured(
         100.0 * found.losing,
-        f"{100.0 * found.losing:.1f} % of {chance.RESAMPLES:,} resampled runs lose; nine in ten return {found.low:.1f} to "
+        f"{100.0 * found.losing:.1f} % of {count(chance.RESAMPLES)} resampled runs lose; nine in ten return {found.low:.1f} to "
         f"{found.high:.1f} %; one in twenty falls {-found.drawdown:.1f} % or more",
     )

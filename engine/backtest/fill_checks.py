@@ -5,9 +5,10 @@ from typing import Final
 import numpy as np
 
 from compiled.model import MINUTE, SECOND
-from engine.backtest.case import Case, Measured
+from engine.backtest.case import Case, Measured, many
 from engine.backtest.curve import lasts
 from engine.history.series import ist_days
+from engine.numbers import count
 
 OVERSOLD: Final = "oversold"
 """What the kernel calls it, as the reason of an exit."""
@@ -21,8 +22,8 @@ FILLABLE: Final = 0.1
 
 def both_legs(case: Case) -> Measured:
     """Measure how many rungs gave away more than they held: two exits, of which one should have ended the other, traded."""
-    count = sum(trade.exit_reason == OVERSOLD for trade in case.outcome.trades)
-    return Measured(count, f"{count:,} trades left by more than they held")
+    found = sum(trade.exit_reason == OVERSOLD for trade in case.outcome.trades)
+    return Measured(found, f"{many(found, 'trade')} left by more than held")
 
 
 def outside_hours(case: Case) -> Measured:
@@ -36,8 +37,8 @@ def outside_hours(case: Case) -> Measured:
     at = np.minimum(np.searchsorted(days[ends], ist_days(ts)), len(ends) - 1)
     begins = np.concatenate(([0], ends[:-1] + 1))
     inside = (ts >= times[begins[at]] - span) & (ts <= times[ends[at]] + span)
-    count = int((~inside).sum())
-    return Measured(count, f"{count:,} of {len(ts):,} fills outside the bars of their day")
+    outside = int((~inside).sum())
+    return Measured(outside, f"{count(outside)} of {many(len(ts), 'fill')} outside the bars of their day")
 
 
 def outside_bar(case: Case) -> Measured:
@@ -56,8 +57,8 @@ def stale(case: Case) -> Measured:
     found = case.filled
     if found is None:
         return Measured(None, BARS)
-    count = int((found.age >= STALE).sum())
-    return Measured(count, f"{count:,} fills at prices that were an hour old or older")
+    old = int((found.age >= STALE).sum())
+    return Measured(old, f"{many(old, 'fill')} at a price an hour old or older")
 
 
 def volume_share(case: Case) -> Measured:
@@ -89,5 +90,6 @@ def jumps(case: Case) -> Measured:
     if not found:
         return Measured(0, "no price jumps between two sessions")
     return Measured(
-        len(found), f"{len(found)} jumps of more than {100 * JUMP:.0f} % between two sessions, first in {found[0]}"
+        len(found),
+        f"{many(len(found), 'jump')} of more than {100 * JUMP:.0f} % between two sessions, first in {found[0]}",
     )
