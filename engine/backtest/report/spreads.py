@@ -44,7 +44,7 @@ def months(years: Sequence[Year]) -> Markup:
             "tr",
             tag("th", year.year, scope="row"),
             *(_month(each, most) for each in year.months),
-            tag("td", percent(year.total, signed=True, places=1).rstrip("%"), class_="whole"),
+            tag("td", _brief(year.total), class_="whole"),
         )
         for year in years
     ]
@@ -57,8 +57,12 @@ def _month(value: float | None, most: float) -> Markup:
     if value is None:
         return tag("td")
     shade = min(floor(abs(value) / most * SHADES) + 1, SHADES) if most and round(value, 1) else 0
-    text = percent(value, signed=True, places=1).rstrip("%")
-    return tag("td", text, class_=f"{'g' if value > 0 else 'l'}{shade}" if shade else None)
+    return tag("td", _brief(value), class_=f"{'g' if value > 0 else 'l'}{shade}" if shade else None)
+
+
+def _brief(value: float) -> str:
+    """Return a return in at most five characters, without its percent sign."""
+    return percent(value, signed=True, places=1 if abs(value) < 9.95 else 0).rstrip("%")
 
 
 def yearly(years: Sequence[Year]) -> Markup:
