@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -9,13 +10,14 @@ import openpyxl
 import pytest
 from pyarrow import parquet
 
-from engine.backtest.export import as_json, export, frames
+from engine.backtest.export import as_json, export, frames, tables
 from engine.backtest.linter import lint
 from engine.backtest.outcome import SCHEMA
 from engine.backtest.statistics import statistics
 from engine.errors import OperatorError
 from engine.ops import workbook
 from tests.backtest.demo_run import demo
+from tests.conftest import ROOT
 
 INDIA = timedelta(hours=5, minutes=30)
 
@@ -133,3 +135,12 @@ def test_frames_are_ready_for_a_notebook(run):
 def test_frames_of_a_run_without_trades_have_their_columns():
     outcome, _ = demo(trades=0, days=2)
     assert list(frames(outcome)["trades"].columns[:3]) == ["strategy", "symbol", "side"]
+
+
+def test_the_columns_are_those_of_the_docs(run):
+    page = (ROOT / "docs" / "reports.md").read_text()
+    told = {
+        name: re.findall(r"`(\w+)`", cells) for name, cells in re.findall(r"^\| (\w+) \| (`.*) \|$", page, re.MULTILINE)
+    }
+    assert told == {name: list(columns) for name, columns in tables(*run).items()}
+    assert f"`schema` ({SCHEMA})" in page
