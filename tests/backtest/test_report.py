@@ -15,6 +15,7 @@ from engine.backtest import tables
 from engine.backtest.linter import lint, verdict
 from engine.backtest.report import html
 from engine.backtest.statistics import statistics
+from engine.history.series import numbered_day
 from tests.backtest.demo_run import demo, many
 from tests.backtest.pages import Page
 from tests.foreign import HOSTILE, obeyed
@@ -163,6 +164,34 @@ def test_the_verdict_and_every_check_stand_on_the_page(run, page):
         assert cells[each.label][0].endswith(each.status)
         assert cells[each.label][2] == each.why
         assert (cells[each.label][3] == each.mend) == (each.status in {"warn", "fail"})
+
+
+def test_a_pointer_on_a_chart_is_told_what_the_account_was_that_day(run, page):
+    outcome, _ = run
+    told = [text for text in page.texts_of("title") if ", before charges " in text]
+    assert len(told) == 120
+    days = {text.split(":")[0]: text for text in told}
+    for i, number in enumerate(outcome.daily.day.tolist()):
+        text = days.pop(str(numbered_day(number)), None)
+        if text:
+            assert (
+                f": {rupees(int(outcome.daily.equity[i]))}, before charges {rupees(int(outcome.daily.gross[i]))}, "
+                in text
+            )
+    assert days == {}
+    assert told[-1].startswith(outcome.manifest.last)
+
+
+def test_what_each_strategy_made_is_drawn_to_its_end(run, page):
+    outcome, _ = run
+    (told,) = [
+        text
+        for text in page.texts_of("title")
+        if text.startswith(f"{outcome.manifest.last}: ") and "opening_range" in text
+    ]
+    for name in outcome.manifest.strategies:
+        net = sum(each.net for each in outcome.trades if each.strategy == name and not each.open)
+        assert f"{name} {rupees(net, signed=True)}" in told
 
 
 def test_what_is_asked_for_and_what_stands_out_is_drawn(run, page):

@@ -119,6 +119,17 @@ def test_there_are_few_dates_below_a_chart_and_fewer_on_a_phone(sessions):
     assert [each.at for each in ticks] == sorted(each.at for each in ticks)
 
 
+@given(st.integers(1, 800), st.integers(1, 150))
+def test_bands_cover_a_chart_once_and_each_tells_of_its_last_session(sessions, most):
+    days, told = np.arange(20_000, 20_000 + sessions), []
+    made = svg.bands(days, lambda i: str(told.append(i)), most)
+    assert len(told) == min(sessions, most)
+    assert told == sorted(set(told))
+    assert told[-1] == sessions - 1
+    widths = [float(each) for each in re.findall(r'width="([\d.]+)%"', made)]
+    assert sum(widths) == pytest.approx(100, abs=0.01 * len(widths))
+
+
 def test_candles_of_several_bars_span_them():
     n = 301
     low = np.arange(n) + 1.0

@@ -1,6 +1,7 @@
 """What a run looked like over time: the account, how far under water it was, its Sharpe ratio, what it had at stake."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from engine.backtest.report.svg import (
     Tick,
     area,
     axes,
+    bands,
     chart,
     curve,
     day_ticks,
@@ -24,6 +26,10 @@ from engine.backtest.report.svg import (
     stretched,
 )
 from engine.history.series import Floats, Ints, ist_days
+from engine.market.calendar import DAY, IST
+
+DRAWN: Final = 6
+"""Strategies of which a chart tells apart the lines."""
 
 
 def equity(outcome: Outcome) -> Markup:
@@ -46,7 +52,13 @@ def equity(outcome: Outcome) -> Markup:
     if np.isfinite(held[-1]):
         told += f"; buy and hold ends at {money(float(held[-1]))}"
     names = legend(("net", "after charges"), ("before", "before charges"), ("held", "buy and hold"))
-    return _chart("Account", told, daily, up, [short(each) for each in round_ticks(up, 6)], drawn, "tall", names, 6)
+
+    def read(i: int) -> str:
+        beside = f", buy and hold {money(float(daily.benchmark[i]))}" if np.isfinite(daily.benchmark[i]) else ""
+        return f"{money(float(daily.equity[i]))}, before charges {money(float(daily.gross[i]))}{beside}"
+
+    marks = [short(each) for each in round_ticks(up, 6)]
+    return _chart("Account", told, daily, up, marks, joined([drawn, bands(daily.day, read)]), "tall", names, 6)
 
 
 def underwater(outcome: Outcome) -> Markup:
@@ -66,7 +78,8 @@ def underwater(outcome: Outcome) -> Markup:
     worst = int(below.argmin())
     told = f"deepest {percent(float(below[worst]))} on {day(int(daily.day[max(worst - 1, 0)]))}, at daily closes"
     names = legend(("sunk", "after charges"), ("held", "buy and hold"))
-    return _chart("Under water", told, daily, up, _percents(up, 4), drawn, "", names, 4)
+    read = bands(daily.day, lambda i: f"{percent(float(below[i + 1]))}, buy and hold {percent(float(held[i + 1]))}")
+    return _chart("Under water", told, daily, up, _percents(up, 4), joined([drawn, read]), "", names, 4)
 
 
 def rolling(outcome: Outcome, window: int = 60) -> Markup:
@@ -81,7 +94,9 @@ def rolling(outcome: Outcome, window: int = 60) -> Markup:
     across, up = Scale(0.0, float(len(daily.day))), scale_of(y, zero=True)
     told = f"between {ratio(float(y.min()))} and {ratio(float(y.max()))}, last {ratio(float(y[-1]))}"
     ticks = round_ticks(up, 4)
-    drawn = joined([rule(up.share(0.0)), stretched(curve(at, y, across, up, "net"))])
+    known = dict(zip(at.astype(np.int64).tolist(), y.tolist(), strict=True))
+    read = bands(daily.day, lambda i: ratio(known.get(i + 1)))
+    drawn = joined([rule(up.share(0.0)), stretched(curve(at, y, across, up, "net")), read])
     return _chart(title, told, daily, up, [f"{each:.{places(ticks)}f}" for each in ticks], drawn, "", None, 4)
 
 
@@ -97,7 +112,34 @@ def exposure(outcome: Outcome) -> Markup:
         f"mean {percent(float(shares.mean()))}, highest {percent(float(shares.max()))} of the account, at daily closes"
     )
     drawn = stretched(area(closes, y, across, up, "fill"), curve(closes, y, across, up, "stake"))
-    return _chart("Exposure at the close", told, daily, up, _percents(up, 4), drawn, "", None, 4)
+    read = bands(daily.day, lambda i: f"{percent(float(shares[i]))}, {money(float(daily.exposure[i]))}")
+    marks = _percents(up, 4)
+    return _chart("Exposure at the close", told, daily, up, marks, joined([drawn, read]), "", None, 4)
+
+
+def strategies(outcome: Outcome) -> Markup | None:
+    """Draw what each strategy has made by its closed trades, the largest ones first; nothing for a single one."""
+    daily = outcome.daily
+    made: dict[str, Ints] = {}
+    for each in outcome.trades:
+        if not each.open:
+            sums = made.setdefault(each.strategy, np.zeros(len(daily.day) + 1, np.int64))
+            sums[min(int(np.searchsorted(daily.day, (each.exit_ts + IST) // DAY)), len(daily.day) - 1) + 1] += each.net
+    if len(made) < 2:
+        return None
+    largest = sorted(made, key=lambda name: -abs(int(made[name].sum())))[:DRAWN]
+    lines = {name: made[name].cumsum().astype(np.float64) for name in largest}
+    across, closes = _sessions(daily)
+    up = scale_of(np.concatenate(list(lines.values())), zero=True)
+    drawn = stretched(*(curve(closes, y, across, up, f"s{i}") for i, y in enumerate(lines.values())))
+    read = bands(
+        daily.day, lambda i: ", ".join(f"{name} {money(float(y[i + 1]), signed=True)}" for name, y in lines.items())
+    )
+    left_out = f"; the {DRAWN} largest of {len(made)}" if len(made) > DRAWN else ""
+    marks = [short(each) for each in round_ticks(up, 5)]
+    names = legend(*((f"s{i}", name) for i, name in enumerate(lines)))
+    told = f"closed trades after charges, by strategy{left_out}"
+    return _chart("Strategies", told, daily, up, marks, joined([rule(up.share(0.0)), drawn, read]), "", names, 5)
 
 
 def _chart(

@@ -80,7 +80,7 @@ def _parts(
         ) if years else None),
         ("costs", "Costs", spreads.waterfall(outcome)),
         ("behaviour", "Trades as a whole", _pairs(spreads.excursions(outcome.trades))),
-        ("breakdowns", "Breakdowns", sections.breakdowns(outcome)),
+        ("breakdowns", "Breakdowns", joined([curves.strategies(outcome), sections.breakdowns(outcome)])),
         ("drawdowns", "Drawdowns", sections.drawdowns(outcome)),
         ("checks", "Checks", sections.checks(findings)),
         ("trades", "Trades to look at", _pictures(outcome, candles, asked)),

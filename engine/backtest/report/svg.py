@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -156,6 +157,17 @@ def bar(left: float, right: float, low: float, high: float, class_: str, told: s
         tag("title", told) if told else None,
         x=share(left), y=share(1 - high), width=share(right - left), height=share(max(high - low, 0.001)), class_=class_,
     )  # fmt: skip
+
+
+def bands(days: Ints, told: Callable[[int], str], most: int = 120) -> Markup:
+    """Return what a pointer that rests on a chart of sessions is told: of each of so many bands its last session."""
+    n = len(days)
+    last = sorted({(i + 1) * n // most - 1 for i in range(most)} - {-1}) if n > most else range(n)
+    edges = [0, *(i + 1 for i in last)]
+    return joined(
+        bar(left / n, right / n, 0.0, 1.0, "band", f"{numbered_day(int(days[right - 1]))}: {told(right - 1)}")
+        for left, right in pairwise(edges)
+    )
 
 
 def label(at: float, up: float, text: str, class_: str = "", dx: int = 0, dy: int = 0) -> Markup:
