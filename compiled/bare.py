@@ -93,6 +93,15 @@ class Bare(Lane):
         for slot in kernel.slots:
             slot.context.lane = self
 
+    def reprice(self) -> None:
+        """Take in that charges have changed."""
+        kernel = self.kernel
+        for line in self.lines:
+            plan = line.plan
+            if plan is not None:
+                line.rates = kernel.rates[charged(line.market.token, plan.product)]
+                line.intraday = kernel.intraday(line.market.token, plan.product)
+
     # requests
 
     def ask(self, slot: Slot, market: Market, request: Request, cause: Cause) -> bool:

@@ -237,6 +237,12 @@ def note_total(rates: Rates, bought: i64, sold: i64, brokerage: i64) -> i64:
     return brokerage + tax + txn + ipft + sebi + gst + stamp
 
 
+def note_lines(rates: Rates, bought: i64, sold: i64, brokerage: i64) -> list[int]:
+    """Return the lines of a note in paise, in the order of `CHARGES`; together they are `note_total`."""
+    tax, txn, ipft, sebi, gst, stamp = _note_lines(rates, bought, sold, brokerage)
+    return [int(brokerage), int(tax), int(txn), int(ipft), int(sebi), int(stamp), int(gst)]
+
+
 def _note_lines(rates: Rates, bought: i64, sold: i64, brokerage: i64) -> tuple[i64, i64, i64, i64, i64, i64]:
     """Return STT, the exchange's fee, IPFT, SEBI's fee, GST and stamp duty of a note in paise."""
     turnover = bought + sold

@@ -76,6 +76,8 @@ class Decisions:
         self.next_number = first
         self.fresh: list[Decision] = []
         self.repeated: dict[int, Decision] = {}
+        self.refusals: dict[str, int] = {}
+        """How often each reason has refused something, by its name."""
         self._refusals: dict[str, Decision] = {}
 
     def make(self, ts: i64, kind: str, ladder: Ladder, cause: Cause, reason: str) -> Decision:
@@ -89,6 +91,7 @@ class Decisions:
 
     def refuse(self, decision: Decision, reason: Reason, symbol: str) -> bool:
         """Keep a refusal, or count it on the same one of the last minute; return whether it is news."""
+        self.refusals[reason.name] = self.refusals.get(reason.name, 0) + 1
         key = decision.strategy + " " + symbol + " " + reason.name
         known = self._refusals.get(key)
         if known is not None and decision.ts < known.ts + MINUTE:

@@ -169,6 +169,11 @@ class Kernel(Entries):
             market = self.markets[waiting.request.token]
             market.heard = max(open, market.instrument.hours.opens)
 
+    def reprice(self, rates: dict[int, Rates]) -> None:
+        """Charge by other rates from now on."""
+        for key, charges in rates.items():
+            self.rates[key] = charges
+
     def _begin_hours(self, open: i64, close: i64, hours: dict[int, TradingHours]) -> None:
         """Let every instrument, its bars and the timers of its strategies keep the hours of the day."""
         self.open = open

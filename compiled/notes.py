@@ -9,7 +9,7 @@ from typing import final
 
 from mypy_extensions import i64
 
-from compiled.charges import LIMIT, Rates, note_total, order_brokerage
+from compiled.charges import CHARGES, LIMIT, Rates, note_lines, note_total, order_brokerage
 from compiled.ledger import share
 from compiled.model import Side
 from compiled.table import Table
@@ -114,6 +114,15 @@ class DayNetting:
             fills.insert(at, fill)
         self._net()
 
+    def delivers(self) -> bool:
+        """Tell whether more was sold than bought: shares leave the account."""
+        left: i64 = 0
+        for fill in self._sold:
+            left += fill.quantity
+        for fill in self._bought:
+            left -= fill.quantity
+        return left > 0
+
     def _net(self) -> None:
         while self._buy < len(self._bought) and self._sell < len(self._sold):
             buy, sell = self._bought[self._buy], self._sold[self._sell]
@@ -159,6 +168,17 @@ class DayNotes:
         self._notes = {}
         self._nettings = Table()
         self._last = None
+
+    def lines(self) -> list[int]:
+        """Return what the notes say by `compiled.charges.CHARGES`, and of how many instruments shares are delivered out."""
+        found = [0] * (len(CHARGES) + 1)
+        for note in self._notes.values():
+            lines = note_lines(note.rates, note.bought, note.sold, note.brokerage)
+            for k in range(len(lines)):
+                found[k] += lines[k]
+        for netting in self._nettings.values():
+            found[len(CHARGES)] += 1 if netting.delivers() else 0
+        return found
 
     def note(self, rates: Rates) -> ContractNote:
         """Return the note on which these rates are charged."""

@@ -6,6 +6,7 @@ from librt.strings import read_f64_le, read_i64_le
 from librt.vecs import vec
 from mypy_extensions import i64
 
+from compiled.charges import Rates
 from compiled.model import SECOND, TradingHours
 
 WORD: Final[i64] = 8
@@ -114,21 +115,31 @@ class TickColumns:
 class Sessions:
     """Sessions one after another, [open, close) each, ns UTC; a day's row is looked up from the last one found.
 
-    `hours` are, for each session, those of the tokens that do not trade the whole of it.
+    `hours` are, for each session, those of the tokens that do not trade the whole of it; `rates` its charges, as a `Kernel`
+    takes them. Without any the kernel's own hold throughout.
     """
 
-    def __init__(self, opens: list[int], closes: list[int], hours: list[dict[int, TradingHours]] | None = None) -> None:
+    def __init__(
+        self,
+        opens: list[int],
+        closes: list[int],
+        hours: list[dict[int, TradingHours]] | None = None,
+        rates: list[dict[int, Rates]] | None = None,
+    ) -> None:
         """Raise `ValueError` unless every session ends after it opens, and before the next one opens."""
         if len(opens) != len(closes) or not opens:
             raise ValueError(f"{len(opens)} opens and {len(closes)} closes are no sessions")
         if hours is not None and len(hours) != len(opens):
             raise ValueError(f"hours of {len(hours)} sessions for {len(opens)}")
+        if rates is not None and len(rates) != len(opens):
+            raise ValueError(f"charges of {len(rates)} sessions for {len(opens)}")
         for i in range(len(opens)):
             if opens[i] >= closes[i] or (i > 0 and opens[i] < closes[i - 1]):
                 raise ValueError(f"session {i} does not follow the one before")
         self.opens = vec[i64](opens)
         self.closes = vec[i64](closes)
         self.hours: list[dict[int, TradingHours]] = [{} for _ in opens] if hours is None else hours
+        self.rates: list[dict[int, Rates]] = [] if rates is None else rates
         self.index: i64 = -1
 
     def find(self, ts: i64, at_close: bool) -> i64:

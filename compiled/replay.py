@@ -2,7 +2,6 @@
 
 from typing import final
 
-from librt.vecs import vec
 from mypy_extensions import i64
 
 from compiled.bare import Bare
@@ -12,6 +11,7 @@ from compiled.outbox import Fill
 from compiled.recording import BarColumns, Sessions, TickColumns
 from compiled.replay_bars import BarReplay
 from compiled.replay_ticks import TickReplay
+from compiled.stage import ClosedRung, Stage
 from compiled.venue import Venue
 
 
@@ -20,16 +20,19 @@ class Result:
     """What a run made: its fills, its ledger, the digest, and the P&L after charges over time.
 
     `times` are ns UTC, `equity` paise; both are packed and have the buffer interface. `rows` counts what was replayed.
+    `notes` are the lines of each session's contract notes (`DayNotes.lines`), `closed` says of rungs what fills do not.
     """
 
-    def __init__(self, kernel: Kernel, rows: i64, times: vec[i64], equity: vec[i64], bare: Bare | None = None) -> None:
+    def __init__(self, kernel: Kernel, stage: Stage, rows: i64, bare: Bare | None = None) -> None:
         self._made: list[Fill] = kernel.out.fills
         self._bare = bare
         self.ledger: Ledger = kernel.ledger
         self.digest: str = kernel.digest()
         self.rows = rows
-        self.times = times
-        self.equity = equity
+        self.times = stage.times
+        self.equity = stage.equity
+        self.notes: list[list[int]] = stage.notes
+        self.closed: list[ClosedRung] = stage.closed
 
     @property
     def fills(self) -> list[Fill]:
@@ -52,7 +55,7 @@ def run_bars(
     venue.without_latency()
     replay = BarReplay(kernel, venue, bars, span, sessions)
     replay.run(curve)
-    return Result(kernel, bars.count, replay.times, replay.equity, replay.bare)
+    return Result(kernel, replay, bars.count, replay.bare)
 
 
 def run_ticks(kernel: Kernel, venue: Venue, ticks: TickColumns, sessions: Sessions, every: i64 = 60) -> Result:
@@ -62,4 +65,4 @@ def run_ticks(kernel: Kernel, venue: Venue, ticks: TickColumns, sessions: Sessio
     """
     replay = TickReplay(kernel, venue, ticks, sessions)
     replay.run(every)
-    return Result(kernel, ticks.count, replay.times, replay.equity)
+    return Result(kernel, replay, ticks.count)

@@ -12,6 +12,7 @@ from mypy_extensions import i64
 
 from compiled import path
 from compiled.bare import Bare, Line
+from compiled.charges import Rates
 from compiled.events import Timer
 from compiled.floor import Floor
 from compiled.kernel import Kernel
@@ -39,18 +40,39 @@ class BarReplay(Stage):
                 self.built = True
         self.awake = vec[i64]([0 for _ in bars.tokens])
         self.turned: i64 = 0
+        self.first: i64 = 0
+        """Where the bars begin that are still to come, in bytes of a column."""
         self.nobody = Slot(Strategy("", span), [])
         self.bare = Bare(kernel, venue, self.markets, self.floors)
         if self.built or span == DAY or any(market.tickers for market in self.markets):
             kernel.lane = None
 
     def run(self, curve: bool) -> None:
-        """Replay every bar, all those of one start together."""
+        """Replay every bar."""
         if curve:
             self.expect(self.bars.moments)
+        self.advance(self.bars.count, curve)
+        self.finish()
+
+    def reprice(self, rates: dict[int, Rates]) -> None:
+        """Charge by other rates from now on, bare positions too."""
+        self.kernel.reprice(rates)
+        self.bare.reprice()
+
+    def finish(self) -> None:
+        """End the session, and with it the replay."""
+        self.bare.finish()
+        self.leave()
+        self.collect()
+
+    def advance(self, rows: i64, curve: bool) -> None:
+        """Replay so many bars more, those of one start together; a curve wants `expect` before."""
         starts = self.bars.starts
-        size: i64 = self.bars.count * WORD
-        first: i64 = 0
+        whole: i64 = self.bars.count * WORD
+        first = self.first
+        size = min(whole, first + rows * WORD)
+        while 0 < size < whole and read_i64_le(starts, size) == read_i64_le(starts, size - WORD):
+            size += WORD
         while first < size:
             if not self.built:
                 first = self._glide(first, size, curve)
@@ -79,8 +101,7 @@ class BarReplay(Stage):
             if curve:
                 self.sample(end, self.kernel.ledger.net)
             first = last
-        self.bare.finish()
-        self.leave()
+        self.first = first
 
     def _glide(self, first: i64, size: i64, curve: bool) -> i64:
         """Take in the bars of one instrument from here, of which nothing can come but what strategies ask for.

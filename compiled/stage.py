@@ -1,18 +1,32 @@
 """What a replay stands on: one kernel, one venue, and the way between them."""
 
-from typing import Final
+from typing import Final, final
 
 from librt.vecs import append, vec
 from mypy_extensions import i64
 
+from compiled.charges import Rates
 from compiled.events import Act, Command, Operate, Timer
 from compiled.floor import Floor
 from compiled.kernel import Kernel
+from compiled.ladder import RungState
 from compiled.positions import Market
 from compiled.recording import Sessions
 from compiled.venue import Venue
 
 FEW: Final[i64] = 32
+
+
+@final
+class ClosedRung:
+    """What a fill does not tell of the round trip it belongs to; `reason` is why it was entered, `left` why it ended."""
+
+    def __init__(self, rung_id: i64, ladder_id: i64, number: i64, reason: str, left: str) -> None:
+        self.rung_id = rung_id
+        self.ladder_id = ladder_id
+        self.number = number
+        self.reason = reason
+        self.left = left
 
 
 class Stage:
@@ -31,6 +45,11 @@ class Stage:
         self.points: i64 = 0
         self.room: i64 = 2 * FEW
         self.close: i64 = 0
+        self.rates: dict[int, Rates] | None = None
+        self.notes: list[list[int]] = []
+        """Of each session what its contract notes say (`DayNotes.lines`)."""
+        self.closed: list[ClosedRung] = []
+        """Of every rung that is over; one that was opened again stands there once more."""
 
     def enter(self, index: i64) -> None:
         """Begin the session of that index: the operator is there, and lifts what halted the day before."""
@@ -38,6 +57,9 @@ class Stage:
         opened = sessions.opens[index]
         self.close = sessions.closes[index]
         sessions.index = index
+        if sessions.rates and sessions.rates[index] is not self.rates:
+            self.rates = sessions.rates[index]
+            self.reprice(sessions.rates[index])
         self.kernel.session(opened, self.close, sessions.hours[index])
         self.venue.session(opened, self.close)
         if self.kernel.halted:
@@ -55,6 +77,11 @@ class Stage:
         self.do(self.kernel.handle(Timer(self.close)), self.close)
         self.venue.finish(self.close)
         self.hear(self.close)
+        self.notes.append(self.kernel.notes.lines())
+
+    def reprice(self, rates: dict[int, Rates]) -> None:
+        """Charge by other rates from now on."""
+        self.kernel.reprice(rates)
 
     def do(self, commands: list[Command], now: i64) -> None:
         """Pass on what the kernel asked for."""
@@ -78,6 +105,7 @@ class Stage:
         out = kernel.out
         if len(kernel.changed_rungs) + len(out.changed_orders) < FEW:
             return
+        self.collect()
         out.changed_orders.clear()
         out.changed_gtts.clear()
         kernel.changed_rungs.clear()
@@ -86,6 +114,15 @@ class Stage:
         if len(out.orders) + len(out.gtts) > self.room:
             kernel.prune()
             self.room = max(2 * FEW, 2 * (len(out.orders) + len(out.gtts)))
+
+    def collect(self) -> None:
+        """Take note of the rungs that have come to their end."""
+        kernel = self.kernel
+        for rung in kernel.changed_rungs.values():
+            if rung.state is RungState.CLOSED and rung.bought > 0:
+                ladder = kernel.owners.get(int(rung.ladder_id))
+                reason = "" if ladder is None else ladder.reason
+                self.closed.append(ClosedRung(rung.rung_id, rung.ladder_id, rung.number, reason, rung.exit_reason))
 
     def expect(self, points: i64) -> None:
         """Make room for a curve of so many points."""
