@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 from brokers.dry import DryBroker
 from brokers.paper.broker import PaperBroker, Terms, World
-from brokers.paper.simulation import Simulation, rules_of
+from brokers.paper.simulation import Simulation
 from brokers.shadow.broker import ShadowBroker
 from brokers.shadow.pairs import Pair, summary
 from brokers.tap import TappedFeed
 from engine.market.calendar import ist_day
+from engine.market.rules import venue_rules
 from engine.ports import Broker, Feed
 from engine.trading.board import RiskRow
 from engine.trading.loop import Loop
@@ -54,7 +55,7 @@ def _shadow(station: Station, market: Market, world: World, *, lockstep: bool) -
     terms = terms_of(station, lockstep=lockstep)
 
     def simulate(hear: Callable[[object], None]) -> Simulation:
-        rules = rules_of(ist_day(world.clock.now()), terms.latency)
+        rules = venue_rules(ist_day(world.clock.now()), terms.latency)
         return Simulation(rules, terms.slippage_ticks, world.clock, hear, stamped=not lockstep)
 
     def show(pairs: Sequence[Pair]) -> None:

@@ -12,7 +12,7 @@ from brokers.market import MarketOnly
 from brokers.paper import journal as pages
 from brokers.paper.account import Account, DayRates
 from brokers.paper.journal import Booked, Pages, Watched
-from brokers.paper.simulation import Simulation, rules_of
+from brokers.paper.simulation import Simulation
 from compiled.charges import RateTable
 from compiled.events import (
     Answer,
@@ -45,6 +45,7 @@ from compiled.terms import Change, Variety
 from engine.errors import DataError, OrderRefused
 from engine.market.calendar import Calendar, ist_day
 from engine.market.charges import intraday, segment
+from engine.market.rules import venue_rules
 from engine.market.safeguards import Safeguards
 from engine.ports import Broker, BrokerHolding, BrokerPosition, Clock, Journal, PriceBand, Slices
 
@@ -83,7 +84,7 @@ class PaperBroker(MarketOnly):
         self._pages = Pages(world.journal)
         day = ist_day(world.clock.now())
         self._simulation = Simulation(
-            rules_of(day, terms.latency), terms.slippage_ticks, world.clock, self._hear, stamped=stamped
+            venue_rules(day, terms.latency), terms.slippage_ticks, world.clock, self._hear, stamped=stamped
         )
         self._asked: dict[tuple[int, Verb], tuple[Command, asyncio.Future[Answer]]] = {}
         self._number = 0

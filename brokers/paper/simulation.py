@@ -3,35 +3,19 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import date
 from typing import final
 
 from compiled.events import Command
-from compiled.floor import Floor, Rules, Slabs
+from compiled.floor import Floor, Rules
 from compiled.frames import Decoder
 from compiled.model import SECOND, Instrument
 from compiled.resting import Resting, Waiting
 from compiled.slippage import FixedTicks, Slippage
 from compiled.venue import Venue
-from engine.market.rules import Rules as DatedRules
 from engine.ports import Clock
 
 BEAT = SECOND
 """How often time is let pass where nothing else happens."""
-
-
-def rules_of(day: date, latency: int) -> Rules:
-    """Return what the simulated exchange goes by on a day; `latency` (ns) is the way there, and the way back."""
-    dated = DatedRules.load()
-    gtt = dated.gtt_limits(day)
-    shares, options = (
-        Slabs([bound for bound, _ in steps if bound is not None], [percent for _, percent in steps])
-        for steps in (dated.protection_steps(day, kind) for kind in ("EQ", "CE"))
-    )
-    return Rules(
-        shares, options, latency, latency, gtt_percent=gtt.distance_percent, gtt_cheap=gtt.cheap_below,
-        gtt_distance=gtt.cheap_distance,
-    )  # fmt: skip
 
 
 @final

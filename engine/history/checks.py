@@ -105,10 +105,16 @@ def _spikes(series: BarSeries, span: int, _expected: Expected) -> Iterator[Findi
 
 def _splits(series: BarSeries, _span: int, _expected: Expected) -> Iterator[Finding]:
     """Tell of nights that divide the price by a usual ratio: bars that are not adjusted for a split or a bonus."""
-    days = ist_days(series.start)
-    first = np.flatnonzero(np.diff(days) != 0) + 1
-    if not len(first):
-        return
+    found, ratios = split_nights(series)
+    marks = np.zeros(len(series.start), np.bool_)
+    marks[found] = True
+    why = f"a night that divides the price by {', '.join(f'{each:.2f}' for each in ratios[:NAMED].tolist())}: a split or bonus not adjusted for"
+    yield from _finding("SPLIT", marks, series.start, why)
+
+
+def split_nights(series: BarSeries) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Return the rows before which a night has divided the price by a usual ratio, and the ratios."""
+    first = np.flatnonzero(np.diff(ist_days(series.start)) != 0) + 1
     before, after = series.close[first - 1], series.open[first]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = before / after
@@ -116,11 +122,7 @@ def _splits(series: BarSeries, _span: int, _expected: Expected) -> Iterator[Find
     for known in (*RATIOS, *(1.0 / each for each in RATIOS)):
         near |= np.abs(ratio / known - 1.0) < RATIO_NEAR
     moved = np.abs(after / before - 1.0) > LEAST_JUMP
-    marks = np.zeros(len(series.start), np.bool_)
-    marks[first[near & moved]] = True
-    shown: Floats = ratio[near & moved]
-    why = f"a night that divides the price by {', '.join(f'{each:.2f}' for each in shown[:NAMED].tolist())}: a split or bonus not adjusted for"
-    yield from _finding("SPLIT", marks, series.start, why)
+    return first[near & moved], ratio[near & moved]
 
 
 RULES: tuple[Callable[[BarSeries, int, Expected], Iterator[Finding]], ...] = (_ohlc, _times, _nothing, _spikes, _splits)

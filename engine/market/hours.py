@@ -111,8 +111,15 @@ class Hours:
         """Return the sessions of the days that trade, for a replay: each from the first open to the last order's end."""
         opens, closes, hours = [], [], []
         for day in days:
-            found = {int(each.token): self.trading(day, each, early) for each in instruments}
-            own = {token: kept for token, kept in found.items() if kept is not None}
+            same: dict[Keeping, TradingHours | None] = {}
+            own: dict[int, TradingHours] = {}
+            for each in instruments:
+                keeping = self.keeping(day, each)
+                if keeping not in same:
+                    same[keeping] = self.trading(day, each, early)
+                kept = same[keeping]
+                if kept is not None:
+                    own[int(each.token)] = kept
             if own:
                 opens.append(min(int(kept.opens) for kept in own.values()))
                 closes.append(max(int(kept.ends) for kept in own.values()))

@@ -12,6 +12,8 @@ from typing import Literal, Self
 
 import msgspec
 
+from compiled.floor import Rules as VenueRules
+from compiled.floor import Slabs
 from engine.errors import DataError
 from engine.market.dated import Row, on, read
 
@@ -108,6 +110,11 @@ class Rules:
         """Read the table; raise `DataError` where it is missing or malformed."""
         return cls(read(file, _File))
 
+    @property
+    def begins(self) -> date:
+        """Return the first day that the rules of orders and GTTs cover."""
+        return max(min(row.first for row in rows) for rows in (self._table.gtt, self._table.protection))
+
     def tick_size(self, day: date, price: float, exchange: str = "NSE", kind: TickClass = "stock") -> float:
         """Return the tick in rupees; `price` is the close of the last trading day of the month before (or the index)."""
         rows = (row for row in self._table.ticks if exchange in row.exchanges and row.tick_class == kind)
@@ -142,6 +149,24 @@ class Rules:
     def gtt_limits(self, day: date) -> GttLimits:
         """Return Zerodha's limits on GTTs."""
         return on(self._table.gtt, day, "GTT limits", FILE)
+
+
+def venue_rules(day: date, latency: int = 0) -> VenueRules:
+    """Return what the simulated exchange goes by on a day; `latency` (ns) is the way there, and the way back.
+
+    Days before the table begins go by its first rows.
+    """
+    dated = Rules.load()
+    day = max(day, dated.begins)
+    gtt = dated.gtt_limits(day)
+    shares, options = (
+        Slabs([bound for bound, _ in steps if bound is not None], [percent for _, percent in steps])
+        for steps in (dated.protection_steps(day, kind) for kind in ("EQ", "CE"))
+    )
+    return VenueRules(
+        shares, options, latency, latency, gtt_percent=gtt.distance_percent, gtt_cheap=gtt.cheap_below,
+        gtt_distance=gtt.cheap_distance,
+    )  # fmt: skip
 
 
 def multiplier(day: date, exchange: str, symbol: str) -> int:

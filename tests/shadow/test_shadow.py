@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
-from brokers.paper.simulation import Simulation, rules_of
+from brokers.paper.simulation import Simulation
 from brokers.shadow.broker import ShadowBroker
 from brokers.shadow.pairs import difference
 from compiled.events import GttUpdate, OrderUpdate, Trade
@@ -26,6 +26,7 @@ from compiled.model import (
 from compiled.terms import Change
 from engine.errors import OrderRefused, OrderUnknown
 from engine.market.calendar import Calendar
+from engine.market.rules import venue_rules
 from engine.ports import PriceBand
 from engine.trading.bands import fill_in
 from store.sqlite import SqliteJournal
@@ -105,7 +106,7 @@ class Shadow:
 
     async def open(self, latency=0):
         self.journal = SqliteJournal(self.file, lambda *told: self.failures.append(told))
-        rules = rules_of(date(2026, 11, 19), latency)
+        rules = venue_rules(date(2026, 11, 19), latency)
 
         def simulate(hear):
             return Simulation(rules, 0, self.clock, hear, stamped=True)

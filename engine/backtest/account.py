@@ -1,0 +1,124 @@
+"""The account of a run, day by day: what it was worth, what it cost, and what holding the market would have made."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+
+from compiled.charges import CHARGES
+from engine.backtest.outcome import Daily, Trade
+from engine.backtest.trades import FillColumns
+from engine.history.series import BarSeries, Floats, Ints, day_number, ist_days
+from engine.market.calendar import DAY, IST
+from engine.market.charges import fee
+
+NAMES: Mapping[str, str] = {
+    "brokerage": "brokerage", "tax": "STT", "txn": "exchange", "ipft": "IPFT", "sebi": "SEBI", "stamp": "stamp duty",
+    "gst": "GST",
+}  # fmt: skip
+"""What the parts of the charges are called."""
+DEPOSITORY = "depository"
+"""What it costs that shares leave the account: in no contract note, and not in the desk's books."""
+
+
+class Account(NamedTuple):
+    """The days of a run, the parts of its charges (paise), and what the depository has debited of each day."""
+
+    daily: Daily
+    costs: dict[str, int]
+    debits: Ints
+
+
+def account_of(
+    cash: int, days: Sequence[date], closes: Ints, curve: tuple[Ints, Ints], notes: Sequence[Sequence[int]],
+    fills: FillColumns, trades: Sequence[Trade], series: Sequence[BarSeries], index: BarSeries | None,
+) -> Account:  # fmt: skip
+    """Return the account: `closes` are the ends of the sessions (ns), `curve` times and P&L after charges (paise).
+
+    The depository's debits, one for each share and day that delivered some, come on top of what the desk's books say.
+    """
+    done = len(notes)
+    days, closes = days[:done], closes[:done]
+    lines = np.array(notes, np.int64).reshape(done, len(CHARGES) + 1)
+    debits = lines[:, -1] * np.array([_depository(day) for day in days], np.int64)
+    charges = lines[:, :-1].sum(axis=1) + debits
+    times, net = curve
+    at = np.searchsorted(times, closes, side="right") - 1
+    end = np.where(at >= 0, net[np.maximum(at, 0)] if len(net) else 0, 0)
+    equity = cash + end - np.cumsum(debits)
+    numbers = np.array([day_number(day) for day in days], np.int64)
+    last = np.array([_at_close(bars, closes) for bars in series]).reshape(len(series), done)
+    daily = Daily(
+        day=numbers,
+        equity=equity,
+        gross=equity + np.cumsum(charges),
+        charges=charges,
+        exposure=_exposure(fills, closes, last),
+        turnover=_sums(numbers, ist_days(fills.ts), fills.value),
+        closed=_sums(numbers, ist_days(np.array([each.exit_ts for each in trades if each.exit_ts], np.int64)), None),
+        benchmark=_held(cash, last),
+        market=_at_close(index, closes) if index is not None else np.full(done, np.nan),
+    )
+    costs = {NAMES[name]: int(lines[:, k].sum()) for k, name in enumerate(CHARGES)}
+    return Account(daily, {**costs, DEPOSITORY: int(debits.sum())}, debits)
+
+
+def with_debits(trades: Sequence[Trade], days: Sequence[date], debits: Ints) -> list[Trade]:
+    """Return the trades with what the depository debits for each share and day: the first one left by that delivery bears it."""
+    found = list(trades)
+    left: dict[int, dict[str, int]] = {}
+    for k, trade in enumerate(found):
+        if trade.exit_ts and trade.side > 0 and _day(trade.entry_ts) != _day(trade.exit_ts):
+            left.setdefault(_day(trade.exit_ts), {}).setdefault(trade.symbol, k)
+    for day, debit in zip(days, debits.tolist(), strict=False):
+        rows = list(left.get(day_number(day), {}).values())
+        for place, k in enumerate(rows):
+            part = debit // len(rows) + (debit % len(rows) if place == 0 else 0)
+            found[k] = found[k]._replace(charges=found[k].charges + part)
+    return found
+
+
+def _day(ts: int) -> int:
+    return (ts + IST) // DAY
+
+
+def _depository(day: date) -> int:
+    try:
+        return int(fee("dp", day.year * 10_000 + day.month * 100 + day.day))
+    except LookupError:
+        return 0
+
+
+def _at_close(bars: BarSeries, closes: Ints) -> Floats:
+    """Return the last close before each session's end, NaN before the first bar."""
+    at = np.searchsorted(bars.start, closes, side="left") - 1
+    found: Floats = np.where(at >= 0, bars.close[np.maximum(at, 0)], np.nan)
+    return found
+
+
+def _exposure(fills: FillColumns, closes: Ints, last: Floats) -> Ints:
+    """Return the value of all positions at each close, in paise."""
+    value = np.zeros(len(closes))
+    for number, closing in enumerate(last):
+        mine = fills.symbol == number
+        held = np.concatenate([[0], np.cumsum(fills.side[mine] * fills.quantity[mine])])
+        at = np.searchsorted(fills.ts[mine], closes, side="right")
+        value += np.abs(held[at]) * np.nan_to_num(closing) * 100.0
+    found: Ints = np.rint(value).astype(np.int64)
+    return found
+
+
+def _sums(days: Ints, of: Ints, what: Ints | None) -> Ints:
+    """Return what falls on each of some days, or how many."""
+    at = np.searchsorted(days, of)
+    found: Ints = np.bincount(at, what, minlength=len(days) + 1)[: len(days)].astype(np.int64)
+    return found
+
+
+def _held(cash: int, last: Floats) -> Floats:
+    """Return what the cash would be worth in equal parts of all symbols, each bought at its first close; in paise."""
+    first = np.array([row[~np.isnan(row)][0] if (~np.isnan(row)).any() else np.nan for row in last])
+    grown = np.where(np.isnan(last), 1.0, last / first[:, None])
+    found: Floats = cash * np.nanmean(np.where(np.isnan(first)[:, None], np.nan, grown), axis=0)
+    return found

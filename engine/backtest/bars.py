@@ -1,0 +1,177 @@
+"""The bars of a backtest: which version of each symbol, adjusted where it has to be, on one clock for the core."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from compiled.model import E4
+from compiled.recording import BarColumns
+from engine.backtest.outcome import DataManifest
+from engine.errors import ConfigError, NothingFound
+from engine.history.adjusting import adjusted, steps_of
+from engine.history.golden import PREFIX, RAW, VENDOR, digest, versions
+from engine.history.series import BarSeries, Ints, StoredSeries, day_number, ist_days, merge, numbered_day
+from engine.market.actions import Actions
+from engine.ports import BarStore
+
+ORDER: Final = (VENDOR, *RAW)
+"""What is read where there is no golden version, the first that has the symbol."""
+NAMED: Final = 5
+
+
+class LoadedBars(NamedTuple):
+    """Bars by symbol, warm-up included, in the order of the symbols; what they are, and what has to be said of them."""
+
+    series: dict[str, BarSeries]
+    manifests: dict[str, DataManifest]
+    warnings: list[str]
+
+    @property
+    def golden(self) -> bool:
+        """Tell whether all of them are of golden versions."""
+        return all(each.version.startswith(PREFIX) for each in self.manifests.values())
+
+
+class BarVersions:
+    """Which bars a history has, and which of them a backtest reads; `folder` has the manifests of golden versions."""
+
+    def __init__(self, store: BarStore, folder: Path) -> None:
+        self._store = store
+        self._there = store.contents()
+        self._golden = versions(folder)[::-1]
+
+    def symbols(self, span: int, version: str = "") -> list[str]:
+        """Return the symbols that have bars of a span."""
+        found = {each.symbol for each in self._of(span) if each.version == (version or each.version)}
+        return sorted(found)
+
+    def spans(self) -> list[int]:
+        """Return the lengths of the bars there are, in seconds."""
+        return sorted({each.span for each in self._there})
+
+    def choose(self, symbol: str, span: int, version: str) -> str:
+        """Return the version of a symbol that is read: the one that is named, the newest golden one, or raw.
+
+        Raises `NothingFound` where there is none.
+        """
+        there = {each.version for each in self._of(span) if each.symbol == symbol}
+        for name in (version,) if version else (*self._golden, *ORDER, *sorted(there)):
+            if name in there:
+                return name
+        of = f" of version {version}" if version else ""
+        raise NothingFound(f"no bars of {symbol} of {span} s{of}: see patang bars list")
+
+    def load(
+        self, symbols: Sequence[str], span: int, start: int, end: int, version: str, actions: Actions | None
+    ) -> LoadedBars:
+        """Return the bars that start in [start, end) ns UTC, adjusted for the actions to the last of them.
+
+        Raises `NothingFound` where a symbol has none, `DataError` for an action whose effect is not known.
+        """
+        loaded = LoadedBars({}, {}, [])
+        for symbol in symbols:
+            name = self.choose(symbol, span, version)
+            series = merge([self._store.columns(symbol, span, start, end, name)])
+            series = series.pick(np.append(np.diff(series.start) != 0, True) if len(series.start) else slice(0, 0))
+            if not len(series.start):
+                raise NothingFound(f"no bars of {symbol} in these days: see patang bars list")
+            said = DataManifest(
+                version=name, bars=len(series.start), first=int(series.start[0]), last=int(series.start[-1]),
+                sha256=digest(series),
+            )  # fmt: skip
+            if actions is not None and not name.endswith("-adjusted"):
+                steps = steps_of(series, actions, symbol)
+                if steps:
+                    series = adjusted(series, steps)
+                    said = DataManifest(
+                        version=name,
+                        bars=said.bars,
+                        first=said.first,
+                        last=said.last,
+                        sha256=said.sha256,
+                        adjusted=True,
+                    )
+            loaded.series[symbol] = series
+            loaded.manifests[symbol] = said
+        raw = sorted({each.version for each in loaded.manifests.values() if not each.version.startswith(PREFIX)})
+        if raw:
+            loaded.warnings.append(f"not reconciled: bars of version {', '.join(raw)}")
+        if actions is None:
+            loaded.warnings.extend(_undivided(loaded.series))
+        return loaded
+
+    def _of(self, span: int) -> Iterable[StoredSeries]:
+        return (each for each in self._there if each.span == span)
+
+
+def _undivided(series: Mapping[str, BarSeries]) -> list[str]:
+    """Name the nights that divide a price as a split does: nobody has adjusted for them."""
+    from engine.history.checks import split_nights  # noqa: PLC0415  only where no list of actions is known
+
+    found = [
+        f"{symbol} on {numbered_day(int(day))}"
+        for symbol, bars in series.items()
+        for day in ist_days(bars.start[split_nights(bars)[0]])
+    ]
+    if not found:
+        return []
+    named = ", ".join(found[:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
+    return [f"looks like a split not adjusted for: {named}; set desk.corporate_actions, or read adjusted bars"]
+
+
+def within(series: BarSeries, opens: Ints, closes: Ints) -> BarSeries:
+    """Return the bars that start in one of the sessions [open, close)."""
+    at = np.searchsorted(opens, series.start, side="right") - 1
+    return series.pick((at >= 0) & (series.start < closes[np.maximum(at, 0)]))
+
+
+def on_grid(series: BarSeries, tick: float) -> BarSeries:
+    """Return the bars with every price on the grid of a tick (₹), as `Instrument.snap` rounds it: half away from zero."""
+    tick_e4 = round(tick * E4)
+    prices = [np.floor(column * E4 / tick_e4 + 0.5) * tick_e4 / E4 for column in series[1:5]]
+    return series._replace(open=prices[0], high=prices[1], low=prices[2], close=prices[3])
+
+
+def one_clock(series: Mapping[str, BarSeries], tokens: Mapping[str, int]) -> BarColumns:
+    """Return the bars of all symbols by start, those of one start in the order in which the symbols first appear.
+
+    Raises `ValueError` for prices that are no bar.
+    """
+    names = sorted((name for name in series if len(series[name].start)), key=lambda name: int(series[name].start[0]))
+    each = [series[name] for name in names]
+    starts = np.concatenate([bars.start for bars in each])
+    slots = np.repeat(np.arange(len(names), dtype=np.int64), [len(bars.start) for bars in each])
+    if len(names) > 1:
+        order = np.argsort(starts, kind="stable")
+        starts, slots = starts[order], slots[order]
+        columns = [np.concatenate([bars[k] for bars in each])[order].tobytes() for k in range(1, 6)]
+    else:
+        columns = [np.ascontiguousarray(each[0][k]).tobytes() for k in range(1, 6)]
+    return BarColumns([tokens[name] for name in names], slots.tobytes(), starts.tobytes(), *columns)
+
+
+def days_of(series: Iterable[BarSeries], first: date, last: date) -> list[date]:
+    """Return the days from `first` to `last` that have a bar."""
+    found = np.unique(np.concatenate([np.zeros(0, np.int64), *(np.unique(ist_days(bars.start)) for bars in series)]))
+    return [numbered_day(int(each)) for each in found if day_number(first) <= each <= day_number(last)]
+
+
+def span_for(spans: Sequence[int], wanted: int, strategies: Iterable[int]) -> int:
+    """Return the length of the bars that are replayed: what is asked for, or the shortest that every strategy can hear.
+
+    Raises `ConfigError` where there is none.
+    """
+    hears = sorted(set(strategies))
+    fits = [span for span in spans if all(each % span == 0 for each in hears)]
+    if wanted and wanted in spans and all(each % wanted == 0 for each in hears):
+        return wanted
+    if wanted or not fits:
+        there = ", ".join(map(str, spans)) or "none"
+        asked = f"bars of {wanted} s" if wanted else "bars"
+        raise ConfigError(
+            f"no {asked} for strategies of {', '.join(map(str, hears))} s: the history has bars of {there} s"
+        )
+    return min(fits)

@@ -1,0 +1,134 @@
+"""The market of a backtest: its instruments, their sessions, and what each day charges, all of them as of the days."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from compiled.charges import Rates, RateTable
+from compiled.model import Instrument, Product
+from compiled.recording import Sessions
+from engine.errors import DataError
+from engine.history.series import BarSeries, Floats
+from engine.market.calendar import Calendar
+from engine.market.charges import segment
+from engine.market.hours import Hours
+from engine.market.instruments import INDICES, Instruments
+from engine.market.rules import Rules
+from engine.market.safeguards import Safeguards
+
+PRODUCTS: Final = (Product.CNC, Product.MIS, Product.MTF)
+INDEX_NAMES: Final = frozenset(symbol for _, symbol in INDICES.values()) | {"INDIA VIX"}
+TICKS: Final = (0.05, 0.01)
+
+
+class TradedMarket(NamedTuple):
+    """What is traded and when; `days` are those of the sessions, `left` those that could not be had, and why."""
+
+    instruments: dict[str, Instrument]
+    sessions: Sessions
+    days: list[date]
+    left: dict[date, str]
+
+
+def instruments_of(
+    series: Mapping[str, BarSeries], listed: Instruments | None, day: date, *, adjusted: Collection[str] = ()
+) -> dict[str, Instrument]:
+    """Return the instruments by symbol, as the list of a day has them, or else as its rules and their prices do.
+
+    What a list does not have gets a token of its own, above all that an exchange gives.
+    """
+    found: dict[str, Instrument] = {}
+    rules = Rules.load()
+    limits = rules.order_limits(max(day, rules.begins))
+    for number, (symbol, bars) in enumerate(series.items(), start=1):
+        row = listed.find("NSE", symbol) if listed is not None else None
+        kind = row.kind if row is not None else ("INDEX" if symbol in INDEX_NAMES else "EQ")
+        token = row.token if row is not None else 10**9 + number
+        close = float(bars.close[-1])
+        usual = rules.tick_size(max(day, rules.begins), close)
+        tick = usual if symbol in adjusted else tick_of(bars, row.tick if row is not None else usual)
+        found[symbol] = Instrument(
+            token, "NSE", symbol, tick, row.lot if row is not None else 1, kind, row.name if row is not None else ""
+        )
+        if kind == "EQ":
+            found[symbol].freeze = limits.max_quantity
+    return found
+
+
+def tick_of(bars: BarSeries, usual: float) -> float:
+    """Return the grid (₹) that prices stand on: the usual one where they all do, or the coarsest finer one on which they do."""
+    for tick in (usual, *(each for each in TICKS if each < usual)):
+        if all(_on_grid(column, tick) for column in bars[1:5]):
+            return tick
+    return TICKS[-1]
+
+
+def _on_grid(prices: Floats, tick: float) -> bool:
+    exact = prices / tick
+    return bool((np.abs(exact - np.rint(exact)) < 1e-3).all())
+
+
+def market_of(
+    instruments: Mapping[str, Instrument],
+    days: Sequence[date],
+    calendar: Calendar,
+    table: RateTable,
+    derivatives: Collection[str] | None,
+    early: int,
+) -> TradedMarket:
+    """Return the sessions of some days, each with its hours and charges; `early` (ns) as `Hours.trading` has it.
+
+    A day of which the calendar or the table of charges does not know enough is left out and named.
+    """
+    hours = Hours(calendar, Safeguards.load(), derivatives)
+    traded = [each for each in instruments.values() if each.kind != "INDEX"]
+    opens: list[int] = []
+    closes: list[int] = []
+    kept = []
+    rates: list[dict[int, Rates]] = []
+    kept_days: list[date] = []
+    left: dict[date, str] = {}
+    known: dict[tuple[str, ...], dict[int, Rates]] = {}
+    for day in days:
+        try:
+            one = hours.sessions([day], list(instruments.values()), early)
+            charges = _charges(table, traded, day, known)
+        except (DataError, LookupError, ValueError) as error:
+            left[day] = str(error.args[0])
+            continue
+        opens.append(int(one.opens[0]))
+        closes.append(int(one.closes[0]))
+        kept.append(one.hours[0])
+        rates.append(charges)
+        kept_days.append(day)
+    if not kept_days:
+        why = next(iter(left.values()), "the history has no bars there")
+        raise DataError(f"no day of these can be traded: {why}")
+    return TradedMarket(dict(instruments), Sessions(opens, closes, kept, rates), kept_days, left)
+
+
+def _charges(
+    table: RateTable, traded: Sequence[Instrument], day: date, known: dict[tuple[str, ...], dict[int, Rates]]
+) -> dict[int, Rates]:
+    """Return the charges of a day by 8 * token + product; the same object as long as they do not change."""
+    number = day.year * 10_000 + day.month * 100 + day.day
+    of = {(segment(each, product), each.exchange) for each in traded for product in PRODUCTS}
+    rates = {key: table.rates(*key, number) for key in of}
+    # rates are new objects each time they are asked for: what they say is compared
+    said = tuple(sorted(" ".join(map(str, (*key, *_numbers(each)))) for key, each in rates.items()))
+    if said not in known:
+        known[said] = {
+            8 * int(each.token) + int(product): rates[segment(each, product), each.exchange]
+            for each in traded
+            for product in PRODUCTS
+        }
+    return known[said]
+
+
+def _numbers(rates: Rates) -> tuple[int, ...]:
+    return (
+        int(rates.brokerage), int(rates.flat), int(rates.cap), int(rates.tax_buy), int(rates.tax_sell), int(rates.txn),
+        int(rates.ipft), int(rates.sebi), int(rates.stamp_buy), int(rates.stamp_sell), int(rates.gst),
+    )  # fmt: skip

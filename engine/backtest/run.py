@@ -1,0 +1,193 @@
+"""One backtest: strategies, bars and a market through the desk's kernel, as far as it is let run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any, Final, NamedTuple, cast, final
+
+import numpy as np
+
+from compiled.kernel import PRESSED, Kernel, Setup
+from compiled.model import Bar
+from compiled.outbox import Fill
+from compiled.positions import Slot
+from compiled.replay import Result
+from compiled.replay_bars import BarReplay
+from compiled.risk import Limits
+from compiled.slippage import Slippage
+from compiled.stage import ClosedRung
+from compiled.strategy import Strategy
+from compiled.terms import Exits
+from compiled.venue import Venue
+from engine.backtest.bars import on_grid, one_clock, within
+from engine.backtest.market import TradedMarket
+from engine.history.series import BarSeries, Ints, day_number, ist_days, numbered_day, to_bars
+from engine.market.calendar import Calendar, midnight
+from engine.market.rules import venue_rules
+from engine.trading.opening import DAY_SPAN, DAYS_BACK, fold
+
+CHUNK: Final = 50_000
+"""Bars between two looks at whether to go on."""
+TAG: Final = "B"
+
+
+class RunSettings(NamedTuple):
+    """What a run goes by besides its data: the first cash (paise), the limits, and what a fill costs beyond its price.
+
+    `warm_up` is how many sessions before the first the strategies hear.
+    """
+
+    cash: int
+    limits: Limits
+    slippage: Slippage
+    exits: Exits = PRESSED
+    modifies: int = 24
+    warm_up: int = 5
+
+
+class Failure(NamedTuple):
+    """A strategy that a fault of its own has stopped."""
+
+    strategy: str
+    error: BaseException
+
+
+@final
+class Backtest:
+    """Strategies on bars of `span` seconds; `symbols` are those of each strategy by its name, none: all of them.
+
+    What is not in a session is left out (`dropped` counts it), prices are put on the grid of their instrument.
+    """
+
+    def __init__(
+        self,
+        strategies: Sequence[Strategy],
+        symbols: Mapping[str, Sequence[str]],
+        series: Mapping[str, BarSeries],
+        span: int,
+        market: TradedMarket,
+        calendar: Calendar,
+        settings: RunSettings,
+    ) -> None:
+        self.market = market
+        self.settings = settings
+        self.span = span
+        sessions, instruments = market.sessions, market.instruments
+        self.opens: Ints = np.array(list(sessions.opens), np.int64)
+        self.closes: Ints = np.array(list(sessions.closes), np.int64)
+        self.series: dict[str, BarSeries] = {}
+        self.dropped = 0
+        """Bars of the days that are replayed and lie outside their session."""
+        warm: dict[str, BarSeries] = {}
+        for symbol, bars in series.items():
+            first = int(np.searchsorted(bars.start, midnight(market.days[0])))
+            kept = within(bars.pick(slice(first, None)), self.opens, self.closes)
+            self.dropped += len(bars.start) - first - len(kept.start)
+            self.series[symbol] = on_grid(kept, float(instruments[symbol].tick))
+            warm[symbol] = bars.pick(slice(0, first))
+        tokens = {symbol: int(each.token) for symbol, each in instruments.items()}
+        self.columns = one_clock(self.series, tokens)
+        traded = [each for symbol, each in instruments.items() if len(self.series[symbol].start)]
+        names = [each.symbol for each in traded]
+        slots = [
+            Slot(each, [tokens[name] for name in symbols.get(each.name) or names if name in names])
+            for each in strategies
+        ]
+        setup = Setup(
+            int(self.opens[0]), int(self.closes[0]), settings.cash, settings.limits, sorted({each.span for each in strategies}),
+            TAG, grace=0, hours=sessions.hours[0], modifies=settings.modifies, exits=settings.exits,
+        )  # fmt: skip
+        self.kernel = Kernel(setup, traded, slots, sessions.rates[0])
+        venue = Venue(traded, venue_rules(market.days[-1]), settings.slippage)
+        venue.without_latency()
+        self.warmed = self._warm(warm, slots, calendar)
+        """Sessions that the strategies have heard before the first."""
+        self.replay = BarReplay(self.kernel, venue, self.columns, span, sessions)
+        self.replay.expect(self.columns.moments)
+        self.done = 0
+        """Bars that have been replayed."""
+
+    @property
+    def bars(self) -> int:
+        """Return how many bars there are."""
+        return int(self.columns.count)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Return the strategies that have failed."""
+        return [Failure(slot.name, slot.error) for slot in self.kernel.slots if slot.error is not None]
+
+    def run(self, go_on: Callable[[int, int], bool] = lambda *_: True) -> bool:
+        """Replay the bars; return whether all of them were. `go_on` is asked between parts, with bars done and all."""
+        while self.done < self.bars:
+            self.replay.advance(CHUNK, True)
+            self.done = int(self.replay.first) // 8
+            if self.failures or (self.done < self.bars and not go_on(self.done, self.bars)):
+                break
+        self.replay.finish()
+        self._result = Result(self.kernel, self.replay, self.columns.count, self.replay.bare)
+        return self.done == self.bars
+
+    # what came of it
+
+    @property
+    def digest(self) -> str:
+        """Return the hash over every command and fill."""
+        return self._result.digest
+
+    @property
+    def fills(self) -> list[Fill]:
+        """Return what was traded, in order."""
+        return self._result.fills
+
+    @property
+    def closed(self) -> list[ClosedRung]:
+        """Return what fills do not tell of the rungs that are over."""
+        return self._result.closed
+
+    @property
+    def notes(self) -> list[list[int]]:
+        """Return the lines of each session's contract notes (`compiled.notes.DayNotes.lines`)."""
+        return self._result.notes
+
+    @property
+    def curve(self) -> tuple[Ints, Ints]:
+        """Return times (ns) and P&L after charges (paise), a point for each moment that had a bar."""
+        points = int(self.replay.points)
+        times, equity = (
+            np.frombuffer(cast("Any", packed), np.int64) for packed in (self._result.times, self._result.equity)
+        )
+        return times[:points], equity[:points]
+
+    def _warm(self, series: Mapping[str, BarSeries], slots: Sequence[Slot], calendar: Calendar) -> int:
+        """Show the strategies the sessions before the first, at most those that are asked for; return how many there were."""
+        wanted = {int(slot.span) for slot in slots}
+        back = DAYS_BACK if DAY_SPAN in wanted else self.settings.warm_up
+        days = np.unique(np.concatenate([ist_days(bars.start) for bars in series.values()]))
+        days = days[days >= day_number(self.market.days[0] - timedelta(days=DAYS_BACK))][-back:] if back else days[:0]
+        if not len(days):
+            return 0
+        opens = _opens(calendar, [numbered_day(int(day)) for day in days])
+        bars: list[Bar] = []
+        for symbol, each in series.items():
+            token = int(self.market.instruments[symbol].token)
+            rows = each.pick(slice(int(np.searchsorted(ist_days(each.start), days[0])), None))
+            heard = to_bars(rows._replace(token=np.full(len(rows.start), token, np.int64)), self.span)
+            for span in wanted:
+                bars += heard if span == self.span else fold(heard, span, opens)
+        bars.sort(key=lambda bar: (bar.end, bar.span, bar.token))
+        self.kernel.warm(bars)
+        return len(days)
+
+
+def _opens(calendar: Calendar, days: Sequence[date]) -> list[int]:
+    """Return when each part of the days opens, ns UTC; of a day that the calendar does not know, its midnight."""
+    from engine.errors import DataError  # noqa: PLC0415
+
+    opens: list[int] = []
+    for day in days:
+        try:
+            session = calendar.session(day)
+        except DataError:
+            session = None
+        opens += [part.start for part in session.parts] if session is not None else [midnight(day)]
+    return opens

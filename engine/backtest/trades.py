@@ -1,0 +1,154 @@
+"""The round trips of a run, made of its fills: what each cost, what it lost to slippage, and how far it stood off."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from compiled.model import paise
+from compiled.outbox import Fill
+from compiled.stage import ClosedRung
+from engine.backtest.outcome import Trade
+from engine.history.series import BarSeries, Floats, Ints
+
+OPEN = "open"
+"""Why a round trip ended that has not."""
+
+
+class FillColumns(NamedTuple):
+    """Fills as arrays: `symbol` and `strategy` count into lists, `side` is 1 or -1, amounts are paise, prices rupees."""
+
+    ts: Ints
+    symbol: Ints
+    rung: Ints
+    side: Ints
+    quantity: Ints
+    price: Floats
+    value: Ints
+    charges: Ints
+    slippage: Ints
+
+
+def fill_columns(fills: Sequence[Fill], symbols: Mapping[int, int], series: Sequence[BarSeries]) -> FillColumns:
+    """Return fills as arrays; `symbols` numbers the tokens, and `series` has the bars that were replayed by that number.
+
+    What a fill lost is the distance from the price it met: the open it came with, or the trigger that the price reached.
+    """
+    rows = [
+        (
+            fill.ts, symbols[int(fill.order.token)], fill.order.rung, int(fill.order.side), fill.quantity,
+            paise(fill.price, fill.quantity), fill.charges,
+        )
+        for fill in fills
+    ]  # fmt: skip
+    ts, symbol, rung, side, quantity, value, charges = np.array(rows, np.int64).reshape(len(rows), 7).T
+    price = np.array([fill.price for fill in fills])
+    triggers = np.array([fill.order.trigger for fill in fills])
+    columns = FillColumns(ts, symbol, rung, side, quantity, price, value, charges, np.zeros(len(rows), np.int64))
+    for number, bars in enumerate(series):
+        mine = np.flatnonzero(columns.symbol == number)
+        if not len(mine):
+            continue
+        at = np.searchsorted(bars.start, columns.ts[mine], side="right") - 1
+        met = np.where(bars.start[at] == columns.ts[mine], bars.open[at], triggers[mine])
+        lost = columns.side[mine] * (columns.price[mine] - met) * columns.quantity[mine] * 100.0
+        columns.slippage[mine] = np.where(met > 0.0, np.rint(np.maximum(lost, 0.0)), 0.0).astype(np.int64)
+    return columns
+
+
+class _Trip:
+    """A round trip as its fills come: shares and paise."""
+
+    def __init__(self, fill: Fill, number: int) -> None:
+        self.order, self.symbol = fill.order, number
+        self.side = int(fill.order.side)
+        self.first = self.last = int(fill.ts)
+        self.bought = self.paid = self.sold = self.got = self.charges = self.slippage = 0
+
+    def add(self, ts: int, side: int, quantity: int, value: int) -> None:
+        self.last = ts
+        if side == self.side:
+            self.bought, self.paid = self.bought + quantity, self.paid + value
+        else:
+            self.sold, self.got = self.sold + quantity, self.got + value
+
+
+def trades_of(
+    fills: Sequence[Fill],
+    columns: FillColumns,
+    closed: Iterable[ClosedRung],
+    reasons: Mapping[int, str],
+    names: Sequence[str],
+    series: Sequence[BarSeries],
+) -> list[Trade]:
+    """Return the round trips in the order in which they were entered; what is still held stands at its last close.
+
+    `names` and `series` are by the number of a symbol, `reasons` why a rung that is not over was entered.
+    """
+    trips: dict[int, _Trip] = {}
+    rows = zip(
+        *(column.tolist() for column in (columns.ts, columns.symbol, columns.rung, columns.side, columns.quantity,
+        columns.value, columns.charges, columns.slippage)), strict=True,
+    )  # fmt: skip
+    for fill, (ts, symbol, rung, side, quantity, value, charges, slippage) in zip(fills, rows, strict=True):
+        trip = trips.get(rung)
+        if trip is None:
+            trip = trips[rung] = _Trip(fill, symbol)
+        trip.add(ts, side, quantity, value)
+        trip.charges += charges
+        trip.slippage += slippage
+    over = {int(each.rung_id): each for each in closed}
+    found: list[Trade] = []
+    for number, (rung, trip) in enumerate(sorted(trips.items(), key=lambda item: item[1].first), start=1):
+        bars, done = series[trip.symbol], over.get(rung)
+        held = trip.bought - trip.sold
+        last = float(bars.close[-1])
+        got = trip.got + (int(paise(last, held)) if held else 0)
+        found.append(
+            Trade(
+                number=number,
+                strategy=trip.order.strategy,
+                symbol=names[trip.symbol],
+                side=trip.side,
+                ladder=int(done.ladder_id) if done is not None else rung - 1,
+                rung=int(done.number) if done is not None else 1,
+                quantity=trip.bought,
+                entry_ts=trip.first,
+                entry_price=round(trip.paid / trip.bought / 100.0, 4),
+                exit_ts=0 if held else trip.last,
+                exit_price=round(got / trip.bought / 100.0, 4),
+                gross=trip.side * (got - trip.paid),
+                charges=trip.charges,
+                slippage=trip.slippage,
+                mae=0,
+                mfe=0,
+                entry_reason=done.reason if done is not None else reasons.get(rung, ""),
+                exit_reason=OPEN if held else (done.left if done is not None else ""),
+            )
+        )
+    return _excursions(found, names, series)
+
+
+def _excursions(trades: list[Trade], names: Sequence[str], series: Sequence[BarSeries]) -> list[Trade]:
+    """Return the trades with the worst and best they stood at between their entry and the bar they were left in."""
+    by_symbol: dict[str, list[int]] = {}
+    for k, trade in enumerate(trades):
+        by_symbol.setdefault(trade.symbol, []).append(k)
+    number = {name: k for k, name in enumerate(names)}
+    for symbol, rows in by_symbol.items():
+        bars = series[number[symbol]]
+        entries = np.array([trades[k].entry_ts for k in rows], np.int64)
+        exits = np.array([trades[k].exit_ts or int(bars.start[-1]) + 1 for k in rows], np.int64)
+        low = np.searchsorted(bars.start, entries, side="right") - 1
+        high = np.maximum(np.searchsorted(bars.start, exits, side="right") - 1, low)
+        for k, start, end in zip(rows, low.tolist(), high.tolist(), strict=True):
+            trade = trades[k]
+            prices = [trade.entry_price, trade.exit_price]
+            if end > start:
+                prices += [float(bars.low[start:end].min()), float(bars.high[start:end].max())]
+            worst, best = (min(prices), max(prices)) if trade.side > 0 else (max(prices), min(prices))
+            trades[k] = trade._replace(
+                mae=round(trade.side * (worst - trade.entry_price) * trade.quantity * 100.0),
+                mfe=round(trade.side * (best - trade.entry_price) * trade.quantity * 100.0),
+            )
+    return trades
