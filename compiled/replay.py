@@ -11,7 +11,7 @@ from compiled.outbox import Fill
 from compiled.recording import BarColumns, Sessions, TickColumns
 from compiled.replay_bars import BarReplay
 from compiled.replay_ticks import TickReplay
-from compiled.stage import ClosedRung, Stage
+from compiled.stage import RungRecord, Stage
 from compiled.venue import Venue
 
 
@@ -20,7 +20,7 @@ class Result:
     """What a run made: its fills, its ledger, the digest, and the P&L after charges over time.
 
     `times` are ns UTC, `equity` paise; both are packed and have the buffer interface. `rows` counts what was replayed.
-    `notes` are the lines of each session's contract notes (`DayNotes.lines`), `closed` says of rungs what fills do not.
+    `notes` are the lines of each session's contract notes (`DayNotes.lines`), `rungs` say what fills do not.
     """
 
     def __init__(self, kernel: Kernel, stage: Stage, rows: i64, bare: Bare | None = None) -> None:
@@ -32,7 +32,7 @@ class Result:
         self.times = stage.times
         self.equity = stage.equity
         self.notes: list[list[int]] = stage.notes
-        self.closed: list[ClosedRung] = stage.closed
+        self.rungs: list[RungRecord] = stage.rungs
 
     @property
     def fills(self) -> list[Fill]:

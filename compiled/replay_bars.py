@@ -63,7 +63,7 @@ class BarReplay(Stage):
         """End the session, and with it the replay."""
         self.bare.finish()
         self.leave()
-        self.collect()
+        self.conclude()
 
     def advance(self, rows: i64, curve: bool) -> None:
         """Replay so many bars more, those of one start together; a curve wants `expect` before."""

@@ -44,7 +44,7 @@ class TickReplay(Stage):
                 self.hear(ts)
         self._until(self.close, every)
         self.leave()
-        self.collect()
+        self.conclude()
 
     def _until(self, ts: i64, every: i64) -> None:
         """Let the timers of the session up to `ts` go off, and everything be heard that comes before them."""

@@ -9,7 +9,7 @@ from compiled.charges import Rates
 from compiled.events import Act, Command, Operate, Timer
 from compiled.floor import Floor
 from compiled.kernel import Kernel
-from compiled.ladder import RungState
+from compiled.ladder import Rung, RungState
 from compiled.positions import Market
 from compiled.recording import Sessions
 from compiled.venue import Venue
@@ -18,15 +18,15 @@ FEW: Final[i64] = 32
 
 
 @final
-class ClosedRung:
-    """What a fill does not tell of the round trip it belongs to; `reason` is why it was entered, `left` why it ended."""
+class RungRecord:
+    """What a fill does not tell of the round trip it belongs to: why it was entered, and why it `ended`."""
 
-    def __init__(self, rung_id: i64, ladder_id: i64, number: i64, reason: str, left: str) -> None:
-        self.rung_id = rung_id
-        self.ladder_id = ladder_id
-        self.number = number
+    def __init__(self, rung: Rung, reason: str) -> None:
+        self.rung_id = rung.rung_id
+        self.ladder_id = rung.ladder_id
+        self.number = rung.number
         self.reason = reason
-        self.left = left
+        self.ended = rung.exit_reason
 
 
 class Stage:
@@ -48,8 +48,8 @@ class Stage:
         self.rates: dict[int, Rates] | None = None
         self.notes: list[list[int]] = []
         """Of each session what its contract notes say (`DayNotes.lines`)."""
-        self.closed: list[ClosedRung] = []
-        """Of every rung that is over; one that was opened again stands there once more."""
+        self.rungs: list[RungRecord] = []
+        """Of every rung that has bought; of one that stands there twice the later counts."""
 
     def enter(self, index: i64) -> None:
         """Begin the session of that index: the operator is there, and lifts what halted the day before."""
@@ -121,8 +121,15 @@ class Stage:
         for rung in kernel.changed_rungs.values():
             if rung.state is RungState.CLOSED and rung.bought > 0:
                 ladder = kernel.owners.get(int(rung.ladder_id))
-                reason = "" if ladder is None else ladder.reason
-                self.closed.append(ClosedRung(rung.rung_id, rung.ladder_id, rung.number, reason, rung.exit_reason))
+                self.rungs.append(RungRecord(rung, "" if ladder is None else ladder.reason))
+
+    def conclude(self) -> None:
+        """Take note of all others, at the end."""
+        self.collect()
+        for ladder in self.kernel.ladders.values():
+            for rung in ladder.rungs:
+                if rung.state is not RungState.CLOSED and rung.bought > 0:
+                    self.rungs.append(RungRecord(rung, ladder.reason))
 
     def expect(self, points: i64) -> None:
         """Make room for a curve of so many points."""

@@ -14,7 +14,7 @@ from compiled.replay import Result
 from compiled.replay_bars import BarReplay
 from compiled.risk import Limits
 from compiled.slippage import Slippage
-from compiled.stage import ClosedRung
+from compiled.stage import RungRecord
 from compiled.strategy import Strategy
 from compiled.terms import Exits
 from compiled.venue import Venue
@@ -140,9 +140,9 @@ class Backtest:
         return self._result.fills
 
     @property
-    def closed(self) -> list[ClosedRung]:
-        """Return what fills do not tell of the rungs that are over."""
-        return self._result.closed
+    def rungs(self) -> list[RungRecord]:
+        """Return what fills do not tell of their rungs."""
+        return self._result.rungs
 
     @property
     def notes(self) -> list[list[int]]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from compiled.model import paise
 from compiled.outbox import Fill
-from compiled.stage import ClosedRung
+from compiled.stage import RungRecord
 from engine.backtest.outcome import Trade
 from engine.history.series import BarSeries, Floats, Ints
 
@@ -76,14 +76,13 @@ class _Trip:
 def trades_of(
     fills: Sequence[Fill],
     columns: FillColumns,
-    closed: Iterable[ClosedRung],
-    reasons: Mapping[int, str],
+    rungs: Iterable[RungRecord],
     names: Sequence[str],
     series: Sequence[BarSeries],
 ) -> list[Trade]:
     """Return the round trips in the order in which they were entered; what is still held stands at its last close.
 
-    `names` and `series` are by the number of a symbol, `reasons` why a rung that is not over was entered.
+    `names` and `series` are by the number of a symbol.
     """
     trips: dict[int, _Trip] = {}
     rows = zip(
@@ -97,10 +96,10 @@ def trades_of(
         trip.add(ts, side, quantity, value)
         trip.charges += charges
         trip.slippage += slippage
-    over = {int(each.rung_id): each for each in closed}
+    records = {int(each.rung_id): each for each in rungs}
     found: list[Trade] = []
     for number, (rung, trip) in enumerate(sorted(trips.items(), key=lambda item: item[1].first), start=1):
-        bars, done = series[trip.symbol], over.get(rung)
+        bars, done = series[trip.symbol], records.get(rung)
         held = trip.bought - trip.sold
         last = float(bars.close[-1])
         got = trip.got + (int(paise(last, held)) if held else 0)
@@ -122,8 +121,8 @@ def trades_of(
                 slippage=trip.slippage,
                 mae=0,
                 mfe=0,
-                entry_reason=done.reason if done is not None else reasons.get(rung, ""),
-                exit_reason=OPEN if held else (done.left if done is not None else ""),
+                entry_reason=done.reason if done is not None else "",
+                exit_reason=OPEN if held else (done.ended if done is not None else ""),
             )
         )
     return _excursions(found, names, series)

@@ -1,0 +1,79 @@
+"""What tells two runs apart: hashes of the code, of the strategies, of the settings, and the number of a run."""
+
+import hashlib
+import inspect
+import json
+import platform
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+import compiled
+import engine
+from compiled.strategy import Strategy
+
+ROOT: Final = Path(engine.__file__).parent.parent
+PARTS: Final = ("compiled", "engine/backtest", "engine/market")
+"""What decides a result besides strategies, bars and settings."""
+LIBRARIES: Final = ("numpy", "pyarrow", "duckdb")
+
+
+def code_hash() -> str:
+    """Return a hash over the code and the dated tables that a result depends on."""
+    files = (path for part in PARTS for path in (ROOT / part).rglob("*") if path.suffix in {".py", ".json"})
+    return _of_files(sorted(files))
+
+
+def source_hash(strategy: Strategy) -> str:
+    """Return a hash of the file a strategy stands in, empty where there is none."""
+    try:
+        file = inspect.getsourcefile(type(strategy))
+    except TypeError:
+        file = None
+    return _of_files([Path(file)]) if file and Path(file).is_file() else ""
+
+
+def settings_hash(settings: Mapping[str, object]) -> str:
+    """Return a hash of settings, in whatever order they come."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of patang, Python and the libraries that touch the numbers."""
+    found = {"patang": _version("patang"), "python": platform.python_version()}
+    return found | {name: _version(name) for name in LIBRARIES if name in sys.modules}
+
+
+def run_number(moment: datetime, digest: str) -> str:
+    """Return what a run is called: its time in UTC, and the beginning of its digest."""
+    return f"{moment.astimezone(UTC):%Y%m%d-%H%M%S}-{digest[:4]}"
+
+
+def is_native() -> bool:
+    """Tell whether the core of this process is compiled."""
+    return bool(compiled.NATIVE)
+
+
+def parameters_of(tables: Iterable[tuple[str, Mapping[str, object]]]) -> dict[str, dict[str, object]]:
+    """Return the parameters of strategies by name, without what says where and whether they run."""
+    return {
+        name: {key: value for key, value in table.items() if key not in {"enabled", "symbols"}}
+        for name, table in tables
+    }
+
+
+def _of_files(files: Sequence[Path]) -> str:
+    sha = hashlib.sha256()
+    for path in files:
+        sha.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return sha.hexdigest()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,244 @@
+"""Results of backtests in one SQLite file: a run with its manifest, metrics, days, round trips and findings.
+
+A run is written in one transaction, manifest and all: there is no half result, and none without its manifest.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final, NamedTuple, final
+
+import msgspec
+import numpy as np
+
+from engine.backtest.linter import Finding
+from engine.backtest.metrics import Metric
+from engine.backtest.outcome import Daily, Manifest, Outcome, Trade
+from engine.errors import DataError, NothingFound, OperatorError, in_words
+from engine.history.series import Floats, Ints
+from store.schema import BUSY_MS, refusal
+
+SCHEMA: Final = 1
+TABLES: Final = """
+CREATE TABLE IF NOT EXISTS backtest_runs (
+    run TEXT PRIMARY KEY, made TEXT NOT NULL, name TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+    symbols INTEGER NOT NULL, trades INTEGER NOT NULL, net INTEGER NOT NULL, gross INTEGER NOT NULL,
+    charges INTEGER NOT NULL, sharpe REAL, drawdown REAL, verdict TEXT NOT NULL, partial INTEGER NOT NULL,
+    digest TEXT NOT NULL, bars INTEGER NOT NULL, orders INTEGER NOT NULL, costs TEXT NOT NULL, refused TEXT NOT NULL,
+    manifest TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS backtest_metrics (
+    run TEXT NOT NULL REFERENCES backtest_runs ON DELETE CASCADE, key TEXT NOT NULL, label TEXT NOT NULL,
+    unit TEXT NOT NULL, value ANY, place INTEGER NOT NULL, PRIMARY KEY (run, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS backtest_equity (
+    run TEXT NOT NULL REFERENCES backtest_runs ON DELETE CASCADE, day INTEGER NOT NULL, equity INTEGER NOT NULL,
+    gross INTEGER NOT NULL, charges INTEGER NOT NULL, exposure INTEGER NOT NULL, turnover INTEGER NOT NULL,
+    closed INTEGER NOT NULL, benchmark REAL, market REAL, PRIMARY KEY (run, day)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS backtest_trades (
+    run TEXT NOT NULL REFERENCES backtest_runs ON DELETE CASCADE, number INTEGER NOT NULL, strategy TEXT NOT NULL,
+    symbol TEXT NOT NULL, side INTEGER NOT NULL, ladder INTEGER NOT NULL, rung INTEGER NOT NULL, quantity INTEGER NOT NULL,
+    entry_ts INTEGER NOT NULL, entry_price REAL NOT NULL, exit_ts INTEGER NOT NULL, exit_price REAL NOT NULL,
+    gross INTEGER NOT NULL, charges INTEGER NOT NULL, slippage INTEGER NOT NULL, mae INTEGER NOT NULL, mfe INTEGER NOT NULL,
+    entry_reason TEXT NOT NULL, exit_reason TEXT NOT NULL, PRIMARY KEY (run, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS backtest_findings (
+    run TEXT NOT NULL REFERENCES backtest_runs ON DELETE CASCADE, rule TEXT NOT NULL, label TEXT NOT NULL,
+    status TEXT NOT NULL, severity INTEGER NOT NULL, value REAL, finding TEXT NOT NULL, why TEXT NOT NULL,
+    mend TEXT NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (run, rule)
+) STRICT, WITHOUT ROWID;
+"""
+FINDING: Final = ("rule", "label", "status", "severity", "value", "finding", "why", "mend")
+LAST: Final = "last"
+"""What names the newest run."""
+
+
+class StoredRun(NamedTuple):
+    """A run as it is listed; `net` in paise, `drawdown` in percent, `verdict` of the linter in one line."""
+
+    run: str
+    made: str
+    name: str
+    first: str
+    last: str
+    symbols: int
+    trades: int
+    net: int
+    sharpe: float | None
+    drawdown: float | None
+    verdict: str
+    partial: int
+    digest: str
+
+
+class StoredResult(NamedTuple):
+    """All that is kept of a run; the curve of the outcome is that of its days."""
+
+    outcome: Outcome
+    metrics: list[Metric]
+    findings: list[Finding]
+
+
+@final
+class ResultStore:
+    """The results in one file, which the first that is kept makes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def keep(self, outcome: Outcome, metrics: Sequence[Metric], findings: Sequence[Finding], verdict: str) -> None:
+        """Store a run; raise `OperatorError` where the file cannot be written, and then nothing is."""
+        manifest, daily, run = outcome.manifest, outcome.daily, outcome.manifest.run
+        values = {each.key: each.value for each in metrics}
+        net = int(daily.equity[-1]) - manifest.start_cash
+        row = (
+            run, manifest.made, manifest.name, manifest.first, manifest.last, len(manifest.symbols), len(outcome.trades), net,
+            int(daily.gross[-1]) - manifest.start_cash, int(daily.charges.sum()), values.get("sharpe"),
+            values.get("max_drawdown"), verdict, manifest.partial, manifest.digest, outcome.bars, outcome.orders,
+            _json(dict(outcome.costs)), _json(dict(outcome.refused)), _json(manifest),
+        )  # fmt: skip
+        days = zip(*(_nullable(column) for column in daily), strict=True)
+        with closing(self._open(write=True)) as database:
+            try:
+                with database:
+                    _insert(database, "backtest_runs", [row])
+                    _insert(database, "backtest_metrics", [(run, *each, place) for place, each in enumerate(metrics)])
+                    _insert(database, "backtest_equity", [(run, *each) for each in days])
+                    _insert(database, "backtest_trades", [(run, *each) for each in outcome.trades])
+                    rows = [
+                        (
+                            run,
+                            each.rule,
+                            each.label,
+                            each.status,
+                            each.severity,
+                            each.value,
+                            each.text,
+                            each.why,
+                            each.mend,
+                            k,
+                        )
+                        for k, each in enumerate(findings)
+                    ]
+                    _insert(database, "backtest_findings", rows)
+            except sqlite3.Error as error:
+                raise refusal(self.path, error) from error
+
+    def runs(self) -> list[StoredRun]:
+        """Return the runs, the newest first."""
+        return [StoredRun(*row) for row in self._read("backtest_runs", StoredRun._fields, "run DESC")]
+
+    def find(self, text: str) -> str:
+        """Return the run whose number begins so, or the `last`; raise `NothingFound` where none or several do."""
+        found = [each.run for each in self.runs()]
+        if text == LAST:
+            if found:
+                return found[0]
+            raise NothingFound(f"no results in {self.path}: see patang backtest")
+        match = [run for run in found if run.startswith(text) or run.endswith(f"-{text}")]
+        if len(match) == 1 or text in match:
+            return text if text in match else match[0]
+        named = ", ".join((match or found)[:5]) or "none"
+        raise NothingFound(f"{text}: {'several results begin so' if match else 'no such result'}; there are {named}")
+
+    def load(self, run: str) -> StoredResult:
+        """Return a run by its whole number; raise `NothingFound`, or `DataError` for what cannot be read."""
+        rows = self._select("SELECT manifest, costs, refused, bars, orders FROM backtest_runs WHERE run = ?", run)
+        if not rows:
+            raise NothingFound(f"no result {run} in {self.path}")
+        text, costs, refused, bars, orders = rows[0]
+        try:
+            manifest = msgspec.json.decode(text, type=Manifest)
+            counted = [msgspec.json.decode(each, type=dict[str, int]) for each in (costs, refused)]
+        except msgspec.DecodeError as error:
+            raise DataError(f"{self.path}, result {run}: {in_words(error)}") from error
+        daily = _daily(self._read("backtest_equity", Daily._fields, "day", run))
+        trades = self._read("backtest_trades", Trade._fields, "number", run)
+        metrics = self._read("backtest_metrics", Metric._fields, "place", run)
+        found = self._read("backtest_findings", FINDING, "place", run)
+        times = (daily.day * 86_400 + 86_400 - 19_800) * 1_000_000_000 - 1
+        outcome = Outcome(
+            manifest,
+            daily,
+            times,
+            daily.equity,
+            [Trade(*row) for row in trades],
+            counted[0],
+            counted[1],
+            int(bars),
+            int(orders),
+        )
+        return StoredResult(outcome, [Metric(*row) for row in metrics], [Finding(*row) for row in found])
+
+    def remove(self, runs: Sequence[str]) -> None:
+        """Remove runs by their whole numbers."""
+        with closing(self._open(write=True)) as database:
+            try:
+                with database:
+                    database.executemany("DELETE FROM backtest_runs WHERE run = ?", [(run,) for run in runs])
+            except sqlite3.Error as error:
+                raise refusal(self.path, error) from error
+
+    def _read(self, table: str, columns: Sequence[str], order: str, run: str = "") -> list[tuple[Any, ...]]:
+        only = "WHERE run = ?" if run else ""
+        statement = f"SELECT {', '.join(columns)} FROM {table} {only} ORDER BY {order}"  # noqa: S608  our own names
+        return self._select(statement, *([run] if run else []))
+
+    def _select(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        if not self.path.exists():
+            return []
+        with closing(self._open(write=False)) as database:
+            try:
+                return database.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                raise refusal(self.path, error) from error
+
+    def _open(self, *, write: bool) -> sqlite3.Connection:
+        try:
+            if write:
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            database = (
+                sqlite3.connect(self.path, timeout=BUSY_MS / 1_000)
+                if write
+                else sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=BUSY_MS / 1_000)
+            )
+        except OSError as error:
+            raise OperatorError(f"cannot write in {self.path.parent}: {in_words(error)}") from None
+        except sqlite3.Error as error:
+            raise refusal(self.path, error) from error
+        try:
+            database.execute("PRAGMA foreign_keys = ON")
+            [(version,)] = database.execute("PRAGMA user_version").fetchall()
+            if write and version < SCHEMA:
+                database.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {SCHEMA}; COMMIT")
+        except sqlite3.Error as error:
+            database.close()
+            raise refusal(self.path, error) from error
+        if version > SCHEMA:
+            database.close()
+            raise OperatorError(f"{self.path} is of a newer patang: get that, or set another desk.state_dir")
+        return database
+
+
+def _nullable(column: Ints | Floats) -> list[object]:
+    """Return an array's values, None for what is not a number."""
+    return [None if missing else value for value, missing in zip(column.tolist(), np.isnan(column), strict=True)]
+
+
+def _insert(database: sqlite3.Connection, table: str, rows: Sequence[Sequence[object]]) -> None:
+    if rows:
+        marks = ", ".join("?" * len(rows[0]))
+        database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608  our own names
+
+
+def _daily(rows: Sequence[Sequence[float | None]]) -> Daily:
+    columns = list(zip(*rows, strict=True)) or [()] * len(Daily._fields)
+    day, equity, gross, charges, exposure, turnover, closed = (np.array(column, np.int64) for column in columns[:7])
+    benchmark, market = (np.array(column, np.float64) for column in columns[7:])  # None becomes NaN
+    return Daily(day, equity, gross, charges, exposure, turnover, closed, benchmark, market)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,262 @@
+"""`patang backtest` and `patang results`: run strategies on the history, and look at what came of it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from engine.errors import ConfigError
+from engine.texts import plain
+from tui.bars_shared import AsJson, ConfigFile, Folder, From, To, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from engine.backtest.linter import Finding
+    from engine.backtest.metrics import Metric
+    from engine.backtest.outcome import Outcome
+    from engine.config import Config
+    from engine.history.series import BarSeries
+    from store.results import ResultStore, StoredResult
+
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+Run = Annotated[str, Parameter(help="Which result: its number or the beginning of it; last: the newest.")]
+Format = Literal["json", "csv", "parquet", "xlsx"]
+
+results_app = App(name="results", help="Look at the results of backtests.", help_format="plaintext")
+
+
+def backtest(
+    strategy: Annotated[
+        str, Parameter(help="A strategy's name, or a configuration file; empty: all strategies that are enabled.")
+    ] = "",
+    *,
+    symbols: Annotated[
+        str, Parameter(help="Only these, with commas between, or @FILE; empty: the strategy's, or all there are.")
+    ] = "",
+    since: From = "",
+    until: To = "",
+    span: Annotated[int, Parameter(help="Length of the bars in seconds; 0: the shortest every strategy can hear.")] = 0,
+    settings: Annotated[
+        list[str] | None, Parameter(name="--set", help="PARAMETER=VALUE of the strategy; may be given several times.")
+    ] = None,
+    bars: Annotated[str, Parameter(help="Version of the bars; empty: golden where there are any, else raw.")] = "",
+    cash: Annotated[int, Parameter(help="Rupees to begin with; 0: paper.cash.")] = 0,
+    slippage: Annotated[
+        str, Parameter(help="none, ticks:N, spread:FRACTION:PERCENT or volume:SHARE:IMPACT; empty: paper's ticks.")
+    ] = "",
+    warm_up: Annotated[int, Parameter(help="Sessions before the first that the strategies hear.")] = 5,
+    report: Annotated[Path | None, Parameter(help="Write a report into this HTML file.")] = None,
+    trades: Annotated[str, Parameter(help="Numbers of round trips that the report draws, with commas between.")] = "",
+    keep: Annotated[bool, Parameter(negative="--no-keep", help="Keep the result for patang results.")] = True,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run strategies on the history through the desk's own kernel. Ctrl-c keeps what is done."""
+    from tui.backtesting import BacktestRequest, Running, narrate, results_of  # noqa: PLC0415
+    from tui.backtesting import as_json as in_json  # noqa: PLC0415
+    from tui.launch import configuration  # noqa: PLC0415
+
+    if not 0 <= warm_up <= 400:
+        raise ConfigError(f"--warm-up {warm_up}: expected 0 to 400 sessions")
+    if not 0 <= cash <= 10**10:
+        raise ConfigError(f"--cash {cash}: expected rupees up to 1,000 crore")
+    file = Path(strategy) if strategy.endswith(".toml") else None
+    values = configuration(file or config)
+    chosen = numbers_of(trades)
+    running = Running(
+        values,
+        BacktestRequest(
+            "" if file else strategy, tuple(listed(symbols)), since, until, span, bars, tuple(settings or ()), cash, slippage,
+            warm_up, folder,
+        ),
+    )  # fmt: skip
+    result = running.execute()
+    if keep:
+        results_of(values).keep(result.outcome, result.metrics, result.findings, result.verdict)
+    if report is not None:
+        write_report(report, result.outcome, result.metrics, result.findings, result.series, chosen)
+        narrate(f"report: {report}")
+    if as_json:
+        sys.stdout.write(in_json(result) + "\n")
+    else:
+        from tui.backtest_report import show  # noqa: PLC0415
+
+        show(result.outcome, result.metrics, result.findings)
+    if keep:
+        narrate(f"kept as {result.outcome.manifest.run}: see patang results show")
+    return INTERRUPTED if running.stopped else DONE
+
+
+@results_app.command(name="list")
+def list_results(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
+    """List the results that are kept, the newest first."""
+    from tui.launch import configuration  # noqa: PLC0415
+    from tui.numbers import rupees  # noqa: PLC0415
+    from tui.tables import table  # noqa: PLC0415
+
+    runs = _store(configuration(config)).runs()
+    if not runs and not as_json:
+        sys.stderr.write("no results yet: see patang backtest\n")
+        return FAILED
+    rows = [
+        {
+            "run": run.run, "strategies": run.name, "days": f"{run.first} to {run.last}", "symbols": run.symbols,
+            "trades": run.trades, "net": rupees(run.net), "sharpe": _two(run.sharpe), "drawdown %": _two(run.drawdown),
+            "checks": run.verdict.partition(":")[0] + (", stopped" if run.partial else ""),
+        }
+        for run in runs
+    ]  # fmt: skip
+    table([run._asdict() for run in runs] if as_json else rows, as_json=as_json)
+    return DONE
+
+
+@results_app.command
+def show(
+    run: Run = "last",
+    *,
+    report: Annotated[Path | None, Parameter(help="Write a report into this HTML file.")] = None,
+    trades: Annotated[str, Parameter(help="Numbers of round trips that the report draws, with commas between.")] = "",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show a result as it was shown when it was made."""
+    from tui.backtest_report import show as shown  # noqa: PLC0415
+    from tui.backtesting import narrate  # noqa: PLC0415
+    from tui.launch import configuration  # noqa: PLC0415
+
+    values = configuration(config)
+    chosen, found = numbers_of(trades), _result(values, run)
+    if report is not None:
+        write_report(report, found.outcome, found.metrics, found.findings, _Bars(values, found), chosen)
+        narrate(f"report: {report}")
+    if as_json:
+        from engine.backtest.export import as_json as exported  # noqa: PLC0415
+
+        sys.stdout.write(exported(found.outcome, found.metrics, found.findings).decode() + "\n")
+    else:
+        shown(found.outcome, found.metrics, found.findings)
+    return DONE
+
+
+@results_app.command
+def diff(before: Run, after: Run = "last", *, config: ConfigFile = None, as_json: AsJson = False) -> int:
+    """Compare two results: of what they were made, and what came of it."""
+    from engine.backtest.comparison import compared  # noqa: PLC0415
+    from tui.launch import configuration  # noqa: PLC0415
+    from tui.tables import table  # noqa: PLC0415
+
+    values = configuration(config)
+    left, right = _result(values, before), _result(values, after)
+    rows = compared(left.outcome, left.metrics, right.outcome, right.metrics)
+    if not rows and not as_json:
+        sys.stdout.write("the same in all but their time\n")
+        return DONE
+    names = (left.outcome.manifest.run, right.outcome.manifest.run)
+    shown = [{"what": row.what, names[0]: row.before, names[1]: row.after, "change": row.change} for row in rows]
+    table([row._asdict() for row in rows] if as_json else shown, as_json=as_json)
+    return DONE
+
+
+@results_app.command
+def export(
+    run: Run = "last",
+    *,
+    out: Annotated[Path, Parameter(help="A file for json and xlsx, a folder for csv and parquet.")],
+    format: Annotated[Format, Parameter(help="json, csv, parquet or xlsx.")] = "json",
+    config: ConfigFile = None,
+) -> int:
+    """Write a result to files: round trips, days, equity and metrics."""
+    from engine.backtest.export import export as exported  # noqa: PLC0415
+    from tui.launch import configuration  # noqa: PLC0415
+
+    found = _result(configuration(config), run)
+    for path in exported(out, format, found.outcome, found.metrics, found.findings):
+        sys.stdout.write(plain(f"{path}") + "\n")
+    return DONE
+
+
+@results_app.command
+def rm(
+    runs: Annotated[list[str], Parameter(help="Which results: numbers, or their beginnings.")],
+    *,
+    config: ConfigFile = None,
+) -> int:
+    """Remove results."""
+    from tui.launch import configuration  # noqa: PLC0415
+
+    store = _store(configuration(config))
+    found = [store.find(run) for run in runs]
+    store.remove(found)
+    sys.stderr.write(f"removed {', '.join(found)}\n")
+    return DONE
+
+
+# what the commands share
+
+
+def numbers_of(text: str) -> tuple[int, ...]:
+    """Return numbers with commas between; raise `ConfigError`."""
+    try:
+        return tuple(int(each) for each in text.split(",") if each.strip())
+    except ValueError:
+        raise ConfigError(f"--trades {text}: expected numbers of round trips, as 12,40") from None
+
+
+def write_report(
+    path: Path, outcome: "Outcome", metrics: "Sequence[Metric]", findings: "Sequence[Finding]",
+    series: "Mapping[str, BarSeries]", asked: "Sequence[int]",
+) -> None:  # fmt: skip
+    """Write the report of a run; raise `ConfigError` for round trips that it does not have, `OperatorError` as disks do."""
+    from engine.backtest.report import html  # noqa: PLC0415
+    from engine.errors import OperatorError, in_words  # noqa: PLC0415
+    from engine.ops.files import replacing  # noqa: PLC0415
+
+    there = {each.number for each in outcome.trades}
+    if strange := [number for number in asked if number not in there]:
+        raise ConfigError(f"--trades {strange[0]}: there are round trips 1 to {max(there, default=0)}")
+
+    def candles(symbol: str, start: int, end: int) -> "BarSeries":
+        bars = series[symbol]
+        return bars.pick((bars.start >= start) & (bars.start <= end))
+
+    try:
+        with replacing(path) as fresh:
+            fresh.write_text(html(outcome, metrics, findings, candles, asked), encoding="utf-8")
+    except OSError as error:
+        raise OperatorError(f"cannot write {path}: {in_words(error)}") from None
+
+
+class _Bars(dict[str, "BarSeries"]):
+    """The bars that a kept result was made of, read when they are asked for; none where they are gone."""
+
+    def __init__(self, config: "Config", kept: "StoredResult") -> None:
+        super().__init__()
+        self._config = config
+        self._manifest = kept.outcome.manifest
+
+    def __missing__(self, symbol: str) -> "BarSeries":
+        from tui.shelves import history  # noqa: PLC0415
+
+        manifest = self._manifest
+        said = manifest.data[symbol]
+        found = history(self._config, None).columns(symbol, manifest.span, said.first, said.last + 1, said.version)
+        self[symbol] = found
+        return found
+
+
+def _store(config: "Config") -> "ResultStore":
+    from tui.backtesting import results_of  # noqa: PLC0415
+
+    return results_of(config)
+
+
+def _result(config: "Config", run: str) -> "StoredResult":
+    store = _store(config)
+    return store.load(store.find(run))
+
+
+def _two(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

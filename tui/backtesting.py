@@ -1,0 +1,438 @@
+"""Make a backtest of a configuration, run it, and say what came of it; where the rooms below meet."""
+
+import json
+import os
+import signal
+import sys
+import time
+import tomllib
+import traceback
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+from engine.config import Config, paths
+from engine.errors import ConfigError, DataError, NothingFound
+
+if TYPE_CHECKING:
+    from compiled.strategy import Strategy
+    from engine.backtest.bars import BarVersions, LoadedBars
+    from engine.backtest.linter import Finding
+    from engine.backtest.metrics import Metric
+    from engine.backtest.outcome import Outcome
+    from engine.backtest.run import Backtest
+    from engine.history.series import BarSeries
+    from store.results import ResultStore
+
+TOLD_S = 0.2
+"""Between two updates of the progress line on a terminal; ten times as long elsewhere."""
+INDEX = "NIFTY 50"
+"""Whose closes a result is compared with, where the history has them."""
+BILLION = 1_000_000_000
+
+
+class BacktestRequest(NamedTuple):
+    """What is asked for: `strategy` is a name or a configuration file, empty texts are what the configuration says.
+
+    `cash` in rupees, `span` and `warm_up` in seconds and sessions, `bars` a version; `settings` are KEY=VALUE texts.
+    """
+
+    strategy: str = ""
+    symbols: tuple[str, ...] = ()
+    first: str = ""
+    last: str = ""
+    span: int = 0
+    bars: str = ""
+    settings: tuple[str, ...] = ()
+    cash: int = 0
+    slippage: str = ""
+    warm_up: int = 5
+    folder: Path | None = None
+
+
+class BacktestResult(NamedTuple):
+    """What came of it: the outcome, what is made of it, and the bars it was made of by symbol."""
+
+    outcome: "Outcome"
+    metrics: "list[Metric]"
+    findings: "list[Finding]"
+    verdict: str
+    series: "Mapping[str, BarSeries]"
+
+
+class StrategyFailed(DataError):
+    """A strategy raised: there is no result."""
+
+    exit_code = 1
+
+
+# what is asked for
+
+
+def chosen_strategies(config: Config, request: BacktestRequest) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]:
+    """Return (name, symbols, parameters) of the strategies that are asked for; raise `ConfigError`."""
+    import msgspec  # noqa: PLC0415
+
+    tables = msgspec.to_builtins(config.strategy)
+    every: dict[str, dict[str, Any]] = tables | tables.pop("other")
+    every.pop("other", None)
+    if request.strategy:
+        chosen = {request.strategy: dict(every.get(request.strategy, {}))}
+    else:
+        chosen = {name: dict(table) for name, table in every.items() if table.get("enabled", True)}
+    if not chosen:
+        raise ConfigError("no strategy is enabled: name one, or enable one in the configuration")
+    for text in request.settings:
+        _set(chosen, text)
+    return [
+        (name, tuple(str(each).upper() for each in table.get("symbols", ())), table) for name, table in chosen.items()
+    ]
+
+
+def _set(tables: dict[str, dict[str, Any]], text: str) -> None:
+    key, sign, value = text.partition("=")
+    name, dot, parameter = key.strip().rpartition(".")
+    if not sign or not parameter:
+        raise ConfigError(f"--set {text}: expected PARAMETER=VALUE, or STRATEGY.PARAMETER=VALUE")
+    if not dot:
+        if len(tables) > 1:
+            raise ConfigError(f"--set {text}: of which strategy? {', '.join(f'{each}.{parameter}' for each in tables)}")
+        name = next(iter(tables))
+    if name not in tables:
+        raise ConfigError(f"--set {text}: {name} does not run; {', '.join(tables)} do")
+    try:
+        tables[name][parameter] = tomllib.loads(f"value = {value.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        tables[name][parameter] = value.strip()
+
+
+def slippage_of(text: str, ticks: int) -> "tuple[Any, str]":
+    """Return a slippage model and what it is called: `ticks:N`, `spread:FRACTION:PERCENT`, `volume:SHARE:IMPACT` or `none`.
+
+    Without a text it is that of paper trading. Raises `ConfigError`.
+    """
+    from compiled.slippage import FixedTicks, Slippage, SpreadFraction, VolumeShare  # noqa: PLC0415
+
+    name, *numbers = (text or f"ticks:{ticks}").split(":")
+    models = {
+        "none": (Slippage, 0),
+        "ticks": (FixedTicks, 1),
+        "spread": (SpreadFraction, 2),
+        "volume": (VolumeShare, 2),
+    }
+    try:
+        model, wanted = models[name]
+        values: list[float] = [int(each) if name == "ticks" else float(each) for each in numbers]
+        if len(values) != wanted or not all(0.0 <= each <= 1_000.0 for each in values):
+            raise ValueError  # noqa: TRY301  as any other text that says nothing
+        return model(*values), text or f"ticks:{ticks}"
+    except (KeyError, ValueError):
+        raise ConfigError(
+            f"--slippage {text}: expected none, ticks:N, spread:FRACTION:PERCENT (of the price, where no spread is quoted) or "
+            "volume:SHARE:IMPACT, as ticks:1 or volume:0.025:0.1"
+        ) from None
+
+
+# the run
+
+
+@final
+class Running:
+    """A backtest from its data to its result; `say` takes lines for the operator."""
+
+    def __init__(self, config: Config, request: BacktestRequest) -> None:
+        self.config = config
+        self.request = request
+        self.began = time.perf_counter()
+        self.stopped = False
+        where = paths(config, os.environ)
+        self.folder = request.folder or where.history
+        self.state = where.state
+        self._versions: BarVersions | None = None
+
+    def execute(self) -> BacktestResult:
+        """Read, run and reckon; raise `PatangError` for whatever is not right."""
+        from engine.backtest.bars import span_for  # noqa: PLC0415
+        from strategies import build  # noqa: PLC0415
+
+        tables = chosen_strategies(self.config, self.request)
+        strategies = [build(name, table) for name, _, table in tables]
+        versions = self.versions
+        span = span_for(versions.spans(), self.request.span, [each.span for each in strategies])
+        symbols = self._symbols(tables, versions, span)
+        narrate(
+            f"{', '.join(name for name, _, _ in tables)} on {_counted(len(symbols), 'symbol')}, bars of {span} s: reading"
+        )
+        backtest, loaded, days = self._prepare(tables, strategies, symbols, span)
+        return self._result(tables, strategies, backtest, loaded, days, span)
+
+    @property
+    def versions(self) -> "BarVersions":
+        """Return what the history has."""
+        from engine.backtest.bars import BarVersions  # noqa: PLC0415
+        from tui.shelves import history  # noqa: PLC0415
+
+        if self._versions is None:
+            self._versions = BarVersions(history(self.config, self.request.folder), self.folder)
+        return self._versions
+
+    def _symbols(
+        self, tables: Sequence[tuple[str, tuple[str, ...], Mapping[str, Any]]], versions: "BarVersions", span: int
+    ) -> list[str]:
+        """Return the symbols that are asked for, or the strategies', or all there are but indices."""
+        from engine.backtest.market import INDEX_NAMES  # noqa: PLC0415
+
+        there = versions.symbols(span, self.request.bars)
+        if not there:
+            of = f" of version {self.request.bars}" if self.request.bars else ""
+            raise NothingFound(f"no bars of {span} s{of} in {self.folder}: see patang bars import")
+        named = self.request.symbols or tuple(dict.fromkeys(each for _, symbols, _ in tables for each in symbols))
+        every = all(symbols for _, symbols, _ in tables)
+        if self.request.symbols or (named and every):
+            if strange := [each for each in named if each not in there]:
+                raise NothingFound(f"no bars of {', '.join(strange[:5])} of {span} s: see patang bars list")
+            return list(named)
+        return [each for each in there if each in named or each not in INDEX_NAMES]
+
+    def _prepare(
+        self, tables: Sequence[tuple[str, tuple[str, ...], Mapping[str, Any]]], strategies: "Sequence[Strategy]",
+        symbols: Sequence[str], span: int,
+    ) -> "tuple[Backtest, LoadedBars, list[date]]":  # fmt: skip
+        from engine.backtest.bars import days_of  # noqa: PLC0415
+        from engine.backtest.market import instruments_of, market_of  # noqa: PLC0415
+        from engine.backtest.run import Backtest, RunSettings  # noqa: PLC0415
+        from engine.market import charges  # noqa: PLC0415
+        from engine.market.actions import Actions  # noqa: PLC0415
+        from engine.market.calendar import ist_day, midnight  # noqa: PLC0415
+        from engine.trading.opening import DAYS_BACK  # noqa: PLC0415
+        from tui.bars_shared import END_OF_TIME  # noqa: PLC0415
+        from tui.market_commands import a_day  # noqa: PLC0415
+        from tui.wiring import calendar_of, limits_of  # noqa: PLC0415
+
+        config, request = self.config, self.request
+        since = a_day(request.first) if request.first else None
+        until = a_day(request.last) if request.last else None
+        if since and until and since > until:
+            raise ConfigError(f"--from {since} is after --to {until}")
+        actions = (
+            Actions.load(Path(config.desk.corporate_actions).expanduser()) if config.desk.corporate_actions else None
+        )
+        begin = midnight(since - timedelta(days=DAYS_BACK if span >= 86_400 else 21)) if since else 0
+        end = midnight(until + timedelta(days=1)) if until else END_OF_TIME
+        loaded = self.versions.load(symbols, span, begin, end, request.bars, actions)
+        last = until or max(ist_day(int(bars.start[-1])) for bars in loaded.series.values())
+        first = since or min(ist_day(int(bars.start[0])) for bars in loaded.series.values())
+        days = days_of(loaded.series.values(), first, last)
+        if not days:
+            raise NothingFound(f"no bars from {first} to {last}: see patang bars list")
+        adjusted = [symbol for symbol, each in loaded.manifests.items() if each.adjusted]
+        instruments = instruments_of(loaded.series, self._listed(last), last, adjusted=adjusted)
+        early = int(config.risk.square_off_before_s * BILLION)
+        market = market_of(instruments, days, calendar_of(config), charges.load(), None, early)
+        for day, why in list(market.left.items())[:3]:
+            loaded.warnings.append(f"{day} is left out: {why}")
+        if len(market.left) > 3:
+            loaded.warnings.append(f"{len(market.left) - 3} more days are left out")
+        model, self.slippage = slippage_of(request.slippage, config.paper.slippage_ticks)
+        self.cash = (request.cash or config.paper.cash) * 100
+        exits = _exits(config)
+        backtest = Backtest(
+            strategies, {name: symbols for name, symbols, _ in tables}, loaded.series, span, market, calendar_of(config),
+            RunSettings(self.cash, limits_of(config), model, exits, config.governor.modifies_per_order, request.warm_up),
+        )  # fmt: skip
+        if backtest.dropped:
+            loaded.warnings.append(f"{backtest.dropped:,} bars outside the sessions of their days are left out")
+        if not backtest.warmed:
+            loaded.warnings.append("no warm-up: the history begins with the first session, and indicators with nothing")
+        return backtest, loaded, market.days
+
+    def _listed(self, day: date) -> Any:
+        """Return the instruments as they were listed on a day, None where no list of that day or before is kept."""
+        from engine.market.dumps import Dumps  # noqa: PLC0415
+
+        dumps = Dumps(self.state / "instruments")
+        if not any(each.day <= day for each in dumps.versions("NSE")):
+            return None
+        return dumps.latest(day, ["NSE"])
+
+    def _result(
+        self, tables: Sequence[tuple[str, tuple[str, ...], Mapping[str, Any]]], strategies: "Sequence[Strategy]",
+        backtest: "Backtest", loaded: "LoadedBars", days: Sequence[date], span: int,
+    ) -> BacktestResult:  # fmt: skip
+        from engine.backtest.account import account_of, with_debits  # noqa: PLC0415
+        from engine.backtest.linter import lint, verdict  # noqa: PLC0415
+        from engine.backtest.outcome import Outcome  # noqa: PLC0415
+        from engine.backtest.statistics import statistics  # noqa: PLC0415
+        from engine.backtest.trades import fill_columns, trades_of  # noqa: PLC0415
+
+        begun = time.perf_counter()
+        whole = self._run(backtest)
+        seconds = time.perf_counter() - begun
+        if failures := backtest.failures:
+            for each in failures:
+                sys.stderr.write("".join(traceback.format_exception(each.error)))
+            raise StrategyFailed(
+                f"strategy {failures[0].strategy} failed, and there is no result: {_where(failures[0].error)}"
+            )
+        names, series = list(backtest.series), list(backtest.series.values())
+        numbers = {int(each.token): names.index(symbol) for symbol, each in backtest.market.instruments.items()}
+        fills = backtest.fills
+        columns = fill_columns(fills, numbers, series)
+        trades = trades_of(fills, columns, backtest.rungs, names, series)
+        account = account_of(
+            self.cash, days, backtest.closes, backtest.curve, backtest.notes, columns, trades, series, self._index(span)
+        )
+        times, net = backtest.curve
+        outcome = Outcome(
+            self._manifest(tables, strategies, backtest, loaded, days[: len(backtest.notes)], span, seconds, whole=whole),
+            account.daily, times, self.cash + net, with_debits(trades, days, account.debits), account.costs,
+            dict(backtest.kernel.decisions.refusals), backtest.done, len({int(fill.order.intent) for fill in fills}),
+        )  # fmt: skip
+        metrics = statistics(outcome)
+        ticks = {symbol: float(each.tick) for symbol, each in backtest.market.instruments.items()}
+        findings = lint(outcome, metrics, backtest.series, ticks)
+        return BacktestResult(outcome, metrics, findings, verdict(findings), backtest.series)
+
+    def _index(self, span: int) -> "BarSeries | None":
+        """Return the bars of the index that results are compared with, None where the history has none."""
+        from tui.bars_shared import END_OF_TIME  # noqa: PLC0415
+
+        for length in dict.fromkeys((span, 60, 86_400)):
+            if INDEX in self.versions.symbols(length):
+                return self.versions.load([INDEX], length, 0, END_OF_TIME, "", None).series[INDEX]
+        return None
+
+    def _run(self, backtest: "Backtest") -> bool:
+        """Run it with a progress line; the first ctrl-c ends it in order, and what is done counts."""
+        line = ProgressLine(backtest.bars)
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            self.stopped = True
+            signal.signal(signal.SIGINT, before)
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            return backtest.run(lambda done, _all: line.show(done) and not self.stopped)
+        finally:
+            line.close()
+            signal.signal(signal.SIGINT, before)
+
+    def _manifest(
+        self, tables: Sequence[tuple[str, tuple[str, ...], Mapping[str, Any]]], strategies: "Sequence[Strategy]",
+        backtest: "Backtest", loaded: "LoadedBars", days: Sequence[date], span: int, seconds: float, *, whole: bool,
+    ) -> Any:  # fmt: skip
+        from engine.backtest import identity  # noqa: PLC0415
+        from engine.backtest.outcome import Manifest  # noqa: PLC0415
+        from engine.trading.limits import current  # noqa: PLC0415
+
+        now, config = datetime.now(UTC), self.config
+        limits = {name: int(value) for name, value in current(backtest.kernel.limits).items()}
+        settings = {
+            "limits": limits, "cash": self.cash, "slippage": self.slippage, "span": span, "warm_up": backtest.warmed,
+            "exits": repr(config.exits), "square_off": config.risk.square_off_before_s, "modifies": config.governor.modifies_per_order,
+            "confirmed": config.market.confirmed, "symbols": {name: symbols for name, symbols, _ in tables},
+        }  # fmt: skip
+        return Manifest(
+            run=identity.run_number(now, backtest.digest),
+            made=now.isoformat(timespec="seconds"),
+            name=", ".join(name for name, _, _ in tables),
+            strategies=identity.parameters_of((name, table) for name, _, table in tables),
+            sources={each.name: identity.source_hash(each) for each in strategies},
+            symbols=list(loaded.series),
+            first=str(days[0]),
+            last=str(days[-1]),
+            span=span,
+            data=loaded.manifests,
+            golden=loaded.golden,
+            slippage=self.slippage,
+            config=identity.settings_hash(settings),
+            code=identity.code_hash(),
+            versions=identity.versions(),
+            native=identity.is_native(),
+            start_cash=self.cash,
+            limits=limits,
+            digest=backtest.digest,
+            seconds=round(seconds, 3),
+            partial=not whole,
+            warnings=loaded.warnings,
+            command=" ".join(["patang", *sys.argv[1:]]),
+        )
+
+
+def _exits(config: Config) -> Any:
+    from compiled.terms import Exits  # noqa: PLC0415
+
+    return Exits(config.exits.patience_s, config.exits.widen_percent, config.exits.reach_percent, config.gateway.late_s)
+
+
+def _where(error: BaseException) -> str:
+    """Return file and line of a strategy's error, and what it says."""
+    from compiled.kernel import words  # noqa: PLC0415
+
+    steps = traceback.extract_tb(error.__traceback__)
+    place = f"{steps[-1].filename}:{steps[-1].lineno}: " if steps else ""
+    return f"{place}{' '.join(words(error).split())}"
+
+
+# what is said
+
+
+def narrate(text: str) -> None:
+    """Say a line to whoever waits."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+@final
+class ProgressLine:
+    """Says how far a run is: percent, bars a second, time left; on a terminal over itself."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._began = self._told = time.monotonic()
+        self._over = sys.stderr.isatty()
+        self._open = False
+
+    def show(self, done: int) -> bool:
+        """Tell, where it is time again; return True."""
+        now = time.monotonic()
+        if now - self._told >= TOLD_S * (1 if self._over else 10):
+            self._told, took = now, max(now - self._began, 1e-9)
+            text = f"{100 * done // self._total} %, {done / took:,.0f} bars a second, {took / done * (self._total - done):.0f} s left"
+            sys.stderr.write(f"\r{text}\x1b[K" if self._over else f"{text}\n")
+            sys.stderr.flush()
+            self._open = self._over
+        return True
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._open:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def results_of(config: Config) -> "ResultStore":
+    """Return where results are kept."""
+    from store.results import ResultStore  # noqa: PLC0415
+
+    return ResultStore(paths(config, os.environ).state / "results.db")
+
+
+def as_json(result: BacktestResult) -> str:
+    """Return a result as one line of JSON."""
+    import msgspec  # noqa: PLC0415
+
+    from engine.backtest.outcome import SCHEMA  # noqa: PLC0415
+
+    return json.dumps({
+        "schema": SCHEMA, "run": result.outcome.manifest.run, "verdict": result.verdict,
+        "metrics": {each.key: each.value for each in result.metrics}, "costs": dict(result.outcome.costs),
+        "refused": dict(result.outcome.refused), "findings": [each._asdict() for each in result.findings],
+        "manifest": msgspec.to_builtins(result.outcome.manifest),
+    })  # fmt: skip
