@@ -93,8 +93,8 @@ def backtest(
 @results_app.command(name="list")
 def list_results(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """List the results that are kept, the newest first."""
+    from engine.numbers import rupees  # noqa: PLC0415
     from tui.launch import configuration  # noqa: PLC0415
-    from tui.numbers import rupees  # noqa: PLC0415
     from tui.tables import table  # noqa: PLC0415
 
     runs = _store(configuration(config)).runs()

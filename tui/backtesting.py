@@ -284,10 +284,9 @@ class Running:
         account = account_of(
             self.cash, days, backtest.closes, backtest.curve, backtest.notes, columns, trades, series, self._index(span)
         )
-        times, net = backtest.curve
         outcome = Outcome(
             self._manifest(tables, strategies, backtest, loaded, days[: len(backtest.notes)], span, seconds, whole=whole),
-            account.daily, times, self.cash + net, with_debits(trades, days, account.debits), account.costs,
+            account.daily, backtest.curve[0], account.curve, with_debits(trades, days, account.debits), account.costs,
             dict(backtest.kernel.decisions.refusals), backtest.done, len({int(fill.order.intent) for fill in fills}),
         )  # fmt: skip
         metrics = statistics(outcome)

@@ -23,9 +23,10 @@ DEPOSITORY = "depository"
 
 
 class Account(NamedTuple):
-    """The days of a run, the parts of its charges (paise), and what the depository has debited of each day."""
+    """The days of a run, its worth at every moment (paise), the parts of its charges, and the depository's debits by day."""
 
     daily: Daily
+    curve: Ints
     costs: dict[str, int]
     debits: Ints
 
@@ -46,7 +47,8 @@ def account_of(
     times, net = curve
     at = np.searchsorted(times, closes, side="right") - 1
     end = np.where(at >= 0, net[np.maximum(at, 0)] if len(net) else 0, 0)
-    equity = cash + end - np.cumsum(debits)
+    owed = np.cumsum(debits)
+    equity = cash + end - owed
     numbers = np.array([day_number(day) for day in days], np.int64)
     last = np.array([_at_close(bars, closes) for bars in series]).reshape(len(series), done)
     daily = Daily(
@@ -61,7 +63,8 @@ def account_of(
         market=_at_close(index, closes) if index is not None else np.full(done, np.nan),
     )
     costs = {NAMES[name]: int(lines[:, k].sum()) for k, name in enumerate(CHARGES)}
-    return Account(daily, {**costs, DEPOSITORY: int(debits.sum())}, debits)
+    worth = cash + net - np.concatenate([[0], owed])[np.searchsorted(closes, times, side="right")]
+    return Account(daily, worth, {**costs, DEPOSITORY: int(debits.sum())}, debits)
 
 
 def with_debits(trades: Sequence[Trade], days: Sequence[date], debits: Ints) -> list[Trade]:

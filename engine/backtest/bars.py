@@ -69,15 +69,18 @@ class BarVersions:
     ) -> LoadedBars:
         """Return the bars that start in [start, end) ns UTC, adjusted for the actions to the last of them.
 
-        Raises `NothingFound` where a symbol has none, `DataError` for an action whose effect is not known.
+        A symbol without any is left out and named. Raises `NothingFound` where none has any, `DataError` for an action
+        whose effect is not known.
         """
         loaded = LoadedBars({}, {}, [])
+        missing: list[str] = []
         for symbol in symbols:
             name = self.choose(symbol, span, version)
             series = merge([self._store.columns(symbol, span, start, end, name)])
             series = series.pick(np.append(np.diff(series.start) != 0, True) if len(series.start) else slice(0, 0))
             if not len(series.start):
-                raise NothingFound(f"no bars of {symbol} in these days: see patang bars list")
+                missing.append(symbol)
+                continue
             said = DataManifest(
                 version=name, bars=len(series.start), first=int(series.start[0]), last=int(series.start[-1]),
                 sha256=digest(series),
@@ -96,6 +99,10 @@ class BarVersions:
                     )
             loaded.series[symbol] = series
             loaded.manifests[symbol] = said
+        if not loaded.series:
+            raise NothingFound(f"no bars of {_named(missing)} in these days: see patang bars list")
+        if missing:
+            loaded.warnings.append(f"without bars in these days, and left out: {_named(missing)}")
         raw = sorted({each.version for each in loaded.manifests.values() if not each.version.startswith(PREFIX)})
         if raw:
             loaded.warnings.append(f"not reconciled: bars of version {', '.join(raw)}")
@@ -118,8 +125,11 @@ def _undivided(series: Mapping[str, BarSeries]) -> list[str]:
     ]
     if not found:
         return []
-    named = ", ".join(found[:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
-    return [f"looks like a split not adjusted for: {named}; set desk.corporate_actions, or read adjusted bars"]
+    return [f"looks like a split not adjusted for: {_named(found)}; set desk.corporate_actions, or read adjusted bars"]
+
+
+def _named(found: Sequence[str]) -> str:
+    return ", ".join(found[:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
 
 
 def within(series: BarSeries, opens: Ints, closes: Ints) -> BarSeries:
