@@ -76,8 +76,8 @@ def _trades(before: Sequence[Trade], after: Sequence[Trade]) -> list[Change]:
     return found
 
 
-def _known_by(trade: Trade) -> tuple[str, str, int, int]:
-    return trade.strategy, trade.symbol, trade.side, trade.entry_ts
+def _known_by(trade: Trade) -> tuple[str, str, int, int, int]:
+    return trade.strategy, trade.symbol, trade.side, trade.entry_ts, trade.rung
 
 
 def _made(trade: Trade) -> tuple[object, ...]:

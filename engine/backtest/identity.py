@@ -48,8 +48,8 @@ def versions() -> dict[str, str]:
 
 
 def run_number(moment: datetime, digest: str) -> str:
-    """Return what a run is called: its time in UTC, and the beginning of its digest."""
-    return f"{moment.astimezone(UTC):%Y%m%d-%H%M%S}-{digest[:4]}"
+    """Return what a run is called: its time in UTC to the millisecond, and the beginning of its digest."""
+    return f"{moment.astimezone(UTC):%Y%m%d-%H%M%S}-{moment.microsecond // 1_000:03d}{digest[:4]}"
 
 
 def is_native() -> bool:

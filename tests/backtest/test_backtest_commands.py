@@ -1,0 +1,163 @@
+"""`patang backtest` and `patang results`, as they are typed."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.config import Config
+from engine.errors import ConfigError
+from tests.backtest.histories import history, walk
+from tests.backtest.made_up import weekdays
+from tui.backtesting import BacktestRequest, chosen_strategies, slippage_of
+from tui.cli import call
+
+DAYS = weekdays(5)  # 3 to 7 June 2024
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    """Return a state folder whose history has five sessions of two symbols."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "state" / "patang"
+    history(folder / "history", {name: walk(DAYS, seed) for seed, name in enumerate(("INFY", "SBIN"), start=1)})
+    return folder
+
+
+def said(capsys, *arguments, code=0):
+    assert call(arguments) == code
+    return capsys.readouterr()
+
+
+def test_a_backtest_is_shown_kept_listed_compared_exported_and_removed(state, capsys, tmp_path):
+    page, files = tmp_path / "report.html", tmp_path / "files"
+    first = said(capsys, "backtest", "moving_average_cross", "--report", str(page), "--from", "2024-06-04")
+    assert "moving_average_cross" in first.out
+    assert "Sharpe" in first.out
+    assert page.read_text().startswith("<!doctype html>")
+    run = re.search(r"kept as (\S+):", first.err)[1]
+    second = json.loads(said(capsys, "backtest", "moving_average_cross", "--set", "slow=30", "--json").out)
+    assert second["manifest"]["strategies"]["moving_average_cross"]["slow"] == 30
+    assert second["schema"] == 1
+    listed = json.loads(said(capsys, "results", "list", "--json").out)
+    assert [row["run"] for row in listed] == [second["run"], run]
+    assert second["run"] in said(capsys, "results", "list").out
+    assert json.loads(said(capsys, "results", "show", run, "--json").out)["manifest"]["run"] == run
+    assert "2024-06-04" in said(capsys, "results", "show", run).out
+    changed = {row["what"]: row for row in json.loads(said(capsys, "results", "diff", run, "last", "--json").out)}
+    assert (changed["strategies.moving_average_cross.slow"]["before"], changed["first"]["after"]) == (
+        "21",
+        "2024-06-03",
+    )
+    written = said(capsys, "results", "export", run, "--out", str(files), "--format", "csv").out.split()
+    assert {Path(path).name for path in written} >= {"trades.csv", "daily.csv", "metrics.csv"}
+    said(capsys, "results", "rm", run)
+    assert [row["run"] for row in json.loads(said(capsys, "results", "list", "--json").out)] == [second["run"]]
+
+
+def test_the_same_backtest_twice_differs_in_nothing(state, capsys):
+    for _ in range(2):
+        said(capsys, "backtest", "momentum_ladder", "--set", "momentum_percent=0.1")
+    runs = json.loads(said(capsys, "results", "list", "--json").out)
+    assert len({row["digest"] for row in runs}) == 1
+    assert len(runs) == 2
+    assert said(capsys, "results", "diff", runs[1]["run"], runs[0]["run"]).out == "the same in all but their time\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["momentum_lader"], "did you mean momentum_ladder?"),
+        (["moving_average_cross", "--set", "slw=3"], "has no parameter slw; did you mean slow?"),
+        (["moving_average_cross", "--set", "slow"], "--set slow: expected PARAMETER=VALUE"),
+        (["--set", "slow=3"], "of which strategy?"),
+        (["moving_average_cross", "--symbols", "TCS"], "no bars of TCS of 60 s"),
+        (["moving_average_cross", "--span", "86400"], "the history has bars of 60 s"),
+        (["moving_average_cross", "--from", "2024-06-31"], "expected YYYY-MM-DD"),
+        (["moving_average_cross", "--from", "2024-06-05", "--to", "2024-06-04"], "--from 2024-06-05 is after --to"),
+        (["moving_average_cross", "--from", "2025-06-05"], "in these days"),
+        (["moving_average_cross", "--bars", "golden-1"], "of version golden-1"),
+        (["moving_average_cross", "--slippage", "ticks:x"], "--slippage ticks:x: expected none, ticks:N"),
+        (["moving_average_cross", "--warm-up", "1000"], "expected 0 to 400 sessions"),
+        (["moving_average_cross", "--trades", "a"], "expected numbers of round trips"),
+        (["moving_average_cross", "--trades", "9999", "--report", "r.html"], "there are round trips 1 to"),
+        (["nothing.toml"], "nothing.toml"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_in_one_line_and_nothing_is_kept(state, capsys, arguments, says):
+    code = call(["backtest", *arguments])
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert code in {1, 2}
+    assert says in told
+    assert not (state / "results.db").exists() or "round trips 1 to" in told
+
+
+def test_nothing_kept_is_said_so(state, capsys):
+    assert "no results yet" in said(capsys, "results", "list", code=1).err
+    assert "no results in" in said(capsys, "results", "show", code=1).err
+
+
+def test_a_strategy_that_fails_gives_no_result_and_its_traceback(state, capsys, monkeypatch):
+    def broken(_self, _ctx, _bar):
+        raise ZeroDivisionError("by hand")
+
+    monkeypatch.setattr("strategies.moving_average_cross.MovingAverageCross.on_bar", broken)
+    told = said(capsys, "backtest", "moving_average_cross", code=1)
+    assert re.search(
+        r"strategy moving_average_cross failed.*test_backtest_commands.py:\d+: ZeroDivisionError: by hand", told.err
+    )
+    assert not (state / "results.db").exists()
+
+
+SLOW = """
+import os, signal, sys
+from tui import backtesting
+told = backtesting.ProgressLine.show
+def show(self, done):
+    os.kill(os.getpid(), signal.SIGINT)
+    return told(self, done)
+backtesting.ProgressLine.show = show
+import engine.backtest.run
+engine.backtest.run.CHUNK = 500
+from tui.cli import main
+main(["backtest", "moving_average_cross", "--json"])
+"""
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_that_it_is_not_all(state):
+    done = subprocess.run([sys.executable, "-c", SLOW], capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+    found = json.loads(done.stdout)
+    assert found["manifest"]["partial"]
+    assert found["manifest"]["last"] < "2024-06-07"
+    assert found["metrics"]["sessions"] in {1, 2}
+
+
+# what is asked for
+
+
+def test_settings_go_to_the_strategy_they_name_as_toml_or_text():
+    request = BacktestRequest("moving_average_cross", settings=("slow=30", 'direction="short"', "stop_percent = 2.5"))
+    [(name, symbols, table)] = chosen_strategies(Config(), request)
+    assert (name, symbols) == ("moving_average_cross", ())
+    assert (table["slow"], table["direction"], table["stop_percent"]) == (30, "short", 2.5)
+    both = chosen_strategies(Config(), BacktestRequest(settings=("momentum_ladder.capital=5000",)))
+    assert [each for each, _, _ in both] == ["momentum_ladder", "moving_average_cross"]
+    assert both[0][2]["capital"] == 5000
+    with pytest.raises(ConfigError, match="x does not run"):
+        chosen_strategies(Config(), BacktestRequest(settings=("x.capital=5000",)))
+
+
+@pytest.mark.parametrize(
+    ("text", "away"),
+    [("none", 0.0), ("", 0.1), ("ticks:3", 0.15), ("spread:0.5:0.1", 0.05), ("volume:0.1:0.1", 0.1)],
+)
+def test_slippage_models_lose_what_they_say(text, away):
+    """Of ₹100 with a tick of 5 paise, 100 of 1,000 shares; without a text two ticks."""
+    model, name = slippage_of(text, 2)
+    assert model.away(100.0, 0.05, 100, 1_000, 0.0) == pytest.approx(away)
+    assert name == (text or "ticks:2")

@@ -1,0 +1,122 @@
+"""Results that are kept: all of them or nothing, found by their number, compared, removed."""
+
+import sqlite3
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from engine.backtest.comparison import compared
+from engine.backtest.linter import lint
+from engine.backtest.statistics import statistics
+from engine.errors import NothingFound, OperatorError
+from store.results import ResultStore
+from tests.backtest.made_up import CASH, outcome, trade
+
+
+def result(run="20241001-120000-abcd", **given):
+    made = outcome([CASH + 500, CASH + 1200], [trade(1, 800, 100), trade(2, 700, 200, symbol="SBIN")], run=run, **given)
+    metrics = statistics(made)
+    return made, metrics, lint(made, metrics), "fail: 1 fail"
+
+
+def test_what_is_kept_is_what_was_made(tmp_path):
+    store = ResultStore(tmp_path / "results.db")
+    made, metrics, findings, verdict = result(costs={"brokerage": 300}, refused={"FUNDS": 2})
+    store.keep(made, metrics, findings, verdict)
+    [row] = store.runs()
+    assert (row.run, row.trades, row.net, row.verdict) == (made.manifest.run, 2, 1200, "fail: 1 fail")
+    kept = store.load(row.run)
+    assert kept.outcome.manifest == made.manifest
+    assert kept.outcome.trades == made.trades
+    for one, two in zip(kept.outcome.daily, made.daily, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert (kept.outcome.costs, kept.outcome.refused) == (made.costs, made.refused)
+    assert kept.metrics == metrics
+    assert kept.findings == findings
+
+
+def test_a_result_is_found_by_the_beginning_of_its_number_and_the_newest_is_the_last(tmp_path):
+    store = ResultStore(tmp_path / "results.db")
+    with pytest.raises(NothingFound, match="no results"):
+        store.find("last")
+    for run in ("20241001-120000-abcd", "20241001-120001-ef01", "20241002-090000-abcd"):
+        store.keep(*result(run))
+    assert store.find("last") == "20241002-090000-abcd"
+    assert store.find("20241002") == "20241002-090000-abcd"
+    assert store.find("ef01") == "20241001-120001-ef01"
+    for text in ("20241001", "abcd", "2023"):
+        with pytest.raises(NothingFound):
+            store.find(text)
+    store.remove(["20241001-120000-abcd"])
+    assert [each.run for each in store.runs()] == ["20241002-090000-abcd", "20241001-120001-ef01"]
+    with sqlite3.connect(tmp_path / "results.db") as database:
+        for name in ("metrics", "equity", "trades", "findings"):
+            assert database.execute(f"SELECT count(DISTINCT run) FROM backtest_{name}").fetchone() == (2,)
+
+
+def test_a_file_of_a_newer_version_or_of_no_database_is_refused(tmp_path):
+    newer = tmp_path / "newer.db"
+    with sqlite3.connect(newer) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(OperatorError, match="newer patang"):
+        ResultStore(newer).keep(*result())
+    text = tmp_path / "text.db"
+    text.write_text("no database at all " * 100)
+    with pytest.raises(OperatorError, match="no SQLite database"):
+        ResultStore(text).runs()
+
+
+KEEPER = """
+import sys
+from store.results import ResultStore
+from tests.backtest.made_up import CASH, outcome, trade
+from pathlib import Path
+made = outcome([CASH] * 200, [trade(k, k, 1) for k in range(1, 20_001)], run=sys.argv[2])
+store = ResultStore(Path(sys.argv[1]))
+print("ready", flush=True)
+store.keep(made, [], [], "pass")
+print("kept", flush=True)
+"""
+
+
+def test_a_process_that_is_killed_while_it_keeps_leaves_all_of_a_result_or_nothing(tmp_path):
+    path = tmp_path / "results.db"
+    store = ResultStore(path)
+    store.keep(*result())
+    seen = set()
+    for number, wait in enumerate((0.0, 0.01, 0.03, 0.06, 5.0)):
+        run = f"20250101-00000{number}-aaaa"
+        process = subprocess.Popen([sys.executable, "-c", KEEPER, str(path), run], stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "ready\n"
+        if wait < 1.0:
+            time.sleep(wait)
+            process.kill()
+        process.wait()
+        process.stdout.close()
+        found = [each.run for each in store.runs()]
+        seen.add(run in found)
+        if run in found:
+            kept = store.load(run).outcome
+            assert (len(kept.trades), len(kept.daily.day)) == (20_000, 200)
+        with sqlite3.connect(path) as database:
+            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            rows = database.execute("SELECT count(*) FROM backtest_trades WHERE run = ?", (run,)).fetchone()
+            assert rows == ((20_000,) if run in found else (0,))
+    assert True in seen
+
+
+def test_two_results_differ_in_what_they_were_made_of_and_in_what_came_of_it():
+    before, metrics, *_ = result()
+    after = before._replace(
+        trades=[before.trades[0]._replace(exit_price=102.0, gross=900), trade(3, 5, 5, entry_ts=1)],
+        daily=before.daily._replace(equity=before.daily.equity + 100),
+    )
+    rows = {row.what: row for row in compared(before, metrics, after, statistics(after))}
+    assert rows["Net [₹]"].change == "+1"
+    assert rows["round trips only before"].change == "1"
+    assert rows["round trips only after"].change == "1"
+    assert rows["round trips that ended otherwise"].change == "1"
+    assert compared(before, metrics, before, metrics) == []
