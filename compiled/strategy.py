@@ -9,7 +9,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from compiled.indicators_price import Indicator
 from compiled.ladder import Ladder, LadderPlan, RungPlan, entry_of, single
-from compiled.model import Bar, Instrument, Order, Product, Side, Tick, Validity
+from compiled.model import IST, SECOND, Bar, Instrument, Order, Product, Side, Tick, Validity
 from compiled.orders import working
 from compiled.risk import Reason
 from compiled.table import Table
@@ -82,6 +82,11 @@ class Context:
         self.held: Table[list[Ladder]] = Table()
         self.requests: list[Request] = []
         self.lane: Columns | None = None
+
+    @property
+    def time_of_day(self) -> i64:
+        """Return the seconds since midnight, IST: 33,300 is 09:15:00."""
+        return (self.now + IST) % (86_400 * SECOND) // SECOND
 
     def instrument(self, token: i64) -> Instrument:
         """Return the instrument of a token the strategy subscribes to."""

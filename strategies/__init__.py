@@ -1,40 +1,48 @@
-"""The strategies that ship with patang, the registry that finds them by name, and the author's API.
+"""The strategies that ship with patang, those of its users, and the author's API: what a strategy imports.
 
 Prices in rupees, money in paise, times in ns UTC, as in `compiled.model`.
 """
 
 import traceback
-from collections.abc import Callable, Mapping
-from difflib import get_close_matches
-from importlib import import_module
+from collections.abc import Mapping
 
-from compiled.model import Bar, Side, Tick
-from compiled.strategy import Context, Strategy
+from compiled.indicators import Indicator
+from compiled.ladder import LadderPlan, RungPlan
+from compiled.model import Bar, Product, Side, Tick, Validity
+from compiled.strategy import BARE, Context, Strategy
+from compiled.terms import Terms, Variety
 from engine.errors import ConfigError, PatangError
 from strategies.parameters import Parameters
+from strategies.sources import factory, names
 
-__all__ = ["Bar", "Context", "Parameters", "Side", "Strategy", "Tick", "build", "names"]
+__all__ = [
+    "BARE",
+    "Bar",
+    "Context",
+    "Indicator",
+    "LadderPlan",
+    "Parameters",
+    "Product",
+    "RungPlan",
+    "Side",
+    "Strategy",
+    "Terms",
+    "Tick",
+    "Validity",
+    "Variety",
+    "build",
+    "names",
+]
 
-_REGISTRY: dict[str, str] = {
-    "momentum_ladder": "strategies.momentum_ladder:MomentumLadder",
-    "moving_average_cross": "strategies.moving_average_cross:MovingAverageCross",
-}
 
-
-def names() -> list[str]:
-    """Return the names a configuration may use."""
-    return list(_REGISTRY)
+OURS = {__file__, factory.__code__.co_filename}
 
 
 def build(name: str, table: Mapping[str, object]) -> Strategy:
     """Return the strategy of that name with its parameters; raise `ConfigError` naming the nearest one, or what it fails of."""
-    if name not in _REGISTRY:
-        near = get_close_matches(name, _REGISTRY, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(_REGISTRY)}"
-        raise ConfigError(f"unknown strategy {name}; {hint}")
     parameters = Parameters(name, table)
     try:
-        strategy = _factory(_REGISTRY[name])(parameters)
+        strategy = factory(name, table)(parameters)
     except (PatangError, KeyboardInterrupt):
         raise
     except BaseException as error:
@@ -46,16 +54,10 @@ def build(name: str, table: Mapping[str, object]) -> Strategy:
     return strategy
 
 
-def _factory(place: str) -> Callable[[Parameters], Strategy]:
-    module, _, attribute = place.partition(":")
-    factory: Callable[[Parameters], Strategy] = getattr(import_module(module), attribute)
-    return factory
-
-
 def _where(error: BaseException) -> str:
     """Return file and line of the author's code that raised, where there is any: not ours, not Python's own."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: "
-    steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename != __file__]
+    steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename not in OURS]
     own = [step for step in steps if "importlib" not in step.filename]
     return f"{own[-1].filename}:{own[-1].lineno}: " if own else ""

@@ -37,10 +37,11 @@ SCREEN = "textual-screen"
 
 def found(file: Path | None) -> Configuration:
     """Read the configuration that applies here; raise `ConfigError`."""
-    from strategies import names  # noqa: PLC0415  only a run needs them
+    from strategies.sources import SOURCE, names  # noqa: PLC0415  only a run needs them
 
     configuration = settings.load(settings.find(file, Path.cwd(), os.environ))
-    settings.check_strategies(configuration, names())
+    elsewhere = [name for name, table in configuration.values.strategy.other.items() if table.get(SOURCE)]
+    settings.check_strategies(configuration, [*names(), *elsewhere])
     return configuration
 
 

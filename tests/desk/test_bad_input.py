@@ -144,7 +144,7 @@ def test_a_right_configuration_is_called_right_in_small_letters_too(patang):
 
 def test_a_strategy_whose_bars_nobody_builds_is_refused(monkeypatch):
     strategy = strategies.Strategy("mine", 120)
-    monkeypatch.setitem(strategies._REGISTRY, "moving_average_cross", "tests.desk.test_bad_input:Deaf")
+    monkeypatch.setitem(strategies.sources.SHIPPED, "moving_average_cross", "tests.desk.test_bad_input:Deaf")
     assert hearing([strategy], (60, 120)) == [strategy]
     with pytest.raises(ConfigError) as refusal:
         hearing([strategy], (60, 180, 300))

@@ -1,0 +1,94 @@
+"""Where the code of a strategy is: shipped, a dotted path, or a file of the user's own, which is read anew each time."""
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from compiled.strategy import Strategy
+from engine.errors import ConfigError, in_words
+from engine.ops.private import TRUSTED, others_write
+from strategies.parameters import Parameters
+
+SHIPPED: Final[dict[str, str]] = {
+    "momentum_ladder": "strategies.momentum_ladder:MomentumLadder",
+    "moving_average_cross": "strategies.moving_average_cross:MovingAverageCross",
+}
+SOURCE: Final = "source"
+"""The key of a strategy's table that says where it is: FILE.py or a.module, with :CLASS where there are several."""
+OWN: Final = "patang_own_"
+"""How the modules of a user's files begin."""
+Factory = Callable[[Parameters], Strategy]
+
+
+def folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the user's folder of strategies: NAME.py there is the strategy of that name."""
+    base = environ.get("XDG_CONFIG_HOME")
+    home = Path(environ.get("HOME") or Path.home())
+    return (Path(base) if base else home / ".config") / "patang" / "strategies"
+
+
+def names() -> list[str]:
+    """Return the names that need no `source`: shipped ones, and those of the user's files."""
+    own = (path.stem for path in folder().glob("*.py") if not path.name.startswith(("_", "test_")))
+    return [*SHIPPED, *sorted(name for name in own if name not in SHIPPED)]
+
+
+def factory(name: str, table: Mapping[str, object]) -> Factory:
+    """Return what makes the strategy of a name; raise `ConfigError` where there is none, or as its code does."""
+    source = table.get(SOURCE, "")
+    if not isinstance(source, str):
+        raise ConfigError(f'[strategy.{name}] source: expected FILE.py or "a.module:Class", found {source!r}')
+    own = folder() / f"{name}.py"
+    if not source and name not in SHIPPED and not own.is_file():
+        near = get_close_matches(name, names(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names())}"
+        raise ConfigError(f"unknown strategy {name}; {hint} (a file of your own: {own})")
+    place, _, attribute = (source or SHIPPED.get(name, "") or str(own)).partition(":")
+    if not place.endswith(".py"):
+        found: Factory = (
+            getattr(importlib.import_module(place), attribute) if attribute else _only(importlib.import_module(place))
+        )
+        return found
+    module = _from_file(Path(place).expanduser())
+    made: Factory = getattr(module, attribute) if attribute else _only(module)
+    return made
+
+
+def _from_file(path: Path) -> ModuleType:
+    """Run a file as a module of its own; nobody else may have written it."""
+    path = path.absolute()
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise ConfigError(f"{path}: {in_words(error)}") from None
+    if facts.st_uid not in {os.geteuid(), TRUSTED} or others_write(facts):
+        raise ConfigError(f"{path}: others can write it, and it would trade: chmod go-w, and own it")
+    name = OWN + path.stem
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{path}: no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # pickles and tracebacks look for it there
+    spec.loader.exec_module(module)
+    return module
+
+
+def _only(module: ModuleType) -> Factory:
+    """Return the one strategy that a module defines; raise `ConfigError` where it defines none, or several."""
+    found = [
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Strategy) and each.__module__ == module.__name__
+    ]
+    if len(found) == 1:
+        return found[0]
+    named = ", ".join(each.__name__ for each in found) or "none"
+    raise ConfigError(
+        f"{module.__file__}: expected one class that is a Strategy, found {named}; name it: source = FILE.py:CLASS"
+    )
