@@ -1,20 +1,27 @@
 """`patang bars golden`: make a golden version, compare two, verify one."""
 
-from datetime import UTC, datetime
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from engine.errors import DataError, NothingFound
+from engine.errors import DataError, NothingFound, PatangError
+from engine.texts import plain
 from tui.bars_shared import END_OF_TIME, AsJson, ConfigFile, Folder, Symbols, folder_of, names_of, store_of
 from tui.tables import table
 
 DONE, FAILED = 0, 1
 
 if TYPE_CHECKING:
+    from engine.history.evidence import Evidence
+    from engine.history.golden import Difference, Golden, SeriesManifest
     from engine.history.series import BarSeries
+    from tui.recorded import RecordedRun
 
 golden = App(name="golden", help="Make, compare and verify golden bars.", help_format="plaintext")
 
@@ -27,12 +34,18 @@ def build(
     symbols: Symbols = "",
     span: Annotated[int, Parameter(help="Length of the bars in seconds.")] = 60,
     dry_run: Annotated[bool, Parameter(negative="", help="Only tell what differs.")] = False,
+    recordings: Annotated[
+        bool, Parameter(help="Look for causes in the recordings of the feed of the days that differ.")
+    ] = True,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Make the next version from the broker's bars and, where it has none, the raw ones; tell what differed, and why."""
     from engine.history import golden as made  # noqa: PLC0415
+    from tui.evidence import recorded_days  # noqa: PLC0415
+    from tui.launch import configuration  # noqa: PLC0415
+    from tui.recorded import all_runs  # noqa: PLC0415
 
     store, place = store_of(folder, config), folder_of(folder, config)
     there = [each for each in store.contents() if each.span == span and each.version in {*made.RAW, made.VENDOR}]
@@ -43,15 +56,19 @@ def build(
     if not known:
         raise NothingFound(f"no bars of {span} s to make golden ones of: see patang bars import and download")
     name = made.next_version(place, [each.version for each in store.contents()])
-    parts, rows = {}, []
+    days = recorded_days(all_runs(configuration(config))) if recordings else {}
+    parts, results = {}, {}
     for symbol in known:
         raw = [(version, store.columns(symbol, span, -END_OF_TIME, END_OF_TIME, version)) for version in made.RAW]
         vendor = store.columns(symbol, span, -END_OF_TIME, END_OF_TIME, made.VENDOR)
-        result = made.golden(symbol, [(version, series) for version, series in raw if len(series.start)], vendor)
+        result = made.golden(symbol, [(version, series) for version, series in raw if len(series.start)], vendor, days)
         if not dry_run:
             store.write_columns(symbol, span, name, result.series)
-        parts[symbol] = result.manifest
-        rows += [each._asdict() | {"day": str(each.day)} for each in result.differences]
+        results[symbol] = result._replace(series=result.series.pick(slice(0, 0)))
+    rows = []
+    for symbol, found, part in _explained(results, span, days):
+        parts[symbol] = part
+        rows += [each._asdict() | {"day": str(each.day)} for each in found]
     manifest = made.Manifest(
         version=name, span=span, made=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", by=f"patang {version_of('patang')}", symbols=parts
     )  # fmt: skip
@@ -142,6 +159,28 @@ def diff(
             rows.append({"symbol": symbol, "new": new, "gone": gone, "changed": other})
     table(rows, as_json=as_json, summary=f"{len(rows)} symbols differ" if rows else "the same bars")
     return FAILED if rows else DONE
+
+
+def _explained(
+    results: "dict[str, Golden]", span: int, days: "dict[date, list[RecordedRun]]"
+) -> "Iterator[tuple[str, list[Difference], SeriesManifest]]":
+    """Yield each symbol's differences with their causes, and its part of the manifest; a day's recording is read once."""
+    from engine.history.golden import explained  # noqa: PLC0415
+    from engine.market.calendar import ist_day  # noqa: PLC0415
+    from tui.evidence import evidence_of  # noqa: PLC0415
+
+    wanted: defaultdict[date, set[str]] = defaultdict(set)
+    for symbol, result in results.items():
+        for each in result.differing:
+            wanted[ist_day(each.start)].add(symbol)
+    found: dict[tuple[date, str], Evidence] = {}
+    for day, symbols in wanted.items():
+        try:
+            found |= {(day, symbol): each for symbol, each in evidence_of(day, days[day], symbols).items()}
+        except PatangError as error:
+            sys.stderr.write(plain(f"{day}: causes by the prices alone: {error}") + "\n")
+    for symbol, result in results.items():
+        yield symbol, *explained(symbol, result, span, lambda day, name=symbol: found.get((day, name)))  # type: ignore[misc]
 
 
 def newest(place: Path) -> str:

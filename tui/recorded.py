@@ -9,10 +9,14 @@ from typing import Any, NamedTuple
 from brokers.kite.recorded import Playback
 from compiled.events import BandUpdate, Ticks, Timer
 from compiled.model import Bar
+from engine.config import Config
 from engine.errors import DataError, NothingFound
 from engine.history.recorded import BarDigest, Kind, Record, kernel_of
+from engine.modes import MODES
 from store.recordings.archived import ArchivedRecordings
 from store.recordings.blocks import Part, Scan, parts
+from tui.runs import recordings_folder
+from tui.shelves import archived_recordings
 
 
 class RecordedRun(NamedTuple):
@@ -77,6 +81,14 @@ def runs(folder: Path, mode: str, archive: ArchivedRecordings | None = None) -> 
     there |= {each[:3]: each for each in parts(folder)}
     grouped = groupby(sorted(there.values()), key=lambda each: (each.day, each.run))
     return [RecordedRun(mode, day, number, tuple(each), archive) for (day, number), each in grouped]
+
+
+def all_runs(config: Config, mode: str | None = None) -> list[RecordedRun]:
+    """Return the runs of every mode, or of one, those in the archive included."""
+    archive = archived_recordings(config)
+    return [
+        run for each in MODES if mode in {None, each} for run in runs(recordings_folder(config, each), each, archive)
+    ]
 
 
 def named(found: Sequence[RecordedRun], name: str) -> RecordedRun:

@@ -14,16 +14,14 @@ from compiled.events import BandUpdate, Ticks, Timer
 from compiled.model import SECOND, Bar
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.market.calendar import midnight
-from engine.modes import MODES, Mode
+from engine.modes import Mode
 from engine.texts import plain
 from store.export import Kind, ist, write_rows
 from store.recordings.blocks import Scan
 from tui.bars_shared import names_of, store_of
 from tui.launch import configuration
 from tui.numbers import aligned
-from tui.recorded import Outcome, Reading, RecordedRun, named, play, runs, ticks_of
-from tui.runs import recordings_folder
-from tui.shelves import archived_recordings
+from tui.recorded import Outcome, Reading, RecordedRun, all_runs, named, play, ticks_of
 from tui.tables import table
 
 DONE, FAILED = 0, 1
@@ -56,7 +54,7 @@ COLUMNS = [
 @ticks.command(name="list")
 def list_(*, mode: OfMode = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """Tell which recordings there are; `verify` looks into one."""
-    found = _runs(config, mode)
+    found = all_runs(configuration(config), mode)
     if not found:
         raise NothingFound("nothing has been recorded: set feed.record = true, and run the desk")
     rows = [_row(run, plainly=as_json) for run in found]
@@ -69,7 +67,7 @@ def list_(*, mode: OfMode = None, config: ConfigFile = None, as_json: AsJson = F
 @ticks.command
 def verify(recording: Recording = "", *, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """Play a recording through a kernel: tell whether it is whole, and its bars are those of the desk that recorded it."""
-    run = named(_runs(config), recording)
+    run = named(all_runs(configuration(config)), recording)
     return _told(run, play(Reading(run), lambda _event, _bars: None), as_json=as_json)
 
 
@@ -88,7 +86,7 @@ def replay(
     """Play a recording, and print each bar as it closes; what comes before --from is played at once and not printed."""
     from tui.cli import speed_of  # noqa: PLC0415  it imports the commands
 
-    run, factor = named(_runs(config), recording), speed_of(speed)
+    run, factor = named(all_runs(configuration(config)), recording), speed_of(speed)
     reading = Reading(run)
     names, (start, end) = _names(reading, symbols), _range(run, since, until)
     pace = Pace(factor, start)
@@ -130,7 +128,7 @@ def export(
     config: ConfigFile = None,
 ) -> int:
     """Write every tick that came, decoded, for other programs."""
-    run = named(_runs(config), recording)
+    run = named(all_runs(configuration(config)), recording)
     reading = Reading(run)
     names, (start, end) = _names(reading, symbols), _range(run, since, until)
     count = write_rows(out, format, COLUMNS, _rows(reading, names, start, end))
@@ -196,14 +194,6 @@ class Pace:
         if left > 0:
             sys.stdout.flush()
             time.sleep(left)
-
-
-def _runs(config: Path | None, mode: str | None = None) -> list[RecordedRun]:
-    values = configuration(config)
-    archive = archived_recordings(values)
-    return [
-        run for each in MODES if mode in {None, each} for run in runs(recordings_folder(values, each), each, archive)
-    ]
 
 
 def _row(run: RecordedRun, *, plainly: bool) -> dict[str, object]:

@@ -20,8 +20,8 @@ from brokers.sandbox import ist
 from compiled.model import SECOND
 from engine.errors import ConfigError, in_words
 
-REQUEST, SOCKET, UPDATES, TICKS, RISK, ORDERS, FILLS, CLOCK, MARKET = (
-    "request", "socket", "updates", "ticks", "risk", "orders", "fills", "clock", "market",
+REQUEST, SOCKET, UPDATES, TICKS, RISK, ORDERS, FILLS, CLOCK, MARKET, HISTORY = (
+    "request", "socket", "updates", "ticks", "risk", "orders", "fills", "clock", "market", "history",
 )  # fmt: skip
 MOVE_SECONDS = 60.0
 STREAMS = (UPDATES, TICKS)
@@ -55,6 +55,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "skew": (CLOCK,),
     "fall": (MARKET,),
     "rise": (MARKET,),
+    "correct": (HISTORY,),
+    "auction": (HISTORY,),
 }
 """Kind → the occasions it can strike; the first is meant where a rule names none."""
 ONCE = ("token", "close", "poison")
@@ -67,7 +69,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
     """One of `KINDS`."""
     on: str = ""
-    """A request as "METHOD /path" with * and ?, or "socket", "updates", "ticks", "risk", "orders", "fills", "clock", "market"."""
+    """A request as "METHOD /path" with * and ?, or "socket", "updates", "ticks", "risk", "orders", "fills", "clock", "market", "history"."""
     where: dict[str, str] = msgspec.field(default_factory=dict)
     """Fields the request's parameters, or the order's row, must have, e.g. {"tradingsymbol": "INFY"}."""
     at: str = ""
@@ -83,7 +85,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds: float | None = None
     """How long: a delay, a time-out, a skew; wall seconds for answers to requests, virtual ones otherwise."""
     share: float = 0.5
-    """`partial`: of the quantity that is let in at first; `cut`: of the body that is sent; `fall`, `rise`: of every price."""
+    """`partial`: of the quantity that is let in at first; `cut`: of the body that is sent; `fall`, `rise`: of every price; `auction`: of a minute's range."""
     accept: bool = False
     """The request is carried out before it goes wrong."""
     error_type: str = ""
@@ -95,7 +97,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return what it strikes."""
         return (
             self.on
-            if self.on in {SOCKET, *STREAMS, RISK, ORDERS, FILLS, CLOCK, MARKET}
+            if self.on in {SOCKET, *STREAMS, RISK, ORDERS, FILLS, CLOCK, MARKET, HISTORY}
             else REQUEST
             if self.on
             else self._first

@@ -8,6 +8,7 @@ from random import Random
 from typing import final
 
 from brokers.sandbox import ist, sessions
+from brokers.sandbox.faults import HISTORY, Faults
 from brokers.sandbox.listing import Index, Listing
 from brokers.sandbox.tape import Candle, Record
 from brokers.sandbox.wire import Request, invalid
@@ -33,7 +34,7 @@ Past = Callable[[Instrument, int, int], Iterable[Candle]]
 
 
 def candles(
-    listing: Listing | Index, interval: str, request: Request, past: Past, today: int, now: int
+    listing: Listing | Index, interval: str, request: Request, past: Past, today: int, now: int, faults: Faults
 ) -> list[list[object]]:
     """Return rows of [stamp, open, high, low, close, volume] that start between `from` and `to`, both included."""
     if interval not in LONGEST:
@@ -53,7 +54,8 @@ def candles(
         start, end = _midnight(start), _midnight(end) + ist.DAY - 1
     bars = [*past(listing.instrument, _midnight(start), min(_midnight(end) + ist.DAY, today))]
     if end >= today:
-        bars += [Candle(*minute) for minute in listing.candles() if minute[0] <= now]
+        minutes_today = [Candle(*minute) for minute in listing.candles() if minute[0] <= now]
+        bars += _revised(listing.instrument, minutes_today, faults, now) if faults else minutes_today
     wanted, trades = request.value("oi") == "1", isinstance(listing, Listing)
     last = max((bar.start for bar in bars), default=0)
     rows: list[list[object]] = []
@@ -64,6 +66,20 @@ def candles(
             volume = bar.volume if trades else 0
             rows.append([ist.candle(bar.start), bar.open, bar.high, bar.low, bar.close, volume, *tail])
     return rows
+
+
+def _revised(instrument: Instrument, bars: list[Candle], faults: Faults, now: int) -> Iterator[Candle]:
+    """Yield today's minutes as a vendor may have revised them: without their extremes, or with an auction's print."""
+    for number, bar in enumerate(bars):
+        fields = {"tradingsymbol": instrument.symbol, "minute": ist.candle(bar.start)[11:16]}
+        fault = faults.strike(HISTORY, "minute", fields, now)
+        if fault is None:
+            yield bar
+        elif fault.kind == "correct":
+            yield bar._replace(high=max(bar.open, bar.close), low=min(bar.open, bar.close))
+        else:
+            price = instrument.snap(bar.low + fault.share * (bar.high - bar.low))
+            yield bar._replace(open=price) if number == 0 else bar._replace(close=price)
 
 
 def interest(listing: Listing | Index, ts: int, today: int) -> int:

@@ -246,7 +246,7 @@ class Api:
     def _history(self, request: Request, parts: Parts) -> object:
         x = self._exchange
         listing = x.listing(parts["token"])
-        return {"candles": candles(listing, parts["interval"], request, x.past, x.today, x.now)}
+        return {"candles": candles(listing, parts["interval"], request, x.past, x.today, x.now, x.faults)}
 
     def _margins(self, request: Request, _parts: Parts) -> object:
         return self._exchange.estimates.margins(request.body, compact=request.value("mode") == "compact")

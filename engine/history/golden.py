@@ -5,8 +5,10 @@ hash of every series, by which it can be verified and by which later results nam
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,15 +16,21 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from compiled.model import E4
+from compiled.model import E4, MINUTE, NEVER, SECOND
 from engine.errors import DataError, in_words
-from engine.history.series import BarSeries, Ints, ist_days, merge, numbered_day
+from engine.history.evidence import CONFLATED, DESK_AWAY, FEED_AWAY, LATE, LETTER, UNRECORDED, UNSENT, Evidence, Row
+from engine.history.series import BarSeries, Ints, day_number, ist_days, merge, numbered_day
+from engine.market.calendar import DAY, IST, ist_day
 from engine.ops.files import replacing
 
 PREFIX: Final = "golden-"
 RAW: Final = ("imported", "live")
 """What is taken where the broker has nothing; the later of two counts."""
 VENDOR: Final = "vendor"
+PRICES, RECORDING = "prices", "recording"
+"""What a cause was told by."""
+HOUR: Final = 60 * MINUTE
+"""How far from the session an auction's prints are looked for."""
 
 GAP, EXTRA, THIN, EDGE, WIDER, VOLUME = (
     "gap", "no vendor bar", "missed ticks", "opening or closing print", "vendor correction", "volume only",
@@ -34,8 +42,15 @@ MEANINGS: Final = {
     EDGE: "only the first or last price of the session differs: the auction's print",
     WIDER: "raw reaches beyond the vendor's range: the vendor has left prints out, or corrected them",
     VOLUME: "the prices are equal",
+    LATE: "the ticks came, some of them after the bar had closed",
+    CONFLATED: "the ticks came while the desk was late, which then takes the newest of a token",
+    LETTER: "the ticks came, and were judged untrue",
+    UNSENT: "the feed has not brought such ticks: dropped on the way, or between two packets",
+    FEED_AWAY: "the connection was away",
+    DESK_AWAY: "no desk recorded at that time",
+    UNRECORDED: "the recording has left ticks out",
 }
-"""Causes of a difference, as docs/history.md has them."""
+"""Causes of a difference, as docs/history.md has them: the first ones by the prices, the rest by the day's recording."""
 
 Bools = npt.NDArray[np.bool_]
 
@@ -47,6 +62,20 @@ class Difference(NamedTuple):
     day: date
     cause: str
     bars: int
+    by: str = PRICES
+
+
+class Differing(NamedTuple):
+    """One bar that differs, on a day of which there is a recording: its start (ns UTC), the cause by its prices, and both bars.
+
+    `raw` is None where there is none; `last` tells that it ends its session.
+    """
+
+    start: int
+    cause: str
+    raw: Row | None
+    vendor: Row
+    last: bool
 
 
 class SeriesManifest(msgspec.Struct, frozen=True):
@@ -77,21 +106,27 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Golden(NamedTuple):
-    """The golden bars of a symbol, what differed day by day, and its part of the manifest."""
+    """The golden bars of a symbol, what differed day by day, and its part of the manifest.
+
+    `differing` is what differed on recorded days, whose causes are still to be looked up: `explained` adds it.
+    """
 
     series: BarSeries
     differences: list[Difference]
     manifest: SeriesManifest
+    differing: list[Differing]
 
 
-def golden(symbol: str, raw: Sequence[tuple[str, BarSeries]], vendor: BarSeries) -> Golden:
+def golden(
+    symbol: str, raw: Sequence[tuple[str, BarSeries]], vendor: BarSeries, recorded: Collection[date] = ()
+) -> Golden:
     """Return the vendor's bars and, where there are none, those of `raw`, by name; of two raw ones the later counts."""
     vendor = _once(vendor)
     whole = _once(merge([_nameless(series) for _, series in raw])) if raw else vendor.pick(slice(0, 0))
     there = np.isin(whole.start, vendor.start)
     kept = whole.pick(~there)
     series = merge([vendor, kept])
-    found, healed = _differences(symbol, whole, vendor, series.start[_edges(series.start)])
+    found, differing = _differences(symbol, whole, vendor, series.start[_edges(series.start)], recorded)
     sources = {VENDOR: len(vendor.start)}
     left = kept.start
     for name, own in reversed(raw):
@@ -99,8 +134,35 @@ def golden(symbol: str, raw: Sequence[tuple[str, BarSeries]], vendor: BarSeries)
         sources[name], left = int(mine.sum()), left[~mine]
     counted = {name: count for name, count in sources.items() if count}
     first, last = (int(series.start[0]), int(series.start[-1])) if len(series.start) else (0, 0)
-    part = SeriesManifest(len(series.start), first, last, counted, healed, digest(series))
-    return Golden(series, found, part)
+    part = SeriesManifest(len(series.start), first, last, counted, _healed(found), digest(series))
+    return Golden(series, found, part, differing)
+
+
+def explained(
+    symbol: str, made: Golden, span: int, evidence: Callable[[date], Evidence | None]
+) -> tuple[list[Difference], SeriesManifest]:
+    """Return all differences of a symbol, and its part of the manifest, with the causes that recordings know."""
+    counts: Counter[tuple[date, str, str]] = Counter()
+    for day, bars in groupby(made.differing, key=lambda each: numbered_day((each.start + IST) // DAY)):
+        known = evidence(day)
+        counts.update((day, *_cause(each, span * SECOND, known)) for each in bars)
+    more = [Difference(symbol, day, cause, bars, by) for (day, cause, by), bars in counts.items()]
+    found = sorted([*made.differences, *more])
+    return found, msgspec.structs.replace(made.manifest, healed=_healed(found))
+
+
+def _cause(each: Differing, span: int, known: Evidence | None) -> tuple[str, str]:
+    """Return the cause of a difference, and whether the prices told it or a recording."""
+    if known is None:
+        return each.cause, PRICES
+    end = each.start + span
+    if each.cause == EDGE and each.raw is not None:
+        opens = each.raw[0] != each.vendor[0]
+        around = (each.start - HOUR, each.start, each.vendor[0]) if opens else (end, end + HOUR, each.vendor[3])
+        if known.printed(*around) and not known.away(each.start, end):
+            return EDGE, RECORDING
+    cause = known.cause(each.start, end, each.raw, each.vendor, last=each.last)
+    return (cause, RECORDING) if cause else (each.cause, RECORDING if each.cause == WIDER else PRICES)
 
 
 def digest(series: BarSeries) -> str:
@@ -150,8 +212,8 @@ def next_version(folder: Path, stored: Sequence[str]) -> str:
 
 
 def _differences(
-    symbol: str, raw: BarSeries, vendor: BarSeries, edges: Ints
-) -> tuple[list[Difference], dict[str, int]]:
+    symbol: str, raw: BarSeries, vendor: BarSeries, edges: Ints, recorded: Collection[date]
+) -> tuple[list[Difference], list[Differing]]:
     starts: list[Ints] = []
     causes: list[str] = []
 
@@ -175,16 +237,39 @@ def _differences(
     add(THIN, common[prices & ~beyond & ~edge])
     add(VOLUME, common[~prices & (ours.volume != theirs.volume)])
     if not starts:
-        return [], {}
-    days = ist_days(np.concatenate(starts))
-    counts: dict[tuple[int, str], int] = {}
-    for day, cause in zip(days.tolist(), causes, strict=True):
-        counts[day, cause] = counts.get((day, cause), 0) + 1
+        return [], []
+    at, why = np.concatenate(starts), np.array(causes)
+    days = ist_days(at)
+    looked = np.isin(days, [day_number(day) for day in recorded]) & (why != EXTRA)
+    differing = _rows(at[looked], why[looked], raw, vendor, edges)
+    counts = Counter(zip(days[~looked].tolist(), why[~looked].tolist(), strict=True))
     found = [Difference(symbol, numbered_day(day), cause, bars) for (day, cause), bars in sorted(counts.items())]
-    healed: dict[str, int] = {}
+    return found, differing
+
+
+def _rows(at: Ints, why: npt.NDArray[np.str_], raw: BarSeries, vendor: BarSeries, edges: Ints) -> list[Differing]:
+    """Return what differs bar by bar, in order of time."""
+    ours, theirs = (
+        {row[0]: row[1:] for row in zip(*(column.tolist() for column in series.pick(np.isin(series.start, at))[:6]), strict=True)}
+        for series in (raw, vendor)
+    )  # fmt: skip
+    lasts = {
+        int(edge)
+        for edge, after in zip(edges, [*edges[1:], NEVER], strict=True)
+        if ist_day(int(edge)) != ist_day(int(after))
+    }
+    order = np.argsort(at, kind="stable")
+    return [
+        Differing(start, cause, ours.get(start), theirs[start], start in lasts)
+        for start, cause in zip(at[order].tolist(), why[order].tolist(), strict=True)
+    ]
+
+
+def _healed(found: Sequence[Difference]) -> dict[str, int]:
+    healed: Counter[str] = Counter()
     for each in found:
-        healed[each.cause] = healed.get(each.cause, 0) + each.bars
-    return found, healed
+        healed[each.cause] += each.bars
+    return dict(healed)
 
 
 def _edges(starts: Ints) -> Bools:

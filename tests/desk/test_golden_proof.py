@@ -1,0 +1,137 @@
+"""A recorded day with faults: golden bars made of it and the broker's history differ where a fault struck, by its name."""
+
+from datetime import datetime, timedelta, timezone
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from brokers.sandbox import key
+from engine.history import golden
+from store.bars.parquet import ParquetBars
+from tests.desk.support import wait_for
+from tui.cli import call
+from tui.runs import bars_folder
+from tui.station import Run
+
+IST = timezone(timedelta(hours=5, minutes=30))
+DAY = "2026-11-20"
+SYMBOLS = ("AAA", "BBB")
+MINUTES = 13
+TEXT = """
+[feed]
+record = true
+stale_after_s = 600
+"""
+
+
+@pytest.fixture
+def tape(tmp_path):
+    """A market in which every minute has four prints, seconds apart: what a feed of whole seconds can carry."""
+    folder = tmp_path / "tape"
+    folder.mkdir()
+    opens = datetime.fromisoformat(f"{DAY}T09:15").replace(tzinfo=IST)
+    for number, symbol in enumerate(SYMBOLS):
+        rows = []
+        for minute in range(60):
+            base = 1_000.0 + 100 * number + minute % 7
+            rows.append((opens + timedelta(minutes=minute), base, base + 2.0, base - 1.5, base + 0.5, 400 + minute))
+        names = ("timestamp", "open", "high", "low", "close", "volume")
+        pq.write_table(
+            pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))), folder / f"{symbol}.parquet"
+        )
+    return folder
+
+
+def lived(station, tape, tmp_path, monkeypatch, speed, *, feed=(), history=()):
+    """Live the first minutes of the tape with faults; return what golden bars of it differ in: (symbol, minute) and cause."""
+    made = station(Run("replay", tape, DAY, SYMBOLS, speed, start="09:11"), TEXT)
+    desk = made.open()
+    wait_for(lambda: made.board.header.state == "running", "it runs")
+    rest = made.endpoint.rest
+    # the desk fills the gaps it knows of by itself: this one cannot
+    key.ask(rest, "POST", "/sandbox/faults", [*feed, {"kind": "503", "on": "GET /instruments/historical/*"}])
+    wait_for(lambda: desk.board.header.now >= ends(MINUTES) + 10 * 10**9, "minutes pass")
+    desk.stop()
+    desk.join()
+    key.ask(rest, "DELETE", "/sandbox/faults")
+    if history:
+        key.ask(rest, "POST", "/sandbox/faults", [*history])
+    folder, place = bars_folder(made.config, "replay", made.database), made.endpoint
+    other = tmp_path / "vendor.toml"
+    other.write_text(
+        f'[broker]\nrest = "{place.rest}"\nws = "{place.ws}"\napi_key = "{place.api_key}"\naccess_token = "{place.access_token}"\n'
+    )
+    other.chmod(0o600)
+    about = ("--config", str(other), "--folder", str(folder))
+    assert call(["bars", "download", *about, "--symbols", ",".join(SYMBOLS), "--from", DAY, "--to", DAY]) == 0
+    made.close()
+    found, of_symbol = {}, {}
+
+    def explained(symbol, *arguments):
+        of_symbol.clear()
+        made = explain(symbol, *arguments)
+        found.update({(symbol, minute): cause for minute, cause in of_symbol.items()})
+        return made
+
+    def told(each, *arguments):
+        of_symbol[f"{datetime.fromtimestamp(each.start // 10**9, IST):%H:%M}"], by = cause(each, *arguments)
+        return of_symbol[f"{datetime.fromtimestamp(each.start // 10**9, IST):%H:%M}"], by
+
+    explain, cause = golden.explained, golden._cause
+    monkeypatch.setattr(golden, "explained", explained)
+    monkeypatch.setattr(golden, "_cause", told)
+    assert call(["bars", "golden", "build", *about]) == 0
+    store = ParquetBars(folder)
+    for symbol in SYMBOLS:
+        assert len(store.read(symbol, 60, 0, ends(MINUTES), "golden-1")) == MINUTES
+        kept, vendors = (store.columns(symbol, 60, ends(0), ends(MINUTES), name) for name in ("golden-1", "vendor"))
+        assert golden.digest(kept) == golden.digest(vendors)
+    after = {at: why for at, why in found.items() if at[1] >= f"09:{15 + MINUTES}"}
+    assert set(after.values()) <= {"desk away"}, "the exchange went on without it"
+    return {at: why for at, why in found.items() if at not in after}
+
+
+def ends(minutes):
+    return int(datetime.fromisoformat(f"{DAY}T09:{15 + minutes}").replace(tzinfo=IST).timestamp()) * 10**9
+
+
+FEED = [
+    {"kind": "drop", "on": "ticks", "at": "09:17", "lasts": 60},
+    {"kind": "delay", "on": "ticks", "at": "09:19", "lasts": 60, "seconds": 70},
+    {"kind": "close", "on": "ticks", "at": "09:23:10"},
+    {"kind": "503", "on": "socket", "at": "09:23:10", "lasts": 70},
+]
+HISTORY = [
+    {"kind": "correct", "where": {"minute": "09:27", "tradingsymbol": "AAA"}},
+    {"kind": "auction", "share": 0.3, "where": {"minute": "09:15", "tradingsymbol": "BBB"}},
+]
+STRUCK = {"09:17": "not in the feed", "09:19": "late ticks", "09:23": "feed away", "09:24": "feed away"}
+AFTER = {
+    "09:18": "not in the feed", "09:20": "late ticks", "09:21": "late ticks", "09:25": "feed away", "09:26": "feed away",
+}  # fmt: skip
+"""What the faults do to the minutes after theirs: the volume that was missed, packets that come late, the way back."""
+
+
+def check(found, *, machine):
+    """What was struck has its cause, and nothing else differs; where `machine`, but for what it made late itself."""
+    for symbol in SYMBOLS:
+        assert {minute: found.pop((symbol, minute), None) for minute in STRUCK} == STRUCK
+        for minute, cause in AFTER.items():
+            assert found.pop((symbol, minute), cause) in {cause, "late ticks"}
+    assert found.pop(("AAA", "09:27")) == "vendor correction"
+    assert found.pop(("BBB", "09:15")) == "opening or closing print"
+    assert set(found.values()) <= ({"late ticks"} if machine else set())
+
+
+def test_every_difference_has_the_cause_that_the_fault_was(station, tape, tmp_path, monkeypatch):
+    check(lived(station, tape, tmp_path, monkeypatch, 30.0, feed=FEED, history=HISTORY), machine=True)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("faults", [True, False])
+def test_at_an_easy_pace_there_is_no_other_difference(station, tape, tmp_path, monkeypatch, faults):
+    if faults:
+        check(lived(station, tape, tmp_path, monkeypatch, 8.0, feed=FEED, history=HISTORY), machine=False)
+    else:
+        assert lived(station, tape, tmp_path, monkeypatch, 8.0) == {}
