@@ -113,6 +113,10 @@ def _signed(paise: float) -> Cell:
     return money(paise, signed=True), tone(paise)
 
 
+def _percent(value: float, places: int = 2) -> Cell:
+    return percent(value, signed=True, places=places), tone(round(value, places))
+
+
 def _verdict(findings: Sequence[Finding]) -> "Text":
     worst = next((each for each in ("fail", "warn", "pass") if any(one.status == each for one in findings)), "not run")
     return _text(f"{MARKS[worst]} {verdict(findings)}", STYLES[worst])
@@ -129,7 +133,7 @@ def _about(outcome: Outcome) -> "RenderableType":
     )  # fmt: skip
     for each in held.warnings:
         text.append("\n").append_text(_text(f"! {each}", "warn"))
-    return Padding(text, (0, 0, 0, 2))
+    return Padding(text, (0, 0, 0, 2), expand=False)
 
 
 def _figures(metrics: Sequence[Metric], width: int) -> "Table":
@@ -251,7 +255,7 @@ def _drawdowns(outcome: Outcome, width: int) -> "Table":
     rows: list[list[Cell]] = []
     for each in tables.drawdowns(outcome, 5):
         row = [(moment(each.start)[:10], ""), (moment(each.trough)[:10], ""), (moment(each.end)[:10] if each.end else "not yet", ""),
-               (percent(each.depth), "down"), (length(each.length), "")]  # fmt: skip
+               _percent(each.depth), (length(each.length), "")]  # fmt: skip
         rows.append([*row, _signed(each.amount), (length(each.recovery), "")] if width >= WIDE else row)
     more = ("Amount", "Recovery") if width >= WIDE else ()
     return _table("Deepest drawdowns", ("Peak", "Bottom", "Back", "Depth", "Length", *more), rows, left=3)
@@ -259,8 +263,8 @@ def _drawdowns(outcome: Outcome, width: int) -> "Table":
 
 def _stress(outcome: Outcome) -> "Table":
     rows = [
-        ((each.name, ""), (count(each.days), ""), _signed(each.net), (percent(each.mean, signed=True, places=3), tone(each.mean)),
-         (percent(each.worst, signed=True), tone(each.worst)))
+        ((each.name, ""), (count(each.days), ""), _signed(each.net), _percent(each.mean, 3),
+         _percent(each.worst))
         for each in stress.kinds(outcome, stress.load())
     ]  # fmt: skip
     return _table("Days of a kind", ("", "Days", "Net", "Mean", "Worst"), rows)

@@ -141,9 +141,10 @@ def test_the_first_trades_stand_on_the_page_without_a_script(run, page):
 
 def test_the_costs_add_up_on_the_page(run, page):
     outcome, _ = run
-    rows = {row[0]: row for row in page.rows if len(row) == 4}
+    rows = {row[0]: row for row in page.rows if len(row) == 5 and row[1] == ""}
     for step in tables.ladder(outcome):
         assert rows[step.label][2] == rupees(step.amount, signed=True)
+        assert rows[step.label][4] == f"{100 * step.amount / outcome.daily.turnover.sum():.4f}%"
 
 
 def test_a_breakdown_stands_on_the_page(run, page):

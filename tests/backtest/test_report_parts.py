@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.backtest import figures, stress
 from engine.backtest.metrics import METRICS, Metric
-from engine.backtest.report import page, svg
+from engine.backtest.report import page, sections, svg
 from engine.backtest.report.candles import grouped
 from engine.backtest.report.markup import Markup, tag
 from engine.history.series import EPOCH, BarSeries
@@ -75,6 +75,20 @@ def test_the_figures_that_matter_and_those_with_a_sign_are_metrics():
     keys = {each.key for each in METRICS}
     assert set(figures.KEY) <= keys
     assert keys >= figures.SIGNED
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        (-0.004, ("0.00%", "")),
+        (0.004, ("0.00%", "")),
+        (-0.006, ("-0.01%", "down")),
+        (0.006, ("+0.01%", "up")),
+        (None, (figures.NONE, "")),
+    ],
+)
+def test_what_rounds_to_nothing_is_neither_gain_nor_loss(value, cell):
+    assert sections._percent(value) == cell
 
 
 def test_what_is_no_markup_is_escaped():

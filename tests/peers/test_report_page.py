@@ -79,6 +79,13 @@ async def test_the_page_asks_nobody_complains_of_nothing_and_fits(page, tmp_path
         assert await tab.run("document.documentElement.scrollWidth") == width
         assert await tab.run(OVERFLOWING) == []
         assert await tab.run(TEXTS_THAT_MEET) == []
+        if width > 1_000:
+            assert (
+                await tab.run(
+                    "(({scrollWidth, clientWidth}) => scrollWidth - clientWidth)(document.querySelector('.heat').parentNode)"
+                )
+                <= 1
+            )
 
 
 async def test_a_script_that_somebody_put_in_would_not_run(page, tmp_path):

@@ -97,7 +97,7 @@ def rolling(outcome: Outcome, window: int = 60) -> Markup:
     known = dict(zip(at.astype(np.int64).tolist(), y.tolist(), strict=True))
     read = bands(daily.day, lambda i: ratio(known.get(i + 1)))
     drawn = joined([rule(up.share(0.0)), stretched(curve(at, y, across, up, "net")), read])
-    return _chart(title, told, daily, up, [f"{each:.{places(ticks)}f}" for each in ticks], drawn, "", None, 4)
+    return _chart(title, told, daily, up, [f"{each:.{places(ticks)}f}" for each in ticks], drawn, "dated", None, 4)
 
 
 def exposure(outcome: Outcome) -> Markup:

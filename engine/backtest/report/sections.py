@@ -56,6 +56,10 @@ def _money(paise: float) -> Cell:
     return Cell(money(paise, signed=True), tone(paise))
 
 
+def _percent(value: float | None, places: int = 2) -> Cell:
+    return Cell(percent(value, signed=True, places=places), tone(value and round(value, places)))
+
+
 def _card(title: str, *content: Content, class_: str = "") -> Markup:
     return tag("div", tag("h3", title), *content, class_=f"card {class_}".strip())
 
@@ -96,7 +100,7 @@ def drawdowns(outcome: Outcome) -> Content:
                *_number("Length", "Recovery")]  # fmt: skip
     rows = [
         [
-            Cell(i), Cell(percent(each.depth), "down"), _money(each.amount), Cell(moment(each.start)),
+            Cell(i), _percent(each.depth), _money(each.amount), Cell(moment(each.start)),
             Cell(moment(each.trough)), Cell(moment(each.end) if each.end else "not yet"), Cell(length(each.length)),
             Cell(length(each.recovery)),
         ]
@@ -126,13 +130,13 @@ def stress_days(outcome: Outcome, table_: StressTable) -> Content:
     of_kinds = [Column("Kind"), *_number("Days", "Net", "Mean return", "Worst")]
     of_days = [Column("Day", "t"), Column("What happened"), *_number("Net", "Account", "Buy and hold")]
     summed = [
-        [Cell(each.name), Cell(count(each.days)), _money(each.net), Cell(percent(each.mean, signed=True, places=3), tone(each.mean)),
-         Cell(percent(each.worst, signed=True), tone(each.worst))]
+        [Cell(each.name), Cell(count(each.days)), _money(each.net), _percent(each.mean, 3),
+         _percent(each.worst)]
         for each in kinds
     ]  # fmt: skip
     dated = [
-        [Cell(day(each.day)), Cell(each.what), _money(each.net), Cell(percent(each.account, signed=True), tone(each.account)),
-         Cell(percent(each.held, signed=True), tone(each.held))]
+        [Cell(day(each.day)), Cell(each.what), _money(each.net), _percent(each.account),
+         _percent(each.held)]
         for each in days
     ]  # fmt: skip
     parts = [_card("Days of a kind", table("Days of a kind", of_kinds, summed))]

@@ -6,7 +6,7 @@ from math import floor
 import numpy as np
 
 from engine.backtest import tables
-from engine.backtest.figures import money, percent
+from engine.backtest.figures import NONE, money, percent
 from engine.backtest.outcome import Outcome, Trade
 from engine.backtest.report.markup import Markup, joined, tag
 from engine.backtest.report.svg import (
@@ -44,7 +44,7 @@ def months(years: Sequence[Year]) -> Markup:
             "tr",
             tag("th", year.year, scope="row"),
             *(_month(each, most) for each in year.months),
-            tag("td", _brief(year.total), class_="whole"),
+            tag("td", _brief(year.total, 99.95), class_="whole"),
         )
         for year in years
     ]
@@ -60,9 +60,9 @@ def _month(value: float | None, most: float) -> Markup:
     return tag("td", _brief(value), class_=f"{'g' if value > 0 else 'l'}{shade}" if shade else None)
 
 
-def _brief(value: float) -> str:
-    """Return a return in at most five characters, without its percent sign."""
-    return percent(value, signed=True, places=1 if abs(value) < 9.95 else 0).rstrip("%")
+def _brief(value: float, whole: float = 9.95) -> str:
+    """Return a return without its percent sign, and from `whole` on without decimals."""
+    return percent(value, signed=True, places=1 if abs(value) < whole else 0).rstrip("%")
 
 
 def yearly(years: Sequence[Year]) -> Markup:
@@ -70,28 +70,24 @@ def yearly(years: Sequence[Year]) -> Markup:
     held = [each.benchmark for each in years]
     up = _headroom(scale_of([each.total for each in years] + [each for each in held if each is not None], zero=True))
     ground, width = up.share(0.0), 1 / max(len(years), 1)
-    drawn = []
+    half = min(width * 0.3, 0.09)
+    drawn, named = [], []
     for i, year in enumerate(years):
-        middle = (i + 0.5) * width
-        top = up.share(year.total)
-        beside = ground if year.benchmark is None else up.share(year.benchmark)
-        half = min(width * 0.3, 0.09)
-        tone = "gain" if year.total >= 0 else "loss"
-        drawn += [
-            bar(middle - half, middle, ground, top, tone, f"{year.year}: {percent(year.total, signed=True)}"),
-            label(middle, max(top, ground, beside), percent(year.total, signed=True, places=1), "value", dy=-5),
-        ]
+        middle, top, text = (i + 0.5) * width, up.share(year.total), percent(year.total, signed=True, places=1)
+        told = f"{year.year}: {percent(year.total, signed=True)}"
+        drawn.append(bar(middle - half, middle, ground, top, "gain" if year.total >= 0 else "loss", told))
+        rises = -5 if year.total >= 0 else 14
+        named.append(label(middle - half / 2, top, text, "value wide" if len(years) > 5 else "value", dy=rises))
         if year.benchmark is not None:
             told = f"{year.year}: buy and hold {percent(year.benchmark, signed=True)}"
-            drawn.append(bar(middle + half * 0.06, middle + half * 0.8, ground, beside, "other", told))
-    ticks = [
-        Tick(up.share(each), percent(each, places=0 if abs(each) >= 1 or not each else 1))
-        for each in round_ticks(up, 4)
-    ]
+            right = middle + half * 0.8
+            drawn.append(bar(middle + half * 0.06, right, ground, up.share(year.benchmark), "other", told))
+    levels = round_ticks(up, 4)
+    ticks = [Tick(up.share(each), percent(each, places=places(levels))) for each in levels]
     across = [Tick((i + 0.5) * width, str(year.year)) for i, year in enumerate(years)]
     told = ", ".join(f"{each.year} {percent(each.total, signed=True)}" for each in years)
     names = legend(("gain", "gain"), ("loss", "loss"), ("other", "buy and hold"))
-    return chart("Years", told, axes(across, ticks), *drawn, rule(ground), legend=names, note="after charges")
+    return chart("Years", told, axes(across, ticks), *drawn, rule(ground), *named, legend=names, note="after charges")
 
 
 def _headroom(scale: Scale) -> Scale:
@@ -177,7 +173,7 @@ def waterfall(outcome: Outcome) -> Markup:
         before, running = (0.0, float(step.amount)) if step.total else (running, running + step.amount)
         levels.append((before, running))
     across = scale_of([each for pair in levels for each in pair], zero=True, wider=0.0)
-    whole = max(abs(steps[0].amount), 1) if steps else 1
+    first, turnover = steps[0].amount, int(outcome.daily.turnover.sum())
     rows = [
         tag(
             "tr",
@@ -186,17 +182,16 @@ def waterfall(outcome: Outcome) -> Markup:
                 "td", _fall(across, pair, "sum" if step.total else "gain" if step.amount > 0 else "loss"), class_="bar"
             ),
             tag("td", money(step.amount, signed=True), class_="n"),
-            tag("td", percent(step.amount / whole * 100, places=1), class_="n wide"),
+            tag("td", percent(100 * step.amount / first, places=1) if first > 0 else NONE, class_="n wide"),
+            tag("td", percent(100 * step.amount / turnover, places=4) if turnover else NONE, class_="n wide"),
             class_="total" if step.total else None,
         )
         for step, pair in zip(steps, levels, strict=True)
     ]
-    caption = tag(
-        "figcaption",
-        "Where the money went",
-        tag("small", "from gross before slippage to net; the last column in percent of the first row"),
-    )
-    return tag("figure", caption, tag("table", tag("tbody", *rows), class_="fall"))
+    heads = (("", None), ("", None), ("₹", "n"), ("of the first", "n wide"), ("of turnover", "n wide"))
+    head = tag("thead", tag("tr", *(tag("th", name, scope="col", class_=kind) for name, kind in heads)))
+    caption = tag("figcaption", "Where the money went", tag("small", "from gross before slippage to net"))
+    return tag("figure", caption, tag("table", head, tag("tbody", *rows), class_="fall"))
 
 
 def _fall(across: Scale, pair: tuple[float, float], tone: str) -> Markup:
