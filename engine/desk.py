@@ -249,6 +249,8 @@ class Desk:
                 finally:
                     _cancel(throughout)
         finally:
+            if ports.pacer is not None:
+                await ports.pacer.close()
             await ports.broker.close()
 
     async def _day(self, loop: Loop, watched: list[Instrument], lockstep: SteppedClock | None) -> None:

@@ -233,6 +233,10 @@ class Pacer(Protocol):
         """Return how many instruments the exchange would send us in full mode."""
         ...
 
+    async def close(self) -> None:
+        """Let go of the connections."""
+        ...
+
 
 class Journal(Protocol):
     """The durable record. One writer; everything appended is written in order."""

@@ -46,6 +46,7 @@ class Ending:
         """Be content: it has ended."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer.join()
         for each in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(each) == self.ask:
                 signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)

@@ -1,7 +1,9 @@
 """Start a run: read the configuration, put the desk under a screen or under a progress line, say how it went."""
 
 import contextlib
+import ctypes
 import errno
+import gc
 import json
 import os
 import signal
@@ -23,7 +25,7 @@ from engine.trading.killswitch import FLATTEN, HALT
 from tui import core
 from tui.ending import Ending
 from tui.numbers import aligned
-from tui.station import SENDING, Run, Station
+from tui.station import SENDING, Evening, Run, Station
 from tui.streams import begin_line
 
 if TYPE_CHECKING:
@@ -108,12 +110,26 @@ def launch_days(config: Config, run: Run, days: Sequence[str], *, as_json: bool)
     """
     code = DONE
     for day in days:
-        station = Station(config, replace(run, day=day))
-        code = live(station, screen=False, as_json=as_json)
-        if code not in {DONE, KILLED}:
+        code, evening = _day(config, replace(run, day=day), as_json=as_json)
+        if evening is None:
             break
-        run = replace(run, evening=station.evening())
+        run = replace(run, evening=evening)
+        _forget()
     return code
+
+
+def _day(config: Config, run: Run, *, as_json: bool) -> tuple[int, Evening | None]:
+    """Run a desk through its day; return its exit code and what it leaves, None where the days end with it."""
+    station = Station(config, run)
+    code = live(station, screen=False, as_json=as_json)
+    return code, station.evening() if code in {DONE, KILLED} else None
+
+
+def _forget() -> None:
+    """Let go of a day that is over: its parts know each other, and glibc keeps what was freed in threads that have ended."""
+    gc.collect()
+    with contextlib.suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def live(station: Station, *, screen: bool, as_json: bool) -> int:

@@ -52,7 +52,7 @@ def wire(station: Station) -> Desk:
         log = logs.open_log(station.state / "patang.log")
     except OSError as error:
         raise OperatorError(f"cannot write in {station.state}: {in_words(error)}") from None
-    station.closers.append(log.settle)
+    station.closers.append(log.end)
     config = station.config
     strategies = hearing(station.strategies, station.spans) or strategies_of(config)
     if station.embedded and station.run.tape is None:
@@ -84,6 +84,7 @@ def wire(station: Station) -> Desk:
     door = Door(socket_path(station.state), desk, station.kill, station.fail)
     station.closers.append(door.close)
     logs.hook(station.fail)
+    station.closers.insert(0, logs.unhook)  # the last thing to be undone
 
     def tell(text: str) -> None:
         logs.log_alarm(text)

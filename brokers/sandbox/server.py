@@ -37,7 +37,6 @@ from engine.errors import BusyError, ConnectionFailed, in_words
 from engine.ports import Failure
 
 T = TypeVar("T")
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 LOG = logging.getLogger("patang.sandbox")
 MOST_LOGGED = 20
@@ -140,8 +139,8 @@ class Service:
     async def start(self) -> Endpoint:
         """Listen and let time run; raise `BusyError` when the port is taken."""
         config, session = self.exchange.config, self.exchange.session
-        app = web.Application(middlewares=[self._errors])
-        app.router.add_route("*", "/{path:.*}", self._answer)
+        app = web.Application()  # its middlewares would be kept, and the exchange with them, after the end
+        app.router.add_route("*", "/{path:.*}", self._safely)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -230,11 +229,10 @@ class Service:
             if connection.outbox or connection.closing:
                 waker.set()
 
-    @web.middleware
-    async def _errors(self, request: web.Request, handler: Answer) -> web.StreamResponse:
+    async def _safely(self, request: web.Request) -> web.StreamResponse:
         """Turn a refusal into its body, and what nobody foresaw into one; neither is anybody's but the sender's."""
         try:
-            return await handler(request)
+            return await self._answer(request)
         except ApiError as error:
             return self._http(error.response())
         except web.HTTPException as error:

@@ -27,13 +27,17 @@ class Log(io.TextIOBase):
         super().__init__()
         self.file = path.open("ab", buffering=0)
         self._lines: queue.Queue[str | threading.Event] = queue.Queue(WAITING)
+        self._over = threading.Event()
         self._thread = threading.Thread(target=self._main, name="log", daemon=True)
         self._thread.start()
 
     def write(self, text: str) -> int:
-        """Have a text written soon."""
-        with contextlib.suppress(queue.Full):
-            self._lines.put_nowait(text)
+        """Have a text written soon; at once after the end."""
+        if self._over.is_set():
+            self._put(text)
+        else:
+            with contextlib.suppress(queue.Full):
+                self._lines.put_nowait(text)
         return len(text)
 
     def settle(self) -> None:
@@ -43,14 +47,23 @@ class Log(io.TextIOBase):
             self._lines.put_nowait(done)
             done.wait(DISK_S)
 
+    def end(self) -> None:
+        """Let the thread end with what waits, and wait a moment for that: it would keep what made it for ever."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(self._over)
+            self._over.wait(DISK_S)
+
     def _main(self) -> None:
-        while True:
+        while not self._over.is_set():
             line = self._lines.get()
             if isinstance(line, threading.Event):
                 line.set()
-                continue
-            with contextlib.suppress(OSError):
-                self.file.write(line.encode(errors="backslashreplace"))
+            else:
+                self._put(line)
+
+    def _put(self, line: str) -> None:
+        with contextlib.suppress(OSError):
+            self.file.write(line.encode(errors="backslashreplace"))
 
 
 def open_log(path: Path) -> Log:
@@ -106,7 +119,7 @@ def log_alarm(text: str) -> None:
 
 
 def hook(failure: Failure) -> None:
-    """Have every unhandled exception of any thread logged and passed to `failure`."""
+    """Have every unhandled exception of any thread logged and passed to `failure`, until `unhook`."""
 
     def of_thread(arguments: threading.ExceptHookArgs) -> None:
         if arguments.exc_value is not None:
@@ -119,3 +132,8 @@ def hook(failure: Failure) -> None:
 
     threading.excepthook = of_thread
     sys.excepthook = of_main
+
+
+def unhook() -> None:
+    """Leave unhandled exceptions to the interpreter again; threads keep the hook they were made under, and whom it tells."""
+    threading.excepthook, sys.excepthook = threading.__excepthook__, sys.__excepthook__

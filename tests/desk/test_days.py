@@ -1,5 +1,6 @@
 """Several days in one run: each evening of the desk equals an account that is made from the exchange's trades alone."""
 
+import weakref
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -10,7 +11,7 @@ from engine.config import load
 from engine.market.charges import load as load_rates
 from tests.desk.support import rows
 from tests.reference.account import Account
-from tui.launch import recorded_days
+from tui.launch import launch_days, recorded_days
 from tui.station import Run, Station
 
 pytestmark = pytest.mark.real_data
@@ -28,6 +29,25 @@ def evenings(folder, names, first, last):
         station.close()
         yield station, desk
         run = replace(run, evening=station.evening())
+
+
+def test_nothing_of_a_day_is_kept_when_it_is_over(tmp_path, monkeypatch, market_data, capfd):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    made = []
+
+    def station(config, run):
+        there = Station(config, run)
+        made.append((run.day, weakref.ref(there), weakref.ref(there.board)))
+        return there
+
+    monkeypatch.setattr("tui.launch.Station", station)
+    folder, config = market_data / "nse_1min", load(None).values
+    names = ("INFY",)
+    days = recorded_days(folder, names, "", "2024-06-03", "2024-06-04")
+    assert launch_days(config, Run("replay", folder, "", names, 0.0), days, as_json=True) == 0
+    assert [day for day, *_ in made] == days
+    assert all(kept() is None for _, *parts in made for kept in parts)
+    assert not {"Unclosed", "Traceback"} & set(capfd.readouterr().err.split())
 
 
 def traded(exchange):
