@@ -405,6 +405,7 @@ app.command(
 )
 app.command("tui.backtest_commands:backtest", name="backtest", help="Run strategies on the history.")
 app.command("tui.backtest_commands:results_app", name="results", help="Look at the results of backtests.")
+app.command("tui.new_commands:new_app", name="new", help="Begin something of your own.")
 app.command("tui.ticks_commands:ticks", name="ticks", help="Recordings of the feed: see, check, replay, export them.")
 app.command("tui.letters_commands:letters", name="letters", help="What the feed sent that cannot be true.")
 app.command("tui.instrument_commands:instruments", name="instruments", help="Keep and look into instrument dumps.")

@@ -25,14 +25,14 @@ def joined(*days):
     return BarSeries(*(np.concatenate(column) for column in zip(*days, strict=True)))
 
 
-def walk(days, seed, price=500.0, token=1):
+def walk(days, seed, price=500.0, token=1, spread=0.5):
     """Return whole sessions of a random walk on a grid of 5 paise."""
     rng = np.random.default_rng(seed)
     parts = []
     for day in days:
         steps = rng.integers(-8, 9, MINUTES)
         opens = np.round((np.round(price / 0.05) + np.cumsum(steps)) * 0.05, 2)
-        parts.append(day_of(day, opens, token))
+        parts.append(day_of(day, opens, token, spread))
         price = float(opens[-1])
     return joined(*parts)
 

@@ -1,0 +1,64 @@
+"""Try a strategy on made-up prices: for an author's own tests."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+
+from compiled.model import MINUTE
+from compiled.risk import Limits
+from compiled.slippage import Slippage
+from compiled.strategy import Strategy
+from engine.backtest.market import instruments_of, market_of
+from engine.backtest.outcome import Trade
+from engine.backtest.run import Backtest, RunSettings
+from engine.backtest.trades import fill_columns, trades_of
+from engine.history.series import BarSeries
+from engine.market import charges
+from engine.market.calendar import Calendar
+
+FIRST = date(2024, 6, 4)
+SYMBOL = "INFY"
+CASH = 1_000_000_00
+
+
+def replay(strategy: Strategy, closes: Sequence[float], spread: float = 0.05) -> list[Trade]:
+    """Return the round trips of a strategy on minutes that close at these prices (₹), 375 to a session, without slippage.
+
+    Each opens at the close before, and reaches `spread` (₹) beyond both. Raises what the strategy raises.
+    """
+    bars = minutes(closes, spread)
+    calendar = Calendar.load()
+    days = _sessions(calendar, -(-len(closes) // 375))
+    instruments = instruments_of({SYMBOL: bars}, None, days[-1])
+    market = market_of(instruments, days, calendar, charges.load(), None, 0)
+    run = Backtest([strategy], {}, {SYMBOL: bars}, 60, market, calendar, RunSettings(CASH, Limits(), Slippage()))
+    run.run()
+    if run.failures:
+        raise run.failures[0].error
+    series = list(run.series.values())
+    numbers = {int(each.token): 0 for each in instruments.values()}
+    return trades_of(run.fills, fill_columns(run.fills, numbers, series), run.rungs, [SYMBOL], series)
+
+
+def minutes(closes: Sequence[float], spread: float = 0.05) -> BarSeries:
+    """Return minutes that close at these prices (₹), from 09:15 on, as many sessions as they fill."""
+    calendar = Calendar.load()
+    close = np.round(np.asarray(closes, np.float64) / 0.05) * 0.05
+    opened = np.concatenate([close[:1], close[:-1]])
+    starts = np.concatenate([
+        session.open + np.arange(375, dtype=np.int64) * MINUTE
+        for day in _sessions(calendar, -(-len(close) // 375))
+        if (session := calendar.session(day)) is not None
+    ])[: len(close)]  # fmt: skip
+    whole = np.ones(len(close), np.int64)
+    high, low = np.maximum(opened, close) + spread, np.minimum(opened, close) - spread
+    return BarSeries(starts, opened, high, low, close, 100_000 * whole, 4 * whole, whole)
+
+
+def _sessions(calendar: Calendar, count: int) -> list[date]:
+    days, day = [FIRST], FIRST
+    while len(days) < count:
+        day = calendar.next_trading_day(day)
+        days.append(day)
+    return days

@@ -1,0 +1,89 @@
+"""`patang new strategy NAME`: a file of the user's own to begin with, and its test."""
+
+import keyword
+import sys
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from engine.errors import ConfigError, OperatorError, in_words
+from engine.texts import plain
+
+DONE = 0
+new_app = App(name="new", help="Begin something of your own.", help_format="plaintext")
+
+STRATEGY = '''"""{title}: buys above the highest price of the last bars, leaves below the lowest."""
+
+from compiled.indicators import Donchian
+from strategies import Bar, Context, Parameters, Side, Strategy
+
+
+class {name}(Strategy):
+    """Rides what breaks out; a stop at the broker protects it."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        super().__init__(parameters.name, parameters.integer("timeframe_s", default=60))
+        self.bars = parameters.integer("bars", low=2, default=20)
+        self.capital = parameters.paise("capital", default=10_000)
+        self.stop_percent = parameters.number("stop_percent", low=0.25, default=1.5)
+        self.channels: dict[int, Donchian] = {{}}
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        """Act where the bar closes beyond the channel of the bars before it."""
+        channel = self.channels.setdefault(bar.token, Donchian(self.bars))
+        upper, lower, ready = channel.upper, channel.lower, channel.ready
+        channel.bar(bar)
+        if not ready:
+            return
+        if ctx.position(bar.token):
+            if bar.close < lower:
+                ctx.exit(bar.token, "below the channel")
+        elif bar.close > upper:
+            ctx.enter(bar.token, Side.BUY, self.capital, self.stop_percent, reason="above the channel")
+'''
+TEST = '''"""What {name} does with prices that are known: pytest {file}"""
+
+from strategies import build
+from strategies.testing import replay
+
+
+def test_it_rides_a_breakout_and_leaves_when_the_channel_breaks():
+    prices = [100.0] * 30 + [100.0 + step * 0.5 for step in range(1, 21)] + [109.0, 104.0] * 15 + [100.0] * 20
+    trades = replay(build("{name}", {{"bars": 10, "stop_percent": 10}}), prices)
+    assert len(trades) > 0
+    assert trades[0].entry_reason == "above the channel"
+    assert trades[0].exit_reason == "exit: below the channel"
+    assert trades[0].net == trades[0].gross - trades[0].charges
+'''
+
+
+@new_app.command
+def strategy(
+    name: Annotated[str, Parameter(help="What it is called: small letters, digits and underscores.")],
+) -> int:
+    """Write a strategy to begin with, and its test, into the folder of your own strategies."""
+    from strategies.sources import SHIPPED, folder  # noqa: PLC0415
+
+    if not name.isidentifier() or name != name.lower() or keyword.iskeyword(name) or name.startswith(("_", "test_")):
+        raise ConfigError(f"{name}: expected small letters, digits and underscores, as my_breakout")
+    if name in SHIPPED or name == "other":
+        raise ConfigError(f"{name}: there is a strategy of that name; choose another one")
+    where = folder()
+    file, test = where / f"{name}.py", where / f"test_{name}.py"
+    title = "".join(part.title() for part in name.split("_"))
+    words = name.replace("_", " ").capitalize()
+    try:
+        where.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path, text in (
+            (file, STRATEGY.format(title=words, name=title)),
+            (test, TEST.format(name=name, file=test)),
+        ):
+            with path.open("x", encoding="utf-8") as out:
+                out.write(text)
+    except FileExistsError as error:
+        raise ConfigError(f"{error.filename} is there already: choose another name, or remove it") from None
+    except OSError as error:
+        raise OperatorError(f"cannot write in {where}: {in_words(error)}") from None
+    sys.stdout.write(plain(f"{file}") + "\n" + plain(f"{test}") + "\n")
+    sys.stderr.write(f"try it: patang backtest {name}\nrun it: add [strategy.{name}] to the configuration\n")
+    return DONE
