@@ -238,11 +238,13 @@ class _Bars(dict[str, "BarSeries"]):
         self._manifest = kept.outcome.manifest
 
     def __missing__(self, symbol: str) -> "BarSeries":
+        from engine.backtest.bars import read  # noqa: PLC0415
         from tui.shelves import history  # noqa: PLC0415
 
         manifest = self._manifest
         said = manifest.data[symbol]
-        found = history(self._config, None).columns(symbol, manifest.span, said.first, said.last + 1, said.version)
+        store = history(self._config, None)
+        found = read(store, symbol, manifest.span, said.first, said.last + 1, said.version)
         self[symbol] = found
         return found
 

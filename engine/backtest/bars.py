@@ -19,6 +19,8 @@ from engine.ports import BarStore
 
 ORDER: Final = (VENDOR, *RAW)
 """What is read where there is no golden version, the first that has the symbol."""
+AND: Final = " + "
+"""Between the versions of bars that are read of two: of the first, and beyond its ends of the other."""
 NAMED: Final = 5
 
 
@@ -31,8 +33,8 @@ class LoadedBars(NamedTuple):
 
     @property
     def golden(self) -> bool:
-        """Tell whether all of them are of golden versions."""
-        return all(each.version.startswith(PREFIX) for each in self.manifests.values())
+        """Tell whether all of them are of golden versions, and of nothing else."""
+        return all(each.version.startswith(PREFIX) and AND not in each.version for each in self.manifests.values())
 
 
 class BarVersions:
@@ -76,8 +78,12 @@ class BarVersions:
         missing: list[str] = []
         for symbol in symbols:
             name = self.choose(symbol, span, version)
-            series = merge([self._store.columns(symbol, span, start, end, name)])
-            series = series.pick(np.append(np.diff(series.start) != 0, True) if len(series.start) else slice(0, 0))
+            series = read(self._store, symbol, span, start, end, name)
+            if not version and name.startswith(PREFIX):
+                raw = next((each for each in ORDER if self._has(symbol, span, each)), "")
+                whole = read(self._store, symbol, span, start, end, f"{name}{AND}{raw}") if raw else series
+                if len(whole.start) > len(series.start):
+                    series, name = whole, f"{name}{AND}{raw}"
             if not len(series.start):
                 missing.append(symbol)
                 continue
@@ -103,15 +109,40 @@ class BarVersions:
             raise NothingFound(f"no bars of {_named(missing)} in these days: see patang bars list")
         if missing:
             loaded.warnings.append(f"without bars in these days, and left out: {_named(missing)}")
-        raw = sorted({each.version for each in loaded.manifests.values() if not each.version.startswith(PREFIX)})
-        if raw:
-            loaded.warnings.append(f"not reconciled: bars of version {', '.join(raw)}")
+        others = sorted({each.version for each in loaded.manifests.values()} - set(self._golden))
+        if others:
+            loaded.warnings.append(f"not reconciled: bars of version {', '.join(others)}")
         if actions is None:
             loaded.warnings.extend(_undivided(loaded.series))
         return loaded
 
+    def _has(self, symbol: str, span: int, version: str) -> bool:
+        return any(each.symbol == symbol and each.version == version for each in self._of(span))
+
     def _of(self, span: int) -> Iterable[StoredSeries]:
         return (each for each in self._there if each.span == span)
+
+
+def read(store: BarStore, symbol: str, span: int, start: int, end: int, version: str) -> BarSeries:
+    """Return the bars of a symbol that start in [start, end), each time once; of two versions as `AND` says."""
+    first, _, other = version.partition(AND)
+    series = _once(store.columns(symbol, span, start, end, first))
+    if not other:
+        return series
+    rest = _once(store.columns(symbol, span, start, end, other))
+    if not len(series.start):
+        return rest
+    beyond = (rest.start < series.start[0]) | (rest.start > series.start[-1])
+    return merge([_nameless(rest.pick(beyond)), _nameless(series)])
+
+
+def _once(series: BarSeries) -> BarSeries:
+    whole = merge([series])
+    return whole.pick(np.append(np.diff(whole.start) != 0, True)) if len(whole.start) else whole
+
+
+def _nameless(series: BarSeries) -> BarSeries:
+    return series._replace(token=np.zeros(len(series.start), np.int64))
 
 
 def _undivided(series: Mapping[str, BarSeries]) -> list[str]:

@@ -1,5 +1,6 @@
 """The market of a backtest: its instruments, their sessions, and what each day charges, all of them as of the days."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Final, NamedTuple
@@ -21,6 +22,8 @@ from engine.market.safeguards import Safeguards
 PRODUCTS: Final = (Product.CNC, Product.MIS, Product.MTF)
 INDEX_NAMES: Final = frozenset(symbol for _, symbol in INDICES.values()) | {"INDIA VIX"}
 TICKS: Final = (0.05, 0.01)
+CONTRACT: Final = re.compile(r"\d{2}([A-Z]{3}|[1-9OND]\d{2})\d*(\.\d+)?(FUT|CE|PE)$")
+"""How the exchanges call futures and options: NIFTY26NOVFUT, NIFTY26N1026000CE."""
 
 
 class TradedMarket(NamedTuple):
@@ -37,12 +40,15 @@ def instruments_of(
 ) -> dict[str, Instrument]:
     """Return the instruments by symbol, as the list of a day has them, or else as its rules and their prices do.
 
-    What a list does not have gets a token of its own, above all that an exchange gives.
+    What a list does not have gets a token of its own, above all that an exchange gives. Raises `DataError` for a contract:
+    the desk trades shares.
     """
     found: dict[str, Instrument] = {}
     rules = Rules.load()
     limits = rules.order_limits(max(day, rules.begins))
     for number, (symbol, bars) in enumerate(series.items(), start=1):
+        if CONTRACT.search(symbol):
+            raise DataError(f"{symbol} is a contract: the desk trades shares, and so do its backtests")
         row = listed.find("NSE", symbol) if listed is not None else None
         kind = row.kind if row is not None else ("INDEX" if symbol in INDEX_NAMES else "EQ")
         token = row.token if row is not None else 10**9 + number

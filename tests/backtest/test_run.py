@@ -217,6 +217,12 @@ def test_golden_bars_are_read_where_there_are_any_and_else_raw_ones_and_both_are
     assert loaded.warnings == ["not reconciled: bars of version imported"]
     assert loaded.manifests["INFY"].version == "golden-2"
     assert loaded.manifests["INFY"].bars == 375
+    longer = joined(bars, day_of(WEDNESDAY, [101.0] * 375))
+    history(tmp_path, {"INFY": longer}, "vendor")
+    loaded = BarVersions(ParquetBars(folder), folder).load(["INFY"], 60, 0, 2**62, "", None)
+    assert (loaded.golden, loaded.manifests["INFY"].version) == (False, "golden-2 + vendor")
+    assert loaded.series["INFY"].close.tolist() == longer.close.tolist()
+    assert loaded.warnings == ["not reconciled: bars of version golden-2 + vendor"]
     with pytest.raises(NothingFound, match="no bars of TCS"):
         versions.choose("TCS", 60, "")
     with pytest.raises(NothingFound, match="no bars of INFY, SBIN in these days"):
@@ -246,6 +252,17 @@ def test_prices_stand_on_the_grid_and_the_grid_is_what_they_stand_on():
     assert snapped.open.tolist() == [100.0, 100.05, 100.0]
     assert (snapped.high >= np.maximum(snapped.open, snapped.close)).all()
     assert (snapped.low <= np.minimum(snapped.open, snapped.close)).all()
+
+
+@pytest.mark.parametrize("symbol", ["NIFTY26NOVFUT", "NIFTY26N1026000CE", "INFY26NOV1500PE", "NIFTY2610226000CE"])
+def test_a_contract_is_refused(symbol):
+    with pytest.raises(DataError, match="is a contract: the desk trades shares"):
+        instruments_of({symbol: day_of(TUESDAY, FLAT)}, None, TUESDAY)
+
+
+@pytest.mark.parametrize("symbol", ["INFY", "3MINDIA", "M&M", "NIFTY 50", "20MICRONS", "63MOONS"])
+def test_a_share_is_none(symbol):
+    assert instruments_of({symbol: day_of(TUESDAY, FLAT)}, None, TUESDAY)[symbol].kind in {"EQ", "INDEX"}
 
 
 def test_only_what_starts_in_a_session_is_kept():
