@@ -87,7 +87,9 @@ class Mornings(Away):
 
     def night(self, number):
         often, old = self.more.random() < 0.4, self.more.choice(self.names)
-        self.renames = {old: f"{old}X"} if often and old != "ITC" else {}  # ITC's freeze quantity goes by its name
+        his = self.owners[int(self.world.exchange.listings[f"NSE:{old}"].instrument.token)]
+        # ITC's freeze quantity goes by its name, and nothing but a holding says what a share was called
+        self.renames = {old: f"{old}X"} if often and old != "ITC" and his else {}
         super().night(number, symbols=tuple(self.renames.get(each, each) for each in self.names))
         if self.rng.random() < 0.5:
             self.counts["t1"] += 1
