@@ -137,17 +137,22 @@ def _about(outcome: Outcome) -> "RenderableType":
 
 
 def _figures(metrics: Sequence[Metric], width: int) -> "Table":
-    """Return the ten that matter, five or two beside each other."""
+    """Return the ten that matter, as many beside each other as there is room for."""
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    each_row = 5 if width >= 100 else 2
-    made = Table.grid(padding=(0, 3, 0, 0))
     cells = [
-        _text(f"{each.label}  ", "dim") + _text(figure(each), f"bold {_style(each)}".strip())
+        Text.assemble((f"{each.label}  ", "dim"), (figure(each), f"bold {_style(each)}".strip()), no_wrap=True)
         for each in key_figures(metrics)
     ]
-    for i in range(0, len(cells), each_row):
-        made.add_row(*cells[i : i + each_row])
+    rows = [cells]
+    for number in (5, 2, 1):
+        rows = [cells[i : i + number] for i in range(0, len(cells), number)]
+        if sum(max(each.cell_len for each in column) + 3 for column in zip(*rows, strict=True)) <= width:
+            break
+    made = Table.grid(padding=(0, 3, 0, 0))
+    for row in rows:
+        made.add_row(*row)
     return made
 
 
@@ -193,8 +198,7 @@ def _plot(
     plotext.ylim(ticks[0], ticks[-1])
     plotext.yticks(ticks, labels)
     plotext.xticks([0, len(lines[0]) - 1], ends)
-    drawn = plotext.build()
-    lined = (each.rstrip() for each in (drawn if coloured else plotext.uncolorize(drawn)).splitlines())
+    lined = (each.rstrip() for each in plotext.build().splitlines())
     return _text(title, "bold").append("\n") + Text.from_ansi("\n".join(lined))
 
 

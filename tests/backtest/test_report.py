@@ -183,16 +183,15 @@ def test_a_pointer_on_a_chart_is_told_what_the_account_was_that_day(run, page):
     assert told[-1].startswith(outcome.manifest.last)
 
 
-def test_what_each_strategy_made_is_drawn_to_its_end(run, page):
+def test_what_each_strategy_had_made_by_a_day_is_told_on_that_day(run, page):
     outcome, _ = run
-    (told,) = [
-        text
-        for text in page.texts_of("title")
-        if text.startswith(f"{outcome.manifest.last}: ") and "opening_range" in text
-    ]
-    for name in outcome.manifest.strategies:
-        net = sum(each.net for each in outcome.trades if each.strategy == name and not each.open)
-        assert f"{name} {rupees(net, signed=True)}" in told
+    told = [text for text in page.texts_of("title") if "opening_range" in text]
+    assert len(told) == 120
+    for text in told:
+        end = int((np.datetime64(text[:10]) + 1).astype("datetime64[ns]").astype(np.int64)) - 330 * 60 * 10**9
+        for name in outcome.manifest.strategies:
+            net = sum(each.net for each in outcome.trades if each.strategy == name and 0 < each.exit_ts < end)
+            assert f"{name} {rupees(net, signed=True)}" in text
 
 
 def test_what_is_asked_for_and_what_stands_out_is_drawn(run, page):
@@ -272,7 +271,9 @@ def test_an_account_that_came_to_nothing_has_a_report():
     assert "nan" not in page.text
 
 
-def test_a_run_that_was_stopped_says_so(run):
+def test_a_run_that_was_stopped_says_so(run, page):
     outcome, _ = run
     stopped = msgspec.structs.replace(outcome.manifest, partial=True)
-    assert "stopped before its last session" in report(outcome._replace(manifest=stopped))
+    said = "stopped before its last session: this is a part of the run"
+    assert said in Page(report(outcome._replace(manifest=stopped))).texts_of("p")
+    assert said not in page.texts_of("p")

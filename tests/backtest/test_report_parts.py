@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from engine.backtest import figures, stress
 from engine.backtest.metrics import METRICS, Metric
-from engine.backtest.report import page, sections, svg
-from engine.backtest.report.candles import grouped
+from engine.backtest.report import page, sections, spreads, svg
+from engine.backtest.report.candles import grouped, picture
 from engine.backtest.report.markup import Markup, tag
 from engine.history.series import EPOCH, BarSeries
 from engine.market.calendar import Calendar
 from tests.backtest.demo_run import demo
+from tests.backtest.demo_run import sessions as numbered_sessions
+from tests.backtest.made_up import trade
 
 
 @pytest.mark.parametrize(
@@ -95,9 +97,9 @@ def test_what_is_no_markup_is_escaped():
     assert tag("b", "<&>", Markup("<i>"), title='"') == '<b title="&quot;">&lt;&amp;&gt;<i></b>'
 
 
-@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=3_000), st.integers(2, 50))
-def test_a_thinned_curve_keeps_its_ends_its_highest_and_its_lowest(values, columns):
-    x, y = np.arange(len(values), dtype=np.float64), np.array(values)
+@given(st.integers(0, 2**32), st.integers(1, 3_000), st.integers(2, 50))
+def test_a_thinned_curve_keeps_its_ends_its_highest_and_its_lowest(seed, points, columns):
+    x, y = np.arange(points, dtype=np.float64), np.random.default_rng(seed).normal(size=points).cumsum()
     kept_x, kept_y = svg.thin(x, y, columns)
     assert len(kept_x) <= max(4 * columns, 4)
     assert (kept_x[0], kept_x[-1]) == (x[0], x[-1])
@@ -133,6 +135,19 @@ def test_there_are_few_dates_below_a_chart_and_fewer_on_a_phone(sessions):
     assert [each.at for each in ticks] == sorted(each.at for each in ticks)
 
 
+@pytest.mark.parametrize(
+    ("sessions", "labels"),
+    [
+        (30, ["8 May", "15 May", "22 May", "29 May", "5 Jun", "12 Jun"]),
+        (200, ["Jun 23", "Jul 23", "Aug 23", "Sep 23", "Oct 23", "Nov 23", "Dec 23", "Jan 24"]),
+        (500, ["Jul 23", "Oct 23", "Jan 24", "Apr 24", "Jul 24", "Oct 24", "Jan 25"]),
+        (1_500, ["2024", "2025", "2026", "2027", "2028"]),
+    ],
+)
+def test_dates_below_a_chart_are_first_sessions_of_weeks_months_quarters_or_years(sessions, labels):
+    assert [each.label for each in svg.day_ticks(numbered_sessions(sessions))] == labels
+
+
 @given(st.integers(1, 800), st.integers(1, 150))
 def test_bands_cover_a_chart_once_and_each_tells_of_its_last_session(sessions, most):
     days, told = np.arange(20_000, 20_000 + sessions), []
@@ -154,6 +169,30 @@ def test_candles_of_several_bars_span_them():
     assert len(made.start) == 101
     assert (made.open[0], made.high[0], made.low[0], made.close[0], made.volume[0]) == (2, 6, 1, 5, 3)
     assert (made.open[-1], made.close[-1], made.volume[-1]) == (302, 303, 1)
+
+
+def dots(drawn, tone):
+    return "".join(re.findall(rf'<path d="([^"]*)" class="dot {tone}"', drawn)).count("M")
+
+
+def test_what_won_and_what_lost_are_told_apart_among_excursions():
+    won, lost = (trade(i, gross=gross, mae=-i * 1_000, mfe=i * 1_000) for i, gross in ((1, 900), (2, -1_700)))
+    drawn = spreads.excursions([won, lost, trade(3, gross=-2_900, mae=-3_000, mfe=100), trade(4, gross=1, exit_ts=0)])
+    assert (dots(drawn, "gain"), dots(drawn, "loss")) == (2, 4), "on each of two charts, without the open one"
+
+
+@pytest.mark.parametrize(("side", "marks"), [(1, ["▲", "▼"]), (-1, ["▼", "▲"])])
+def test_fills_point_up_where_something_was_bought(side, marks):
+    minute = 60 * 10**9
+
+    def bars(_symbol, first, last):
+        start = np.arange(first - first % minute, last, minute * 60)
+        flat = np.full(len(start), 100.0)
+        return BarSeries(start, flat, flat + 1, flat - 1, flat, *np.ones((3, len(start)), np.int64))
+
+    drawn = picture(trade(side=side), "best trade", bars, 60)
+    assert re.findall("[▲▼]", drawn) == marks
+    assert ("in 100.00" in drawn, "out 101.00" in drawn) == (True, True)
 
 
 def luminance(colour):
