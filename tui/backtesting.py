@@ -208,8 +208,8 @@ class Running:
         from engine.market.calendar import ist_day, midnight  # noqa: PLC0415
         from engine.trading.opening import DAYS_BACK  # noqa: PLC0415
         from tui.bars_shared import END_OF_TIME  # noqa: PLC0415
+        from tui.configured import calendar_of, exits_of, limits_of  # noqa: PLC0415
         from tui.market_commands import a_day  # noqa: PLC0415
-        from tui.wiring import calendar_of, limits_of  # noqa: PLC0415
 
         config, request = self.config, self.request
         since = a_day(request.first) if request.first else None
@@ -237,7 +237,7 @@ class Running:
             loaded.warnings.append(f"{len(market.left) - 3} more days are left out")
         model, self.slippage = slippage_of(request.slippage, config.paper.slippage_ticks)
         self.cash = (request.cash or config.paper.cash) * 100
-        exits = _exits(config)
+        exits = exits_of(config)
         backtest = Backtest(
             strategies, {name: symbols for name, symbols, _ in tables}, loaded.series, span, market, calendar_of(config),
             RunSettings(self.cash, limits_of(config), model, exits, config.governor.modifies_per_order, request.warm_up),
@@ -358,12 +358,6 @@ class Running:
             warnings=loaded.warnings,
             command=" ".join(["patang", *sys.argv[1:]]),
         )
-
-
-def _exits(config: Config) -> Any:
-    from compiled.terms import Exits  # noqa: PLC0415
-
-    return Exits(config.exits.patience_s, config.exits.widen_percent, config.exits.reach_percent, config.gateway.late_s)
 
 
 def _where(error: BaseException) -> str:

@@ -20,10 +20,10 @@ from engine.history.series import from_bars, to_bars
 from engine.market.calendar import ist_day, midnight
 from engine.ports import BarStore
 from engine.texts import plain
+from tui.configured import calendar_of
 from tui.doctor import endpoint
 from tui.login import Place
 from tui.pace import clock_at
-from tui.wiring import calendar_of
 
 DONE, FAILED = 0, 1
 VENDOR = "vendor"

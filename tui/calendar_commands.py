@@ -20,9 +20,9 @@ from engine.market.instruments import INDICES, as_number
 from engine.market.safeguards import Safeguards
 from engine.market.sessions import Keeping
 from engine.texts import plain
+from tui.configured import calendar_of
 from tui.login import ask_secret, vault_of
 from tui.market_commands import DONE, IST, KINDS, AsJson, Day, a_day, clock, moment
-from tui.wiring import calendar_of
 
 DIFFERS, NOT_CHECKED = 1, 1
 AHEAD: Final = 14

@@ -2,20 +2,16 @@
 
 import secrets
 from collections.abc import Callable, Sequence
-from datetime import date
 from functools import partial
 from pathlib import Path
 
 from brokers.kite.feed import CONNECTIONS, PER_CONNECTION
 from brokers.paper.broker import World
-from compiled.model import SECOND, Bar
-from compiled.risk import Limits
-from compiled.terms import Exits
+from compiled.model import Bar
 from engine.config import Config
 from engine.desk import Desk, Ports, Settings
 from engine.errors import DataError, OperatorError, in_words
 from engine.market import charges
-from engine.market.calendar import Calendar
 from engine.ops import logs
 from engine.ops.control import Door, socket_path
 from engine.ops.frozen import Frozen, found
@@ -31,6 +27,7 @@ from store.bars.writer import BarWriter
 from store.recordings.writer import GB, Bounds, FeedWriter
 from store.sqlite import SqliteJournal
 from tui.beforehand import check_symbols, enabled, hearing, strategies_again, strategies_of, totals_of
+from tui.configured import calendar_of, exits_of, limits_of, modes_of
 from tui.exchange import Exchange, exchange_of
 from tui.market import Market
 from tui.modes import in_mode
@@ -232,9 +229,7 @@ def _settings(station: Station, salt: str, *, limit_only: bool) -> Settings:
             governor.reserve_per_second,
         ),
         modifies=governor.modifies_per_order,
-        exits=Exits(
-            config.exits.patience_s, config.exits.widen_percent, config.exits.reach_percent, gateway.late_s
-        ),
+        exits=exits_of(config),
         patience=Patience(
             gateway.settle_s, gateway.lookup_every_s, gateway.lookups, gateway.entry_wait_s, gateway.late_s
         ),
@@ -256,28 +251,3 @@ def _settings(station: Station, salt: str, *, limit_only: bool) -> Settings:
         subscriptions={name: symbols for name, symbols, _ in enabled(config)},
         tag_salt=salt,
     )  # fmt: skip
-
-
-def calendar_of(config: Config) -> Calendar:
-    """Return the calendar as the desk keeps it: new hours count when they are certain, or confirmed."""
-    return Calendar.load(confirmed=[date.fromisoformat(day) for day in config.market.confirmed])
-
-
-def modes_of(config: Config) -> dict[str, str]:
-    """Return what is only watched, and in which mode."""
-    return dict.fromkeys(config.feed.quote, "quote") | dict.fromkeys(config.feed.ltp, "ltp")
-
-
-def limits_of(config: Config) -> Limits:
-    """Return the configured limits in paise and ns."""
-    risk = config.risk
-    limits = Limits(
-        risk.max_order_value * 100, risk.max_exposure * 100, risk.max_positions, risk.max_positions_per_symbol,
-        risk.max_trades_per_day, risk.max_daily_loss * 100, risk.max_drawdown * 100, risk.max_consecutive_losses,
-        risk.price_range_percent, int(config.feed.stale_after_s * SECOND), risk.max_symbol_exposure * 100,
-        risk.max_orders_per_minute, risk.strategy_daily_loss * 100, risk.strategy_drawdown * 100,
-        risk.strategy_consecutive_losses,
-    )  # fmt: skip
-    for name, rupees in risk.budget.items():
-        limits.budgets[name] = rupees * 100
-    return limits
