@@ -268,7 +268,11 @@ class Desk:
             try:
                 narrow = await self._subscribe(watched)
                 if lockstep is not None and ports.pacer is not None:
-                    await Lockstep(loop, ports.pacer, ports.feed, lockstep).run(len(watched) - len(narrow))
+                    steps = Lockstep(loop, ports.pacer, ports.feed, lockstep)
+                    if ports.script is not None:
+                        await steps.follow(ports.script)
+                    else:
+                        await steps.run(len(watched) - len(narrow))
                 else:
                     daily.append(tasks.create_task(self.gateway.run(settings.lanes)))
                     session.append(tasks.create_task(self._widen(narrow)))
@@ -384,7 +388,7 @@ class Desk:
         self.kernel.out.limit_only = self.settings.limit_only
         self.kernel.out.yields = self.settings.reconcile.yields
         self.kernel.begin(now)
-        if ports.pacer is None:  # where the clocks stand still together no packet is late
+        if ports.pacer is None or ports.script is not None:  # where the clocks stand still together no packet is late
             self.kernel.late_after = int(self.settings.late_after_s * SECOND)
         self.kernel.blind = True
         loop = self._build(hours)
@@ -516,7 +520,7 @@ class Desk:
         )
         loop = Loop(
             self.kernel, self.gateway, books, inbox, self.board, self._log, ports.journal, ports.clock, ports.kill,
-            hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.pacer is None,
+            hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.pacer is None or ports.script is not None,
         )  # fmt: skip
         loop.bands = BandWatch(
             self.kernel, ports.broker, ports.clock, inbox.append, loop.log.tell, int(settings.bands_every_s * SECOND)

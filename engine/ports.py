@@ -4,7 +4,7 @@ Everything a port returns is in the core's units: shares, paise, rupees on the g
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from compiled.events import GttUpdate, OrderUpdate, Trade
 from compiled.model import Bar, Gtt, Instrument, Order
@@ -235,6 +235,22 @@ class Pacer(Protocol):
 
     async def close(self) -> None:
         """Let go of the connections."""
+        ...
+
+
+class Script(Protocol):
+    """What a recorded desk took, for one that takes the same again."""
+
+    def script(self) -> Iterable[tuple[int, Any]]:
+        """Go through it in its order, each with its time (ns UTC)."""
+        ...
+
+    def deliver(self, event: Any) -> object | None:
+        """Send what a feed sends; return an event of the kernel."""
+        ...
+
+    async def wait(self, ts: int) -> bool:
+        """Wait until it is time for what was taken at `ts` (ns UTC), for a moment at most; return whether it is."""
         ...
 
 

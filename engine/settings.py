@@ -12,7 +12,7 @@ from compiled.risk import Limits
 from compiled.strategy import Strategy
 from compiled.terms import Exits
 from engine.market.calendar import Calendar
-from engine.ports import Broker, Clock, Feed, FeedRecord, Journal, Pacer
+from engine.ports import Broker, Clock, Feed, FeedRecord, Journal, Pacer, Script
 from engine.trading.governor import Rates
 from engine.trading.killswitch import KillSwitch
 from engine.trading.lookups import Patience
@@ -75,7 +75,7 @@ class Ports(NamedTuple):
     of the next day: with it the desk goes on from day to day, without it the day it opened is its last.
     `margins` asks the broker what orders would block, `stored` looks up the minutes that this desk has kept,
     `consents` tells whether holdings may be sold without an authorisation by the day (None: not known),
-    `record` keeps what the feed sends.
+    `record` keeps what the feed sends, `script` is what a recorded desk took, in place of a feed.
     """
 
     broker: Broker
@@ -94,3 +94,4 @@ class Ports(NamedTuple):
     consents: Callable[[], bool | None] = lambda: None
     throughout: Callable[[Loop], Iterable[Coroutine[None, None, None]]] = lambda _: ()
     record: FeedRecord | None = None
+    script: Script | None = None

@@ -120,16 +120,24 @@ def demo(
 
 @app.command
 def replay(
-    path: Annotated[Path, Parameter(help="Folder of SYMBOL.parquet files with 1-minute bars.")],
+    path: Annotated[
+        Path,
+        Parameter(
+            help="Folder of SYMBOL.parquet files with 1-minute bars; or a recording of the feed: MODE/DAY/RUN as `ticks list` has it, a day's folder, a file."
+        ),
+    ],
     *,
     date: Annotated[str, Parameter(help="The recorded day, YYYY-MM-DD.")] = "",
     since: Annotated[
         str,
         Parameter(
-            name="--from", help="The first of several days, which one account lives on through; without a screen."
+            name="--from",
+            help="The first of several days, which one account lives on through; without a screen. Of a recording: the time, HH:MM, up to which it is played at once.",
         ),
     ] = "",
-    until: Annotated[str, Parameter(name="--to", help="The last of them.")] = "",
+    until: Annotated[
+        str, Parameter(name=["--to", "--until"], help="The last of them; of a recording: the time it is played to.")
+    ] = "",
     symbols: Annotated[str, Parameter(help="Only these, with commas between.")] = "",
     speed: Speed = "1",
     no_ui: NoUi = False,
@@ -138,15 +146,34 @@ def replay(
 ) -> int:
     """Run a recorded day, or several, through the whole desk."""
     from tui.launch import configuration, launch, launch_days, recorded_day, recorded_days
+    from tui.rerun import recording_of, time_range
     from tui.station import Run
 
     names = tuple(name.strip().upper() for name in symbols.split(",") if name.strip())
+    values = configuration(config)
+    recording = recording_of(values, path)
+    if recording is not None:
+        if date or names:
+            raise ConfigError("a recording has its own day and symbols: leave --date and --symbols out")
+        begins, ends = time_range(recording.day, since, until)
+        plan = Run(
+            "replay",
+            None,
+            recording.day,
+            (),
+            speed_of(speed),
+            fleeting=True,
+            recording=recording,
+            since=begins,
+            until=ends,
+        )
+        return launch(values, plan, no_ui=no_ui, as_json=as_json)
     if since or until:
         days = recorded_days(path, names, date, since, until)
         plan = Run("replay", path, "", names, speed_of(speed), fleeting=True)
-        return launch_days(configuration(config), plan, days, as_json=as_json)
+        return launch_days(values, plan, days, as_json=as_json)
     plan = Run("replay", path, recorded_day(date), names, speed_of(speed), fleeting=True)
-    return launch(configuration(config), plan, no_ui=no_ui, as_json=as_json)
+    return launch(values, plan, no_ui=no_ui, as_json=as_json)
 
 
 @app.command

@@ -5,10 +5,11 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from brokers.kite.feed import KiteFeed
 from brokers.kite.gaps import Gap
+from brokers.kite.rerun import RecordedMarket
 from brokers.kite.rest import KiteBroker
 from brokers.kite.session import REST
 from brokers.kite.translation import Account
@@ -35,11 +36,14 @@ class Exchange(NamedTuple):
 
     access: Access
     clock: ScaledClock | SteppedClock
-    pacer: LockstepPacer | None
+    pacer: LockstepPacer | RecordedMarket | None
 
 
 def exchange_of(station: Station) -> Exchange:
-    """Return the exchange the configuration names, or start the embedded one."""
+    """Return the exchange the configuration names, or start the embedded one; or a recorded market."""
+    if station.rerun is not None:
+        market = station.rerun.market
+        return Exchange(Access(Place("", "", "", "", sandbox=True)), SteppedClock(market.begins), market)
     found = _embedded(station) if station.embedded else station.access or access(station.config)
     station.access = found
     clock = clock_at(found.place.rest)
@@ -84,6 +88,8 @@ def connect(
     record: FeedRecord | None = None,
 ) -> tuple[KiteBroker, KiteFeed]:
     """Return the broker and the feed; `died` hears, on the event loop, that the token is refused, `heard` of the dates of answers, `record` gets what the feed sends."""
+    if isinstance(exchange.pacer, RecordedMarket):
+        return cast("KiteBroker", exchange.pacer), cast("KiteFeed", exchange.pacer)
     place, clock, lockstep = exchange.access.place, exchange.clock, exchange.pacer is not None
     settings = station.config.broker
     kept = Dumps(paths(station.config, os.environ).state / "instruments") if place.rest == REST else None

@@ -346,7 +346,7 @@ def report(station: Station, desk: "Desk", *, interrupted: bool, as_json: bool, 
         return FAILED
     summary = station.summary()
     sys.stderr.write(f"records: {station.database}, {station.state / 'patang.log'}\n")
-    if station.run.fleeting and station.run.speed:
+    if station.run.fleeting and station.run.speed and station.rerun is None:
         told = f"played at {station.run.speed:g} times real time: only --speed max gives the same decisions and fills again"
         sys.stderr.write(f"patang: {told}\n")
     if as_json:
@@ -356,6 +356,8 @@ def report(station: Station, desk: "Desk", *, interrupted: bool, as_json: bool, 
     if interrupted:
         return INTERRUPTED
     if any(name == SCREEN for name, _ in station.failures):
+        return FAILED
+    if summary.get("same_bars_as_the_desk") == "no" or summary.get("whole") is False:
         return FAILED
     return KILLED if summary["halted"] else DONE
 

@@ -35,7 +35,7 @@ def in_mode(station: Station, market: Market, world: World, *, lockstep: bool) -
     """Return broker and feed of the station's mode."""
     if station.run.mode == "dry-run":
         return Trading(DryBroker(market.broker), market.feed, market.beside, market.throughout)
-    if station.run.mode == "paper":
+    if station.run.mode == "paper" or station.rerun is not None:
         return _paper(station, market, world, lockstep=lockstep)
     if station.run.mode == "shadow":
         return _shadow(station, market, world, lockstep=lockstep)

@@ -118,11 +118,14 @@ class Reading:
         self.damaged = 0
         self.cut = False
         self.ended: dict[str, Any] = {}
+        self.began = 0
+        """When the recorded desk began its day, ns UTC."""
         self.meta = self._first()
 
     def _first(self) -> dict[str, Any]:
         for records in Scan(self._run.path(self._run.parts[0])).records():
             if records[0].kind == Kind.META:
+                self.began = records[0].ts
                 return _object(records[0])
             break
         raise DataError(

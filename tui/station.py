@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from compiled.strategy import Strategy
     from engine.desk import Desk
     from tui.access import Access
+    from tui.recorded import RecordedRun
+    from tui.rerun import Rerun
 
 OWN_EXCHANGE = ("sandbox", "replay")
 """Modes in which orders go to an exchange of our own; the others take the market of the configured broker."""
@@ -58,6 +60,10 @@ class Run:
     """Whether it ends with its terminal, whatever the policy for a lost one is: nobody's money is at stake."""
     evening: Evening | None = None
     """What the day before has left, where this is not the first."""
+    recording: "RecordedRun | None" = None
+    """What a desk has recorded of a day, to be played through another one; `since` and `until` (ns UTC) are its part to be seen."""
+    since: int = 0
+    until: int = 2**62
     confirm: str = ""
     """The account that may be traded, said beforehand; empty: it is asked for."""
 
@@ -82,6 +88,8 @@ class Station:
         """What to undo at the end, last first."""
         self.access: Access | None = None
         """Who we are at the broker, where that was found out beforehand."""
+        self.rerun: Rerun | None = None
+        """The recording that is played, where it is one."""
         self.strategies: list[Strategy] = []
         """Strategies to run instead of the configured ones."""
         self.desk: Desk
@@ -97,7 +105,9 @@ class Station:
     def embedded(self) -> bool:
         """Tell whether the exchange is one of our own, in this process."""
         broker, run = self.config.broker, self.run
-        own = run.mode in OWN_EXCHANGE and (broker.name == "kite" or run.tape is not None or run.seed is not None)
+        own = run.mode in OWN_EXCHANGE and (
+            broker.name == "kite" or run.tape is not None or run.seed is not None or run.recording is not None
+        )
         return own or (broker.name != "kite" and not broker.rest)
 
     @property
@@ -203,6 +213,8 @@ class Station:
         facts = self.desk.facts()
         for key in ("gross", "charges", "net", "start_cash", "end_cash"):
             facts[key] = int(str(facts[key])) / 100
+        if self.rerun is not None:
+            facts |= self.rerun.summary()
         return facts | {
             "wall_s": round(time.monotonic() - self._began, 3),
             "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),

@@ -4,7 +4,6 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,8 +11,7 @@ from cyclopts import App, Parameter
 
 from compiled.events import BandUpdate, Ticks, Timer
 from compiled.model import SECOND, Bar
-from engine.errors import ConfigError, DataError, NothingFound
-from engine.market.calendar import midnight
+from engine.errors import DataError, NothingFound
 from engine.modes import Mode
 from engine.texts import plain
 from store.export import Kind, ist, write_rows
@@ -22,6 +20,7 @@ from tui.bars_shared import names_of, store_of
 from tui.launch import configuration
 from tui.numbers import aligned
 from tui.recorded import Outcome, Reading, RecordedRun, all_runs, named, play, ticks_of
+from tui.rerun import time_range
 from tui.tables import table
 
 DONE, FAILED = 0, 1
@@ -88,7 +87,7 @@ def replay(
 
     run, factor = named(all_runs(configuration(config)), recording), speed_of(speed)
     reading = Reading(run)
-    names, (start, end) = _names(reading, symbols), _range(run, since, until)
+    names, (start, end) = _names(reading, symbols), time_range(run.day, since, until)
     pace = Pace(factor, start)
 
     def show(event: Ticks | Timer | BandUpdate, bars: Sequence[Bar]) -> None:
@@ -130,7 +129,7 @@ def export(
     """Write every tick that came, decoded, for other programs."""
     run = named(all_runs(configuration(config)), recording)
     reading = Reading(run)
-    names, (start, end) = _names(reading, symbols), _range(run, since, until)
+    names, (start, end) = _names(reading, symbols), time_range(run.day, since, until)
     count = write_rows(out, format, COLUMNS, _rows(reading, names, start, end))
     if not count:
         raise NothingFound(f"no such ticks in {run.name}")
@@ -234,25 +233,6 @@ def _names(reading: Reading, symbols: str) -> dict[int, str]:
     if missing := wanted - {*there.values()}:
         raise NothingFound(f"not in the recording: {', '.join(sorted(missing))}")
     return {token: symbol for token, symbol in there.items() if not wanted or symbol in wanted}
-
-
-def _range(run: RecordedRun, since: str, until: str) -> tuple[int, int]:
-    """Return the times of a run's day, ns UTC; raise `ConfigError`."""
-    begins = midnight(date.fromisoformat(run.day))
-    return begins + _clock(since, 0), begins + _clock(until, 48 * 3_600)
-
-
-def _clock(text: str, none: int) -> int:
-    if not text:
-        return none * SECOND
-    try:
-        hours, minutes, *seconds = (int(part) for part in text.split(":"))
-        found = (hours * 60 + minutes) * 60 + (seconds[0] if seconds else 0)
-    except ValueError:
-        found = -1
-    if not 0 <= found <= 86_400:
-        raise ConfigError(f"time {text}: expected HH:MM or HH:MM:SS")
-    return found * SECOND
 
 
 def _rows(reading: Reading, names: dict[int, str], start: int, end: int) -> Iterator[Sequence[object]]:

@@ -31,6 +31,7 @@ from tui.configured import calendar_of, exits_of, limits_of, modes_of
 from tui.exchange import Exchange, exchange_of
 from tui.market import Market
 from tui.modes import in_mode
+from tui.rerun import Rerun
 from tui.runs import own_database, recordings_folder
 from tui.shelves import live, share_dumps
 from tui.station import SENDING, Station
@@ -51,11 +52,13 @@ def wire(station: Station) -> Desk:
         raise OperatorError(f"cannot write in {station.state}: {in_words(error)}") from None
     station.closers.append(log.end)
     config = station.config
+    rerun = station.rerun = _rerun(station)
     strategies = hearing(station.strategies, station.spans) or strategies_of(config)
-    if station.embedded and station.run.tape is None:
+    if station.embedded and station.run.tape is None and station.run.recording is None:
         check_symbols(station)
     exchange = exchange_of(station)
-    station.board.header = station.board.header._replace(speed=exchange.clock.speed)
+    speed = exchange.clock.speed if rerun is None else rerun.speed
+    station.board.header = station.board.header._replace(speed=speed)
     evening = station.run.evening
     station.database = (
         evening.database if evening is not None else own_database(config, station.run.mode, embedded=station.embedded)
@@ -64,7 +67,7 @@ def wire(station: Station) -> Desk:
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None
     store, version = _bars(station, exchange)
-    record = None if lockstep else _record(station)
+    record = rerun.market if rerun is not None else None if lockstep else _record(station)
     market = Market(station, exchange, journal, _keep_bars(station, store, version), totals_of(config), record)
     world = World(exchange.clock, calendar_of(config), charges.load(), journal)
     trading = in_mode(station, market, world, lockstep=lockstep)
@@ -73,7 +76,7 @@ def wire(station: Station) -> Desk:
         exchange.pacer, market.keep_bars, trading.beside,
         None if exchange.access.place.sandbox else lambda: strategies_again(config), market.broker.margins,
         stored_in(store, version) if store is not None else None, _consents(config, station.run.mode, market),
-        trading.throughout, record,
+        trading.throughout, record, rerun.market if rerun is not None else None,
     )  # fmt: skip
     limit_only = station.run.mode in SENDING and market.broker.rules.limit_only
     settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal), limit_only=limit_only)
@@ -100,6 +103,16 @@ def wire(station: Station) -> Desk:
     desk.start()
     watchdog.start()
     return desk
+
+
+def _rerun(station: Station) -> Rerun | None:
+    """Return the recording to be played, None for a market that is not over."""
+    run = station.run
+    if run.recording is None:
+        return None
+    made = Rerun(station.config, run.recording, run.speed or 0.0, run.since, run.until)
+    station.spans = made.spans
+    return made
 
 
 # files
@@ -217,13 +230,13 @@ def _settings(station: Station, salt: str, *, limit_only: bool) -> Settings:
     return Settings(
         mode=station.run.mode,
         limit_only=limit_only,
-        simulated=station.run.mode == "paper",
+        simulated=station.run.mode == "paper" or station.rerun is not None,
         limits=limits_of(config),
         spans=station.spans,
-        watch=station.run.symbols or tuple(config.feed.watch),
+        watch=station.run.symbols or (station.rerun.symbols if station.rerun else tuple(config.feed.watch)),
         most_watched=CONNECTIONS * PER_CONNECTION,
         watch_mode=config.feed.mode,
-        modes={} if station.run.symbols else modes_of(config),
+        modes={} if station.run.symbols or station.rerun else modes_of(config),
         rates=Rates(
             governor.orders_per_second, governor.orders_per_minute, governor.orders_per_day,
             governor.reserve_per_second,

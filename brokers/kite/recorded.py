@@ -2,19 +2,28 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from brokers.kite.conflate import Conflation
 from compiled.events import BandUpdate, Ticks, Timer
 from compiled.frames import Decoder
+from compiled.model import Tick
 from engine.history.recorded import BAND, COUNT, LOST, Kind, Record
 
 NOTED: Final = frozenset({Kind.TIMER, Kind.BAND})
 
 
+class Frame(NamedTuple):
+    """A binary frame that went to the desk, when it was received (ns UTC), and the ticks in it; none: no good packet."""
+
+    payload: bytes
+    received: int
+    ticks: list[Tick]
+
+
 @final
 class Playback:
-    """Turns the records of one run into the kernel's events.
+    """Turns the records of one run into what its desk took.
 
     `lost` counts records that the recording tells of and does not have, `astray` how often it says other than what follows
     from it: with either, bars may differ from those of the desk.
@@ -27,12 +36,20 @@ class Playback:
         self.astray = 0
         self.decoder = Decoder()
         self._held = Conflation()
-        self._waiting: deque[Ticks | None] = deque()
+        self._waiting: deque[Frame | None] = deque()
         """What has come and the kernel has not taken; None: lost."""
         self._taken = 0
 
     def events(self, records: Iterable[Record]) -> Iterator[Ticks | Timer | BandUpdate]:
         """Go through what the kernel took, up to the end of the recording."""
+        for each in self.taken(records):
+            if not isinstance(each, Frame):
+                yield each
+            elif each.ticks:
+                yield Ticks(each.received, each.ticks)
+
+    def taken(self, records: Iterable[Record]) -> Iterator[Frame | Timer | BandUpdate]:
+        """Go through what the desk took, frames before they are decoded."""
         for record in records:
             kind = record.kind
             if kind == Kind.FRAME:
@@ -50,11 +67,10 @@ class Playback:
                 frames, records_lost = LOST.unpack(record.payload)
                 self.lost += records_lost
                 self._waiting.extend([None] * frames)
-        yield from self._before(self._taken + len(self._waiting))
+        yield from self._before(self._taken + sum(each is None or bool(each.ticks) for each in self._waiting))
 
     def _come(self, payload: bytes, received: int) -> None:
-        if ticks := self.decoder.decode(payload, received):
-            self._waiting.append(Ticks(received, ticks))
+        self._waiting.append(Frame(payload, received, self.decoder.decode(payload, received)))
 
     def _release(self, record: Record) -> None:
         frames = self._held.release()
@@ -62,12 +78,14 @@ class Playback:
         for frame in frames:
             self._come(frame, record.ts)
 
-    def _before(self, taken: int) -> Iterator[Ticks]:
-        """Take frames until so many have been taken."""
-        while self._taken < taken and self._waiting:
-            self._taken += 1
-            if (ticks := self._waiting.popleft()) is not None:
-                yield ticks
+    def _before(self, taken: int) -> Iterator[Frame]:
+        """Take frames until so many with ticks have been taken, and what of others comes before the next."""
+        waiting = self._waiting
+        while waiting and (self._taken < taken or not (waiting[0] is None or waiting[0].ticks)):
+            frame = waiting.popleft()
+            self._taken += frame is None or bool(frame.ticks)
+            if frame is not None:
+                yield frame
         if self._taken < taken:
             self.astray += 1
             self._taken = taken

@@ -152,18 +152,23 @@ def _instrument(each: Instrument) -> dict[str, object]:
     }  # fmt: skip
 
 
+def instruments_of(meta: dict[str, Any]) -> list[Instrument]:
+    """Return the instruments of a recorded desk."""
+    return [
+        Instrument(
+            each["token"], each["exchange"], each["symbol"], each["tick"], each["lot"], each["kind"],
+            lower=each["lower"], upper=each["upper"], close=each["close"],
+        )
+        for each in meta["instruments"]
+    ]  # fmt: skip
+
+
 def kernel_of(meta: dict[str, Any]) -> Kernel:
     """Return a kernel without strategies that builds the bars of a recorded desk; raise `DataError` for what none has written."""
     try:
         if meta["format"] != FORMAT:
             raise DataError(f"the recording has format {meta['format']}; this version reads {FORMAT}")
-        instruments = [
-            Instrument(
-                each["token"], each["exchange"], each["symbol"], each["tick"], each["lot"], each["kind"],
-                lower=each["lower"], upper=each["upper"], close=each["close"],
-            )
-            for each in meta["instruments"]
-        ]  # fmt: skip
+        instruments = instruments_of(meta)
         hours = {each["token"]: TradingHours(*each["hours"]) for each in meta["instruments"]}
         setup = Setup(meta["open"], meta["close"], 0, Limits(), meta["spans"], grace=meta["grace"], hours=hours)
         kernel = Kernel(setup, instruments, [], {})

@@ -480,6 +480,10 @@ class Loop:
         self.inbox.append(Timer(end))
         self.turn()
         self.gaps.check(end, over=True)
+        self.over()
+
+    def over(self) -> None:
+        """Say that the day is over."""
         self.board.header = self.board.header._replace(day_over=True)
         self.log.tell("info", "day_over", "the session is over")
 

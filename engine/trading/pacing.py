@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 
 from compiled.events import Act, Operate, Timer
 from compiled.model import MINUTE, NEVER, SECOND
-from engine.ports import Feed, Pacer
+from engine.ports import Feed, Pacer, Script
 from engine.trading.clock import SteppedClock
 from engine.trading.loop import SESSION, Loop
 from engine.trading.overdue import Overdue
@@ -221,6 +221,24 @@ class Lockstep:
             loop.publish()
         if over:
             loop.end_of_day()
+
+    async def follow(self, script: Script) -> None:
+        """Take what a recorded desk took, in its order and at its times; orders are settled at each instant."""
+        loop = self._loop
+        for ts, taken in script.script():
+            while not await script.wait(ts) and not loop.stopping:
+                loop.turn()
+                loop.publish()
+            if loop.stopping:
+                return
+            self._clock.set(ts)
+            if (event := script.deliver(taken)) is not None:
+                loop.inbox.append(event)
+            loop.turn()
+            loop.watch_feed(self._clock.now())
+            await self._settle()
+            loop.publish()
+        loop.over()
 
     async def _within(self, wait: Coroutine[None, None, None]) -> None:
         async with asyncio.timeout(START_PATIENCE_S):

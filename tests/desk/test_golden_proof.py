@@ -132,6 +132,6 @@ def test_every_difference_has_the_cause_that_the_fault_was(station, tape, tmp_pa
 @pytest.mark.parametrize("faults", [True, False])
 def test_at_an_easy_pace_there_is_no_other_difference(station, tape, tmp_path, monkeypatch, faults):
     if faults:
-        check(lived(station, tape, tmp_path, monkeypatch, 8.0, feed=FEED, history=HISTORY), machine=False)
+        check(lived(station, tape, tmp_path, monkeypatch, 10.0, feed=FEED, history=HISTORY), machine=False)
     else:
-        assert lived(station, tape, tmp_path, monkeypatch, 8.0) == {}
+        assert lived(station, tape, tmp_path, monkeypatch, 10.0) == {}

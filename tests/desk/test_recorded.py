@@ -1,5 +1,7 @@
 """A desk records its feed, and the recording plays again: same ticks, same bars, same digest."""
 
+import json
+
 import pytest
 
 from brokers.sandbox import key
@@ -62,3 +64,57 @@ def test_a_recorded_day_plays_to_the_same_bars(station, faults):
 
 def values(bar):
     return bar.open, bar.high, bar.low, bar.close, int(bar.volume)
+
+
+def replayed(patang, recording, *arguments):
+    done = patang.run("replay", recording, "--no-ui", "--json", *arguments)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("faults", [[], FAULTS], ids=["well", "faults"])
+def test_a_recording_is_played_through_the_whole_desk_to_the_same_bars_and_twice_to_the_same_orders(
+    station, patang, faults
+):
+    made = station(Run(speed=60.0, start="10:00"), TEXT)
+    desk = made.open()
+    wait_for(lambda: made.board.header.state == "running", "it runs")
+    if faults:
+        key.ask(made.endpoint.rest, "POST", "/sandbox/faults", faults)
+    wait_for(lambda: desk.kernel.bar_count > 30, "bars close")
+    made.close()
+    [run] = runs(made.state / "recordings", "sandbox")
+    eager = "[strategy.momentum_ladder]\nmomentum_bars = 1\nmomentum_percent = 0.01\nema_fast = 1\nema_slow = 2\n"
+    (patang.home / "config.toml").write_text(TEXT.replace("record = true", "") + eager)
+    code, first = replayed(patang, run.name, "--speed", "max")
+    assert (code, first["same_bars_as_the_desk"], first["whole"]) == (0, "yes", True)
+    facts = desk.facts()
+    assert (first["ticks"], first["bars"], first["recorded"]["digest"]) == (
+        facts["ticks"],
+        facts["bars"],
+        first["bars_digest"],
+    )
+    assert first["fills"] > 0
+    _, again = replayed(patang, run.parts[0].path, "--speed", "4000")
+    assert {name: again[name] for name in ("digest", "orders", "fills", "bars_digest", "net")} == {
+        name: first[name] for name in ("digest", "orders", "fills", "bars_digest", "net")
+    }
+    code, part = replayed(patang, run.parts[0].path.parent, "--speed", "max", "--until", "10:03")
+    assert (code, part["same_bars_as_the_desk"]) == (0, "not played to its end")
+    assert 0 < part["bars"] < first["bars"]
+
+
+def test_what_is_no_recording_or_says_too_much_is_one_line(patang, tmp_path):
+    for words, says in (
+        (("live/2026-11-27/1",), "no recording live/2026-11-27/1"),
+        ((tmp_path / "2026-11-27" / "0001-0001.feed",), "no recording, as DAY/RUN-PART.feed"),
+    ):
+        done = patang.call("replay", *words, "--no-ui")
+        assert (done.returncode in {1, 2}, done.stdout, len(done.stderr.splitlines())) == (True, "", 1)
+        assert says in done.stderr
+    folder = tmp_path / "live" / "recordings" / "2026-11-27"
+    folder.mkdir(parents=True)
+    (folder / "0001-0001.feed").write_bytes(b"nothing of it")
+    assert "does not say how its day began" in patang.call("replay", folder, "--no-ui").stderr
+    assert "leave --date and --symbols out" in patang.call("replay", folder, "--no-ui", "--date", "2026-11-27").stderr
+    assert "expected HH:MM" in patang.call("replay", folder, "--no-ui", "--from", "25h").stderr

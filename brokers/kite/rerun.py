@@ -1,0 +1,151 @@
+"""A recorded day in place of a broker's market: its instruments, its bands, and its feed, frame by frame as the desk took them."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, final
+
+from brokers.kite.recorded import Frame, Playback
+from compiled.events import BandUpdate, Timer
+from compiled.model import SECOND, Bar, Instrument
+from engine.history.recorded import Kind, Record, instruments_of
+from engine.ports import BrokerRules, FeedSink, PriceBand
+
+NAP_S: Final = 0.5
+"""How long nobody looks whether the desk is told to stop."""
+Past = Callable[[str, int, int, int], list[Bar]]
+"""Stored bars of a symbol that start in [start, end) ns UTC, of a span (seconds)."""
+
+
+@final
+class RecordedMarket:
+    """The reading half of a broker, a feed, the hand on the clock, and the record of what the day comes to, in one.
+
+    Nothing of before `since` (ns UTC) is waited for, and nothing from `until` on played; between them time passes `factor`
+    times as fast as it did, 0: as fast as it goes.
+    """
+
+    rules = BrokerRules(margins=False)
+    margins = None
+
+    def __init__(
+        self, meta: dict[str, Any], records: Callable[[], Iterable[Record]], begins: int, past: Past, factor: float, since: int, until: int
+    ) -> None:  # fmt: skip
+        self.begins, self.ended = begins, dict[str, Any]()
+        """When the recorded desk began its day (ns UTC), and what this one's came to."""
+        self.playback = Playback()
+        self.cut = False
+        """Whether it was left before the end of the recording."""
+        self._listed = instruments_of(meta)
+        self._records, self._past, self._factor, self._since, self._until = records, past, factor, since, until
+        self._origin: tuple[int, float] | None = None
+        self._sink: FeedSink | None = None
+        self._heard = asyncio.Event()
+
+    # what a broker tells
+
+    async def account(self) -> str:
+        """Return who the account would be of."""
+        return "RECORDING"
+
+    async def instruments(self, exchange: str) -> list[Instrument]:
+        """Return what was recorded: a desk's instruments, of whatever exchange."""
+        del exchange
+        return self._listed
+
+    async def bands(self, instruments: Sequence[Instrument]) -> list[PriceBand]:
+        """Return the bands as the recorded desk began with them."""
+        known = {int(each.token): each for each in self._listed}
+        asked = [known[int(each.token)] for each in instruments if int(each.token) in known]
+        return [PriceBand(int(each.token), each.lower, each.upper, each.close) for each in asked]
+
+    async def history(self, token: int, start: int, end: int, span: int) -> list[Bar]:
+        """Return bars of before the recording that are stored here."""
+        symbol = next((each.symbol for each in self._listed if int(each.token) == token), "")
+        found = self._past(symbol, start, min(end, self.begins), span)
+        for bar in found:
+            bar.token = token
+        return found
+
+    def consents(self) -> bool | None:
+        """Return None: nobody knows."""
+        return None
+
+    async def close(self) -> None:
+        """Let go of nothing."""
+
+    # the feed
+
+    @property
+    def frames_received(self) -> int:
+        """Return what has been delivered."""
+        return self.playback.frames
+
+    async def run(self, sink: FeedSink) -> None:
+        """Be connected until cancelled."""
+        self._sink = sink
+        self._heard.set()
+        sink.link(True)
+        await asyncio.Event().wait()
+
+    async def subscribe(self, tokens: Iterable[int], mode: str = "full") -> None:
+        """Have everything that was recorded."""
+
+    # the hand on the clock
+
+    async def start(self) -> int:
+        """Return when the recorded desk began its day."""
+        return self.begins
+
+    async def advance(self, until: int) -> tuple[int, int, bool]:
+        """Refuse: the script says when what happens."""
+        raise NotImplementedError(until)
+
+    async def sent(self) -> int:
+        """Return that nothing is under way."""
+        return 0
+
+    async def listening(self) -> int:
+        """Return that there is nothing to wait for."""
+        return 1 << 30
+
+    # the script
+
+    def script(self) -> Iterator[tuple[int, Frame | Timer | BandUpdate]]:
+        """Go through what the desk took and when, in its order, up to `until`."""
+        for each in self.playback.taken(self._records()):
+            ts = each.received if isinstance(each, Frame) else int(each.ts)
+            if ts >= self._until:
+                self.cut = True
+                return
+            yield ts, each
+
+    def deliver(self, event: Frame | Timer | BandUpdate) -> Timer | BandUpdate | None:
+        """Send a frame as a feed does; return what is none, for the kernel."""
+        if not isinstance(event, Frame):
+            return event
+        assert self._sink is not None
+        self._sink.frame(event.payload, event.received)
+        return None
+
+    async def wait(self, ts: int) -> bool:
+        """Wait until somebody listens, and it is time for what was taken at `ts`, half a second at most; return whether it is."""
+        if self._sink is None:
+            await self._heard.wait()
+        if not self._factor or ts < self._since:
+            return True
+        if self._origin is None:
+            self._origin = (ts, time.monotonic())
+        left = (ts - self._origin[0]) / SECOND / self._factor - (time.monotonic() - self._origin[1])
+        if left > 0:
+            await asyncio.sleep(min(left, NAP_S))
+        return left <= NAP_S
+
+    # the record
+
+    def put(self, kind: int, connection: int, ts: int, payload: bytes) -> None:
+        """Keep what the day came to."""
+        del connection, ts
+        if kind == Kind.END:
+            self.ended = json.loads(payload)

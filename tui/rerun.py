@@ -1,0 +1,93 @@
+"""A recording played through the whole desk: which one is meant, what it is played on, and whether it came to the same."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from brokers.kite.rerun import RecordedMarket
+from compiled.model import SECOND, Bar
+from engine.config import Config
+from engine.errors import ConfigError, DataError, OperatorError
+from engine.market.calendar import midnight
+from engine.trading.letters import AHEAD_S
+from store.recordings.blocks import parts
+from tui.recorded import Reading, RecordedRun, all_runs, named
+from tui.shelves import history
+
+FEED = ".feed"
+PAST = ("vendor", "live", "imported")
+"""Versions of the history that a replayed desk warms up with, the first that has bars."""
+
+
+def recording_of(config: Config, path: Path) -> RecordedRun | None:
+    """Return the recording that is meant: a name as `ticks list` has it, a day's folder (its last run), a file; None for none."""
+    if path.suffix == FEED or any(path.glob(f"*{FEED}")):
+        folder = path.parent if path.suffix == FEED else path
+        there = [each for each in parts(folder.parent) if each.day == folder.name]
+        if not there:
+            raise DataError(f"{path}: no recording, as DAY/RUN-PART{FEED} below a folder")
+        run = next((each.run for each in there if each.path == path), there[-1].run)
+        return RecordedRun(
+            folder.parent.parent.name, folder.name, run, tuple(each for each in there if each.run == run)
+        )
+    if path.exists() or path.is_absolute():
+        return None
+    return named(all_runs(config), str(path))
+
+
+class Rerun:
+    """A recording that is played: the market it gives, and what the desk that recorded it had come to."""
+
+    def __init__(self, config: Config, run: RecordedRun, factor: float, since: int, until: int) -> None:
+        self.run, self._config = run, config
+        self.reading = Reading(run)
+        meta = self.reading.meta
+        self.spans = tuple(int(span) for span in meta["spans"])
+        self.symbols = tuple(str(each["symbol"]) for each in meta["instruments"])
+        self.speed = max(1.0, meta["ahead"] / (AHEAD_S * SECOND))
+        """How fast the recorded exchange went."""
+        self.market = RecordedMarket(meta, self.reading.records, self.reading.began, self._past, factor, since, until)
+
+    def summary(self) -> dict[str, object]:
+        """Return what is to be compared: ticks, bars and their hash, here and at the desk that recorded them."""
+        market, there, here = self.market, self.reading.ended, self.market.ended
+        same = all(there.get(name) == here.get(name) for name in ("ticks", "bars", "digest"))
+        whole = not (market.playback.lost or market.playback.astray or self.reading.damaged or self.reading.cut)
+        told = (
+            "not played to its end"
+            if market.cut or not here
+            else "the desk has not written down its end"
+            if not there
+            else None
+        )
+        return {
+            "recording": self.run.name, "whole": whole and not self.run.beheaded, "bars_digest": here.get("digest", ""),
+            "recorded": there, "same_bars_as_the_desk": told or ("yes" if same else "no"),
+        }  # fmt: skip
+
+    def _past(self, symbol: str, start: int, end: int, span: int) -> list[Bar]:
+        store = history(self._config, None)
+        try:
+            found: Sequence[list[Bar]] = [store.read(symbol, span, start, end, version) for version in PAST]
+        except (DataError, OperatorError):
+            return []
+        return next((bars for bars in found if bars), [])
+
+
+def time_range(day: str, since: str, until: str) -> tuple[int, int]:
+    """Return [start, end) in ns UTC of times of a recorded day, HH:MM or HH:MM:SS; raise `ConfigError`."""
+    begins = midnight(date.fromisoformat(day))
+    return begins + _clock(since, 0), begins + _clock(until, 48 * 3_600)
+
+
+def _clock(text: str, none: int) -> int:
+    if not text:
+        return none * SECOND
+    try:
+        hours, minutes, *seconds = (int(part) for part in text.split(":"))
+        found = (hours * 60 + minutes) * 60 + (seconds[0] if seconds else 0)
+    except ValueError:
+        found = -1
+    if not 0 <= found <= 86_400:
+        raise ConfigError(f"time {text}: expected HH:MM or HH:MM:SS")
+    return found * SECOND
