@@ -24,7 +24,7 @@ LONGEST = 1_000
 """Characters of a complaint about a command line."""
 DONE, FAILED, USAGE, UNREACHABLE, KILLED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
-Benchmark = Literal["book", "frames", "bars", "charges", "backtest", "sweep", "sandbox", "feed", "memory"]
+Benchmark = Literal["book", "frames", "bars", "charges", "backtest", "sweep", "sandbox", "feed", "memory", "history"]
 ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
 NoUi = Annotated[bool, Parameter(name="--no-ui", negative="", help="Run without the screen.")]

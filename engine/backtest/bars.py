@@ -137,8 +137,10 @@ def read(store: BarStore, symbol: str, span: int, start: int, end: int, version:
 
 
 def _once(series: BarSeries) -> BarSeries:
+    if bool((np.diff(series.start) > 0).all()):
+        return series
     whole = merge([series])
-    return whole.pick(np.append(np.diff(whole.start) != 0, True)) if len(whole.start) else whole
+    return whole.pick(np.append(np.diff(whole.start) != 0, True))
 
 
 def _nameless(series: BarSeries) -> BarSeries:
@@ -166,7 +168,8 @@ def _named(found: Sequence[str]) -> str:
 def within(series: BarSeries, opens: Ints, closes: Ints) -> BarSeries:
     """Return the bars that start in one of the sessions [open, close)."""
     at = np.searchsorted(opens, series.start, side="right") - 1
-    return series.pick((at >= 0) & (series.start < closes[np.maximum(at, 0)]))
+    inside = (at >= 0) & (series.start < closes[np.maximum(at, 0)])
+    return series if bool(inside.all()) else series.pick(inside)
 
 
 def on_grid(series: BarSeries, tick: float) -> BarSeries:

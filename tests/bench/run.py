@@ -1,4 +1,4 @@
-"""Run the benchmarks: `run.py [book|frames|bars|charges|backtest|sweep|sandbox|feed|memory ...] [--quick] [--json] [--write]`.
+"""Run the benchmarks: `run.py [book|frames|bars|charges|backtest|sweep|sandbox|feed|memory|history ...] [--quick] [--json] [--write]`.
 
 The report goes to stdout, progress to stderr; `--write` makes `docs/benchmarks.md` of a run of everything. A benchmark
 that fails (a contender that made other trades, a missing compiler) is named, the others go on, and the exit code is 1.
@@ -31,6 +31,7 @@ MODULES = {
     "sandbox": "bench_sandbox",
     "feed": "bench_feed",
     "memory": "bench_memory",
+    "history": "bench_history",
 }
 PAGE = ROOT / "docs" / "benchmarks.md"
 

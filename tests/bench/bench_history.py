@@ -1,0 +1,250 @@
+"""Measure the history: what a bar takes on disk, how fast files come in and bars go out, and a backtest from command to report.
+
+CPU time throughout, of one process: the machine is shared. Bars are random walks of whole sessions on a grid of 5 paise.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+from contender import OWN, ROOT, surroundings, timed
+from report import goal, plural, section, table
+
+from compiled.model import MINUTE
+from engine.backtest.bars import BarVersions, on_grid, one_clock
+from engine.history.series import BarSeries
+from engine.market.calendar import Calendar
+from store.bars.parquet import ParquetBars
+
+FIRST = date(2024, 4, 22)
+PER_DAY = 375
+STRATEGIES = ("moving_average_cross", "momentum_ladder")
+
+
+def sessions(count: int) -> list[int]:
+    """Return the opens of so many whole sessions, ns UTC."""
+    calendar, day, found = Calendar.load(), FIRST, []
+    while len(found) < count:
+        session = calendar.session(day)
+        if session is not None and session.close - session.open == PER_DAY * MINUTE:
+            found.append(session.open)
+        day = calendar.next_trading_day(day)
+    return found
+
+
+def walk(opens: list[int], seed: int) -> BarSeries:
+    """Return the minutes of a random walk, as real ones move: some 0.05 % a minute."""
+    rng = np.random.default_rng(seed)
+    count = len(opens) * PER_DAY
+    start = (np.array(opens)[:, None] + np.arange(PER_DAY) * MINUTE).ravel()
+    close = rng.integers(4_000, 60_000) + np.cumsum(rng.integers(-8, 9, count))
+    close = np.maximum(close, 1_000)
+    opened = np.concatenate([close[:1], close[:-1] + rng.integers(-1, 2, count - 1)])
+    high, low = (
+        np.maximum(opened, close) + rng.integers(0, 6, count),
+        np.minimum(opened, close) - rng.integers(0, 6, count),
+    )
+    prices = (np.round(column * 0.05, 2) for column in (opened, high, low, close))
+    volume = rng.lognormal(8.0, 1.2, count).astype(np.int64)
+    return BarSeries(start, *prices, volume, np.full(count, 4), np.full(count, seed))
+
+
+def plain(bars: BarSeries) -> pa.Table:
+    """Return bars as others keep them: a timestamp and five numbers."""
+    names = ("open", "high", "low", "close")
+    columns = {name: getattr(bars, name) for name in names} | {"volume": bars.volume}
+    return pa.table({"timestamp": pa.array(bars.start, pa.timestamp("ns", "UTC")), **columns})
+
+
+def children(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the CPU and wall seconds of what some work starts."""
+
+    def used() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    before, began = used(), time.perf_counter()
+    work()
+    return used() - before, time.perf_counter() - began
+
+
+def command(folder: Path, *arguments: str) -> None:
+    """Run patang with a state folder of its own."""
+    environment = surroundings(OWN) | {"XDG_STATE_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    code = "import sys; from tui.cli import main; main(sys.argv[1:])"
+    subprocess.run(
+        [sys.executable, "-P", "-c", code, *arguments], check=True, capture_output=True, cwd=folder, env=environment
+    )
+
+
+def run(*, quick: bool = False) -> dict[str, object]:
+    """Return the section of the report."""
+    symbols, days = (4, 20) if quick else (50, 247)
+    opens = sessions(days)
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        series = {f"S{number:02}": walk(opens, number) for number in range(1, symbols + 1)}
+        rows = sum(len(bars.start) for bars in series.values())
+        disk, disk_goals = _stored(folder, series, rows)
+        files, file_goals = _imported(folder, series)
+        ends, end_goals = _backtests(folder, min(symbols, 20), days, dict(list(series.items())[:20]))
+    return section(
+        "History and backtests",
+        f"{plural(rows, 'minute')} of {symbols} symbols over {days} sessions. Peers read the same bars from plain Parquet files"
+        " (a timestamp and five numbers, zstd).",
+        [
+            table("Bars out of the store", disk),
+            table("Files in", files),
+            table("From the command line to the report", ends),
+        ],
+        [*disk_goals, *file_goals, *end_goals],
+    )
+
+
+def _stored(
+    folder: Path, series: dict[str, BarSeries], rows: int
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    root = folder / "patang" / "history"
+    store = ParquetBars(root)
+    for symbol, bars in series.items():
+        store.write_columns(symbol, 60, "imported", bars)
+        pq.write_table(plain(bars), folder / f"{symbol}.parquet", compression="zstd")
+    size = sum(path.stat().st_size for path in root.rglob("*.parquet")) / rows
+    others = sum((folder / f"{symbol}.parquet").stat().st_size for symbol in series) / rows
+    name, bars = next(iter(series.items()))
+    month = (int(bars.start[0]), int(bars.start[min(len(bars.start), 22 * PER_DAY) - 1]) + 1)
+    tokens = {symbol: number for number, symbol in enumerate(series, start=1)}
+    versions = BarVersions(store, root)
+
+    def columns() -> object:
+        loaded = versions.load(list(series), 60, 0, 2**62, "", None)
+        return one_clock({symbol: on_grid(each, 0.05) for symbol, each in loaded.series.items()}, tokens)
+
+    files = str(folder / "S*.parquet")
+    whole = f"SELECT * FROM read_parquet('{files}')"
+    part = f"SELECT * FROM read_parquet('{folder / name}.parquet') WHERE epoch_ns(timestamp) >= {month[0]} AND epoch_ns(timestamp) < {month[1]}"
+
+    def cpu(work: Callable[[], object], rounds: int = 3) -> float:
+        return timed(work, rounds, time.process_time)
+
+    import pandas as pd
+
+    with duckdb.connect() as database:
+        database.execute("SET threads = 1")
+        read = {
+            "patang, as arrays": cpu(lambda: [store.columns(symbol, 60, 0, 2**62, "imported") for symbol in series]),
+            "patang, hashed, on one clock, for a backtest": cpu(columns),
+            "DuckDB, as arrays": cpu(lambda: database.sql(whole).fetchnumpy()),
+            "pandas": cpu(lambda: [pd.read_parquet(folder / f"{symbol}.parquet") for symbol in series]),
+        }
+        one = {
+            "patang, as arrays": cpu(lambda: store.columns(name, 60, *month, "imported"), 20),
+            "DuckDB, as arrays": cpu(lambda: database.sql(part).fetchnumpy(), 20),
+            "pandas": cpu(
+                lambda: pd.read_parquet(
+                    folder / f"{name}.parquet", filters=[("timestamp", "<", pd.Timestamp(month[1], tz="UTC"))]
+                ),
+                5,
+            ),
+        }
+    speed = {name: rows / seconds / 1e6 for name, seconds in read.items()}
+    bytes_ = {"patang, as arrays": size, "DuckDB, as arrays": others, "pandas": others}
+    told = [
+        {
+            "reader": name,
+            "M rows/s": value,
+            "one symbol's month, ms": one[name] * 1e3 if name in one else None,
+            "bytes a row": bytes_.get(name),
+        }
+        for name, value in speed.items()
+    ]
+    ready = speed["patang, hashed, on one clock, for a backtest"]
+    return told, [
+        goal("a bar on disk, bytes", "≤ 6", size, size <= 6.0),
+        goal(
+            "one symbol's month out of the store, ms",
+            "≤ 2",
+            one["patang, as arrays"] * 1e3,
+            one["patang, as arrays"] <= 2e-3,
+        ),
+        goal("bars into a backtest's columns, M rows/s", "≥ 50", ready, ready >= 50.0),
+    ]
+
+
+def _imported(folder: Path, series: dict[str, BarSeries]) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    chosen = dict(list(series.items())[:10])
+    rows = sum(len(bars.start) for bars in chosen.values())
+    told, goals = [], []
+    one = folder / "one"
+    one.mkdir()
+    pq.write_table(plain(next(iter(chosen.values())).pick(slice(0, PER_DAY))), one / "ONE.parquet")
+    start = children(lambda: command(folder, "bars", "import", str(one), "--version", "one"))[0]
+    for kind, wanted in (("parquet", 10.0), ("csv", 2.0)):
+        source = folder / kind
+        source.mkdir()
+        for symbol, bars in chosen.items():
+            if kind == "parquet":
+                pq.write_table(plain(bars), source / f"{symbol}.parquet", compression="zstd")
+            else:
+                pacsv.write_csv(plain(bars), source / f"{symbol}.csv")
+        cpu, _ = children(
+            lambda source=source, kind=kind: command(folder, "bars", "import", str(source), "--version", kind)
+        )
+        value = rows / max(cpu - start, 1e-9) / 1e6
+        told.append({"files": kind, "M rows/s": value, "CPU s": cpu, "of it to start": start})
+        goals.append(goal(f"import of {kind} files, M rows/s", f"≥ {wanted:g}", value, value >= wanted))
+    return told, goals
+
+
+def _backtests(
+    folder: Path, symbols: int, days: int, series: dict[str, BarSeries]
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    rows = sum(len(bars.start) for bars in series.values())
+    told, goals = [], []
+    for strategy in STRATEGIES:
+        asked = (
+            "backtest",
+            strategy,
+            "--bars",
+            "imported",
+            "--symbols",
+            ",".join(series),
+            "--json",
+            "--no-keep",
+            "--report",
+            "report.html",
+        )
+        cpu, wall = min(children(lambda asked=asked: command(folder, *asked)) for _ in range(2))
+        size = (folder / "report.html").stat().st_size / 1024
+        told.append(
+            {
+                "strategy": strategy,
+                "bars": rows,
+                "CPU s": cpu,
+                "wall s": wall,
+                "M bars/s": rows / cpu / 1e6,
+                "report, KB": size,
+            }
+        )
+        what = f"{strategy}, {symbols} symbols, {days} sessions, command to report, s"
+        goals.append(goal(what, "≤ 3", cpu, cpu <= 3.0))
+    return told, goals
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "")
+    from report import page
+
+    print(page({"day": "", "quick": True, "machine": {}, "sections": {"history": run(quick="--quick" in sys.argv)}}))
