@@ -23,6 +23,7 @@ from engine.backtest.figures import (
 from engine.backtest.linter import Finding, verdict
 from engine.backtest.metrics import Metric
 from engine.backtest.outcome import Outcome
+from engine.backtest.report.svg import dwarfs
 from engine.history.series import Floats
 from engine.numbers import count
 from engine.texts import plain
@@ -169,10 +170,12 @@ def _curves(outcome: Outcome, width: int, *, coloured: bool) -> "Iterable[Render
     room = min(width, WIDEST) - 8
     starts = np.arange(0, len(below), max(-(-len(below) // room), 1))
     ends = [day(int(daily.day[0])), day(int(daily.day[-1]))]
-    levels = [short(each * 100) for each in _ticks(np.concatenate((equity, held)))]
-    depths = [percent(each, places=1) for each in _ticks(below)]
-    title = "Account after charges, and buy and hold (dotted)"
-    yield _plot(title, [equity, held], ends, width, 16, levels, coloured=coloured)
+    depths = [percent(each, places=1 if below.min() < -1 else 2) for each in _ticks(below)]
+    title, lines = "Account after charges, and buy and hold (dotted)", [equity, held]
+    if dwarfs(held, equity):
+        title, lines = "Account after charges (buy and hold moves so much more that it is left out)", [equity]
+    levels = short([each * 100 for each in _ticks(np.concatenate(lines))])
+    yield _plot(title, lines, ends, width, 16, levels, coloured=coloured)
     lowest = np.minimum.reduceat(below, starts)
     yield _plot("Under water, % of the highest close", [lowest], ends, width, 9, depths, coloured=coloured)
 
@@ -198,8 +201,10 @@ def _plot(
     plotext.ylim(ticks[0], ticks[-1])
     plotext.yticks(ticks, labels)
     plotext.xticks([0, len(lines[0]) - 1], ends)
-    lined = (each.rstrip() for each in plotext.build().splitlines())
-    return _text(title, "bold").append("\n") + Text.from_ansi("\n".join(lined))
+    lined = Text.from_ansi(plotext.build()).split()
+    for each in lined:
+        each.rstrip()
+    return _text(title, "bold").append("\n") + Text("\n").join(lined)
 
 
 def _ticks(values: Floats) -> list[float]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from engine.backtest.metrics import METRICS, Definition, Metric
 from engine.backtest.outcome import Trade
 from engine.history.series import numbered_day
-from engine.numbers import IST, SECOND, compact, count, rupees
+from engine.numbers import IST, SECOND, count, group, rupees
 
 NONE: Final = "\N{EN DASH}"
 """What is shown for a value that there is none of."""
@@ -54,13 +55,20 @@ def money(paise: float, *, signed: bool = False) -> str:
     return f"{sign}₹{rupees(abs(whole))}"
 
 
-def short(paise: float) -> str:
-    """Return paise as rupees for the side of a chart: ₹12.5 L, -₹3 Cr."""
-    whole = round(abs(paise) / 100)
-    number, _, unit = compact(whole).partition(" ")
-    if "." in number:
-        number = number.rstrip("0").rstrip(".")
-    return f"{'-' if paise < 0 and whole else ''}₹{number}{unit and ' '}{unit}"
+def short(paise: Sequence[float]) -> list[str]:
+    """Return paise as rupees for the side of a chart, with the decimals it takes to tell them apart: ₹12.5 L, -₹3.0 L."""
+    values = [each / 100 for each in paise]
+    largest = max(map(abs, values), default=0.0)
+    size, unit = (10_000_000, " Cr") if largest >= 10_000_000 else (100_000, " L") if largest >= 100_000 else (1, "")
+    step = min((abs(b - a) for a, b in pairwise(values)), default=0.0) or largest
+    places = next((n for n in range(6) if all(abs(round(x / size, n) * size - x) <= step / 50 for x in values)), 6)
+    return [_short(x / size, places, unit) for x in values]
+
+
+def _short(value: float, places: int, unit: str) -> str:
+    whole, dot, part = f"{abs(value):.{places}f}".partition(".")
+    sign = "-" if value < 0 and (whole.strip("0") or part.strip("0")) else ""
+    return f"{sign}₹{group(whole)}{dot}{part}{unit}"
 
 
 def percent(value: float | None, *, signed: bool = False, places: int = 2) -> str:

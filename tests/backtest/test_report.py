@@ -271,6 +271,18 @@ def test_an_account_that_came_to_nothing_has_a_report():
     assert "nan" not in page.text
 
 
+def test_an_account_that_hardly_moves_is_not_flattened_by_what_it_is_compared_with(run, page):
+    outcome, _ = run
+    start = outcome.manifest.start_cash
+    small = outcome.daily._replace(
+        **{name: start + (getattr(outcome.daily, name) - start) // 1_000 for name in ("equity", "gross")}
+    )
+    text = Page(report(outcome._replace(daily=small, curve=start + (outcome.curve - start) // 1_000))).text
+    assert text.count("too far off to be drawn beside it") == 4, "in words, and beside each of both charts"
+    assert re.search(r"buy and hold ends at \S+, too far off", text)
+    assert not re.search(r"buy and hold ends at \S+, too far off", page.text)
+
+
 def test_a_run_that_was_stopped_says_so(run, page):
     outcome, _ = run
     stopped = msgspec.structs.replace(outcome.manifest, partial=True)

@@ -35,11 +35,31 @@ def test_amounts_are_rupees_to_the_paisa(paise, signed, text):
 
 
 @pytest.mark.parametrize(
-    ("paise", "text"),
-    [(124_000_000, "₹12.4 L"), (-30_000_000_00, "-₹3 Cr"), (9_000_000, "₹90,000"), (0, "₹0"), (10_000_000, "₹1 L")],
+    ("rupees", "texts"),
+    [
+        ([2_000_000, 2_500_000], ["₹20 L", "₹25 L"]),
+        ([998_500, 999_000, 999_500], ["₹9.985 L", "₹9.990 L", "₹9.995 L"]),
+        ([-5_000, 0, 5_000], ["-₹5,000", "₹0", "₹5,000"]),
+        ([0, 12_500_000, 25_000_000], ["₹0.00 Cr", "₹1.25 Cr", "₹2.50 Cr"]),
+        ([0.5, 1.0], ["₹0.5", "₹1.0"]),
+        ([], []),
+    ],
 )
-def test_amounts_beside_a_chart_are_short(paise, text):
-    assert figures.short(paise) == text
+def test_amounts_beside_a_chart_are_short_and_told_apart(rupees, texts):
+    assert figures.short([each * 100 for each in rupees]) == texts
+
+
+@pytest.mark.parametrize(
+    ("other", "own", "dwarfs"),
+    [
+        ([1, 100], [10, 12], True),
+        ([1, 8], [10, 12], False),
+        ([np.nan, np.nan], [10, 12], False),
+        ([1, 100], [10, 10], False),
+    ],
+)
+def test_what_moves_more_than_five_times_as_much_leaves_the_picture(other, own, dwarfs):
+    assert svg.dwarfs(np.array(other, float), np.array(own, float)) == dwarfs
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,15 @@ def test_the_ten_figures_come_before_everything_else(run, width):
     assert all(f"{each.label}  {figure(each)}" in top for each in figures)
 
 
+def test_no_line_of_a_chart_ends_with_blanks_and_a_small_account_is_not_flattened(run):
+    text = shown(run, 80)
+    chart = text[text.index("Account after charges") : text.index("Months, %")]
+    assert all(line == line.rstrip() for line in chart.splitlines())
+    start = run.manifest.start_cash
+    small = run._replace(daily=run.daily._replace(equity=start + (run.daily.equity - start) // 100))
+    assert "buy and hold moves so much more that it is left out" in shown(small, 80)
+
+
 def test_a_terminal_gets_colours_and_a_pipe_gets_none(run):
     coloured = shown(run, terminal=True)
     assert "\x1b[" in coloured

@@ -18,6 +18,7 @@ from engine.backtest.report.svg import (
     chart,
     curve,
     day_ticks,
+    dwarfs,
     legend,
     places,
     round_ticks,
@@ -28,6 +29,9 @@ from engine.backtest.report.svg import (
 from engine.history.series import Floats, Ints, ist_days
 from engine.market.calendar import DAY, IST
 
+HELD: Final = (("held", "buy and hold"),)
+LEFT_OUT: Final = ", too far off to be drawn beside it"
+"""Of what moves so much more than the account that this would be a level line beside it."""
 DRAWN: Final = 6
 """Strategies of which a chart tells apart the lines."""
 
@@ -38,10 +42,12 @@ def equity(outcome: Outcome) -> Markup:
     across, closes = _sessions(daily)
     at, net = _moments(outcome)
     gross, held = _from(start, daily.gross), _from(start, daily.benchmark)
-    up = scale_of(np.concatenate((net, gross, held)))
+    own = np.concatenate((net, gross))
+    cut = dwarfs(held, own)
+    up = scale_of(own if cut else np.concatenate((own, held)))
     drawn = stretched(
         area(at, net, across, up, "fill", base=up.low),
-        curve(closes, held, across, up, "held"),
+        None if cut else curve(closes, held, across, up, "held"),
         curve(closes, gross, across, up, "before"),
         curve(at, net, across, up, "net"),
     )
@@ -50,14 +56,14 @@ def equity(outcome: Outcome) -> Markup:
         f"highest {money(float(net.max()))}"
     )
     if np.isfinite(held[-1]):
-        told += f"; buy and hold ends at {money(float(held[-1]))}"
-    names = legend(("net", "after charges"), ("before", "before charges"), ("held", "buy and hold"))
+        told += f"; buy and hold ends at {money(float(held[-1]))}{LEFT_OUT if cut else ''}"
+    names = legend(("net", "after charges"), ("before", "before charges"), *HELD[: not cut])
 
     def read(i: int) -> str:
         beside = f", buy and hold {money(float(daily.benchmark[i]))}" if np.isfinite(daily.benchmark[i]) else ""
         return f"{money(float(daily.equity[i]))}, before charges {money(float(daily.gross[i]))}{beside}"
 
-    marks = [short(each) for each in round_ticks(up, 6)]
+    marks = short(round_ticks(up, 6))
     return _chart("Account", told, daily, up, marks, joined([drawn, bands(daily.day, read)]), "tall", names, 6)
 
 
@@ -69,15 +75,18 @@ def underwater(outcome: Outcome) -> Markup:
     held = _from(float(outcome.manifest.start_cash), daily.benchmark)
     with np.errstate(divide="ignore", invalid="ignore"):
         held = (held / np.fmax.accumulate(held) - 1.0) * 100.0
-    up = scale_of(np.concatenate((below, held)), zero=True)
+    cut = dwarfs(held, below)
+    up = scale_of(below if cut else np.concatenate((below, held)), zero=True)
     drawn = stretched(
         area(closes, below, across, up, "sunk-fill"),
-        curve(closes, held, across, up, "held"),
+        None if cut else curve(closes, held, across, up, "held"),
         curve(closes, below, across, up, "sunk"),
     )
     worst = int(below.argmin())
     told = f"deepest {percent(float(below[worst]))} on {day(int(daily.day[max(worst - 1, 0)]))}, at daily closes"
-    names = legend(("sunk", "after charges"), ("held", "buy and hold"))
+    if np.isfinite(held).any():
+        told += f"; buy and hold's deepest is {percent(float(np.nanmin(held)))}{LEFT_OUT if cut else ''}"
+    names = legend(("sunk", "after charges"), *HELD[: not cut])
     read = bands(daily.day, lambda i: f"{percent(float(below[i + 1]))}, buy and hold {percent(float(held[i + 1]))}")
     return _chart("Under water", told, daily, up, _percents(up, 4), joined([drawn, read]), "", names, 4)
 
@@ -136,7 +145,7 @@ def strategies(outcome: Outcome) -> Markup | None:
         daily.day, lambda i: ", ".join(f"{name} {money(float(y[i + 1]), signed=True)}" for name, y in lines.items())
     )
     left_out = f"; the {DRAWN} largest of {len(made)}" if len(made) > DRAWN else ""
-    marks = [short(each) for each in round_ticks(up, 5)]
+    marks = short(round_ticks(up, 5))
     names = legend(*((f"s{i}", name) for i, name in enumerate(lines)))
     told = f"closed trades after charges, by strategy{left_out}"
     return _chart("Strategies", told, daily, up, marks, joined([rule(up.share(0.0)), drawn, read]), "", names, 5)

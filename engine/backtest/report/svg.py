@@ -62,6 +62,12 @@ def scale_of(values: Sequence[float] | Floats, *, zero: bool = False, wider: flo
     return Scale(low if zero and low == 0 else low - room, high if zero and high == 0 and low < 0 else high + room)
 
 
+def dwarfs(other: Floats, own: Floats, times: float = 5.0) -> bool:
+    """Tell whether other values spread so much wider than one's own that these would be a level line beside them."""
+    there = other[np.isfinite(other)]
+    return len(there) > 0 and float(np.ptp(there)) > times * float(np.ptp(own)) > 0.0
+
+
 def round_ticks(scale: Scale, most: int = 5) -> list[float]:
     """Return round values within a scale, `most` at most or one more."""
     raw = (scale.high - scale.low) / most
