@@ -4,6 +4,7 @@ A run is written in one transaction, manifest and all: there is no half result, 
 """
 
 import sqlite3
+import zlib
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -37,6 +38,9 @@ CREATE TABLE IF NOT EXISTS backtest_equity (
     gross INTEGER NOT NULL, charges INTEGER NOT NULL, exposure INTEGER NOT NULL, turnover INTEGER NOT NULL,
     closed INTEGER NOT NULL, benchmark REAL, market REAL, PRIMARY KEY (run, day)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS backtest_curves (
+    run TEXT PRIMARY KEY REFERENCES backtest_runs ON DELETE CASCADE, moments INTEGER NOT NULL, packed BLOB NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS backtest_trades (
     run TEXT NOT NULL REFERENCES backtest_runs ON DELETE CASCADE, number INTEGER NOT NULL, strategy TEXT NOT NULL,
     symbol TEXT NOT NULL, side INTEGER NOT NULL, ladder INTEGER NOT NULL, rung INTEGER NOT NULL, quantity INTEGER NOT NULL,
@@ -74,7 +78,7 @@ class StoredRun(NamedTuple):
 
 
 class StoredResult(NamedTuple):
-    """All that is kept of a run; the curve of the outcome is that of its days."""
+    """All that is kept of a run."""
 
     outcome: Outcome
     metrics: list[Metric]
@@ -106,6 +110,9 @@ class ResultStore:
                     _insert(database, "backtest_runs", [row])
                     _insert(database, "backtest_metrics", [(run, *each, place) for place, each in enumerate(metrics)])
                     _insert(database, "backtest_equity", [(run, *each) for each in days])
+                    _insert(
+                        database, "backtest_curves", [(run, len(outcome.times), packed(outcome.times, outcome.curve))]
+                    )
                     _insert(database, "backtest_trades", [(run, *each) for each in outcome.trades])
                     rows = [
                         (
@@ -158,12 +165,13 @@ class ResultStore:
         trades = self._read("backtest_trades", Trade._fields, "number", run)
         metrics = self._read("backtest_metrics", Metric._fields, "place", run)
         found = self._read("backtest_findings", FINDING, "place", run)
-        times = (daily.day * 86_400 + 86_400 - 19_800) * 1_000_000_000 - 1
+        [curve] = self._read("backtest_curves", ("moments", "packed"), "moments", run)
+        times, worth = unpacked(*curve)
         outcome = Outcome(
             manifest,
             daily,
             times,
-            daily.equity,
+            worth,
             [Trade(*row) for row in trades],
             counted[0],
             counted[1],
@@ -220,6 +228,18 @@ class ResultStore:
             database.close()
             raise OperatorError(f"{self.path} is of a newer patang: get that, or set another desk.state_dir")
         return database
+
+
+def packed(times: Ints, worth: Ints) -> bytes:
+    """Return a curve as what each of its points adds to the one before."""
+    steps = np.concatenate([np.diff(column, prepend=0) for column in (times, worth)])
+    return zlib.compress(steps.astype("<i8").view(np.uint8).reshape(-1, 8).T.tobytes(), 1)
+
+
+def unpacked(moments: int, content: bytes) -> tuple[Ints, Ints]:
+    """Return the times and worths that `packed` was given."""
+    columns = np.frombuffer(zlib.decompress(content), np.uint8).reshape(8, -1).T.copy().view("<i8").reshape(2, moments)
+    return np.cumsum(columns[0]), np.cumsum(columns[1])
 
 
 def _nullable(column: Ints | Floats) -> list[object]:

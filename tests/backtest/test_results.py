@@ -7,12 +7,14 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.backtest.comparison import compared
 from engine.backtest.linter import lint
 from engine.backtest.statistics import statistics
 from engine.errors import NothingFound, OperatorError
-from store.results import ResultStore
+from store.results import ResultStore, packed, unpacked
 from tests.backtest.made_up import CASH, outcome, trade
 
 
@@ -33,9 +35,20 @@ def test_what_is_kept_is_what_was_made(tmp_path):
     assert kept.outcome.trades == made.trades
     for one, two in zip(kept.outcome.daily, made.daily, strict=True):
         np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(kept.outcome.times, made.times)
+    np.testing.assert_array_equal(kept.outcome.curve, made.curve)
     assert (kept.outcome.costs, kept.outcome.refused) == (made.costs, made.refused)
     assert kept.metrics == metrics
     assert kept.findings == findings
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**62), st.integers(-(2**50), 2**50))))
+def test_a_curve_comes_back_as_it_was(points):
+    times, worth = (
+        (np.array(column, np.int64) for column in zip(*points, strict=True)) if points else (np.zeros(0, np.int64),) * 2
+    )
+    for one, two in zip(unpacked(len(points), packed(times, worth)), (times, worth), strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_a_result_is_found_by_the_beginning_of_its_number_and_the_newest_is_the_last(tmp_path):
@@ -53,7 +66,7 @@ def test_a_result_is_found_by_the_beginning_of_its_number_and_the_newest_is_the_
     store.remove(["20241001-120000-abcd"])
     assert [each.run for each in store.runs()] == ["20241002-090000-abcd", "20241001-120001-ef01"]
     with sqlite3.connect(tmp_path / "results.db") as database:
-        for name in ("metrics", "equity", "trades", "findings"):
+        for name in ("metrics", "equity", "curves", "trades", "findings"):
             assert database.execute(f"SELECT count(DISTINCT run) FROM backtest_{name}").fetchone() == (2,)
 
 
@@ -71,7 +84,7 @@ def test_a_file_of_a_newer_version_or_of_no_database_is_refused(tmp_path):
 
 KEEPER = """
 import sys
-from store.results import ResultStore
+from store.results import ResultStore, packed, unpacked
 from tests.backtest.made_up import CASH, outcome, trade
 from pathlib import Path
 made = outcome([CASH] * 200, [trade(k, k, 1) for k in range(1, 20_001)], run=sys.argv[2])
