@@ -1,6 +1,6 @@
 """Measure the history: what a bar takes on disk, how fast files come in and bars go out, and a backtest from command to report.
 
-CPU time throughout, of one process: the machine is shared. Bars are random walks of whole sessions on a grid of 5 paise.
+CPU time of one process, but for Postgres: the machine is shared. Bars are random walks of whole sessions on a grid of 5 paise.
 """
 
 import os
@@ -98,6 +98,8 @@ def run(*, quick: bool = False) -> dict[str, object]:
         rows = sum(len(bars.start) for bars in series.values())
         disk, disk_goals = _stored(folder, series, rows)
         files, file_goals = _imported(folder, series)
+        with tempfile.TemporaryDirectory(prefix="patang-postgres-") as own:  # the server's user has to enter it
+            served, served_goals = _postgres(Path(own), dict(list(series.items())[:10]))
         ends, end_goals = _backtests(folder, min(symbols, 20), days, dict(list(series.items())[:20]))
     return section(
         "History and backtests",
@@ -106,9 +108,10 @@ def run(*, quick: bool = False) -> dict[str, object]:
         [
             table("Bars out of the store", disk),
             table("Files in", files),
+            table("Postgres", served),
             table("From the command line to the report", ends),
         ],
-        [*disk_goals, *file_goals, *end_goals],
+        [*disk_goals, *file_goals, *served_goals, *end_goals],
     )
 
 
@@ -179,6 +182,41 @@ def _stored(
             one["patang, as arrays"] <= 2e-3,
         ),
         goal("bars into a backtest's columns, M rows/s", "≥ 50", ready, ready >= 50.0),
+    ]
+
+
+def _postgres(folder: Path, series: dict[str, BarSeries]) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """Return the figures of a throw-away server, in wall time: most of the work is the server's."""
+    sys.path.insert(0, str(ROOT))
+    from store.bars.postgres import PostgresBars
+    from tests.peers.servers import Postgres
+
+    try:
+        server = Postgres(folder)
+    except BaseException as error:  # noqa: BLE001  a test would be skipped
+        why = str(error) or type(error).__name__
+        return [{"way": "in", "absent": why}], [goal("Postgres", "measured", None, None)]
+    try:
+        rows = sum(len(bars.start) for bars in series.values())
+        store = PostgresBars(server.target)
+        store.write_columns("FIRST", 60, "imported", next(iter(series.values())).pick(slice(0, PER_DAY)))
+        begun = time.perf_counter()
+        for symbol, bars in series.items():
+            store.write_columns(symbol, 60, "imported", bars)
+        written = rows / (time.perf_counter() - begun)
+        read = rows / timed(lambda: [store.columns(symbol, 60, 0, 2**62, "imported") for symbol in series], 2)
+        name, bars = next(iter(series.items()))
+        month = (int(bars.start[0]), int(bars.start[min(len(bars.start), 22 * PER_DAY) - 1]) + 1)
+        one = timed(lambda: store.columns(name, 60, *month, "imported"), 20) * 1e3
+    finally:
+        server.stop("immediate")
+    told = [
+        {"way": "in", "rows/s": written}, {"way": "out, as arrays", "rows/s": read, "one symbol's month, ms": one},
+    ]  # fmt: skip
+    return told, [
+        goal("Postgres, bars in, rows/s", "≥ 300,000", written, written >= 3e5),
+        goal("Postgres, bars out, rows/s", "≥ 500,000", read, read >= 5e5),
+        goal("Postgres, one symbol's month, ms", "≤ 30", one, one <= 30.0),
     ]
 
 
