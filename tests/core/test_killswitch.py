@@ -70,7 +70,7 @@ last = Last(KillSwitch(Path(sys.argv[1])))
 
 def test_a_latch_while_the_interpreter_ends_is_written_and_holds_nothing_up(kill):
     done = subprocess.run(
-        [sys.executable, "-c", LAST, str(kill.path)], check=False, timeout=60, capture_output=True, text=True
+        [sys.executable, "-c", LAST, str(kill.path)], check=False, timeout=30, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert record(kill) == [("latch", HALT, "finalizing True", "the last breath")]

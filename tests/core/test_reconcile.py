@@ -412,3 +412,14 @@ def test_books_that_cannot_be_read_when_the_day_is_over_rest_with_it_and_say_so(
     desk.books.error = None
     desk.look()
     assert list(desk.board.differences.rows) == []
+
+
+def test_while_nothing_reaches_the_broker_that_stands_beside_what_stood_and_goes_with_it(desk):
+    desk.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 12, 250.0)]
+    stood = desk.look(2)
+    desk.reconciler.unreach("the broker does not answer (HTTP 502)")
+    assert [(row.kind, row.theirs) for row in desk.board.differences.rows][-1] == (
+        "unreadable", "the broker does not answer (HTTP 502)",
+    )  # fmt: skip
+    desk.reconciler.unreach("")
+    assert [row.key for row in desk.board.differences.rows] == [key for key, *_ in stood] != []

@@ -10,9 +10,10 @@ from tests.simulation.two_days import STARTS, TwoDays
 HIS = {("SBIN", "CNC"): 50, ("WIPRO", "CNC"): 50}
 
 
-@pytest.fixture
-def world(monkeypatch):
-    made = TwoDays(monkeypatch, HIS)
+@pytest.fixture(params=["own", "other"])
+def world(request, monkeypatch):
+    """Return the world of the script; holdings are listed where they were bought, or at the other exchange with its tokens."""
+    made = TwoDays(monkeypatch, HIS, request.param)
     yield made
     made.close()
 

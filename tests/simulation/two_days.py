@@ -116,9 +116,14 @@ class Still(Wild):
 class TwoDays(InSession, Moody):
     """The world of the script."""
 
-    def __init__(self, monkeypatch, his):
+    def __init__(self, monkeypatch, his, holdings):
         super().__init__(
-            (), day=ONE, symbols=NAMES, cash=50_000_000, choices=Choices(holdings="own"), limits={"stale_after": 10**10}
+            (),
+            day=ONE,
+            symbols=NAMES,
+            cash=50_000_000,
+            choices=Choices(holdings=holdings),
+            limits={"stale_after": 10**10},
         )
         self._patch = monkeypatch
         self.make = self._strategies
