@@ -71,7 +71,7 @@ def show(
 def _parts(
     outcome: Outcome, metrics: Sequence[Metric], findings: Sequence[Finding], width: int, *, coloured: bool
 ) -> "Iterable[RenderableType]":
-    yield _verdict(findings)
+    yield verdict_line(findings)
     yield _about(outcome)
     if not len(outcome.daily.day):
         yield _text("No session was replayed: there is nothing to show.")
@@ -84,7 +84,7 @@ def _parts(
     yield from (_breakdown(title, groups[name], width) for name, title in NAMES.items() if groups.get(name))
     yield _drawdowns(outcome, width)
     yield _stress(outcome)
-    yield _checks(findings)
+    yield findings_table("Checks", findings)
     yield _metrics(metrics, width)
 
 
@@ -118,21 +118,28 @@ def _percent(value: float, places: int = 2) -> Cell:
     return percent(value, signed=True, places=places), tone(round(value, places))
 
 
-def _verdict(findings: Sequence[Finding]) -> "Text":
+def verdict_line(findings: Sequence[Finding]) -> "Text":
+    """Return the verdict with its mark."""
     worst = next((each for each in ("fail", "warn", "pass") if any(one.status == each for one in findings)), "not run")
     return _text(f"{MARKS[worst]} {verdict(findings)}", STYLES[worst])
 
 
 def _about(outcome: Outcome) -> "RenderableType":
-    from rich.padding import Padding  # noqa: PLC0415
-
     held = outcome.manifest
     part = "; stopped before its last session" if held.partial else ""
-    text = _text(
+    return remarks(
         f"{held.name}: {held.first} to {held.last}, {count(len(outcome.daily.day))} sessions, {count(len(held.symbols))} symbols, "
-        f"slippage {held.slippage}, {'golden bars' if held.golden else 'bars not all golden'}, digest {held.digest[:12]}{part}"
+        f"slippage {held.slippage}, {'golden bars' if held.golden else 'bars not all golden'}, digest {held.digest[:12]}{part}",
+        held.warnings,
     )  # fmt: skip
-    for each in held.warnings:
+
+
+def remarks(about: str, warnings: Sequence[str]) -> "RenderableType":
+    """Return what was run, and below it what has to be said of its bars."""
+    from rich.padding import Padding  # noqa: PLC0415
+
+    text = _text(about)
+    for each in warnings:
         text.append("\n").append_text(_text(f"! {each}", "warn"))
     return Padding(text, (0, 0, 0, 2), expand=False)
 
@@ -279,7 +286,8 @@ def _stress(outcome: Outcome) -> "Table":
     return _table("Days of a kind", ("", "Days", "Net", "Mean", "Worst"), rows)
 
 
-def _checks(findings: Sequence[Finding]) -> "Table":
+def findings_table(title: str, findings: Sequence[Finding]) -> "Table":
+    """Return what each rule has found, and how to mend it."""
     rows = [
         (
             (f"{MARKS[each.status]} {each.label}", each.status),
@@ -287,7 +295,7 @@ def _checks(findings: Sequence[Finding]) -> "Table":
         )
         for each in findings
     ]
-    return _table("Checks", ("", "Found, and how to mend it"), rows, left=2)
+    return _table(title, ("", "Found, and how to mend it"), rows, left=2)
 
 
 def _metrics(metrics: Sequence[Metric], width: int) -> "RenderableType":

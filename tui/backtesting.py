@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from compiled.strategy import Strategy
     from engine.backtest.bars import BarVersions, LoadedBars
     from engine.backtest.linter import Finding
+    from engine.backtest.market import TradedMarket
     from engine.backtest.metrics import Metric
     from engine.backtest.outcome import Outcome
-    from engine.backtest.run import Backtest
+    from engine.backtest.run import Backtest, Failure, RunSettings
     from engine.history.series import BarSeries
+    from engine.market.actions import Actions
+    from engine.market.calendar import Calendar
     from store.results import ResultStore
 
 TOLD_S = 0.2
@@ -60,6 +63,19 @@ class BacktestResult(NamedTuple):
     findings: "list[Finding]"
     verdict: str
     series: "Mapping[str, BarSeries]"
+
+
+class Prepared(NamedTuple):
+    """What a run is made of besides its strategies: `symbols` of each, bars, market and settings; `between` are ns UTC."""
+
+    symbols: dict[str, tuple[str, ...]]
+    loaded: "LoadedBars"
+    span: int
+    market: "TradedMarket"
+    calendar: "Calendar"
+    settings: "RunSettings"
+    actions: "Actions | None"
+    between: tuple[int, int]
 
 
 class StrategyFailed(DataError):
@@ -159,14 +175,14 @@ class Running:
 
         tables = chosen_strategies(self.config, self.request)
         strategies = [build(name, table) for name, _, table in tables]
-        versions = self.versions
-        span = span_for(versions.spans(), self.request.span, [each.span for each in strategies])
-        symbols = self._symbols(tables, versions, span)
+        span = span_for(self.versions.spans(), self.request.span, [each.span for each in strategies])
+        symbols = self.symbols(tables, span)
         narrate(
-            f"{', '.join(name for name, _, _ in tables)} on {_counted(len(symbols), 'symbol')}, bars of {span} s: reading"
+            f"{', '.join(name for name, _, _ in tables)} on {counted(len(symbols), 'symbol')}, bars of {span} s: reading"
         )
-        backtest, loaded, days = self._prepare(tables, strategies, symbols, span)
-        return self._result(tables, strategies, backtest, loaded, days, span)
+        prepared = self.read(tables, symbols, span)
+        backtest = self._prepare(prepared, strategies)
+        return self._result(tables, strategies, backtest, prepared.loaded, prepared.market.days, span)
 
     @property
     def versions(self) -> "BarVersions":
@@ -178,13 +194,11 @@ class Running:
             self._versions = BarVersions(history(self.config, self.request.folder), self.folder)
         return self._versions
 
-    def _symbols(
-        self, tables: Sequence[tuple[str, tuple[str, ...], Mapping[str, Any]]], versions: "BarVersions", span: int
-    ) -> list[str]:
+    def symbols(self, tables: Sequence[tuple[str, tuple[str, ...], Mapping[str, Any]]], span: int) -> list[str]:
         """Return the symbols that are asked for, or the strategies', or all there are but indices."""
         from engine.backtest.market import INDEX_NAMES  # noqa: PLC0415
 
-        there = versions.symbols(span, self.request.bars)
+        there = self.versions.symbols(span, self.request.bars)
         if not there:
             of = f" of version {self.request.bars}" if self.request.bars else ""
             raise NothingFound(f"no bars of {span} s{of} in {self.folder}: see patang bars import")
@@ -196,13 +210,13 @@ class Running:
             return list(named)
         return [each for each in there if each in named or each not in INDEX_NAMES]
 
-    def _prepare(
-        self, tables: Sequence[tuple[str, tuple[str, ...], Mapping[str, Any]]], strategies: "Sequence[Strategy]",
-        symbols: Sequence[str], span: int,
-    ) -> "tuple[Backtest, LoadedBars, list[date]]":  # fmt: skip
+    def read(
+        self, tables: Sequence[tuple[str, tuple[str, ...], Mapping[str, Any]]], symbols: Sequence[str], span: int
+    ) -> Prepared:
+        """Return the bars, their market and the settings of a run; raise `PatangError` for whatever is not right."""
         from engine.backtest.bars import days_of  # noqa: PLC0415
         from engine.backtest.market import instruments_of, market_of  # noqa: PLC0415
-        from engine.backtest.run import Backtest, RunSettings  # noqa: PLC0415
+        from engine.backtest.run import RunSettings  # noqa: PLC0415
         from engine.market import charges  # noqa: PLC0415
         from engine.market.actions import Actions  # noqa: PLC0415
         from engine.market.calendar import ist_day, midnight  # noqa: PLC0415
@@ -219,7 +233,8 @@ class Running:
         actions = (
             Actions.load(Path(config.desk.corporate_actions).expanduser()) if config.desk.corporate_actions else None
         )
-        begin = midnight(since - timedelta(days=DAYS_BACK if span >= 86_400 else 21)) if since else 0
+        back = DAYS_BACK if span >= 86_400 else max(21, 2 * request.warm_up + 11)
+        begin = midnight(since - timedelta(days=back)) if since else 0
         end = midnight(until + timedelta(days=1)) if until else END_OF_TIME
         loaded = self.versions.load(symbols, span, begin, end, request.bars, actions)
         last = until or max(ist_day(int(bars.start[-1])) for bars in loaded.series.values())
@@ -230,23 +245,39 @@ class Running:
         adjusted = [symbol for symbol, each in loaded.manifests.items() if each.adjusted]
         instruments = instruments_of(loaded.series, self._listed(last), last, adjusted=adjusted)
         early = int(config.risk.square_off_before_s * BILLION)
-        market = market_of(instruments, days, calendar_of(config), charges.load(), None, early)
+        calendar = calendar_of(config)
+        market = market_of(instruments, days, calendar, charges.load(), None, early)
         for day, why in list(market.left.items())[:3]:
             loaded.warnings.append(f"{day} is left out: {why}")
         if len(market.left) > 3:
             loaded.warnings.append(f"{len(market.left) - 3} more days are left out")
         model, self.slippage = slippage_of(request.slippage, config.paper.slippage_ticks)
         self.cash = (request.cash or config.paper.cash) * 100
-        exits = exits_of(config)
+        settings = RunSettings(
+            self.cash, limits_of(config), model, exits_of(config), config.governor.modifies_per_order, request.warm_up
+        )
+        return Prepared(
+            {name: each for name, each, _ in tables}, loaded, span, market, calendar, settings, actions, (begin, end)
+        )
+
+    def _prepare(self, prepared: Prepared, strategies: "Sequence[Strategy]") -> "Backtest":
+        from engine.backtest.run import Backtest  # noqa: PLC0415
+
+        loaded = prepared.loaded
         backtest = Backtest(
-            strategies, {name: symbols for name, symbols, _ in tables}, loaded.series, span, market, calendar_of(config),
-            RunSettings(self.cash, limits_of(config), model, exits, config.governor.modifies_per_order, request.warm_up),
-        )  # fmt: skip
+            strategies,
+            prepared.symbols,
+            loaded.series,
+            prepared.span,
+            prepared.market,
+            prepared.calendar,
+            prepared.settings,
+        )
         if backtest.dropped:
             loaded.warnings.append(f"{backtest.dropped:,} bars outside the sessions of their days are left out")
         if not backtest.warmed:
             loaded.warnings.append("no warm-up: the history begins with the first session, and indicators with nothing")
-        return backtest, loaded, market.days
+        return backtest
 
     def _listed(self, day: date) -> Any:
         """Return the instruments as they were listed on a day, None where no list of that day or before is kept."""
@@ -271,11 +302,7 @@ class Running:
         whole = self._run(backtest)
         seconds = time.perf_counter() - begun
         if failures := backtest.failures:
-            for each in failures:
-                sys.stderr.write("".join(traceback.format_exception(each.error)))
-            raise StrategyFailed(
-                f"strategy {failures[0].strategy} failed, and there is no result: {_where(failures[0].error)}"
-            )
+            raise failed(failures)
         names, series = list(backtest.series), list(backtest.series.values())
         numbers = {int(each.token): names.index(symbol) for symbol, each in backtest.market.instruments.items()}
         fills = backtest.fills
@@ -360,6 +387,15 @@ class Running:
         )
 
 
+def failed(failures: "Sequence[Failure]") -> StrategyFailed:
+    """Print the tracebacks of strategies that have failed, and return what is to be raised."""
+    for each in failures:
+        sys.stderr.write("".join(traceback.format_exception(each.error)))
+    return StrategyFailed(
+        f"strategy {failures[0].strategy} failed, and there is no result: {_where(failures[0].error)}"
+    )
+
+
 def _where(error: BaseException) -> str:
     """Return file and line of a strategy's error, and what it says."""
     from compiled.kernel import words  # noqa: PLC0415
@@ -378,7 +414,8 @@ def narrate(text: str) -> None:
     sys.stderr.flush()
 
 
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """Return how many there are of something."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
@@ -387,7 +424,7 @@ class ProgressLine:
     """Says how far a run is: percent, bars a second, time left; on a terminal over itself."""
 
     def __init__(self, total: int) -> None:
-        self._total = total
+        self.total = total
         self._began = self._told = time.monotonic()
         self._over = sys.stderr.isatty()
         self._open = False
@@ -397,7 +434,7 @@ class ProgressLine:
         now = time.monotonic()
         if now - self._told >= TOLD_S * (1 if self._over else 10):
             self._told, took = now, max(now - self._began, 1e-9)
-            text = f"{100 * done // self._total} %, {done / took:,.0f} bars a second, {took / done * (self._total - done):.0f} s left"
+            text = f"{100 * done // self.total} %, {done / took:,.0f} bars a second, {took / done * (self.total - done):.0f} s left"
             sys.stderr.write(f"\r{text}\x1b[K" if self._over else f"{text}\n")
             sys.stderr.flush()
             self._open = self._over

@@ -431,6 +431,7 @@ app.command(
     help="Bring bars in, and see what there is, what is missing and what is wrong.",
 )
 app.command("tui.backtest_commands:backtest", name="backtest", help="Run strategies on the history.")
+app.command("tui.check_commands:check", name="check", help="Look for the future in what strategies decide.")
 app.command("tui.backtest_commands:results_app", name="results", help="Look at the results of backtests.")
 app.command("tui.new_commands:new_app", name="new", help="Begin something of your own.")
 app.command("tui.ticks_commands:ticks", name="ticks", help="Recordings of the feed: see, check, replay, export them.")

@@ -50,6 +50,10 @@ class BarVersions:
         found = {each.symbol for each in self._of(span) if each.version == (version or each.version)}
         return sorted(found)
 
+    def golden(self) -> list[str]:
+        """Return the golden versions there are, the oldest first."""
+        return [*self._golden[::-1]]
+
     def spans(self) -> list[int]:
         """Return the lengths of the bars there are, in seconds."""
         return sorted({each.span for each in self._there})
@@ -113,7 +117,7 @@ class BarVersions:
         if others:
             loaded.warnings.append(f"not reconciled: bars of version {', '.join(others)}")
         if actions is None:
-            loaded.warnings.extend(_undivided(loaded.series))
+            loaded.warnings.extend(undivided(loaded.series))
         return loaded
 
     def _has(self, symbol: str, span: int, version: str) -> bool:
@@ -130,6 +134,11 @@ def read(store: BarStore, symbol: str, span: int, start: int, end: int, version:
     if not other:
         return series
     rest = _once(store.columns(symbol, span, start, end, other))
+    return continued(series, rest)
+
+
+def continued(series: BarSeries, rest: BarSeries) -> BarSeries:
+    """Return bars and, beyond their ends, others."""
     if not len(series.start):
         return rest
     beyond = (rest.start < series.start[0]) | (rest.start > series.start[-1])
@@ -147,7 +156,7 @@ def _nameless(series: BarSeries) -> BarSeries:
     return series._replace(token=np.zeros(len(series.start), np.int64))
 
 
-def _undivided(series: Mapping[str, BarSeries]) -> list[str]:
+def undivided(series: Mapping[str, BarSeries]) -> list[str]:
     """Name the nights that divide a price as a split does: nobody has adjusted for them."""
     from engine.history.checks import split_nights  # noqa: PLC0415  only where no list of actions is known
 

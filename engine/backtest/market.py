@@ -34,6 +34,13 @@ class TradedMarket(NamedTuple):
     days: list[date]
     left: dict[date, str]
 
+    def since(self, first: int = 0) -> "TradedMarket":
+        """Return it without its first sessions, its sessions at their beginning: a replay goes through them once."""
+        its = self.sessions
+        opens, closes = list(its.opens)[first:], list(its.closes)[first:]
+        sessions = Sessions(opens, closes, list(its.hours)[first:], list(its.rates)[first:])
+        return self._replace(sessions=sessions, days=self.days[first:])
+
 
 def instruments_of(
     series: Mapping[str, BarSeries], listed: Instruments | None, day: date, *, adjusted: Collection[str] = ()

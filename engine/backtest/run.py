@@ -68,7 +68,7 @@ class Backtest:
         calendar: Calendar,
         settings: RunSettings,
     ) -> None:
-        self.market = market
+        self.market = market = market.since()
         self.settings = settings
         self.span = span
         sessions, instruments = market.sessions, market.instruments
@@ -118,14 +118,18 @@ class Backtest:
 
     def run(self, go_on: Callable[[int, int], bool] = lambda *_: True) -> bool:
         """Replay the bars; return whether all of them were. `go_on` is asked between parts, with bars done and all."""
-        while self.done < self.bars:
-            self.replay.advance(CHUNK, True)
-            self.done = int(self.replay.first) // 8
-            if self.failures or (self.done < self.bars and not go_on(self.done, self.bars)):
-                break
+        self.play(self.bars, go_on)
         self.replay.finish()
         self._result = Result(self.kernel, self.replay, self.columns.count, self.replay.bare)
         return self.done == self.bars
+
+    def play(self, until: int, go_on: Callable[[int, int], bool] = lambda *_: True) -> None:
+        """Replay until so many bars are done, or a strategy fails, or `go_on` says no; the end is still to come."""
+        while self.done < until:
+            self.replay.advance(min(CHUNK, until - self.done), True)
+            self.done = int(self.replay.first) // 8
+            if self.failures or (self.done < self.bars and not go_on(self.done, self.bars)):
+                break
 
     # what came of it
 

@@ -1,0 +1,298 @@
+"""What strategies ask for in a run, request by request, and how the bars can be replayed to a moment and no further."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from types import MappingProxyType
+from typing import Final, NamedTuple, final
+
+import numpy as np
+
+from compiled.indicators import Indicator
+from compiled.kernel import words
+from compiled.ladder import LadderPlan
+from compiled.model import SECOND, Bar, OrderType, Side, Tick
+from compiled.outbox import Fill
+from compiled.strategy import Context, Request, Strategy
+from engine.backtest.market import TradedMarket
+from engine.backtest.run import Backtest, Failure, RunSettings
+from engine.history.series import BarSeries, Ints
+from engine.market.actions import Step
+from engine.market.calendar import IST, Calendar
+from engine.numbers import rupees
+
+Series = Mapping[str, BarSeries]
+Change = Callable[[Series], dict[str, BarSeries]]
+"""What is done to bars by symbol before a run sees them: cut off, replaced by garbage, or nothing."""
+Make = Callable[[Change], AbstractContextManager[Sequence[Strategy]]]
+"""Makes the strategies anew, in a world whose own history is changed in the same way."""
+
+
+NO_BARS: Final[Series] = MappingProxyType({})
+
+
+class Stopped(Exception):
+    """Somebody has ended it."""
+
+
+class ReferenceFailed(Exception):
+    """A strategy fails in the plain run: there is nothing to compare with."""
+
+    def __init__(self, failures: Sequence[Failure]) -> None:
+        super().__init__(failures[0].strategy)
+        self.failures = failures
+
+
+class Subject(NamedTuple):
+    """A backtest that is to be checked; `series` are its bars, those of the warm-up included.
+
+    `raw` are bars that nothing was adjusted in, and `steps` by what and when they are; `actions` tells whether anybody knows.
+    `newer` are the bars of the next version, `vintages` the names of both. `suspects` are nights that look like splits.
+    """
+
+    make: Make
+    symbols: Mapping[str, Sequence[str]]
+    series: Series
+    span: int
+    market: TradedMarket
+    calendar: Calendar
+    settings: RunSettings
+    actions: bool = False
+    raw: Series = NO_BARS
+    steps: Mapping[str, Sequence[Step]] = MappingProxyType({})
+    suspects: Sequence[str] = ()
+    newer: Series = NO_BARS
+    vintages: tuple[str, str] = ("", "")
+
+
+class Ask(NamedTuple):
+    """One request of a strategy: when (ns UTC), whose, and what; `terms` are all of its numbers."""
+
+    ts: int
+    strategy: str
+    symbol: str
+    what: str
+    terms: tuple[object, ...] = ()
+
+    @property
+    def gist(self) -> tuple[int, str, str, str]:
+        """Return it without prices and sizes."""
+        return self.ts, self.strategy, self.symbol, self.what
+
+    def words(self) -> str:
+        """Return what was asked for, in a few words."""
+        return f"{self.what} {' '.join(str(each) for each in self.terms if each != '')}".strip()
+
+
+class Mark(NamedTuple):
+    """Where a run stood at a moment: the digest of its commands and fills, and how much had been asked for."""
+
+    digest: str
+    asks: int
+
+
+class Trace(NamedTuple):
+    """What a run asked for, where it stood at the moments it was looked at, how often limits refused, and who failed."""
+
+    asks: list[Ask]
+    marks: dict[int, Mark]
+    refusals: dict[str, int]
+    failures: list[Failure]
+    fills: list[Fill]
+    digest: str
+
+
+@final
+class Witness(Strategy):
+    """Stands before a strategy, shows it what the desk shows, and writes down what it asks for."""
+
+    def __init__(self, inner: Strategy, names: Mapping[int, str], asks: list[Ask]) -> None:
+        super().__init__(inner.name, inner.span, inner.every, inner.wants_ticks)
+        self._inner = inner
+        self._names = names
+        self._asks = asks
+
+    def follow(self, token: int) -> list[Indicator]:
+        """Return the indicators of the strategy."""
+        return self._inner.follow(token)
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        """Show it a bar."""
+        self._inner.on_bar(ctx, bar)
+        if ctx.requests:
+            self._note(ctx)
+
+    def on_tick(self, ctx: Context, tick: Tick) -> None:
+        """Show it a tick."""
+        self._inner.on_tick(ctx, tick)
+        if ctx.requests:
+            self._note(ctx)
+
+    def on_timer(self, ctx: Context, ts: int) -> None:
+        """Show it the clock."""
+        self._inner.on_timer(ctx, ts)
+        if ctx.requests:
+            self._note(ctx)
+
+    def _note(self, ctx: Context) -> None:
+        self._asks += [
+            Ask(int(ctx.now), self.name, self._names.get(int(each.token), str(each.token)), *_said(each))
+            for each in ctx.requests
+        ]
+
+
+def _said(request: Request) -> tuple[str, tuple[object, ...]]:
+    plan, change = request.plan, request.change
+    if plan is not None:
+        return ("long" if request.side is Side.BUY else "short"), (*_terms(plan), request.reason)
+    if request.order is None:
+        return "exit", (request.reason,)
+    if change is None:
+        return "cancel the entry", ()
+    return "change the entry", (f"{change.quantity} shares, ₹{change.price:g}, trigger ₹{change.trigger:g}",)
+
+
+PLAIN: Final = LadderPlan([], 0)
+
+
+def _terms(plan: LadderPlan) -> tuple[str, ...]:
+    """Return all that a plan says, in words; what nobody has changed is left out."""
+    entry = plan.entry
+    size = f"{plan.quantity} shares" if plan.quantity else f"₹{rupees(int(plan.capital))}"
+    risk = f"risk ₹{rupees(int(plan.risk))}" if plan.risk else ""
+    swing = f"swing {plan.swing!r}" if plan.swing else ""
+    rungs = ", ".join(
+        (f"rung +{rung.trigger_percent!r} % " if rung.trigger_percent else "")
+        + (f"stop {rung.stop_percent!r} %" if rung.stop_percent else "bare")
+        + (f" target {rung.target_percent!r} %" if rung.target_percent else "")
+        for rung in plan.rungs
+    )
+    at = ""
+    if entry.order_type is not OrderType.MARKET or entry.validity != PLAIN.entry.validity:
+        at = f"{entry.order_type.name} ₹{entry.price!r} trigger ₹{entry.trigger!r} {entry.validity.name}"
+    rest = (
+        plan.stop_gap_percent, plan.trail, plan.trail_step_percent, plan.trail_seconds, plan.entry_seconds,
+        entry.protection, entry.terms.variety, entry.terms.minutes, entry.terms.legs, entry.terms.disclosed,
+    )  # fmt: skip
+    others = "" if rest == USUAL else " ".join(f"{each:g}" for each in rest)
+    return size, risk, swing, rungs, plan.product.name, at, others
+
+
+USUAL: Final = (
+    PLAIN.stop_gap_percent, PLAIN.trail, PLAIN.trail_step_percent, PLAIN.trail_seconds, PLAIN.entry_seconds,
+    PLAIN.entry.protection, PLAIN.entry.terms.variety, PLAIN.entry.terms.minutes, PLAIN.entry.terms.legs,
+    PLAIN.entry.terms.disclosed,
+)  # fmt: skip
+
+
+def same(series: Series) -> dict[str, BarSeries]:
+    """Return the bars as they are."""
+    return dict(series)
+
+
+def play(
+    subject: Subject,
+    go_on: Callable[[int], bool],
+    change: Change = same,
+    stops: Sequence[int] = (),
+    *,
+    whole: bool = True,
+) -> Trace:
+    """Replay a subject's bars and return what it asked for; `go_on` hears how many bars more are done.
+
+    It is looked at before the first bar that starts at or after each of `stops` (ns UTC, in order), and ends there unless the
+    `whole` is wanted. Raises `Stopped`.
+    """
+    asks: list[Ask] = []
+    marks: dict[int, Mark] = {}
+    names = {int(each.token): symbol for symbol, each in subject.market.instruments.items()}
+    with subject.make(change) as strategies:
+        witnesses = [Witness(each, names, asks) for each in strategies]
+        backtest = Backtest(
+            witnesses, subject.symbols, change(subject.series), subject.span, subject.market, subject.calendar,
+            subject.settings,
+        )  # fmt: skip
+        starts: Ints = np.frombuffer(backtest.columns.starts, np.int64)
+        told = 0
+
+        def tell(done: int, _all: int) -> bool:
+            nonlocal told
+            more, told = done - told, done
+            if not go_on(more):
+                raise Stopped
+            return True
+
+        for stop in stops:
+            backtest.play(int(np.searchsorted(starts, stop)), tell)
+            marks[stop] = Mark(backtest.kernel.digest(), len(asks))
+        tell(backtest.done, 0)
+        if whole:
+            backtest.run(tell)
+    failures = backtest.failures
+    fills = backtest.fills if whole else []
+    return Trace(
+        asks,
+        marks,
+        dict(backtest.kernel.decisions.refusals),
+        failures,
+        fills,
+        backtest.kernel.digest() if whole else "",
+    )
+
+
+# what differs
+
+
+class Difference(NamedTuple):
+    """The first request that differs: when (ns UTC), whose, and what was asked for in either run."""
+
+    ts: int
+    strategy: str
+    symbol: str
+    before: str
+    after: str
+
+    @property
+    def text(self) -> str:
+        """Return it in a line."""
+        return f"{clock(self.ts)} {self.strategy} {self.symbol}".rstrip() + f": {self.before}; then: {self.after}"
+
+
+NOTHING: Final = "nothing"
+
+
+def first_difference(
+    before: Sequence[Ask], after: Sequence[Ask], failures: Sequence[Failure] = ()
+) -> Difference | None:
+    """Return the first request that two runs do not have in common, in their order; `failures` are those of the second."""
+    n = next(
+        (k for k, (one, two) in enumerate(zip(before, after, strict=False)) if one != two), min(len(before), len(after))
+    )
+    one = before[n] if n < len(before) else None
+    two = after[n] if n < len(after) else None
+    failed = f"it fails: {' '.join(words(failures[0].error).split())}" if failures else ""
+    if one is None and two is None:
+        return (
+            Difference(before[-1].ts if before else 0, failures[0].strategy, "", "no failure", failed)
+            if failed
+            else None
+        )
+    if one is not None and two is not None and one[:3] == two[:3]:
+        return Difference(*one[:3], one.words(), two.words())
+    if one is not None and (two is None or one.ts <= two.ts):
+        return Difference(*one[:3], one.words(), failed or NOTHING)
+    return Difference(*two[:3], NOTHING, two.words()) if two is not None else None
+
+
+def apart(before: Sequence[Ask], after: Sequence[Ask]) -> tuple[int, int, Ask | None]:
+    """Return how many requests only one of two runs has, prices and sizes left aside, when the last of them was, and the first."""
+    one, two = Counter(each.gist for each in before), Counter(each.gist for each in after)
+    odd = sorted(((one - two) + (two - one)).elements())
+    if not odd:
+        return 0, 0, None
+    return len(odd), odd[-1][0], Ask(*odd[0])
+
+
+def clock(ts: int) -> str:
+    """Return a time (ns UTC) as day and second in IST: 2024-06-04 10:15:00."""
+    return str(np.datetime64((ts + IST) // SECOND, "s")).replace("T", " ")

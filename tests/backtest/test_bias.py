@@ -1,0 +1,255 @@
+"""The bias suite catches what cheats, by the test that is meant for it, and passes what does not."""
+
+import numpy as np
+import pytest
+
+from compiled.model import MINUTE, Order, OrderType, Product, Purpose, Side
+from compiled.outbox import Fill
+from compiled.risk import Limits
+from engine.backtest.bias import bars_to_do, check
+from engine.backtest.bias_bench import plan
+from engine.backtest.bias_checks import actions, order, same_bar, vintage, warm_up
+from engine.backtest.bias_futures import KINDS, cut, poison
+from engine.backtest.bias_trace import ReferenceFailed, play
+from engine.config import Config
+from engine.history.adjusting import adjusted
+from engine.market.actions import Step
+from engine.market.calendar import midnight
+from strategies import build
+from tests.backtest.biased import (
+    BARS,
+    DAYS,
+    Cheap,
+    FirstComes,
+    LastRow,
+    LongMemory,
+    NextBar,
+    Remembering,
+    SinceTheBeginning,
+    TodaysClose,
+    Tomorrow,
+    Trader,
+    bench,
+    checked,
+    subject,
+    two,
+    walk,
+)  # fmt: skip
+from tests.backtest.made_up import at, weekdays
+from tui.backtesting import BacktestRequest, chosen_strategies
+
+FUTURES = ("truncation-days", "truncation-moments", "poison", "closing")
+
+
+def statuses(found, *tests):
+    return [found[each].status for each in tests]
+
+
+def test_an_honest_strategy_passes_all_that_can_be_run():
+    found = checked(subject(Trader, days=DAYS[1:]))
+    assert {each.status for each in found.values()} == {"pass", "not run"}
+    assert {test for test, each in found.items() if each.status == "not run" and not test.startswith("lint")} == {
+        "actions", "survivorship", "vintage",
+    }  # fmt: skip
+    assert "requests, digest" in found["state"].text
+
+
+@pytest.mark.parametrize("name", ["momentum_ladder", "moving_average_cross"])
+def test_what_is_shipped_passes(name):
+    settings = ("timeframe_s=900", *(("momentum_percent=0.1", "scan_s=900") if name == "momentum_ladder" else ()))
+    [(_, _, table)] = chosen_strategies(Config(), BacktestRequest(name, settings=settings))
+    found = checked(subject(lambda _: build(name, table), days=DAYS[1:]), moments=2)
+    assert statuses(found, *FUTURES, "state", "same-bar", "warm-up", "order") == ["pass"] * 8
+
+
+@pytest.mark.parametrize(
+    ("cheat", "tests"),
+    [
+        (NextBar, ("truncation-moments", "poison")),
+        (LastRow, FUTURES),
+        (TodaysClose, ("closing", "truncation-moments", "poison")),
+        (Tomorrow, ("truncation-days", "poison")),
+    ],
+)
+def test_who_reads_what_is_to_come_is_caught_and_the_first_decision_is_named(cheat, tests):
+    found = checked(subject(cheat))
+    assert statuses(found, *tests) == ["fail"] * len(tests)
+    first = found[tests[0]].first
+    assert first.strategy == "trader"
+    assert first.symbol in {"INFY", "ITC"}
+    assert first.before != first.after
+    assert first.text in found[tests[0]].text
+    assert found["state"].status == "pass"
+
+
+def test_the_first_decision_that_differs_is_the_one_before_the_cut():
+    """Whoever looks one bar ahead is wrong at the last bar before the future begins, and only there."""
+    made = subject(NextBar)
+    trace = play(made, lambda _: True)
+    stops = plan(made, trace, 4, 1)
+    asked = {each.ts for each in trace.asks}
+    assert len(asked & {*stops.moments}) >= 2
+    found = checked(made, moments=4)["truncation-moments"]
+    assert found.first.ts in stops.moments
+
+
+def test_who_fails_without_the_future_is_caught_too():
+    class Careless(NextBar):
+        def wants(self, ctx, bar, closes):
+            frame = self.frame(ctx, bar)
+            return bar.end >= at(DAYS[-1], "15:30") or frame.close[np.searchsorted(frame.start, bar.end)] > bar.close
+
+    found = checked(subject(Careless))["truncation-moments"]
+    assert found.status == "fail"
+    assert "it fails: IndexError" in found.first.after
+
+
+def test_state_of_the_class_is_caught_and_nothing_else_is_compared():
+    Remembering.highest.clear()
+    found = checked(subject(Remembering))
+    assert found["state"].status == "fail"
+    assert "the second run differs: 2024-06-" in found["state"].text
+    assert statuses(found, *FUTURES) == ["not run"] * 4
+    assert found["poison"].text == "the same run twice is not the same"
+
+
+def test_a_strategy_that_fails_in_the_plain_run_is_no_finding():
+    class Broken(Trader):
+        def wants(self, ctx, bar, closes):
+            raise ZeroDivisionError("by hand")
+
+    with pytest.raises(ReferenceFailed) as caught:
+        checked(subject(Broken))
+    assert isinstance(caught.value.failures[0].error, ZeroDivisionError)
+
+
+def test_who_stops_it_gets_what_is_done_and_the_rest_is_not_run():
+    done = []
+    found = checked(subject(Trader), go_on=lambda more: done.append(more) or sum(done) < 3 * 2 * BARS * len(DAYS))
+    assert found["state"].status == "pass"
+    assert (found["order"].status, found["order"].text) == ("not run", "stopped before")
+
+
+def test_how_much_is_to_be_done_is_known_beforehand():
+    made = subject(Trader, days=DAYS[1:])
+    done = []
+    checked(made, go_on=lambda more: done.append(more) or True)
+    assert sum(done) == pytest.approx(bars_to_do(made, 3), rel=0.35)
+
+
+# other futures
+
+
+def test_garbage_is_a_market_of_its_own_from_a_moment_on_and_the_past_stays():
+    series, moment = two(), at(DAYS[1], "11:00")
+    for kind in KINDS:
+        changed = poison(moment, kind, 1)(series)
+        for name, bars in series.items():
+            n = int(np.searchsorted(bars.start, moment))
+            other = changed[name]
+            assert [column[:n].tolist() for column in other] == [column[:n].tolist() for column in bars]
+            assert other.start.tolist() == bars.start.tolist()
+            assert (other.close[n:] != bars.close[n:]).mean() > 0.9
+            assert (other.low <= np.minimum(other.open, other.close)).all()
+            assert (other.high >= np.maximum(other.open, other.close)).all()
+            assert (other.low > 0).all()
+            assert np.allclose(np.round(other.close / 0.05) * 0.05, other.close)
+        assert {len(bars.start) for bars in cut(moment)(series).values()} == {BARS + 7}
+    [alone] = poison(moment, KINDS[0], 1)({"INFY": series["INFY"]}).values()
+    assert (alone.close[BARS + 7 :] != series["INFY"].close[BARS + 7 :]).mean() > 0.9
+
+
+# other pasts
+
+
+@pytest.mark.parametrize(("strategy", "status"), [(Trader, "pass"), (LongMemory, "warn"), (SinceTheBeginning, "fail")])
+def test_a_warm_up_that_is_too_short_is_told_from_one_that_never_is_enough(strategy, status):
+    days = weekdays(6)
+    found = warm_up(bench(subject(strategy, two(days), days[4:])))
+    assert found.status == status
+    if status == "warn":
+        assert "--warm-up 2 is enough" in found.text
+    assert (found.first is None) == (status == "pass")
+
+
+def test_without_enough_sessions_or_without_a_warm_up_none_is_compared():
+    assert warm_up(bench(subject(Trader, two(DAYS[:1]), DAYS[:1]))).status == "not run"
+    assert warm_up(bench(subject(Trader, warm_up=0))).text == "no warm-up was asked for"
+
+
+# other orders
+
+
+def test_who_prefers_whoever_comes_first_is_caught_and_limits_explain_where_they_do():
+    found = order(bench(subject(FirstComes)))
+    assert found.status == "fail"
+    assert "the strategy itself prefers whoever comes first" in found.text
+    found = order(bench(subject(Trader, limits=Limits(max_positions=1))))
+    assert found.status == "warn"
+    assert "limits had room for some only: POSITIONS" in found.text
+    assert order(bench(subject(Trader, {"INFY": walk()}))).status == "not run"
+
+
+# other data
+
+
+def test_prices_that_know_of_a_later_split_are_told_from_those_of_the_day():
+    split = Step(DAYS[2], 2.0, 2.0)
+    halved = {name: bars._replace(**{  # as it is stored: ₹500 until the split, ₹250 from then on
+        field: np.where(bars.start < midnight(DAYS[2]), column, column / 2)
+        for field, column in zip(("open", "high", "low", "close"), bars[1:5], strict=True)
+    }) for name, bars in two().items()}  # fmt: skip
+    steps = {name: [split] for name in halved}
+    series = {name: adjusted(bars, [split]) for name, bars in halved.items()}
+    given = {"actions": True, "raw": halved, "steps": steps}
+    assert actions(bench(subject(Cheap, series, **given))).status == "fail"
+    assert actions(bench(subject(Trader, series, **given))).status in {"pass", "warn"}
+    assert "no share that is traded was split" in actions(bench(subject(Trader, actions=True))).text
+    assert actions(bench(subject(Trader, suspects=["looks like a split"]))).status == "warn"
+
+
+def test_decisions_that_a_newer_version_of_the_data_changes_are_counted():
+    series = two()
+    names = ("golden-1", "golden-2")
+    assert vintage(bench(subject(Trader, series, newer=series, vintages=names))).status == "pass"
+    fixed = series["INFY"].close.copy()
+    fixed[10] += 5.0
+    bars = series["INFY"]._replace(close=fixed, high=np.maximum(series["INFY"].high, fixed))
+    found = vintage(bench(subject(Trader, series, newer={**series, "INFY": bars}, vintages=names)))
+    assert found.status == "warn"
+    assert at(DAYS[0], "12:00") <= found.first.ts <= at(DAYS[0], "14:30"), "a mean of ten bars knows it for ten bars"
+    assert found.first.symbol == "INFY"
+    assert (
+        checked(subject(Trader, series, newer={"INFY": walk(seed=7), "ITC": walk(seed=8)}, vintages=names))[
+            "vintage"
+        ].status
+        == "fail"
+    )
+
+
+def test_a_fill_before_its_order_is_caught():
+    def fill(asked, filled):
+        order = Order(
+            1, "B1", "told", 1, Side.BUY, 10, OrderType.MARKET, Product.CNC, Purpose.ENTRY, created=at(DAYS[0], asked)
+        )
+        return Fill(at(DAYS[0], filled), "T1", order, 10, 100.0, 0, 0)
+
+    assert same_bar([]).status == "not run"
+    assert same_bar([fill("09:20", "09:20"), fill("09:20", "09:31")]).status == "pass"
+    found = same_bar([fill("09:20", "09:20"), fill("09:20", "09:19")])
+    assert found.status == "fail"
+    assert (
+        "1 of 2 fills before their order; first told at 2024-06-03 09:19:00, asked for at 2024-06-03 09:20:00"
+        in found.text
+    )
+
+
+def test_failures_come_first_and_each_test_says_why_it_matters_and_what_mends_it():
+    found = check(subject(LastRow), {}, lambda _: True, 2)
+    statuses_in_order = ["fail", "warn", "pass", "not run"]
+    places = [statuses_in_order.index(each.found.status) for each in found]
+    assert places == sorted(places)
+    assert places[0] == 0
+    told = found[0].as_dict()
+    assert told["first"]["ts"] % MINUTE == 0
+    assert all(each.finding.why and each.finding.mend for each in found)
