@@ -327,6 +327,10 @@ class BarStore(Protocol):
         """Return how often bars have been removed: who misses bars, and then asks, is told of their removal."""
         ...
 
+    def claim(self, version: str) -> bool:
+        """Take the name of a version that nobody has taken yet, and has no bars; return False where somebody has."""
+        ...
+
     def fold(self) -> None:
         """Tidy up what many small writes have left; no answer changes."""
         ...

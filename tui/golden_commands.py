@@ -55,7 +55,9 @@ def build(
         raise DataError(f"no raw bars and none of the broker's of {', '.join(strange)}")
     if not known:
         raise NothingFound(f"no bars of {span} s to make golden ones of: see patang bars import and download")
-    name = made.next_version(place, [each.version for each in store.contents()])
+    name = (
+        made.next_version(place, [each.version for each in store.contents()]) if dry_run else made.claimed(store, place)
+    )
     days = recorded_days(all_runs(configuration(config))) if recordings else {}
     parts, results = {}, {}
     for symbol in known:

@@ -22,6 +22,7 @@ from engine.history.evidence import CONFLATED, DESK_AWAY, FEED_AWAY, LATE, LETTE
 from engine.history.series import BarSeries, Ints, day_number, ist_days, merge, numbered_day
 from engine.market.calendar import DAY, IST, ist_day
 from engine.ops.files import replacing
+from engine.ports import BarStore
 
 PREFIX: Final = "golden-"
 RAW: Final = ("imported", "live")
@@ -207,8 +208,20 @@ def versions(folder: Path) -> list[str]:
 
 def next_version(folder: Path, stored: Sequence[str]) -> str:
     """Return the name of the version to come, after every one that exists or that was begun."""
-    numbers = [name.removeprefix(PREFIX) for name in (*versions(folder), *stored) if name.startswith(PREFIX)]
-    return f"{PREFIX}{max((int(number) for number in numbers if number.isdigit()), default=0) + 1}"
+    return f"{PREFIX}{max(_numbers([*versions(folder), *stored]), default=0) + 1}"
+
+
+def claimed(store: BarStore, folder: Path) -> str:
+    """Take the next name that nobody else has taken, who may be building at the same time; what is cut off keeps its name."""
+    name = next_version(folder, [each.version for each in store.contents()])
+    while not store.claim(name):
+        name = f"{PREFIX}{_numbers([name])[0] + 1}"
+    return name
+
+
+def _numbers(names: Sequence[str]) -> list[int]:
+    numbers = (name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX))
+    return [int(number) for number in numbers if number.isdigit()]
 
 
 def _differences(

@@ -133,6 +133,10 @@ class ArchivedBars:
         """Return how often bars were removed here."""
         return self.local.removals()
 
+    def claim(self, version: str) -> bool:
+        """Take the name of a version here, where the archive has none of it."""
+        return all(key[0] != version for key in self.parts()) and self.local.claim(version)
+
     def fold(self) -> None:
         """Tidy up here."""
         self.local.fold()

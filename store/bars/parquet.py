@@ -186,6 +186,16 @@ class ParquetBars:
             except FileNotFoundError:
                 return 0
 
+    def claim(self, version: str) -> bool:
+        """Make the folder of a version; return False where there is one already."""
+        with self._writing():
+            try:
+                (self._root / f"version={quote(version, safe='')}").mkdir()
+            except FileExistsError:
+                return False
+            sync(self._root)
+            return True
+
     def fold(self) -> None:
         """Move every batch into the files of its symbols: done now and then by itself, and best at the end of a day."""
         with self._writing():

@@ -191,6 +191,18 @@ class PostgresBars:
         query = "SELECT coalesce(max(id), 0) FROM market_data.removals"
         return int(self._do(lambda connection: connection.execute(query).fetchone()[0]))
 
+    def claim(self, version: str) -> bool:
+        """Write the name of a version down as a series without bars; return False where there is one of it already."""
+        taken = "SELECT 1 FROM market_data.series WHERE version = %s LIMIT 1"
+        name = "INSERT INTO market_data.series (version, span, symbol) VALUES (%s, 0, '') ON CONFLICT DO NOTHING RETURNING id"
+
+        def take(connection: Any) -> bool:
+            if connection.execute(taken, (version,)).fetchone() is not None:
+                return False
+            return connection.execute(name, (version,)).fetchone() is not None
+
+        return self._do(take)
+
     def fold(self) -> None:
         """Do nothing: there are no batches here."""
 

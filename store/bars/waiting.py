@@ -94,6 +94,11 @@ class WaitingBars:
         with self._lock:
             return self._server.removals()
 
+    def claim(self, version: str) -> bool:
+        """Take the name of a version with the server."""
+        with self._lock:
+            return self._server.claim(version)
+
     def fold(self) -> None:
         """Hand on what waits, if the server is there."""
         with self._lock:
@@ -115,12 +120,14 @@ class WaitingBars:
         return True
 
     def _hand_on(self) -> int:
-        """Store what waits and forget it; a crash in between stores it once more, which changes nothing."""
-        count = 0
+        """Store what waits and forget all of it at once: of two batches with the same bar the older must not stay behind alone."""
+        gone, count = self._folder.with_name(f".{self._folder.name}.handed-on"), 0
+        shutil.rmtree(gone, ignore_errors=True)
         for version, span, symbol, *_ in self._kept.contents() if self._folder.is_dir() else ():
             series = self._kept.columns(symbol, span, -END_OF_TIME, END_OF_TIME, version)
             self._server.write_columns(symbol, span, version, series)
             count += len(series.start)
-        if count:
-            shutil.rmtree(self._folder)
+        if self._folder.is_dir():
+            self._folder.rename(gone)
+            shutil.rmtree(gone)
         return count

@@ -169,6 +169,20 @@ class BarStoreSuite:
         store.write([bar(5)], RELIANCE, "live")
         assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields([bar(5)])
 
+    def test_the_name_of_a_version_is_taken_once_whoever_asks_at_the_same_time(self, store):
+        taken = []
+        threads = [threading.Thread(target=lambda: taken.append(store.claim("golden-1"))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(taken) == [False, False, False, True]
+        assert (store.contents(), store.symbols(60, "golden-1")) == ([], [])
+        store.write([bar(0)], RELIANCE, "golden-1")
+        store.write([bar(0)], RELIANCE, "golden-2")
+        assert not store.claim("golden-2")
+        assert store.claim("golden-3")
+
     def test_averages_stand_beside_their_bars_and_replace_what_was_there(self, store):
         store.write([bar(0), bar(1), bar(2)], {1: "M&M"}, "golden-1")
         starts = store.starts("M&M", 60, "golden-1")

@@ -15,10 +15,13 @@ from engine.history.series import BarSeries, from_bars
 from engine.market.dumps import listings_of
 from engine.market.instruments import Listing
 from engine.market.of_day import of_day
+from store.bars.parquet import ParquetBars
 from store.bars.postgres import PostgresBars
 from store.bars.postgres_instruments import PostgresDumps
 from store.bars.waiting import WaitingBars
 from tests.conformance.bar_store import FOREVER, MINUTE, OPEN, BarStoreSuite, bar, fields
+from tests.history.test_killed import start
+from tests.killing import WHOLE, every_step
 from tests.market.test_market_commands import DUMP
 from tests.peers.servers import database, server
 from tui.cli import call
@@ -290,3 +293,53 @@ def test_a_real_dump_goes_in_and_comes_out(store, asked, market_data):
     assert {each.symbol for each in dumps.load(date(2026, 8, 18))} == {each.symbol for each in book}
     [(size,)] = asked("SELECT pg_total_relation_size('market_data.instruments')")
     print(f"{len(book):,} rows in {wrote:.1f} s, {size / 1e6:.1f} MB a day")
+
+
+def test_killed_before_any_step_of_handing_on_what_waited_nothing_is_lost_or_doubled(database, tmp_path):
+    """Bars waited; the server is back, and the desk dies at each step of handing them on, and of the write after it."""
+    waited = [bar(minute, token=token) for token in (1, 2) for minute in range(3)]
+    fresh = [bar(3), bar(0, close=100.9)]
+    names = {1: "INFY", 2: "M&M"}
+
+    def prepare(place):
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS market_data CASCADE")
+            connection.execute("DROP TABLE IF EXISTS public.patang_steps")
+        for close in (100.25, 100.5):
+            ParquetBars(place / "waiting").write([*waited[:2], bar(2, close=close), *waited[3:]], names, "live")
+
+    def hand_on(place):
+        WaitingBars(PostgresBars(database), place / "waiting", lambda _: None).write(fresh, names, "live")
+
+    def check(place, _at):
+        server = PostgresBars(database)
+        waiting = WaitingBars(server, place / "waiting", lambda _: None)
+        there = [each for name in names.values() for each in waiting.read(name, 60, 0, FOREVER, "live")]
+        assert {(b.token, b.start) for b in waited} <= {(b.token, b.start) for b in there}
+        assert len({(b.token, b.start) for b in there}) == len(there)
+        hand_on(place)
+        found = [each for name in names.values() for each in server.read(name, 60, 0, FOREVER, "live")]
+        assert fields(found) == fields([fresh[1], *waited[1:3], fresh[0], *waited[3:]])
+        assert list(place.iterdir()) == []
+        server.close()
+
+    calls = ["store.bars.postgres:PostgresBars._do", "store.bars.postgres:_copy"]
+    assert every_step(tmp_path, prepare, hand_on, check, calls=calls) > 10
+
+
+def test_two_imports_at_once_lose_nothing_in_the_server(database, tmp_path, monkeypatch):
+    (tmp_path / "config.toml").write_text(f'[store]\nbackend = "postgres"\ndsn = "{database}"\n')
+    (tmp_path / "config.toml").chmod(0o600)
+    monkeypatch.chdir(tmp_path)
+    for number in range(2):
+        (tmp_path / f"files-{number}").mkdir()
+        for symbol in ("INFY", "SBIN"):
+            stamps = [f"2024-06-04 {9 + (15 + m) // 60:02}:{(15 + m) % 60:02}" for m in range(number, 120, 2)]
+            rows = "".join(f"{stamp},{100 + number},102,99,{100 + number}\n" for stamp in stamps)
+            (tmp_path / f"files-{number}" / f"{symbol}.csv").write_text("date,open,high,low,close\n" + rows)
+    both = [start(tmp_path, "bars", "import", "--span", "60", tmp_path / f"files-{number}") for number in range(2)]
+    assert [each.wait(60) for each in both] == [WHOLE] * 2, [each.stderr.read() for each in both]
+    store = PostgresBars(database)
+    for symbol in ("INFY", "SBIN"):
+        assert [b.close for b in store.read(symbol, 60, 0, FOREVER, "imported")] == [100.0, 101.0] * 60
+    store.close()

@@ -135,7 +135,8 @@ def test_whole_months_before_a_day_go_and_are_read_as_before(store, near, archiv
     assert push(store, date(2024, 7, 15)) == []
 
 
-def test_killed_before_any_step_of_an_archiving_bars_are_here_or_there_or_both_and_the_next_ends_it(tmp_path):
+@pytest.mark.parametrize("stride", [3, pytest.param(1, marks=pytest.mark.soak)])
+def test_killed_before_any_step_of_an_archiving_bars_are_here_or_there_or_both_and_the_next_ends_it(tmp_path, stride):
     expected = [bar(minute, token=token) for token in (1, 2) for minute in range(3)]
 
     def opened(place):
@@ -156,7 +157,7 @@ def test_killed_before_any_step_of_an_archiving_bars_are_here_or_there_or_both_a
         assert len([name for name in ("INFY", "M&M") for _ in opened(place).read(name, 60, 0, FOREVER, "live")]) == 6
 
     calls = [f"tests.store.shelf:{name}" for name in ("Shelf.open_input_file", "Writing.write")]
-    assert every_step(tmp_path, prepare, lambda place: push(opened(place)), check, calls=calls) > 20
+    assert every_step(tmp_path, prepare, lambda place: push(opened(place)), check, calls=calls, stride=stride) > 20
 
 
 def test_a_symbol_that_lies_in_the_archive_alone_is_still_a_symbol(store, near):

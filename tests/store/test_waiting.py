@@ -7,6 +7,7 @@ from engine.history.series import from_bars
 from store.bars.parquet import ParquetBars
 from store.bars.waiting import WaitingBars
 from tests.conformance.bar_store import FOREVER, BarStoreSuite, bar, fields
+from tests.killing import every_step
 
 NAMES = {1: "INFY", 2: "M&M"}
 
@@ -97,3 +98,21 @@ def test_a_bar_that_can_never_be_stored_does_not_wait(store, tmp_path):
     with pytest.raises(DataError):
         store.write([bar(0, close=float("nan"))], NAMES, "live")
     assert not (tmp_path / "waiting").exists()
+
+
+def test_killed_at_any_step_the_older_of_two_batches_never_comes_back_over_the_newer(tmp_path):
+    def opened(place):
+        return WaitingBars(ParquetBars(place / "server"), place / "waiting", lambda _: None)
+
+    def prepare(place):
+        for close in (100.1, 100.2, 100.3):
+            ParquetBars(place / "waiting").write([bar(0, close=close), bar(1)], NAMES, "live")
+
+    def check(place, _at):
+        store = opened(place)
+        assert [b.close for b in store.read("INFY", 60, 0, FOREVER, "live")] == [100.3, 100.5]
+        store.fold()
+        assert [b.close for b in store.read("INFY", 60, 0, FOREVER, "live")] == [100.3, 100.5]
+        assert [each.name for each in place.iterdir()] == ["server"]
+
+    assert every_step(tmp_path, prepare, lambda place: opened(place).fold(), check) > 5
