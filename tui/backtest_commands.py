@@ -55,7 +55,8 @@ def backtest(
     as_json: AsJson = False,
 ) -> int:
     """Run strategies on the history through the desk's own kernel. Ctrl-c keeps what is done."""
-    from tui.backtesting import BacktestRequest, Running, narrate, results_of  # noqa: PLC0415
+    from tui.backtest_request import BacktestRequest  # noqa: PLC0415
+    from tui.backtesting import Running, narrate, results_of  # noqa: PLC0415
     from tui.backtesting import as_json as in_json  # noqa: PLC0415
     from tui.launch import configuration  # noqa: PLC0415
 

@@ -38,7 +38,7 @@ def check(
 
     The exit code is 1 where something fails.
     """
-    from tui.backtesting import BacktestRequest  # noqa: PLC0415
+    from tui.backtest_request import BacktestRequest  # noqa: PLC0415
     from tui.checking import Checking, show  # noqa: PLC0415
     from tui.checking import as_json as in_json  # noqa: PLC0415
     from tui.launch import configuration  # noqa: PLC0415

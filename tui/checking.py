@@ -12,16 +12,8 @@ from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Final, final
 
 from engine.config import Config, own_state, paths
-from tui.backtesting import (
-    BacktestRequest,
-    Prepared,
-    ProgressLine,
-    Running,
-    chosen_strategies,
-    counted,
-    failed,
-    narrate,
-)
+from tui.backtest_request import BacktestRequest, chosen_strategies
+from tui.backtesting import Prepared, ProgressLine, Running, counted, failed, narrate
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -54,9 +54,12 @@ def _loosely(before: Sequence[Ask], after: Trace, what: str, whose: str) -> Foun
     odd, last, one = apart(before, after.asks)
     whole = max(len(before) + len(after.asks), 1)
     if one is None:
-        return Found("pass", f"{len(before):,} requests, the same {what}")
+        return Found("pass", f"{len(before):,} requests, none differs {what}")
     first = first_difference(sorted(before), sorted(after.asks))
-    text = f"{odd:,} of {whole:,} requests only {what.split(' as ', maxsplit=1)[0]} or only otherwise, the last {clock(last)}; first {clock(one.ts)} {one.strategy} {one.symbol}: {one.what}"
+    text = (
+        f"{odd:,} of {whole:,} requests differ {what}, the last {clock(last)}; "
+        f"first {clock(one.ts)} {one.strategy} {one.symbol}: {one.what}"
+    )
     return Found("fail" if odd > SHARE * whole else "warn", text, first)
 
 
@@ -79,7 +82,7 @@ def actions(bench: Bench) -> Found:
         trace = bench.attempt(change, (at,), whole=False)
         split = ", ".join(symbol for symbol, steps in subject.steps.items() if moved(steps, at))
         before = [each for each in bench.reference.asks if each.ts <= at]
-        found = _loosely(before, trace, f"with prices as before {clock(at)[:10]}", split)
+        found = _loosely(before, trace, f"with prices as they were before {clock(at)[:10]}", split)
         if worst is None or ("pass", "warn", "fail").index(found.status) > ("pass", "warn", "fail").index(worst.status):
             worst = found
     return worst or Found("not run", "no share that is traded was split in these days")
@@ -92,7 +95,7 @@ def vintage(bench: Bench) -> Found:
     if not subject.newer:
         return Found("not run", "fewer than two golden versions of these bars")
     trace = bench.attempt(lambda series: {**series, **subject.newer})
-    return _loosely(bench.reference.asks, trace, f"with {older} as with {newer}", newer)
+    return _loosely(bench.reference.asks, trace, f"between {older} and {newer}", newer)
 
 
 # another past

@@ -255,7 +255,10 @@ class Difference(NamedTuple):
     @property
     def text(self) -> str:
         """Return it in a line."""
-        return f"{clock(self.ts)} {self.strategy} {self.symbol}".rstrip() + f": {self.before}; then: {self.after}"
+        return (
+            f"{clock(self.ts)} {self.strategy} {self.symbol}".rstrip()
+            + f": {self.before}; in the other run: {self.after}"
+        )
 
 
 NOTHING: Final = "nothing"

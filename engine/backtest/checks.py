@@ -61,7 +61,7 @@ def warm_up(case: Case) -> Measured:
     found = [each for each in case.outcome.manifest.warnings if "warm" in each.lower()]
     if found:
         return Measured(len(found), found[0])
-    return Measured(None, "a run does not tell whether longer warm-up changes its decisions")
+    return Measured(None, "a run does not tell whether longer warm-up changes its decisions: patang check does")
 
 
 def latency(_: Case) -> Measured:

@@ -12,7 +12,7 @@ from engine.config import Config
 from engine.errors import ConfigError
 from tests.backtest.histories import history, walk
 from tests.backtest.made_up import weekdays
-from tui.backtesting import BacktestRequest, chosen_strategies, slippage_of
+from tui.backtest_request import BacktestRequest, chosen_strategies, slippage_of
 from tui.cli import call
 
 DAYS = weekdays(5)  # 3 to 7 June 2024

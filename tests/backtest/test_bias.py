@@ -36,7 +36,7 @@ from tests.backtest.biased import (
     walk,
 )  # fmt: skip
 from tests.backtest.made_up import at, weekdays
-from tui.backtesting import BacktestRequest, chosen_strategies
+from tui.backtest_request import BacktestRequest, chosen_strategies
 
 FUTURES = ("truncation-days", "truncation-moments", "poison", "closing")
 

@@ -4,11 +4,16 @@ import io
 import json
 import subprocess
 import sys
+from datetime import datetime
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from tests.backtest.biased import SPAN, two
+from engine.market.calendar import midnight
+from tests.backtest.biased import DAYS, SPAN, two
 from tests.backtest.histories import history
 from tui.check_commands import check
 from tui.checking import show
@@ -191,24 +196,44 @@ def test_its_options_are_those_of_a_backtest():
     assert all(str(ours[name]) == str(theirs[name]) for name in shared)
 
 
+def test_splits_and_versions_are_looked_at_where_the_history_tells_of_them(state, capsys, tmp_path):
+    """As stored, one share halves on Thursday: adjusted for that it does what it did, and so it does without."""
+    ex = DAYS[3]
+    halved = {
+        name: bars if name == "ITC" else bars._replace(**{
+            field: np.where(bars.start < midnight(ex), column, column / 2)
+            for field, column in zip(("open", "high", "low", "close"), bars[1:5], strict=True)
+        })
+        for name, bars in two().items()
+    }  # fmt: skip
+    for version in ("golden-1", "golden-2"):
+        history(state / "history", halved, version, span=SPAN)
+        (state / "history" / f"{version}.json").write_text("{}")
+    row = {"symbol": "INFY", "series": "EQ", "exDate": datetime(ex.year, ex.month, ex.day), "subject": "Bonus 1:1"}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "actions.parquet")
+    (tmp_path / "config.toml").write_text(f'[desk]\ncorporate_actions = "{tmp_path}/actions.parquet"\n')
+    told = json.loads(said(capsys, "moving_average_cross", *FEW, "--config", "config.toml", "--json").out)
+    found = {each["test"]: each for each in told["tests"]}
+    assert found["vintage"]["status"] == "pass"
+    assert "none differs between golden-2 and golden-1" in found["vintage"]["text"]
+    assert found["actions"]["status"] in {"pass", "warn"}
+    assert "2024-06-06" in found["actions"]["text"]
+    (tmp_path / "config.toml").write_text("")
+    told = json.loads(said(capsys, "moving_average_cross", *FEW, "--json").out)
+    found = {each["test"]: each for each in told["tests"]}
+    assert found["actions"]["status"] == "warn"
+    assert "looks like a split not adjusted for: INFY on 2024-06-06" in found["actions"]["text"]
+
+
 @pytest.mark.real_data
-@pytest.mark.parametrize("name", ["momentum_ladder", "moving_average_cross"])
-def test_what_is_shipped_passes_on_real_minutes(state, capsys, market_data, name):
+@pytest.mark.parametrize(
+    ("name", "setting"), [("momentum_ladder", "momentum_percent=0.3"), ("moving_average_cross", "slow=21")]
+)
+def test_what_is_shipped_passes_on_real_minutes(state, capsys, market_data, name, setting):
     for symbol in ("INFY", "LT"):
         assert call(["bars", "import", str(market_data / "nse_1min" / f"{symbol}.parquet")]) == 0
-    arguments = (
-        name,
-        "--symbols",
-        "INFY,LT",
-        "--from",
-        "2024-06-03",
-        "--to",
-        "2024-06-07",
-        "--moments",
-        "2",
-        "--warm-up",
-        "3",
-    )
+    days = ("--from", "2024-06-03", "--to", "2024-06-04")  # a rise, and the fall after the election
+    arguments = (name, "--set", setting, "--symbols", "INFY,LT", *days, "--moments", "1", "--warm-up", "1")
     capsys.readouterr()
     found = json.loads(said(capsys, *arguments, "--json").out)
     assert {each["test"] for each in found["tests"] if each["status"] != "pass"} == {

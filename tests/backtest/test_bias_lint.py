@@ -7,7 +7,7 @@ from engine.backtest.bias_lint import RULES, Source, lint, reads_on_its_own
 from engine.config import Config
 from strategies import build
 from tests.backtest.biased import Trader
-from tui.backtesting import BacktestRequest, chosen_strategies
+from tui.backtest_request import BacktestRequest, chosen_strategies
 
 CHEATS = [
     ("clock", "from datetime import datetime as dt\nx = dt.now()", 2, "datetime.datetime.now"),
