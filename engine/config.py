@@ -412,7 +412,12 @@ class Archive(Struct, frozen=True, kw_only=True):
         ),
     ] = "patang"
     days: Annotated[
-        int, _in(31, 3_650, "Age in days from which `patang bars archive push` takes bars, by whole months.")
+        int,
+        _in(
+            31,
+            3_650,
+            "Age in days from which `patang bars archive push` takes bars, by whole months (bars of days: years).",
+        ),
     ] = 100
     recording_days: Annotated[int, _in(2, 3_650, "The same of recordings, by day; less than feed.record_days.")] = 100
     cache_mb: Annotated[

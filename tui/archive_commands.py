@@ -51,13 +51,13 @@ def push(
         store = ArchivedBars(here(values), there)
         bars = store.push(today - timedelta(days=settings.days - 1), keep=keep, dry=dry_run, tell=tell)
         rows += [
-            {"what": f"bars {each.version} {each.span} s", "series": each.symbols, "months": each.months, "bars": each.bars, "bytes": each.bytes}
+            {"what": f"bars {each.version} {each.span} s", "series": each.symbols, "periods": each.periods, "bars": each.bars, "bytes": each.bytes}
             for each in bars
         ]  # fmt: skip
         for mode in MODES:
             before = today - timedelta(days=settings.recording_days - 1)
             rows += [
-                {"what": f"recordings {mode}/{each.day}", "series": each.files, "months": None, "bars": None, "bytes": each.bytes}
+                {"what": f"recordings {mode}/{each.day}", "series": each.files, "periods": None, "bars": None, "bytes": each.bytes}
                 for each in recordings.push(mode, before, keep=keep, dry=dry_run, tell=tell)
             ]  # fmt: skip
     did = "would go" if dry_run else "copied" if keep else "moved, each read back first"
@@ -81,7 +81,11 @@ def list_(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
     rows: list[dict[str, object]] = []
     for shelf, each in groupby(found, key=lambda one: one[0]):
         stored = [one for _, one in each]
-        months = sorted({one.stem.rpartition("/")[2][:7] for one in stored}) if shelf.startswith("bars") else ["", ""]
+        months = (
+            sorted({one.stem.rpartition("/")[2].rpartition("-")[0] for one in stored})
+            if shelf.startswith("bars")
+            else ["", ""]
+        )
         rows.append(
             {
                 "what": shelf, "from": months[0], "to": months[-1], "objects": len(stored), "bytes": sum(one.size for one in stored)

@@ -1,6 +1,6 @@
-"""Bars of which the older months lie in an archive: they are read as if they were here.
+"""Bars of which the older ones lie in an archive: they are read as if they were here.
 
-A month of a symbol is one object, and another one where bars of that month have come in since. A bar that is here counts
+A month of a symbol (of bars of days a year) is one object, and another one where bars of it have come in since. A bar that is here counts
 before one of the archive, and one of a later object before one of an earlier.
 """
 
@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from compiled.model import Bar
+from compiled.model import SECOND, Bar
 from engine.errors import DataError, OperatorError
 from engine.history.series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars
-from engine.market.calendar import IST, midnight
+from engine.market.calendar import DAY, IST, midnight
 from engine.ports import BarStore
 from store.archive import AT_ONCE, Archive, Stored
 from store.bars.encoding import decode, encode
@@ -29,7 +29,7 @@ from store.bars.parquet import write_table
 
 SHELF: Final = "bars/history"
 _STEM: Final = re.compile(
-    rf"{SHELF}/version=(?P<version>[^/]+)/span=(?P<span>\d+)/symbol=(?P<symbol>[^/]+)/(?P<month>\d{{4}}-\d{{2}})-(?P<part>\d+)"
+    rf"{SHELF}/version=(?P<version>[^/]+)/span=(?P<span>\d+)/symbol=(?P<symbol>[^/]+)/(?P<period>\d{{4}}(-\d{{2}})?)-(?P<part>\d{{4,}})"
 )
 LAST: Final = 2**62
 FAR: Final = LAST - IST
@@ -39,9 +39,9 @@ Key = tuple[str, int, str]
 
 
 class Part(NamedTuple):
-    """An object that holds bars of a month, "2024-06"; of one month a later part counts before an earlier."""
+    """An object that holds bars of a month, "2024-06", or a year; of one period a later part counts before an earlier."""
 
-    month: str
+    period: str
     number: int
     stored: Stored
 
@@ -52,7 +52,7 @@ class Pushed(NamedTuple):
     version: str
     span: int
     symbols: int
-    months: int
+    periods: int
     bars: int
     bytes: int
 
@@ -108,11 +108,11 @@ class ArchivedBars:
         return sorted({*near, *(key[2] for key in self.parts() if key[:2] == (version, span))})
 
     def contents(self) -> list[StoredSeries]:
-        """Return what there is, with the months that are archived; the size is that on this disk or server."""
+        """Return what there is, with the months or years that are archived; the size is that on this disk or server."""
         there = {each[:3]: each for each in self.local.contents()}
         for key, parts in self.parts().items():
             known = there.get(key, StoredSeries(*key, 0))
-            there[key] = known._replace(archived=tuple(sorted({part.month for part in parts})))
+            there[key] = known._replace(archived=tuple(sorted({part.period for part in parts})))
         return sorted(there.values())
 
     def write_averages(self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]) -> None:
@@ -149,7 +149,7 @@ class ArchivedBars:
             for stored in self.archive.objects(SHELF):
                 if match := _STEM.fullmatch(stored.stem):
                     key = unquote(match["version"]), int(match["span"]), unquote(match["symbol"])
-                    found[key].append(Part(match["month"], int(match["part"]), stored))
+                    found[key].append(Part(match["period"], int(match["part"]), stored))
             if count and not found:
                 raise OperatorError(
                     "bars have gone to an archive, and the one that is configured has none: mend [archive]"
@@ -158,44 +158,45 @@ class ArchivedBars:
         return self._parts
 
     def files(self, start: int, end: int) -> list[Path]:
-        """Return files on this disk with all archived bars of the months that [start, end) touches."""
+        """Return files on this disk with all archived bars of the months and years that [start, end) touches."""
         return self.archive.copies([each for parts in self.parts().values() for each in _touched(parts, start, end)])
 
     def push(self, before: date, *, keep: bool, dry: bool, tell: Callable[[str], None]) -> list[Pushed]:
-        """Move the bars of whole months before a day to the archive; with `keep` copy them only, `dry`: only count.
+        """Move the bars of whole months, those of days by whole years, before a day to the archive; with `keep` copy them only, `dry`: only count.
 
         What is removed here has been read back from there before. Stopped at any moment, bars are here, or there, or both.
         """
-        end, there = midnight(before.replace(day=1)), self.parts()
+        there = self.parts()
         found: defaultdict[tuple[str, int], list[Pushed]] = defaultdict(list)
         for version, span, symbol, *_ in self.local.contents():
             key = version, span, symbol
+            end = midnight(before.replace(day=1) if unit(span) == "M" else before.replace(month=1, day=1))
             series = self.local.columns(symbol, span, -LAST, end, version)
             if len(series.start):
-                months = by_month(series)
-                size = 0 if dry else self._put(key, months, there.get(key, ()))
+                periods = by_period(series, unit(span))
+                size = 0 if dry else self._put(key, periods, there.get(key, ()))
                 if not dry and not keep:
                     self.local.remove(symbol, span, version, series)
-                found[version, span].append(Pushed(version, span, 1, len(months), len(series.start), size))
-                tell(f"{symbol} {version} {span} s: {months[0][0]} to {months[-1][0]}")
+                found[version, span].append(Pushed(version, span, 1, len(periods), len(series.start), size))
+                tell(f"{symbol} {version} {span} s: {periods[0][0]} to {periods[-1][0]}")
         return [
             Pushed(*kind, *(sum(column) for column in list(zip(*rows, strict=True))[2:]))
             for kind, rows in found.items()
         ]
 
-    def _put(self, key: Key, months: list[tuple[str, BarSeries]], there: Sequence[Part]) -> int:
-        """Return when months of a symbol are in the archive and have been read back: the bytes of their objects."""
+    def _put(self, key: Key, periods: list[tuple[str, BarSeries]], there: Sequence[Part]) -> int:
+        """Return when parts of a symbol's bars are in the archive and have been read back: the bytes of their objects."""
         version, span, symbol = key
         folder = f"{SHELF}/version={quote(version, safe='')}/span={span}/symbol={quote(symbol, safe='')}"
 
         def put(each: tuple[str, BarSeries]) -> Stored:
-            month, bars = each
-            same = [part for part in there if part.month == month]
+            period, bars = each
+            same = [part for part in there if part.period == period]
             number = max((part.number for part in same), default=0) + 1
-            return self.archive.put(f"{folder}/{month}-{number:04}", _packed(bars), [part.stored for part in same])
+            return self.archive.put(f"{folder}/{period}-{number:04}", _packed(bars), [part.stored for part in same])
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return sum(each.size for each in pool.map(put, months))
+            return sum(each.size for each in pool.map(put, periods))
 
     def _whole(self, key: Key, near: BarSeries, start: int, end: int) -> BarSeries:
         far = self._far(key, start, end)
@@ -206,25 +207,30 @@ class ArchivedBars:
         return found.pick(slice(int(low), int(high)))
 
     def _far(self, key: Key, start: int, end: int) -> list[BarSeries]:
-        """Return the archived bars of the months that [start, end) touches, earlier parts first."""
+        """Return the archived bars of the periods that [start, end) touches, earlier parts first."""
         wanted = _touched(self.parts().get(key, ()), start, end)
         return [_unpacked(content) for content in self.archive.contents(wanted)]
 
 
-def by_month(series: BarSeries) -> list[tuple[str, BarSeries]]:
-    """Return bars month by month, as the month is in India."""
-    months = (series.start + IST).astype("datetime64[ns]").astype("datetime64[M]")
-    names, firsts = np.unique(months, return_index=True)
-    bounds = [*firsts.tolist(), len(months)]
+def unit(span: int) -> str:
+    """Return what an object holds of a symbol: a month ("M"), of bars of days a year ("Y")."""
+    return "Y" if span >= DAY // SECOND else "M"
+
+
+def by_period(series: BarSeries, unit: str) -> list[tuple[str, BarSeries]]:
+    """Return bars by month or year, as it is in India."""
+    periods = (series.start + IST).astype("datetime64[ns]").astype(f"datetime64[{unit}]")
+    names, firsts = np.unique(periods, return_index=True)
+    bounds = [*firsts.tolist(), len(periods)]
     return [(str(name), series.pick(slice(bounds[n], bounds[n + 1]))) for n, name in enumerate(names)]
 
 
 def _touched(parts: Sequence[Part], start: int, end: int) -> list[Stored]:
-    """Return the objects of the months that [start, end) touches."""
+    """Return the objects of the months and years that [start, end) touches."""
     first, last = (
-        np.datetime64(min(max(int(ts), -FAR), FAR) + IST, "ns").astype("datetime64[M]") for ts in (start, end - 1)
+        str(np.datetime64(min(max(int(ts), -FAR), FAR) + IST, "ns").astype("datetime64[M]")) for ts in (start, end - 1)
     )
-    return [part.stored for part in parts if first <= np.datetime64(part.month) <= last]
+    return [part.stored for part in parts if first[: len(part.period)] <= part.period <= last[: len(part.period)]]
 
 
 def _packed(series: BarSeries) -> bytes:

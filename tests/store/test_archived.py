@@ -13,7 +13,7 @@ from compiled.model import Bar
 from engine.errors import DataError, OperatorError
 from engine.history.series import from_bars, without
 from store.archive import Archive
-from store.bars.archived import ArchivedBars, by_month
+from store.bars.archived import ArchivedBars, by_period
 from store.bars.parquet import ParquetBars
 from store.queries import ask
 from store.recordings.archived import ArchivedRecordings, packed, unpacked
@@ -309,10 +309,23 @@ def test_averages_are_those_of_the_bars_that_are_here(store):
     assert (there.tolist(), found["ema_9"].tolist()) == ([OPEN + 40 * DAY], [2.0])
 
 
+def test_bars_of_days_go_by_the_year(store, near, archive):
+    days = [Bar(1, OPEN + 100 * n * DAY, 86_400, 1.0, 1.0, 1.0, 1.0, n) for n in range(5)]  # June 2024 to July 2025
+    store.write(days, {1: "INFY"}, "vendor")
+    assert push(store, date(2024, 12, 31)) == [], "the year is not over"
+    assert push(store, date(2025, 6, 30))[0][2:5] == (1, 1, 3)
+    assert [each.stem[-9:] for each in archive.objects("bars")] == ["2024-0001"]
+    assert fields(store.read("INFY", 86_400, 0, FOREVER, "vendor")) == fields(days)
+    for low in range(5):
+        found = store.read("INFY", 86_400, days[low].start, days[low].start + DAY, "vendor")
+        assert [b.volume for b in found] == [low]
+    assert len(near.read("INFY", 86_400, 0, FOREVER, "vendor")) == 2
+
+
 def test_months_are_those_in_india():
     midnight = 1_704_047_400_000_000_000  # 2024-01-01 00:00 IST, still 2023 in UTC
     series = from_bars([Bar(1, midnight + step, 60, 1.0, 1.0, 1.0, 1.0, 1) for step in (-MINUTE, 0, 31 * DAY)])
-    assert [(month, len(part.start)) for month, part in by_month(series)] == [
+    assert [(month, len(part.start)) for month, part in by_period(series, "M")] == [
         ("2023-12", 1),
         ("2024-01", 1),
         ("2024-02", 1),
