@@ -55,7 +55,7 @@ class Checking:
     def execute(self) -> "list[BiasFinding]":
         """Read, run and compare; raise `PatangError` for whatever is not right."""
         from engine.backtest.bars import span_for  # noqa: PLC0415
-        from engine.backtest.bias import bars_to_do, check  # noqa: PLC0415
+        from engine.backtest.bias import check  # noqa: PLC0415
         from engine.backtest.bias_lint import lint, reads_on_its_own  # noqa: PLC0415
         from engine.backtest.bias_trace import ReferenceFailed  # noqa: PLC0415
 
@@ -71,7 +71,8 @@ class Checking:
             f"bars of {span} s, seed {self.seed}"
         )
         self.warnings = prepared.loaded.warnings
-        line = ProgressLine(bars_to_do(subject, self.moments))
+        once = sum(len(bars.start) for bars in subject.series.values())
+        line = ProgressLine(once * 2 * (self.moments + 2))  # until it is known
         done = 0
 
         def go_on(more: int) -> bool:
@@ -79,13 +80,16 @@ class Checking:
             done += more
             return line.show(min(done, line.total)) and not self.stopped
 
+        def expect(bars: int) -> None:
+            line.total = bars
+
         def stop(_number: int, _frame: FrameType | None) -> None:
             self.stopped = True
             signal.signal(signal.SIGINT, before)
 
         before = signal.signal(signal.SIGINT, stop)
         try:
-            return check(subject, lint(strategies), go_on, self.moments, self.seed)
+            return check(subject, lint(strategies), go_on, self.moments, self.seed, expect)
         except ReferenceFailed as error:
             raise failed(error.failures) from None
         finally:
@@ -103,9 +107,16 @@ class Checking:
 
         @contextlib.contextmanager
         def make(change: "Change") -> "Iterator[Sequence[Strategy]]":
-            with self._world(change) if worldly and change is not same else contextlib.nullcontext():
+            with self._world(change) if worldly and here and change is not same else contextlib.nullcontext():
                 yield self._build()
 
+        here = self.request.folder is None and paths(self.config, os.environ).history.is_relative_to(
+            own_state(os.environ)
+        )
+        if worldly and not here:
+            prepared.loaded.warnings.append(
+                "a history outside the state folder is not cut for what strategies read on their own"
+            )
         raw, steps = self._raw(prepared)
         newer, vintages = self._newer(prepared)
         return Subject(
@@ -149,9 +160,6 @@ class Checking:
         from store.bars.parquet import ParquetBars  # noqa: PLC0415
 
         history, state = paths(self.config, os.environ).history, own_state(os.environ)
-        if self.request.folder is not None or not history.is_relative_to(state):
-            yield
-            return
         store = ParquetBars(history)
         with tempfile.TemporaryDirectory(prefix="patang-check-") as folder:
             place = Path(folder) / state.name

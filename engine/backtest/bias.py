@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from engine.backtest import bias_checks, bias_futures
 from engine.backtest.bias_bench import Bench, Found, Stops, plan
 from engine.backtest.bias_lint import Hit
@@ -40,12 +42,18 @@ class BiasFinding(NamedTuple):
 
 
 def check(
-    subject: Subject, hits: Mapping[str, Sequence[Hit]], go_on: Callable[[int], bool], moments: int = 8, seed: int = 1
+    subject: Subject,
+    hits: Mapping[str, Sequence[Hit]],
+    go_on: Callable[[int], bool],
+    moments: int = 8,
+    seed: int = 1,
+    expect: Callable[[int], None] = lambda _: None,
 ) -> list[BiasFinding]:
     """Return what each test says, failures first; `hits` are what `bias_lint.lint` found in the source.
 
     `moments` is how many ends of sessions, and how many moments, are tried with each other future. `go_on` hears how many
-    bars more are done; where it says no, what is left is not run. Raises `ReferenceFailed`.
+    bars more are done; where it says no, what is left is not run; `expect` hears how many there are in all, once that is known.
+    Raises `ReferenceFailed`.
     """
     found: dict[str, Found] = {f"lint-{rule}": _of_source(each) for rule, each in hits.items()}
     try:
@@ -54,6 +62,7 @@ def check(
             raise ReferenceFailed(reference.failures)
         found["same-bar"] = bias_checks.same_bar(reference.fills)
         stops = plan(subject, reference, moments, seed)
+        expect(bars_to_do(subject, stops))
         again = play(subject, go_on, stops=stops.all)
         bench = Bench(subject, reference, again, go_on)
         found["state"] = bench.repeated()
@@ -101,11 +110,11 @@ def _of_source(hits: Sequence[Hit]) -> Found:
     return Found(status, "; ".join(hit.text for hit in hits[:3]) + more)
 
 
-def bars_to_do(subject: Subject, moments: int) -> int:
-    """Return about how many bars all runs of a check replay together."""
-    begin = int(next(iter(subject.market.sessions.opens)))
-    once = sum(int((bars.start >= begin).sum()) for bars in subject.series.values())
-    days = len(subject.market.days)
-    halves = min(moments, days - 1) + 2 * moments + min(moments, days)
-    warm = min(1.0, bias_checks.SESSIONS / days)
-    return int(once * (3 + halves / 2 + 3 * warm + 2 * bool(subject.newer)))
+def bars_to_do(subject: Subject, stops: Stops) -> int:
+    """Return how many bars all runs of a check replay together, but for those that look into a difference."""
+    sessions = subject.market.sessions
+    starts = np.sort(np.concatenate([bars.start for bars in subject.series.values()]))
+    starts = starts[np.searchsorted(starts, int(min(sessions.opens))) :]
+    settled = int(list(sessions.closes)[: bias_checks.SESSIONS][-1])
+    ends = stops.days + 2 * stops.moments + stops.closings + len(bias_checks.TIMES) * [settled]
+    return int(np.searchsorted(starts, ends).sum()) + len(starts) * (3 + bool(subject.newer))

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from compiled.model import SECOND
+from compiled.model import SECOND, Side
 from compiled.outbox import Fill
 from compiled.strategy import Strategy
 from engine.backtest.bias_bench import Bench, Found
@@ -21,6 +21,7 @@ SHARE: Final = 0.1
 """Of all requests: so many may differ where prices are only rounded in another way."""
 SESSIONS: Final = 60
 """Sessions that are run with more warm-up."""
+TIMES: Final = (1, 2, 4)
 MOST: Final = 3
 """Corporate actions that are looked at."""
 USED_UP: Final = (
@@ -113,7 +114,7 @@ def warm_up(bench: Bench) -> Found:
     there = np.unique(np.concatenate([ist_days(bars.start) for bars in subject.series.values()]))
     before = int((there < day_number(market.days[0])).sum())
     skipped = min(max(4 * once - before, 0), len(market.days) // 2)
-    times = [each for each in (1, 2, 4) if each * once <= before + skipped]
+    times = [each for each in TIMES if each * once <= before + skipped]
     if len(times) < 2:
         return Found(
             "not run",
@@ -160,10 +161,11 @@ def order(bench: Bench) -> Found:
         symbols={name: tuple(reversed(each)) for name, each in subject.symbols.items()},
     )  # fmt: skip
     trace = bench.attempt(subject=turned)
-    one, two = sorted(bench.reference.asks), sorted(trace.asks)
+    names = {int(each.token): symbol for symbol, each in subject.market.instruments.items()}
+    one, two = _deeds(bench.reference, names), _deeds(trace, names)
     first = first_difference(one, two, trace.failures)
     if first is None:
-        return Found("pass", f"{len(one):,} requests, the same in reverse order")
+        return Found("pass", f"{len(one):,} requests and fills, the same in reverse order")
     at = first.ts + SECOND
     by_then = bench.attempt(stops=(at,), whole=False).refusals
     turned_by_then = bench.attempt(stops=(at,), whole=False, subject=turned).refusals
@@ -180,6 +182,18 @@ def order(bench: Bench) -> Found:
         f"no limit of the desk refused anybody by then: the strategy itself prefers whoever comes first; {first.text}",
         first,
     )
+
+
+def _deeds(trace: Trace, names: Mapping[int, str]) -> list[Ask]:
+    """Return what was asked for and what was filled, by time, whoever came first within a moment."""
+    fills = [
+        Ask(
+            int(fill.ts), fill.order.strategy, names[int(fill.order.token)], "bought" if fill.order.side is Side.BUY else "sold",
+            (f"{fill.quantity} shares at ₹{fill.price:.2f}",),
+        )
+        for fill in trace.fills
+    ]  # fmt: skip
+    return sorted(trace.asks + fills)
 
 
 def _reversed(of: Mapping[str, T]) -> dict[str, T]:

@@ -323,7 +323,10 @@ def sources(strategies: Iterable[Strategy]) -> list[Source]:
         for each in type(strategy).__mro__:
             if each is object or each.__module__.partition(".")[0] in {"compiled", "builtins"}:
                 continue
-            file = inspect.getsourcefile(each)
+            try:
+                file = inspect.getsourcefile(each)
+            except TypeError:
+                continue  # of a session of Python: there is no file
             if file and file not in found:
                 found[file] = Source(file, Path(file).read_text(encoding="utf-8"))
     return list(found.values())

@@ -225,9 +225,9 @@ def play(
         for stop in stops:
             backtest.play(int(np.searchsorted(starts, stop)), tell)
             marks[stop] = Mark(backtest.kernel.digest(), len(asks))
-        tell(backtest.done, 0)
         if whole:
             backtest.run(tell)
+        tell(backtest.done, 0)
     failures = backtest.failures
     fills = backtest.fills if whole else []
     return Trace(

@@ -179,6 +179,14 @@ class FirstComes(Trader):
         return super().wants(ctx, bar, closes)
 
 
+class Once(Trader):
+    """Asks once for each, whatever becomes of it."""
+
+    def on_bar(self, ctx, bar):
+        if bar.start == at(DAYS[1], "10:00"):
+            ctx.enter(bar.token, Side.BUY, 50_000_00, 2.0, reason="once")
+
+
 class Cheap(Trader):
     """Looks for a price in rupees."""
 

@@ -6,11 +6,12 @@ import pytest
 from compiled.model import MINUTE, Order, OrderType, Product, Purpose, Side
 from compiled.outbox import Fill
 from compiled.risk import Limits
-from engine.backtest.bias import bars_to_do, check
+from engine.backtest.bias import check
 from engine.backtest.bias_bench import plan
 from engine.backtest.bias_checks import actions, order, same_bar, vintage, warm_up
 from engine.backtest.bias_futures import KINDS, cut, poison
 from engine.backtest.bias_trace import ReferenceFailed, play
+from engine.backtest.run import Backtest
 from engine.config import Config
 from engine.history.adjusting import adjusted
 from engine.market.actions import Step
@@ -24,6 +25,7 @@ from tests.backtest.biased import (
     LastRow,
     LongMemory,
     NextBar,
+    Once,
     Remembering,
     SinceTheBeginning,
     TodaysClose,
@@ -131,10 +133,20 @@ def test_who_stops_it_gets_what_is_done_and_the_rest_is_not_run():
 
 
 def test_how_much_is_to_be_done_is_known_beforehand():
+    """All of it but a third of the warm-up, four times as much is not there, and a session of the others, to which it begins later."""
     made = subject(Trader, days=DAYS[1:])
-    done = []
-    checked(made, go_on=lambda more: done.append(more) or True)
-    assert sum(done) == pytest.approx(bars_to_do(made, 3), rel=0.35)
+    done, told = [], []
+    check(made, {}, lambda more: done.append(more) or True, 3, 1, told.append)
+    [expected] = told
+    assert sum(done) == expected - 2 * BARS * (3 + 2)
+
+
+def test_a_witness_changes_nothing():
+    made = subject(Trader)
+    plain = Backtest([Trader()], {}, made.series, made.span, made.market, made.calendar, made.settings)
+    plain.run()
+    assert play(made, lambda _: True).digest == plain.digest
+    assert len(plain.fills) > 20
 
 
 # other futures
@@ -187,6 +199,10 @@ def test_who_prefers_whoever_comes_first_is_caught_and_limits_explain_where_they
     found = order(bench(subject(Trader, limits=Limits(max_positions=1))))
     assert found.status == "warn"
     assert "limits had room for some only: POSITIONS" in found.text
+    found = order(bench(subject(Once, limits=Limits(max_positions=1))))
+    assert (found.status, found.first.symbol) == ("warn", "INFY")
+    assert found.first.before.startswith("bought"), "the requests are the same, and one of them is refused"
+    assert order(bench(subject(Once))).status == "pass"
     assert order(bench(subject(Trader, {"INFY": walk()}))).status == "not run"
 
 

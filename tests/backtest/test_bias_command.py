@@ -117,6 +117,15 @@ def test_who_reads_the_history_up_to_now_passes(state, capsys, tmp_path):
     ]  # fmt: skip
 
 
+def test_a_history_elsewhere_cannot_be_cut_for_who_reads_on_its_own_and_that_is_said(state, capsys, tmp_path):
+    own = tmp_path / "config" / "patang" / "strategies"
+    own.mkdir(parents=True)
+    (own / "reader.py").write_text(READER)
+    arguments = ("reader", *FEW[:2], "--moments", "1", "--folder", str(state / "history"), "--json")
+    told = json.loads(said(capsys, *arguments).out)
+    assert "a history outside the state folder is not cut for what strategies read on their own" in told["warnings"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
