@@ -179,6 +179,18 @@ class FirstComes(Trader):
         return super().wants(ctx, bar, closes)
 
 
+class Meddling(Trader):
+    """Asks for what anybody could ask, and lets its stops trail as the last row of the history says."""
+
+    def on_bar(self, ctx, bar):
+        for ladder in ctx.ladders(bar.token):
+            ladder.plan.trail = round(self.frame(ctx, bar).close[-1] / 0.05) % 2 == 0
+        super().on_bar(ctx, bar)
+
+    def wants(self, ctx, bar, closes):
+        return True
+
+
 class Once(Trader):
     """Asks once for each, whatever becomes of it."""
 

@@ -24,6 +24,7 @@ from tests.backtest.biased import (
     FirstComes,
     LastRow,
     LongMemory,
+    Meddling,
     NextBar,
     Once,
     Remembering,
@@ -93,6 +94,12 @@ def test_the_first_decision_that_differs_is_the_one_before_the_cut():
     assert len(asked & {*stops.moments}) >= 2
     found = checked(made, moments=4)["truncation-moments"]
     assert found.first.ts in stops.moments
+
+
+def test_who_asks_for_the_same_and_meddles_with_what_it_holds_is_caught_by_the_orders():
+    found = checked(subject(Meddling), moments=4)["truncation-days"]
+    assert found.status == "fail"
+    assert "orders with digest" in found.first.before
 
 
 def test_who_fails_without_the_future_is_caught_too():
