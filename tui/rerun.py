@@ -7,7 +7,7 @@ from pathlib import Path
 from brokers.kite.rerun import RecordedMarket
 from compiled.model import SECOND, Bar
 from engine.config import Config
-from engine.errors import ConfigError, DataError, OperatorError
+from engine.errors import ConfigError, DataError, NothingFound, OperatorError
 from engine.market.calendar import midnight
 from engine.trading.letters import AHEAD_S
 from store.recordings.blocks import parts
@@ -32,7 +32,10 @@ def recording_of(config: Config, path: Path) -> RecordedRun | None:
         )
     if path.exists() or path.is_absolute():
         return None
-    return named(all_runs(config), str(path))
+    try:
+        return named(all_runs(config), str(path))
+    except NothingFound:
+        raise DataError(f"{path}: no folder of bars, and no recording that `patang ticks list` shows") from None
 
 
 class Rerun:

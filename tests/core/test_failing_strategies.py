@@ -134,6 +134,6 @@ def test_a_strategy_that_cannot_be_made_is_a_line_of_the_configuration(what, mon
         del parameters
         raise ERRORS[what]
 
-    monkeypatch.setattr("strategies._factory", lambda _: make)
+    monkeypatch.setattr("strategies.factory", lambda *_: make)
     with pytest.raises(ConfigError, match=r"strategy momentum_ladder cannot be made: .*test_failing_strategies\.py"):
         build("momentum_ladder", {})
