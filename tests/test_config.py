@@ -212,6 +212,8 @@ def test_broken_toml_is_named_with_its_line(text, expected):
         ("[sandbox]\ndate = '2026-02-30'", "sandbox.date", "there is no 2026-02-30"),
         ("[feed]\nspans_s = [60, 90]", "feed.spans_s", "ascending"),
         ("[feed]\nspans_s = [300, 60]", "feed.spans_s", "ascending"),
+        ("[archive]\nendpoint = 'http://s3.example.com'", "archive.endpoint", "would travel in the clear"),
+        ("[archive]\nbucket = 'our-bars'\n[feed]\nrecord = true", "archive.recording_days", "or they never get there"),
         ("[governor]\norders_per_second = 3", "governor.reserve_per_second", "less than orders_per_second"),
         ("[risk]\nmax_exposure = 100000", "risk.max_order_value", "at most max_exposure"),
         ("[strategy.momentum_ladder]\nema_fast = 21", "strategy.momentum_ladder.ema_fast", "fewer bars than ema_slow"),

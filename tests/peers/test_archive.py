@@ -16,6 +16,7 @@ from tests.conformance.bar_store import FOREVER, MINUTE, OPEN, fields
 from tests.killing import WHOLE
 from tests.peers.servers import database, server, storage
 from tests.store.test_recordings import minutes
+from tui import login
 from tui.cli import call
 
 __all__ = ["database", "server", "storage"]
@@ -191,3 +192,17 @@ def test_a_secret_never_shows(desk, storage, capfd):
     filled(desk)
     for words in (["bars", "archive", "push"], ["bars", "archive", "list"], ["doctor"], ["config", "show"]):
         assert storage.KEYS[1] not in "".join(map(str, patang(capfd, *words)))
+
+
+def test_credentials_that_were_kept_serve_and_go_to_no_other_place(desk, storage, capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    monkeypatch.setenv("PATANG_PASSPHRASE", "the right words")
+    for name in ("PATANG_ARCHIVE_KEY", "PATANG_ARCHIVE_SECRET"):
+        monkeypatch.delenv(name)
+    typed = iter(storage.KEYS)
+    monkeypatch.setattr(login, "ask_secret", lambda _prompt, _variable: next(typed))
+    filled(desk)
+    assert patang(capfd, "bars", "archive", "login")[0] == 0
+    assert patang(capfd, "bars", "archive", "push")[0] == 0
+    configured(desk, f'bucket = "other"\nendpoint = "{storage.endpoint}"\n')
+    assert "no credentials for the archive" in patang(capfd, "bars", "archive", "list")[2]
