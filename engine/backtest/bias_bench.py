@@ -1,7 +1,7 @@
 """What the tests of the bias suite share: a run to compare with, the moments to look at it, and how runs are compared."""
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, final
+from typing import NamedTuple, final
 
 import numpy as np
 
@@ -9,9 +9,6 @@ from engine.backtest.bias_trace import Change, Difference, Stopped, Subject, Tra
 from engine.backtest.linter import Status
 from engine.backtest.run import Failure
 from engine.history.series import Ints
-
-LAST: Final = 3
-"""Of the bars of a day: those in which it closes."""
 
 
 class Found(NamedTuple):
@@ -61,16 +58,14 @@ def _drawn(of: Ints, most: int, rng: np.random.Generator) -> list[int]:
 
 
 def _closings(opens: Ints, closes: Ints, starts: Ints, subject: Subject, most: int) -> list[int]:
-    """Return where some days close: their last bar, or where an instrument's closing auction begins."""
+    """Return where some days close: their last bar, or where the first instrument trades no more but by auction."""
     found: list[int] = []
     for k in _some(np.arange(len(opens)), most):
         mine = starts[(starts >= opens[k]) & (starts < closes[k])]
         if not len(mine):
             continue
-        auctions = [int(each.auction) for each in subject.market.sessions.hours[k].values() if each.auction]
-        first = (
-            int(mine[np.searchsorted(mine, min(auctions))]) if auctions and min(auctions) <= mine[-1] else int(mine[-1])
-        )
+        last = min([int(each.closes) for each in subject.market.sessions.hours[k].values()], default=int(closes[k]))
+        first = int(mine[min(int(np.searchsorted(mine, last)), len(mine) - 1)])
         found.append(first)
     return found
 

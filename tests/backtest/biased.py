@@ -44,11 +44,13 @@ def two(days=DAYS):
     return {"INFY": walk(days, 1), "ITC": walk(days, 2)}
 
 
-def subject(make, series=None, days=DAYS, limits=None, warm_up=1, **given):
+def subject(make, series=None, days=DAYS, limits=None, warm_up=1, derivatives=None, **given):
     """Return what is checked; `make` returns a strategy for the bars that it could load."""
     series = two() if series is None else series
     calendar = Calendar.load()
-    market = market_of(instruments_of(series, None, days[-1]), days, calendar, charges.load(), None, 120 * SECOND)
+    market = market_of(
+        instruments_of(series, None, days[-1]), days, calendar, charges.load(), derivatives, 120 * SECOND
+    )
 
     @contextmanager
     def world(change):

@@ -1,5 +1,7 @@
 """The bias suite catches what cheats, by the test that is meant for it, and passes what does not."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from engine.backtest.bias import check
 from engine.backtest.bias_bench import plan
 from engine.backtest.bias_checks import actions, order, same_bar, vintage, warm_up
 from engine.backtest.bias_futures import KINDS, cut, poison
-from engine.backtest.bias_trace import ReferenceFailed, play
+from engine.backtest.bias_trace import ReferenceFailed, Trace, play
 from engine.backtest.run import Backtest
 from engine.config import Config
 from engine.history.adjusting import adjusted
@@ -38,6 +40,7 @@ from tests.backtest.biased import (
     two,
     walk,
 )  # fmt: skip
+from tests.backtest.histories import walk as minutes
 from tests.backtest.made_up import at, weekdays
 from tui.backtest_request import BacktestRequest, chosen_strategies
 
@@ -146,6 +149,14 @@ def test_how_much_is_to_be_done_is_known_beforehand():
     check(made, {}, lambda more: done.append(more) or True, 3, 1, told.append)
     [expected] = told
     assert sum(done) == expected - 2 * BARS * (3 + 2)
+
+
+def test_a_day_that_ends_in_an_auction_closes_where_that_begins():
+    day = date(2026, 8, 10)
+    nothing = Trace([], {}, {}, [], [], "")
+    for derivatives, clock in (({"TCS"}, "15:29"), ({"INFY"}, "15:15")):
+        made = subject(Trader, {"INFY": minutes([day], 1)}, [day], derivatives=derivatives)
+        assert plan(made, nothing, 3, 1).closings == [at(day, clock)]
 
 
 def test_a_witness_changes_nothing():
