@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from engine.history.series import BarSeries
     from engine.market.actions import Actions
     from engine.market.calendar import Calendar
+    from engine.market.instruments import Instruments
     from store.results import ResultStore
 
 TOLD_S = 0.2
@@ -157,10 +158,11 @@ class Running:
         if not days:
             raise NothingFound(f"no bars from {first} to {last}: see patang bars list")
         adjusted = [symbol for symbol, each in loaded.manifests.items() if each.adjusted]
-        instruments = instruments_of(loaded.series, self._listed(last), last, adjusted=adjusted)
+        instruments = instruments_of(loaded.series, self._listed("NSE", last), last, adjusted=adjusted)
+        contracts = self._listed("NFO", last)
         early = int(config.risk.square_off_before_s * BILLION)
         calendar = calendar_of(config)
-        market = market_of(instruments, days, calendar, charges.load(), None, early)
+        market = market_of(instruments, days, calendar, charges.load(), contracts.names if contracts else None, early)
         for day, why in list(market.left.items())[:3]:
             loaded.warnings.append(f"{day} is left out: {why}")
         if len(market.left) > 3:
@@ -193,14 +195,14 @@ class Running:
             loaded.warnings.append("no warm-up: the history begins with the first session, and indicators with nothing")
         return backtest
 
-    def _listed(self, day: date) -> Any:
-        """Return the instruments as they were listed on a day, None where no list of that day or before is kept."""
+    def _listed(self, exchange: str, day: date) -> "Instruments | None":
+        """Return an exchange's instruments as listed on a day, None where no list of that day or before is kept."""
         from engine.market.dumps import Dumps  # noqa: PLC0415
 
         dumps = Dumps(self.state / "instruments")
-        if not any(each.day <= day for each in dumps.versions("NSE")):
+        if not any(each.day <= day for each in dumps.versions(exchange)):
             return None
-        return dumps.latest(day, ["NSE"])
+        return dumps.latest(day, [exchange])
 
     def _result(
         self, tables: Sequence[tuple[str, tuple[str, ...], Mapping[str, Any]]], strategies: "Sequence[Strategy]",
