@@ -106,7 +106,7 @@ def test_a_recording_is_played_through_the_whole_desk_to_the_same_bars_and_twice
 
 def test_what_is_no_recording_or_says_too_much_is_one_line(patang, tmp_path):
     for words, says in (
-        (("live/2026-11-27/1",), "no recording live/2026-11-27/1"),
+        (("live/2026-11-27/1",), "live/2026-11-27/1: no folder of bars, and no recording"),
         ((tmp_path / "2026-11-27" / "0001-0001.feed",), "no recording, as DAY/RUN-PART.feed"),
     ):
         done = patang.call("replay", *words, "--no-ui")
