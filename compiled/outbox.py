@@ -55,6 +55,8 @@ class Outbox:
         """Whether the broker takes nothing but LIMIT orders: no stop and no GTT, so nothing can be protected there."""
         self.yields = True
         """Whether a stop that somebody else has moved nearer to the price stands; else ours is put back, as where it is farther."""
+        self.patience: i64 = 0
+        """How long (ns) an entry waits at least, however impatient its plan is: where prices come bar by bar it meets none before the next."""
         self.now: i64 = 0
         self.commands: list[Command] = []
         self.orders: Table[Order] = Table()

@@ -176,7 +176,7 @@ def _waited(out: Outbox, ladder: Ladder, entry: Order) -> bool:
     seconds = ladder.plan.entry_seconds
     if entry.validity is Validity.TTL:
         seconds = entry.terms.minutes * 60 + TTL_GRACE
-    return seconds > 0 and out.now - entry.created >= seconds * SECOND
+    return seconds > 0 and out.now - entry.created >= max(seconds * SECOND, out.patience)
 
 
 def _finish(out: Outbox, rung: Rung) -> None:

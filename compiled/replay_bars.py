@@ -34,6 +34,7 @@ class BarReplay(Stage):
         super().__init__(kernel, venue, bars.tokens, sessions)
         self.bars = bars
         self.span = span
+        kernel.out.patience = span * SECOND + 1
         self.built = False
         for slot in kernel.slots:
             if slot.span != span:

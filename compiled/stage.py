@@ -48,6 +48,8 @@ class Stage:
         self.rates: dict[int, Rates] | None = None
         self.notes: list[list[int]] = []
         """Of each session what its contract notes say (`DayNotes.lines`)."""
+        self.keeps = False
+        """Whether decisions stay in `Kernel.decisions.fresh`, for who reads them when all is over."""
         self.rungs: list[RungRecord] = []
         """Of every rung that has bought; of one that stands there twice the later counts."""
 
@@ -110,7 +112,8 @@ class Stage:
         out.changed_gtts.clear()
         kernel.changed_rungs.clear()
         kernel.changed_ladders.clear()
-        kernel.decisions.forget()
+        if not self.keeps:
+            kernel.decisions.forget()
         if len(out.orders) + len(out.gtts) > self.room:
             kernel.prune()
             self.room = max(2 * FEW, 2 * (len(out.orders) + len(out.gtts)))

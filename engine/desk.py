@@ -47,6 +47,7 @@ from engine.trading.opening import (
     ex_dates,
     freezes,
     history,
+    keep_settings,
     keep_start_cash,
     kept_fills,
     moved,
@@ -383,6 +384,7 @@ class Desk:
             modifies=self.settings.modifies, exits=self.settings.exits,
         )  # fmt: skip
         changes = restore_limits(self.settings.limits, self._configured, journal, str(day), self._log.tell)
+        keep_settings(journal, day, now, self.settings.ran)
         self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
         self.kernel.simulated = self.settings.simulated
         self.kernel.out.limit_only = self.settings.limit_only

@@ -57,6 +57,8 @@ class Settings:
     """NSE's list of corporate actions, to hold against what is carried over an ex-date."""
     subscriptions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tag_salt: str = "00"
+    ran: str = ""
+    """What the desk runs with, as JSON: the journal keeps it, so that the day can be run again."""
     limit_only: bool = False
     """Whether orders go to a broker that takes LIMIT orders only (`engine.ports.BrokerRules`)."""
     simulated: bool = False

@@ -16,11 +16,12 @@ import numpy as np
 from engine.backtest.linter import Finding
 from engine.backtest.metrics import Metric
 from engine.backtest.outcome import Daily, Manifest, Outcome, Trade
+from engine.backtest.parity.causes import CAUSES
 from engine.errors import DataError, NothingFound, OperatorError, in_words
 from engine.history.series import Floats, Ints
 from store.schema import BUSY_MS, refusal
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS backtest_runs (
     run TEXT PRIMARY KEY, made TEXT NOT NULL, name TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
@@ -53,6 +54,12 @@ CREATE TABLE IF NOT EXISTS backtest_findings (
     status TEXT NOT NULL, severity INTEGER NOT NULL, value REAL, finding TEXT NOT NULL, why TEXT NOT NULL,
     mend TEXT NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (run, rule)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS parity_days (
+    mode TEXT NOT NULL, date TEXT NOT NULL, percent REAL NOT NULL, same INTEGER NOT NULL, decisions INTEGER NOT NULL,
+    desk INTEGER NOT NULL, backtest INTEGER NOT NULL, data INTEGER NOT NULL, timing INTEGER NOT NULL, fill INTEGER NOT NULL,
+    cost INTEGER NOT NULL, operator INTEGER NOT NULL, broker INTEGER NOT NULL, code INTEGER NOT NULL, unexplained INTEGER NOT NULL,
+    correlation REAL, distance REAL NOT NULL, bars TEXT NOT NULL, database TEXT NOT NULL, PRIMARY KEY (mode, date)
+) STRICT, WITHOUT ROWID;
 """
 FINDING: Final = ("rule", "label", "status", "severity", "value", "finding", "why", "mend")
 LAST: Final = "last"
@@ -75,6 +82,36 @@ class StoredRun(NamedTuple):
     verdict: str
     partial: int
     digest: str
+
+
+class ParityDay(NamedTuple):
+    """How the desk of a mode compared with a backtest on a day; P&L and causes in paise, `causes` add up to `desk` less `backtest`."""
+
+    mode: str
+    date: str
+    percent: float
+    same: int
+    decisions: int
+    desk: int
+    backtest: int
+    data: int
+    timing: int
+    fill: int
+    cost: int
+    operator: int
+    broker: int
+    code: int
+    unexplained: int
+    correlation: float | None
+    distance: float
+    bars: str
+    database: str
+
+    @property
+    def causes(self) -> dict[str, int]:
+        """Return the difference by cause."""
+        found = self.data, self.timing, self.fill, self.cost, self.operator, self.broker, self.code, self.unexplained
+        return dict(zip(CAUSES, found, strict=True))
 
 
 class StoredResult(NamedTuple):
@@ -179,6 +216,24 @@ class ResultStore:
             int(orders),
         )
         return StoredResult(outcome, [Metric(*row) for row in metrics], [Finding(*row) for row in found])
+
+    def keep_parity(self, day: ParityDay) -> None:
+        """Store how a day compared, in place of an earlier comparison; raise `OperatorError` where the file cannot be written."""
+        with closing(self._open(write=True)) as database:
+            try:
+                with database:
+                    database.execute("DELETE FROM parity_days WHERE (mode, date) = (?, ?)", (day.mode, day.date))
+                    _insert(database, "parity_days", [day])
+            except sqlite3.Error as error:
+                raise refusal(self.path, error) from error
+
+    def parity_days(self, mode: str = "") -> list[ParityDay]:
+        """Return the days that were compared, of one mode or of all, the newest first."""
+        if not self.path.exists():
+            return []
+        with closing(self._open(write=True)):  # a file of an earlier version has no such table yet
+            rows = self._read("parity_days", ParityDay._fields, "date DESC, mode")
+        return [day for row in rows if (day := ParityDay(*row)).mode == (mode or day.mode)]
 
     def remove(self, runs: Sequence[str]) -> None:
         """Remove runs by their whole numbers."""

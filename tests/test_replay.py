@@ -222,6 +222,27 @@ def test_22_an_entry_is_protected_in_the_bar_whose_open_filled_it():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("begun", [100.0, 101.0], ids=["at the first third", "with the open"])
+def test_2_a_rung_that_is_reached_early_in_a_bar_enters_at_the_next_open(begun):
+    class Once(Strategy):
+        def on_bar(self, ctx, bar):
+            if bar.start == OPEN:
+                plan = LadderPlan([RungPlan(0.0, 5.0), RungPlan(0.5, 5.0)], 10_000_00, Product.CNC, trail=False)
+                ctx.ladder(bar.token, Side.BUY, plan, "once")
+
+    kernel, venue = desk([Once("once", 60)], (257,))
+    rows = [
+        (257, OPEN, 100.0, 100.0, 100.0, 100.0, 1_000),
+        (257, OPEN + MINUTE, 100.0, 100.0, 100.0, 100.0, 1_000),
+        (257, OPEN + 2 * MINUTE, begun, 101.0, 99.0, 100.0, 1_000),
+        (257, OPEN + 3 * MINUTE, 100.1, 100.1, 100.1, 100.1, 1_000),
+    ]
+    result = run_bars(kernel, venue, columns(rows, (257,)), 60, sessions())
+    assert [(f.order.side, f.price, f.ts) for f in result.fills] == [
+        (Side.BUY, 100.0, OPEN + MINUTE), (Side.BUY, 100.1, OPEN + 3 * MINUTE),
+    ]  # fmt: skip
+
+
 def naive(rows, fast, slow, quantity):
     """Return (trades, P&L in paise) of a cross of averages, long only, at the next open, charged by one day's note."""
     closes, trades, held, wanted, above = [], [], False, None, None

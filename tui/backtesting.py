@@ -78,9 +78,7 @@ class Running:
         self.request = request
         self.began = time.perf_counter()
         self.stopped = False
-        where = paths(config, os.environ)
-        self.folder = request.folder or where.history
-        self.state = where.state
+        self.folder = request.folder or paths(config, os.environ).history
         self._versions: BarVersions | None = None
 
     def execute(self) -> BacktestResult:
@@ -158,8 +156,8 @@ class Running:
         if not days:
             raise NothingFound(f"no bars from {first} to {last}: see patang bars list")
         adjusted = [symbol for symbol, each in loaded.manifests.items() if each.adjusted]
-        instruments = instruments_of(loaded.series, self._listed("NSE", last), last, adjusted=adjusted)
-        contracts = self._listed("NFO", last)
+        instruments = instruments_of(loaded.series, listed_on(config, "NSE", last), last, adjusted=adjusted)
+        contracts = listed_on(config, "NFO", last)
         early = int(config.risk.square_off_before_s * BILLION)
         calendar = calendar_of(config)
         market = market_of(instruments, days, calendar, charges.load(), contracts.names if contracts else None, early)
@@ -194,15 +192,6 @@ class Running:
         if not backtest.warmed:
             loaded.warnings.append("no warm-up: the history begins with the first session, and indicators with nothing")
         return backtest
-
-    def _listed(self, exchange: str, day: date) -> "Instruments | None":
-        """Return an exchange's instruments as listed on a day, None where no list of that day or before is kept."""
-        from engine.market.dumps import Dumps  # noqa: PLC0415
-
-        dumps = Dumps(self.state / "instruments")
-        if not any(each.day <= day for each in dumps.versions(exchange)):
-            return None
-        return dumps.latest(day, [exchange])
 
     def _result(
         self, tables: Sequence[tuple[str, tuple[str, ...], Mapping[str, Any]]], strategies: "Sequence[Strategy]",
@@ -310,6 +299,16 @@ def failed(failures: "Sequence[Failure]") -> StrategyFailed:
     return StrategyFailed(
         f"strategy {failures[0].strategy} failed, and there is no result: {_where(failures[0].error)}"
     )
+
+
+def listed_on(config: Config, exchange: str, day: date) -> "Instruments | None":
+    """Return an exchange's instruments as listed on a day, None where no list of that day or before is kept."""
+    from engine.market.dumps import Dumps  # noqa: PLC0415
+
+    dumps = Dumps(paths(config, os.environ).state / "instruments")
+    if not any(each.day <= day for each in dumps.versions(exchange)):
+        return None
+    return dumps.latest(day, [exchange])
 
 
 def _where(error: BaseException) -> str:

@@ -433,6 +433,7 @@ app.command(
 app.command("tui.backtest_commands:backtest", name="backtest", help="Run strategies on the history.")
 app.command("tui.check_commands:check", name="check", help="Look for the future in what strategies decide.")
 app.command("tui.backtest_commands:results_app", name="results", help="Look at the results of backtests.")
+app.command("tui.parity_commands:parity", name="parity", help="Compare a desk's day with a backtest of it.")
 app.command("tui.new_commands:new_app", name="new", help="Begin something of your own.")
 app.command("tui.ticks_commands:ticks", name="ticks", help="Recordings of the feed: see, check, replay, export them.")
 app.command("tui.letters_commands:letters", name="letters", help="What the feed sent that cannot be true.")

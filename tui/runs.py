@@ -4,7 +4,7 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 from engine.config import Config, paths
@@ -78,6 +78,23 @@ def latest_database(config: Config, mode: str) -> Path:
         if began(database):
             return database
     raise NothingFound(f"no run in mode {mode} has begun to trade: {there[0]} holds a start that failed")
+
+
+def database_of_day(config: Config, mode: str, day: date) -> Path:
+    """Return the last database in which a desk of a mode has opened a day; raise as `latest_database`, which it is without one."""
+    if config.store.database:
+        return paths(config, os.environ).database
+    there = sorted(_databases(state_folder(config, mode)), key=_written, reverse=True)
+    return next((path for path in there if _opened(path, day)), None) or latest_database(config, mode)
+
+
+def _opened(database: Path, day: date) -> bool:
+    try:
+        with closing(connect(database, write=False)) as connection:
+            found = connection.execute("SELECT 1 FROM meta WHERE key = ?", (f"start_cash:{day}",)).fetchone()
+    except sqlite3.Error:
+        return False
+    return found is not None
 
 
 def _databases(folder: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """Hand the outside world to the engine: which exchange, which clock, which files, for one run of the desk."""
 
+import json
 import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,6 +9,7 @@ from pathlib import Path
 from brokers.kite.feed import CONNECTIONS, PER_CONNECTION
 from brokers.paper.broker import World
 from compiled.model import Bar
+from compiled.strategy import Strategy
 from engine.config import Config
 from engine.desk import Desk, Ports, Settings
 from engine.errors import DataError, OperatorError, in_words
@@ -27,7 +29,7 @@ from store.bars.writer import BarWriter
 from store.recordings.writer import GB, Bounds, FeedWriter
 from store.sqlite import SqliteJournal
 from tui.beforehand import check_symbols, enabled, hearing, strategies_again, strategies_of, totals_of
-from tui.configured import calendar_of, exits_of, limits_of, modes_of
+from tui.configured import calendar_of, exits_of, limits_of, modes_of, settings_of
 from tui.exchange import Exchange, exchange_of
 from tui.market import Market
 from tui.modes import in_mode
@@ -79,7 +81,8 @@ def wire(station: Station) -> Desk:
         trading.throughout, record, rerun.market if rerun is not None else None,
     )  # fmt: skip
     limit_only = station.run.mode in SENDING and market.broker.rules.limit_only
-    settings = _settings(station, LOCKSTEP_SALT if lockstep else _salt(journal), limit_only=limit_only)
+    salt = LOCKSTEP_SALT if lockstep else _salt(journal)
+    settings = _settings(station, strategies, salt, limit_only=limit_only)
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
     door = Door(socket_path(station.state), desk, station.kill, station.fail)
     station.closers.append(door.close)
@@ -224,16 +227,17 @@ def _keep_bars(station: Station, store: BarStore | None, version: str) -> Callab
 # settings
 
 
-def _settings(station: Station, salt: str, *, limit_only: bool) -> Settings:
+def _settings(station: Station, strategies: Sequence[Strategy], salt: str, *, limit_only: bool) -> Settings:
     config = station.config
     governor, gateway = config.governor, config.gateway
+    watch = station.run.symbols or (station.rerun.symbols if station.rerun else tuple(config.feed.watch))
     return Settings(
         mode=station.run.mode,
         limit_only=limit_only,
         simulated=station.run.mode == "paper" or station.rerun is not None,
         limits=limits_of(config),
         spans=station.spans,
-        watch=station.run.symbols or (station.rerun.symbols if station.rerun else tuple(config.feed.watch)),
+        watch=watch,
         most_watched=CONNECTIONS * PER_CONNECTION,
         watch_mode=config.feed.mode,
         modes={} if station.run.symbols or station.rerun else modes_of(config),
@@ -263,4 +267,5 @@ def _settings(station: Station, salt: str, *, limit_only: bool) -> Settings:
         square_off_before_s=config.risk.square_off_before_s,
         subscriptions={name: symbols for name, symbols, _ in enabled(config)},
         tag_salt=salt,
+        ran=json.dumps(settings_of(config, strategies, watch)),
     )  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple, cast, final
 
 import numpy as np
 
+from compiled.decisions import Decision
 from compiled.kernel import PRESSED, Kernel, Setup
 from compiled.model import Bar
 from compiled.outbox import Fill
@@ -33,7 +34,7 @@ TAG: Final = "B"
 class RunSettings(NamedTuple):
     """What a run goes by besides its data: the first cash (paise), the limits, and what a fill costs beyond its price.
 
-    `warm_up` is how many sessions before the first the strategies hear.
+    `warm_up` is how many sessions before the first the strategies hear; what of the first starts before `begins` (ns) they hear so too.
     """
 
     cash: int
@@ -42,6 +43,7 @@ class RunSettings(NamedTuple):
     exits: Exits = PRESSED
     modifies: int = 24
     warm_up: int = 5
+    begins: int = 0
 
 
 class Failure(NamedTuple):
@@ -79,7 +81,7 @@ class Backtest:
         """Bars of the days that are replayed and lie outside their session."""
         warm: dict[str, BarSeries] = {}
         for symbol, bars in series.items():
-            first = int(np.searchsorted(bars.start, midnight(market.days[0])))
+            first = int(np.searchsorted(bars.start, max(midnight(market.days[0]), settings.begins)))
             kept = within(bars.pick(slice(first, None)), self.opens, self.closes)
             self.dropped += len(bars.start) - first - len(kept.start)
             self.series[symbol] = on_grid(kept, float(instruments[symbol].tick))
@@ -116,6 +118,11 @@ class Backtest:
         """Return the strategies that have failed."""
         return [Failure(slot.name, slot.error) for slot in self.kernel.slots if slot.error is not None]
 
+    def keep_decisions(self) -> None:
+        """Let `decisions` be all there are; before `run`. Bare positions then are positions like others."""
+        self.replay.keeps = True
+        self.kernel.lane = None
+
     def run(self, go_on: Callable[[int, int], bool] = lambda *_: True) -> bool:
         """Replay the bars; return whether all of them were. `go_on` is asked between parts, with bars done and all."""
         self.play(self.bars, go_on)
@@ -149,6 +156,11 @@ class Backtest:
         return self._result.rungs
 
     @property
+    def decisions(self) -> list[Decision]:
+        """Return what was asked for, with the answer; all of it after `keep_decisions`."""
+        return self.kernel.decisions.fresh
+
+    @property
     def notes(self) -> list[list[int]]:
         """Return the lines of each session's contract notes (`compiled.notes.DayNotes.lines`)."""
         return self._result.notes
@@ -165,8 +177,12 @@ class Backtest:
     def _warm(self, series: Mapping[str, BarSeries], slots: Sequence[Slot], calendar: Calendar) -> int:
         """Show the strategies the sessions before the first, at most those that are asked for; return how many there were."""
         wanted = {int(slot.span) for slot in slots}
-        back = DAYS_BACK if DAY_SPAN in wanted else self.settings.warm_up
         days = np.unique(np.concatenate([ist_days(bars.start) for bars in series.values()]))
+        back = (
+            DAYS_BACK
+            if DAY_SPAN in wanted
+            else self.settings.warm_up + int((days == day_number(self.market.days[0])).any())
+        )
         days = days[days >= day_number(self.market.days[0] - timedelta(days=DAYS_BACK))][-back:] if back else days[:0]
         if not len(days):
             return 0

@@ -23,6 +23,8 @@ from engine.trading.shares import ShareRegister
 
 PRODUCTS = (Product.CNC, Product.MIS, Product.MTF)
 MINUTE_SPAN, DAY_SPAN = 60, 86_400
+RAN = "ran:"
+"""What the settings are called in `meta` that a day was opened with, by day and time (ns)."""
 DAYS_BACK = 400
 """Calendar days of history for strategies on days: some 270 sessions."""
 
@@ -84,6 +86,13 @@ async def start_cash(journal: Journal, broker: Broker, day: date) -> tuple[int, 
 def keep_start_cash(journal: Journal, day: date, cash: int) -> None:
     """Write down with how much (paise) the day began."""
     journal.append("meta", {"key": f"start_cash:{day}", "value": str(cash)})
+
+
+def keep_settings(journal: Journal, day: date, now: int, ran: str) -> None:
+    """Write down with what settings (JSON) the day is opened, where they are others than at its last opening."""
+    opened = {key: value for key, value in _meta(journal).items() if key.startswith(f"{RAN}{day}:")}
+    if ran and (not opened or opened[max(opened)] != ran):
+        journal.append("meta", {"key": f"{RAN}{day}:{now}", "value": ran})
 
 
 def kept_fills(kernel: Kernel, journal: Journal, since: int) -> list[Fill]:

@@ -28,6 +28,7 @@ class LongWay:
             self.tell(self.venue.event(), now)
 
     def run(self, rows, span, sessions):
+        self.kernel.out.patience = span * SECOND + 1  # rule 2: an entry meets no price before the next bar
         for begun, close in sessions:
             of_day = [row for row in rows if begun <= row[1] < close]
             if not of_day:

@@ -1,0 +1,296 @@
+"""Why a decision is not the same on both sides: the first of the rules below that holds, in their order.
+
+What is on record comes before what is inferred: an act of the operator, then of the broker, then what is known to differ in code or
+configuration, then what the desk's feed is known to have missed. Where nothing is on record, a decision follows from an
+earlier difference of its strategy in its instrument, or of the account where the account refused; or it was taken by both at
+another moment. What is left has no cause.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple, final
+
+import numpy as np
+
+from compiled.model import NEVER, SECOND
+from compiled.positions import DRY_RUN
+from compiled.strategy import OPERATOR as BY_HAND
+from engine.backtest.parity.days import (
+    ENTER,
+    FAILED,
+    GAP,
+    HAND,
+    KILL,
+    LEAVE,
+    LIMIT,
+    OK,
+    BacktestDay,
+    DeskDay,
+    Incident,
+    Signal,
+    Trip,
+)
+from engine.backtest.parity.matching import Decision
+from engine.history.series import BarSeries, Ints
+
+DATA: Final = "data"
+TIMING: Final = "timing"
+FILL: Final = "fill"
+COST: Final = "cost"
+OPERATOR: Final = "operator"
+BROKER: Final = "broker"
+CODE: Final = "code or configuration"
+UNEXPLAINED: Final = "unexplained"
+CAUSES: Final = (DATA, TIMING, FILL, COST, OPERATOR, BROKER, CODE, UNEXPLAINED)
+"""In the order in which they are shown."""
+
+LOOKS_BACK: Final = 30
+"""How many bars before a decision a bar that differs, or a gap, still counts as what made it differ."""
+LIMITS: Final[Mapping[str, str]] = {
+    "ORDER_VALUE": "max_order_value", "PRICE_RANGE": "price_range_percent", "THROTTLE": "max_orders_per_minute",
+    "POSITIONS": "max_positions", "POSITIONS_PER_SYMBOL": "max_positions_per_symbol", "TRADES_PER_DAY": "max_trades_per_day",
+    "EXPOSURE": "max_exposure", "SYMBOL_EXPOSURE": "max_symbol_exposure", "STRATEGY_BUDGET": "budget.",
+}  # fmt: skip
+"""Which limit an answer is of."""
+OF_ACCOUNT: Final = frozenset({
+    "FUNDS", "EXPOSURE", "POSITIONS", "TRADES_PER_DAY", "STRATEGY_BUDGET", "THROTTLE", "KILLED", "STRATEGY_STOPPED",
+})  # fmt: skip
+"""Answers that depend on everything that was done before, in whatever instrument."""
+CLOCK: Final = "timer"
+UNHEARD: Final = frozenset({"STALE_DATA", "WARMING"})
+FORCED: Final[Mapping[str, tuple[str, str]]] = {
+    "flatten": (OPERATOR, "flattened"), "operator": (OPERATOR, "left by hand"), "written off": (BROKER, "gone from his books"),
+}  # fmt: skip
+"""Why a rung was left, where somebody wanted it to be: whose act it was, and what it was."""
+
+
+class Why(NamedTuple):
+    """A cause and what is known of it."""
+
+    cause: str
+    text: str
+
+
+@final
+class Causes:
+    """Finds the causes of a day's decisions; they have to be asked for in order of time, and told what each came to."""
+
+    def __init__(self, desk: DeskDay, backtest: BacktestDay) -> None:
+        self._desk = desk
+        self._backtest = backtest
+        self._length = backtest.span * SECOND
+        self._before: dict[tuple[str, str], tuple[int, Why]] = {}
+        self._prices: dict[tuple[str, str], tuple[int, Why]] = {}
+        self._last: Why | None = None
+        self._other: dict[str, Ints] = {}
+        self._phases = {each.strategy: each.ts % self._length for each in desk.signals if each.asked == CLOCK}
+        """How long after a bar's end a strategy's clock stands on the desk (ns)."""
+
+    def tell(self, decision: Decision, why: Why) -> None:
+        """Take note of a difference, from which others follow as long as either side holds what came of it, and a while after.
+
+        What was decided alike and filled otherwise has an effect on the ladder it is of: on its further rungs and its stops.
+        """
+        trips = [trip for trip in (decision.trip, decision.other) if trip is not None]
+        if not trips:
+            return
+        told, of = self._prices if decision.same else self._before, decision.of
+        told[of.strategy, of.symbol] = (max(map(_until, trips)) + LOOKS_BACK * self._length, why)
+        if not decision.same:
+            self._last = why
+
+    def of(self, decision: Decision) -> Why:
+        """Return why a decision is not the same on both sides."""
+        of = decision.of
+        return (
+            self._operator(decision)
+            or self._broker(decision)
+            or self._code(of.strategy)
+            or self._data(decision, of.symbol)
+            or _unfilled(decision)
+            or self._follows(decision, of)
+            or _otherwise(decision)
+            or self._between(decision, of.symbol)
+            or Why(UNEXPLAINED, "nothing on record")
+        )
+
+    def _forced(self, trip: Trip | None, other: Trip | None) -> Why | None:
+        """Return why a round trip was left otherwise, where that was somebody's act; None where it was not."""
+        for each in (trip, other):
+            if each is not None and each.exit.quantity and each.reason in FORCED:
+                cause, text = FORCED[each.reason]
+                return Why(cause, self._kill(each.exit.ts) or text)
+        return None
+
+    # the rules
+
+    def _operator(self, decision: Decision) -> Why | None:
+        of, signals = decision.of, [each for each in (decision.desk, decision.backtest) if each is not None]
+        if of.strategy == BY_HAND:
+            return Why(OPERATOR, "by hand")
+        if forced := self._forced(decision.trip, decision.other) if decision.kind == LEAVE else None:
+            return forced
+        kept = decision.desk is None or decision.desk.verdict != OK
+        if decision.kind != LEAVE and kept and (text := self._kill(decision.ts)):
+            return Why(OPERATOR, text)
+        for signal in signals:
+            name = LIMITS.get(signal.verdict)
+            for each in self._incidents(LIMIT, decision.ts):
+                if name and each.about.startswith(name):
+                    return Why(OPERATOR, each.text)
+        for each in self._incidents(HAND, decision.ts, of.symbol):
+            return Why(OPERATOR, each.text)
+        return None
+
+    def _broker(self, decision: Decision) -> Why | None:
+        mine = decision.desk
+        if mine is not None and DRY_RUN in mine.refused:
+            return Why(OPERATOR, "a dry run sends nothing")
+        if mine is not None and mine.refused:
+            return Why(BROKER, f"refused: {mine.refused}")
+        if mine is not None and mine.verdict == "NOT_READY":
+            return Why(BROKER, "the books were not his, or he did not answer")
+        if decision.trip is not None and not decision.trip.strategy:
+            return Why(BROKER, "shares that moved without an order of the desk")
+        return None
+
+    def _code(self, strategy: str) -> Why | None:
+        if text := self._backtest.differs.get(strategy):
+            return Why(CODE, text)
+        return next(
+            (
+                Why(CODE, each.text)
+                for each in self._desk.incidents
+                if each.what == FAILED and each.strategy == strategy
+            ),
+            None,
+        )
+
+    def _data(self, decision: Decision, symbol: str) -> Why | None:
+        ts = decision.ts
+        if decision.desk is not None and decision.desk.verdict in UNHEARD:
+            return Why(DATA, decision.desk.detail or "ticks came late, or not at all")
+        since = ts - LOOKS_BACK * self._length
+        for each in self._desk.incidents:
+            if each.what == GAP and each.began <= ts and each.ended > since and each.symbol in {symbol, ""}:
+                return Why(DATA, each.text)
+        other = self._differing(symbol)
+        at = np.searchsorted(other, [since, ts])
+        if at[1] > at[0]:
+            return Why(DATA, f"{at[1] - at[0]} of the {LOOKS_BACK} bars before it differ")
+        return Why(DATA, "the backtest began without a history") if self._backtest.cold else None
+
+    def _follows(self, decision: Decision, of: Signal | Trip) -> Why | None:
+        for told in (self._before,) if decision.kind == ENTER else (self._before, self._prices):
+            until, before = told.get((of.strategy, of.symbol), (0, None))
+            if before is not None and decision.ts <= until:
+                return before._replace(text=_after(before.text, of.symbol))
+        answers = {each.verdict for each in (decision.desk, decision.backtest) if each is not None}
+        if self._last is not None and answers & OF_ACCOUNT:
+            return self._last._replace(text=_after(self._last.text, "the account"))
+        return None
+
+    def _between(self, decision: Decision, symbol: str) -> Why | None:
+        """Return whether one side asked by its clock where the other does not look, and the price has moved to there.
+
+        In a backtest clocks turn at the end of a bar, on a desk whenever they stand so.
+        """
+        signal = decision.desk or decision.backtest
+        if signal is None or signal.asked != CLOCK:
+            return None
+        at = signal.ts if decision.desk is not None else signal.ts + self._phases.get(signal.strategy, 0)
+        end = at - at % self._length
+        if at == end:
+            return None
+        closed = price_at(self._backtest.bars.get(symbol), end - 1, self._length)
+        meant = (
+            round(signal.price * 100)
+            if decision.desk is not None
+            else price_at(self._backtest.bars.get(symbol), at, self._length)
+        )
+        if not meant or closed == meant:
+            return None
+        told = f"{meant / 100:.2f}, {(at - end) // SECOND} s after the bar"
+        return Why(
+            TIMING,
+            f"by the clock: the desk looks at {told}; it closed at {closed / 100:.2f}"
+            if closed
+            else f"by the clock: at {told}",
+        )
+
+    def _kill(self, ts: int) -> str:
+        return next((each.text for each in self._incidents(KILL, ts)), "")
+
+    def _incidents(self, what: str, ts: int, symbol: str = "") -> list[Incident]:
+        return [
+            each
+            for each in self._desk.incidents
+            if each.what == what and each.began <= ts < each.ended and (not symbol or each.symbol == symbol)
+        ]
+
+    def _differing(self, symbol: str) -> Ints:
+        """Return the starts of the bars that are not the same, or only on one side."""
+        if symbol not in self._other:
+            self._other[symbol] = differing(self._desk.bars.get(symbol), self._backtest.bars.get(symbol))
+        return self._other[symbol]
+
+
+def differing(mine: BarSeries | None, theirs: BarSeries | None) -> Ints:
+    """Return the starts of the bars whose prices are not the same, or that only one side has; none where one has no bars at all."""
+    if mine is None or theirs is None:
+        return np.zeros(0, np.int64)
+    both, at, there = np.intersect1d(mine.start, theirs.start, return_indices=True)
+    other = np.zeros(len(both), np.bool_)
+    for one, two in zip(mine[1:5], theirs[1:5], strict=True):
+        other |= np.abs(one[at] - two[there]) > 1e-6
+    return np.sort(np.concatenate([np.setxor1d(mine.start, theirs.start), both[other]]))
+
+
+def price_at(series: BarSeries | None, ts: int, length: int) -> int:
+    """Return the price (paise) at a moment, by the path of the bar it lies in (`docs/fills.md`, rule 1); 0 before the first.
+
+    `length` of a bar in ns. After the end of a bar, and in its last second, the price is its close.
+    """
+    at = -1 if series is None else int(np.searchsorted(series.start, ts, side="right")) - 1
+    if series is None or at < 0:
+        return 0
+    begun, high, low, close = (round(float(column[at]) * 100) for column in series[1:5])
+    into = ts - int(series.start[at])
+    near, far = (low, high) if begun - low <= high - begun else (high, low)
+    if into >= length - SECOND:
+        return close
+    return begun if 3 * into < length else near if 3 * into < 2 * length else far
+
+
+def _until(trip: Trip) -> int:
+    """Return until when a round trip was held; one that still is has no end."""
+    return NEVER // 2 if trip.held > 0 else trip.exit.ts
+
+
+def _after(text: str, where: str) -> str:
+    return text if text.startswith("after ") else f"after another in {where}: {text}"
+
+
+def _unfilled(decision: Decision) -> Why | None:
+    """Return why both have asked for the same, and only one got it."""
+    mine, theirs = decision.desk, decision.backtest
+    if mine is None or theirs is None or (mine.verdict, theirs.verdict) != (OK, OK):
+        return None
+    if (decision.trip is None) == (decision.other is None):
+        return None
+    return Why(FILL, f"not filled {'on the desk' if decision.trip is None else 'in the backtest'}")
+
+
+def _otherwise(decision: Decision) -> Why | None:
+    """Return why both have decided, and not the same: at another moment, sized at another price, left for another reason."""
+    when, then = decision.when, decision.then
+    if when is None or then is None:
+        return None
+    mine, theirs = decision.desk, decision.backtest
+    if mine is not None and theirs is not None and mine.verdict == theirs.verdict and mine.price != theirs.price:
+        return Why(TIMING, f"asked at {mine.price:.2f}, the backtest at {theirs.price:.2f}")
+    if decision.trip is not None and decision.other is not None and decision.trip.reason != decision.other.reason:
+        return Why(FILL, f"left by {decision.trip.reason}, in the backtest by {decision.other.reason}")
+    if mine is not None and theirs is not None and mine.verdict != theirs.verdict:
+        return None
+    apart = (when - then) // SECOND
+    return Why(TIMING, f"{abs(apart)} s {'later' if apart > 0 else 'earlier'} than the backtest") if apart else None

@@ -1,0 +1,151 @@
+"""One day as a desk traded it, and as a backtest does: plain records, nothing that knows where they come from.
+
+Amounts are paise, prices rupees, quantities shares, times ns UTC; `side` is 1 for a long position, -1 for a short one.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from engine.history.series import BarSeries
+
+ENTER: Final = "enter"
+RUNG: Final = "rung"
+LEAVE: Final = "leave"
+OK: Final = "OK"
+PLACE: Final = re.compile(r"P(\d+) at ")
+
+
+class Signal(NamedTuple):
+    """One request of a strategy for an entry, or a rung whose price was reached, and what it was answered.
+
+    `place` is the number of the rung in its ladder, `rung` that of its round trip (0: it led to none), `asked` what made the strategy ask: bar, tick, timer or operator. `refused` is why the
+    broker did not take the order of it, empty where it did.
+    """
+
+    number: int
+    ts: int
+    strategy: str
+    symbol: str
+    side: int
+    kind: str
+    place: int
+    quantity: int
+    price: float
+    verdict: str
+    detail: str
+    reason: str
+    rung: int
+    asked: str = ""
+    refused: str = ""
+
+
+def place_of(kind: str, reason: str) -> int:
+    """Return which rung of its ladder a request is for: the kernel names it in the reason of a further one."""
+    found = PLACE.match(reason) if kind == RUNG else None
+    return int(found[1]) if found else 1
+
+
+class Leg(NamedTuple):
+    """The fills of an entry, or of an exit: the first of them, shares, value and charges. Nothing filled: all zero."""
+
+    ts: int = 0
+    quantity: int = 0
+    value: int = 0
+    charges: int = 0
+
+
+class Trip(NamedTuple):
+    """One round trip of the day. `mark` is the value at the day's last price of what is still held, `reason` why it was left."""
+
+    rung: int
+    strategy: str
+    symbol: str
+    side: int
+    place: int
+    entry: Leg
+    exit: Leg
+    mark: int
+    reason: str
+
+    @property
+    def held(self) -> int:
+        """Return the shares that are still held."""
+        return self.entry.quantity - self.exit.quantity
+
+    @property
+    def gross(self) -> int:
+        """Return its P&L before charges."""
+        return self.side * (self.exit.value + self.mark - self.entry.value)
+
+    @property
+    def charges(self) -> int:
+        """Return what it has cost."""
+        return self.entry.charges + self.exit.charges
+
+    @property
+    def net(self) -> int:
+        """Return its P&L after charges."""
+        return self.gross - self.charges
+
+
+KILL: Final = "kill"
+"""The kill switch was latched, by the operator or for him."""
+LIMIT: Final = "limit"
+"""A limit was changed for the day."""
+HAND: Final = "hand"
+"""An order was changed or cancelled by hand."""
+GAP: Final = "gap"
+"""The feed was not heard."""
+FAILED: Final = "failed"
+"""A strategy has failed."""
+
+
+class Incident(NamedTuple):
+    """What is on record and had an effect of its own, in [began, ended).
+
+    `what` is one of `KILL`, `LIMIT`, `HAND`, `GAP`, `FAILED`; `symbol` and `strategy` are empty where it was of all. `about`
+    names the limit that was changed.
+    """
+
+    what: str
+    began: int
+    ended: int
+    text: str
+    symbol: str = ""
+    strategy: str = ""
+    about: str = ""
+
+
+class DeskDay(NamedTuple):
+    """What a desk did on a day; `bars` are those it saw, by symbol."""
+
+    signals: Sequence[Signal]
+    trips: Sequence[Trip]
+    bars: Mapping[str, BarSeries]
+    incidents: Sequence[Incident] = ()
+
+    @property
+    def net(self) -> int:
+        """Return the P&L of the day after charges."""
+        return sum(trip.net for trip in self.trips)
+
+
+class BacktestDay(NamedTuple):
+    """What a backtest of that day does; `bars` are those it has read, of `span` seconds.
+
+    `differs` says of each strategy what is known to be other than on the desk: a parameter, its source. `cold`: it began
+    without a history.
+    """
+
+    signals: Sequence[Signal]
+    trips: Sequence[Trip]
+    bars: Mapping[str, BarSeries]
+    span: int = 60
+    differs: Mapping[str, str] = {}
+    cold: bool = False
+
+    @property
+    def net(self) -> int:
+        """Return the P&L of the day after charges."""
+        return sum(trip.net for trip in self.trips)

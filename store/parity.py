@@ -1,0 +1,236 @@
+"""A desk's day out of its journal, as parity compares it: what was asked for, traded and done, and what happened to it."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from compiled.orders import CORRECTION
+from engine.backtest.parity.days import (
+    FAILED,
+    GAP,
+    HAND,
+    KILL,
+    LIMIT,
+    DeskDay,
+    Incident,
+    Leg,
+    Signal,
+    Trip,
+    place_of,
+)
+from engine.errors import NothingFound
+from engine.history.series import BarSeries
+from engine.market.calendar import DAY, ist_day, midnight
+from engine.trading.failures import ACT
+from engine.trading.opening import RAN
+from store.whole import reading
+
+SIDES: Final = {"BUY": 1, "SELL": -1}
+NOT_TAKEN: Final = ("REJECTED", "LOST")
+ACTS: Final = {"cancel": "cancelled by hand", "modify": "changed by hand"}
+SIGNALS: Final = """
+SELECT d.decision, d.ts, d.strategy, d.symbol, d.side, d.kind, d.quantity, d.price,
+    d.verdict, d.detail, d.cause, d.reason, d.rung, ifnull(i.status, '') AS status, ifnull(i.reason, '') AS told
+FROM decisions d
+    LEFT JOIN intents i ON i.intent = d.intent
+WHERE d.ts >= ? AND d.ts < ? AND d.kind IN ('enter', 'rung') ORDER BY d.decision
+"""
+FILLS: Final = """
+SELECT f.trade_id, f.order_id, ifnull(f.rung, 0) AS rung, f.strategy, f.symbol, f.side, f.quantity, f.price, f.ts, f.charges,
+    ifnull(t.side, f.side) AS way, ifnull(t.position_number, 1) AS place, ifnull(t.entry_time, 0) AS entered,
+    ifnull(t.exit_reason, '') AS exit_reason, ifnull(t.status, '') AS status, ifnull(t.pnl, 0) AS pnl,
+    ifnull(t.charges, 0) AS paid
+FROM fills f LEFT JOIN trades t ON t.trade_id = f.rung WHERE f.ts < ? ORDER BY f.ts, f.trade_id
+"""
+
+
+class KeptDay(NamedTuple):
+    """What a journal has of a day: the desk's day, what it ran with (`ran`, one for each opening with other settings), its first cash.
+
+    `carried` are the symbols of round trips from earlier days: they are no part of it. `cash` (paise) and when it was `opened`
+    first (ns) are 0 where that is not known.
+    """
+
+    day: DeskDay
+    ran: list[dict[str, Any]]
+    cash: int
+    carried: list[str]
+    opened: int
+
+
+def last_day(path: Path) -> date:
+    """Return the last day on which a desk has opened or decided anything; raise `NothingFound` where there is none."""
+    with reading(path) as database:
+        found = database.execute(
+            "SELECT max(ts) FROM (SELECT max(ts) AS ts FROM decisions UNION ALL SELECT max(ts) FROM fills "
+            "UNION ALL SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'opened')"
+        ).fetchone()
+    if found[0] is None:
+        raise NothingFound(f"no desk has opened a day in {path}")
+    return ist_day(int(found[0]))
+
+
+def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
+    """Read a day; what is still held in the evening is valued at the last of the `bars`, by symbol.
+
+    Raises `NothingFound` where the desk has not been open that day.
+    """
+    start = midnight(day)
+    end = start + DAY
+    with reading(path) as database:
+        database.row_factory = sqlite3.Row
+        meta = {
+            str(row["key"]): str(row["value"]) for row in database.execute("SELECT key, value FROM meta ORDER BY key")
+        }
+        signals = [_signal(row) for row in database.execute(SIGNALS, (start, end))]
+        fills = database.execute(FILLS, (end,)).fetchall()
+        incidents = [*_latches(database, start, end), *_limits(database, day, end), *_acts(database, start, end)]
+        incidents += _gaps(database, start, end)
+        newest = database.execute("SELECT max(ts) FROM fills").fetchone()[0] or 0
+    cash = meta.get(f"start_cash:{day}")
+    opened = {
+        int(key.rpartition(":")[2]): json.loads(value) for key, value in meta.items() if key.startswith(f"{RAN}{day}:")
+    }
+    if cash is None and not signals and not any(int(row["ts"]) >= start for row in fills):
+        known = ", ".join(key.partition(":")[2] for key in meta if key.startswith("start_cash:")) or "none"
+        raise NothingFound(f"the desk of {path} was not open on {day}; it was on {known}")
+    later = newest >= end or any(key.startswith("start_cash:") and key.partition(":")[2] > str(day) for key in meta)
+    trips, carried = _trips(fills, start, bars, whole=not later)
+    return KeptDay(
+        DeskDay(signals, trips, bars, incidents), list(opened.values()), int(cash or 0), carried, min(opened, default=0)
+    )
+
+
+def _signal(row: sqlite3.Row) -> Signal:
+    refused = f"{row['status'].lower()}, {row['told']}".strip(", ") if row["status"] in NOT_TAKEN else ""
+    return Signal(
+        number=row["decision"], ts=row["ts"], strategy=row["strategy"], symbol=row["symbol"], side=SIDES[row["side"]],
+        kind=row["kind"], place=place_of(row["kind"], row["reason"]), quantity=row["quantity"], price=row["price"],
+        verdict=row["verdict"], detail=row["detail"], reason=row["reason"], rung=row["rung"], asked=row["cause"], refused=refused,
+    )  # fmt: skip
+
+
+def _trips(
+    rows: Sequence[sqlite3.Row], start: int, bars: Mapping[str, BarSeries], *, whole: bool
+) -> tuple[list[Trip], list[str]]:
+    """Return the round trips that were entered since `start`, and the symbols of older ones that were still traded.
+
+    `whole`: the journal ends with this day, and what it says of an open rung is of the evening.
+    """
+    grouped: dict[object, list[sqlite3.Row]] = {}
+    for row in rows:
+        grouped.setdefault(row["rung"] or f"{row['order_id']} {row['trade_id']}", []).append(row)
+    trips: list[Trip] = []
+    carried: list[str] = []
+    for key, fills in grouped.items():
+        first = fills[0]
+        if int(first["ts"]) < start:
+            carried += (
+                [first["symbol"]] if int(fills[-1]["ts"]) >= start or first["status"] in {"open", "exiting"} else []
+            )
+            continue
+        trips.append(_trip(len(trips) if isinstance(key, str) else 0, fills, bars, whole=whole))
+    return trips, sorted({*carried})
+
+
+def _trip(number: int, fills: Sequence[sqlite3.Row], bars: Mapping[str, BarSeries], *, whole: bool) -> Trip:
+    first = fills[0]
+    side = SIDES[first["way"]]
+    entry = _leg([row for row in fills if SIDES[row["side"]] == side])
+    left = _leg([row for row in fills if SIDES[row["side"]] != side])
+    held, mark = entry.quantity - left.quantity, 0
+    if held:
+        series = bars.get(first["symbol"])
+        if whole and first["rung"] and first["status"] in {"open", "exiting"}:
+            mark = side * (first["pnl"] + first["paid"]) + entry.value - left.value
+        elif series is not None and len(series.start):
+            mark = round(float(series.close[-1]) * 100) * held
+        else:
+            mark = round(float(fills[-1]["price"]) * 100) * held
+    corrected = str(first["order_id"]).startswith(CORRECTION)
+    return Trip(
+        first["rung"] or -1 - number, "" if corrected and not first["rung"] else first["strategy"], first["symbol"], side,
+        first["place"], entry, left, mark, first["exit_reason"] if left.quantity else "",
+    )  # fmt: skip
+
+
+def _leg(fills: Sequence[sqlite3.Row]) -> Leg:
+    if not fills:
+        return Leg()
+    value = sum(round(float(row["price"]) * int(row["quantity"]) * 100) for row in fills)
+    return Leg(int(fills[0]["ts"]), sum(row["quantity"] for row in fills), value, sum(row["charges"] for row in fills))
+
+
+# what happened
+
+
+def _latches(database: sqlite3.Connection, start: int, end: int) -> list[Incident]:
+    """Return when the kill switch was latched, by the clock of the desk: an inherited latch is told at the opening.
+
+    `kill_log` has the same by the machine's clock, which is not that of an exchange of our own.
+    """
+    rows = database.execute(
+        "SELECT ts, name, text FROM events WHERE name IN ('killed', 'resumed') AND ts >= ? AND ts < ? ORDER BY seq",
+        (start, end),
+    ).fetchall()
+    return [
+        Incident(KILL, row["ts"], next((each["ts"] for each in rows[at:] if each["name"] == "resumed"), end), f"kill switch, {row['text']}")
+        for at, row in enumerate(rows)
+        if row["name"] == "killed"
+    ]  # fmt: skip
+
+
+def _limits(database: sqlite3.Connection, day: date, end: int) -> list[Incident]:
+    rows = database.execute("SELECT name, value, reason, who, ts FROM limits WHERE day = ? ORDER BY ts", (str(day),))
+    return [
+        Incident(
+            LIMIT, row["ts"], end, f"limit {row['name']} set to {row['value']:g}: {row['reason']}", about=row["name"]
+        )
+        for row in rows
+    ]
+
+
+def _acts(database: sqlite3.Connection, start: int, end: int) -> list[Incident]:
+    """Return strategies that failed, and what was done to orders of the desk by hand."""
+    found: list[Incident] = []
+    for row in database.execute(
+        "SELECT ts, who, act, detail FROM audit WHERE ts >= ? AND ts < ? ORDER BY seq", (start, end)
+    ):
+        if row["act"] == ACT:
+            last = str(row["detail"]).splitlines()[-1] if row["detail"] else ""
+            found.append(Incident(FAILED, row["ts"], end, f"the strategy failed: {last}", strategy=row["who"]))
+        elif row["act"] in ACTS:
+            symbol = _symbol_of(database, str(row["detail"]))
+            found.append(Incident(HAND, row["ts"], end, ACTS[row["act"]], symbol=symbol))
+    return found
+
+
+def _symbol_of(database: sqlite3.Connection, detail: str) -> str:
+    """Return the symbol of the order that an act was about; it names our number, or the broker's."""
+    try:
+        told = json.loads(detail)
+    except ValueError:
+        told = detail
+    number = str(told.get("order", "") if isinstance(told, dict) else told).split(" ")[0]
+    row = database.execute(
+        "SELECT symbol FROM intents WHERE CAST(intent AS TEXT) = ? OR broker_id = ?", (number, number)
+    ).fetchone()
+    return str(row["symbol"]) if row is not None else ""
+
+
+def _gaps(database: sqlite3.Connection, start: int, end: int) -> list[Incident]:
+    symbols = {
+        row["token"]: row["symbol"]
+        for row in database.execute("SELECT token, symbol FROM decisions UNION SELECT token, symbol FROM intents")
+    }
+    rows = database.execute("SELECT token, began, ended, state FROM gaps WHERE ended > ? AND began < ?", (start, end))
+    return [
+        Incident(
+            GAP, row["began"], row["ended"], f"the feed was not heard: gap {row['state']}", symbol=symbols[row["token"]]
+        )
+        for row in rows
+        if row["token"] in symbols
+    ]

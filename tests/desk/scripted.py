@@ -1,0 +1,36 @@
+"""A strategy that does at the end of certain minutes what its parameters say, and what else happens then on the desk."""
+
+from datetime import datetime, timedelta, timezone
+
+from compiled.model import SECOND, Side
+from compiled.strategy import Strategy
+
+IST = timezone(timedelta(hours=5, minutes=30))
+ACTS = {}
+"""What an operator does at the end of a minute, by its clock: a call each; a test takes them away before the day is run again."""
+
+
+class Scripted(Strategy):
+    """`enter` and `leave` are texts as "15:02 INFY, 15:12 SBIN": at the end of the minute that ends then."""
+
+    def __init__(self, parameters):
+        super().__init__(parameters.name, 60)
+        self.shares = parameters.integer("shares", default=10)
+        self.enter = self.moments(parameters.text("enter"))
+        self.leave = self.moments(parameters.text("leave", default=""))
+
+    @staticmethod
+    def moments(text):
+        return {tuple(each.split()) for each in text.split(",") if each.strip()}
+
+    def on_bar(self, ctx, bar):
+        if ctx.warming:
+            return
+        clock = f"{datetime.fromtimestamp((bar.start // SECOND) + 60, IST):%H:%M}"
+        symbol = ctx.instrument(bar.token).symbol
+        if (clock, symbol) in self.enter:
+            ctx.enter(bar.token, Side.BUY, 0, 5.0, quantity=self.shares, reason="told to", trail=False)
+        if (clock, symbol) in self.leave:
+            ctx.exit(bar.token, "told to")
+        if act := ACTS.pop(clock, None):
+            act()

@@ -1,0 +1,169 @@
+"""A desk's day against a backtest of it: in lockstep on minutes whose price stands still, clean and with something wrong."""
+
+import json
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import tui.exchange
+from brokers.sandbox import SandboxConfig
+from brokers.sandbox.faults import Fault
+from engine.trading.killswitch import FLATTEN, HALT
+from store.parity import kept_day
+from tests.backtest.histories import history, walk
+from tests.desk import scripted
+from tests.desk.support import PATIENCE_S
+from tui.cli import call
+from tui.station import Run
+
+DAY = "2024-06-04"
+DAYS = (date(2024, 6, 3), date(2024, 6, 4))
+STRATEGY = """
+[strategy.momentum_ladder]
+enabled = false
+[strategy.moving_average_cross]
+enabled = false
+[strategy.told]
+source = "tests.desk.scripted:Scripted"
+enter = "15:02 INFY, 15:10 SBIN, 15:20 INFY"
+leave = "15:15 INFY, 15:25 SBIN"
+"""
+
+
+@pytest.fixture
+def tape(tmp_path, monkeypatch):
+    """Return a folder with two days of two symbols whose price stands still within each minute; they are the history, too."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "tape"
+    folder.mkdir()
+    series = {}
+    for seed, name in enumerate(("INFY", "SBIN"), start=1):
+        bars = walk(DAYS, seed)
+        series[name] = bars = bars._replace(high=bars.open, low=bars.open, close=bars.open)
+        stamps = pa.array((bars.start // 1_000_000).tolist(), pa.timestamp("ms", tz="Asia/Kolkata"))
+        columns = {name: getattr(bars, name) for name in ("open", "high", "low", "close", "volume")}
+        pq.write_table(pa.table({"timestamp": stamps} | columns), folder / f"{name}.parquet")
+    history(tmp_path / "state" / "patang" / "history", series)
+    return folder
+
+
+@pytest.fixture
+def compared(station, tape, tmp_path, monkeypatch, capsys):
+    """Return what runs half an hour of a desk in lockstep and compares it; `acts` are called with the station at a time of day."""
+
+    def compare(mode="paper", *, acts=None, faults=(), text=STRATEGY, bars="live", meanwhile=None):
+        monkeypatch.setattr(tui.exchange, "SandboxConfig", partial(SandboxConfig, faults=tuple(faults)))
+        made = station(Run(mode, tape, DAY, (), 0.0, start="15:00"), text)
+        scripted.ACTS.update({clock: partial(act, made) for clock, act in (acts or {}).items()})
+        made.open().join(PATIENCE_S)
+        made.close()
+        assert made.desk.error is None
+        scripted.ACTS.clear()
+        if meanwhile is not None:
+            meanwhile()
+        capsys.readouterr()
+        assert call(["parity", "--mode", mode, "--date", DAY, "--bars", bars, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (
+            round(sum(told["causes"].values()), 2)
+            == round(told["delta"], 2)
+            == round(told["desk"] - told["backtest"], 2)
+        )
+        assert told["desk"] == pytest.approx(made.summary()["net"], abs=0.001)
+        return told
+
+    yield compare
+    scripted.ACTS.clear()
+
+
+def found(told):
+    """Return the causes that make a rupee and more."""
+    return {name for name, rupees in told["causes"].items() if abs(rupees) >= 1.0}
+
+
+def test_a_paper_day_on_prices_that_stand_still_is_its_backtest_by_what_the_journal_says(compared, tmp_path, capsys):
+    told = compared(
+        meanwhile=lambda: (tmp_path / "config.toml").write_text(STRATEGY.replace("15:02 INFY", "15:03 SBIN"))
+    )
+    assert (told["parity"], told["same"], told["bars"]) == (100.0, 5, "live")
+    assert told["warnings"] == []
+    assert found(told) == set()
+    assert (told["causes"]["unexplained"], told["causes"]["timing"]) == (0.0, 0.0)
+    kept = kept_day(Path(told["database"]), date(2024, 6, 4), {})
+    assert kept.ran[0]["strategies"]["told"]["enter"] == "15:02 INFY, 15:10 SBIN, 15:20 INFY"
+    assert (kept.ran[0]["limits"]["max_positions"], kept.cash, len(kept.ran)) == (90, 10_00_000_00, 1)
+    assert call(["parity", "--mode", "paper"]) == 0, "without a day it is the last one of the journal"
+    assert capsys.readouterr().out.startswith("Parity 100.00%")
+    assert call(["parity", "--mode", "paper", "--date", "2024-06-03"]) == 1
+    assert "was not open on 2024-06-03; it was on 2024-06-04" in capsys.readouterr().err
+    assert call(["parity", "--history"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:4] == [DAY, "paper", "100.00%", "5/5"]
+
+
+def test_so_is_a_day_that_the_sandbox_fills_and_bars_of_the_history_say_the_same(compared):
+    told = compared("replay", bars="imported")
+    assert (told["parity"], told["bars"]) == (100.0, "imported")
+    assert found(told) == set()
+
+
+@pytest.mark.parametrize(("level", "clock"), [(HALT, "15:05"), (FLATTEN, "15:12")])
+def test_what_a_kill_switch_did_is_the_operators(compared, level, clock):
+    told = compared(acts={clock: lambda made: made.kill.trigger(level, "lunch", "operator")})
+    assert found(told) == {"operator"}
+    assert told["parity"] < 100.0
+    assert {each["cause"] for each in told["differences"] if not each["same"]} == {"operator"}
+    assert all("lunch" in each["why"] for each in told["differences"] if not each["same"])
+
+
+def test_an_exit_and_an_order_by_hand_are_the_operators(compared):
+    def leave(made):
+        made.desk.submit("exit", next(int(each.token) for each in made.desk.kernel.ledger.account_positions()))
+
+    ticket = json.dumps({"symbol": "SBIN", "side": "BUY", "quantity": 7, "stop": 2.0})
+    told = compared(acts={"15:05": leave, "15:06": lambda made: made.desk.submit("order", detail=ticket)})
+    assert found(told) == {"operator"}
+    other = [each for each in told["differences"] if not each["same"]]
+    assert {each["cause"] for each in other} == {"operator"}
+    assert [(each["symbol"], each["kind"], each["desk"][:5]) for each in other][:2] == [
+        ("INFY", "leave", "15:05"), ("SBIN", "enter", "15:06"),
+    ]  # fmt: skip
+
+
+def test_a_limit_that_was_lowered_is_the_operators(compared):
+    limit = json.dumps({"name": "max_positions", "value": 1, "reason": "quiet", "who": "operator", "before": 90})
+    told = compared(acts={"15:04": lambda made: made.desk.submit("limit", detail=limit)})
+    assert found(told) == {"operator"}
+    assert any("max_positions set to 1: quiet" in each["why"] for each in told["differences"])
+
+
+def test_an_order_that_the_broker_refused_is_his(compared):
+    told = compared("replay", faults=[Fault("reject", times=1, message="RMS: no margin")])
+    assert found(told) == {"broker"}
+    assert any("RMS: no margin" in each["why"] for each in told["differences"])
+
+
+def test_minutes_that_the_feed_did_not_bring_are_data(compared):
+    told = compared(faults=[Fault("drop", on="ticks", at="15:08", lasts=300.0)], bars="imported")
+    assert found(told) == {"data"}
+    assert told["parity"] < 100.0
+    assert {each["cause"] for each in told["differences"] if not each["same"]} == {"data"}
+
+
+def test_a_strategy_that_was_changed_since_is_code(compared, tmp_path):
+    file = tmp_path / "mine.py"
+    source = "from tests.desk.scripted import Scripted\n\n\nclass Mine(Scripted):\n    pass\n"
+    file.write_text(source)
+    text = STRATEGY.replace("tests.desk.scripted:Scripted", str(file))
+    other = source.replace(
+        "    pass",
+        '    def on_bar(self, ctx, bar):\n        self.enter = {("15:03", "SBIN")}\n        super().on_bar(ctx, bar)',
+    )
+    told = compared(text=text, meanwhile=lambda: file.write_text(other))
+    assert found(told) - {"cost"} == {
+        "code or configuration"
+    }  # charges are rounded by the note, in which others stand too
+    assert "another than the desk's" in told["differences"][0]["why"]

@@ -1,0 +1,218 @@
+"""Run a desk's day again as a backtest, and compare the two."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple, final
+
+from compiled.slippage import FixedTicks
+from compiled.strategy import Strategy
+from compiled.terms import Exits
+from engine.backtest import identity
+from engine.backtest.bars import BarVersions, span_for
+from engine.backtest.market import instruments_of, market_of
+from engine.backtest.parity.attribution import Parity, compare
+from engine.backtest.parity.backtested import backtested
+from engine.backtest.parity.curves import Curves, curves
+from engine.backtest.run import Backtest, RunSettings
+from engine.config import Config, paths
+from engine.errors import NothingFound
+from engine.history.series import BarSeries, merge
+from engine.market import charges
+from engine.market.actions import Actions
+from engine.market.calendar import DAY, midnight
+from engine.ports import BarStore
+from engine.trading.limits import event
+from engine.trading.opening import DAY_SPAN, DAYS_BACK
+from store.bars.parquet import ParquetBars
+from store.parity import KeptDay, kept_day, last_day
+from strategies import build
+from tui.backtesting import BILLION, listed_on
+from tui.beforehand import strategies_of
+from tui.configured import calendar_of, limits_of, settings_of
+from tui.runs import bars_folder, database_of_day, latest_database
+from tui.shelves import here
+from tui.shelves import history as shelf
+
+MINUTE: Final = 60
+LIVE: Final = "live"
+HISTORY: Final = "history"
+ONE_DAY: Final = timedelta(days=1)
+
+
+class ParityRequest(NamedTuple):
+    """What is asked for: empty texts are the configured mode and the last day of its last run.
+
+    `bars` is `live` (those the desk saw), `history` (those a backtest reads) or a version of the history.
+    """
+
+    mode: str
+    day: date | None = None
+    database: Path | None = None
+    bars: str = LIVE
+    folder: Path | None = None
+
+
+class ParityResult(NamedTuple):
+    """What came of it; `bars` names what the backtest has read, `warnings` what has to be said of it."""
+
+    mode: str
+    day: date
+    database: Path
+    bars: str
+    parity: Parity
+    curves: Curves
+    warnings: list[str]
+
+
+@final
+class ParityRun:
+    """One day from the journal to the comparison."""
+
+    def __init__(self, config: Config, request: ParityRequest) -> None:
+        self._config = config
+        self._request = request
+        self._calendar = calendar_of(config)
+        self._warnings: list[str] = []
+
+    def execute(self) -> ParityResult:
+        """Read, run and compare; raise `PatangError` for whatever is not right."""
+        request, config = self._request, self._config
+        path = request.database or (
+            latest_database(config, request.mode)
+            if request.day is None
+            else database_of_day(config, request.mode, request.day)
+        )
+        day = request.day or last_day(path)
+        store = self._store(path)
+        seen = _bars(store, day)
+        kept = kept_day(path, day, seen)
+        if kept.carried:
+            self._warnings.append(f"held from days before, and left out: {', '.join(kept.carried)}")
+        ran = kept.ran[0] if kept.ran else settings_of(config, strategies_of(config), config.feed.watch)
+        if not kept.ran:
+            self._warnings.append("the journal does not say with what the desk ran: the configuration is taken")
+        strategies = {name: build(name, table) for name, table in ran["strategies"].items()}
+        series, version = self._series(store, seen, ran, strategies.values(), day)
+        backtest = self._backtest(kept, ran, strategies, series, day)
+        today = {name: bars.pick(bars.start >= midnight(day)) for name, bars in series.items()}
+        done = backtested(backtest, today, self._differs(kept.ran, ran, strategies), cold=not backtest.warmed)
+        parity = compare(kept.day, done)
+        return ParityResult(request.mode, day, path, version, parity, curves(kept.day, done), self._warnings)
+
+    def _store(self, path: Path) -> BarStore:
+        """Return where the desk that wrote a database keeps its bars."""
+        own = path.with_suffix(".bars")
+        if own.is_dir():
+            return ParquetBars(own)
+        if self._config.store.backend == "postgres":
+            return here(self._config)
+        return ParquetBars(bars_folder(self._config, self._request.mode, path))
+
+    def _series(
+        self, store: BarStore, seen: Mapping[str, BarSeries], ran: Mapping[str, Any], strategies: Iterable[Strategy], day: date
+    ) -> tuple[dict[str, BarSeries], str]:  # fmt: skip
+        """Return the bars of the backtest with those before, by symbol in the desk's order, and what they are called."""
+        spans = {each.span for each in strategies}
+        span_for([MINUTE], 0, spans)
+        since = (
+            day - timedelta(days=DAYS_BACK) if DAY_SPAN in spans else self._calendar.latest_trading_day(day - ONE_DAY)
+        )
+        history = BarVersions(shelf(self._config, self._request.folder), self._folder)
+        wanted = self._request.bars
+        own = wanted == LIVE and bool(seen)
+        if wanted == LIVE and not seen:
+            self._warnings.append("the desk has kept no bars of that day: those of the history are read")
+        names = [*dict.fromkeys([*ran["watch"], *(seen or history.symbols(MINUTE))])]
+        version = "" if wanted in {LIVE, HISTORY} else wanted
+        found: dict[str, BarSeries] = {}
+        versions: set[str] = set()
+        for name in names:
+            try:
+                choice = history.choose(name, MINUTE, version)
+                past = history.load([name], MINUTE, midnight(since), midnight(day) + DAY, choice, self._actions).series[
+                    name
+                ]
+            except NothingFound:
+                past = None
+            before = _between(store, name, midnight(since), midnight(day))
+            if own:
+                today = seen.get(name)
+            else:
+                today = None if past is None else past.pick(past.start >= midnight(day))
+                versions.update([choice] if today is not None else [])
+            if today is None or not len(today.start):
+                continue
+            if past is not None and not len(before.start):
+                before = past.pick(past.start < midnight(day))
+            found[name] = merge([before, today]) if len(before.start) else today
+        if not found:
+            raise NothingFound(f"no bars of {day}: neither of the desk nor in the history (patang bars import)")
+        return found, LIVE if own else ", ".join(sorted(versions))
+
+    def _backtest(
+        self, kept: KeptDay, ran: Mapping[str, Any], strategies: Mapping[str, Strategy], series: Mapping[str, BarSeries], day: date
+    ) -> Backtest:  # fmt: skip
+        config = self._config
+        instruments = instruments_of(series, listed_on(config, "NSE", day), day)
+        early = int(ran["square_off_before_s"] * BILLION)
+        contracts = listed_on(config, "NFO", day)
+        names = contracts.names if contracts else None
+        market = market_of(instruments, [day], self._calendar, charges.load(), names, early)
+        limits = limits_of(config)
+        for name, value in ran["limits"].items():
+            change = event(0, name, value)
+            limits.change(change.name, change.value)
+        settings = RunSettings(
+            kept.cash or config.paper.cash * 100, limits, FixedTicks(ran["slippage_ticks"]), Exits(*ran["exits"]),
+            ran["modifies"], 1, kept.opened,
+        )  # fmt: skip
+        subscribed = {
+            name: [str(each).upper() for each in table.get("symbols", ())] for name, table in ran["strategies"].items()
+        }
+        backtest = Backtest(
+            list(strategies.values()), subscribed, series, MINUTE, market, self._calendar, settings
+        )  # fmt: skip
+        if not backtest.warmed:
+            self._warnings.append("no bars of the session before: the backtest's strategies begin with nothing")
+        backtest.keep_decisions()
+        backtest.run()
+        for failure in backtest.failures:
+            self._warnings.append(f"in the backtest {failure.strategy} failed: {failure.error}")
+        return backtest
+
+    def _differs(
+        self, opened: Sequence[Mapping[str, Any]], ran: Mapping[str, Any], strategies: Mapping[str, Strategy]
+    ) -> dict[str, str]:
+        """Say of each strategy what is known to be other than on the desk, and of the core in a warning."""
+        if opened and opened[0]["code"] != identity.code_hash():
+            self._warnings.append("the desk ran with another version of the core")
+        found: dict[str, str] = {}
+        for name, strategy in strategies.items():
+            if opened and opened[0]["sources"].get(name) != identity.source_hash(strategy):
+                found[name] = "the strategy's source is another than the desk's"
+            for later in opened[1:]:
+                if later["strategies"].get(name) != ran["strategies"][name]:
+                    found[name] = "the desk was started again with other parameters"
+        return found
+
+    @property
+    def _folder(self) -> Path:
+        return self._request.folder or paths(self._config, os.environ).history
+
+    @property
+    def _actions(self) -> Actions | None:
+        file = self._config.desk.corporate_actions
+        return Actions.load(Path(file).expanduser()) if file else None
+
+
+def _bars(store: BarStore, day: date) -> dict[str, BarSeries]:
+    """Return the bars that a desk has kept of a day, by symbol."""
+    names = [each.symbol for each in store.contents() if each.version == LIVE and each.span == MINUTE]
+    found = {name: _between(store, name, midnight(day), midnight(day) + DAY) for name in names}
+    return {name: bars for name, bars in found.items() if len(bars.start)}
+
+
+def _between(store: BarStore, symbol: str, start: int, end: int) -> BarSeries:
+    return store.columns(symbol, MINUTE, start, end, LIVE)

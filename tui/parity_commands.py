@@ -1,0 +1,102 @@
+"""`patang parity`: what a desk did on a day beside a backtest of that day, and a cause for what lies between."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from engine.errors import NothingFound
+from tui.bars_shared import AsJson, ConfigFile, Folder
+
+if TYPE_CHECKING:
+    from engine.backtest.parity.attribution import Difference
+    from store.results import ParityDay
+    from tui.parity import ParityResult
+
+DONE = 0
+Mode = Literal["paper", "shadow", "live", "sandbox", "replay", "dry-run"]
+
+
+def parity(
+    *,
+    day: Annotated[str, Parameter(name="--date", help="Which day, YYYY-MM-DD; empty: the last of the journal.")] = "",
+    mode: Annotated[Mode | None, Parameter(help="Whose desk; without it the configured one.")] = None,
+    database: Annotated[
+        Path | None, Parameter(help="Its journal; without it that of its last run on that day.")
+    ] = None,
+    bars: Annotated[
+        str, Parameter(help="live: those the desk saw; history: those a backtest reads; or a version of the history.")
+    ] = "live",
+    every: Annotated[bool, Parameter(name="--all", negative="", help="Show every difference.")] = False,
+    history: Annotated[bool, Parameter(negative="", help="Show the days that were compared.")] = False,
+    keep: Annotated[bool, Parameter(negative="--no-keep", help="Keep the result for --history.")] = True,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Compare what a desk did on a day with a backtest of that day, decision by decision, and say why they differ."""
+    from tui.backtesting import narrate, results_of  # noqa: PLC0415
+    from tui.launch import configuration  # noqa: PLC0415
+    from tui.market_commands import a_day  # noqa: PLC0415
+    from tui.parity_report import shown, told  # noqa: PLC0415
+
+    values = configuration(config)
+    if history:
+        days = results_of(values).parity_days(mode or "")
+        if not days:
+            raise NothingFound("no day has been compared yet: see patang parity --date")
+        sys.stdout.write(json.dumps([each._asdict() for each in days]) + "\n" if as_json else told(days))
+        return DONE
+    from tui.parity import ParityRequest, ParityRun  # noqa: PLC0415  the core, and what a desk is made of
+
+    request = ParityRequest(mode or values.desk.mode, a_day(day) if day else None, database, bars, folder)
+    result = ParityRun(values, request).execute()
+    narrate(f"by {result.database}; bars: {result.bars}")
+    for warning in result.warnings:
+        narrate(warning)
+    if keep:
+        results_of(values).keep_parity(_row(result))
+    if as_json:
+        sys.stdout.write(json.dumps(_fields(result)) + "\n")
+    else:
+        shown(result, every=every)
+    return DONE
+
+
+def _row(result: "ParityResult") -> "ParityDay":
+    from engine.backtest.parity.causes import CAUSES  # noqa: PLC0415
+    from store.results import ParityDay  # noqa: PLC0415
+
+    found, made = result.parity, result.curves
+    data, timing, fill, cost, operator, broker, code, unexplained = (found.causes[name] for name in CAUSES)
+    return ParityDay(
+        result.mode, str(result.day), found.percent, found.matched.same, len(found.matched.decisions), found.desk, found.backtest,
+        data, timing, fill, cost, operator, broker, code, unexplained, made.correlation, made.distance, result.bars,
+        str(result.database),
+    )  # fmt: skip
+
+
+def _fields(result: "ParityResult") -> dict[str, object]:
+    found, made = result.parity, result.curves
+    return {
+        "mode": result.mode, "date": str(result.day), "database": str(result.database), "bars": result.bars,
+        "parity": round(found.percent, 4), "same": found.matched.same, "decisions": len(found.matched.decisions),
+        "desk": found.desk / 100, "backtest": found.backtest / 100, "delta": found.delta / 100,
+        "causes": {name: paise / 100 for name, paise in found.causes.items()},
+        "correlation": made.correlation, "dtw": round(made.distance, 4),
+        "differences": [_difference(each) for each in found.differences], "warnings": result.warnings,
+    }  # fmt: skip
+
+
+def _difference(each: "Difference") -> dict[str, object]:
+    from tui.parity_report import deed  # noqa: PLC0415
+
+    decision = each.decision
+    return {
+        "ts": decision.ts, "strategy": decision.of.strategy, "symbol": decision.of.symbol, "kind": decision.kind,
+        "same": decision.same, "desk": deed(decision, desk=True), "backtest": deed(decision, desk=False),
+        "cause": each.why.cause, "why": each.why.text, "amount": each.amount / 100,
+        "parts": {name: paise / 100 for name, paise in each.parts.items()},
+    }  # fmt: skip
