@@ -1,12 +1,13 @@
 """`patang backtest` and `patang results`: run strategies on the history, and look at what came of it."""
 
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, PatangError
 from engine.texts import plain
 from tui.bars_shared import AsJson, ConfigFile, Folder, From, To, listed
 
@@ -74,9 +75,14 @@ def backtest(
             warm_up, folder,
         ),
     )  # fmt: skip
-    result = running.execute()
+    with redirect_stdout(sys.stderr):  # what a strategy prints is no part of the result
+        result = running.execute()
+    unkept: PatangError | None = None
     if keep:
-        results_of(values).keep(result.outcome, result.metrics, result.findings, result.verdict)
+        try:
+            results_of(values).keep(result.outcome, result.metrics, result.findings, result.verdict)
+        except PatangError as error:
+            unkept = error  # it is shown and reported all the same
     if report is not None:
         write_report(report, result.outcome, result.metrics, result.findings, result.series, chosen)
         narrate(f"report: {report}")
@@ -86,6 +92,8 @@ def backtest(
         from tui.backtest_report import show  # noqa: PLC0415
 
         show(result.outcome, result.metrics, result.findings)
+    if unkept is not None:
+        raise unkept
     if keep:
         narrate(f"kept as {result.outcome.manifest.run}: see patang results show")
     return INTERRUPTED if running.stopped else DONE

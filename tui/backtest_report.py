@@ -78,7 +78,7 @@ def _parts(
         return
     yield _figures(metrics, width)
     yield from _curves(outcome, width, coloured=coloured)
-    yield _months(outcome)
+    yield _months(outcome, width)
     yield _ladder(outcome, width)
     groups = tables.breakdowns(outcome)
     yield from (_breakdown(title, groups[name], width) for name, title in NAMES.items() if groups.get(name))
@@ -177,7 +177,8 @@ def _curves(outcome: Outcome, width: int, *, coloured: bool) -> "Iterable[Render
     room = min(width, WIDEST) - 8
     starts = np.arange(0, len(below), max(-(-len(below) // room), 1))
     ends = [day(int(daily.day[0])), day(int(daily.day[-1]))]
-    depths = [percent(each, places=1 if below.min() < -1 else 2) for each in _ticks(below)]
+    places = 1 + int(below.min() > -1.0) + int(below.min() > -0.1)  # two levels never say the same
+    depths = [percent(each, places=places) for each in _ticks(below)]
     title, lines = "Account after charges, and buy and hold (dotted)", [equity, held]
     if dwarfs(held, equity):
         title, lines = "Account after charges (buy and hold moves so much more that it is left out)", [equity]
@@ -222,7 +223,7 @@ def _ticks(values: Floats) -> list[float]:
     return found
 
 
-def _months(outcome: Outcome) -> "Table":
+def _months(outcome: Outcome, width: int) -> "Table":
     names = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Year")
 
     def cell(value: float | None) -> Cell:
@@ -232,7 +233,7 @@ def _months(outcome: Outcome) -> "Table":
 
     rows = [((str(year.year), ""), *map(cell, year.months), cell(year.total)) for year in tables.years(outcome)]
     made = _table("Months, %", names, rows)
-    made.padding = (0, 1, 0, 0)
+    made.padding = (0, 1 if width >= 90 else 0, 0, 0)
     return made
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from engine.config import Config, paths
 from engine.errors import ConfigError, DataError, NothingFound
+from engine.texts import plain
 from tui.backtest_request import BacktestRequest, chosen_strategies, slippage_of
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ class Running:
 
         tables = chosen_strategies(self.config, self.request)
         strategies = [build(name, table) for name, _, table in tables]
-        span = span_for(self.versions.spans(), self.request.span, [each.span for each in strategies])
+        spans = self.versions.spans(self._named(tables), self.request.bars) or self.versions.spans()
+        span = span_for(spans, self.request.span, [each.span for each in strategies])
         symbols = self.symbols(tables, span)
         narrate(
             f"{', '.join(name for name, _, _ in tables)} on {counted(len(symbols), 'symbol')}, bars of {span} s: reading"
@@ -107,6 +109,10 @@ class Running:
             self._versions = BarVersions(history(self.config, self.request.folder), self.folder)
         return self._versions
 
+    def _named(self, tables: Sequence[tuple[str, tuple[str, ...], Mapping[str, Any]]]) -> tuple[str, ...]:
+        """Return the symbols that are asked for, or else by strategies."""
+        return self.request.symbols or tuple(dict.fromkeys(each for _, symbols, _ in tables for each in symbols))
+
     def symbols(self, tables: Sequence[tuple[str, tuple[str, ...], Mapping[str, Any]]], span: int) -> list[str]:
         """Return the symbols that are asked for, or the strategies', or all there are but indices."""
         from engine.backtest.market import INDEX_NAMES  # noqa: PLC0415
@@ -115,7 +121,7 @@ class Running:
         if not there:
             of = f" of version {self.request.bars}" if self.request.bars else ""
             raise NothingFound(f"no bars of {span} s{of} in {self.folder}: see patang bars import")
-        named = self.request.symbols or tuple(dict.fromkeys(each for _, symbols, _ in tables for each in symbols))
+        named = self._named(tables)
         every = all(symbols for _, symbols, _ in tables)
         if self.request.symbols or (named and every):
             if strange := [each for each in named if each not in there]:
@@ -132,7 +138,7 @@ class Running:
         from engine.backtest.run import RunSettings  # noqa: PLC0415
         from engine.market import charges  # noqa: PLC0415
         from engine.market.actions import Actions  # noqa: PLC0415
-        from engine.market.calendar import ist_day, midnight  # noqa: PLC0415
+        from engine.market.calendar import DAY, ist_day, midnight  # noqa: PLC0415
         from engine.trading.opening import DAYS_BACK  # noqa: PLC0415
         from tui.bars_shared import END_OF_TIME  # noqa: PLC0415
         from tui.configured import calendar_of, exits_of, limits_of  # noqa: PLC0415
@@ -146,9 +152,9 @@ class Running:
         actions = (
             Actions.load(Path(config.desk.corporate_actions).expanduser()) if config.desk.corporate_actions else None
         )
-        back = DAYS_BACK if span >= 86_400 else max(21, 2 * request.warm_up + 11)
-        begin = midnight(since - timedelta(days=back)) if since else 0
-        end = midnight(until + timedelta(days=1)) if until else END_OF_TIME
+        back = timedelta(days=DAYS_BACK if span >= 86_400 else max(21, 2 * request.warm_up + 11))
+        begin = midnight(max(since, date(1970, 1, 1) + back) - back) if since else 0
+        end = min(midnight(until) + DAY, END_OF_TIME) if until else END_OF_TIME
         loaded = self.versions.load(symbols, span, begin, end, request.bars, actions)
         last = until or max(ist_day(int(bars.start[-1])) for bars in loaded.series.values())
         first = since or min(ist_day(int(bars.start[0])) for bars in loaded.series.values())
@@ -159,8 +165,8 @@ class Running:
         instruments = instruments_of(loaded.series, listed_on(config, "NSE", last), last, adjusted=adjusted)
         contracts = listed_on(config, "NFO", last)
         early = int(config.risk.square_off_before_s * BILLION)
-        calendar = calendar_of(config)
-        market = market_of(instruments, days, calendar, charges.load(), contracts.names if contracts else None, early)
+        calendar, shares = calendar_of(config), contracts.names if contracts else None
+        market = market_of(instruments, days, calendar, charges.load(), shares, early, span)
         for day, why in list(market.left.items())[:3]:
             loaded.warnings.append(f"{day} is left out: {why}")
         if len(market.left) > 3:
@@ -218,7 +224,7 @@ class Running:
         )
         outcome = Outcome(
             self._manifest(tables, strategies, backtest, loaded, days[: len(backtest.notes)], span, seconds, whole=whole),
-            account.daily, backtest.curve[0], account.curve, with_debits(trades, days, account.debits), account.costs,
+            account.daily, backtest.curve[0], account.curve, with_debits(trades, days, account.debits, columns), account.costs,
             dict(backtest.kernel.decisions.refusals), backtest.done, len({int(fill.order.intent) for fill in fills}),
         )  # fmt: skip
         metrics = statistics(outcome)
@@ -292,10 +298,13 @@ class Running:
         )
 
 
-def failed(failures: "Sequence[Failure]") -> StrategyFailed:
-    """Print the tracebacks of strategies that have failed, and return what is to be raised."""
+def failed(failures: "Sequence[Failure]") -> BaseException:
+    """Print the tracebacks of strategies that have failed, and return what is to be raised: `StrategyFailed`, or what ctrl-c did."""
+    if isinstance(failures[0].error, KeyboardInterrupt):
+        return failures[0].error
     for each in failures:
-        sys.stderr.write("".join(traceback.format_exception(each.error)))
+        told = "".join(traceback.format_exception(each.error))
+        sys.stderr.writelines(f"{plain(line)}\n" for line in told.splitlines())
     return StrategyFailed(
         f"strategy {failures[0].strategy} failed, and there is no result: {_where(failures[0].error)}"
     )
@@ -312,11 +321,12 @@ def listed_on(config: Config, exchange: str, day: date) -> "Instruments | None":
 
 
 def _where(error: BaseException) -> str:
-    """Return file and line of a strategy's error, and what it says."""
+    """Return file and line of a strategy's error, of the author's own code where there is any, and what it says."""
     from compiled.kernel import words  # noqa: PLC0415
 
     steps = traceback.extract_tb(error.__traceback__)
-    place = f"{steps[-1].filename}:{steps[-1].lineno}: " if steps else ""
+    own = [step for step in steps if not step.filename.startswith("compiled/")] or steps
+    place = f"{own[-1].filename}:{own[-1].lineno}: " if own else ""
     return f"{place}{' '.join(words(error).split())}"
 
 

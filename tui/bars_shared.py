@@ -120,13 +120,11 @@ def listed(symbols: str) -> list[str]:
 
 def time_range(first: str, last: str) -> tuple[int, int]:
     """Return [start, end) in ns UTC of the days from `first` to `last`."""
-    from datetime import timedelta  # noqa: PLC0415
-
-    from engine.market.calendar import midnight  # noqa: PLC0415
+    from engine.market.calendar import DAY, midnight  # noqa: PLC0415
     from tui.market_commands import a_day  # noqa: PLC0415
 
     start = midnight(a_day(first)) if first else 0
-    end = midnight(a_day(last) + timedelta(days=1)) if last else END_OF_TIME
+    end = midnight(a_day(last)) + DAY if last else END_OF_TIME
     if start >= end:
         raise ConfigError(f"--from {first} is after --to {last}")
     return start, end

@@ -63,21 +63,27 @@ def account_of(
         market=_at_close(index, closes) if index is not None else np.full(done, np.nan),
     )
     costs = {NAMES[name]: int(lines[:, k].sum()) for k, name in enumerate(CHARGES)}
-    worth = cash + net - np.concatenate([[0], owed])[np.searchsorted(closes, times, side="right")]
+    worth = cash + net - np.concatenate([[0], owed])[np.searchsorted(at, np.arange(len(net)), side="right")]
     return Account(daily, worth, {**costs, DEPOSITORY: int(debits.sum())}, debits)
 
 
-def with_debits(trades: Sequence[Trade], days: Sequence[date], debits: Ints) -> list[Trade]:
-    """Return the trades with what the depository debits for each share and day: the first one left by that delivery bears it."""
+def with_debits(trades: Sequence[Trade], days: Sequence[date], debits: Ints, fills: FillColumns) -> list[Trade]:
+    """Return the trades with what the depository debits for each share and day: the first one that delivers some bears it."""
     found = list(trades)
-    left: dict[int, dict[str, int]] = {}
-    for k, trade in enumerate(found):
-        if trade.exit_ts and trade.side > 0 and _day(trade.entry_ts) != _day(trade.exit_ts):
-            left.setdefault(_day(trade.exit_ts), {}).setdefault(trade.symbol, k)
-    for day, debit in zip(days, debits.tolist(), strict=False):
-        rows = list(left.get(day_number(day), {}).values())
-        for place, k in enumerate(rows):
-            part = debit // len(rows) + (debit % len(rows) if place == 0 else 0)
+    number = {rung: k for k, rung in enumerate(dict.fromkeys(fills.rung.tolist()))}
+    of = ist_days(fills.ts)
+    for day, debit in zip(map(day_number, days), debits.tolist(), strict=False):
+        if not debit:
+            continue
+        today = slice(*np.searchsorted(of, [day, day + 1]))
+        symbols, moved = fills.symbol[today], fills.side[today] * fills.quantity[today]
+        sold = np.bincount(symbols, moved) < 0
+        bears: dict[int, int] = {}
+        for rung, symbol, shares in zip(fills.rung[today].tolist(), symbols.tolist(), moved.tolist(), strict=True):
+            if shares < 0 and sold[symbol] and _day(found[number[rung]].entry_ts) < day:
+                bears.setdefault(symbol, number[rung])
+        for place, k in enumerate(bears.values()):
+            part = debit // len(bears) + (debit % len(bears) if place == 0 else 0)
             found[k] = found[k]._replace(charges=found[k].charges + part)
     return found
 

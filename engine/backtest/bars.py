@@ -54,9 +54,10 @@ class BarVersions:
         """Return the golden versions there are, the oldest first."""
         return [*self._golden[::-1]]
 
-    def spans(self) -> list[int]:
-        """Return the lengths of the bars there are, in seconds."""
-        return sorted({each.span for each in self._there})
+    def spans(self, symbols: Iterable[str] = (), version: str = "") -> list[int]:
+        """Return the lengths of the bars there are, in seconds; with symbols those of which each has some."""
+        every = {each.span for each in self._there}
+        return sorted(span for span in every if set(symbols) <= set(self.symbols(span, version)))
 
     def choose(self, symbol: str, span: int, version: str) -> str:
         """Return the version of a symbol that is read: the one that is named, the newest golden one, or raw.

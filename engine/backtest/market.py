@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from compiled.charges import Rates, RateTable
-from compiled.model import Instrument, Product
+from compiled.model import SECOND, Instrument, Product, TradingHours
 from compiled.recording import Sessions
 from engine.errors import DataError
 from engine.history.series import BarSeries, Floats
@@ -20,7 +20,7 @@ from engine.market.rules import Rules
 from engine.market.safeguards import Safeguards
 
 PRODUCTS: Final = (Product.CNC, Product.MIS, Product.MTF)
-INDEX_NAMES: Final = frozenset(symbol for _, symbol in INDICES.values()) | {"INDIA VIX"}
+INDEX_NAMES: Final = frozenset(symbol for _, symbol in INDICES.values()) | {*INDICES, "INDIA VIX"}
 TICKS: Final = (0.05, 0.01)
 CONTRACT: Final = re.compile(r"\d{2}([A-Z]{3}|[1-9OND]\d{2})\d*(\.\d+)?(FUT|CE|PE)$")
 """How the exchanges call futures and options: NIFTY26NOVFUT, NIFTY26N1026000CE."""
@@ -90,10 +90,12 @@ def market_of(
     table: RateTable,
     derivatives: Collection[str] | None,
     early: int,
+    span: int = 60,
 ) -> TradedMarket:
     """Return the sessions of some days, each with its hours and charges; `early` (ns) as `Hours.trading` has it.
 
-    A day of which the calendar or the table of charges does not know enough is left out and named.
+    Intraday positions are left with a bar of `span` seconds that begins before the broker squares them off: where none does,
+    as with bars of days, there are none. A day of which the calendar or the table of charges does not know enough is left out and named.
     """
     hours = Hours(calendar, Safeguards.load(), derivatives)
     traded = [each for each in instruments.values() if each.kind != "INDEX"]
@@ -111,6 +113,8 @@ def market_of(
         except (DataError, LookupError, ValueError) as error:
             left[day] = str(error.args[0])
             continue
+        for each in one.hours[0].values():
+            each.square_off = min(int(each.square_off), _last_bar(each, span))
         opens.append(int(one.opens[0]))
         closes.append(int(one.closes[0]))
         kept.append(one.hours[0])
@@ -122,13 +126,25 @@ def market_of(
     return TradedMarket(dict(instruments), Sessions(opens, closes, kept, rates), kept_days, left)
 
 
+def _last_bar(hours: TradingHours, span: int) -> int:
+    """Return the start of the last bar (ns) that an intraday position can be left with."""
+    opens = int(hours.opens)
+    return opens + (int(hours.squared or hours.closes) - 1 - opens) // (span * SECOND) * span * SECOND
+
+
 def _charges(
     table: RateTable, traded: Sequence[Instrument], day: date, known: dict[tuple[str, ...], dict[int, Rates]]
 ) -> dict[int, Rates]:
     """Return the charges of a day by 8 * token + product; the same object as long as they do not change."""
     number = day.year * 10_000 + day.month * 100 + day.day
-    of = {(segment(each, product), each.exchange) for each in traded for product in PRODUCTS}
-    rates = {key: table.rates(*key, number) for key in of}
+    rates: dict[tuple[str, str], Rates] = {}
+    for product in PRODUCTS:
+        for key in {(segment(each, product), each.exchange) for each in traded}:
+            try:
+                rates[key] = table.rates(*key, number)
+            except LookupError:
+                if product is not Product.MTF:  # what it cost is not known of all days: none is bought on these
+                    raise
     # rates are new objects each time they are asked for: what they say is compared
     said = tuple(sorted(" ".join(map(str, (*key, *_numbers(each)))) for key, each in rates.items()))
     if said not in known:
@@ -136,6 +152,7 @@ def _charges(
             8 * int(each.token) + int(product): rates[segment(each, product), each.exchange]
             for each in traded
             for product in PRODUCTS
+            if (segment(each, product), each.exchange) in rates
         }
     return known[said]
 

@@ -26,7 +26,7 @@ from engine.market.calendar import Calendar, midnight
 from engine.market.rules import venue_rules
 from engine.trading.opening import DAY_SPAN, DAYS_BACK, fold
 
-CHUNK: Final = 50_000
+CHUNK: Final = 5_000
 """Bars between two looks at whether to go on."""
 TAG: Final = "B"
 

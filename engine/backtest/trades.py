@@ -10,6 +10,7 @@ from compiled.outbox import Fill
 from compiled.stage import RungRecord
 from engine.backtest.outcome import Trade
 from engine.history.series import BarSeries, Floats, Ints
+from engine.texts import valid
 
 OPEN = "open"
 """Why a round trip ended that has not."""
@@ -121,8 +122,8 @@ def trades_of(
                 slippage=trip.slippage,
                 mae=0,
                 mfe=0,
-                entry_reason=done.reason if done is not None else "",
-                exit_reason=OPEN if held else (done.ended if done is not None else ""),
+                entry_reason=valid(done.reason) if done is not None else "",
+                exit_reason=OPEN if held else (valid(done.ended) if done is not None else ""),
             )
         )
     return _excursions(found, names, series)

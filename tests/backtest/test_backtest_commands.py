@@ -113,6 +113,57 @@ def test_a_strategy_that_fails_gives_no_result_and_its_traceback(state, capsys, 
     assert not (state / "results.db").exists()
 
 
+def test_the_first_and_the_last_day_there_can_be_are_days(state, capsys):
+    told = said(capsys, "backtest", "moving_average_cross", "--from", "0001-01-01", "--to", "9999-12-31", "--json")
+    assert json.loads(told.out)["metrics"]["sessions"] == 5
+
+
+def test_bars_are_of_a_length_that_every_symbol_that_is_named_has(state, capsys):
+    days = walk(DAYS, 3).pick(slice(None, None, 375))
+    history(state / "history", {"TCS": days, "INFY": days}, span=86_400)
+    for symbols, span in (("INFY", 60), ("TCS", 86_400), ("INFY,TCS", 86_400)):
+        arguments = ("moving_average_cross", "--set", "timeframe_s=86400", "--symbols", symbols, "--json", "--no-keep")
+        assert json.loads(said(capsys, "backtest", *arguments).out)["manifest"]["span"] == span
+
+
+def test_a_result_that_cannot_be_kept_is_shown_all_the_same(state, capsys, tmp_path):
+    (state / "results.db").mkdir()
+    page = tmp_path / "report.html"
+    told = said(capsys, "backtest", "moving_average_cross", "--json", "--report", str(page), code=2)
+    assert json.loads(told.out)["metrics"]["sessions"] == 5
+    assert page.exists()
+    assert told.err.endswith("results.db is a folder: name a file\n")
+
+
+def test_what_a_strategy_prints_and_says_spoils_neither_result_nor_terminal(state, capsys, monkeypatch):
+    def loud(self, ctx, bar):
+        print("loud")
+        if not ctx.position(bar.token):
+            ctx.buy(bar.token, 1, 1.0, reason="half \ud800 of \x1b[31m one")
+
+    monkeypatch.setattr("strategies.moving_average_cross.MovingAverageCross.on_bar", loud)
+    told = said(capsys, "backtest", "moving_average_cross", "--json")
+    assert json.loads(told.out)["metrics"]["sessions"] == 5
+    assert "loud" in told.err
+    shown = json.loads(said(capsys, "results", "show", "--json").out)
+    assert {each["entry_reason"] for each in shown["trades"]} == {"half \ufffd of \x1b[31m one"}
+    assert "\x1b[31m" not in said(capsys, "results", "show").out
+
+
+def test_a_fault_s_traceback_obeys_nothing_and_ctrl_c_in_a_strategy_is_one(state, capsys, monkeypatch):
+    faults = iter([ValueError("red \x1b[31m"), KeyboardInterrupt()])
+
+    def broken(_self, _ctx, _bar):
+        raise next(faults)
+
+    monkeypatch.setattr("strategies.moving_average_cross.MovingAverageCross.on_bar", broken)
+    assert "\x1b" not in said(capsys, "backtest", "moving_average_cross", code=1).err
+    with pytest.raises(SystemExit, match="130"):
+        call(("backtest", "moving_average_cross"))
+    assert "failed" not in capsys.readouterr().err
+    assert not (state / "results.db").exists()
+
+
 SLOW = """
 import os, signal, sys
 from tui import backtesting

@@ -5,9 +5,9 @@ from datetime import date
 import numpy as np
 import pytest
 
-from compiled.model import MINUTE, SECOND
+from compiled.model import MINUTE, SECOND, Product
 from compiled.risk import Limits
-from compiled.slippage import FixedTicks, Slippage
+from compiled.slippage import FixedTicks, Slippage, VolumeShare
 from engine.backtest.account import account_of, with_debits
 from engine.backtest.bars import BarVersions, days_of, on_grid, span_for, within
 from engine.backtest.market import instruments_of, market_of, tick_of
@@ -30,7 +30,9 @@ FLAT = [100.0] * 375
 def made(series, strategies, days=(TUESDAY, WEDNESDAY, THURSDAY), slippage=None, warm_up=5, span=60):
     found = [day for day in days_of(series.values(), days[0], days[-1]) if day in days]
     calendar = Calendar.load()
-    market = market_of(instruments_of(series, None, found[-1]), found, calendar, charges.load(), None, 120 * SECOND)
+    market = market_of(
+        instruments_of(series, None, found[-1]), found, calendar, charges.load(), None, 120 * SECOND, span
+    )
     settings = RunSettings(CASH, Limits(), slippage or Slippage(), warm_up=warm_up)
     return Backtest(strategies, {}, series, span, market, calendar, settings)
 
@@ -44,7 +46,7 @@ def reckoned(backtest):
     account = account_of(
         CASH, backtest.market.days, backtest.closes, backtest.curve, backtest.notes, columns, trades, series, None
     )
-    return with_debits(trades, backtest.market.days, account.debits), account
+    return with_debits(trades, backtest.market.days, account.debits, columns), account
 
 
 def independent(backtest):
@@ -101,6 +103,88 @@ def test_the_account_is_the_statements_to_the_paisa_delivery_and_depository_incl
         assert account.daily.charges[number] == spent
     assert account.daily.exposure[-1] == held
     assert account.curve[-1] == account.daily.equity[-1]
+
+
+def test_a_position_that_is_delivered_over_several_days_bears_the_depository_on_each():
+    days = (TUESDAY, WEDNESDAY, THURSDAY)
+    volumes = (100_000, 1_000, 1_000)  # of which an order takes a hundredth in a minute
+    series = {"INFY": joined(*(day_of(day, FLAT, volume=each) for day, each in zip(days, volumes, strict=True)))}
+    orders = {at(TUESDAY, "09:20"): 200, at(WEDNESDAY, "15:25"): 0}
+    backtest = made(series, [Told(orders, stop=20.0)], days, VolumeShare(0.01, 0.0))
+    assert backtest.run()
+    assert {fill.ts // (86_400 * SECOND) for fill in backtest.fills if fill.order.side < 0} == {
+        at(day, "12:00") // (86_400 * SECOND) for day in (WEDNESDAY, THURSDAY)
+    }
+    [trade], account = reckoned(backtest)
+    assert account.costs["depository"] == 2 * 1593
+    assert trade.charges == sum(account.costs.values())
+    assert trade.net == account.daily.equity[-1] - CASH
+
+
+def test_of_two_shares_sold_the_one_that_was_bought_again_is_not_delivered_and_bears_nothing():
+    days = (TUESDAY, WEDNESDAY)
+    series = {
+        name: joined(*(day_of(day, FLAT, token=token) for day in days)) for token, name in ((1, "INFY"), (2, "SBIN"))
+    }
+    both = {at(TUESDAY, "09:20"): 10, at(WEDNESDAY, "09:20"): 0}
+    backtest = made(series, [Told(both, stop=20.0)], days)
+    again = Told({at(WEDNESDAY, "10:00"): 10}, stop=20.0, name="again")
+    names = {"told": ["INFY", "SBIN"], "again": ["INFY"]}
+    backtest = Backtest(
+        [Told(both, stop=20.0), again], names, series, 60, backtest.market, Calendar.load(), backtest.settings
+    )
+    assert backtest.run()
+    trades, account = reckoned(backtest)
+    assert account.costs["depository"] == 1593  # the ten INFY sold and the ten bought again are intraday
+    shares = {each.symbol: each.charges for each in trades if each.exit_ts}
+    assert shares["SBIN"] - shares["INFY"] >= 1593
+    assert sum(each.charges for each in trades) == sum(account.costs.values())
+
+
+def test_the_curve_ends_where_the_account_does_on_a_day_whose_bars_end_early():
+    series = {"INFY": joined(day_of(TUESDAY, FLAT), day_of(WEDNESDAY, FLAT[:60]))}
+    orders = {at(TUESDAY, "09:20"): 10, at(WEDNESDAY, "09:20"): 0}
+    backtest = made(series, [Told(orders, stop=20.0)], (TUESDAY, WEDNESDAY))
+    assert backtest.run()
+    _, account = reckoned(backtest)
+    assert account.costs["depository"] == 1593
+    assert account.curve[-1] == account.daily.equity[-1]
+
+
+class Shorts(Told):
+    def on_bar(self, ctx, bar):
+        if not ctx.warming and not ctx.position(bar.token):
+            ctx.sell(bar.token, 10, 20.0)
+
+
+@pytest.mark.parametrize("span", [60, 180, 300, 900, 1_800, 3_600, 86_400])
+def test_nothing_intraday_is_held_over_night_whatever_the_length_of_the_bars(span):
+    days = (TUESDAY, WEDNESDAY, THURSDAY)
+    starts = [at(day, "09:15") + k * span * SECOND for day in days for k in range(-(-375 * 60 // span))]
+    bars = joined(*(day_of(day, FLAT[: len(starts) // 3]) for day in days))._replace(start=np.array(starts))
+    backtest = made({"INFY": bars}, [Shorts({}, span=span)], days, span=span)
+    assert backtest.run()
+    assert all(fill.order.product is Product.MIS for fill in backtest.fills)
+    trades, _ = reckoned(backtest)
+    assert all(each.entry_ts // (86_400 * SECOND) == each.exit_ts // (86_400 * SECOND) for each in trades)
+    assert not any(each.open for each in trades)
+    if span == 86_400:
+        assert not trades
+        assert backtest.kernel.decisions.refusals["SQUARE_OFF"] == 2
+    else:
+        assert [each.exit_reason for each in trades] == ["square-off"] * 3
+        assert all(at(TUESDAY, "15:15") <= trades[0].exit_ts < at(TUESDAY, "15:20") for each in trades)
+
+
+def test_days_of_before_margin_funding_was_charged_for_are_replayed_without_it():
+    day = date(2021, 3, 2)
+    with pytest.raises(LookupError, match="EQ_MTF"):
+        charges.load().rates("EQ_MTF", "NSE", 20_210_302)
+    told = Told({at(day, "09:20"): 10, at(day, "09:30"): 0})
+    backtest = made({"INFY": day_of(day, FLAT)}, [told], (day,))
+    assert backtest.market.days == [day]
+    assert backtest.run()
+    assert len(backtest.fills) == 2
 
 
 def test_worst_and_best_are_those_of_the_bars_between_entry_and_exit():
@@ -258,6 +342,11 @@ def test_prices_stand_on_the_grid_and_the_grid_is_what_they_stand_on():
 def test_a_contract_is_refused(symbol):
     with pytest.raises(DataError, match="is a contract: the desk trades shares"):
         instruments_of({symbol: day_of(TUESDAY, FLAT)}, None, TUESDAY)
+
+
+@pytest.mark.parametrize("symbol", ["NIFTY", "BANKNIFTY", "NIFTY 50", "SENSEX", "INDIA VIX"])
+def test_an_index_is_one_by_either_of_its_names(symbol):
+    assert instruments_of({symbol: day_of(TUESDAY, FLAT)}, None, TUESDAY)[symbol].kind == "INDEX"
 
 
 @pytest.mark.parametrize("symbol", ["INFY", "3MINDIA", "M&M", "NIFTY 50", "20MICRONS", "63MOONS"])

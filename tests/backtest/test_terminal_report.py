@@ -1,7 +1,9 @@
 """The report on a terminal: the verdict first, then what matters, in as many columns as there are."""
 
 import io
+import re
 
+import numpy as np
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
@@ -34,6 +36,25 @@ def test_the_report_fits_its_terminal_and_begins_with_the_verdict(run, width):
     assert verdict(lint(run, statistics(run, trials=24)))[:60] in text.splitlines()[0]
     assert "\x1b" not in text
     assert "…" not in text
+
+
+def test_twelve_months_that_all_lose_are_shown_whole(run):
+    days = len(run.daily.day)
+    falling = run.manifest.start_cash * 0.996 ** np.arange(1, days + 1)
+    year = run._replace(
+        daily=run.daily._replace(day=19_724 + np.arange(days) * 365 // days, equity=falling.astype(np.int64))
+    )
+    months = shown(year, 80).split("Months, %")[1].split("Where the money went")[0]
+    assert "…" not in months
+    assert len(months.splitlines()[4].split()) == 14
+
+
+def test_the_levels_of_a_shallow_drawdown_differ(run):
+    equity = run.manifest.start_cash - np.arange(len(run.daily.day)) * 100
+    shallow = shown(run._replace(daily=run.daily._replace(equity=equity)), 80)
+    drawn = shallow.split("Under water")[1].split("Months, %")[0]
+    levels = re.findall(r"-?\d+\.\d+%", drawn)
+    assert len(set(levels)) == len(levels) == 4
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 110, 120, 200])
