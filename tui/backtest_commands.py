@@ -239,7 +239,7 @@ def write_report(
 
 
 class _Bars(dict[str, "BarSeries"]):
-    """The bars that a kept result was made of, read when they are asked for; none where they are gone."""
+    """The bars that a kept result was made of, read when they are asked for; none where they are gone, or others now."""
 
     def __init__(self, config: "Config", kept: "StoredResult") -> None:
         super().__init__()
@@ -248,12 +248,21 @@ class _Bars(dict[str, "BarSeries"]):
 
     def __missing__(self, symbol: str) -> "BarSeries":
         from engine.backtest.bars import read  # noqa: PLC0415
+        from engine.history.adjusting import adjusted, steps_of  # noqa: PLC0415
+        from engine.history.golden import digest  # noqa: PLC0415
+        from engine.market.actions import Actions  # noqa: PLC0415
         from tui.shelves import history  # noqa: PLC0415
 
         manifest = self._manifest
         said = manifest.data[symbol]
         store = history(self._config, None)
         found = read(store, symbol, manifest.span, said.first, said.last + 1, said.version)
+        if said.sha256 != digest(found):
+            found = found.pick(slice(0, 0))
+        elif said.adjusted:
+            listed = self._config.desk.corporate_actions
+            steps = steps_of(found, Actions.load(Path(listed).expanduser()), symbol) if listed else []
+            found = adjusted(found, steps) if steps else found.pick(slice(0, 0))
         self[symbol] = found
         return found
 

@@ -265,7 +265,11 @@ def _breakdown(title: str, groups: Sequence[tables.Group], width: int) -> "Table
         if wide:
             row += [(money(value), "") for value in (each.gross, each.charges, each.slippage, each.mae, each.mfe)]
         rows.append(row)
-    return _table(f"By {title.lower()}", columns + ["Gross", "Charges", "Slippage", "MAE", "MFE"] * wide, rows)
+    columns += ["Gross", "Charges", "Slippage", "MAE", "MFE"] * wide
+    made = _table(f"By {title.lower()}", columns, rows)
+    numbers = [[name, *(row[k][0] for row in rows)] for k, name in enumerate(columns) if k]
+    made.columns[0].max_width = max(width - sum(3 + max(map(len, each)) for each in numbers) - 2, 8)
+    return made
 
 
 def _drawdowns(outcome: Outcome, width: int) -> "Table":

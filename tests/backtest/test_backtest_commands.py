@@ -4,15 +4,23 @@ import json
 import re
 import subprocess
 import sys
+from datetime import datetime, time
 from pathlib import Path
 
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from engine.config import Config
 from engine.errors import ConfigError
+from store.results import StoredResult
 from tests.backtest.histories import history, walk
-from tests.backtest.made_up import weekdays
+from tests.backtest.made_up import at, weekdays
+from tui.backtest_commands import _Bars
 from tui.backtest_request import BacktestRequest, chosen_strategies, slippage_of
+from tui.backtesting import Running
 from tui.cli import call
 
 DAYS = weekdays(5)  # 3 to 7 June 2024
@@ -124,6 +132,30 @@ def test_bars_are_of_a_length_that_every_symbol_that_is_named_has(state, capsys)
     for symbols, span in (("INFY", 60), ("TCS", 86_400), ("INFY,TCS", 86_400)):
         arguments = ("moving_average_cross", "--set", "timeframe_s=86400", "--symbols", symbols, "--json", "--no-keep")
         assert json.loads(said(capsys, "backtest", *arguments).out)["manifest"]["span"] == span
+
+
+def test_a_report_draws_the_bars_of_its_run_adjusted_as_they_were_or_none(state, capsys, tmp_path):
+    whole = walk(DAYS, 5, price=1_000.0)
+    before = whole.start < at(DAYS[2], "00:00")
+    raw = whole._replace(**{
+        name: np.where(before, 2, 1) * getattr(whole, name) for name in ("open", "high", "low", "close")
+    })  # fmt: skip
+    history(state / "history", {"TCS": raw})
+    split = {"symbol": "TCS", "series": "EQ", "exDate": datetime.combine(DAYS[2], time()),
+             "subject": "Face Value Split (Sub-Division) - From Rs 2/- Per Share To Re 1/- Per Share"}  # fmt: skip
+    pq.write_table(pa.Table.from_pylist([split]), tmp_path / "actions.parquet")
+    desk = msgspec.structs.replace(Config().desk, corporate_actions=str(tmp_path / "actions.parquet"))
+    config = msgspec.structs.replace(Config(), desk=desk)
+    running = Running(config, BacktestRequest("moving_average_cross", ("TCS",), str(DAYS[0])))
+    result = running.execute()
+    assert result.outcome.manifest.data["TCS"].adjusted
+    kept = StoredResult(result.outcome, result.metrics, result.findings)
+    drawn = _Bars(config, kept)["TCS"]
+    assert np.array_equal(drawn.start, result.series["TCS"].start)
+    assert np.abs(drawn.close - result.series["TCS"].close).max() <= 0.05
+    assert not len(_Bars(Config(), kept)["TCS"].start)
+    history(state / "history", {"TCS": raw._replace(volume=raw.volume + 1)})
+    assert not len(_Bars(config, kept)["TCS"].start)
 
 
 def test_a_result_that_cannot_be_kept_is_shown_all_the_same(state, capsys, tmp_path):

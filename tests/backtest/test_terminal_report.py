@@ -49,6 +49,15 @@ def test_twelve_months_that_all_lose_are_shown_whole(run):
     assert len(months.splitlines()[4].split()) == 14
 
 
+def test_a_long_name_gives_way_to_its_numbers(run):
+    named = run._replace(trades=[each._replace(exit_reason="why " * 3_000) for each in run.trades])
+    table = shown(named, 80).split("By why out")[1].split("By hour")[0]
+    [line] = [each for each in table.splitlines() if each.lstrip().startswith("why")]
+    numbers = line.split("…")[1].split()
+    assert len(numbers) == 5
+    assert max(map(cell_len, table.splitlines())) <= 80
+
+
 def test_the_levels_of_a_shallow_drawdown_differ(run):
     equity = run.manifest.start_cash - np.arange(len(run.daily.day)) * 100
     shallow = shown(run._replace(daily=run.daily._replace(equity=equity)), 80)
