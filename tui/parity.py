@@ -14,6 +14,7 @@ from engine.backtest.bars import BarVersions, span_for
 from engine.backtest.market import instruments_of, market_of
 from engine.backtest.parity.attribution import Parity, compare
 from engine.backtest.parity.backtested import backtested
+from engine.backtest.parity.causes import LOOKS_BACK
 from engine.backtest.parity.curves import Curves, curves
 from engine.backtest.run import Backtest, RunSettings
 from engine.config import Config, paths
@@ -97,7 +98,9 @@ class ParityRun:
         series, version = self._series(store, seen, ran, strategies.values(), day)
         backtest = self._backtest(kept, ran, strategies, series, day)
         today = {name: bars.pick(bars.start >= midnight(day)) for name, bars in series.items()}
-        done = backtested(backtest, today, self._differs(kept.ran, ran, strategies), cold=not backtest.warmed)
+        done = backtested(
+            backtest, today, self._differs(kept.ran, ran, strategies), cold=_cold(backtest, strategies.values())
+        )
         parity = compare(kept.day, done)
         return ParityResult(request.mode, day, path, version, parity, curves(kept.day, done), self._warnings)
 
@@ -148,7 +151,8 @@ class ParityRun:
                 before = past.pick(past.start < midnight(day))
             found[name] = merge([before, today]) if len(before.start) else today
         if not found:
-            raise NothingFound(f"no bars of {day}: neither of the desk nor in the history (patang bars import)")
+            of = f" of version {version}" if version else ""
+            raise NothingFound(f"no bars{of} on {day}, of the desk or in the history: see patang bars list")
         return found, LIVE if own else ", ".join(sorted(versions))
 
     def _backtest(
@@ -205,6 +209,14 @@ class ParityRun:
     def _actions(self) -> Actions | None:
         file = self._config.desk.corporate_actions
         return Actions.load(Path(file).expanduser()) if file else None
+
+
+def _cold(backtest: Backtest, strategies: Iterable[Strategy]) -> int:
+    """Return until when (ns) strategies lack the history that a backtest had none of: as many bars as a difference is felt for."""
+    if backtest.warmed:
+        return 0
+    begun = max(int(backtest.opens[0]), backtest.settings.begins)
+    return begun + LOOKS_BACK * max(int(each.span) for each in strategies) * BILLION
 
 
 def _bars(store: BarStore, day: date) -> dict[str, BarSeries]:

@@ -320,15 +320,16 @@ def test_bars_that_differ_before_it_are_data():
     assert made(one_sided(True, bars=late)) == {UNEXPLAINED: 9.0}
 
 
-def test_a_backtest_without_a_history_is_data():
-    assert made(one_sided(True, cold=True)) == {DATA: 9.0}
+def test_a_backtest_without_a_history_is_data_as_long_as_it_is_felt():
+    assert made(one_sided(True, cold=when("10:01"))) == {DATA: 9.0}
+    assert made(one_sided(True, cold=when("10:00"))) == {UNEXPLAINED: 9.0}
 
 
 def test_the_operator_comes_before_the_broker_and_both_before_the_data():
     kill = Incident(KILL, when("09:30"), when("10:30"), "kill switch: lunch (operator)")
     gap = Incident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
     refused = signal("10:00", refused="rejected", verdict="KILLED")
-    theirs = backtest([signal("10:00")], [BOUGHT], cold=True, differs={"told": "other"})
+    theirs = backtest([signal("10:00")], [BOUGHT], cold=when("15:30"), differs={"told": "other"})
     for incidents, mine, cause in (
         ([kill, gap], refused, OPERATOR), ([gap], refused, BROKER), ([gap], refused._replace(refused=""), CODE),
     ):  # fmt: skip
@@ -344,6 +345,15 @@ def test_what_follows_in_the_same_instrument_has_the_cause_of_what_it_follows():
     parity = compare(desk(incidents=[gap]), backtest([signal("10:00"), signal("10:20", rung=2)], [BOUGHT, again]))
     assert made(parity) == {DATA: -18.0}
     assert whys(parity)[1][2].startswith(f"after another in {SYMBOL}")
+
+
+def test_what_is_held_for_long_follows_its_entry_whatever_came_and_went_meanwhile():
+    gap = Incident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
+    held, brief = trip(leg("10:00", 100.0), leg("14:00", 101.0)), trip(leg("10:05", 100.0), leg("10:10", 101.0), rung=2)
+    theirs = backtest([signal("10:00"), signal("10:05", rung=2, kind="rung", place=2)], [held, brief])
+    parity = compare(desk(incidents=[gap]), theirs)
+    assert [cause for _, cause, _ in whys(parity)] == [DATA] * 4
+    assert parity.differences[-1].decision.ts == when("14:00")
 
 
 def test_what_comes_long_after_does_not_follow():
@@ -401,7 +411,7 @@ BARS = st.sampled_from([{}, {SYMBOL: flat(count=12)}, {SYMBOL: flat(105.0, count
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(SIGNALS, max_size=6), st.lists(TRIPS, max_size=6), st.lists(INCIDENTS, max_size=3), BARS,
-    st.lists(SIGNALS, max_size=6), st.lists(TRIPS, max_size=6), BARS, st.booleans(),
+    st.lists(SIGNALS, max_size=6), st.lists(TRIPS, max_size=6), BARS, st.sampled_from([0, when("11:00")]),
 )  # fmt: skip
 def test_the_causes_add_up_to_the_paisa_whatever_the_two_days_are(
     mine, trips, incidents, seen, theirs, others, read, cold

@@ -12,7 +12,7 @@ from engine.history.series import BarSeries
 
 
 def backtested(
-    backtest: Backtest, bars: Mapping[str, BarSeries], differs: Mapping[str, str], *, cold: bool
+    backtest: Backtest, bars: Mapping[str, BarSeries], differs: Mapping[str, str], *, cold: int
 ) -> BacktestDay:
     """Return what a backtest did whose decisions were kept (`Backtest.keep_decisions`); the rest as `BacktestDay` has it."""
     symbols = {int(each.token): symbol for symbol, each in backtest.market.instruments.items()}

@@ -78,8 +78,8 @@ class Causes:
         self._desk = desk
         self._backtest = backtest
         self._length = backtest.span * SECOND
-        self._before: dict[tuple[str, str], tuple[int, Why]] = {}
-        self._prices: dict[tuple[str, str], tuple[int, Why]] = {}
+        self._before: dict[tuple[str, str], list[tuple[int, Why]]] = {}
+        self._prices: dict[tuple[str, str], list[tuple[int, Why]]] = {}
         self._last: Why | None = None
         self._other: dict[str, Ints] = {}
         self._phases = {each.strategy: each.ts % self._length for each in desk.signals if each.asked == CLOCK}
@@ -94,7 +94,8 @@ class Causes:
         if not trips:
             return
         told, of = self._prices if decision.same else self._before, decision.of
-        told[of.strategy, of.symbol] = (max(map(_until, trips)) + LOOKS_BACK * self._length, why)
+        until = max(map(_until, trips)) + LOOKS_BACK * self._length
+        told.setdefault((of.strategy, of.symbol), []).append((until, why))
         if not decision.same:
             self._last = why
 
@@ -177,13 +178,13 @@ class Causes:
         at = np.searchsorted(other, [since, ts])
         if at[1] > at[0]:
             return Why(DATA, f"{at[1] - at[0]} of the {LOOKS_BACK} bars before it differ")
-        return Why(DATA, "the backtest began without a history") if self._backtest.cold else None
+        return Why(DATA, "the backtest began without a history") if ts < self._backtest.cold else None
 
     def _follows(self, decision: Decision, of: Signal | Trip) -> Why | None:
         for told in (self._before,) if decision.kind == ENTER else (self._before, self._prices):
-            until, before = told.get((of.strategy, of.symbol), (0, None))
-            if before is not None and decision.ts <= until:
-                return before._replace(text=_after(before.text, of.symbol))
+            alive = [why for until, why in told.get((of.strategy, of.symbol), []) if decision.ts <= until]
+            if alive:
+                return alive[-1]._replace(text=_after(alive[-1].text, of.symbol))
         answers = {each.verdict for each in (decision.desk, decision.backtest) if each is not None}
         if self._last is not None and answers & OF_ACCOUNT:
             return self._last._replace(text=_after(self._last.text, "the account"))

@@ -134,8 +134,8 @@ class DeskDay(NamedTuple):
 class BacktestDay(NamedTuple):
     """What a backtest of that day does; `bars` are those it has read, of `span` seconds.
 
-    `differs` says of each strategy what is known to be other than on the desk: a parameter, its source. `cold`: it began
-    without a history.
+    `differs` says of each strategy what is known to be other than on the desk: a parameter, its source. It began without
+    a history, of which its strategies feel the lack until `cold` (ns, 0: it has one).
     """
 
     signals: Sequence[Signal]
@@ -143,7 +143,7 @@ class BacktestDay(NamedTuple):
     bars: Mapping[str, BarSeries]
     span: int = 60
     differs: Mapping[str, str] = {}
-    cold: bool = False
+    cold: int = 0
 
     @property
     def net(self) -> int:
