@@ -89,7 +89,8 @@ class Running:
 
         tables = chosen_strategies(self.config, self.request)
         strategies = [build(name, table) for name, _, table in tables]
-        spans = self.versions.spans(self._named(tables), self.request.bars) or self.versions.spans()
+        named = () if self.request.span else self._named(tables)
+        spans = self.versions.spans(named, self.request.bars) or self.versions.spans()
         span = span_for(spans, self.request.span, [each.span for each in strategies])
         symbols = self.symbols(tables, span)
         narrate(

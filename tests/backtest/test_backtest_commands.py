@@ -134,6 +134,12 @@ def test_bars_are_of_a_length_that_every_symbol_that_is_named_has(state, capsys)
         assert json.loads(said(capsys, "backtest", *arguments).out)["manifest"]["span"] == span
 
 
+def test_what_a_symbol_lacks_of_the_length_that_is_asked_for_is_said_of_the_symbol(state, capsys):
+    history(state / "history", {"TCS": walk(DAYS, 3).pick(slice(None, None, 375))}, span=86_400)
+    arguments = ("moving_average_cross", "--set", "timeframe_s=86400", "--span", "86400", "--symbols", "INFY,TCS")
+    assert "no bars of INFY of 86400 s: see patang bars list" in said(capsys, "backtest", *arguments, code=1).err
+
+
 def test_a_report_draws_the_bars_of_its_run_adjusted_as_they_were_or_none(state, capsys, tmp_path):
     whole = walk(DAYS, 5, price=1_000.0)
     before = whole.start < at(DAYS[2], "00:00")
