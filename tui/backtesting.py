@@ -208,7 +208,7 @@ class Running:
         from engine.backtest.linter import lint, verdict  # noqa: PLC0415
         from engine.backtest.outcome import Outcome  # noqa: PLC0415
         from engine.backtest.statistics import statistics  # noqa: PLC0415
-        from engine.backtest.trades import fill_columns, trades_of  # noqa: PLC0415
+        from engine.backtest.trades import fill_columns, kept_over_night, trades_of  # noqa: PLC0415
 
         begun = time.perf_counter()
         whole = self._run(backtest)
@@ -219,6 +219,11 @@ class Running:
         numbers = {int(each.token): names.index(symbol) for symbol, each in backtest.market.instruments.items()}
         fills = backtest.fills
         columns = fill_columns(fills, numbers, series)
+        if kept := kept_over_night(fills, numbers, names):
+            more = f" and {len(kept) - 5} more" if len(kept) > 5 else ""
+            loaded.warnings.append(
+                f"intraday, and held over night for want of a bar to leave with: {', '.join(kept[:5])}{more}"
+            )
         trades = trades_of(fills, columns, backtest.rungs, names, series)
         account = account_of(
             self.cash, days, backtest.closes, backtest.curve, backtest.notes, columns, trades, series, self._index(span)

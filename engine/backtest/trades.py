@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compiled.model import paise
+from compiled.model import Product, paise
 from compiled.outbox import Fill
 from compiled.stage import RungRecord
 from engine.backtest.outcome import Trade
-from engine.history.series import BarSeries, Floats, Ints
+from engine.history.series import BarSeries, Floats, Ints, numbered_day
+from engine.market.calendar import DAY, IST
 from engine.texts import valid
 
 OPEN = "open"
@@ -55,6 +56,22 @@ def fill_columns(fills: Sequence[Fill], symbols: Mapping[int, int], series: Sequ
         lost = columns.side[mine] * (columns.price[mine] - met) * columns.quantity[mine] * 100.0
         columns.slippage[mine] = np.where(met > 0.0, np.rint(np.maximum(lost, 0.0)), 0.0).astype(np.int64)
     return columns
+
+
+def kept_over_night(fills: Sequence[Fill], symbols: Mapping[int, int], names: Sequence[str]) -> list[str]:
+    """Name the intraday positions that no bar was there to leave with on their day, as "INFY on 2024-06-04"."""
+    held: dict[tuple[int, int], int] = {}
+    for fill in fills:
+        if fill.order.product is Product.MIS:
+            key = (fill.ts + IST) // DAY, symbols[int(fill.order.token)]
+            held[key] = held.get(key, 0) + int(fill.order.side) * int(fill.quantity)
+    shares: dict[int, int] = {}
+    found = []
+    for (day, symbol), moved in sorted(held.items()):
+        shares[symbol] = shares.get(symbol, 0) + moved
+        if shares[symbol]:
+            found.append(f"{names[symbol]} on {numbered_day(day)}")
+    return found
 
 
 class _Trip:

@@ -12,7 +12,7 @@ from engine.backtest.account import account_of, with_debits
 from engine.backtest.bars import BarVersions, days_of, on_grid, span_for, within
 from engine.backtest.market import instruments_of, market_of, tick_of
 from engine.backtest.run import Backtest, RunSettings
-from engine.backtest.trades import fill_columns, trades_of
+from engine.backtest.trades import fill_columns, kept_over_night, trades_of
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.market import charges
 from engine.market.calendar import Calendar
@@ -174,6 +174,14 @@ def test_nothing_intraday_is_held_over_night_whatever_the_length_of_the_bars(spa
     else:
         assert [each.exit_reason for each in trades] == ["square-off"] * 3
         assert all(at(TUESDAY, "15:15") <= trades[0].exit_ts < at(TUESDAY, "15:20") for each in trades)
+
+
+def test_an_intraday_position_that_no_bar_was_there_to_leave_with_is_named():
+    series = {"INFY": joined(day_of(TUESDAY, FLAT[:200]), day_of(WEDNESDAY, FLAT))}
+    backtest = made(series, [Shorts({})], (TUESDAY, WEDNESDAY))
+    assert backtest.run()
+    [token] = [int(each.token) for each in backtest.market.instruments.values()]
+    assert kept_over_night(backtest.fills, {token: 0}, ["INFY"]) == ["INFY on 2024-06-04"]
 
 
 def test_days_of_before_margin_funding_was_charged_for_are_replayed_without_it():
