@@ -81,6 +81,7 @@ NEAREST = {
     "engine/trading/loop.py": [LACKING, OWNER, CLOCKS, AWAY],
     "engine/trading/pacing.py": ["tests/core/test_order_path_gateway.py", CORNERS, OWNER],
     "engine/trading/reconcile.py": ["tests/core/test_reconcile.py", OWNER, DIVISIONS],
+    "engine/trading/reach.py": ["tests/core/test_reach.py"],
     "engine/trading/restore.py": ["tests/core/test_order_path_restart.py", CORNERS, LIES],
     "engine/trading/shares.py": ["tests/core/test_order_path_restart.py"],
     "engine/trading/timekeeper.py": [CLOCKS],

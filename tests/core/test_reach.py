@@ -1,0 +1,41 @@
+"""When the books have to be compared before anything more leaves: after a dead token at once, after silence in time."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from compiled.events import Act
+from compiled.model import SECOND
+from engine.errors import OperatorError, RetryableError
+from engine.trading.loop import SESSION
+from engine.trading.reach import UNSEEN, Reach
+
+NOW = 1_000 * SECOND
+
+
+def seen(error, failing_s, holds=(), unheard=False):
+    """Return what a look asks of the kernel while books have failed with an error for so many seconds."""
+    lookups = SimpleNamespace(failing=NOW - int(failing_s * SECOND) if failing_s else 0)
+    loop = SimpleNamespace(
+        gateway=SimpleNamespace(silence=lambda: (0, ""), lookups=lookups), holds=dict.fromkeys(holds, "why"),
+        books=SimpleNamespace(error=error), unheard=unheard, reconciler=SimpleNamespace(books=object()), inbox=[],
+    )  # fmt: skip
+    Reach(loop, 5 * SECOND).watch(NOW)
+    assert (loop.reconciler.books is None) is bool(loop.inbox)
+    return [each.act for each in loop.inbox]
+
+
+@pytest.mark.parametrize(
+    ("error", "failing_s", "holds", "unheard", "blind"),
+    [
+        (None, 0, (), False, False),
+        (RetryableError("502"), 2, (), False, False),
+        (RetryableError("502"), UNSEEN / SECOND, (), False, True),
+        (OperatorError("the session has ended"), 2, (), False, True),
+        (OperatorError("an old one"), 0, (), False, False),
+        (None, 0, (SESSION,), False, True),
+        (None, 0, (), True, True),
+    ],
+)
+def test_the_books_come_first_after_a_dead_token_a_lost_feed_or_a_long_silence(error, failing_s, holds, unheard, blind):
+    assert seen(error, failing_s, holds, unheard) == ([Act.UNSEEN] if blind else [])
