@@ -84,14 +84,11 @@ class Running:
 
     def execute(self) -> BacktestResult:
         """Read, run and reckon; raise `PatangError` for whatever is not right."""
-        from engine.backtest.bars import span_for  # noqa: PLC0415
         from strategies import build  # noqa: PLC0415
 
         tables = chosen_strategies(self.config, self.request)
         strategies = [build(name, table) for name, _, table in tables]
-        named = () if self.request.span else self._named(tables)
-        spans = self.versions.spans(named, self.request.bars) or self.versions.spans()
-        span = span_for(spans, self.request.span, [each.span for each in strategies])
+        span = self.span(tables, strategies)
         symbols = self.symbols(tables, span)
         narrate(
             f"{', '.join(name for name, _, _ in tables)} on {counted(len(symbols), 'symbol')}, bars of {span} s: reading"
@@ -99,6 +96,16 @@ class Running:
         prepared = self.read(tables, symbols, span)
         backtest = self._prepare(prepared, strategies)
         return self._result(tables, strategies, backtest, prepared.loaded, prepared.market.days, span)
+
+    def span(
+        self, tables: Sequence[tuple[str, tuple[str, ...], Mapping[str, Any]]], strategies: "Sequence[Strategy]"
+    ) -> int:
+        """Return the length of the bars that are replayed; raise `ConfigError` where no such bars are there."""
+        from engine.backtest.bars import span_for  # noqa: PLC0415
+
+        named = () if self.request.span else self._named(tables)
+        spans = self.versions.spans(named, self.request.bars) or self.versions.spans()
+        return span_for(spans, self.request.span, [each.span for each in strategies])
 
     @property
     def versions(self) -> "BarVersions":

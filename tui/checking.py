@@ -54,13 +54,12 @@ class Checking:
 
     def execute(self) -> "list[BiasFinding]":
         """Read, run and compare; raise `PatangError` for whatever is not right."""
-        from engine.backtest.bars import span_for  # noqa: PLC0415
         from engine.backtest.bias import check  # noqa: PLC0415
         from engine.backtest.bias_lint import lint, reads_on_its_own  # noqa: PLC0415
         from engine.backtest.bias_trace import ReferenceFailed  # noqa: PLC0415
 
         strategies = self._build()
-        span = span_for(self._running.versions.spans(), self.request.span, [each.span for each in strategies])
+        span = self._running.span(self.tables, strategies)
         symbols = self._running.symbols(self.tables, span)
         narrate(f"{self.name} on {counted(len(symbols), 'symbol')}, bars of {span} s: reading")
         prepared = self._running.read(self.tables, symbols, span)
