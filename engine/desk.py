@@ -421,6 +421,8 @@ class Desk:
         def keep(read: list[Bar]) -> None:
             if ports.keep_bars is not None:
                 ports.keep_bars([bar for bar in read if bar.start >= today])
+            if ports.keep_past is not None:
+                ports.keep_past([bar for bar in read if bar.start < today])
 
         def take(each: Instrument, bars: list[Bar], read: list[Bar]) -> None:
             loop.publisher.bars(bars)

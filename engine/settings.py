@@ -77,7 +77,8 @@ class Ports(NamedTuple):
     of the next day: with it the desk goes on from day to day, without it the day it opened is its last.
     `margins` asks the broker what orders would block, `stored` looks up the minutes that this desk has kept,
     `consents` tells whether holdings may be sold without an authorisation by the day (None: not known),
-    `record` keeps what the feed sends, `script` is what a recorded desk took, in place of a feed.
+    `record` keeps what the feed sends, `script` is what a recorded desk took, in place of a feed,
+    `keep_past` takes the bars of earlier days that were read for the warm-up, as `keep_bars`.
     """
 
     broker: Broker
@@ -97,3 +98,4 @@ class Ports(NamedTuple):
     throughout: Callable[[Loop], Iterable[Coroutine[None, None, None]]] = lambda _: ()
     record: FeedRecord | None = None
     script: Script | None = None
+    keep_past: Callable[[list[Bar]], None] | None = None

@@ -27,6 +27,7 @@ from engine.ports import BarStore
 from engine.trading.limits import event
 from engine.trading.opening import DAY_SPAN, DAYS_BACK
 from store.bars.parquet import ParquetBars
+from store.bars.writer import WARM_UP
 from store.parity import KeptDay, kept_day, last_day
 from strategies import build
 from tui.backtesting import BILLION, listed_on
@@ -139,7 +140,7 @@ class ParityRun:
                 ]
             except NothingFound:
                 past = None
-            before = _between(store, name, midnight(since), midnight(day))
+            before = _heard(store, name, midnight(since), midnight(day))
             if own:
                 today = seen.get(name)
             else:
@@ -224,6 +225,11 @@ def _bars(store: BarStore, day: date) -> dict[str, BarSeries]:
     names = [each.symbol for each in store.contents() if each.version == LIVE and each.span == MINUTE]
     found = {name: _between(store, name, midnight(day), midnight(day) + DAY) for name in names}
     return {name: bars for name, bars in found.items() if len(bars.start)}
+
+
+def _heard(store: BarStore, symbol: str, start: int, end: int) -> BarSeries:
+    """Return with what a desk was warmed up: its own bars of earlier days, and what it had read."""
+    return merge([_between(store, symbol, start, end), store.columns(symbol, MINUTE, start, end, WARM_UP)])
 
 
 def _between(store: BarStore, symbol: str, start: int, end: int) -> BarSeries:

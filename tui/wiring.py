@@ -25,7 +25,7 @@ from engine.trading.lookups import Patience
 from engine.trading.reconcile import Terms
 from engine.trading.warming import Stored
 from store.bars.parquet import ParquetBars
-from store.bars.writer import BarWriter
+from store.bars.writer import WARM_UP, BarWriter
 from store.recordings.writer import GB, Bounds, FeedWriter
 from store.sqlite import SqliteJournal
 from tui.beforehand import check_symbols, enabled, hearing, strategies_again, strategies_of, totals_of
@@ -42,6 +42,8 @@ MINUTE_SPAN = 60
 MB = 1_000_000
 LOCKSTEP_SALT = "0000"
 LIVE = "live"
+MOST_PAST = 10_000_000
+"""Minutes of earlier days that may wait for the disk: a whole market is read in one go where the exchange waits for us."""
 NOBODYS_CASH = 2**62
 """Paise by which an account's cash may differ from that of a run which never touches it."""
 
@@ -79,6 +81,7 @@ def wire(station: Station) -> Desk:
         None if exchange.access.place.sandbox else lambda: strategies_again(config), market.broker.margins,
         stored_in(store, version) if store is not None else None, _consents(config, station.run.mode, market),
         trading.throughout, record, rerun.market if rerun is not None else None,
+        _keep_past(station, store),
     )  # fmt: skip
     limit_only = station.run.mode in SENDING and market.broker.rules.limit_only
     salt = LOCKSTEP_SALT if lockstep else _salt(journal)
@@ -212,9 +215,25 @@ def _keep_bars(station: Station, store: BarStore | None, version: str) -> Callab
     """Return what stores the closed one-minute bars, None where bars are not kept."""
     if store is None:
         return None
+    station.closers.append(store.fold)
     names: dict[int, str] = {}
-    writer = BarWriter(store, names, station.fail, version)
-    station.closers += [store.fold, writer.close]
+    return _keeper(station, BarWriter(store, names, station.fail, version), names)
+
+
+def _keep_past(station: Station, store: BarStore | None) -> Callable[[list[Bar]], None] | None:
+    """Return what stores the minutes of earlier days that the strategies were warmed up with, beside the desk's own bars.
+
+    A server that others read as well is not given them.
+    """
+    if not isinstance(store, ParquetBars):
+        return None
+    names: dict[int, str] = {}
+    return _keeper(station, BarWriter(store, names, station.fail, WARM_UP, capacity=MOST_PAST), names)
+
+
+def _keeper(station: Station, writer: BarWriter, names: dict[int, str]) -> Callable[[list[Bar]], None]:
+    """Return what gives a writer one-minute bars, and in `names` the symbols of their tokens."""
+    station.closers.append(writer.close)
 
     def keep(bars: list[Bar]) -> None:
         if any(int(bar.token) not in names for bar in bars):

@@ -9,6 +9,8 @@ from engine.errors import DataError, OperatorError
 from engine.ports import BarStore, Failure
 
 THREAD = "bars"
+WARM_UP = "warm-up"
+"""The version of what a desk has read of earlier days, to warm its strategies up."""
 
 
 @final

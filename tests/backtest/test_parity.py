@@ -374,6 +374,16 @@ def test_a_rung_follows_from_the_price_its_ladder_began_with_and_an_entry_does_n
         assert made(parity) == {FILL: -4.0 - (0.5 if cause == FILL else 0)} | ({cause: -0.5} if cause != FILL else {})
 
 
+def test_nothing_follows_from_the_last_price_of_what_is_held():
+    bars = {SYMBOL: flat(changes=[("15:29", 104.0)])}
+    held, other = trip(leg("10:00", 100.0), mark=104.0), trip(leg("10:00", 100.0), mark=100.0)
+    second, later = (trip(leg("10:10", 100.0), leg(clock, 101.0), rung=2) for clock in ("10:30", "11:30"))
+    signals = [signal("10:00"), signal("10:10", rung=2, kind="rung", place=2)]
+    parity = compare(desk(signals, [held, second], bars=bars), backtest(signals, [other, later]))
+    assert made(parity) == {DATA: 40.0}
+    assert whys(parity)[-1][1] == TIMING
+
+
 def test_an_answer_of_the_account_follows_from_what_was_done_in_another_instrument():
     bars = {SYMBOL: flat(), "SBIN": flat()}
     gap = Incident(GAP, when("09:40"), when("09:45"), "not heard", symbol="SBIN")

@@ -98,6 +98,9 @@ def test_a_paper_day_on_prices_that_stand_still_is_its_backtest_by_what_the_jour
     assert (kept.ran[0]["limits"]["max_positions"], kept.cash, len(kept.ran)) == (90, 10_00_000_00, 1)
     assert call(["parity", "--mode", "paper"]) == 0, "without a day it is the last one of the journal"
     assert capsys.readouterr().out.startswith("Parity 100.00%")
+    assert call(["parity", "--mode", "paper", "--folder", str(tmp_path / "nowhere"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["parity"], told["warnings"]) == (100.0, []), "what the desk was warmed up with stands beside its bars"
     assert call(["parity", "--mode", "paper", "--date", "2024-06-03"]) == 1
     assert "was not open on 2024-06-03; it was on 2024-06-04" in capsys.readouterr().err
     assert call(["parity", "--history"]) == 0

@@ -75,42 +75,41 @@ def compare(desk: DeskDay, backtest: BacktestDay) -> Parity:
     differences: list[Difference] = []
     for decision in matched.decisions:
         why = None if decision.same else causes.of(decision)
-        parts: Parts = {}
+        parts, held = Parts(), Parts()
         if (pair := began.get(id(decision))) is not None:
             parts = _beginning(pair, why, prices)
+            held = _ending(pair, prices) if pair.ended is None else held
         elif (pair := ended.get(id(decision))) is not None:
             parts = _ending(pair, prices)
+        if (told := why or _result(parts)) is not None and told.cause != COST:
+            causes.tell(decision, told)  # before the evening's price of what is held, from which nothing follows
+        _add(parts, held)
         if why is not None and why.cause not in {TIMING, FILL}:
             parts = {why.cause: sum(parts.values())}
         parts = {name: amount for name, amount in parts.items() if amount}
-        for name, amount in parts.items():
-            totals[name] += amount
-        if why is None and parts:
-            why = _result(parts)
-        if why is not None:
-            if why.cause != COST:
-                causes.tell(decision, why)
+        _add(totals, parts)
+        if (why := why or _result(parts)) is not None:
             differences.append(Difference(decision, why, parts))
     return Parity(matched, desk.net, backtest.net, totals, differences)
 
 
-def _result(parts: Parts) -> Why:
-    """Return what makes most of how a decision that is the same on both sides came out."""
+def _result(parts: Parts) -> Why | None:
+    """Return what makes most of how a decision that is the same on both sides came out; None where nothing does."""
+    if not any(parts.values()):
+        return None
     cause = max(parts, key=lambda name: abs(parts[name]))
     return Why(cause, RESULTS.get(cause, "filled otherwise"))
 
 
 def _beginning(pair: Pair, why: Why | None, prices: "_Prices") -> Parts:
-    """Return the parts of how a pair began; of one that is on one side only, or still held, all there is."""
+    """Return the parts of how a pair began; of one that is on one side only all there is."""
     mine, theirs = pair.desk, pair.backtest
     if mine is None or theirs is None:
         net = mine.net if mine is not None else -theirs.net if theirs is not None else 0
         return {why.cause if why is not None else UNEXPLAINED: net}
-    parts, leaving = prices.entry(mine, theirs), prices.exit(mine, theirs)
-    rest = mine.net - theirs.net - sum(parts.values()) - sum(leaving.values())
+    parts = prices.entry(mine, theirs)
+    rest = mine.net - theirs.net - sum(parts.values()) - sum(prices.exit(mine, theirs).values())
     _add(parts, {why.cause if why is not None else FILL: rest})
-    if pair.ended is None:
-        _add(parts, leaving)
     return parts
 
 
