@@ -12,7 +12,7 @@ import pytest
 import tui.exchange
 from brokers.sandbox import SandboxConfig
 from brokers.sandbox.faults import Fault
-from engine.trading.killswitch import FLATTEN, HALT
+from engine.trading.killswitch import FLATTEN
 from store.parity import kept_day
 from tests.backtest.histories import history, walk
 from tests.desk import scripted
@@ -113,13 +113,12 @@ def test_so_is_a_day_that_the_sandbox_fills_and_bars_of_the_history_say_the_same
     assert found(told) == set()
 
 
-@pytest.mark.parametrize(("level", "clock"), [(HALT, "15:05"), (FLATTEN, "15:12")])
-def test_what_a_kill_switch_did_is_the_operators(compared, level, clock):
-    told = compared(acts={clock: lambda made: made.kill.trigger(level, "lunch", "operator")})
-    assert found(told) == {"operator"}
-    assert told["parity"] < 100.0
-    assert {each["cause"] for each in told["differences"] if not each["same"]} == {"operator"}
-    assert all("lunch" in each["why"] for each in told["differences"] if not each["same"])
+def test_what_a_kill_switch_has_left_and_kept_from_entering_is_the_operators(compared):
+    told = compared(acts={"15:12": lambda made: made.kill.trigger(FLATTEN, "lunch", "operator")})
+    other = [each for each in told["differences"] if not each["same"]]
+    assert found(told) == {each["cause"] for each in other} == {"operator"}
+    assert {each["kind"] for each in other} == {"leave", "enter"}
+    assert all("lunch" in each["why"] for each in other)
 
 
 def test_an_exit_and_an_order_by_hand_are_the_operators(compared):
