@@ -1,5 +1,6 @@
 """The report of a backtest for a terminal: the verdict and the figures that matter, the curves, then the tables."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +30,7 @@ from engine.numbers import count
 from engine.texts import plain
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.table import Table
     from rich.text import Text
 
@@ -99,9 +100,8 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], l
     from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    made = Table(
-        title=_text(title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim"
-    )
+    edges = box.MINIMAL if left > 1 else box.SIMPLE_HEAD  # where texts wrap each line shows whose it is
+    made = Table(title=_text(title, "bold"), title_justify="left", box=edges, pad_edge=False, header_style="dim")
     for i, name in enumerate(columns):
         wraps = 0 < i < left  # a name that wraps could pass for a row of its own
         made.add_column(_text(name), justify="left" if i < left else "right", no_wrap=not wraps, overflow="ellipsis")
@@ -124,24 +124,28 @@ def verdict_line(findings: Sequence[Finding]) -> "Text":
     return _text(f"{MARKS[worst]} {verdict(findings)}", STYLES[worst])
 
 
-def _about(outcome: Outcome) -> "RenderableType":
+def _about(outcome: Outcome) -> "Remarks":
     held = outcome.manifest
     part = "; stopped before its last session" if held.partial else ""
-    return remarks(
+    return Remarks(
         f"{held.name}: {held.first} to {held.last}, {count(len(outcome.daily.day))} sessions, {count(len(held.symbols))} symbols, "
         f"slippage {held.slippage}, {'golden bars' if held.golden else 'bars not all golden'}, digest {held.digest[:12]}{part}",
         held.warnings,
     )  # fmt: skip
 
 
-def remarks(about: str, warnings: Sequence[str]) -> "RenderableType":
-    """Return what was run, and below it what has to be said of its bars."""
-    from rich.padding import Padding  # noqa: PLC0415
+class Remarks:
+    """What was run, and below it what has to be said of its bars; behind a bar, so that no wrapped line passes for one of ours."""
 
-    text = _text(about)
-    for each in warnings:
-        text.append("\n").append_text(_text(f"! {each}", "warn"))
-    return Padding(text, (0, 0, 0, 2), expand=False)
+    def __init__(self, about: str, warnings: Sequence[str]) -> None:
+        self._texts = [(about, ""), *((f"! {each}", "warn") for each in warnings)]
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        """Yield its lines, as wide as there is room for."""
+        del console
+        for text, style in self._texts:
+            for line in textwrap.wrap(plain(text), max(options.max_width - 4, 20)):
+                yield _text(f"  │ {line}", style)
 
 
 def _figures(metrics: Sequence[Metric], width: int) -> "Table":

@@ -218,11 +218,11 @@ def show(found: "Sequence[BiasFinding]", about: str, warnings: Sequence[str], co
     """Print the verdict, what was run, and a table of what each test has found."""
     from rich.console import Console  # noqa: PLC0415
 
-    from tui.backtest_report import findings_table, remarks, verdict_line  # noqa: PLC0415
+    from tui.backtest_report import Remarks, findings_table, verdict_line  # noqa: PLC0415
 
     out = console or Console(highlight=False, markup=False, emoji=False)
     findings = [each.finding for each in found]
     out.print(verdict_line(findings))
-    out.print(remarks(about, warnings))
+    out.print(Remarks(about, warnings))
     out.print()
     out.print(findings_table("Bias", findings))

@@ -28,7 +28,7 @@ def table(
 
 def columns(names: Sequence[str], rows: Sequence[Sequence[object]], *, plainly: bool = False) -> str:
     """Return rows below the names of their columns; those whose first value is a number stand to the right."""
-    lines = [list(names), *([_cell(value, plainly=plainly) for value in row] for row in rows)]
+    lines = [[plain(name) for name in names], *([_cell(value, plainly=plainly) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     right = [_is_number(value) for value in rows[0]] if rows else [False] * len(names)
     return "".join(

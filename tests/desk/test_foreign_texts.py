@@ -9,11 +9,15 @@ from contextlib import closing
 import pytest
 
 from compiled.model import Bar
+from engine.backtest.linter import lint
+from engine.backtest.statistics import statistics
 from engine.ops.control import Door, socket_path
 from engine.ops.doctor import Check
 from engine.trading.killswitch import KillSwitch, Latch
 from store.bars.parquet import ParquetBars
+from store.results import ResultStore
 from store.schema import connect, migrate, shipped_migrations
+from tests.backtest.made_up import outcome, trade
 from tests.foreign import HOSTILE, MARKUP, VALID, obeyed
 from tui import doctor
 from tui.cli import app, call
@@ -82,6 +86,22 @@ CASES = {
     "bars golden list": [["bars", "golden", "list"], ["bars", "golden", "list", "--json"]],
     "bars golden verify": [["bars", "golden", "verify", WORD], ["bars", "golden", "verify"]],
     "bars golden diff": [["bars", "golden", "diff", WORD, WORD]],
+    "bars archive push": [["bars", "archive", "push", "--config", WORD], ["bars", "archive", "push"]],
+    "bars archive list": [["bars", "archive", "list", "--config", WORD], ["bars", "archive", "list"]],
+    "bars archive verify": [["bars", "archive", "verify", "--config", WORD], ["bars", "archive", "verify"]],
+    "bars archive login": [["bars", "archive", "login", "--config", WORD]],
+    "backtest": [["backtest", WORD], ["backtest", "--symbols", WORD], ["backtest", "momentum_ladder", "--bars", WORD],
+                 ["backtest", "momentum_ladder", "--set", WORD], ["backtest", "momentum_ladder", "--set", f"{WORD}=1"],
+                 ["backtest", "momentum_ladder", "--from", WORD], ["backtest", "momentum_ladder", "--slippage", WORD]],
+    "check": [["check", WORD], ["check", "momentum_ladder", "--symbols", WORD], ["check", "momentum_ladder", "--set", WORD]],
+    "parity": [["parity", "--date", WORD], ["parity", "--date", "2026-11-20", *ON_DATABASE],
+               ["parity", "--date", "2026-11-20", "--mode", WORD], ["parity", "--history"]],
+    "results list": [["results", "list"], ["results", "list", "--json"]],
+    "results show": [["results", "show"], ["results", "show", "--json"], ["results", "show", WORD]],
+    "results diff": [["results", "diff", WORD], ["results", "diff", "20240101", "20240102"]],
+    "results export": [["results", "export", WORD, "--out", "out.json"], ["results", "export", "--out", WORD]],
+    "results rm": [["results", "rm", WORD]],
+    "new strategy": [["new", "strategy", WORD]],
     "ticks list": [["ticks", "list", "--folder", WORD], ["ticks", "list", "--folder", "."]],
     "ticks verify": [["ticks", "verify", WORD], ["ticks", "verify", "odd.csv"]],
     "ticks replay": [["ticks", "replay", WORD], ["ticks", "replay", "odd.csv"]],
@@ -94,6 +114,9 @@ CASES = {
     "instruments find": [["instruments", "find", WORD, "--folder", "."], ["instruments", "find", WORD, "--folder", WORD]],
     "instruments chain": [["instruments", "chain", WORD, "--folder", "."]],
     "instruments expiries": [["instruments", "expiries", WORD, "--folder", "."]],
+    "instruments days": [["instruments", "days", "--folder", "."], ["instruments", "days", "--folder", WORD]],
+    "instruments share": [["instruments", "share", "--folder", WORD]],
+    "instruments terms": [["instruments", "terms", WORD, "--folder", "."], ["instruments", "terms", WORD, "--date", WORD]],
     "instruments changes": [["instruments", "changes", WORD, WORD]],
     "instruments actions": [["instruments", "actions", WORD, WORD, WORD]],
     "bench": [["bench", WORD]],
@@ -200,6 +223,13 @@ def home(tmp_path_factory):
             {1: ODD},
             version,
         )
+    results = ResultStore(state / "results.db")
+    for day in (1, 2):
+        odd = trade(day, 5, 1, strategy=VALID, symbol=VALID, entry_reason=VALID, exit_reason=VALID)
+        made = outcome([10_000_000 + day], [odd], run=f"2024010{day}-{WORD}", name=VALID, symbols=[VALID],
+                       strategies={VALID: {VALID: VALID}}, warnings=[VALID], slippage=VALID, command=VALID)  # fmt: skip
+        metrics = statistics(made)
+        results.keep(made, metrics, lint(made, metrics), VALID)
     (folder / "odd.toml").write_text(f"[feed]\nwatch = [{json.dumps(WORD)}]\n")
     (state / "sandbox" / "KILL").write_text(VALID)
     door = Door(socket_path(state / "sandbox"), Desk(), KillSwitch(state / "sandbox" / "KILL"), lambda *_: None)
@@ -251,7 +281,7 @@ def test_what_the_cases_read_is_foreign(shown):
                       ["resume", "--reason", WORD],
                       ["order", "buy", WORD, "1", "--bare"], ["export", "orders", *ON_DATABASE],
                       ["bars", "list"], ["bars", "gaps", "--version", "live"], ["bars", "check", "--version", "live"],
-                      ["bars", "sql", "SELECT DISTINCT symbol FROM bars"],
+                      ["bars", "sql", "SELECT DISTINCT symbol FROM bars"], ["results", "show"], ["results", "list"],
 
                       ["limits", "set", "a", "5", "--reason", "b"]):  # fmt: skip
         told, _ = shown(*arguments)
