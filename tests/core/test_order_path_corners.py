@@ -172,9 +172,10 @@ def test_an_exit_that_was_forgotten_on_a_full_disk_is_known_before_a_stop_is_mis
 
 def test_a_gtt_whose_request_is_under_way_is_not_taken_for_the_twin_of_one_that_asks_for_the_same(engine):
     async def story():
-        answered = asyncio.Event()
+        asked, answered = asyncio.Event(), asyncio.Event()
 
         async def hang(gtt):
+            asked.set()
             await answered.wait()
             return 10
 
@@ -184,7 +185,7 @@ def test_a_gtt_whose_request_is_under_way_is_not_taken_for_the_twin_of_one_that_
         engine.broker.place_gtt = hang
         engine.gateway.put(PlaceGtt(other))
         sending = asyncio.create_task(engine.gateway.drain())
-        await asyncio.sleep(0.01)
+        await asyncio.wait_for(asked.wait(), 30)
         engine.turn()
         engine.broker.listed = [engine.list_gtt(one, number, GttStatus.ACTIVE) for number in (9, 10)]
         await engine.look()

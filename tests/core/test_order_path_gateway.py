@@ -32,6 +32,7 @@ from engine.trading.killswitch import HALT, KillSwitch
 from engine.trading.lookups import Patience
 from engine.trading.pacing import Watch
 from tests.core.scripted import BEL, CANBK, Scene, instruments, only, some
+from tests.waiting import until
 
 
 class Disk:
@@ -223,9 +224,8 @@ def test_an_exit_does_not_wait_behind_entries_whose_answers_hang(engine):
         await asyncio.sleep(0.05)
         leaving = out.place("script", CANBK, Side.SELL, 5, entry.order_type, entry.product, Purpose.EXIT, 0)
         engine.gateway.put(PlaceOrder(leaving))
-        await asyncio.sleep(0.2)
+        await until(lambda: leaving in engine.broker.placed)
         sending.cancel()
-        assert leaving in engine.broker.placed
 
     asyncio.run(story())
 
@@ -245,13 +245,12 @@ def test_an_entry_that_waits_for_a_lane_does_not_keep_the_loop_busy(engine):
             engine.gateway.put(PlaceOrder(out.place(
                 "script", BEL, Side.BUY, 5, OrderType.MARKET, Product.CNC, Purpose.ENTRY, 0
             )))  # fmt: skip
-        await asyncio.sleep(0.05)
+        await until(lambda: engine.broker.placed)
         assert len(engine.broker.placed) == 1
         assert engine.gateway.due() is None
         answer.set()
-        await asyncio.sleep(0.05)
+        await until(lambda: len(engine.broker.placed) == 2)
         sending.cancel()
-        assert len(engine.broker.placed) == 2
 
     asyncio.run(story())
 
@@ -447,7 +446,7 @@ def test_a_request_that_hangs_is_looked_for_while_it_hangs(engine):
         order = engine.scene.enter()
         engine.gateway.put(PlaceOrder(order))
         sending = asyncio.create_task(engine.gateway.drain())
-        await asyncio.sleep(0.01)
+        await until(lambda: engine.broker.placed)
         assert engine.gateway.look_due() == engine.scene.now + 5 * SECOND
         engine.broker.book = [OrderUpdate(0, "B1", order.tag, CANBK, Side.BUY, OrderStatus.OPEN, 100, 0)]
         await engine.look(3)

@@ -12,6 +12,7 @@ import pytest
 from brokers.kite.feed import KiteFeed
 from engine.config import read
 from engine.errors import ConfigError, OperatorError
+from tests.waiting import until
 from tui.access import Access
 from tui.exchange import Exchange, connect
 from tui.login import Place
@@ -30,12 +31,6 @@ async def running(feed, sink):
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition):
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 (conditions over several objects have no common event)
-            await asyncio.sleep(0.01)
 
 
 async def test_tokens_are_asked_for_in_full_mode_and_frames_are_stamped(sockets, clock, sink, frame):

@@ -16,6 +16,7 @@ from brokers.kite.gaps import Gap, Silence, backfill, merged
 from compiled.frames import Decoder
 from compiled.model import Bar
 from engine.errors import RetryableError
+from tests.waiting import until
 
 OPEN_NS = 1_767_325_500_000_000_000  # 2026-01-02 09:15:00 IST
 MINUTE = 60_000_000_000
@@ -94,12 +95,6 @@ async def running(feed, sink):
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition):
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 (conditions over several objects have no common event)
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(("dead_after", "holds"), [(5.0, True), (float("inf"), False)])

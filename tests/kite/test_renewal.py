@@ -12,16 +12,11 @@ from brokers.kite.outcome import SessionExpired
 from brokers.kite.rest import KiteBroker
 from brokers.kite.session import Session
 from engine.errors import OperatorError, RetryableError
+from tests.waiting import until
 
 OPEN_NS = 1_767_325_500_000_000_000  # 2026-01-02 09:15:00 IST
 MINUTE = 60_000_000_000
 SIX = 1_767_400_200_000_000_000  # 2026-01-03 06:00 IST
-
-
-async def until(condition):
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 (conditions over several objects have no common event)
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ from compiled.terms import Change, Terms, Variety
 from engine.errors import OrderRefused
 from engine.trading.bands import fill_in
 from engine.trading.clock import ScaledClock
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -28,12 +29,6 @@ def endpoint():
     sandbox = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits="off", cash=10**13))
     yield sandbox.start()
     sandbox.stop()
-
-
-async def until(condition):
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 (conditions over several objects have no common event)
-            await asyncio.sleep(0.02)
 
 
 class Stay(urllib.request.HTTPRedirectHandler):
