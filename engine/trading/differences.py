@@ -319,9 +319,9 @@ def lacking(
 
 def others(kernel: Kernel, orders: Iterable[OrderUpdate]) -> Iterator[OrderUpdate]:
     """Yield the orders that are not ours and have traded."""
-    prefix, known = kernel.out.tag_prefix, kernel.out.by_order_id
+    out = kernel.out
     for update in orders:
-        ours = update.tag.startswith(prefix) or update.order_id in known or update.parent in known
+        ours = {update.order_id, update.parent} & out.by_order_id.keys() or update.tag.startswith(out.tag_prefix)
         if update.filled and not ours:
             yield update
 
