@@ -417,7 +417,7 @@ def test_what_the_owner_closes_in_his_app_loses_its_stop_long_before_the_next_co
     [row] = there.differences("INFY:MIS")
     assert (row.kind, row.choices) == ("missing", ("adopt",))
     wait_for(lambda: stops() == [], "the stop is taken back")
-    assert there.desk.board.header.naked == 0
+    wait_for(lambda: there.desk.board.header.naked == 0, "the desk has heard that nothing could sell too much any more")
     assert there.reconcile("INFY:MIS", "adopt") == 0
     there.clean()
     assert there.held("INFY") == 0
