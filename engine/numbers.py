@@ -18,6 +18,11 @@ def group(digits: str) -> str:
     return ",".join([head[:start], *twos, tail] if start else [*twos, tail])
 
 
+def counted(n: int, what: str) -> str:
+    """Say how many there are of something: 1 session, 12 sessions."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
 def count(n: int) -> str:
     """Format a whole number: 1234567 → 12,34,567."""
     return "-" + group(str(-n)) if n < 0 else group(str(n))

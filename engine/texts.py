@@ -1,6 +1,7 @@
 """Text from outside: made valid where it comes in, harmless where it is shown."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 MARK: Final = "\ufffd"
@@ -50,3 +51,8 @@ def symbol(text: str) -> str:
     if is_symbol(text):
         return text
     raise ValueError(f"{text[:LONGEST_SYMBOL]!r} is no symbol")
+
+
+def first_of(names: Sequence[str], most: int = 5) -> str:
+    """Name the first of several with commas between, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -35,7 +35,8 @@ __all__ = [
 ]
 
 
-OURS = {__file__, factory.__code__.co_filename}
+OURS = (__file__, factory.__code__.co_filename, "compiled/")
+"""How the files begin that are not the author's; those of the core are named as it was compiled."""
 
 
 def build(name: str, table: Mapping[str, object]) -> Strategy:
@@ -46,18 +47,22 @@ def build(name: str, table: Mapping[str, object]) -> Strategy:
     except (PatangError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        from compiled.kernel import words  # noqa: PLC0415  only what fails needs it
-
-        told = " ".join(words(error).split())
-        raise ConfigError(f"strategy {name} cannot be made: {_where(error)}{told}") from error
+        raise ConfigError(f"strategy {name} cannot be made: {told(error)}") from error
     parameters.finish()
     return strategy
+
+
+def told(error: BaseException) -> str:
+    """Return in one line what an author's code has raised, and its file and line where there are any."""
+    from compiled.kernel import words  # noqa: PLC0415  only what fails needs it
+
+    return _where(error) + " ".join(words(error).split())
 
 
 def _where(error: BaseException) -> str:
     """Return file and line of the author's code that raised, where there is any: not ours, not Python's own."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: "
-    steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename not in OURS]
-    own = [step for step in steps if "importlib" not in step.filename]
+    steps = traceback.extract_tb(error.__traceback__)
+    own = [step for step in steps if not step.filename.startswith(OURS) and "importlib" not in step.filename]
     return f"{own[-1].filename}:{own[-1].lineno}: " if own else ""

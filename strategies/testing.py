@@ -11,8 +11,8 @@ from compiled.slippage import Slippage
 from compiled.strategy import Strategy
 from engine.backtest.market import instruments_of, market_of
 from engine.backtest.outcome import Trade
+from engine.backtest.reckoning import reckon
 from engine.backtest.run import Backtest, RunSettings
-from engine.backtest.trades import fill_columns, trades_of
 from engine.history.series import BarSeries
 from engine.market import charges
 from engine.market.calendar import Calendar
@@ -36,9 +36,7 @@ def replay(strategy: Strategy, closes: Sequence[float], spread: float = 0.05) ->
     run.run()
     if run.failures:
         raise run.failures[0].error
-    series = list(run.series.values())
-    numbers = {int(each.token): 0 for each in instruments.values()}
-    return trades_of(run.fills, fill_columns(run.fills, numbers, series), run.rungs, [SYMBOL], series)
+    return reckon(run).trades
 
 
 def minutes(closes: Sequence[float], spread: float = 0.05) -> BarSeries:

@@ -9,7 +9,19 @@ from cyclopts import App, Parameter
 
 from engine.errors import ConfigError, PatangError
 from engine.texts import plain
-from tui.bars_shared import AsJson, ConfigFile, Folder, From, To, listed
+from tui.backtest_request import (
+    BarsVersion,
+    Cash,
+    ReplayedSpan,
+    Settings,
+    StrategyName,
+    TradedSymbols,
+    WarmUp,
+    requested,
+)
+from tui.bars_shared import AsJson, ConfigFile, Folder, From, To
+from tui.launch import configuration
+from tui.progress import narrate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,58 +35,47 @@ if TYPE_CHECKING:
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 Run = Annotated[str, Parameter(help="Which result: its number or the beginning of it; last: the newest.")]
+ReportFile = Annotated[Path | None, Parameter(help="Write a report into this HTML file.")]
+DrawnTrades = Annotated[str, Parameter(help="Numbers of round trips that the report draws, with commas between.")]
+LONGEST_WARM_UP = 400
 Format = Literal["json", "csv", "parquet", "xlsx"]
 
 results_app = App(name="results", help="Look at the results of backtests.", help_format="plaintext")
 
 
 def backtest(
-    strategy: Annotated[
-        str, Parameter(help="A strategy's name, or a configuration file; empty: all strategies that are enabled.")
-    ] = "",
+    strategy: StrategyName = "",
     *,
-    symbols: Annotated[
-        str, Parameter(help="Only these, with commas between, or @FILE; empty: the strategy's, or all there are.")
-    ] = "",
+    symbols: TradedSymbols = "",
     since: From = "",
     until: To = "",
-    span: Annotated[int, Parameter(help="Length of the bars in seconds; 0: the shortest every strategy can hear.")] = 0,
-    settings: Annotated[
-        list[str] | None, Parameter(name="--set", help="PARAMETER=VALUE of the strategy; may be given several times.")
-    ] = None,
-    bars: Annotated[str, Parameter(help="Version of the bars; empty: golden where there are any, else raw.")] = "",
-    cash: Annotated[int, Parameter(help="Rupees to begin with; 0: paper.cash.")] = 0,
+    span: ReplayedSpan = 0,
+    settings: Settings = None,
+    bars: BarsVersion = "",
+    cash: Cash = 0,
     slippage: Annotated[
         str, Parameter(help="none, ticks:N, spread:FRACTION:PERCENT or volume:SHARE:IMPACT; empty: paper's ticks.")
     ] = "",
-    warm_up: Annotated[int, Parameter(help="Sessions before the first that the strategies hear.")] = 5,
-    report: Annotated[Path | None, Parameter(help="Write a report into this HTML file.")] = None,
-    trades: Annotated[str, Parameter(help="Numbers of round trips that the report draws, with commas between.")] = "",
+    warm_up: WarmUp = 5,
+    report: ReportFile = None,
+    trades: DrawnTrades = "",
     keep: Annotated[bool, Parameter(negative="--no-keep", help="Keep the result for patang results.")] = True,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Run strategies on the history through the desk's own kernel. Ctrl-c keeps what is done."""
-    from tui.backtest_request import BacktestRequest  # noqa: PLC0415
-    from tui.backtesting import Running, narrate, results_of  # noqa: PLC0415
+    from tui.backtesting import Running, results_of  # noqa: PLC0415
     from tui.backtesting import as_json as in_json  # noqa: PLC0415
-    from tui.launch import configuration  # noqa: PLC0415
 
-    if not 0 <= warm_up <= 400:
-        raise ConfigError(f"--warm-up {warm_up}: expected 0 to 400 sessions")
-    if not 0 <= cash <= 10**10:
-        raise ConfigError(f"--cash {cash}: expected rupees up to 1,000 crore")
-    file = Path(strategy) if strategy.endswith(".toml") else None
+    if not 0 <= warm_up <= LONGEST_WARM_UP:
+        raise ConfigError(f"--warm-up {warm_up}: expected 0 to {LONGEST_WARM_UP} sessions")
+    request, file = requested(
+        strategy, symbols, since, until, span, settings, bars, cash, warm_up, folder, slippage
+    )  # fmt: skip
     values = configuration(file or config)
     chosen = numbers_of(trades)
-    running = Running(
-        values,
-        BacktestRequest(
-            "" if file else strategy, tuple(listed(symbols)), since, until, span, bars, tuple(settings or ()), cash, slippage,
-            warm_up, folder,
-        ),
-    )  # fmt: skip
+    running = Running(values, request)
     with redirect_stdout(sys.stderr):  # what a strategy prints is no part of the result
         result = running.execute()
     unkept: PatangError | None = None
@@ -87,7 +88,7 @@ def backtest(
         write_report(report, result.outcome, result.metrics, result.findings, result.series, chosen)
         narrate(f"report: {report}")
     if as_json:
-        sys.stdout.write(in_json(result) + "\n")
+        sys.stdout.write(in_json(result.outcome, result.metrics, result.findings) + "\n")
     else:
         from tui.backtest_report import show  # noqa: PLC0415
 
@@ -103,7 +104,6 @@ def backtest(
 def list_results(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """List the results that are kept, the newest first."""
     from engine.numbers import rupees  # noqa: PLC0415
-    from tui.launch import configuration  # noqa: PLC0415
     from tui.tables import table  # noqa: PLC0415
 
     runs = _store(configuration(config)).runs()
@@ -126,15 +126,13 @@ def list_results(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
 def show(
     run: Run = "last",
     *,
-    report: Annotated[Path | None, Parameter(help="Write a report into this HTML file.")] = None,
-    trades: Annotated[str, Parameter(help="Numbers of round trips that the report draws, with commas between.")] = "",
+    report: ReportFile = None,
+    trades: DrawnTrades = "",
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Show a result as it was shown when it was made."""
     from tui.backtest_report import show as shown  # noqa: PLC0415
-    from tui.backtesting import narrate  # noqa: PLC0415
-    from tui.launch import configuration  # noqa: PLC0415
 
     values = configuration(config)
     chosen, found = numbers_of(trades), _result(values, run)
@@ -154,7 +152,6 @@ def show(
 def diff(before: Run, after: Run = "last", *, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """Compare two results: of what they were made, and what came of it."""
     from engine.backtest.comparison import compared  # noqa: PLC0415
-    from tui.launch import configuration  # noqa: PLC0415
     from tui.tables import table  # noqa: PLC0415
 
     values = configuration(config)
@@ -179,7 +176,6 @@ def export(
 ) -> int:
     """Write a result to files: round trips, days, equity and metrics."""
     from engine.backtest.export import export as exported  # noqa: PLC0415
-    from tui.launch import configuration  # noqa: PLC0415
 
     found = _result(configuration(config), run)
     for path in exported(out, format, found.outcome, found.metrics, found.findings):
@@ -194,8 +190,6 @@ def rm(
     config: ConfigFile = None,
 ) -> int:
     """Remove results."""
-    from tui.launch import configuration  # noqa: PLC0415
-
     store = _store(configuration(config))
     found = [store.find(run) for run in runs]
     store.remove(found)
@@ -250,7 +244,7 @@ class _Bars(dict[str, "BarSeries"]):
         from engine.backtest.bars import read  # noqa: PLC0415
         from engine.history.adjusting import adjusted, steps_of  # noqa: PLC0415
         from engine.history.golden import digest  # noqa: PLC0415
-        from engine.market.actions import Actions  # noqa: PLC0415
+        from tui.configured import actions_of  # noqa: PLC0415
         from tui.shelves import history  # noqa: PLC0415
 
         manifest = self._manifest
@@ -260,8 +254,8 @@ class _Bars(dict[str, "BarSeries"]):
         if said.sha256 != digest(found):
             found = found.pick(slice(0, 0))
         elif said.adjusted:
-            listed = self._config.desk.corporate_actions
-            steps = steps_of(found, Actions.load(Path(listed).expanduser()), symbol) if listed else []
+            actions = actions_of(self._config)
+            steps = [] if actions is None else steps_of(found, actions, symbol)
             found = adjusted(found, steps) if steps else found.pick(slice(0, 0))
         self[symbol] = found
         return found

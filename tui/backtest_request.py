@@ -2,14 +2,36 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+from cyclopts import Parameter
+
+from compiled.slippage import FixedTicks, Slippage, SpreadFraction, VolumeShare
 from engine.config import Config
 from engine.errors import ConfigError
+from tui.bars_shared import listed
+from tui.configured import StrategyTable, strategy_table, strategy_tables
+
+MOST_CASH = 10**10
+"""Rupees."""
+
+StrategyName = Annotated[
+    str, Parameter(help="A strategy's name, or a configuration file; empty: all strategies that are enabled.")
+]
+TradedSymbols = Annotated[
+    str, Parameter(help="Only these, with commas between, or @FILE; empty: the strategy's, or all there are.")
+]
+ReplayedSpan = Annotated[int, Parameter(help="Length of the bars in seconds; 0: the shortest every strategy can hear.")]
+Settings = Annotated[
+    list[str] | None, Parameter(name="--set", help="PARAMETER=VALUE of the strategy; may be given several times.")
+]
+BarsVersion = Annotated[str, Parameter(help="Version of the bars; empty: golden where there are any, else raw.")]
+Cash = Annotated[int, Parameter(help="Rupees to begin with; 0: paper.cash.")]
+WarmUp = Annotated[int, Parameter(help="Sessions before the first that the strategies hear.")]
 
 
 class BacktestRequest(NamedTuple):
-    """What is asked for: `strategy` is a name or a configuration file, empty texts are what the configuration says.
+    """What is asked for: `strategy` is a name, empty texts are what the configuration says.
 
     `cash` in rupees, `span` and `warm_up` in seconds and sessions, `bars` a version; `settings` are KEY=VALUE texts.
     """
@@ -27,13 +49,24 @@ class BacktestRequest(NamedTuple):
     folder: Path | None = None
 
 
-def chosen_strategies(config: Config, request: BacktestRequest) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]:
-    """Return (name, symbols, parameters) of the strategies that are asked for; raise `ConfigError`."""
-    import msgspec  # noqa: PLC0415
+def requested(
+    strategy: str, symbols: str, since: str, until: str, span: int, settings: list[str] | None, bars: str, cash: int,
+    warm_up: int, folder: Path | None, slippage: str = "",
+) -> tuple[BacktestRequest, Path | None]:  # fmt: skip
+    """Return what a command line asks for, and the configuration file where that is what it names; raise `ConfigError`."""
+    if not 0 <= cash <= MOST_CASH:
+        raise ConfigError(f"--cash {cash}: expected rupees up to 1,000 crore")
+    file = Path(strategy) if strategy.endswith(".toml") else None
+    request = BacktestRequest(
+        "" if file else strategy, tuple(listed(symbols)), since, until, span, bars, tuple(settings or ()), cash, slippage,
+        warm_up, folder,
+    )  # fmt: skip
+    return request, file
 
-    tables = msgspec.to_builtins(config.strategy)
-    every: dict[str, dict[str, Any]] = tables | tables.pop("other")
-    every.pop("other", None)
+
+def chosen_strategies(config: Config, request: BacktestRequest) -> list[StrategyTable]:
+    """Return the strategies that are asked for; raise `ConfigError`."""
+    every = strategy_tables(config)
     if request.strategy:
         chosen = {request.strategy: dict(every.get(request.strategy, {}))}
     else:
@@ -42,9 +75,7 @@ def chosen_strategies(config: Config, request: BacktestRequest) -> list[tuple[st
         raise ConfigError("no strategy is enabled: name one, or enable one in the configuration")
     for text in request.settings:
         _set(chosen, text)
-    return [
-        (name, tuple(str(each).upper() for each in table.get("symbols", ())), table) for name, table in chosen.items()
-    ]
+    return [strategy_table(name, table) for name, table in chosen.items()]
 
 
 def _set(tables: dict[str, dict[str, Any]], text: str) -> None:
@@ -64,28 +95,32 @@ def _set(tables: dict[str, dict[str, Any]], text: str) -> None:
         tables[name][parameter] = value.strip()
 
 
-def slippage_of(text: str, ticks: int) -> "tuple[Any, str]":
+def slippage_of(text: str, ticks: int) -> tuple[Slippage, str]:
     """Return a slippage model and what it is called: `ticks:N`, `spread:FRACTION:PERCENT`, `volume:SHARE:IMPACT` or `none`.
 
     Without a text it is that of paper trading. Raises `ConfigError`.
     """
-    from compiled.slippage import FixedTicks, Slippage, SpreadFraction, VolumeShare  # noqa: PLC0415
-
-    name, *numbers = (text or f"ticks:{ticks}").split(":")
-    models = {
-        "none": (Slippage, 0),
-        "ticks": (FixedTicks, 1),
-        "spread": (SpreadFraction, 2),
-        "volume": (VolumeShare, 2),
-    }
+    called = text or f"ticks:{ticks}"
     try:
-        model, wanted = models[name]
-        values: list[float] = [int(each) if name == "ticks" else float(each) for each in numbers]
-        if len(values) != wanted or not all(0.0 <= each <= 1_000.0 for each in values):
-            raise ValueError  # noqa: TRY301  as any other text that says nothing
-        return model(*values), text or f"ticks:{ticks}"
-    except (KeyError, ValueError):
-        raise ConfigError(
-            f"--slippage {text}: expected none, ticks:N, spread:FRACTION:PERCENT (of the price, where no spread is quoted) or "
-            "volume:SHARE:IMPACT, as ticks:1 or volume:0.025:0.1"
-        ) from None
+        match called.split(":"):
+            case ["none"]:
+                return Slippage(), called
+            case ["ticks", count]:
+                return FixedTicks(int(_bounded(int(count)))), called
+            case ["spread", fraction, percent]:
+                return SpreadFraction(_bounded(float(fraction)), _bounded(float(percent))), called
+            case ["volume", share, impact]:
+                return VolumeShare(_bounded(float(share)), _bounded(float(impact))), called
+    except ValueError:
+        pass
+    raise ConfigError(
+        f"--slippage {text}: expected none, ticks:N, spread:FRACTION:PERCENT (of the price, where no spread is quoted) or "
+        "volume:SHARE:IMPACT, as ticks:1 or volume:0.025:0.1"
+    )
+
+
+def _bounded(value: float) -> float:
+    """Return a number from 0 to 1,000; raise `ValueError` for any other."""
+    if not 0.0 <= value <= 1_000.0:
+        raise ValueError
+    return value

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-import time
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -24,6 +23,7 @@ from tui.configured import calendar_of
 from tui.doctor import endpoint
 from tui.login import Place
 from tui.pace import clock_at
+from tui.progress import Line
 
 DONE, FAILED = 0, 1
 VENDOR = "vendor"
@@ -43,27 +43,25 @@ class State(NamedTuple):
 
 
 @final
-class ProgressLine:
-    """Says how far a download is: windows, bars, bars a second, time left; on a terminal over itself."""
+class WindowLine(Line):
+    """Says how far a download is: windows, bars, bars a second, time left."""
 
     def __init__(self, total: int) -> None:
+        super().__init__(TOLD_S, TOLD_S)
         self._total, self._done, self._bars = total, 0, 0
-        self._began = self._told = time.monotonic()
-        self._over = sys.stderr.isatty()
 
     def add(self, bars: int) -> None:
         """Count one window; tell at most once a second, and the last."""
         self._done, self._bars = self._done + 1, self._bars + bars
-        now = time.monotonic()
-        if now - self._told < TOLD_S and self._done < self._total:
-            return
-        self._told, took = now, now - self._began
-        left = took / self._done * (self._total - self._done)
-        text = f"{self._done} of {self._total} windows, {self._bars:,} bars, {self._bars / max(took, 1e-9):,.0f} a second, {left:.0f} s left"
-        sys.stderr.write(f"\r{text}\x1b[K" if self._over else f"{text}\n")
-        if self._over and self._done >= self._total:
-            sys.stderr.write("\n")
-        sys.stderr.flush()
+        over = self._done >= self._total
+        if self.due or over:
+            took = self.took
+            left = took / self._done * (self._total - self._done)
+            self.tell(
+                f"{self._done} of {self._total} windows, {self._bars:,} bars, {self._bars / took:,.0f} a second, {left:.0f} s left"
+            )
+        if over:
+            self.close(keep=True)
 
 
 def fetch(
@@ -98,7 +96,7 @@ async def _fetch(
         ]
         progress = Progress(folder / f"download-{exchange}.jsonl")
         todo = sum(1 for each in wanted for _ in windows(each, progress.missing(each)))
-        line = ProgressLine(todo)
+        line = WindowLine(todo)
 
         def keep(each: Wanted, bars: list[Bar]) -> None:
             if bars:

@@ -5,19 +5,16 @@ import os
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from compiled.indicators_price import Indicator
 from compiled.model import Instrument
 from compiled.strategy import Strategy
 from engine.config import Config, paths
 from engine.errors import ConfigError, DataError, OperatorError, PatangError
-from engine.market.actions import Actions
 from engine.market.calendar import Calendar
 from engine.trading.clock import ScaledClock
 from strategies import build
+from tui.configured import actions_of, enabled
 from tui.runs import state_folder
 from tui.station import Run, Station
 
@@ -129,22 +126,6 @@ def _kept(config: Config) -> tuple[list[Instrument], str]:
 # strategies
 
 
-def enabled(config: Config) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]:
-    """Return (name, symbols, parameters) of every strategy that runs, in configured order."""
-    tables = msgspec.to_builtins(config.strategy)
-    others = tables.pop("other")
-    return [
-        (name, tuple(str(symbol).upper() for symbol in table.get("symbols", ())), table)
-        for name, table in (tables | others).items()
-        if table.get("enabled", True)
-    ]
-
-
-def totals_of(config: Config) -> dict[str, int]:
-    """Return what each strategy may spend by its own parameters, in paise; one that does not say is left out."""
-    return {name: int(table["total_capital"]) * 100 for name, _, table in enabled(config) if table.get("total_capital")}
-
-
 def strategies_of(config: Config) -> list[Strategy]:
     """Build every strategy that runs; raise `ConfigError` for a parameter it cannot use, or for bars nobody builds."""
     return hearing([build(name, table) for name, _, table in enabled(config)], config.feed.spans_s)
@@ -193,8 +174,7 @@ def _files(config: Config, run: Run) -> None:
     _writable(state_folder(config, run.mode))
     if config.store.database and not where.database.parent.is_dir():
         raise ConfigError(f"store.database: there is no folder {where.database.parent}")
-    if config.desk.corporate_actions:
-        Actions.load(Path(config.desk.corporate_actions).expanduser())
+    actions_of(config)
 
 
 def _writable(folder: Path) -> None:

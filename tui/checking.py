@@ -3,26 +3,32 @@
 import contextlib
 import json
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Final, final
 
+from compiled.strategy import Strategy
+from engine.backtest.bars import AND, continued, undivided
+from engine.backtest.bias import BiasFinding, check
+from engine.backtest.bias_lint import lint, reads_on_its_own
+from engine.backtest.bias_trace import Change, ReferenceFailed, Subject, same
+from engine.backtest.linter import verdict
 from engine.config import Config, own_state, paths
-from tui.backtest_request import BacktestRequest, chosen_strategies
-from tui.backtesting import Prepared, ProgressLine, Running, counted, failed, narrate
+from engine.history.adjusting import steps_of
+from engine.history.series import BarSeries
+from engine.market.actions import Step
+from engine.numbers import counted
+from store.bars.parquet import ParquetBars
+from tui.backtest_request import BacktestRequest
+from tui.backtesting import Prepared, Running, failed
+from tui.configured import StrategyTable
+from tui.progress import ProgressLine, interruptible
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from compiled.strategy import Strategy
-    from engine.backtest.bias import BiasFinding
-    from engine.backtest.bias_trace import Change, Subject
-    from engine.history.series import BarSeries
-    from engine.market.actions import Step
 
 STATE: Final = "XDG_STATE_HOME"
 ROOT: Final = Path(__file__).parent.parent
@@ -45,29 +51,21 @@ class Checking:
         self.warnings: list[str] = []
         """What has to be said of the bars."""
         self._running = Running(config, request._replace(warm_up=WARM_UPS * request.warm_up))
-        self.tables = chosen_strategies(config, request)
 
     @property
-    def name(self) -> str:
-        """Return whose strategies these are."""
-        return ", ".join(name for name, _, _ in self.tables)
+    def tables(self) -> list[StrategyTable]:
+        """Return the strategies that are checked."""
+        return self._running.tables
 
-    def execute(self) -> "list[BiasFinding]":
+    def execute(self) -> list[BiasFinding]:
         """Read, run and compare; raise `PatangError` for whatever is not right."""
-        from engine.backtest.bias import check  # noqa: PLC0415
-        from engine.backtest.bias_lint import lint, reads_on_its_own  # noqa: PLC0415
-        from engine.backtest.bias_trace import ReferenceFailed  # noqa: PLC0415
-
-        strategies = self._build()
-        span = self._running.span(self.tables, strategies)
-        symbols = self._running.symbols(self.tables, span)
-        narrate(f"{self.name} on {counted(len(symbols), 'symbol')}, bars of {span} s: reading")
-        prepared = self._running.read(self.tables, symbols, span)
+        strategies = self._running.strategies()
+        prepared = self._running.read(strategies)
         subject = self._subject(prepared, worldly=reads_on_its_own(strategies))
         days = prepared.market.days
         self.about = (
-            f"{self.name}: {days[0]} to {days[-1]}, {counted(len(days), 'session')}, {counted(len(subject.series), 'symbol')}, "
-            f"bars of {span} s, seed {self.seed}"
+            f"{self._running.name}: {days[0]} to {days[-1]}, {counted(len(days), 'session')}, "
+            f"{counted(len(subject.series), 'symbol')}, bars of {prepared.span} s, seed {self.seed}"
         )
         self.warnings = prepared.loaded.warnings
         once = sum(len(bars.start) for bars in subject.series.values())
@@ -77,37 +75,26 @@ class Checking:
         def go_on(more: int) -> bool:
             nonlocal done
             done += more
-            return line.show(min(done, line.total)) and not self.stopped
+            return line.show(min(done, line.total)) and not interruption.came
 
         def expect(bars: int) -> None:
             line.total = bars
 
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            self.stopped = True
-            signal.signal(signal.SIGINT, before)
+        with interruptible() as interruption:
+            try:
+                return check(subject, lint(strategies), go_on, self.moments, self.seed, expect)
+            except ReferenceFailed as error:
+                raise failed(error.failures) from None
+            finally:
+                line.close()
+                self.stopped = interruption.came
 
-        before = signal.signal(signal.SIGINT, stop)
-        try:
-            return check(subject, lint(strategies), go_on, self.moments, self.seed, expect)
-        except ReferenceFailed as error:
-            raise failed(error.failures) from None
-        finally:
-            line.close()
-            signal.signal(signal.SIGINT, before)
-
-    def _build(self) -> "list[Strategy]":
-        from strategies import build  # noqa: PLC0415
-
-        return [build(name, table) for name, _, table in self.tables]
-
-    def _subject(self, prepared: Prepared, *, worldly: bool) -> "Subject":
-        from engine.backtest.bars import undivided  # noqa: PLC0415
-        from engine.backtest.bias_trace import Subject, same  # noqa: PLC0415
+    def _subject(self, prepared: Prepared, *, worldly: bool) -> Subject:
 
         @contextlib.contextmanager
-        def make(change: "Change") -> "Iterator[Sequence[Strategy]]":
+        def make(change: Change) -> Iterator[Sequence[Strategy]]:
             with self._world(change) if worldly and here and change is not same else contextlib.nullcontext():
-                yield self._build()
+                yield self._running.strategies()
 
         here = self.request.folder is None and paths(self.config, os.environ).history.is_relative_to(
             own_state(os.environ)
@@ -124,20 +111,16 @@ class Checking:
             undivided(prepared.loaded.series) if prepared.actions is None else (), newer, vintages,
         )  # fmt: skip
 
-    def _raw(self, prepared: Prepared) -> "tuple[dict[str, BarSeries], dict[str, list[Step]]]":
+    def _raw(self, prepared: Prepared) -> tuple[dict[str, BarSeries], dict[str, list[Step]]]:
         """Return the bars of what was adjusted as they are stored, and what they were adjusted by."""
-        from engine.history.adjusting import steps_of  # noqa: PLC0415
-
         names = [symbol for symbol, each in prepared.loaded.manifests.items() if each.adjusted]
         if prepared.actions is None or not names:
             return {}, {}
         loaded = self._running.versions.load(names, prepared.span, *prepared.between, self.request.bars, None)
         return loaded.series, {name: steps_of(bars, prepared.actions, name) for name, bars in loaded.series.items()}
 
-    def _newer(self, prepared: Prepared) -> "tuple[dict[str, BarSeries], tuple[str, str]]":
+    def _newer(self, prepared: Prepared) -> tuple[dict[str, BarSeries], tuple[str, str]]:
         """Return the bars of the golden version after the one that is run or, where it is the newest, before it."""
-        from engine.backtest.bars import AND, continued  # noqa: PLC0415
-
         versions, ours = self._running.versions, prepared.loaded.series
         ran = {each.version.partition(AND)[0] for each in prepared.loaded.manifests.values()}
         golden = versions.golden()
@@ -154,10 +137,8 @@ class Checking:
         return {symbol: continued(bars, ours[symbol]) for symbol, bars in loaded.series.items()}, (name, other)
 
     @contextlib.contextmanager
-    def _world(self, change: "Change") -> Iterator[None]:
+    def _world(self, change: Change) -> Iterator[None]:
         """Let strategies that look find a history that is changed like the bars; all else of the state is as it is."""
-        from store.bars.parquet import ParquetBars  # noqa: PLC0415
-
         history, state = paths(self.config, os.environ).history, own_state(os.environ)
         store = ParquetBars(history)
         with tempfile.TemporaryDirectory(prefix="patang-check-") as folder:
@@ -204,17 +185,15 @@ def own_modules() -> dict[str, ModuleType]:
 # what is said
 
 
-def as_json(checking: Checking, found: "Sequence[BiasFinding]") -> str:
+def as_json(checking: Checking, found: Sequence[BiasFinding]) -> str:
     """Return the findings as one line of JSON."""
-    from engine.backtest.linter import verdict  # noqa: PLC0415
-
     return json.dumps({
         "strategies": {name: table for name, _, table in checking.tables}, "verdict": verdict([each.finding for each in found]),
         "about": checking.about, "warnings": checking.warnings, "stopped": checking.stopped, "moments": checking.moments, "seed": checking.seed, "tests": [each.as_dict() for each in found],
     }, default=str)  # fmt: skip
 
 
-def show(found: "Sequence[BiasFinding]", about: str, warnings: Sequence[str], console: "Console | None" = None) -> None:
+def show(found: Sequence[BiasFinding], about: str, warnings: Sequence[str], console: "Console | None" = None) -> None:
     """Print the verdict, what was run, and a table of what each test has found."""
     from rich.console import Console  # noqa: PLC0415
 

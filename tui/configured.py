@@ -1,17 +1,55 @@
 """What the configuration says, in the units of the engine; light, for the commands that start no desk."""
 
+import os
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
 
 from compiled.model import SECOND
 from compiled.risk import Limits
 from compiled.strategy import Strategy
 from compiled.terms import Exits
-from engine.config import Config
+from engine.config import Config, paths
+from engine.market.actions import Actions
 from engine.market.calendar import Calendar
+from engine.market.dumps import Dumps
+from engine.market.instruments import Instruments
 from engine.trading.limits import current
-from tui.beforehand import enabled
+
+
+class StrategyTable(NamedTuple):
+    """A strategy by its name, what it trades (none: all), and its parameters."""
+
+    name: str
+    symbols: tuple[str, ...]
+    parameters: dict[str, Any]
+
+
+def strategy_tables(config: Config) -> dict[str, dict[str, Any]]:
+    """Return the table of every strategy that is configured, whether it runs or not, in configured order."""
+    tables: dict[str, dict[str, Any]] = msgspec.to_builtins(config.strategy)
+    others = tables.pop("other")
+    return tables | others
+
+
+def strategy_table(name: str, table: dict[str, Any]) -> StrategyTable:
+    """Return a strategy as its table has it."""
+    return StrategyTable(name, tuple(str(symbol).upper() for symbol in table.get("symbols", ())), table)
+
+
+def enabled(config: Config) -> list[StrategyTable]:
+    """Return every strategy that runs, in configured order."""
+    return [
+        strategy_table(name, table) for name, table in strategy_tables(config).items() if table.get("enabled", True)
+    ]
+
+
+def totals_of(config: Config) -> dict[str, int]:
+    """Return what each strategy may spend by its own parameters, in paise; one that does not say is left out."""
+    return {name: int(table["total_capital"]) * 100 for name, _, table in enabled(config) if table.get("total_capital")}
 
 
 def exits_of(config: Config) -> Exits:
@@ -23,6 +61,26 @@ def exits_of(config: Config) -> Exits:
 def calendar_of(config: Config) -> Calendar:
     """Return the calendar as the desk keeps it: new hours count when they are certain, or confirmed."""
     return Calendar.load(confirmed=[date.fromisoformat(day) for day in config.market.confirmed])
+
+
+def actions_of(config: Config) -> Actions | None:
+    """Return NSE's list of corporate actions, None where none is configured; raise `DataError`."""
+    file = config.desk.corporate_actions
+    return Actions.load(Path(file).expanduser()) if file else None
+
+
+def listed_on(config: Config, exchange: str, day: date) -> Instruments | None:
+    """Return an exchange's instruments as listed on a day, None where no list of that day or before is kept."""
+    dumps = Dumps(paths(config, os.environ).state / "instruments")
+    if not any(each.day <= day for each in dumps.versions(exchange)):
+        return None
+    return dumps.latest(day, [exchange])
+
+
+def with_derivatives(config: Config, day: date) -> frozenset[str] | None:
+    """Return the names on which contracts are listed on a day, None where no list tells."""
+    contracts = listed_on(config, "NFO", day)
+    return None if contracts is None else contracts.names
 
 
 def modes_of(config: Config) -> dict[str, str]:

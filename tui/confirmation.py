@@ -16,7 +16,8 @@ from engine.texts import plain
 from engine.trading.opening import check_owner
 from engine.trading.reasons import LIMIT_ONLY
 from tui.access import Access
-from tui.beforehand import enabled, not_listed
+from tui.beforehand import not_listed
+from tui.configured import enabled
 from tui.pace import clock_at
 from tui.runs import own_database, owner_of
 from tui.station import Station

@@ -28,8 +28,8 @@ from engine.trading.clock import ScaledClock
 from engine.trading.depository import MEND
 from engine.trading.opening import check_owner
 from engine.trading.reasons import LIMIT_ONLY
-from tui.beforehand import check_listed, check_settings, enabled, totals_of
-from tui.configured import calendar_of, limits_of
+from tui.beforehand import check_listed, check_settings
+from tui.configured import calendar_of, enabled, limits_of, totals_of
 from tui.login import DONE, FAILED, Place, place_of, vault_of
 from tui.pace import clock_at
 from tui.runs import owner_of

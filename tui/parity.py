@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple, final
 
+from compiled.model import SECOND
 from compiled.slippage import FixedTicks
 from compiled.strategy import Strategy
 from compiled.terms import Exits
@@ -21,7 +22,6 @@ from engine.config import Config, paths
 from engine.errors import NothingFound
 from engine.history.series import BarSeries, merge
 from engine.market import charges
-from engine.market.actions import Actions
 from engine.market.calendar import DAY, midnight
 from engine.ports import BarStore
 from engine.trading.limits import event
@@ -30,9 +30,8 @@ from store.bars.parquet import ParquetBars
 from store.bars.writer import WARM_UP
 from store.parity import KeptDay, kept_day, last_day
 from strategies import build
-from tui.backtesting import BILLION, listed_on
 from tui.beforehand import strategies_of
-from tui.configured import calendar_of, limits_of, settings_of
+from tui.configured import actions_of, calendar_of, limits_of, listed_on, settings_of, with_derivatives
 from tui.runs import bars_folder, database_of_day, latest_database
 from tui.shelves import here
 from tui.shelves import history as shelf
@@ -135,9 +134,9 @@ class ParityRun:
         for name in names:
             try:
                 choice = history.choose(name, MINUTE, version)
-                past = history.load([name], MINUTE, midnight(since), midnight(day) + DAY, choice, self._actions).series[
-                    name
-                ]
+                past = history.load(
+                    [name], MINUTE, midnight(since), midnight(day) + DAY, choice, actions_of(self._config)
+                ).series[name]
             except NothingFound:
                 past = None
             before = _heard(store, name, midnight(since), midnight(day))
@@ -161,10 +160,8 @@ class ParityRun:
     ) -> Backtest:  # fmt: skip
         config = self._config
         instruments = instruments_of(series, listed_on(config, "NSE", day), day)
-        early = int(ran["square_off_before_s"] * BILLION)
-        contracts = listed_on(config, "NFO", day)
-        names = contracts.names if contracts else None
-        market = market_of(instruments, [day], self._calendar, charges.load(), names, early)
+        early = int(ran["square_off_before_s"] * SECOND)
+        market = market_of(instruments, [day], self._calendar, charges.load(), with_derivatives(config, day), early)
         limits = limits_of(config)
         for name, value in ran["limits"].items():
             change = event(0, name, value)
@@ -206,18 +203,13 @@ class ParityRun:
     def _folder(self) -> Path:
         return self._request.folder or paths(self._config, os.environ).history
 
-    @property
-    def _actions(self) -> Actions | None:
-        file = self._config.desk.corporate_actions
-        return Actions.load(Path(file).expanduser()) if file else None
-
 
 def _cold(backtest: Backtest, strategies: Iterable[Strategy]) -> int:
     """Return until when (ns) strategies lack the history that a backtest had none of: as many bars as a difference is felt for."""
     if backtest.warmed:
         return 0
     begun = max(int(backtest.opens[0]), backtest.settings.begins)
-    return begun + LOOKS_BACK * max(int(each.span) for each in strategies) * BILLION
+    return begun + LOOKS_BACK * max(int(each.span) for each in strategies) * SECOND
 
 
 def _bars(store: BarStore, day: date) -> dict[str, BarSeries]:

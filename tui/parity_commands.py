@@ -37,10 +37,11 @@ def parity(
     as_json: AsJson = False,
 ) -> int:
     """Compare what a desk did on a day with a backtest of that day, decision by decision, and say why they differ."""
-    from tui.backtesting import narrate, results_of  # noqa: PLC0415
+    from tui.backtesting import results_of  # noqa: PLC0415
     from tui.launch import configuration  # noqa: PLC0415
     from tui.market_commands import a_day  # noqa: PLC0415
     from tui.parity_report import shown, told  # noqa: PLC0415
+    from tui.progress import narrate  # noqa: PLC0415
 
     values = configuration(config)
     if history:

@@ -28,8 +28,8 @@ from store.bars.parquet import ParquetBars
 from store.bars.writer import WARM_UP, BarWriter
 from store.recordings.writer import GB, Bounds, FeedWriter
 from store.sqlite import SqliteJournal
-from tui.beforehand import check_symbols, enabled, hearing, strategies_again, strategies_of, totals_of
-from tui.configured import calendar_of, exits_of, limits_of, modes_of, settings_of
+from tui.beforehand import check_symbols, hearing, strategies_again, strategies_of
+from tui.configured import calendar_of, enabled, exits_of, limits_of, modes_of, settings_of, totals_of
 from tui.exchange import Exchange, exchange_of
 from tui.market import Market
 from tui.modes import in_mode

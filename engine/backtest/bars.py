@@ -16,12 +16,12 @@ from engine.history.golden import PREFIX, RAW, VENDOR, digest, versions
 from engine.history.series import BarSeries, Ints, StoredSeries, day_number, ist_days, merge, numbered_day
 from engine.market.actions import Actions
 from engine.ports import BarStore
+from engine.texts import first_of
 
 ORDER: Final = (VENDOR, *RAW)
 """What is read where there is no golden version, the first that has the symbol."""
 AND: Final = " + "
 """Between the versions of bars that are read of two: of the first, and beyond its ends of the other."""
-NAMED: Final = 5
 
 
 class LoadedBars(NamedTuple):
@@ -111,9 +111,9 @@ class BarVersions:
             loaded.series[symbol] = series
             loaded.manifests[symbol] = said
         if not loaded.series:
-            raise NothingFound(f"no bars of {_named(missing)} in these days: see patang bars list")
+            raise NothingFound(f"no bars of {first_of(missing)} in these days: see patang bars list")
         if missing:
-            loaded.warnings.append(f"without bars in these days, and left out: {_named(missing)}")
+            loaded.warnings.append(f"without bars in these days, and left out: {first_of(missing)}")
         others = sorted({each.version for each in loaded.manifests.values()} - set(self._golden))
         if others:
             loaded.warnings.append(f"not reconciled: bars of version {', '.join(others)}")
@@ -168,11 +168,9 @@ def undivided(series: Mapping[str, BarSeries]) -> list[str]:
     ]
     if not found:
         return []
-    return [f"looks like a split not adjusted for: {_named(found)}; set desk.corporate_actions, or read adjusted bars"]
-
-
-def _named(found: Sequence[str]) -> str:
-    return ", ".join(found[:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
+    return [
+        f"looks like a split not adjusted for: {first_of(found)}; set desk.corporate_actions, or read adjusted bars"
+    ]
 
 
 def within(series: BarSeries, opens: Ints, closes: Ints) -> BarSeries:

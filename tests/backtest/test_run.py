@@ -8,11 +8,11 @@ import pytest
 from compiled.model import MINUTE, SECOND, Product
 from compiled.risk import Limits
 from compiled.slippage import FixedTicks, Slippage, VolumeShare
-from engine.backtest.account import account_of, with_debits
 from engine.backtest.bars import BarVersions, days_of, on_grid, span_for, within
 from engine.backtest.market import instruments_of, market_of, tick_of
+from engine.backtest.reckoning import reckon
 from engine.backtest.run import Backtest, RunSettings
-from engine.backtest.trades import fill_columns, kept_over_night, trades_of
+from engine.backtest.trades import kept_over_night
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.market import charges
 from engine.market.calendar import Calendar
@@ -39,14 +39,8 @@ def made(series, strategies, days=(TUESDAY, WEDNESDAY, THURSDAY), slippage=None,
 
 def reckoned(backtest):
     """Return its trades and account."""
-    names, series = list(backtest.series), list(backtest.series.values())
-    numbers = {int(each.token): names.index(symbol) for symbol, each in backtest.market.instruments.items()}
-    columns = fill_columns(backtest.fills, numbers, series)
-    trades = trades_of(backtest.fills, columns, backtest.rungs, names, series)
-    account = account_of(
-        CASH, backtest.market.days, backtest.closes, backtest.curve, backtest.notes, columns, trades, series, None
-    )
-    return with_debits(trades, backtest.market.days, account.debits, columns), account
+    found = reckon(backtest)
+    return found.trades, found.account
 
 
 def independent(backtest):

@@ -1,0 +1,89 @@
+"""What is told on stderr while something takes its time, and ctrl-c that ends it in order."""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+TOLD_S = 0.2
+"""Between two updates on a terminal; ten times as long elsewhere."""
+
+
+class Line:
+    """One line about what goes on: on a terminal over itself, elsewhere one below the other."""
+
+    def __init__(self, every_s: float, elsewhere_s: float) -> None:
+        self._over = sys.stderr.isatty()
+        self._every = every_s if self._over else elsewhere_s
+        self._began = self._told = time.monotonic()
+        self._open = False
+
+    @property
+    def took(self) -> float:
+        """Return the seconds since it began."""
+        return max(time.monotonic() - self._began, 1e-9)
+
+    @property
+    def due(self) -> bool:
+        """Tell whether it is time to say something again."""
+        return time.monotonic() - self._told >= self._every
+
+    def tell(self, text: str) -> None:
+        """Say how far it is."""
+        self._told, self._open = time.monotonic(), self._over
+        sys.stderr.write(f"\r{text}\x1b[K" if self._over else f"{text}\n")
+        sys.stderr.flush()
+
+    def close(self, *, keep: bool = False) -> None:
+        """Take the line away, or end it."""
+        if self._open:
+            sys.stderr.write("\n" if keep else "\r\x1b[K")
+            sys.stderr.flush()
+            self._open = False
+
+
+class ProgressLine(Line):
+    """Says how far a run over bars is: percent, bars a second, time left."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__(TOLD_S, 10 * TOLD_S)
+        self.total = total
+
+    def show(self, done: int) -> bool:
+        """Tell, where it is time again; return True."""
+        if self.due:
+            took = self.took
+            left = took / done * (self.total - done)
+            self.tell(f"{100 * done // self.total} %, {done / took:,.0f} bars a second, {left:.0f} s left")
+        return True
+
+
+class Interruption:
+    """Whether ctrl-c has come."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+
+@contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Have the first ctrl-c noted for whoever looks; a second one does what it does elsewhere."""
+    found = Interruption()
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        found.came = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield found
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def narrate(text: str) -> None:
+    """Say a line to whoever waits."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
