@@ -78,7 +78,7 @@ class Decisions:
         self.repeated: dict[int, Decision] = {}
         self.refusals: dict[str, int] = {}
         """How often each reason has refused something, by its name."""
-        self._refusals: dict[str, Decision] = {}
+        self._recent: dict[str, Decision] = {}
 
     def make(self, ts: i64, kind: str, ladder: Ladder, cause: Cause, reason: str) -> Decision:
         """Return a decision that is still to be judged; it counts once it is kept."""
@@ -93,14 +93,14 @@ class Decisions:
         """Keep a refusal, or count it on the same one of the last minute; return whether it is news."""
         self.refusals[reason.name] = self.refusals.get(reason.name, 0) + 1
         key = decision.strategy + " " + symbol + " " + reason.name
-        known = self._refusals.get(key)
+        known = self._recent.get(key)
         if known is not None and decision.ts < known.ts + MINUTE:
             known.times += 1
             known.last = decision.ts
             self.repeated[known.number] = known
             return False
         decision.verdict = reason
-        self._refusals[key] = decision
+        self._recent[key] = decision
         self.keep(decision)
         return True
 

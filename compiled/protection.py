@@ -350,20 +350,15 @@ def _carry(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     hours = ladder.instrument.hours
     if out.now < rung.protect_at or last <= 0.0:
         return
-    paused = hours.closes <= out.now < hours.auction
-    if ladder.plan.resting or rung.plan.stop_percent <= 0.0:
-        if not paused:
-            _put_off(
-                out,
-                ladder,
-                rung,
-                "no order can leave before the next session, and no GTT serves it: nothing protects it",
-            )
-        return
-    _stand_clear(ladder, rung, last)
-    if not paused:
-        _put_off(out, ladder, rung, "its exit waits for the next session, under a stop at " + str(rung.stop))
-    _place_gtt(out, ladder, rung, last)
+    bare = ladder.plan.resting or rung.plan.stop_percent <= 0.0
+    told = "no order can leave before the next session, and no GTT serves it: nothing protects it"
+    if not bare:
+        _stand_clear(ladder, rung, last)
+        told = "its exit waits for the next session, under a stop at " + str(rung.stop)
+    if not hours.closes <= out.now < hours.auction:
+        _put_off(out, ladder, rung, told)
+    if not bare:
+        _place_gtt(out, ladder, rung, last)
 
 
 def _put_off(out: Outbox, ladder: Ladder, rung: Rung, text: str) -> None:

@@ -9,7 +9,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from compiled.indicators_price import Indicator
 from compiled.ladder import Ladder, LadderPlan, RungPlan, entry_of, single
-from compiled.model import IST, SECOND, Bar, Instrument, Order, Product, Side, Tick, Validity
+from compiled.model import SECOND, Bar, Instrument, Order, Product, Side, Tick, Validity, day_start
 from compiled.orders import working
 from compiled.risk import Reason
 from compiled.table import Table
@@ -86,7 +86,7 @@ class Context:
     @property
     def time_of_day(self) -> i64:
         """Return the seconds since midnight, IST: 33,300 is 09:15:00."""
-        return (self.now + IST) % (86_400 * SECOND) // SECOND
+        return (self.now - day_start(self.now)) // SECOND
 
     def instrument(self, token: i64) -> Instrument:
         """Return the instrument of a token the strategy subscribes to."""

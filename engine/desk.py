@@ -390,7 +390,7 @@ class Desk:
         self.kernel.out.limit_only = self.settings.limit_only
         self.kernel.out.yields = self.settings.reconcile.yields
         self.kernel.begin(now)
-        if ports.pacer is None or ports.script is not None:  # where the clocks stand still together no packet is late
+        if ports.stamped:
             self.kernel.late_after = int(self.settings.late_after_s * SECOND)
         self.kernel.blind = True
         loop = self._build(hours)
@@ -524,7 +524,7 @@ class Desk:
         )
         loop = Loop(
             self.kernel, self.gateway, books, inbox, self.board, self._log, ports.journal, ports.clock, ports.kill,
-            hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.pacer is None or ports.script is not None,
+            hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.stamped,
         )  # fmt: skip
         loop.bands = BandWatch(
             self.kernel, ports.broker, ports.clock, inbox.append, loop.log.tell, int(settings.bands_every_s * SECOND)

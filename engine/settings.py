@@ -99,3 +99,8 @@ class Ports(NamedTuple):
     record: FeedRecord | None = None
     script: Script | None = None
     keep_past: Callable[[list[Bar]], None] | None = None
+
+    @property
+    def stamped(self) -> bool:
+        """Tell whether packets have times of receipt and can be late: where the clocks stand still together none has."""
+        return self.pacer is None or self.script is not None

@@ -311,8 +311,8 @@ CORE = (
     ),
     Mutant(
         "nothing protects what waits for the closing auction", PROTECTION,
-        "    if out.now < rung.protect_at or last <= 0.0:\n        return\n    paused",
-        "    if out.now < rung.protect_at or last <= 0.0 or hours.closes <= out.now < hours.auction:\n        return\n    paused",
+        "    if out.now < rung.protect_at or last <= 0.0:\n        return\n    bare",
+        "    if out.now < rung.protect_at or last <= 0.0 or hours.closes <= out.now < hours.auction:\n        return\n    bare",
     ),
     Mutant(
         "a stop that cannot fill counts as protection", LADDER,

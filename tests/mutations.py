@@ -321,7 +321,7 @@ ENGINE = (
         "books that are apart are a difference", DIFFERENCES, "theirs[token, product] - late.get((token, product), 0)",
         "theirs[token, product]",
     ),
-    Mutant("what others have taken is known after what is done about it", BOOKS, "self._post_taken(orders, triggers or [])", "pass"),
+    Mutant("what others have taken is known after what is done about it", BOOKS, "self._post_taken(strange, triggers or [])", "pass"),
     Mutant("what a stop of ours has sold others have taken", BOOKS, "update.order_id not in sent and", ""),
     Mutant(
         "books that cannot be read say that all is there", "engine/trading/loop.py", "known = not self.reconciler.missed and", "known =",

@@ -25,7 +25,7 @@ from engine.trading.lookups import Patience
 from engine.trading.reconcile import Terms
 from engine.trading.warming import Stored
 from store.bars.parquet import ParquetBars
-from store.bars.writer import WARM_UP, BarWriter
+from store.bars.writer import CAPACITY, WARM_UP, BarWriter
 from store.recordings.writer import GB, Bounds, FeedWriter
 from store.sqlite import SqliteJournal
 from tui.beforehand import check_symbols, hearing, strategies_again, strategies_of
@@ -71,7 +71,8 @@ def wire(station: Station) -> Desk:
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None
     store, version = _bars(station, exchange)
-    record = rerun.market if rerun is not None else None if lockstep else _record(station)
+    recorded = rerun.market if rerun is not None else None
+    record = recorded or (None if lockstep else _record(station))
     market = Market(station, exchange, journal, _keep_bars(station, store, version), totals_of(config), record)
     world = World(exchange.clock, calendar_of(config), charges.load(), journal)
     trading = in_mode(station, market, world, lockstep=lockstep)
@@ -80,8 +81,7 @@ def wire(station: Station) -> Desk:
         exchange.pacer, market.keep_bars, trading.beside,
         None if exchange.access.place.sandbox else lambda: strategies_again(config), market.broker.margins,
         stored_in(store, version) if store is not None else None, _consents(config, station.run.mode, market),
-        trading.throughout, record, rerun.market if rerun is not None else None,
-        _keep_past(station, store),
+        trading.throughout, record, recorded, _keep_past(station, store),
     )  # fmt: skip
     limit_only = station.run.mode in SENDING and market.broker.rules.limit_only
     salt = LOCKSTEP_SALT if lockstep else _salt(journal)
@@ -216,8 +216,7 @@ def _keep_bars(station: Station, store: BarStore | None, version: str) -> Callab
     if store is None:
         return None
     station.closers.append(store.fold)
-    names: dict[int, str] = {}
-    return _keeper(station, BarWriter(store, names, station.fail, version), names)
+    return _keeper(station, store, version)
 
 
 def _keep_past(station: Station, store: BarStore | None) -> Callable[[list[Bar]], None] | None:
@@ -227,12 +226,13 @@ def _keep_past(station: Station, store: BarStore | None) -> Callable[[list[Bar]]
     """
     if not isinstance(store, ParquetBars):
         return None
+    return _keeper(station, store, WARM_UP, MOST_PAST)
+
+
+def _keeper(station: Station, store: BarStore, version: str, capacity: int = CAPACITY) -> Callable[[list[Bar]], None]:
+    """Return what stores one-minute bars, of which so many may wait for the disk."""
     names: dict[int, str] = {}
-    return _keeper(station, BarWriter(store, names, station.fail, WARM_UP, capacity=MOST_PAST), names)
-
-
-def _keeper(station: Station, writer: BarWriter, names: dict[int, str]) -> Callable[[list[Bar]], None]:
-    """Return what gives a writer one-minute bars, and in `names` the symbols of their tokens."""
+    writer = BarWriter(store, names, station.fail, version, capacity=capacity)
     station.closers.append(writer.close)
 
     def keep(bars: list[Bar]) -> None:

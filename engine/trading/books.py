@@ -64,11 +64,12 @@ class Books:
         self.looks += 1
         self.behind = self.behind and triggers is None
         self.gateway.proven(orders, triggers)
-        self._post_taken(orders, triggers or [])
+        strange = list(others(self.kernel, orders))
+        self._post_taken(strange, triggers or [])
         self._post_orders(update for update in orders if self._forgotten(update))
         self._post_gtts(triggers, began, {update.order_id for update in orders})
         self._post_orders(orders)
-        self.beside = sum(int(update.filled) for update in others(self.kernel, orders) if self._concerns(update))
+        self.beside = sum(int(update.filled) for update in strange if self._concerns(update))
         for trade in trades:
             if (trade.order_id, trade.trade_id) not in self._trades:
                 self._trades.add((trade.order_id, trade.trade_id))
@@ -77,8 +78,8 @@ class Books:
         self.gateway.lookups.resolve(orders, triggers, began)
         return True
 
-    def _post_taken(self, orders: list[OrderUpdate], triggers: list[GttUpdate]) -> None:
-        """Have what others have taken of what we hold since the last look count as gone until the books are compared.
+    def _post_taken(self, strange: list[OrderUpdate], triggers: list[GttUpdate]) -> None:
+        """Have what `strange` orders have taken of what we hold since the last look count as gone until the books are compared.
 
         What a GTT of ours has sent, or may have, is not theirs. Before the first look everything waits for a comparison.
         """
@@ -87,11 +88,11 @@ class Books:
         sent = {order_id for each in fired for order_id in each.order_ids}
         unsaid = {int(each.token) for each in fired if not each.order_ids and now - each.ts < LATE}
         taken: Counter[tuple[int, str, Side]] = Counter()
-        for update in others(self.kernel, orders):
+        for update in strange:
             more = int(update.filled) - self._others.get(update.order_id, 0)
             self._others[update.order_id] = int(update.filled)
             if self.looks > 1 and update.order_id not in sent and int(update.token) not in unsaid:
-                taken[int(update.token), update.product, Side.BUY if update.side is Side.SELL else Side.SELL] += more
+                taken[int(update.token), update.product, Side(-update.side)] += more
         for (token, product, side), shares in taken.items():
             market = self.kernel.markets.get(token)
             if shares > 0 and market is not None and market.ladders and product in Product.__members__:

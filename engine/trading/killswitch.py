@@ -279,10 +279,10 @@ def _bounded(act: Callable[[], None], seconds: float) -> threading.Thread:
     While the interpreter ends no thread begins any more, and waiting for one to begin would never end: it is done here.
     """
     thread = threading.Thread(target=act, name="latch", daemon=True)
+    if sys.is_finalizing():
+        act()
+        return thread
     try:
-        if sys.is_finalizing():
-            act()
-            return thread
         thread.start()
     except RuntimeError:  # no thread is to be had
         act()

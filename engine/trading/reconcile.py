@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from math import floor
 from typing import NamedTuple
@@ -222,22 +221,21 @@ class Reconciler:
         self.late = self._apart(self.books)
         divided = Divided(self.doubts(), {at: ours for at, (_, ours, _) in self._awaited.items()})
         bound = NEVER if self.late or self._heard else self.terms.funds_bound  # cash is as far apart as orders are
+        moved = moving(self.kernel, self.books, before)
         differing = self._credited(
-            compare(self.kernel, self.books, before, bound, self._ignored, self.late, divided),
-            moving(self.kernel, self.books, before),
+            compare(self.kernel, self.books, before, bound, self._ignored, self.late, divided), moved
         )
         found = {each.key: each for each in differing}
         fresh = self._take(found, before, at_once=at_once)
         apart = {each.token for each in differing if each.figure and each.kind in {*POSITIONS, Kind.TRADE, Kind.ORDER}}
-        apart |= {token for token, _ in moving(self.kernel, self.books, before)}
-        self._agree(set(self.kernel.markets) - apart)
-        self.unsure = self.fresh | moving(self.kernel, self.books, before)
+        self._agree(set(self.kernel.markets) - apart - {token for token, _ in moved})
+        self.unsure = self.fresh | moved
         # a desk that was held stays so: nothing may let it go between two looks
         self.unreadable = AGAIN if self.unreadable and fresh else ""
         self._show()
         return SOON if fresh or self.late or behind(self.kernel, self.books) else 0
 
-    def _agree(self, tokens: AbstractSet[int]) -> None:
+    def _agree(self, tokens: set[int]) -> None:
         """Take note that it is known whose these shares are: what others have traded of them until now is reckoned in."""
         for at, shares in traded(self.kernel, self.books).items() if self.books is not None else ():
             if at[0] in tokens and shares != self._agreed[at]:

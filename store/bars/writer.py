@@ -9,6 +9,8 @@ from engine.errors import DataError, OperatorError
 from engine.ports import BarStore, Failure
 
 THREAD = "bars"
+CAPACITY = 500_000
+"""How many bars may wait for the disk, if nothing else is said."""
 WARM_UP = "warm-up"
 """The version of what a desk has read of earlier days, to warm its strategies up."""
 
@@ -29,7 +31,7 @@ class BarWriter:
         version: str = "live",
         seconds: float = 60.0,
         rows: int = 10_000,
-        capacity: int = 500_000,
+        capacity: int = CAPACITY,
     ) -> None:
         self._store = store
         self._symbols = symbols

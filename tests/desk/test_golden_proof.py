@@ -66,17 +66,16 @@ def lived(station, tape, tmp_path, monkeypatch, speed, *, feed=(), history=()):
     about = ("--config", str(other), "--folder", str(folder))
     assert call(["bars", "download", *about, "--symbols", ",".join(SYMBOLS), "--from", DAY, "--to", DAY]) == 0
     made.close()
-    found, of_symbol = {}, {}
+    found, symbols = {}, []
 
     def explained(symbol, *arguments):
-        of_symbol.clear()
-        made = explain(symbol, *arguments)
-        found.update({(symbol, minute): cause for minute, cause in of_symbol.items()})
-        return made
+        symbols.append(symbol)
+        return explain(symbol, *arguments)
 
     def told(each, *arguments):
-        of_symbol[f"{datetime.fromtimestamp(each.start // 10**9, IST):%H:%M}"], by = cause(each, *arguments)
-        return of_symbol[f"{datetime.fromtimestamp(each.start // 10**9, IST):%H:%M}"], by
+        made = cause(each, *arguments)
+        found[symbols[-1], f"{datetime.fromtimestamp(each.start // 10**9, IST):%H:%M}"] = made[0]
+        return made
 
     explain, cause = golden.explained, golden._cause
     monkeypatch.setattr(golden, "explained", explained)

@@ -165,7 +165,6 @@ def test_a_strategy_that_was_changed_since_is_code(compared, tmp_path):
         '    def on_bar(self, ctx, bar):\n        self.enter = {("15:03", "SBIN")}\n        super().on_bar(ctx, bar)',
     )
     told = compared(text=text, meanwhile=lambda: file.write_text(other))
-    assert found(told) - {"cost"} == {
-        "code or configuration"
-    }  # charges are rounded by the note, in which others stand too
+    # charges are rounded by the note, in which others stand too
+    assert found(told) - {"cost"} == {"code or configuration"}
     assert "another than the desk's" in told["differences"][0]["why"]

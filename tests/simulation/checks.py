@@ -11,6 +11,7 @@ from compiled.protection import NEAREST_PERCENT
 from compiled.strategy import OPERATOR
 from engine.trading.differences import Kind
 from engine.trading.killswitch import FLATTEN
+from engine.trading.reconcile import Reconciler
 from tests.simulation.positions import Position
 from tests.simulation.shares import Shares
 
@@ -349,6 +350,16 @@ class Checks:
     def divide(self, token, ratio):
         """Take note that shares have been divided over night; the desk has to find out."""
         self.ratios[token] = self.ratios.get(token, 1) * ratio
+
+    def hear_divisions(self, patch):
+        """Have every division that the desk takes in judged."""
+        take_in = Reconciler.divided
+
+        def divided(reconciler, division, symbol):
+            self.divides(division.token, division.ratio)
+            return take_in(reconciler, division, symbol)
+
+        patch.setattr(Reconciler, "divided", divided)
 
     def divides(self, token, ratio):
         """Judge by which ratio the desk divides what it holds, and follow it."""

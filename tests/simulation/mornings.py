@@ -21,7 +21,6 @@ import pytest
 from brokers.sandbox import ist
 from brokers.sandbox.carry import HeldShares
 from brokers.sandbox.nights import split, without_gtts
-from engine.trading.reconcile import Reconciler
 from tests.simulation import away
 from tests.simulation.away import DAYS, Away
 from tests.simulation.names import Names, renamed
@@ -40,6 +39,7 @@ class Mornings(Away):
 
     def __init__(self, seed, patch):
         super().__init__(seed)
+        self.world.checks.hear_divisions(patch)
         self.more = random.Random(f"{seed}:more")
         self.names, self.renames = list(SYMBOLS), {}
         """What the shares are called today."""
@@ -50,15 +50,6 @@ class Mornings(Away):
         self.late = []
         """Shares to be credited in the next night: (key, shares)."""
         self.counts = dict.fromkeys(("split", "listed", "late", "token", "name", "paid", "off", "t1"), 0)
-
-    def hears(self, divides):
-        """Return what divides as the desk does, and has it judged."""
-
-        def divided(reconciler, division, symbol):
-            self.world.checks.divides(division.token, division.ratio)
-            return divides(reconciler, division, symbol)
-
-        return divided
 
     def _over_night(self, carried):
         rng, number = self.rng, DAYS.index(carried.day) + 1
@@ -210,7 +201,6 @@ def live_through(seed):
 
         def kind(seed):
             made = Mornings(seed, patch)
-            patch.setattr(Reconciler, "divided", made.hears(Reconciler.divided))
             counts.append(made.counts)
             return made
 

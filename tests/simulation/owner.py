@@ -89,12 +89,11 @@ class Owner:
 
     def _trades(self, at, side, quantity, *, ours):
         """Book what he has done."""
-        his, owed = self.his.get(at, 0), self.owed.get(at, 0)
-        own = 0 if ours else quantity
-        if not ours and side < 0 and at[1] == "CNC":
-            own = min(quantity, max(his, 0))
+        his, own = self.his.get(at, 0), 0 if ours else quantity
+        if side < 0 and at[1] == "CNC":
+            own = min(own, max(his, 0))
         self.his[at] = his + side * own
-        self.owed[at] = owed + side * (quantity - own)
+        self.owed[at] = self.owed.get(at, 0) + side * (quantity - own)
 
     def _settled(self, at, his):
         """Take note that it is settled what is his."""
@@ -122,19 +121,17 @@ class Owner:
         """Raise `Broken` where an exit of the desk's has taken what is the owner's, or sold him short."""
         world, process = self._world, self._world.process
         over = self.his.get(at, 0) - self.there(at)
-        if side < 0 and over <= self._world.checks.shares.desks(at, -1):
+        if side < 0 and over <= world.checks.shares.desks(at, -1):
             return
-        if side > 0 and -over <= self._world.checks.shares.desks(at, 1):
+        if side > 0 and -over <= world.checks.shares.desks(at, 1):
             return
         unknown = process is None or not process.open or process.desk.gateway.unresolved
         calm = world.storms == 0 and world.loop.seconds > world.calm_since + SEEN_WITHIN_S
         if calm and not unknown and world.loop.seconds > self.acted.get(at, 0.0):
             raise Broken(world, f"the owner has {self.his.get(at, 0)} of {at}, the account holds {self.there(at)}")
         self.races += 1
-        self.his[at], self.owed[at] = (
-            self.there(at) + side * self._world.checks.shares.desks(at, side),
-            0,
-        )  # it is done: from now on nothing more
+        # it is done: from now on nothing more
+        self.his[at], self.owed[at] = self.there(at) + side * world.checks.shares.desks(at, side), 0
 
     # what he does
 

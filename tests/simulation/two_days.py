@@ -13,7 +13,6 @@ from compiled.ladder import LadderPlan, RungPlan
 from compiled.model import SECOND, Product, Side
 from compiled.orders import CORRECTION
 from compiled.strategy import Strategy
-from engine.trading.reconcile import Reconciler
 from tests.market.test_hours import at
 from tests.simulation.moody import Moody
 from tests.simulation.names import Names, renamed
@@ -125,7 +124,6 @@ class TwoDays(InSession, Moody):
             choices=Choices(holdings=holdings),
             limits={"stale_after": 10**10},
         )
-        self._patch = monkeypatch
         self.make = self._strategies
         self.keep_session(monkeypatch)
         self.account = Account(self, his)
@@ -134,13 +132,7 @@ class TwoDays(InSession, Moody):
         self.earlier, self.realised = Counter(), Counter()
         """What corrections were worth, and what was gained, on the day before, by symbol."""
         self.names = Names(monkeypatch)
-        divides = Reconciler.divided
-
-        def divided(reconciler, division, symbol):
-            self.checks.divides(division.token, division.ratio)
-            return divides(reconciler, division, symbol)
-
-        monkeypatch.setattr(Reconciler, "divided", divided)
+        self.checks.hear_divisions(monkeypatch)
         self.start()
 
     def _strategies(self):
