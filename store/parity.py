@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from compiled.model import paise
 from compiled.orders import CORRECTION
 from engine.backtest.parity.days import (
     FAILED,
@@ -147,9 +148,9 @@ def _trip(number: int, fills: Sequence[sqlite3.Row], bars: Mapping[str, BarSerie
         if whole and first["rung"] and first["status"] in {"open", "exiting"}:
             mark = side * (first["pnl"] + first["paid"]) + entry.value - left.value
         elif series is not None and len(series.start):
-            mark = round(float(series.close[-1]) * 100) * held
+            mark = paise(float(series.close[-1]), held)
         else:
-            mark = round(float(fills[-1]["price"]) * 100) * held
+            mark = paise(fills[-1]["price"], held)
     corrected = str(first["order_id"]).startswith(CORRECTION)
     return Trip(
         first["rung"] or -1 - number, "" if corrected and not first["rung"] else first["strategy"], first["symbol"], side,
@@ -160,7 +161,7 @@ def _trip(number: int, fills: Sequence[sqlite3.Row], bars: Mapping[str, BarSerie
 def _leg(fills: Sequence[sqlite3.Row]) -> Leg:
     if not fills:
         return Leg()
-    value = sum(round(float(row["price"]) * int(row["quantity"]) * 100) for row in fills)
+    value = sum(paise(row["price"], row["quantity"]) for row in fills)
     return Leg(int(fills[0]["ts"]), sum(row["quantity"] for row in fills), value, sum(row["charges"] for row in fills))
 
 

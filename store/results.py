@@ -5,8 +5,8 @@ A run is written in one transaction, manifest and all: there is no half result, 
 
 import sqlite3
 import zlib
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple, final
 
@@ -133,42 +133,20 @@ class ResultStore:
         """Store a run; raise `OperatorError` where the file cannot be written, and then nothing is."""
         manifest, daily, run = outcome.manifest, outcome.daily, outcome.manifest.run
         values = {each.key: each.value for each in metrics}
-        net = int(daily.equity[-1]) - manifest.start_cash
         row = (
-            run, manifest.made, manifest.name, manifest.first, manifest.last, len(manifest.symbols), len(outcome.trades), net,
+            run, manifest.made, manifest.name, manifest.first, manifest.last, len(manifest.symbols), len(outcome.trades), outcome.net,
             int(daily.gross[-1]) - manifest.start_cash, int(daily.charges.sum()), values.get("sharpe"),
             values.get("max_drawdown"), verdict, manifest.partial, manifest.digest, outcome.bars, outcome.orders,
             _json(dict(outcome.costs)), _json(dict(outcome.refused)), _json(manifest),
         )  # fmt: skip
         days = zip(*(_nullable(column) for column in daily), strict=True)
-        with closing(self._open(write=True)) as database:
-            try:
-                with database:
-                    _insert(database, "backtest_runs", [row])
-                    _insert(database, "backtest_metrics", [(run, *each, place) for place, each in enumerate(metrics)])
-                    _insert(database, "backtest_equity", [(run, *each) for each in days])
-                    _insert(
-                        database, "backtest_curves", [(run, len(outcome.times), packed(outcome.times, outcome.curve))]
-                    )
-                    _insert(database, "backtest_trades", [(run, *each) for each in outcome.trades])
-                    rows = [
-                        (
-                            run,
-                            each.rule,
-                            each.label,
-                            each.status,
-                            each.severity,
-                            each.value,
-                            each.text,
-                            each.why,
-                            each.mend,
-                            k,
-                        )
-                        for k, each in enumerate(findings)
-                    ]
-                    _insert(database, "backtest_findings", rows)
-            except sqlite3.Error as error:
-                raise refusal(self.path, error) from error
+        with self._writing() as database:
+            _insert(database, "backtest_runs", [row])
+            _insert(database, "backtest_metrics", [(run, *each, place) for place, each in enumerate(metrics)])
+            _insert(database, "backtest_equity", [(run, *each) for each in days])
+            _insert(database, "backtest_curves", [(run, len(outcome.times), packed(outcome.times, outcome.curve))])
+            _insert(database, "backtest_trades", [(run, *each) for each in outcome.trades])
+            _insert(database, "backtest_findings", [(run, *each, place) for place, each in enumerate(findings)])
 
     def runs(self) -> list[StoredRun]:
         """Return the runs, the newest first."""
@@ -219,13 +197,9 @@ class ResultStore:
 
     def keep_parity(self, day: ParityDay) -> None:
         """Store how a day compared, in place of an earlier comparison; raise `OperatorError` where the file cannot be written."""
-        with closing(self._open(write=True)) as database:
-            try:
-                with database:
-                    database.execute("DELETE FROM parity_days WHERE (mode, date) = (?, ?)", (day.mode, day.date))
-                    _insert(database, "parity_days", [day])
-            except sqlite3.Error as error:
-                raise refusal(self.path, error) from error
+        with self._writing() as database:
+            database.execute("DELETE FROM parity_days WHERE (mode, date) = (?, ?)", (day.mode, day.date))
+            _insert(database, "parity_days", [day])
 
     def parity_days(self, mode: str = "") -> list[ParityDay]:
         """Return the days that were compared, of one mode or of all, the newest first."""
@@ -237,10 +211,16 @@ class ResultStore:
 
     def remove(self, runs: Sequence[str]) -> None:
         """Remove runs by their whole numbers."""
+        with self._writing() as database:
+            database.executemany("DELETE FROM backtest_runs WHERE run = ?", [(run,) for run in runs])
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Open the file for one transaction; raise `OperatorError` where it cannot be written, and then nothing is."""
         with closing(self._open(write=True)) as database:
             try:
                 with database:
-                    database.executemany("DELETE FROM backtest_runs WHERE run = ?", [(run,) for run in runs])
+                    yield database
             except sqlite3.Error as error:
                 raise refusal(self.path, error) from error
 
@@ -262,11 +242,8 @@ class ResultStore:
         try:
             if write:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            database = (
-                sqlite3.connect(self.path, timeout=BUSY_MS / 1_000)
-                if write
-                else sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=BUSY_MS / 1_000)
-            )
+            name = f"{self.path.absolute().as_uri()}?mode={'rwc' if write else 'ro'}"
+            database = sqlite3.connect(name, uri=True, timeout=BUSY_MS / 1_000)
         except OSError as error:
             raise OperatorError(f"cannot write in {self.path.parent}: {in_words(error)}") from None
         except sqlite3.Error as error:

@@ -10,8 +10,9 @@ from compiled.charges import CHARGES
 from engine.backtest.outcome import Daily, Trade
 from engine.backtest.trades import FillColumns
 from engine.history.series import BarSeries, Floats, Ints, day_number, ist_days
-from engine.market.calendar import DAY, IST
+from engine.market.calendar import ist_day
 from engine.market.charges import fee
+from engine.market.instruments import as_number
 
 NAMES: Mapping[str, str] = {
     "brokerage": "brokerage", "tax": "STT", "txn": "exchange", "ipft": "IPFT", "sebi": "SEBI", "stamp": "stamp duty",
@@ -72,15 +73,15 @@ def with_debits(trades: Sequence[Trade], days: Sequence[date], debits: Ints, fil
     found = list(trades)
     number = {rung: k for k, rung in enumerate(dict.fromkeys(fills.rung.tolist()))}
     of = ist_days(fills.ts)
-    for day, debit in zip(map(day_number, days), debits.tolist(), strict=False):
+    for day, debit in zip(days, debits.tolist(), strict=False):
         if not debit:
             continue
-        today = slice(*np.searchsorted(of, [day, day + 1]))
+        today = slice(*np.searchsorted(of, [day_number(day), day_number(day) + 1]))
         symbols, moved = fills.symbol[today], fills.side[today] * fills.quantity[today]
         sold = np.bincount(symbols, moved) < 0
         bears: dict[int, int] = {}
         for rung, symbol, shares in zip(fills.rung[today].tolist(), symbols.tolist(), moved.tolist(), strict=True):
-            if shares < 0 and sold[symbol] and _day(found[number[rung]].entry_ts) < day:
+            if shares < 0 and sold[symbol] and ist_day(found[number[rung]].entry_ts) < day:
                 bears.setdefault(symbol, number[rung])
         for place, k in enumerate(bears.values()):
             part = debit // len(bears) + (debit % len(bears) if place == 0 else 0)
@@ -88,13 +89,9 @@ def with_debits(trades: Sequence[Trade], days: Sequence[date], debits: Ints, fil
     return found
 
 
-def _day(ts: int) -> int:
-    return (ts + IST) // DAY
-
-
 def _depository(day: date) -> int:
     try:
-        return int(fee("dp", day.year * 10_000 + day.month * 100 + day.day))
+        return int(fee("dp", as_number(day)))
     except LookupError:
         return 0
 

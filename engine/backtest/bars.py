@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from compiled.model import E4
@@ -86,7 +87,7 @@ class BarVersions:
             series = read(self._store, symbol, span, start, end, name)
             if not version and name.startswith(PREFIX):
                 raw = next((each for each in ORDER if self._has(symbol, span, each)), "")
-                whole = read(self._store, symbol, span, start, end, f"{name}{AND}{raw}") if raw else series
+                whole = continued(series, read(self._store, symbol, span, start, end, raw)) if raw else series
                 if len(whole.start) > len(series.start):
                     series, name = whole, f"{name}{AND}{raw}"
             if not len(series.start):
@@ -99,15 +100,7 @@ class BarVersions:
             if actions is not None and not name.endswith("-adjusted"):
                 steps = steps_of(series, actions, symbol)
                 if steps:
-                    series = adjusted(series, steps)
-                    said = DataManifest(
-                        version=name,
-                        bars=said.bars,
-                        first=said.first,
-                        last=said.last,
-                        sha256=said.sha256,
-                        adjusted=True,
-                    )
+                    series, said = adjusted(series, steps), msgspec.structs.replace(said, adjusted=True)
             loaded.series[symbol] = series
             loaded.manifests[symbol] = said
         if not loaded.series:

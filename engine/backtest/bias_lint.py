@@ -1,12 +1,11 @@
 """What the source of a strategy shows: clocks, dice, files, threads and state that a backtest can't make the same again."""
 
 import ast
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from compiled.strategy import Strategy
+from engine.backtest.identity import source_file
 
 
 class Hit(NamedTuple):
@@ -62,8 +61,6 @@ PURE: Final = (
 )  # fmt: skip
 """Modules by which a strategy reads nothing, but for what `FILES` names."""
 
-Nodes = Iterable[ast.AST]
-
 
 class Source:
     """The source of one file: its tree, and what its names stand for."""
@@ -96,18 +93,18 @@ class Source:
 
     def hit(self, node: ast.AST, what: str, *, fails: bool = True) -> Hit:
         """Return a hit at a node."""
-        return Hit(self.file, getattr(node, "lineno", 0), what, fails)
+        return Hit(self.file, _line(node), what, fails)
 
     def calls(self) -> Iterator[tuple[ast.Call, str]]:
         """Return every call and what is called."""
         return ((node, self.dotted(node.func)) for node in self.nodes if isinstance(node, ast.Call))
 
     def used(self, of: Sequence[str]) -> Iterator[tuple[ast.AST, str]]:
-        """Return every name that is one of these, or begins with one that ends in a dot or an underscore."""
+        """Return every name that is `among` these."""
         for node in self.nodes:
             if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
                 name = self.dotted(node) if self._root(node) in {*self.names, "open"} else ""
-                if any(name == each or (each[-1] in "._" and name.startswith(each)) for each in of):
+                if among(name, of):
                     yield node, name
 
     def _root(self, node: ast.AST) -> str:
@@ -122,6 +119,11 @@ class Source:
             for name, node in self.imports.items()
             if name.partition(".")[0] in of and name != "engine.errors"
         )
+
+
+def among(name: str, of: Sequence[str]) -> bool:
+    """Tell whether a name is one of these, or begins with one that ends in a dot or an underscore."""
+    return any(name == each or (each[-1] in "._" and name.startswith(each)) for each in of)
 
 
 def clocks(source: Source) -> Iterator[Hit]:
@@ -168,8 +170,8 @@ def shared(source: Source) -> Iterator[Hit]:
             for default in (*node.args.defaults, *node.args.kw_defaults):
                 if default is not None and _mutable(source, default):
                     yield source.hit(default, f"{node.name} has a mutable default", fails=False)
-    names = {name for name, _ in _assigned(source, source.tree.body)}
-    for node, name in _changed(source):
+    names, changed = _assigned(source, source.tree.body), list(_changed(source))
+    for node, name in changed:
         if name in names:
             yield source.hit(node, f"changes {name} of the module", fails=False)
     for made in (node for node in source.nodes if isinstance(node, ast.ClassDef)):
@@ -179,8 +181,8 @@ def shared(source: Source) -> Iterator[Hit]:
             for target in _targets(node)
             if isinstance(target, ast.Attribute) and source.dotted(target.value) == "self"
         }
-        state = {name for name, _ in _assigned(source, made.body)} - own
-        for node, name in _changed(source):
+        state = _assigned(source, made.body) - own
+        for node, name in changed:
             base, _, attribute = name.rpartition(".")
             if (
                 base in {"self", "cls", made.name}
@@ -204,12 +206,15 @@ def _targets(node: ast.AST) -> list[ast.expr]:
     return [node.target] if isinstance(node, ast.AnnAssign | ast.AugAssign) else []
 
 
-def _assigned(source: Source, body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
+def _assigned(source: Source, body: Iterable[ast.stmt]) -> set[str]:
     """Return the names that statements give to something mutable."""
-    for node in body:
-        value = getattr(node, "value", None)
-        if isinstance(node, ast.Assign | ast.AnnAssign) and value is not None and _mutable(source, value):
-            yield from ((target.id, node) for target in _targets(node) if isinstance(target, ast.Name))
+    return {
+        target.id
+        for node in body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and _mutable(source, node.value)
+        for target in _targets(node)
+        if isinstance(target, ast.Name)
+    }
 
 
 def _mutable(source: Source, value: ast.expr) -> bool:
@@ -255,7 +260,7 @@ def _loads(source: Source, node: ast.AST) -> bool:
     name = source.dotted(node.func)
     return (
         name.partition(".")[0] in {"pandas", "polars", "pyarrow", "duckdb"}
-        or any(name == each or (each[-1] in "._" and name.startswith(each)) for each in FILES)
+        or among(name, FILES)
         or (isinstance(node.func, ast.Attribute) and node.func.attr in {"columns", "read", *PATHS})
     )
 
@@ -280,8 +285,8 @@ def _named(source: Source, made: Callable[[ast.expr], bool]) -> set[str]:
     return {
         source.dotted(target)
         for node in source.nodes
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and node.value is not None and made(node.value)
         for target in _targets(node)
-        if getattr(node, "value", None) is not None and made(node.value)  # type: ignore[attr-defined]
     } - {""}
 
 
@@ -323,12 +328,9 @@ def sources(strategies: Iterable[Strategy]) -> list[Source]:
         for each in type(strategy).__mro__:
             if each is object or each.__module__.partition(".")[0] in {"compiled", "builtins"}:
                 continue
-            try:
-                file = inspect.getsourcefile(each)
-            except TypeError:
-                continue  # of a session of Python: there is no file
-            if file and file not in found:
-                found[file] = Source(file, Path(file).read_text(encoding="utf-8"))
+            file = source_file(each)
+            if file is not None and str(file) not in found:
+                found[str(file)] = Source(str(file), file.read_text(encoding="utf-8"))
     return list(found.values())
 
 

@@ -119,20 +119,17 @@ class Witness(Strategy):
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         """Show it a bar."""
         self._inner.on_bar(ctx, bar)
-        if ctx.requests:
-            self._note(ctx)
+        self._note(ctx)
 
     def on_tick(self, ctx: Context, tick: Tick) -> None:
         """Show it a tick."""
         self._inner.on_tick(ctx, tick)
-        if ctx.requests:
-            self._note(ctx)
+        self._note(ctx)
 
     def on_timer(self, ctx: Context, ts: int) -> None:
         """Show it the clock."""
         self._inner.on_timer(ctx, ts)
-        if ctx.requests:
-            self._note(ctx)
+        self._note(ctx)
 
     def _note(self, ctx: Context) -> None:
         self._asks += [
@@ -170,19 +167,18 @@ def _terms(plan: LadderPlan) -> tuple[str, ...]:
     at = ""
     if entry.order_type is not OrderType.MARKET or entry.validity != PLAIN.entry.validity:
         at = f"{entry.order_type.name} ₹{entry.price!r} trigger ₹{entry.trigger!r} {entry.validity.name}"
-    rest = (
-        plan.stop_gap_percent, plan.trail, plan.trail_step_percent, plan.trail_seconds, plan.entry_seconds,
-        entry.protection, entry.terms.variety, entry.terms.minutes, entry.terms.legs, entry.terms.disclosed,
-    )  # fmt: skip
-    others = "" if rest == USUAL else " ".join(f"{each:g}" for each in rest)
+    rest = _rest(plan)
+    others = "" if rest == _rest(PLAIN) else " ".join(f"{each:g}" for each in rest)
     return size, risk, swing, rungs, plan.product.name, at, others
 
 
-USUAL: Final = (
-    PLAIN.stop_gap_percent, PLAIN.trail, PLAIN.trail_step_percent, PLAIN.trail_seconds, PLAIN.entry_seconds,
-    PLAIN.entry.protection, PLAIN.entry.terms.variety, PLAIN.entry.terms.minutes, PLAIN.entry.terms.legs,
-    PLAIN.entry.terms.disclosed,
-)  # fmt: skip
+def _rest(plan: LadderPlan) -> tuple[float, ...]:
+    """Return what few plans say anything of."""
+    entry, terms = plan.entry, plan.entry.terms
+    return tuple(float(each) for each in (
+        plan.stop_gap_percent, plan.trail, plan.trail_step_percent, plan.trail_seconds, plan.entry_seconds,
+        entry.protection, terms.variety, terms.minutes, terms.legs, terms.disclosed,
+    ))  # fmt: skip
 
 
 def same(series: Series) -> dict[str, BarSeries]:

@@ -71,12 +71,6 @@ class Case:
         return None if value is None or isinstance(value, str) else float(value)
 
     @cached_property
-    def net(self) -> int:
-        """Return what the run earned after charges, paise."""
-        equity = self.outcome.daily.equity
-        return int(equity[-1]) - self.outcome.manifest.start_cash if len(equity) else 0
-
-    @cached_property
     def fills(self) -> dict[str, Fills]:
         """Return entries and exits by symbol, in no order."""
         every = self.rounds
@@ -95,7 +89,7 @@ class Case:
         }
 
     @cached_property
-    def filled(self) -> "Filled | None":
+    def filled(self) -> Filled | None:
         """Return how every fill stands to the bar that was current; None without the bars of every symbol traded."""
         bars = self.bars
         if bars is None or not self.fills or not all(name in bars and len(bars[name].start) for name in self.fills):

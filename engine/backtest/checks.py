@@ -93,7 +93,7 @@ def earned(case: Case) -> Measured:
 
 def one_more_tick(case: Case) -> Measured:
     """Measure what one tick more at entry and exit takes, percent of the net."""
-    if case.net <= 0:
+    if case.outcome.net <= 0:
         return Measured(None, "there is no profit to lose")
     if case.ticks is None:
         return Measured(None, "the tick sizes were not given")
@@ -101,7 +101,7 @@ def one_more_tick(case: Case) -> Measured:
     if missing:
         return Measured(None, f"no tick size of {missing[0]}")
     cost = sum(100.0 * case.ticks[symbol] * int(fills.quantity.sum()) for symbol, fills in case.fills.items())
-    value = 100.0 * cost / case.net
+    value = 100.0 * cost / case.outcome.net
     return Measured(value, f"one tick more at each entry and exit takes {value:.1f} % of the net")
 
 
@@ -116,9 +116,9 @@ def best_day(case: Case) -> Measured:
 
 
 def _best(case: Case, amounts: Ints, what: str) -> Measured:
-    if case.net <= 0 or not len(amounts):
+    if case.outcome.net <= 0 or not len(amounts):
         return Measured(None, "there is no profit that one of them could carry")
-    value = 100.0 * int(amounts.max()) / case.net
+    value = 100.0 * int(amounts.max()) / case.outcome.net
     return Measured(value, f"the best {what} made {value:.1f} % of the net")
 
 

@@ -55,8 +55,9 @@ def _metrics(before: Sequence[Metric], after: Sequence[Metric]) -> list[Change]:
         named = one or two
         if first == second or named is None:
             continue
-        numbers = isinstance(first, int | float) and isinstance(second, int | float)
-        change = f"{second - first:+.4g}" if numbers else ""  # type: ignore[operator]
+        change = ""
+        if isinstance(first, int | float) and isinstance(second, int | float):
+            change = f"{second - first:+.4g}"
         found.append(Change(f"{named.label} [{named.unit}]", _text(first), _text(second), change))
     return found
 

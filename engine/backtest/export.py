@@ -5,7 +5,7 @@ paisa, and times those of India.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 import numpy as np
 
-from engine.backtest.figures import figure
+from engine.backtest.figures import figure, side
 from engine.backtest.linter import Finding
 from engine.backtest.metrics import Metric
 from engine.backtest.outcome import SCHEMA, Daily, Outcome, Trade
 from engine.errors import OperatorError, in_words
-from engine.history.series import Ints, numbered_day
-from engine.numbers import IST
+from engine.history.series import Floats, Ints, numbered_day
+from engine.numbers import IST, SECOND
 from engine.ops.workbook import Sheet, as_csv, write_whole, write_workbook
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _trades(trades: Sequence[Trade]) -> Columns:
 
     return {
         **{name: column(name) for name in ("number", "strategy", "symbol")},
-        "side": ["long" if each.side > 0 else "short" for each in trades],
+        "side": [side(each) for each in trades],
         **{name: column(name) for name in ("ladder", "rung", "quantity")},
         "entry_time": column("entry_ts"),
         "entry_price": column("entry_price"),
@@ -155,7 +155,7 @@ def _daily(name: str, daily: Daily) -> list[object]:
     return _rupees(values) if name in MONEY else values
 
 
-def _nullable(values: "Ints | np.typing.NDArray[np.float64]") -> list[object]:
+def _nullable(values: Ints | Floats) -> list[object]:
     """Return numbers as a list, None where there is none (NaN, infinite)."""
     if values.dtype.kind == "i":
         return list(values.tolist())
@@ -181,7 +181,7 @@ def _sheet(name: str, columns: Columns, *, zoned: bool) -> Sheet:
 def _told(times: Sequence[object], *, zoned: bool) -> list[object]:
     found: list[object] = []
     for each in times:
-        moment = datetime.fromtimestamp(each // 1_000_000_000, UTC).astimezone(INDIA) if isinstance(each, int) else None
+        moment = datetime.fromtimestamp(each // SECOND, INDIA) if isinstance(each, int) else None
         found.append(moment if moment is None else moment.isoformat() if zoned else moment.replace(tzinfo=None))
     return found
 

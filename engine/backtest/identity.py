@@ -29,11 +29,17 @@ def code_hash() -> str:
 
 def source_hash(strategy: Strategy) -> str:
     """Return a hash of the file a strategy stands in, empty where there is none."""
+    file = source_file(type(strategy))
+    return "" if file is None else _of_files([file])
+
+
+def source_file(kind: type) -> Path | None:
+    """Return the file a class stands in; None where there is none, as in a session of Python."""
     try:
-        file = inspect.getsourcefile(type(strategy))
+        file = inspect.getsourcefile(kind)
     except TypeError:
-        file = None
-    return _of_files([Path(file)]) if file and Path(file).is_file() else ""
+        return None
+    return Path(file) if file and Path(file).is_file() else None
 
 
 def settings_hash(settings: Mapping[str, object]) -> str:

@@ -15,7 +15,7 @@ from engine.history.series import BarSeries, Floats
 from engine.market.calendar import Calendar
 from engine.market.charges import segment
 from engine.market.hours import Hours
-from engine.market.instruments import INDICES, Instruments
+from engine.market.instruments import INDICES, Instruments, as_number
 from engine.market.rules import Rules
 from engine.market.safeguards import Safeguards
 
@@ -56,15 +56,14 @@ def instruments_of(
     for number, (symbol, bars) in enumerate(series.items(), start=1):
         if CONTRACT.search(symbol):
             raise DataError(f"{symbol} is a contract: the desk trades shares, and so do its backtests")
+        usual = rules.tick_size(max(day, rules.begins), float(bars.close[-1]))
         row = listed.find("NSE", symbol) if listed is not None else None
-        kind = row.kind if row is not None else ("INDEX" if symbol in INDEX_NAMES else "EQ")
-        token = row.token if row is not None else 10**9 + number
-        close = float(bars.close[-1])
-        usual = rules.tick_size(max(day, rules.begins), close)
-        tick = usual if symbol in adjusted else tick_of(bars, row.tick if row is not None else usual)
-        found[symbol] = Instrument(
-            token, "NSE", symbol, tick, row.lot if row is not None else 1, kind, row.name if row is not None else ""
-        )
+        if row is not None:
+            token, tick, lot, kind, name = row.token, row.tick, row.lot, row.kind, row.name
+        else:
+            token, tick, lot, kind, name = 10**9 + number, usual, 1, "INDEX" if symbol in INDEX_NAMES else "EQ", ""
+        tick = usual if symbol in adjusted else tick_of(bars, tick)
+        found[symbol] = Instrument(token, "NSE", symbol, tick, lot, kind, name)
         if kind == "EQ":
             found[symbol].freeze = limits.max_quantity
     return found
@@ -136,12 +135,11 @@ def _charges(
     table: RateTable, traded: Sequence[Instrument], day: date, known: dict[tuple[str, ...], dict[int, Rates]]
 ) -> dict[int, Rates]:
     """Return the charges of a day by 8 * token + product; the same object as long as they do not change."""
-    number = day.year * 10_000 + day.month * 100 + day.day
     rates: dict[tuple[str, str], Rates] = {}
     for product in PRODUCTS:
         for key in {(segment(each, product), each.exchange) for each in traded}:
             try:
-                rates[key] = table.rates(*key, number)
+                rates[key] = table.rates(*key, as_number(day))
             except LookupError:
                 if product is not Product.MTF:  # what it cost is not known of all days: none is bought on these
                     raise

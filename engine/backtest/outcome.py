@@ -137,3 +137,8 @@ class Outcome(NamedTuple):
     refused: Mapping[str, int]
     bars: int
     orders: int
+
+    @property
+    def net(self) -> int:
+        """Return what the run earned after charges."""
+        return int(self.daily.equity[-1]) - self.manifest.start_cash if len(self.daily.equity) else 0

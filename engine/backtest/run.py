@@ -21,6 +21,7 @@ from compiled.terms import Exits
 from compiled.venue import Venue
 from engine.backtest.bars import on_grid, one_clock, within
 from engine.backtest.market import TradedMarket
+from engine.errors import DataError
 from engine.history.series import BarSeries, Ints, day_number, ist_days, numbered_day, to_bars
 from engine.market.calendar import Calendar, midnight
 from engine.market.rules import venue_rules
@@ -201,8 +202,6 @@ class Backtest:
 
 def _opens(calendar: Calendar, days: Sequence[date]) -> list[int]:
     """Return when each part of the days opens, ns UTC; of a day that the calendar does not know, its midnight."""
-    from engine.errors import DataError  # noqa: PLC0415
-
     opens: list[int] = []
     for day in days:
         try:

@@ -32,7 +32,7 @@ def statistics(
     """
     every = rounds(outcome.trades)
     daily = returns(outcome.daily.equity, outcome.manifest.start_cash)
-    rate = (1.0 + risk_free) ** (1.0 / SESSIONS) - 1.0
+    rate = rate_of_day(risk_free)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         found = _run(outcome) | _returns(outcome, daily) | {"risk_free": 100.0 * risk_free, "trials": trials}
         found |= _risk(daily, rate) | _believed(daily - rate, trials, deviation)
@@ -46,6 +46,11 @@ def statistics(
     found["calmar"] = _over(found["cagr"], _size(found["max_drawdown"]))
     found["recovery_factor"] = _over(found["net"], _size(found["max_drawdown_amount"]))
     return [Metric(each.key, each.label, each.unit, _plain(found.get(each.key))) for each in METRICS]
+
+
+def rate_of_day(risk_free: float) -> float:
+    """Return what a year's risk-free rate is for one day."""
+    return float((1.0 + risk_free) ** (1.0 / SESSIONS) - 1.0)
 
 
 def _plain(value: float | str | None) -> float | int | str | None:
@@ -94,7 +99,7 @@ def _returns(outcome: Outcome, daily: Floats) -> Figures:
     days, equity, cash = outcome.daily.day, outcome.daily.equity, outcome.manifest.start_cash
     if not len(days):
         return {"net": 0.0, "gross": 0.0, "charges": 0.0, "return": 0.0, "cagr": None}
-    net, charges = int(equity[-1]) - cash, int(outcome.daily.charges.sum())
+    net, charges = outcome.net, int(outcome.daily.charges.sum())
     found: Figures = {
         "net": net / RUPEE,
         "gross": (net + charges) / RUPEE,

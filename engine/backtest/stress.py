@@ -7,9 +7,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from engine.backtest.outcome import Outcome
-from engine.history.series import EPOCH, Floats, Ints, numbered_day
+from engine.history.series import Floats, Ints, day_number, numbered_day
 
 FILE: Final = Path(__file__).with_name("stress.json")
 
@@ -69,7 +70,7 @@ def lived(outcome: Outcome, table: StressTable) -> list[Lived]:
     """Return what became of the account on each day of the list, in order."""
     place = {int(day): i for i, day in enumerate(outcome.daily.day)}
     net, account, held = _returns(outcome)
-    found = [(place.get(each.day.toordinal() - EPOCH), each) for each in sorted(table.days, key=lambda each: each.day)]
+    found = [(place.get(day_number(each.day)), each) for each in sorted(table.days, key=lambda each: each.day)]
     return [
         Lived(int(outcome.daily.day[i]), each.what, int(net[i]), float(account[i]), _finite(held[i]))
         for i, each in found
@@ -82,14 +83,14 @@ def kinds(outcome: Outcome, table: StressTable) -> list[Kind]:
     days = outcome.daily.day
     if not len(days):
         return []
-    marked: dict[str, np.ndarray[tuple[int], np.dtype[np.bool_]]] = {}
+    marked: dict[str, npt.NDArray[np.bool_]] = {}
     for kind in table.kinds:
-        dated = [each.day.toordinal() - EPOCH for each in table.days if each.kind == kind]
+        dated = [day_number(each.day) for each in table.days if each.kind == kind]
         ruled = [day for each in table.stretches if each.kind == kind for day in _ruled(days, each)]
         marked[kind] = np.isin(days, np.array(dated + ruled, np.int64))
     net, account, _ = _returns(outcome)
     other = ~np.logical_or.reduce(list(marked.values()))
-    named: Mapping[str, np.ndarray[tuple[int], np.dtype[np.bool_]]] = {
+    named: Mapping[str, npt.NDArray[np.bool_]] = {
         **{table.kinds[kind]: rows for kind, rows in marked.items()}, "All other days": other,
     }  # fmt: skip
     return [
@@ -116,8 +117,8 @@ def _finite(value: float) -> float | None:
 
 
 def _ruled(days: Ints, stretch: Stretch) -> list[int]:
-    first = (stretch.first or date.min).toordinal() - EPOCH
-    last = (stretch.last or date.max).toordinal() - EPOCH
+    first = day_number(stretch.first or date.min)
+    last = day_number(stretch.last or date.max)
     inside = [int(day) for day in days if first <= day <= last]
     if stretch.weekday is None:
         return inside
@@ -130,7 +131,7 @@ def _last_of_month(days: Sequence[int], weekday: int) -> list[int]:
     for year, month in sorted({(day.year, day.month) for day in map(numbered_day, days)}):
         after = date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
         wanted = after - timedelta(days=(after.weekday() - weekday) % 7)
-        number = wanted.toordinal() - EPOCH
+        number = day_number(wanted)
         before = [day for day in days if number - 5 < day <= number]
         if before and days[-1] >= number:
             found.append(before[-1])

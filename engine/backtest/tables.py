@@ -14,7 +14,7 @@ from compiled.model import MINUTE, SECOND
 from engine.backtest.curve import Numbers, below_peak, falls, lasts, months, returns
 from engine.backtest.outcome import Outcome
 from engine.backtest.rounds import Rounds, closed, named, rounds
-from engine.backtest.statistics import SESSIONS
+from engine.backtest.statistics import SESSIONS, rate_of_day
 from engine.history.series import Floats, Ints, ist_days
 from engine.market.calendar import IST
 
@@ -172,8 +172,7 @@ def rolling_sharpe(outcome: Outcome, window: int = 60, risk_free: float = 0.0) -
     daily = returns(outcome.daily.equity, outcome.manifest.start_cash)
     if len(daily) < window or window < 2:
         return Rolling([], [])
-    rate = (1.0 + risk_free) ** (1.0 / SESSIONS) - 1.0
-    stretches = np.lib.stride_tricks.sliding_window_view(daily - rate, window)
+    stretches = np.lib.stride_tricks.sliding_window_view(daily - rate_of_day(risk_free), window)
     spread = stretches.std(axis=1, ddof=1)
     moves = np.ptp(stretches, axis=1) > 1e-12 * np.abs(stretches).max(axis=1)
     ratio = math.sqrt(SESSIONS) * stretches.mean(axis=1)[moves] / spread[moves]
@@ -256,9 +255,7 @@ def ladder(outcome: Outcome) -> list[Step]:
 
     The first step and the costs below it add up to the net exactly; what the parts of the charges leave unsaid is "Other".
     """
-    equity, cash = outcome.daily.equity, outcome.manifest.start_cash
-    net = int(equity[-1]) - cash if len(equity) else 0
-    charges = int(outcome.daily.charges.sum())
+    net, charges = outcome.net, int(outcome.daily.charges.sum())
     slippage = sum(trade.slippage for trade in outcome.trades)
     other = charges - sum(outcome.costs.values())
     costs = [Step(key, key[:1].upper() + key[1:], -paise, total=False) for key, paise in outcome.costs.items()]

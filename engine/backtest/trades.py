@@ -1,6 +1,7 @@
 """The round trips of a run, made of its fills: what each cost, what it lost to slippage, and how far it stood off."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import NamedTuple
 
 import numpy as np
@@ -9,8 +10,8 @@ from compiled.model import Product, paise
 from compiled.outbox import Fill
 from compiled.stage import RungRecord
 from engine.backtest.outcome import Trade
-from engine.history.series import BarSeries, Floats, Ints, numbered_day
-from engine.market.calendar import DAY, IST
+from engine.history.series import BarSeries, Floats, Ints
+from engine.market.calendar import ist_day
 from engine.texts import valid
 
 OPEN = "open"
@@ -18,7 +19,7 @@ OPEN = "open"
 
 
 class FillColumns(NamedTuple):
-    """Fills as arrays: `symbol` and `strategy` count into lists, `side` is 1 or -1, amounts are paise, prices rupees."""
+    """Fills as arrays: `symbol` counts into a list, `side` is 1 or -1, amounts are paise, prices rupees."""
 
     ts: Ints
     symbol: Ints
@@ -60,17 +61,17 @@ def fill_columns(fills: Sequence[Fill], symbols: Mapping[int, int], series: Sequ
 
 def kept_over_night(fills: Sequence[Fill], symbols: Mapping[int, int], names: Sequence[str]) -> list[str]:
     """Name the intraday positions that no bar was there to leave with on their day, as "INFY on 2024-06-04"."""
-    held: dict[tuple[int, int], int] = {}
+    held: dict[tuple[date, int], int] = {}
     for fill in fills:
         if fill.order.product is Product.MIS:
-            key = (fill.ts + IST) // DAY, symbols[int(fill.order.token)]
+            key = ist_day(int(fill.ts)), symbols[int(fill.order.token)]
             held[key] = held.get(key, 0) + int(fill.order.side) * int(fill.quantity)
     shares: dict[int, int] = {}
     found = []
     for (day, symbol), moved in sorted(held.items()):
         shares[symbol] = shares.get(symbol, 0) + moved
         if shares[symbol]:
-            found.append(f"{names[symbol]} on {numbered_day(day)}")
+            found.append(f"{names[symbol]} on {day}")
     return found
 
 
@@ -83,8 +84,9 @@ class _Trip:
         self.first = self.last = int(fill.ts)
         self.bought = self.paid = self.sold = self.got = self.charges = self.slippage = 0
 
-    def add(self, ts: int, side: int, quantity: int, value: int) -> None:
+    def add(self, ts: int, side: int, quantity: int, value: int, charges: int, slippage: int) -> None:
         self.last = ts
+        self.charges, self.slippage = self.charges + charges, self.slippage + slippage
         if side == self.side:
             self.bought, self.paid = self.bought + quantity, self.paid + value
         else:
@@ -103,17 +105,12 @@ def trades_of(
     `names` and `series` are by the number of a symbol.
     """
     trips: dict[int, _Trip] = {}
-    rows = zip(
-        *(column.tolist() for column in (columns.ts, columns.symbol, columns.rung, columns.side, columns.quantity,
-        columns.value, columns.charges, columns.slippage)), strict=True,
-    )  # fmt: skip
-    for fill, (ts, symbol, rung, side, quantity, value, charges, slippage) in zip(fills, rows, strict=True):
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    for fill, (ts, symbol, rung, side, quantity, _, *amounts) in zip(fills, rows, strict=True):
         trip = trips.get(rung)
         if trip is None:
             trip = trips[rung] = _Trip(fill, symbol)
-        trip.add(ts, side, quantity, value)
-        trip.charges += charges
-        trip.slippage += slippage
+        trip.add(ts, side, quantity, *amounts)
     records = {int(each.rung_id): each for each in rungs}
     found: list[Trade] = []
     for number, (rung, trip) in enumerate(sorted(trips.items(), key=lambda item: item[1].first), start=1):

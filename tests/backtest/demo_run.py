@@ -4,11 +4,11 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from compiled.model import MINUTE
 from engine.backtest.outcome import Daily, DataManifest, Manifest, Outcome, Trade
-from engine.history.series import EPOCH, BarSeries
+from engine.history.series import BarSeries, day_number, numbered_day
+from engine.market.calendar import DAY
 
-MINUTE = 60_000_000_000
-DAY = 1_440 * MINUTE
 OPEN = (9 * 60 + 15 - 330) * MINUTE
 BARS = 75
 """Of five minutes, in a session."""
@@ -36,7 +36,7 @@ def sessions(number, first=date(2023, 5, 2)):
     found, day = [], first
     while len(found) < number:
         if day.weekday() < 5 or day in special:
-            found.append(day.toordinal() - EPOCH)
+            found.append(day_number(day))
         day += timedelta(days=1)
     return np.array(found, np.int64)
 
@@ -91,7 +91,7 @@ def _paths(chance, moments, days, symbols, day):
     steps = chance.normal(0.000_004, 0.001_05, (symbols, moments)) + chance.normal(0, 0.000_8, moments)
     first = np.arange(days) * BARS
     steps[:, first] += chance.normal(0, 0.006, (symbols, days))
-    crash = np.flatnonzero(day == date(2024, 6, 4).toordinal() - EPOCH)
+    crash = np.flatnonzero(day == day_number(date(2024, 6, 4)))
     for i in crash:
         steps[:, i * BARS : i * BARS + 40] -= 0.0017
     return np.exp(np.cumsum(steps, axis=1)) * chance.uniform(150, 4_000, (symbols, 1))
@@ -162,7 +162,7 @@ def _books(trades, times, paths, symbols):
 
 
 def _manifest(day, symbols, loud):
-    first, last = (str(date.fromordinal(EPOCH + int(each))) for each in (day[0], day[-1])) if len(day) else ("", "")
+    first, last = (str(numbered_day(int(each))) for each in (day[0], day[-1])) if len(day) else ("", "")
     held = {name: DataManifest(version="golden-v3", bars=len(day) * BARS, first=int(day[0]) * DAY + OPEN, last=int(day[-1]) * DAY,
                                sha256="9f2c4e" * 10 + "abcd") for name in symbols} if len(day) else {}  # fmt: skip
     return Manifest(

@@ -237,7 +237,7 @@ def test_prices_that_know_of_a_later_split_are_told_from_those_of_the_day():
     series = {name: adjusted(bars, [split]) for name, bars in halved.items()}
     given = {"actions": True, "raw": halved, "steps": steps}
     assert actions(bench(subject(Cheap, series, **given))).status == "fail"
-    assert actions(bench(subject(Trader, series, **given))).status in {"pass", "warn"}
+    assert actions(bench(subject(Trader, series, **given))).status == "pass"
     assert "no share that is traded was split" in actions(bench(subject(Trader, actions=True))).text
     assert actions(bench(subject(Trader, suspects=["looks like a split"]))).status == "warn"
 

@@ -363,15 +363,15 @@ def test_what_comes_long_after_does_not_follow():
     assert made(parity) == {DATA: -9.0, UNEXPLAINED: -9.0}
 
 
-def test_a_rung_follows_from_the_price_its_ladder_began_with_and_an_entry_does_not():
+@pytest.mark.parametrize(("kind", "causes"), [("rung", {FILL: -4.5}), ("enter", {FILL: -4.0, UNEXPLAINED: -0.5})])
+def test_a_rung_follows_from_the_price_its_ladder_began_with_and_an_entry_does_not(kind, causes):
     first, other = trip(leg("10:00", 100.0), mark=100.0), trip(leg("10:00", 100.4), mark=100.0)
     second = trip(leg("10:10", 100.0), mark=100.0, rung=2)
-    for kind, cause in (("rung", FILL), ("enter", UNEXPLAINED)):
-        parity = compare(
-            desk([signal("10:00"), signal("10:10", rung=2, kind=kind, place=2)], [other, second]),
-            backtest([signal("10:00")], [first]),
-        )
-        assert made(parity) == {FILL: -4.0 - (0.5 if cause == FILL else 0)} | ({cause: -0.5} if cause != FILL else {})
+    parity = compare(
+        desk([signal("10:00"), signal("10:10", rung=2, kind=kind, place=2)], [other, second]),
+        backtest([signal("10:00")], [first]),
+    )
+    assert made(parity) == causes
 
 
 def test_nothing_follows_from_the_last_price_of_what_is_held():

@@ -14,7 +14,7 @@ from engine.backtest.metrics import METRICS, Metric
 from engine.backtest.report import page, sections, spreads, svg
 from engine.backtest.report.candles import grouped, picture
 from engine.backtest.report.markup import Markup, tag
-from engine.history.series import EPOCH, BarSeries
+from engine.history.series import BarSeries, day_number, numbered_day
 from engine.market.calendar import Calendar
 from tests.backtest.demo_run import demo
 from tests.backtest.demo_run import sessions as numbered_sessions
@@ -264,7 +264,7 @@ def test_the_days_to_remember_are_sessions_in_order():
 
 
 def numbered(days):
-    return np.array([each.toordinal() - EPOCH for each in days])
+    return np.array([day_number(each) for each in days])
 
 
 @pytest.mark.parametrize(
@@ -275,8 +275,8 @@ def test_monthly_expiries_are_the_last_thursday_then_the_last_tuesday_or_the_ses
     found = {
         each for stretch in stress.load().stretches if stretch.kind == "expiry" for each in stress._ruled(days, stretch)
     }
-    assert expiry.toordinal() - EPOCH in found
-    months = {(date.fromordinal(each + EPOCH).year, date.fromordinal(each + EPOCH).month) for each in found}
+    assert day_number(expiry) in found
+    months = {f"{numbered_day(each):%Y-%m}" for each in found}
     assert len(found) == len(months) == 40
 
 
@@ -284,7 +284,7 @@ def test_what_became_of_the_account_on_a_day_to_remember():
     outcome, _ = demo(trades=900, days=320)
     found = {each.what: each for each in stress.lived(outcome, stress.load())}
     day = found["General election: votes counted, NIFTY -5.9 %"]
-    i = int(np.flatnonzero(outcome.daily.day == date(2024, 6, 4).toordinal() - EPOCH)[0])
+    i = int(np.flatnonzero(outcome.daily.day == day_number(date(2024, 6, 4)))[0])
     before, after = (int(outcome.daily.equity[k]) for k in (i - 1, i))
     assert day.net == after - before
     assert day.account == pytest.approx(100 * (after - before) / before)

@@ -24,10 +24,12 @@ def result(run="20241001-120000-abcd", **given):
     return made, metrics, lint(made, metrics), "fail: 1 fail"
 
 
-def test_what_is_kept_is_what_was_made(tmp_path):
-    store = ResultStore(tmp_path / "results.db")
+@pytest.mark.parametrize("name", ["results.db", "my #1 runs?/100 %20/results.db"])
+def test_what_is_kept_is_what_was_made_whatever_its_folder_is_called(tmp_path, name):
+    store = ResultStore(tmp_path / name)
     made, metrics, findings, verdict = result(costs={"brokerage": 300}, refused={"FUNDS": 2})
     store.keep(made, metrics, findings, verdict)
+    assert (tmp_path / name).exists()
     [row] = store.runs()
     assert (row.run, row.trades, row.net, row.verdict) == (made.manifest.run, 2, 1200, "fail: 1 fail")
     kept = store.load(row.run)
@@ -84,7 +86,7 @@ def test_a_file_of_a_newer_version_or_of_no_database_is_refused(tmp_path):
 
 KEEPER = """
 import sys
-from store.results import ResultStore, packed, unpacked
+from store.results import ResultStore
 from tests.backtest.made_up import CASH, outcome, trade
 from pathlib import Path
 made = outcome([CASH] * 200, [trade(k, k, 1) for k in range(1, 20_001)], run=sys.argv[2])

@@ -21,7 +21,7 @@ from engine.backtest.report.svg import (
     stretched,
 )
 from engine.history.series import BarSeries, Ints, ist_days
-from engine.market.calendar import DAY
+from engine.market.calendar import DAY, ist_day
 from engine.numbers import SECOND, clock, count, price
 
 Candles = Callable[[str, int, int], BarSeries]
@@ -133,5 +133,4 @@ def _times(bars: BarSeries) -> list[Tick]:
 
 
 def _day(bars: BarSeries, i: int) -> Tick:
-    day = np.datetime64(int(ist_days(bars.start[i : i + 1])[0]), "D").astype(object)
-    return Tick((i + 0.5) / len(bars.start), f"{day:%-d %b}")
+    return Tick((i + 0.5) / len(bars.start), f"{ist_day(int(bars.start[i])):%-d %b}")

@@ -26,8 +26,8 @@ from engine.backtest.report.svg import (
     scale_of,
     stretched,
 )
-from engine.history.series import Floats, Ints, ist_days
-from engine.market.calendar import DAY, IST
+from engine.history.series import Floats, Ints, day_number, ist_days
+from engine.market.calendar import ist_day
 
 HELD: Final = (("held", "buy and hold"),)
 LEFT_OUT: Final = ", too far off to be drawn beside it"
@@ -133,7 +133,8 @@ def strategies(outcome: Outcome) -> Markup | None:
     for each in outcome.trades:
         if not each.open:
             sums = made.setdefault(each.strategy, np.zeros(len(daily.day) + 1, np.int64))
-            sums[min(int(np.searchsorted(daily.day, (each.exit_ts + IST) // DAY)), len(daily.day) - 1) + 1] += each.net
+            at = int(np.searchsorted(daily.day, day_number(ist_day(each.exit_ts))))
+            sums[min(at, len(daily.day) - 1) + 1] += each.net
     if len(made) < 2:
         return None
     largest = sorted(made, key=lambda name: -abs(int(made[name].sum())))[:DRAWN]

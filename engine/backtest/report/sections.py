@@ -1,6 +1,6 @@
 """The tables of a report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from engine.backtest import stress as lived
@@ -209,8 +209,8 @@ def manifest(outcome: Outcome) -> Markup:
     )
 
 
-def _pairs(values: object) -> str:
-    return ", ".join(f"{key} {value}" for key, value in dict(values).items())  # type: ignore[call-overload]
+def _pairs(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
 def _plain(
