@@ -177,11 +177,14 @@ def _latches(database: sqlite3.Connection, start: int, end: int) -> list[Inciden
         "SELECT ts, name, text FROM events WHERE name IN ('killed', 'resumed') AND ts >= ? AND ts < ? ORDER BY seq",
         (start, end),
     ).fetchall()
-    return [
-        Incident(KILL, row["ts"], next((each["ts"] for each in rows[at:] if each["name"] == "resumed"), end), f"kill switch, {row['text']}")
-        for at, row in enumerate(rows)
-        if row["name"] == "killed"
-    ]  # fmt: skip
+    found: list[Incident] = []
+    until = end
+    for row in reversed(rows):
+        if row["name"] == "killed":
+            found.append(Incident(KILL, row["ts"], until, f"kill switch, {row['text']}"))
+        else:
+            until = row["ts"]
+    return found[::-1]
 
 
 def _limits(database: sqlite3.Connection, day: date, end: int) -> list[Incident]:

@@ -24,6 +24,7 @@ from engine.numbers import counted
 from store.bars.parquet import ParquetBars
 from tui.backtest_request import BacktestRequest
 from tui.backtesting import Prepared, Running, failed
+from tui.bars_shared import END_OF_TIME
 from tui.configured import StrategyTable
 from tui.progress import ProgressLine, interruptible
 
@@ -150,7 +151,7 @@ class Checking:
             changed = ParquetBars(place / history.relative_to(state))
             kinds: dict[tuple[str, int], dict[str, BarSeries]] = {}
             for each in store.contents():
-                bars = store.columns(each.symbol, each.span, 0, 2**62, each.version)
+                bars = store.columns(each.symbol, each.span, 0, END_OF_TIME, each.version)
                 kinds.setdefault((each.version, each.span), {})[each.symbol] = bars
             for (version, span), series in kinds.items():
                 for symbol, bars in change(series).items():
@@ -189,7 +190,8 @@ def as_json(checking: Checking, found: Sequence[BiasFinding]) -> str:
     """Return the findings as one line of JSON."""
     return json.dumps({
         "strategies": {name: table for name, _, table in checking.tables}, "verdict": verdict([each.finding for each in found]),
-        "about": checking.about, "warnings": checking.warnings, "stopped": checking.stopped, "moments": checking.moments, "seed": checking.seed, "tests": [each.as_dict() for each in found],
+        "about": checking.about, "warnings": checking.warnings, "stopped": checking.stopped, "moments": checking.moments,
+        "seed": checking.seed, "tests": [each.as_dict() for each in found],
     }, default=str)  # fmt: skip
 
 

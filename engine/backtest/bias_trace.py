@@ -240,7 +240,7 @@ def play(
 
 
 class Difference(NamedTuple):
-    """The first request that differs: when (ns UTC), whose, and what was asked for in either run."""
+    """The first request that differs: when (ns UTC; 0: before any), whose, and what was asked for in either run."""
 
     ts: int
     strategy: str
@@ -251,10 +251,8 @@ class Difference(NamedTuple):
     @property
     def text(self) -> str:
         """Return it in a line."""
-        return (
-            f"{clock(self.ts)} {self.strategy} {self.symbol}".rstrip()
-            + f": {self.before}; in the other run: {self.after}"
-        )
+        whose = " ".join(filter(None, (clock(self.ts) if self.ts else "at once", self.strategy, self.symbol)))
+        return f"{whose}: {self.before}; in the other run: {self.after}"
 
 
 NOTHING: Final = "nothing"

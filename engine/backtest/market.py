@@ -94,7 +94,8 @@ def market_of(
     """Return the sessions of some days, each with its hours and charges; `early` (ns) as `Hours.trading` has it.
 
     Intraday positions are left with a bar of `span` seconds that begins before the broker squares them off: where none does,
-    as with bars of days, there are none. A day of which the calendar or the table of charges does not know enough is left out and named.
+    as with bars of days, there are none. A day of which the calendar or the table of charges does not know enough is left
+    out and named.
     """
     hours = Hours(calendar, Safeguards.load(), derivatives)
     traded = [each for each in instruments.values() if each.kind != "INDEX"]

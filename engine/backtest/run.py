@@ -35,7 +35,8 @@ TAG: Final = "B"
 class RunSettings(NamedTuple):
     """What a run goes by besides its data: the first cash (paise), the limits, and what a fill costs beyond its price.
 
-    `warm_up` is how many sessions before the first the strategies hear; what of the first starts before `begins` (ns) they hear so too.
+    `warm_up` is how many sessions before the first the strategies hear; what of the first starts before `begins` (ns) they
+    hear so too.
     """
 
     cash: int

@@ -12,8 +12,8 @@ from engine.backtest.bias import check
 from engine.backtest.bias_bench import plan
 from engine.backtest.bias_checks import actions, order, same_bar, vintage, warm_up
 from engine.backtest.bias_futures import KINDS, cut, poison
-from engine.backtest.bias_trace import ReferenceFailed, Trace, play
-from engine.backtest.run import Backtest
+from engine.backtest.bias_trace import ReferenceFailed, Trace, first_difference, play
+from engine.backtest.run import Backtest, Failure
 from engine.config import Config
 from engine.history.adjusting import adjusted
 from engine.market.actions import Step
@@ -114,6 +114,13 @@ def test_who_fails_without_the_future_is_caught_too():
     found = checked(subject(Careless))["truncation-moments"]
     assert found.status == "fail"
     assert "it fails: IndexError" in found.first.after
+
+
+def test_who_fails_before_it_asks_for_anything_differs_at_once():
+    found = first_difference([], [], [Failure("told", ValueError("by hand"))])
+    assert found.ts == 0
+    assert found.text == "at once told: no failure; in the other run: it fails: ValueError: by hand"
+    assert first_difference([], []) is None
 
 
 def test_state_of_the_class_is_caught_and_nothing_else_is_compared():

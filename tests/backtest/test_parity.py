@@ -41,7 +41,7 @@ def whys(parity):
 
 
 def one_sided(on_desk, **fields):
-    """Return the comparison of a day on which only one side has bought; the desk's `incidents`, and `differs`, `cold` of the backtest."""
+    """Return the comparison of a day on which only one side has bought; `incidents` are the desk's, other fields the backtest's."""
     incidents = fields.pop("incidents", ())
     bars, other = fields.pop("bars", None), fields.pop("other", None)
     mine, theirs = ([signal("10:00")], [BOUGHT]), ((), ())

@@ -25,7 +25,8 @@ from engine.history.series import BarSeries
 Parts = dict[str, int]
 """Paise by cause."""
 RESULTS: Final[Mapping[str, str]] = {
-    DATA: "its bars, or its last price, differ", TIMING: "filled at another moment", FILL: "filled at another price", COST: "other charges",
+    DATA: "its bars, or its last price, differ", TIMING: "filled at another moment", FILL: "filled at another price",
+    COST: "other charges",
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ class Curves(NamedTuple):
 
 
 def curves(desk: DeskDay, backtest: BacktestDay) -> Curves:
-    """Return the curves of both sides, each by its own bars; a round trip counts from its first fill, and is left at its first exit."""
+    """Return the curves of both sides, each by its own bars; a round trip is held from its first fill to its first exit."""
     starts = [bars.start for day in (desk, backtest) for bars in day.bars.values()]
     times = np.unique(np.concatenate([np.zeros(0, np.int64), *starts])) + backtest.span * SECOND
     one, two = _curve(desk.trips, desk.bars, times), _curve(backtest.trips, backtest.bars, times)

@@ -19,8 +19,8 @@ PLACE: Final = re.compile(r"P(\d+) at ")
 class Signal(NamedTuple):
     """One request of a strategy for an entry, or a rung whose price was reached, and what it was answered.
 
-    `place` is the number of the rung in its ladder, `rung` that of its round trip (0: it led to none), `asked` what made the strategy ask: bar, tick, timer or operator. `refused` is why the
-    broker did not take the order of it, empty where it did.
+    `place` is the number of the rung in its ladder, `rung` that of its round trip (0: it led to none), `asked` what made the
+    strategy ask: bar, tick, timer or operator. `refused` is why the broker did not take the order of it, empty where it did.
     """
 
     number: int
