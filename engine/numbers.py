@@ -19,8 +19,8 @@ def group(digits: str) -> str:
 
 
 def counted(n: int, what: str) -> str:
-    """Say how many there are of something: 1 session, 12 sessions."""
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+    """Say how many there are of something: 1 session, 1,200 sessions."""
+    return f"{count(n)} {what}{'' if n == 1 else 's'}"
 
 
 def count(n: int) -> str:

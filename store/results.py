@@ -242,7 +242,8 @@ class ResultStore:
         try:
             if write:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            name = f"{self.path.absolute().as_uri()}?mode={'rwc' if write else 'ro'}"
+            mode = "rwc" if write else "rw"  # whoever reads undoes what a killed process has left half written
+            name = f"{self.path.absolute().as_uri()}?mode={mode}"
             database = sqlite3.connect(name, uri=True, timeout=BUSY_MS / 1_000)
         except OSError as error:
             raise OperatorError(f"cannot write in {self.path.parent}: {in_words(error)}") from None

@@ -12,7 +12,6 @@ from engine.backtest.curve import returns
 from engine.backtest.outcome import Outcome
 from engine.backtest.rounds import Rounds, closed, named, rounds
 from engine.history.series import BarSeries, Floats, Ints
-from engine.numbers import count
 
 
 class Measured(NamedTuple):
@@ -20,11 +19,6 @@ class Measured(NamedTuple):
 
     value: float | None
     text: str
-
-
-def many(number: int, what: str) -> str:
-    """Return how many there are of something: 1 trade, 2 trades."""
-    return f"{count(number)} {what}{'' if number == 1 else 's'}"
 
 
 class Fills(NamedTuple):

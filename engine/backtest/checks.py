@@ -3,9 +3,9 @@
 import numpy as np
 
 from engine.backtest import chance
-from engine.backtest.case import Case, Measured, many
+from engine.backtest.case import Case, Measured
 from engine.history.series import Ints
-from engine.numbers import count
+from engine.numbers import count, counted
 
 
 def partial(case: Case) -> Measured:
@@ -26,13 +26,13 @@ def lowest_account(case: Case) -> Measured:
 def trades(case: Case) -> Measured:
     """Measure how many closed trades."""
     closed = len(case.made.net)
-    return Measured(closed, many(closed, "closed trade"))
+    return Measured(closed, counted(closed, "closed trade"))
 
 
 def sessions(case: Case) -> Measured:
     """Measure how many sessions."""
     days = len(case.outcome.daily.day)
-    return Measured(days, many(days, "session"))
+    return Measured(days, counted(days, "session"))
 
 
 def parameters(case: Case) -> Measured:
@@ -41,7 +41,7 @@ def parameters(case: Case) -> Measured:
     if not strategies:
         return Measured(None, "the manifest names no strategy")
     name, most = max(((name, len(given)) for name, given in strategies.items()), key=lambda each: each[1])
-    return Measured(most, f"{name} has {many(most, 'parameter')}")
+    return Measured(most, f"{name} has {counted(most, 'parameter')}")
 
 
 def golden(case: Case) -> Measured:
@@ -141,7 +141,7 @@ def refused(case: Case) -> Measured:
     value = 100.0 * refusals / whole
     reason = max(case.outcome.refused, key=case.outcome.refused.__getitem__, default="")
     return Measured(
-        value, f"{count(refusals)} of {many(whole, 'order')} refused" + (f", most often {reason}" if reason else "")
+        value, f"{count(refusals)} of {counted(whole, 'order')} refused" + (f", most often {reason}" if reason else "")
     )
 
 

@@ -5,10 +5,10 @@ from typing import Final
 import numpy as np
 
 from compiled.model import MINUTE, SECOND
-from engine.backtest.case import Case, Measured, many
+from engine.backtest.case import Case, Measured
 from engine.backtest.curve import lasts
 from engine.history.series import ist_days
-from engine.numbers import count
+from engine.numbers import count, counted
 
 OVERSOLD: Final = "oversold"
 """What the kernel calls it, as the reason of an exit."""
@@ -23,7 +23,7 @@ FILLABLE: Final = 0.1
 def both_legs(case: Case) -> Measured:
     """Measure how many rungs gave away more than they held: two exits, of which one should have ended the other, traded."""
     found = sum(trade.exit_reason == OVERSOLD for trade in case.outcome.trades)
-    return Measured(found, f"{many(found, 'trade')} left by more than held")
+    return Measured(found, f"{counted(found, 'trade')} left by more than held")
 
 
 def outside_hours(case: Case) -> Measured:
@@ -38,7 +38,7 @@ def outside_hours(case: Case) -> Measured:
     begins = np.concatenate(([0], ends[:-1] + 1))
     inside = (ts >= times[begins[at]] - span) & (ts <= times[ends[at]] + span)
     outside = int((~inside).sum())
-    return Measured(outside, f"{count(outside)} of {many(len(ts), 'fill')} outside the bars of their day")
+    return Measured(outside, f"{count(outside)} of {counted(len(ts), 'fill')} outside the bars of their day")
 
 
 def outside_bar(case: Case) -> Measured:
@@ -58,7 +58,7 @@ def stale(case: Case) -> Measured:
     if found is None:
         return Measured(None, BARS)
     old = int((found.age >= STALE).sum())
-    return Measured(old, f"{many(old, 'fill')} at a price an hour old or older")
+    return Measured(old, f"{counted(old, 'fill')} at a price an hour old or older")
 
 
 def volume_share(case: Case) -> Measured:
@@ -91,5 +91,5 @@ def jumps(case: Case) -> Measured:
         return Measured(0, "no price jumps between two sessions")
     return Measured(
         len(found),
-        f"{many(len(found), 'jump')} of more than {100 * JUMP:.0f} % between two sessions, first in {found[0]}",
+        f"{counted(len(found), 'jump')} of more than {100 * JUMP:.0f} % between two sessions, first in {found[0]}",
     )

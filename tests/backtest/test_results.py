@@ -1,9 +1,11 @@
 """Results that are kept: all of them or nothing, found by their number, compared, removed."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -121,6 +123,25 @@ def test_a_process_that_is_killed_while_it_keeps_leaves_all_of_a_result_or_nothi
             rows = database.execute("SELECT count(*) FROM backtest_trades WHERE run = ?", (run,)).fetchone()
             assert rows == ((20_000,) if run in found else (0,))
     assert True in seen
+
+
+def test_what_a_killed_process_has_written_of_a_result_is_undone_by_whoever_reads_next(tmp_path):
+    """The file and its journal as they stand in the middle of a transaction that is larger than the cache."""
+    store = ResultStore(tmp_path / "results.db")
+    store.keep(*result())
+    left = tmp_path / "left"
+    left.mkdir()
+    with closing(sqlite3.connect(store.path)) as database:
+        database.execute("PRAGMA cache_size = 1")
+        rows = [(f"run {k}", 0, b"x" * 1_000) for k in range(100)]
+        database.executemany("INSERT INTO backtest_curves VALUES (?, ?, ?)", rows)
+        for path in tmp_path.glob("results.db*"):
+            shutil.copy(path, left)
+    assert (left / "results.db-journal").read_bytes()[:8] != bytes(8)
+    assert (left / "results.db").read_bytes() != store.path.read_bytes()
+    found = ResultStore(left / "results.db")
+    assert found.runs() == store.runs() != []
+    assert (left / "results.db").read_bytes() == store.path.read_bytes()
 
 
 def test_two_results_differ_in_what_they_were_made_of_and_in_what_came_of_it():
