@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, final
 
 from engine.errors import DataError, OperatorError, in_words
-from engine.ops.files import replacing
+from engine.ops import private
 
 LEFT_S: Final = 3_600
 """Age of a half-written copy that nobody is writing any more."""
@@ -88,16 +88,11 @@ class Archive:
                 path.touch()
                 return content
         content = self.fetched(stored)
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with replacing(path) as fresh:
-                fresh.write_bytes(content)
-        except OSError as error:
-            raise OperatorError(f"cannot write {path}: {in_words(error)}") from error
+        keep_copy(path, content)
         self._fetched += stored.size
         if self._fetched > self.most // 8:
             self._fetched = 0
-            self._tidy()
+            tidy(self._cache, ".parquet", self.most)
         return content
 
     def contents(self, stored: Sequence[Stored]) -> list[bytes]:
@@ -126,23 +121,6 @@ class Archive:
             raise DataError(f"archive: {stored.name} is damaged: what it holds is not what its name says")
         return content
 
-    def _tidy(self) -> None:
-        """Remove the copies that were not used for longest, down to the bound, and what a killed process left half-written."""
-        copies = []
-        for path in self._cache.rglob("*.parquet*"):
-            with contextlib.suppress(FileNotFoundError):
-                found = path.stat()
-                if path.suffix == ".parquet":
-                    copies.append((found.st_mtime_ns, found.st_size, path))
-                elif time.time() - found.st_mtime > LEFT_S:
-                    path.unlink()
-        total = sum(size for _, size, _ in copies)
-        for _, size, path in sorted(copies):
-            if total <= self.most:
-                break
-            path.unlink(missing_ok=True)
-            total -= size
-
     def _holds(self, stored: Stored) -> bool:
         try:
             self.fetched(stored)
@@ -157,6 +135,37 @@ class Archive:
         except OSError as error:
             text = " ".join(str(error).split()).partition(" (Request ID")[0]
             raise OperatorError(f"archive {self._root}: {text[:300]}; see patang doctor") from None
+
+
+def keep_copy(path: Path, content: bytes) -> None:
+    """Keep on this disk what was fetched; raise `OperatorError`."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.replace(path, content)
+    except OSError as error:
+        raise OperatorError(f"cannot write {path}: {in_words(error)}") from error
+
+
+def tidy(folder: Path, ending: str, most: int, used: Path | None = None) -> None:
+    """Remove copies (files ending in `ending`), the oldest first, down to `most` bytes, and what a killed process left half-written.
+
+    `used` stays.
+    """
+    copies = []
+    for path in folder.rglob(f"*{ending}*"):
+        with contextlib.suppress(FileNotFoundError):
+            found = path.stat()
+            if path.suffix == ending:
+                copies.append((found.st_mtime_ns, found.st_size, path))
+            elif time.time() - found.st_mtime > LEFT_S:
+                path.unlink()
+    total = sum(size for _, size, _ in copies)
+    for _, size, path in sorted(copies):
+        if total <= most:
+            break
+        if path != used:
+            path.unlink(missing_ok=True)
+            total -= size
 
 
 def _is(content: bytes, sha: str) -> bool:

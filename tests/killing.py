@@ -1,14 +1,17 @@
 """Kills a process before the N-th step by which it changes something: files under a folder, and calls that are named.
 
-`python -m tests.killing N FOLDER COMMAND …` runs `patang COMMAND …` so; `killed_at` does the same in a fork, which is faster.
+`started` runs `patang COMMAND …` so in a process of its own; `killed_at` does the same in a fork, which is faster.
 """
 
 import contextlib
 import importlib
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
 
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -52,6 +55,13 @@ def counted(function, step):
     return call
 
 
+def started(folder, *words, at=0, calls=()):
+    """Start `patang WORDS`, which dies before its `at`-th step, or ends with `WHOLE`."""
+    command = [sys.executable, "-m", "tests.killing", str(at), str(folder), *map(str, words)]
+    environ = {**os.environ, "CALLS": ",".join(calls), "PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)])}
+    return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 def killed_at(at, folder, work, calls=()):
     """Do `work` in a fork of this process; return False where it came to its end before its `at`-th step."""
     child = os.fork()
@@ -85,6 +95,6 @@ def every_step(folder, prepare, work, check, *, most=400, calls=(), stride=1):
 if __name__ == "__main__":
     from tui.cli import call
 
-    die_at(int(sys.argv[1]), sys.argv[2], tuple(filter(None, os.environ.get("CALLS", "").split(","))))
+    die_at(int(sys.argv[1]), sys.argv[2], tuple(filter(None, os.environ["CALLS"].split(","))))
     code = call(sys.argv[3:])
     sys.exit(WHOLE if code == 0 else code)

@@ -1,7 +1,6 @@
 """`patang bars archive`: move old bars and recordings to S3-compatible storage, see what is there, verify it."""
 
 import contextlib
-import fcntl
 import os
 import sys
 import time
@@ -15,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from engine.config import Config, paths
-from engine.errors import BusyError, ConfigError, DataError, NothingFound, OperatorError, in_words
+from engine.errors import ConfigError, DataError, NothingFound, OperatorError, in_words
 from engine.modes import MODES
+from engine.ops.hold import FileHold
 from engine.texts import plain
 from tui.bars_shared import AsJson, ConfigFile
 from tui.shelves import KEYS, archive_of, archive_secret, archived_recordings, here
@@ -44,10 +44,9 @@ def push(
 
     values, there = _opened(config)
     today = ist_day(time.time_ns())
-    recordings, settings = archived_recordings(values), values.archive
-    assert recordings is not None
+    recordings, settings = archived_recordings(values, there), values.archive
     rows: list[dict[str, object]] = []
-    with _alone(paths(values, os.environ).state), _progress() as tell:
+    with _alone(paths(values, os.environ).state / "archive.lock"), _progress() as tell:
         store = ArchivedBars(here(values), there)
         bars = store.push(today - timedelta(days=settings.days - 1), keep=keep, dry=dry_run, tell=tell)
         rows += [
@@ -156,27 +155,24 @@ def _check(config: Config) -> None:
 
 def _shelf(stem: str) -> str:
     """Return what an object belongs to: a version and span of bars, or a day of recordings."""
-    kind, _, *parts = stem.split("/")
+    kind, shelf, *parts = stem.split("/")
     if kind == "bars":
         return f"bars {parts[0].removeprefix('version=')} {parts[1].removeprefix('span=')} s"
-    return f"recordings {'/'.join(stem.split('/')[1:3])}"
+    return f"recordings {shelf}/{parts[0]}"
 
 
 @contextlib.contextmanager
-def _alone(state: Path) -> Iterator[None]:
+def _alone(lock: Path) -> Iterator[None]:
     """Keep a second one out; raise `BusyError`."""
     try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(state / "archive.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise OperatorError(f"cannot write {state / 'archive.lock'}: {in_words(error)}") from None
+        raise OperatorError(f"cannot write in {lock.parent}: {in_words(error)}") from None
+    hold = FileHold(lock, f"the archive's lock {lock}", "wait for the end of its patang bars archive push")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
-    except BlockingIOError:
-        raise BusyError("another patang bars archive push is under way: wait for its end") from None
     finally:
-        os.close(lock)
+        hold.release()
 
 
 @contextlib.contextmanager

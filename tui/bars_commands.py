@@ -1,10 +1,8 @@
 """The history from the command line: bring bars in, see what there is, what is missing and what is wrong."""
 
-import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date as day
 from functools import partial, reduce
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from engine.config import paths
-from engine.errors import ConfigError, DataError, NothingFound
+from engine.errors import ConfigError, NothingFound
 from engine.modes import Mode
 from engine.texts import plain
 from tui.bars_shared import (
@@ -44,13 +42,8 @@ from tui.tables import SHOWN, columns, table
 
 if TYPE_CHECKING:
     from engine.history.expected import MissingRun
-    from engine.history.importing import ImportReport
-    from engine.history.series import BarSeries
-    from engine.ports import BarStore
 
 DONE, FAILED = 0, 1
-HELD = 2_000_000
-"""Bars that an import gathers before it writes them: days of many symbols rewrite each symbol's file once, not once a day."""
 
 bars = App(
     name="bars",
@@ -58,94 +51,15 @@ bars = App(
     help_format="plaintext",
 )
 
+bars.command(
+    "tui.bars_import:import_",
+    name="import",
+    help="Bring files of bars in; what is there already stays, the same bar again replaces itself.",
+)
 bars.command("tui.golden_commands:golden", name="golden", help="Make, compare and verify golden bars.")
 bars.command(
     "tui.archive_commands:archive", name="archive", help="Keep old bars and recordings in S3-compatible storage."
 )
-
-
-@bars.command(name="import")
-def import_(
-    path: Annotated[Path, Parameter(help="A CSV or Parquet file, or a folder of them.")],
-    *,
-    symbol: Annotated[str, Parameter(help="Whose bars; empty: by a column, or by the file's name.")] = "",
-    column: Annotated[
-        tuple[str, ...], Parameter(name="--map", help="ROLE=COLUMN where the guess is wrong; may be repeated.")
-    ] = (),
-    zone: Annotated[
-        Literal["", "IST", "UTC"], Parameter(help="Of times without a zone; empty: whichever lies within the session.")
-    ] = "",
-    stamp: Annotated[
-        Literal["", "start", "end"], Parameter(help="What a bar's time names; empty: by the first and last of a day.")
-    ] = "",
-    span: Annotated[int, Parameter(help="Length of the bars in seconds; 0: by their distance.")] = 0,
-    exchange: Exchange = "NSE",
-    kind: Kind = "EQ",
-    outside: Annotated[bool, Parameter(negative="", help="Keep bars outside the session, too.")] = False,
-    version: Annotated[str, Parameter(help="Version to store them under.")] = "imported",
-    dry_run: Annotated[bool, Parameter(negative="", help="Only tell what would be stored.")] = False,
-    folder: Folder = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> int:
-    """Bring files of bars in; what is there already stays, the same bar again replaces itself."""
-    from engine.history.files import files_in, read_table  # noqa: PLC0415
-    from engine.history.golden import PREFIX  # noqa: PLC0415
-    from engine.history.importing import Options, imported  # noqa: PLC0415
-    from engine.history.series import merge  # noqa: PLC0415
-
-    if not 0 <= span <= 86_400:
-        raise ConfigError(f"span {span}: expected 1 to 86400 seconds, or 0")
-    if not version or version.startswith(PREFIX):
-        raise ConfigError(f"--version {version!r}: bars of others are not golden; name them otherwise, as imported")
-    options = Options(symbol.upper(), span, zone or None, stamp or None, outside)
-    store, expected = store_of(folder, config), expected_bars(exchange, kind)
-    rows: list[dict[str, object]] = []
-    refused = held = 0
-    waiting: dict[tuple[str, int], list[BarSeries]] = {}
-
-    def put() -> None:
-        for (name, seconds), parts in waiting.items():
-            store.write_columns(name, seconds, version, merge(parts))
-        waiting.clear()
-
-    for file in files_in(path):
-        try:
-            raw = read_table(file, _mapping(column))
-            found = list(imported(raw, options, expected))
-        except DataError as error:
-            if path.is_file():
-                raise
-            refused += 1
-            sys.stderr.write(f"patang: {plain(str(error))}\n")
-            continue
-        for one in found:
-            if not dry_run and len(one.series.start):
-                waiting.setdefault((one.symbol, one.report.span), []).append(one.series)
-                held += len(one.series.start)
-            rows.append(
-                {
-                    "file": str(file),
-                    "format": raw.layout.format,
-                    "columns": raw.layout.column,
-                    **_report(one.report),
-                }
-            )
-            if not as_json:
-                _tell(file, str(raw.layout), one.report)
-        if held >= HELD:
-            put()
-            held = 0
-    put()
-    total = sum(int(str(row["bars"])) for row in rows)
-    if as_json:
-        sys.stdout.write(json.dumps({"version": version, "bars": total, "stored": not dry_run, "series": rows}) + "\n")
-    else:
-        what = "would be stored" if dry_run else f"stored as version {version}"
-        sys.stderr.write(plain(f"{total:,} bars of {len(rows)} series {what}\n"))
-    if not total:
-        raise NothingFound(f"no bars in {path}")
-    return FAILED if refused else DONE
 
 
 @bars.command
@@ -418,11 +332,10 @@ def sql(
         with suppress(NothingFound):
             source = latest_database(values, mode or values.desk.mode)
     dumps = paths(values, os.environ).state / "instruments"
-    bars: Path | BarStore = folder or paths(values, os.environ).history
-    store, archived = history(values, folder), partial(archived_files, *time_range(first, last))
-    if folder is None and values.store.backend == "postgres":
-        bars = store
-    answer = ask(query, bars, source, dumps, partial(archived, store), a_day(date) if date else day.max)
+    store = history(values, folder)
+    there = folder or (store if values.store.backend == "postgres" else paths(values, os.environ).history)
+    archived = partial(archived_files, store, *time_range(first, last))
+    answer = ask(query, there, source, dumps, archived, a_day(date) if date else day.max)
     if format == "table" and out is None:
         sys.stdout.write(columns(answer.column_names, list(cells(answer.slice(0, SHOWN))), plainly=True))
     else:
@@ -430,45 +343,6 @@ def sql(
     more = f", the first {SHOWN} are shown: --format csv" if format == "table" and len(answer) > SHOWN else ""
     sys.stderr.write(f"{len(answer):,} rows{plain(f' in {out}') if out else ''}{more}\n")
     return DONE
-
-
-# what is said of them
-
-
-def _mapping(columns: Sequence[str]) -> dict[str, str]:
-    for text in columns:
-        if "=" not in text:
-            raise ConfigError(f"--map {text}: expected ROLE=COLUMN")
-    return dict(text.split("=", 1) for text in columns)
-
-
-def _report(report: "ImportReport") -> dict[str, object]:
-    from store.export import ist  # noqa: PLC0415
-
-    return {
-        "symbol": report.symbol, "span": report.span, "zone": report.zone, "stamp": report.side, "rows": report.rows,
-        "bars": report.bars, "first": ist(report.first) if report.bars else None,
-        "last": ist(report.last) if report.bars else None, "rounded": report.rounded,
-        "left_out": [{"why": left.why, "rows": left.total, "first": list(left.rows)} for left in report.left_out],
-        "hours_not_known": [str(day) for day in report.unknown],
-    }  # fmt: skip
-
-
-def _tell(file: Path, columns: str, report: "ImportReport") -> None:
-    fields = _report(report)
-    lines = [
-        f"{report.symbol}  {report.bars:,} bars of {report.span} s  {fields['first']} to {fields['last']}",
-        f"  {file.name}: {columns}; times {report.zone}, of the {report.side} of each bar",
-    ]
-    lines += [
-        f"  {left.total:,} rows left out, {left.why}: row {', '.join(map(str, left.rows))}{' …' if left.total > len(left.rows) else ''}"
-        for left in report.left_out
-    ]
-    if report.rounded:
-        lines.append(f"  {report.rounded:,} bars had prices finer than 0.0001: rounded")
-    if report.unknown:
-        lines.append(f"  hours not known, so not checked: {', '.join(map(str, report.unknown))}")
-    sys.stdout.write("".join(f"{plain(line)}\n" for line in lines))
 
 
 def _run(run: "MissingRun") -> dict[str, object]:

@@ -96,7 +96,7 @@ def months_of(archived: Sequence[str]) -> str:
     return "" if not archived else f"{archived[0]} to {archived[-1]}" if len(archived) > 1 else archived[0]
 
 
-def archived_files(start: int, end: int, store: "BarStore") -> "Sequence[Path]":
+def archived_files(store: "BarStore", start: int, end: int) -> "Sequence[Path]":
     """Return files on this disk with the archived bars of the months that [start, end) ns UTC touches."""
     from store.bars.archived import ArchivedBars  # noqa: PLC0415
 

@@ -175,14 +175,15 @@ def _explained(
     for symbol, result in results.items():
         for each in result.differing:
             wanted[ist_day(each.start)].add(symbol)
-    found: dict[tuple[date, str], Evidence] = {}
+    found: defaultdict[str, dict[date, Evidence]] = defaultdict(dict)
     for day, symbols in wanted.items():
         try:
-            found |= {(day, symbol): each for symbol, each in evidence_of(day, days[day], symbols).items()}
+            for symbol, known in evidence_of(day, days[day], symbols).items():
+                found[symbol][day] = known
         except PatangError as error:
             sys.stderr.write(plain(f"{day}: causes by the prices alone: {error}") + "\n")
     for symbol, result in results.items():
-        yield symbol, *explained(symbol, result, span, lambda day, name=symbol: found.get((day, name)))  # type: ignore[misc]
+        yield symbol, *explained(symbol, result, span, found[symbol])
 
 
 def newest(place: Path) -> str:

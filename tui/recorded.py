@@ -16,7 +16,7 @@ from engine.modes import MODES
 from store.recordings.archived import ArchivedRecordings
 from store.recordings.blocks import Part, Scan, parts
 from tui.runs import recordings_folder
-from tui.shelves import archived_recordings
+from tui.shelves import archive_of, archived_recordings
 
 
 class RecordedRun(NamedTuple):
@@ -85,10 +85,9 @@ def runs(folder: Path, mode: str, archive: ArchivedRecordings | None = None) -> 
 
 def all_runs(config: Config, mode: str | None = None) -> list[RecordedRun]:
     """Return the runs of every mode, or of one, those in the archive included."""
-    archive = archived_recordings(config)
-    return [
-        run for each in MODES if mode in {None, each} for run in runs(recordings_folder(config, each), each, archive)
-    ]
+    archive = archive_of(config)
+    away = archived_recordings(config, archive) if archive is not None else None
+    return [run for each in MODES if mode in {None, each} for run in runs(recordings_folder(config, each), each, away)]
 
 
 def named(found: Sequence[RecordedRun], name: str) -> RecordedRun:

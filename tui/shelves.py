@@ -112,11 +112,8 @@ def archive_of(config: Config) -> "Archive | None":
     return Archive(files, root, paths(config, os.environ).state / "archive-copies", settings.cache_mb * 1_000_000)
 
 
-def archived_recordings(config: Config) -> "ArchivedRecordings | None":
+def archived_recordings(config: Config, archive: "Archive") -> "ArchivedRecordings":
     """Return the recordings in the archive that is configured."""
-    archive = archive_of(config)
-    if archive is None:
-        return None
     from store.recordings.archived import ArchivedRecordings  # noqa: PLC0415
 
     copies = paths(config, os.environ).state / "archive-copies" / "feeds"

@@ -21,7 +21,8 @@ from engine.market.statement import NOTE, Posting, statement
 from engine.market.tax import SLAB, Bucket, Entry, Report, TaxRules, financial_year
 from engine.market.tradebook import read_holdings, read_tradebook
 from engine.modes import Mode
-from engine.ops.workbook import Sheet, as_csv, write_whole, write_workbook
+from engine.ops.files import write_whole
+from engine.ops.workbook import Sheet, as_csv, write_workbook
 from engine.texts import plain
 from store.whole import reading
 

@@ -92,23 +92,24 @@ class RecordedMarket:
     async def subscribe(self, tokens: Iterable[int], mode: str = "full") -> None:
         """Have everything that was recorded."""
 
-    # the hand on the clock
+    # the hand on the clock: where there is a script the desk follows it, and never asks the last two of these
+    # (`engine.trading.pacing.Lockstep`)
 
     async def start(self) -> int:
         """Return when the recorded desk began its day."""
         return self.begins
 
-    async def advance(self, until: int) -> tuple[int, int, bool]:
-        """Refuse: the script says when what happens."""
-        raise NotImplementedError(until)
-
     async def sent(self) -> int:
         """Return that nothing is under way."""
         return 0
 
+    async def advance(self, until: int) -> tuple[int, int, bool]:
+        """Fail: the script says when what happens."""
+        raise AssertionError(f"a recording's clock is not moved to {until}")
+
     async def listening(self) -> int:
-        """Return that there is nothing to wait for."""
-        return 1 << 30
+        """Fail: the script waits for whoever listens."""
+        raise AssertionError("a recording sends to whoever listens")
 
     # the script
 

@@ -20,7 +20,8 @@ from engine.backtest.outcome import SCHEMA, Daily, Outcome, Trade
 from engine.errors import OperatorError, in_words
 from engine.history.series import Floats, Ints, numbered_day
 from engine.numbers import IST, SECOND
-from engine.ops.workbook import Sheet, as_csv, write_whole, write_workbook
+from engine.ops.files import write_whole
+from engine.ops.workbook import Sheet, as_csv, write_workbook
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -6,7 +6,7 @@ hash of every series, by which it can be verified and by which later results nam
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -140,12 +140,12 @@ def golden(
 
 
 def explained(
-    symbol: str, made: Golden, span: int, evidence: Callable[[date], Evidence | None]
+    symbol: str, made: Golden, span: int, evidence: Mapping[date, Evidence]
 ) -> tuple[list[Difference], SeriesManifest]:
     """Return all differences of a symbol, and its part of the manifest, with the causes that recordings know."""
     counts: Counter[tuple[date, str, str]] = Counter()
     for day, bars in groupby(made.differing, key=lambda each: numbered_day((each.start + IST) // DAY)):
-        known = evidence(day)
+        known = evidence.get(day)
         counts.update((day, *_cause(each, span * SECOND, known)) for each in bars)
     more = [Difference(symbol, day, cause, bars, by) for (day, cause, by), bars in counts.items()]
     found = sorted([*made.differences, *more])
@@ -208,20 +208,16 @@ def versions(folder: Path) -> list[str]:
 
 def next_version(folder: Path, stored: Sequence[str]) -> str:
     """Return the name of the version to come, after every one that exists or that was begun."""
-    return f"{PREFIX}{max(_numbers([*versions(folder), *stored]), default=0) + 1}"
+    numbers = [name.removeprefix(PREFIX) for name in (*versions(folder), *stored) if name.startswith(PREFIX)]
+    return f"{PREFIX}{max((int(number) for number in numbers if number.isdigit()), default=0) + 1}"
 
 
 def claimed(store: BarStore, folder: Path) -> str:
     """Take the next name that nobody else has taken, who may be building at the same time; what is cut off keeps its name."""
-    name = next_version(folder, [each.version for each in store.contents()])
-    while not store.claim(name):
-        name = f"{PREFIX}{_numbers([name])[0] + 1}"
+    taken = [each.version for each in store.contents()]
+    while not store.claim(name := next_version(folder, taken)):
+        taken.append(name)
     return name
-
-
-def _numbers(names: Sequence[str]) -> list[int]:
-    numbers = (name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX))
-    return [int(number) for number in numbers if number.isdigit()]
 
 
 def _differences(

@@ -4,8 +4,10 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from engine.errors import OperatorError, in_words
 
 
 @contextlib.contextmanager
@@ -26,6 +28,15 @@ def replacing(path: Path) -> Iterator[Path]:
         fresh.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+def write_whole(out: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file that then takes the place of `out`, whole or not at all; raise `OperatorError`."""
+    try:
+        with replacing(out) as fresh:
+            write(fresh)
+    except OSError as error:
+        raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
 
 
 def sync(path: Path) -> None:

@@ -3,12 +3,12 @@
 import csv
 import importlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from engine.errors import OperatorError, in_words
-from engine.ops.files import replacing
+from engine.errors import OperatorError
+from engine.ops.files import write_whole
 from engine.texts import cell, plain
 
 MOST_ROWS: Final = 1_048_575
@@ -56,15 +56,6 @@ def _save(openpyxl: Any, fresh: Path, sheets: Sequence[Sheet]) -> None:
         for row in sheet.rows:
             page.append([_text(openpyxl, page, value) if isinstance(value, str) else value for value in row])
     book.save(fresh)
-
-
-def write_whole(out: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file that then takes the place of `out`, whole or not at all; raise `OperatorError`."""
-    try:
-        with replacing(out) as fresh:
-            write(fresh)
-    except OSError as error:
-        raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
 
 
 def _text(openpyxl: Any, page: Any, text: str) -> Any:

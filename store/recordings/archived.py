@@ -15,8 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import DataError, OperatorError, in_words
-from engine.ops.files import replacing
-from store.archive import Archive, Stored
+from store.archive import Archive, Stored, keep_copy, tidy
 from store.recordings.blocks import Part, name, parts, pieces
 
 SHELF: Final = "recordings"
@@ -52,24 +51,10 @@ class ArchivedRecordings:
     def bring(self, mode: str, part: Part) -> Path:
         """Return the file of an archived part on this disk, fetched where it is not; raise `OperatorError`, `DataError`."""
         if not part.path.exists():
-            content = unpacked(self._archive.fetched(self._there()[mode, part.day, part.run, part.part]))
-            try:
-                part.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                with replacing(part.path) as fresh:
-                    fresh.write_bytes(content)
-            except OSError as error:
-                raise OperatorError(f"cannot write {part.path}: {in_words(error)}") from error
-            self._tidy(part.path)
+            stored = self._there()[mode, part.day, part.run, part.part]
+            keep_copy(part.path, unpacked(self._archive.fetched(stored)))
+            tidy(self._copies, ".feed", self._archive.most, part.path)
         return part.path
-
-    def _tidy(self, used: Path) -> None:
-        """Remove copies, the oldest first, down to the archive's bound; the one in use stays."""
-        copies = sorted((path.stat().st_mtime_ns, path.stat().st_size, path) for path in self._copies.rglob("*.feed"))
-        total = sum(size for _, size, _ in copies)
-        for _, size, path in copies:
-            if total > self._archive.most and path != used:
-                path.unlink(missing_ok=True)
-                total -= size
 
     def push(self, mode: str, before: date, *, keep: bool, dry: bool, tell: Callable[[str], None]) -> list[Moved]:
         """Move a mode's files of days before `before`; each is read back before it is removed here."""

@@ -17,7 +17,7 @@ from tui.station import Run
 IST = timezone(timedelta(hours=5, minutes=30))
 DAY = "2026-11-20"
 SYMBOLS = ("AAA", "BBB")
-MINUTES = 13
+MINUTES = 11
 TEXT = """
 [feed]
 record = true
@@ -47,6 +47,7 @@ def lived(station, tape, tmp_path, monkeypatch, speed, *, feed=(), history=()):
     """Live the first minutes of the tape with faults; return what golden bars of it differ in: (symbol, minute) and cause."""
     made = station(Run("replay", tape, DAY, SYMBOLS, speed, start="09:11"), TEXT)
     desk = made.open()
+    desk.ports.feed._late_after = float("inf")  # a machine that is late itself makes no packets stand for others
     wait_for(lambda: made.board.header.state == "running", "it runs")
     rest = made.endpoint.rest
     # the desk fills the gaps it knows of by itself: this one cannot
@@ -96,18 +97,18 @@ def ends(minutes):
 
 
 FEED = [
-    {"kind": "drop", "on": "ticks", "at": "09:17", "lasts": 60},
-    {"kind": "delay", "on": "ticks", "at": "09:19", "lasts": 60, "seconds": 70},
-    {"kind": "close", "on": "ticks", "at": "09:23:10"},
-    {"kind": "503", "on": "socket", "at": "09:23:10", "lasts": 70},
+    {"kind": "drop", "on": "ticks", "at": "09:16", "lasts": 60},
+    {"kind": "delay", "on": "ticks", "at": "09:18", "lasts": 60, "seconds": 70},
+    {"kind": "close", "on": "ticks", "at": "09:22:10"},
+    {"kind": "503", "on": "socket", "at": "09:22:10", "lasts": 70},
 ]
 HISTORY = [
-    {"kind": "correct", "where": {"minute": "09:27", "tradingsymbol": "AAA"}},
+    {"kind": "correct", "where": {"minute": "09:21", "tradingsymbol": "AAA"}},
     {"kind": "auction", "share": 0.3, "where": {"minute": "09:15", "tradingsymbol": "BBB"}},
 ]
-STRUCK = {"09:17": "not in the feed", "09:19": "late ticks", "09:23": "feed away", "09:24": "feed away"}
+STRUCK = {"09:16": "not in the feed", "09:18": "late ticks", "09:22": "feed away", "09:23": "feed away"}
 AFTER = {
-    "09:18": "not in the feed", "09:20": "late ticks", "09:21": "late ticks", "09:25": "feed away", "09:26": "feed away",
+    "09:17": "not in the feed", "09:19": "late ticks", "09:20": "late ticks", "09:24": "feed away", "09:25": "feed away",
 }  # fmt: skip
 """What the faults do to the minutes after theirs: the volume that was missed, packets that come late, the way back."""
 
@@ -118,7 +119,7 @@ def check(found, *, machine):
         assert {minute: found.pop((symbol, minute), None) for minute in STRUCK} == STRUCK
         for minute, cause in AFTER.items():
             assert found.pop((symbol, minute), cause) in {cause, "late ticks"}
-    assert found.pop(("AAA", "09:27")) == "vendor correction"
+    assert found.pop(("AAA", "09:21")) == "vendor correction"
     assert found.pop(("BBB", "09:15")) == "opening or closing print"
     assert set(found.values()) <= ({"late ticks"} if machine else set())
 

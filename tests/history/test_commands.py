@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import duckdb
 import pytest
 
 from compiled.model import Bar
+from engine.ops.hold import FileHold
 from store.bars.parquet import ParquetBars
 from store.queries import ask, write
 from tui.cli import call
@@ -35,6 +37,20 @@ def patang(tmp_path, monkeypatch, capfd):
 @pytest.fixture
 def history(tmp_path):
     return tmp_path / "state" / "patang" / "history"
+
+
+def test_a_second_archiving_is_kept_out_by_the_first(patang, history, tmp_path, monkeypatch):
+    (tmp_path / "config.toml").write_text('[archive]\nbucket = "shelf"\nendpoint = "http://127.0.0.1:1"\n')
+    (tmp_path / "config.toml").chmod(0o600)
+    for name in ("PATANG_ARCHIVE_KEY", "PATANG_ARCHIVE_SECRET"):
+        monkeypatch.setenv(name, "x")
+    history.parent.mkdir(parents=True)
+    first = FileHold(history.parent / "archive.lock", "it", "wait")
+    told = patang("archive", "push")
+    assert (told.returncode, told.stdout) == (2, "")
+    assert f"archive.lock is held by process {os.getpid()}; wait for the end of its patang" in told.stderr
+    first.release()
+    assert "NETWORK_CONNECTION" in patang("archive", "push").stderr
 
 
 @pytest.mark.real_data

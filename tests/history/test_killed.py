@@ -1,9 +1,6 @@
 """The history's commands killed at any step, and two of them at the same time: nothing is lost, nothing doubled."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,7 +9,7 @@ from brokers.sandbox import Sandbox, SandboxConfig
 from engine.history.golden import versions
 from store.bars.parquet import ParquetBars
 from tests.conformance.bar_store import FOREVER, bar, fields
-from tests.killing import WHOLE, every_step
+from tests.killing import WHOLE, every_step, started
 from tui.cli import call
 
 NAMES = {1: "INFY", 2: "M&M"}
@@ -85,30 +82,29 @@ def test_a_compaction_killed_at_any_step_changes_no_answer(tmp_path, alone, stri
     assert every_step(tmp_path, fill, compact, check, stride=stride) > 10
 
 
-def start(folder, *words, at=0):
-    command = [sys.executable, "-m", "tests.killing", str(at), str(folder), *map(str, words)]
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
 def test_two_builds_at_once_are_two_versions(tmp_path, alone, capfd):
     prepare(tmp_path / "bars")
-    both = [start(tmp_path, "bars", "golden", "build", "--folder", tmp_path / "bars") for _ in range(3)]
+    both = [started(tmp_path, "bars", "golden", "build", "--folder", tmp_path / "bars") for _ in range(3)]
     assert [each.wait(60) for each in both] == [WHOLE] * 3, [each.stderr.read() for each in both]
     assert versions(tmp_path / "bars") == ["golden-1", "golden-2", "golden-3"]
     for version in versions(tmp_path / "bars"):
         assert told(capfd, "bars", "golden", "verify", version, "--folder", tmp_path / "bars")[0] == 0
 
 
-def test_two_imports_at_once_lose_nothing(tmp_path, alone):
+def halves(folder):
+    """Write the even minutes of two hours to files in one folder, and the odd ones to those in another."""
     for number in range(2):
-        (tmp_path / f"files-{number}").mkdir()
+        (folder / f"files-{number}").mkdir()
         for symbol in ("INFY", "SBIN", "TCS"):
             stamps = [f"2024-06-04 {9 + (15 + m) // 60:02}:{(15 + m) % 60:02}" for m in range(number, 120, 2)]
             rows = "".join(f"{stamp},{100 + number},102,99,{100 + number}\n" for stamp in stamps)
-            (tmp_path / f"files-{number}" / f"{symbol}.csv").write_text("date,open,high,low,close\n" + rows)
+            (folder / f"files-{number}" / f"{symbol}.csv").write_text("date,open,high,low,close\n" + rows)
+
+
+def test_two_imports_at_once_lose_nothing(tmp_path, alone):
+    halves(tmp_path)
     words = ("bars", "import", "--span", "60", "--folder", tmp_path / "bars")
-    both = [start(tmp_path, *words, tmp_path / f"files-{number}") for number in range(2)]
+    both = [started(tmp_path, *words, tmp_path / f"files-{number}") for number in range(2)]
     assert [each.wait(60) for each in both] == [WHOLE] * 2, [each.stderr.read() for each in both]
     store = ParquetBars(tmp_path / "bars")
     for symbol in ("INFY", "SBIN", "TCS"):
@@ -140,12 +136,12 @@ def test_a_download_killed_again_and_again_under_strict_limits_ends_with_what_on
     tmp_path, alone, vendor, stride, first
 ):
     words = ("bars", "download", "--symbols", "INFY,SBIN", "--from", first, "--to", "2026-11-19", "--json")
-    done = start(tmp_path, *words, "--folder", tmp_path / "whole")
+    done = started(tmp_path, *words, "--folder", tmp_path / "whole")
     told, why = done.communicate(timeout=120)
     assert done.returncode == WHOLE, why
     kills = 0
     for at in range(1, 300, stride):
-        done = start(tmp_path / "torn", *words, "--folder", tmp_path / "torn", at=at)
+        done = started(tmp_path / "torn", *words, "--folder", tmp_path / "torn", at=at)
         again, why = done.communicate(timeout=120)
         assert done.returncode in {-9, WHOLE}, why
         if done.returncode == WHOLE:

@@ -1,8 +1,6 @@
 """The archive in a real S3 server: the commands as a person uses them, killed at every step, and what can go wrong there."""
 
 import json
-import os
-import subprocess
 import sys
 
 import pytest
@@ -13,7 +11,7 @@ from store.bars.archived import ArchivedBars
 from store.bars.parquet import ParquetBars
 from store.recordings.blocks import FILE, block
 from tests.conformance.bar_store import FOREVER, MINUTE, OPEN, fields
-from tests.killing import WHOLE
+from tests.killing import WHOLE, started
 from tests.peers.servers import database, server, storage
 from tests.store.test_recordings import minutes
 from tui import login
@@ -117,13 +115,12 @@ def test_a_recording_is_read_out_of_the_archive(desk, capfd):
 
 def test_killed_before_any_step_bars_and_recordings_are_here_or_there_or_both(desk, storage, capfd):
     archive = Archive(storage.files(), f"{storage.BUCKET}/{desk.name}", desk / "copies", 10**8)
-    calls = "store.archive:Archive.put,store.archive:Archive.fetched,store.archive:Archive.objects"
-    environ = {**os.environ, "CALLS": calls, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
+    calls = [f"store.archive:Archive.{name}" for name in ("put", "fetched", "objects")]
     history = filled(desk)
     for at in range(1, 200, 3):
-        command = [sys.executable, "-m", "tests.killing", str(at), str(desk / "state"), "bars", "archive", "push"]
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
-        assert done.returncode in {-9, WHOLE}, done.stderr
+        done = started(desk / "state", "bars", "archive", "push", at=at, calls=calls)
+        _, why = done.communicate(timeout=60)
+        assert done.returncode in {-9, WHOLE}, why
         whole = ArchivedBars(history, archive)
         there = [bar for name in NAMES.values() for bar in whole.read(name, 60, 0, FOREVER, "live")]
         assert fields(there) == fields(BARS)

@@ -20,8 +20,8 @@ from store.bars.postgres import PostgresBars
 from store.bars.postgres_instruments import PostgresDumps
 from store.bars.waiting import WaitingBars
 from tests.conformance.bar_store import FOREVER, MINUTE, OPEN, BarStoreSuite, bar, fields
-from tests.history.test_killed import start
-from tests.killing import WHOLE, every_step
+from tests.history.test_killed import halves
+from tests.killing import WHOLE, every_step, started
 from tests.market.test_market_commands import DUMP
 from tests.peers.servers import database, server
 from tui.cli import call
@@ -331,15 +331,10 @@ def test_two_imports_at_once_lose_nothing_in_the_server(database, tmp_path, monk
     (tmp_path / "config.toml").write_text(f'[store]\nbackend = "postgres"\ndsn = "{database}"\n')
     (tmp_path / "config.toml").chmod(0o600)
     monkeypatch.chdir(tmp_path)
-    for number in range(2):
-        (tmp_path / f"files-{number}").mkdir()
-        for symbol in ("INFY", "SBIN"):
-            stamps = [f"2024-06-04 {9 + (15 + m) // 60:02}:{(15 + m) % 60:02}" for m in range(number, 120, 2)]
-            rows = "".join(f"{stamp},{100 + number},102,99,{100 + number}\n" for stamp in stamps)
-            (tmp_path / f"files-{number}" / f"{symbol}.csv").write_text("date,open,high,low,close\n" + rows)
-    both = [start(tmp_path, "bars", "import", "--span", "60", tmp_path / f"files-{number}") for number in range(2)]
+    halves(tmp_path)
+    both = [started(tmp_path, "bars", "import", "--span", "60", tmp_path / f"files-{number}") for number in range(2)]
     assert [each.wait(60) for each in both] == [WHOLE] * 2, [each.stderr.read() for each in both]
     store = PostgresBars(database)
-    for symbol in ("INFY", "SBIN"):
+    for symbol in ("INFY", "SBIN", "TCS"):
         assert [b.close for b in store.read(symbol, 60, 0, FOREVER, "imported")] == [100.0, 101.0] * 60
     store.close()

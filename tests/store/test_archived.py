@@ -1,5 +1,6 @@
 """Bars and recordings of which a part lies in an archive: read as if they were here, and never nowhere."""
 
+import os
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -380,3 +381,21 @@ def test_recordings_before_a_day_go_and_are_brought_back_when_they_are_asked_for
     assert not part.path.exists()
     assert again.bring("live", part).read_bytes() == content
     assert again.parts("paper") == []
+
+
+def test_copies_of_recordings_are_bounded_and_what_was_left_half_written_goes(shelf, tmp_path):
+    days = [f"2024-06-{n:02}" for n in range(4, 8)]
+    for day in days:
+        size = recording(tmp_path / "live", day).stat().st_size
+    archive = Archive(shelf, "bucket", tmp_path / "copies", 2 * size)
+    here, away = (ArchivedRecordings(archive, lambda mode: tmp_path / mode, tmp_path / "feeds") for _ in range(2))
+    here.push("live", date(2024, 6, 8), keep=False, dry=False, tell=lambda _: None)
+    left, writing = (tmp_path / "feeds" / f".0001-0001.feed.{name}.tmp" for name in ("left", "writing"))
+    for path in (left, writing):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"PFB1")
+    os.utime(left, (0, 0))
+    for part in away.parts("live"):
+        os.utime(away.bring("live", part), (int(part.day[-2:]), int(part.day[-2:])))
+    assert [path.parent.name for path in sorted((tmp_path / "feeds").rglob("0*.feed"))] == days[2:]
+    assert (left.exists(), writing.exists()) == (False, True)

@@ -1,0 +1,140 @@
+"""`patang bars import`: files of bars into the store, with what was found in them."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from engine.errors import ConfigError, DataError, NothingFound
+from engine.texts import plain
+from tui.bars_shared import AsJson, ConfigFile, Exchange, Folder, Kind, expected_bars, store_of
+
+if TYPE_CHECKING:
+    from engine.history.importing import ImportReport
+    from engine.history.series import BarSeries
+
+DONE, FAILED = 0, 1
+HELD = 2_000_000
+"""Bars that an import gathers before it writes them: days of many symbols rewrite each symbol's file once, not once a day."""
+
+
+def import_(
+    path: Annotated[Path, Parameter(help="A CSV or Parquet file, or a folder of them.")],
+    *,
+    symbol: Annotated[str, Parameter(help="Whose bars; empty: by a column, or by the file's name.")] = "",
+    column: Annotated[
+        tuple[str, ...], Parameter(name="--map", help="ROLE=COLUMN where the guess is wrong; may be repeated.")
+    ] = (),
+    zone: Annotated[
+        Literal["", "IST", "UTC"], Parameter(help="Of times without a zone; empty: whichever lies within the session.")
+    ] = "",
+    stamp: Annotated[
+        Literal["", "start", "end"], Parameter(help="What a bar's time names; empty: by the first and last of a day.")
+    ] = "",
+    span: Annotated[int, Parameter(help="Length of the bars in seconds; 0: by their distance.")] = 0,
+    exchange: Exchange = "NSE",
+    kind: Kind = "EQ",
+    outside: Annotated[bool, Parameter(negative="", help="Keep bars outside the session, too.")] = False,
+    version: Annotated[str, Parameter(help="Version to store them under.")] = "imported",
+    dry_run: Annotated[bool, Parameter(negative="", help="Only tell what would be stored.")] = False,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Bring files of bars in; what is there already stays, the same bar again replaces itself."""
+    from engine.history.files import files_in, read_table  # noqa: PLC0415
+    from engine.history.golden import PREFIX  # noqa: PLC0415
+    from engine.history.importing import Options, imported  # noqa: PLC0415
+    from engine.history.series import merge  # noqa: PLC0415
+
+    if not 0 <= span <= 86_400:
+        raise ConfigError(f"span {span}: expected 1 to 86400 seconds, or 0")
+    if not version or version.startswith(PREFIX):
+        raise ConfigError(f"--version {version!r}: bars of others are not golden; name them otherwise, as imported")
+    options = Options(symbol.upper(), span, zone or None, stamp or None, outside)
+    store, expected = store_of(folder, config), expected_bars(exchange, kind)
+    rows: list[dict[str, object]] = []
+    refused = held = 0
+    waiting: dict[tuple[str, int], list[BarSeries]] = {}
+
+    def put() -> None:
+        for (name, seconds), parts in waiting.items():
+            store.write_columns(name, seconds, version, merge(parts))
+        waiting.clear()
+
+    for file in files_in(path):
+        try:
+            raw = read_table(file, _mapping(column))
+            found = list(imported(raw, options, expected))
+        except DataError as error:
+            if path.is_file():
+                raise
+            refused += 1
+            sys.stderr.write(f"patang: {plain(str(error))}\n")
+            continue
+        for one in found:
+            if not dry_run and len(one.series.start):
+                waiting.setdefault((one.symbol, one.report.span), []).append(one.series)
+                held += len(one.series.start)
+            rows.append(
+                {
+                    "file": str(file),
+                    "format": raw.layout.format,
+                    "columns": raw.layout.column,
+                    **_report(one.report),
+                }
+            )
+            if not as_json:
+                _tell(file, str(raw.layout), one.report)
+        if held >= HELD:
+            put()
+            held = 0
+    put()
+    total = sum(int(str(row["bars"])) for row in rows)
+    if as_json:
+        sys.stdout.write(json.dumps({"version": version, "bars": total, "stored": not dry_run, "series": rows}) + "\n")
+    else:
+        what = "would be stored" if dry_run else f"stored as version {version}"
+        sys.stderr.write(plain(f"{total:,} bars of {len(rows)} series {what}\n"))
+    if not total:
+        raise NothingFound(f"no bars in {path}")
+    return FAILED if refused else DONE
+
+
+def _mapping(columns: Sequence[str]) -> dict[str, str]:
+    for text in columns:
+        if "=" not in text:
+            raise ConfigError(f"--map {text}: expected ROLE=COLUMN")
+    return dict(text.split("=", 1) for text in columns)
+
+
+def _report(report: "ImportReport") -> dict[str, object]:
+    from store.export import ist  # noqa: PLC0415
+
+    return {
+        "symbol": report.symbol, "span": report.span, "zone": report.zone, "stamp": report.side, "rows": report.rows,
+        "bars": report.bars, "first": ist(report.first) if report.bars else None,
+        "last": ist(report.last) if report.bars else None, "rounded": report.rounded,
+        "left_out": [{"why": left.why, "rows": left.total, "first": list(left.rows)} for left in report.left_out],
+        "hours_not_known": [str(day) for day in report.unknown],
+    }  # fmt: skip
+
+
+def _tell(file: Path, columns: str, report: "ImportReport") -> None:
+    fields = _report(report)
+    lines = [
+        f"{report.symbol}  {report.bars:,} bars of {report.span} s  {fields['first']} to {fields['last']}",
+        f"  {file.name}: {columns}; times {report.zone}, of the {report.side} of each bar",
+    ]
+    lines += [
+        f"  {left.total:,} rows left out, {left.why}: row {', '.join(map(str, left.rows))}{' …' if left.total > len(left.rows) else ''}"
+        for left in report.left_out
+    ]
+    if report.rounded:
+        lines.append(f"  {report.rounded:,} bars had prices finer than 0.0001: rounded")
+    if report.unknown:
+        lines.append(f"  hours not known, so not checked: {', '.join(map(str, report.unknown))}")
+    sys.stdout.write("".join(f"{plain(line)}\n" for line in lines))
