@@ -214,8 +214,7 @@ def write_report(
 ) -> None:  # fmt: skip
     """Write the report of a run; raise `ConfigError` for round trips that it does not have, `OperatorError` as disks do."""
     from engine.backtest.report import html  # noqa: PLC0415
-    from engine.errors import OperatorError, in_words  # noqa: PLC0415
-    from engine.ops.files import replacing  # noqa: PLC0415
+    from engine.ops.files import write_whole  # noqa: PLC0415
 
     there = {each.number for each in outcome.trades}
     if strange := [number for number in asked if number not in there]:
@@ -225,11 +224,8 @@ def write_report(
         bars = series[symbol]
         return bars.pick((bars.start >= start) & (bars.start <= end))
 
-    try:
-        with replacing(path) as fresh:
-            fresh.write_text(html(outcome, metrics, findings, candles, asked), encoding="utf-8")
-    except OSError as error:
-        raise OperatorError(f"cannot write {path}: {in_words(error)}") from None
+    page = html(outcome, metrics, findings, candles, asked)
+    write_whole(path, lambda fresh: fresh.write_text(page, encoding="utf-8"))
 
 
 class _Bars(dict[str, "BarSeries"]):
